@@ -1,0 +1,250 @@
+//! The contract between the core and what it runs on.
+//!
+//! A backend is a few operations. The core keeps everything else: which events watch an fd, what they ask for together,
+//! what has changed since the last wait. So a backend never sees two registrations of one fd, never has to merge changes,
+//! and never has to look an event up.
+
+use core::fmt::Debug;
+
+use bitflags::bitflags;
+
+use crate::event::{Interest, Ready};
+use crate::time::{Instant, Wait};
+
+/// What a backend waits on: a file descriptor, a pin, an interrupt number.
+///
+/// The number is what the growable storage indexes its map by, so it should be small, as a file descriptor is. Storage of
+/// fixed capacity compares numbers and keeps no map.
+pub trait Descriptor: Copy + Eq + Debug {
+    /// The number that stands for this descriptor, different from every other one's.
+    fn number(self) -> u32;
+}
+
+macro_rules! numbers {
+    ($($int:ty),*) => { $(
+        impl Descriptor for $int {
+            fn number(self) -> u32 {
+                self.into()
+            }
+        }
+    )* };
+}
+numbers!(u8, u16, u32);
+
+/// A signal's number, as `<signal.h>` counts them; on bare metal whatever the backend counts.
+pub type Signum = i32;
+
+/// Names one registration of one fd, and no earlier or later one: a place in the core's fd map, and its generation.
+///
+/// A backend stores the token beside the fd (as the 64 bits that `epoll_event.data` holds, for instance) and gives it back
+/// with each report. A report whose registration has ended since is recognised by its generation and dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Token {
+    pub(crate) row: u32,
+    pub(crate) generation: u32,
+}
+
+impl Token {
+    /// The token as 64 bits: the generation in the upper half.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        (self.generation as u64) << 32 | self.row as u64
+    }
+
+    /// The token that [`Token::to_bits`] gave. Any other bits make a token that the core does not know.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self { row: bits as u32, generation: (bits >> 32) as u32 }
+    }
+}
+
+bitflags! {
+    /// What a backend can do, beyond READ and WRITE on level-triggered descriptors (`EV_FEATURE_*`).
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    pub struct Features: u16 {
+        /// Edge-triggered readiness (`EV_FEATURE_ET`).
+        const EDGE = 1;
+        /// A wait costs the same however many descriptors are registered (`EV_FEATURE_O1`).
+        const O1 = 2;
+        /// Regular files and other descriptors that never block can be registered; they are always ready (`EV_FEATURE_FDS`).
+        const FILES = 4;
+        /// Tells that the peer shut down its writing side: [`Interest::CLOSED`] (`EV_FEATURE_EARLY_CLOSE`).
+        const CLOSED = 8;
+        /// Urgent data: [`Interest::PRIORITY`].
+        const PRIORITY = 16;
+        /// Reports [`Ready::ERROR`] and [`Ready::HANGUP`] as themselves; without it they show as READ and WRITE alone.
+        const ERRORS = 32;
+        /// Signals can be watched: [`EventOp::signals`] answers.
+        const SIGNALS = 64;
+    }
+}
+
+/// How a changed registration was found. See [`EventOp::modify`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Modified {
+    /// As it was left.
+    Kept,
+    /// The system had forgotten it: the descriptor had been closed behind the backend's back and its number is another
+    /// one's now. The registration has been made anew; whoever watched the old descriptor is told of an error.
+    Replaced,
+}
+
+/// Access to the data that a backend keeps for each registered fd, inside the core's fd map.
+pub trait FdInfos<I> {
+    /// The data of one registration; `None` when it has ended.
+    fn info(&mut self, token: Token) -> Option<&mut I>;
+}
+
+/// Where a backend's [`dispatch`](EventOp::dispatch) puts what it found.
+pub trait Sink<Fd> {
+    /// What the registration `token` names is ready for `ready`.
+    ///
+    /// `false`: there is no such registration any more, the report was dropped and counted. A backend whose system keeps
+    /// sending reports for one should ask for a [`rebuild`](Sink::rebuild).
+    ///
+    /// Bits that no event asked for may be set, they are dropped; ERROR and HANGUP wake every event of the fd.
+    fn ready(&mut self, token: Token, ready: Ready) -> bool;
+
+    /// As [`ready`](Sink::ready), by descriptor: for backends that keep no tokens. Costs a look-up in the fd map.
+    fn ready_fd(&mut self, fd: Fd, ready: Ready) -> bool;
+
+    /// The system refuses to go on with this registration, asynchronously: its events are told ERROR.
+    fn failed(&mut self, token: Token);
+
+    /// The signal arrived `count` times since it was last reported. Zero is ignored.
+    fn signal(&mut self, signum: Signum, count: u32);
+
+    /// Asks for a new start: after this `dispatch` the core calls [`EventOp::reinit`] and registers everything again.
+    fn rebuild(&mut self);
+}
+
+/// What an event base runs on: libevent's `struct eventop`.
+///
+/// The core calls these; an application only chooses the type. Each sentence with a MUST is a case of the conformance suite.
+///
+/// # Contract
+///
+/// 1. [`add`](EventOp::add) MUST take effect at once: what is ready at the next `dispatch` is reported. After an error
+///    nothing is registered and nothing is left behind.
+/// 2. Between two calls of `dispatch` the core calls [`modify`](EventOp::modify) or [`del`](EventOp::del) at most once for
+///    each registered fd, and not at all where its changes cancel out.
+/// 3. After `del` nothing of that registration MUST be reported as another's: reports carry the [`Token`] of the
+///    registration they belong to.
+/// 4. `dispatch` MUST return when something is ready, when the clock has reached the point given, when a waker of this
+///    backend was used since the last `dispatch` began to wait, or when a watched signal arrived; it MAY return earlier with
+///    nothing found. It MUST NOT report an event twice in one call, MUST NOT spin on a descriptor that nobody has an
+///    interest in, and MUST let no ready descriptor starve another one for ever.
+/// 5. Level-triggered registrations MUST be reported by each `dispatch` for as long as they are ready; with
+///    [`Interest::EDGE`] at least once for each change after the registration, and once for what was ready before it.
+/// 6. [`now`](EventOp::now) MUST be monotonic and as precise as waits are; a timer is due when `now` says so.
+/// 7. An interrupted wait (`EINTR`) MUST NOT be an error.
+/// 8. No call may panic, block (except `dispatch`) or allocate after the `add` that it belongs to.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a backend",
+    label = "the first parameter of `EventBase` is what it runs on: `Manual`, a platform crate's `Epoll`, `Poll` or `Select`, or your own type",
+    note = "a backend implements `evcore::EventOp`"
+)]
+pub trait EventOp {
+    /// What is registered.
+    type Fd: Descriptor;
+    /// What the backend wants kept for each registered fd (`fdinfo_len`); `()` for most.
+    type FdInfo: Default;
+    /// What its operations answer when they fail.
+    type Error: core::error::Error + Send + Sync + 'static;
+
+    /// Its name, as `event_base_get_method` gives it: "epoll", "poll", …
+    fn name(&self) -> &'static str;
+
+    /// What it can do.
+    fn features(&self) -> Features;
+
+    /// The time: monotonic, precise.
+    fn now(&self) -> Instant;
+
+    /// Registers `fd`, now. `interest` is not empty. Whatever the backend believes of this fd is void: when the system says
+    /// that it is registered already, the registration is taken over under the new token.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses; nothing is registered then. [`modify`](EventOp::modify) keeps the old interest instead.
+    fn add(
+        &mut self,
+        fd: Self::Fd,
+        token: Token,
+        interest: Interest,
+        infos: &mut impl FdInfos<Self::FdInfo>,
+    ) -> Result<(), Self::Error>;
+
+    /// Changes what a registered fd is watched for, from `old` to `new`; neither is empty.
+    ///
+    /// With `old == new` the core asks whether the registration still stands: a new event joined the fd, and its number may
+    /// have been closed and given out again since. A backend that cannot tell answers [`Modified::Kept`].
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses: the old interest stands, and the events of this fd are told ERROR.
+    fn modify(
+        &mut self,
+        fd: Self::Fd,
+        token: Token,
+        old: Interest,
+        new: Interest,
+        infos: &mut impl FdInfos<Self::FdInfo>,
+    ) -> Result<Modified, Self::Error>;
+
+    /// Ends a registration, now. It may have ended already on the system's side (the descriptor was closed); whatever the
+    /// system answers, nothing of it is reported afterwards.
+    fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
+
+    /// Waits, and puts what is ready into `sink`.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses to wait. The base is as it was and may be asked again.
+    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
+
+    /// Starts anew with nothing registered: in the child after a fork, or when a rebuild was asked for. Afterwards the core
+    /// registers every fd again.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses; the base may be asked again.
+    fn reinit(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// The power to watch signals, where there is one.
+    fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = Self::Error>> {
+        None
+    }
+}
+
+/// A backend's power to watch signals. Optional: see [`EventOp::signals`].
+pub trait SignalOp {
+    /// What its operations answer when they fail.
+    type Error;
+
+    /// Begins to report `signum` through [`Sink::signal`]. The core calls it once for each signal number.
+    ///
+    /// # Errors
+    ///
+    /// When the number is no signal's, or the system refuses.
+    fn add(&mut self, signum: Signum) -> Result<(), Self::Error>;
+
+    /// Ends that.
+    fn del(&mut self, signum: Signum);
+}
+
+/// A backend's power to be woken from another thread, a signal handler or an interrupt. Optional.
+pub trait Wake: EventOp {
+    /// Wakes the base from anywhere. Waking is O(1), takes no lock, and is harmless when the base is gone.
+    type Waker: Clone + Send + Sync + 'static;
+
+    /// A waker of this backend. After a wake, the next `dispatch` does not sleep.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses to give what the first waker needs.
+    fn waker(&mut self) -> Result<Self::Waker, Self::Error>;
+}

@@ -1,0 +1,210 @@
+//! What an event waits for, and what is said of it.
+
+use core::fmt;
+use core::num::NonZeroU32;
+
+use bitflags::bitflags;
+
+use crate::backend::Signum;
+
+bitflags! {
+    /// What an event waits for on its fd.
+    ///
+    /// The bits have the values of Linux's `poll(2)`, so that the common backends translate them by a mask.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    pub struct Interest: u16 {
+        /// There is something to read, or the end (`EV_READ`).
+        const READ = 0x0001;
+        /// Urgent data (`EPOLLPRI`); libevent has none.
+        const PRIORITY = 0x0002;
+        /// There is room to write (`EV_WRITE`).
+        const WRITE = 0x0004;
+        /// The peer has shut down its writing side (`EV_CLOSED`).
+        const CLOSED = 0x2000;
+        /// Report changes, not states (`EV_ET`). All events of one fd have it, or none.
+        const EDGE = 0x8000;
+    }
+}
+
+bitflags! {
+    /// Why an event is handed out. What was found in one turn comes as one hand-out with all its bits.
+    ///
+    /// Any 16 bits are legal: [`activate`](crate::EventBase::activate) passes on what it is given.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    pub struct Ready: u16 {
+        /// There is something to read, or the end, or an error to collect (`EV_READ`).
+        const READ = 0x0001;
+        /// Urgent data.
+        const PRIORITY = 0x0002;
+        /// There is room to write, or an error to collect (`EV_WRITE`).
+        const WRITE = 0x0004;
+        /// The descriptor has an error; READ or WRITE is set too where the event waits for it.
+        const ERROR = 0x0008;
+        /// Both directions are shut down; READ or WRITE is set too where the event waits for it.
+        const HANGUP = 0x0010;
+        /// The event's time has come (`EV_TIMEOUT`).
+        const TIMEOUT = 0x0100;
+        /// The event's signal has arrived (`EV_SIGNAL`).
+        const SIGNAL = 0x0200;
+        /// The event had asked for another turn: [`again`](crate::EventBase::again).
+        const AGAIN = 0x0400;
+        /// The peer has shut down its writing side (`EV_CLOSED`).
+        const CLOSED = 0x2000;
+        const _ = !0;
+    }
+}
+
+/// Names an event of a base: a slot, and the generation of what lives there.
+///
+/// The id of an event that was removed is never another event's: it is an error, or `None`, for ever. An id means nothing
+/// to another base.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId {
+    pub(crate) slot: u32,
+    pub(crate) generation: NonZeroU32,
+}
+
+impl EventId {
+    /// The id as 64 bits, for tables, logs and C: the generation in the upper half. Never zero.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        (self.generation.get() as u64) << 32 | self.slot as u64
+    }
+
+    /// The id that [`EventId::to_bits`] gave; `None` for bits that no id has.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
+    pub const fn from_bits(bits: u64) -> Option<Self> {
+        match NonZeroU32::new((bits >> 32) as u32) {
+            Some(generation) => Some(Self { slot: bits as u32, generation }),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}v{}", self.slot, self.generation)
+    }
+}
+
+/// What a persistent timer does about periods that it could not be handed out in, because a handler took long.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Missed {
+    /// One hand-out stands for all of them ([`Fired::count`](crate::Fired::count) tells how many), the next one comes in
+    /// phase with the first.
+    #[default]
+    Skip,
+    /// Each is handed out, one a turn, until the timer has caught up.
+    Burst,
+    /// None is: the next period begins at the hand-out.
+    Delay,
+}
+
+/// Where an event comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source<Fd> {
+    Io(Fd, Interest),
+    Signal(Signum),
+    None,
+    Prepare,
+    Check,
+}
+
+/// What to wait for: the description that an event is created from (`event_new`).
+///
+/// ```
+/// use core::time::Duration;
+/// use evcore::{Event, Interest};
+///
+/// let reader = Event::io(3u32, Interest::READ).persist();
+/// let deadline = Event::<u32>::timer().priority(1);
+/// let tick = Event::<u32>::timer().persist().background();
+/// # let _ = (reader, deadline, tick);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub struct Event<Fd> {
+    pub(crate) source: Source<Fd>,
+    pub(crate) persist: bool,
+    pub(crate) once: bool,
+    pub(crate) background: bool,
+    pub(crate) priority: Option<u8>,
+    pub(crate) missed: Missed,
+}
+
+impl<Fd> Event<Fd> {
+    const fn from(source: Source<Fd>) -> Self {
+        Self { source, persist: false, once: false, background: false, priority: None, missed: Missed::Skip }
+    }
+
+    /// An event of an fd. With empty interest it is legal, and silent until [`modify`](crate::EventBase::modify).
+    pub const fn io(fd: Fd, interest: Interest) -> Self {
+        Self::from(Source::Io(fd, interest))
+    }
+
+    /// An event of a signal (`evsignal_new`).
+    pub const fn signal(signum: Signum) -> Self {
+        Self::from(Source::Signal(signum))
+    }
+
+    /// An event of time alone (`evtimer_new`).
+    pub const fn timer() -> Self {
+        Self::from(Source::None)
+    }
+
+    /// An event that only [`activate`](crate::EventBase::activate) hands out (`evuser_new`). The same as a timer that is
+    /// never given a time.
+    pub const fn user() -> Self {
+        Self::from(Source::None)
+    }
+
+    /// An event that is handed out in each turn, just before the wait (`evwatch_prepare_new`). What it activates shortens
+    /// the wait. It never keeps the loop alive.
+    pub const fn prepare() -> Self {
+        let mut event = Self::from(Source::Prepare);
+        event.persist = true;
+        event.background = true;
+        event
+    }
+
+    /// An event that is handed out in each turn, first thing after the wait (`evwatch_check_new`).
+    pub const fn check() -> Self {
+        let mut event = Self::from(Source::Check);
+        event.persist = true;
+        event.background = true;
+        event
+    }
+
+    /// Stays pending when it is handed out, and its timeout starts anew (`EV_PERSIST`).
+    pub const fn persist(mut self) -> Self {
+        self.persist = true;
+        self
+    }
+
+    /// Is removed after it has been handed out once (`event_base_once`): its data is dropped at the next
+    /// [`next_active`](crate::EventBase::next_active) or [`poll`](crate::EventBase::poll).
+    pub const fn once(mut self) -> Self {
+        self.once = true;
+        self.persist = false;
+        self
+    }
+
+    /// How urgent it is: 0 is the most urgent. Without it, the middle of the base's priorities.
+    pub const fn priority(mut self, priority: u8) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Does not keep the loop alive: a loop in which only such events are pending ends.
+    pub const fn background(mut self) -> Self {
+        self.background = true;
+        self
+    }
+
+    /// What a persistent timer does about missed periods.
+    pub const fn missed(mut self, missed: Missed) -> Self {
+        self.missed = missed;
+        self
+    }
+}

@@ -1,0 +1,98 @@
+//! Points in time, as the backend's clock counts them.
+
+use core::fmt;
+use core::time::Duration;
+
+const NANOS_PER_SEC: u64 = 1_000_000_000;
+
+/// A point in time: nanoseconds of the backend's monotonic clock.
+///
+/// The clock starts wherever the backend starts it, so an `Instant` means something only to the base it came from. All
+/// arithmetic saturates: [`Instant::MAX`] is "never", and no delay, however long, wraps into the past.
+///
+/// ```
+/// use core::time::Duration;
+/// use evcore::Instant;
+///
+/// let start = Instant::from_nanos(5);
+/// assert_eq!(start.saturating_add(Duration::from_micros(1)).as_nanos(), 1_005);
+/// assert_eq!(start.saturating_add(Duration::MAX), Instant::MAX);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The clock's own zero.
+    pub const ZERO: Self = Self(0);
+    /// A point that is never reached: a deadline there never expires.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The point `nanos` nanoseconds after the clock's zero.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the clock's zero.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// This point moved `delay` into the future; [`Instant::MAX`] where that does not fit.
+    #[must_use]
+    pub const fn saturating_add(self, delay: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(delay)))
+    }
+
+    /// The time from `earlier` to this point; zero when `earlier` is not earlier.
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::MAX { f.write_str("Instant(never)") } else { write!(f, "Instant({} ns)", self.0) }
+    }
+}
+
+/// A duration in whole nanoseconds, saturating at 584 years. Needs no 64-bit division, which small parts do not have.
+pub(crate) const fn nanos(delay: Duration) -> u64 {
+    delay.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(delay.subsec_nanos() as u64)
+}
+
+/// How long a backend may sleep, as a point in time, so that an interrupted wait can be taken up again unchanged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wait {
+    /// Not at all: look for readiness and return.
+    Poll,
+    /// Until something is ready, or the clock reaches this point. A point in the past is like [`Wait::Poll`].
+    Until(Instant),
+    /// Until something is ready.
+    Forever,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_duration_is_legal_and_none_wraps() {
+        assert_eq!(nanos(Duration::ZERO), 0);
+        assert_eq!(nanos(Duration::new(1, 1)), 1_000_000_001);
+        assert_eq!(nanos(Duration::from_secs(u64::MAX)), u64::MAX);
+        assert_eq!(nanos(Duration::MAX), u64::MAX);
+        let late = Instant::from_nanos(u64::MAX - 1);
+        assert_eq!(late.saturating_add(Duration::from_nanos(1)), Instant::MAX);
+        assert_eq!(late.saturating_add(Duration::from_nanos(2)), Instant::MAX);
+    }
+
+    #[test]
+    fn time_never_runs_backwards() {
+        let (a, b) = (Instant::from_nanos(3), Instant::from_nanos(10));
+        assert_eq!(b.saturating_since(a), Duration::from_nanos(7));
+        assert_eq!(a.saturating_since(b), Duration::ZERO);
+    }
+}

@@ -1,0 +1,44 @@
+//! Unix file descriptors as sources of events. Feature `std`.
+
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use crate::backend::Descriptor;
+
+/// A Unix file descriptor, as the backends register it: made from anything that lends one.
+///
+/// It holds no borrow. Safe code may close the descriptor while it is registered, and the base stays sound: a registration
+/// whose descriptor is gone is reported to its own event as an error, or never, and no report reaches another event. There
+/// is no way to make one from an integer.
+///
+/// ```
+/// use evcore::Fd;
+///
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let fd = Fd::of(&listener);
+/// # let _ = fd;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Fd(RawFd);
+
+impl Fd {
+    /// The descriptor of a socket, a pipe, a file.
+    #[must_use]
+    pub fn of(source: &impl AsFd) -> Self {
+        Self(source.as_fd().as_raw_fd())
+    }
+}
+
+impl AsRawFd for Fd {
+    /// The number, for the backend's system calls.
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+impl Descriptor for Fd {
+    fn number(self) -> u32 {
+        // A descriptor that `AsFd` lends is not negative.
+        u32::try_from(self.0).unwrap_or(u32::MAX)
+    }
+}
