@@ -47,13 +47,14 @@ pub struct Token {
 impl Token {
     /// The token as 64 bits: the generation in the upper half.
     #[must_use]
+    #[expect(clippy::as_conversions, reason = "`From` is not const")]
     pub const fn to_bits(self) -> u64 {
         (self.generation as u64) << 32 | self.row as u64
     }
 
     /// The token that [`Token::to_bits`] gave. Any other bits make a token that the core does not know.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the two halves of the word")]
     pub const fn from_bits(bits: u64) -> Self {
         Self { row: bits as u32, generation: (bits >> 32) as u32 }
     }

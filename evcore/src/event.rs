@@ -67,13 +67,14 @@ pub struct EventId {
 impl EventId {
     /// The id as 64 bits, for tables, logs and C: the generation in the upper half. Never zero.
     #[must_use]
+    #[expect(clippy::as_conversions, reason = "`From` is not const")]
     pub const fn to_bits(self) -> u64 {
         (self.generation.get() as u64) << 32 | self.slot as u64
     }
 
     /// The id that [`EventId::to_bits`] gave; `None` for bits that no id has.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the word")]
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the two halves of the word")]
     pub const fn from_bits(bits: u64) -> Option<Self> {
         match NonZeroU32::new((bits >> 32) as u32) {
             Some(generation) => Some(Self { slot: bits as u32, generation }),

@@ -1,17 +1,126 @@
-//! evcore
+//! The event core of an event loop: libevent's, in Rust, for servers and for microcontrollers.
+//!
+//! ```text
+//!   your program                your backend, or a platform crate's
+//!  ┌───────────────────────┐   ┌────────────────────────────────────┐
+//!  │ while let Some(fired) │   │ Epoll · Poll · Select · Manual · … │
+//!  │   = base.next_active()│   └─────────────────┬──────────────────┘
+//!  └──────────┬────────────┘                     │ impl EventOp
+//!  ┌──────────▼──────────────────────────────────▼──────────────────┐
+//!  │ EventBase ─┬─ events   slots with generations, the user's data │
+//!  │            ├─ fds      fd → the events that watch it           │
+//!  │            ├─ signals  signal → the events that watch it       │
+//!  │            ├─ timers   deadlines in a 4-ary heap               │
+//!  │            └─ active   what is to be handed out, by priority   │
+//!  │ storage: Fixed<N> (no allocator) or Growable (feature `alloc`) │
+//!  └────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! An [`EventBase`] waits for readiness, time and signals on behalf of events, and hands out those that are due, one at a
+//! time. It has no lock, no `unsafe` and no global state, needs no allocator, and does not panic, whatever it is fed.
+//!
+//! ```
+//! use core::time::Duration;
+//! use evcore::{Event, EventBase, Fixed, Interest, Manual, Ready, Wait};
+//!
+//! enum Task {
+//!     Button,
+//!     Blink { on: bool },
+//! }
+//!
+//! let mut base: EventBase<Manual, Fixed<8>, Task> = EventBase::new(Manual::new());
+//! base.insert(3, Interest::READ, Task::Button).unwrap();
+//! base.insert_interval(Duration::from_millis(500), Task::Blink { on: false }).unwrap();
+//! base.loop_exit_after(Duration::from_secs(2));
+//!
+//! while base.poll(Wait::Forever).unwrap().is_running() {
+//!     while let Some(fired) = base.next_active() {
+//!         match fired.data {
+//!             Task::Button => println!("pressed"),
+//!             Task::Blink { on } => *on = !*on,
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default, and none changes a type.
+//!
+//! - `alloc`: [`Growable`] storage, and boxed closures.
+//! - `std`: `Fd`, the descriptor type of all Unix backends, and conversions to `std::io::Error`.
+//! - `check`: `EventBase::check`, which walks every table; for tests.
+
 #![no_std]
 #![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::integer_division,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        clippy::indexing_slicing,
+        clippy::integer_division,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 extern crate std;
+
+mod active;
 mod backend;
+mod base;
+mod callback;
+mod columns;
+mod error;
 mod event;
+mod events;
+mod fds;
+mod manual;
+mod quota;
+mod signals;
+mod stats;
+mod storage;
 mod time;
+mod timers;
 #[cfg(all(feature = "std", unix))]
 mod unix;
-pub use backend::*;
-pub use event::*;
-pub use time::*;
+mod wake;
+mod watchers;
+
+pub use backend::{Descriptor, EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token, Wake};
+pub use base::{End, EventBase, Fired, Mode, Occurrence, Pending, Turn};
+pub use callback::{Callback, CallbackFn};
+#[cfg(feature = "alloc")]
+pub use callback::{Closure, ClosureFn};
+pub use error::{Error, Rejected};
+pub use event::{Event, EventId, Interest, Missed, Ready};
+pub use manual::{Manual, ManualError};
+pub use quota::{Fairness, Limits};
+pub use stats::{Counts, Stats};
+#[cfg(feature = "alloc")]
+pub use storage::Growable;
+pub use storage::{Fixed, Full, Storage};
+pub use time::{Instant, Wait};
 #[cfg(all(feature = "std", unix))]
 pub use unix::Fd;
+pub use wake::WakeFlag;

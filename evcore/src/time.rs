@@ -59,6 +59,7 @@ impl fmt::Debug for Instant {
 }
 
 /// A duration in whole nanoseconds, saturating at 584 years. Needs no 64-bit division, which small parts do not have.
+#[expect(clippy::as_conversions, reason = "`From` is not const")]
 pub(crate) const fn nanos(delay: Duration) -> u64 {
     delay.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(delay.subsec_nanos() as u64)
 }

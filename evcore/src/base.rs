@@ -1,0 +1,597 @@
+//! The event base: the life of its events, and the loop.
+
+use core::time::Duration;
+
+use bitflags::bitflags;
+
+use crate::backend::{EventOp, Modified, Wake};
+use crate::columns::{Columns, Rare};
+use crate::event::{EventId, Missed, Ready};
+use crate::events::State;
+use crate::fds::Change;
+use crate::storage::Storage;
+use crate::time::{Instant, Wait};
+use crate::timers::Expired;
+use crate::watchers::Phase;
+
+mod control;
+mod life;
+mod query;
+
+pub use query::Pending;
+
+/// An event base: events, and the loop that waits for them (`struct event_base`).
+///
+/// `B` is the backend, what the base runs on; `S` the storage, [`Fixed<N>`](crate::Fixed) or
+/// [`Growable`](crate::Growable); `T` the data of each event, what libevent has a callback and its argument for.
+///
+/// ```text
+///            create                add                          the wait, or activate
+///   (none) ─────────▶ idle ─────────────────▶ pending ─────────────────────────────────▶ active
+///                      ▲ ▲        del            │ ▲                                        │
+///                      │ └───────────────────────┘ │  persistent: stays pending             │ next_active
+///                      │                           └────────────────────────────────────────┤
+///                      └────────────────────────────────────────────────────────────────────┘
+///                                         one-shot: not pending any more
+/// ```
+///
+/// A turn of the loop is one [`poll`](EventBase::poll), which waits and queues what is ready, and the
+/// [`next_active`](EventBase::next_active) calls that hand it out. Between two of these nothing is borrowed: the body may
+/// create, change and remove any event, the one in hand included.
+///
+/// ```
+/// use core::time::Duration;
+/// use evcore::{EventBase, Fixed, Manual, Wait};
+///
+/// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+/// base.insert_timer(Duration::from_secs(1), "later").unwrap();
+/// base.insert_timer(Duration::from_millis(5), "soon").unwrap();
+///
+/// let mut order = Vec::new();
+/// while base.poll(Wait::Forever).unwrap().is_running() {
+///     while let Some(fired) = base.next_active() {
+///         order.push(*fired.data);
+///     }
+/// }
+/// assert_eq!(order, ["soon", "later"]);
+/// ```
+pub struct EventBase<B: EventOp, S: Storage, T> {
+    backend: B,
+    columns: Columns<B::Fd, B::FdInfo, T, S>,
+    clock: Clock,
+    exit_at: Option<Instant>,
+    /// Until when events are handed out in this turn, where that is limited.
+    turn_until: Instant,
+    slack: Duration,
+    is_running: bool,
+}
+
+/// The turn's clock: what the backend's clock said when it was last read, never less than before.
+struct Clock {
+    now: Instant,
+    is_current: bool,
+}
+
+/// An event that is handed out, with its data.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Fired<'a, T> {
+    /// Which event it is.
+    pub id: EventId,
+    /// Why it is handed out: everything that was found since it was handed out last.
+    pub ready: Ready,
+    /// How many signals, or how many periods of a timer, this stands for. 1 for everything else.
+    pub count: u32,
+    /// The event's data.
+    pub data: &'a mut T,
+}
+
+/// That an event is handed out, without its data: what [`EventBase::run`] tells its handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Occurrence {
+    /// Which event it is.
+    pub id: EventId,
+    /// Why it is handed out.
+    pub ready: Ready,
+    /// How many signals, or how many periods of a timer, this stands for.
+    pub count: u32,
+}
+
+/// What [`EventBase::poll`] answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use = "a loop that does not look for its end has none"]
+pub enum Turn {
+    /// A turn has begun: so many events are active. It may be none: a waker, an interrupted wait.
+    Running(u32),
+    /// There is no turn.
+    Ended(End),
+}
+
+impl Turn {
+    /// Whether there is a turn.
+    pub const fn is_running(self) -> bool {
+        matches!(self, Self::Running(_))
+    }
+}
+
+/// Why a loop ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum End {
+    /// Nothing is pending or active that keeps the loop alive.
+    Empty,
+    /// [`EventBase::loop_exit`], or its time came.
+    Exit,
+    /// [`EventBase::loop_break`].
+    Break,
+    /// Events were handed out, and one turn was asked for.
+    Once,
+    /// Nothing was ready, and no wait was asked for.
+    NotReady,
+    /// [`EventBase::run`] was called from inside a handler; nothing was done.
+    Reentered,
+}
+
+bitflags! {
+    /// How [`EventBase::run`] runs (`EVLOOP_*`).
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    pub struct Mode: u8 {
+        /// Wait until events are ready, hand them out, end (`EVLOOP_ONCE`).
+        const ONCE = 1;
+        /// One turn without waiting (`EVLOOP_NONBLOCK`).
+        const NONBLOCK = 2;
+        /// Go on when nothing is pending: a waker may bring something (`EVLOOP_NO_EXIT_ON_EMPTY`).
+        const NO_EXIT_ON_EMPTY = 4;
+    }
+}
+
+impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
+    /// A base without events (`event_base_new`). In a `static` it is all zeros, as far as the backend is.
+    ///
+    /// ```
+    /// use evcore::{EventBase, Fixed, Manual};
+    ///
+    /// const BASE: EventBase<Manual, Fixed<16>, u8> = EventBase::new(Manual::new());
+    /// # let _ = BASE;
+    /// ```
+    #[must_use]
+    pub const fn new(backend: B) -> Self {
+        Self {
+            backend,
+            columns: Columns::new(),
+            clock: Clock { now: Instant::ZERO, is_current: false },
+            exit_at: None,
+            turn_until: Instant::ZERO,
+            slack: Duration::ZERO,
+            is_running: false,
+        }
+    }
+
+    /// Waits, and queues what is ready. One turn of the loop (`event_base_loop`), up to the hand-outs.
+    ///
+    /// With [`Wait::Forever`] the turn ends the loop when nothing is pending. With a bound it does not: to wait for a waker
+    /// alone, wait until [`Instant::MAX`]. Active events, expired timers and wakers shorten any wait.
+    ///
+    /// Where there are [prepare](crate::Event::prepare) events, every other call begins a turn of these alone and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot wait. Nothing is lost, and `poll` may be called again.
+    ///
+    /// ```
+    /// use evcore::{End, EventBase, Fixed, Manual, Turn, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// assert_eq!(base.poll(Wait::Forever), Ok(Turn::Ended(End::Empty)));
+    /// assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running(0)));
+    /// ```
+    pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
+        self.end_turn();
+        if let Some(end) = self.take_end() {
+            return Ok(Turn::Ended(end));
+        }
+        if wait == Wait::Forever && self.is_empty() {
+            return Ok(Turn::Ended(End::Empty));
+        }
+        self.columns.quota.number = self.columns.quota.number.wrapping_add(1);
+        if self.begin_prepare() {
+            return Ok(Turn::Running(self.columns.active.len()));
+        }
+        self.columns.active.promote();
+        self.apply_changes();
+        let wait = self.bounded(wait);
+        self.dispatch(wait)?;
+        self.expire_timers();
+        self.begin_turn();
+        Ok(Turn::Running(self.columns.active.len()))
+    }
+
+    /// Hands out the next active event of this turn: already off its queue, already re-armed or no longer pending.
+    ///
+    /// `None` ends the turn: nothing is active any more, the turn's bound was reached, or a break or continue was asked for.
+    ///
+    /// ```
+    /// use evcore::{Event, EventBase, Fixed, Manual, Ready, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
+    /// let event = base.create(Event::user(), 0).unwrap();
+    /// base.activate(event, Ready::READ).unwrap();
+    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// let fired = base.next_active().unwrap();
+    /// *fired.data += 1;
+    /// assert_eq!((fired.id, fired.ready), (event, Ready::READ));
+    /// assert!(base.next_active().is_none());
+    /// ```
+    #[inline]
+    pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
+        let (index, ready) = if self.columns.rare.is_empty() {
+            let Some(taken) = self.columns.take_next() else {
+                self.columns.running = None;
+                return None;
+            };
+            taken
+        } else {
+            self.take_rare()?
+        };
+        let state = self.columns.events.state(index);
+        let count = if state.intersects(State::SPECIAL) { self.hand_out(index, state, ready) } else { 1 };
+        let (id, data) = self.columns.events.lend(index)?;
+        self.columns.running = Some(id);
+        Some(Fired { id, ready, count, data })
+    }
+
+    /// Runs the loop with a handler (`event_base_loop`), until it ends for the reason that is returned.
+    ///
+    /// The handler has the base to itself; the event's data is at [`get_mut`](EventBase::get_mut).
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot wait.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::{End, EventBase, Fixed, Manual, Mode};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
+    /// base.insert_interval(Duration::from_secs(1), 0).unwrap();
+    /// let end = base.run(Mode::empty(), |base, event| {
+    ///     let ticks = base.get_mut(event.id).unwrap();
+    ///     *ticks += 1;
+    ///     if *ticks == 3 {
+    ///         base.loop_exit();
+    ///     }
+    /// });
+    /// assert_eq!(end, Ok(End::Exit));
+    /// ```
+    pub fn run(&mut self, mode: Mode, mut handler: impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
+        if core::mem::replace(&mut self.is_running, true) {
+            return Ok(End::Reentered);
+        }
+        let end = self.run_turns(mode, &mut handler);
+        self.is_running = false;
+        end
+    }
+
+    fn run_turns(&mut self, mode: Mode, handler: &mut impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
+        let go_on_empty = mode.contains(Mode::NO_EXIT_ON_EMPTY);
+        let wait = match mode.contains(Mode::NONBLOCK) {
+            true => Wait::Poll,
+            false if go_on_empty => Wait::Until(Instant::MAX),
+            false => Wait::Forever,
+        };
+        loop {
+            if !go_on_empty && self.is_empty() && !self.end_is_asked_for() {
+                self.end_turn();
+                return Ok(End::Empty);
+            }
+            if let Turn::Ended(end) = self.poll(wait)? {
+                return Ok(end);
+            }
+            let is_prepare = self.columns.rare.contains(Rare::PREPARING);
+            let mut any = false;
+            while let Some(fired) = self.next_active() {
+                any = true;
+                let occurrence = Occurrence { id: fired.id, ready: fired.ready, count: fired.count };
+                handler(self, occurrence);
+            }
+            match any {
+                _ if is_prepare || self.end_is_asked_for() => {}
+                true if mode.intersects(Mode::ONCE | Mode::NONBLOCK) => return Ok(End::Once),
+                false if mode.contains(Mode::NONBLOCK) => return Ok(End::NotReady),
+                _ => {}
+            }
+        }
+    }
+
+    // The turn, step by step.
+
+    /// What the turn before left: an event that was handed out for the only time, and its count.
+    fn end_turn(&mut self) {
+        let handed_out = self.columns.quota.end();
+        self.columns.stats.handed_out = self.columns.stats.handed_out.saturating_add(handed_out.into());
+        self.remove_spent();
+        self.columns.running = None;
+        self.columns.rare.remove(Rare::CONTINUE | Rare::INTERVAL);
+    }
+
+    /// In a base with prepare watchers: begins a turn of these, unless that turn has just been.
+    fn begin_prepare(&mut self) -> bool {
+        if self.columns.rare.contains(Rare::PREPARING) {
+            self.columns.rare.remove(Rare::PREPARING);
+            return false;
+        }
+        let any = self.queue_watchers(Phase::Prepare);
+        self.columns.rare.set(Rare::PREPARING, any);
+        any
+    }
+
+    fn queue_watchers(&mut self, phase: Phase) -> bool {
+        for index in self.columns.watchers.of(phase) {
+            self.columns.active.activate_front(index, Ready::empty());
+        }
+        let any = self.columns.active.has_front();
+        self.columns.rare.set(Rare::FRONT, any);
+        any
+    }
+
+    /// Tells the backend of each fd whose events want something else than it watches for.
+    fn apply_changes(&mut self) {
+        while let Some(change) = self.columns.fds.next_change() {
+            self.columns.stats.changes = self.columns.stats.changes.saturating_add(1);
+            self.apply(&change);
+        }
+    }
+
+    fn apply(&mut self, change: &Change<B::Fd>) {
+        let Change { fd, token, told, want, .. } = *change;
+        let fds = &mut self.columns.fds;
+        let outcome = if want.is_empty() {
+            self.backend.del(fd, token, told, fds);
+            Ok(Modified::Kept)
+        } else if told.is_empty() {
+            self.backend.add(fd, token, want, fds).map(|()| Modified::Kept)
+        } else {
+            self.backend.modify(fd, token, told, want, fds)
+        };
+        match outcome {
+            Ok(Modified::Kept) => fds.told(change, want),
+            Ok(Modified::Replaced) => {
+                self.columns.expel_old(token, false);
+                self.columns.fds.told(change, want);
+                self.columns.fds.renew(token);
+            }
+            Err(_) => {
+                self.columns.stats.refused = self.columns.stats.refused.saturating_add(1);
+                self.columns.tell_error(token);
+                self.columns.fds.refused(change, told);
+            }
+        }
+    }
+
+    /// How long the backend may sleep: not at all when something is active, else until the first timer.
+    fn bounded(&mut self, wait: Wait) -> Wait {
+        if self.columns.active.len() > 0 || wait == Wait::Poll {
+            return Wait::Poll;
+        }
+        let timer = self.columns.timers.settle(self.columns.limits.timers());
+        let timer = timer.map(|deadline| deadline.saturating_add(self.slack));
+        let asked = match wait {
+            Wait::Until(point) => Some(point),
+            _ => None,
+        };
+        match [timer, self.exit_at, asked].into_iter().flatten().min() {
+            Some(first) if first != Instant::MAX => Wait::Until(first),
+            _ => Wait::Forever,
+        }
+    }
+
+    fn dispatch(&mut self, wait: Wait) -> Result<(), B::Error> {
+        self.clock.is_current = false;
+        let stats = &mut self.columns.stats;
+        stats.waits = stats.waits.saturating_add(1);
+        self.backend.dispatch(wait, &mut self.columns)?;
+        if core::mem::take(&mut self.columns.rebuild) {
+            self.columns.stats.rebuilds = self.columns.stats.rebuilds.saturating_add(1);
+            self.reinit()?;
+        }
+        Ok(())
+    }
+
+    /// Moves the timers that are due to their queues, in the order of their deadlines.
+    fn expire_timers(&mut self) {
+        if self.columns.timers.len() == 0 && self.exit_at.is_none() {
+            return;
+        }
+        let now = self.now();
+        if self.exit_at.is_some_and(|exit| exit <= now) {
+            self.exit_at = None;
+            self.columns.rare.insert(Rare::EXIT);
+        }
+        let (mut left, mut corrections) = (self.columns.limits.timers(), self.columns.limits.timers());
+        while left > 0 {
+            let Expired::Due(index, due) = self.columns.timers.expire(now, &mut corrections) else { return };
+            left = left.wrapping_sub(1);
+            if self.columns.events.state(index).contains(State::PAUSED) {
+                self.resume(index);
+            } else {
+                self.columns.note_lateness(now, due);
+                self.columns.active.activate(index, Ready::TIMEOUT);
+            }
+        }
+    }
+
+    fn begin_turn(&mut self) {
+        let columns = &mut self.columns;
+        columns.stats.turns = columns.stats.turns.saturating_add(1);
+        self.queue_watchers(Phase::Check);
+        let columns = &mut self.columns;
+        columns.max.active = columns.active.note_max();
+        columns.quota.begin(&columns.limits);
+        columns.next_level();
+        if let Some(interval) = columns.limits.interval {
+            columns.rare.insert(Rare::INTERVAL);
+            self.turn_until = self.fresh_now().saturating_add(interval);
+        }
+    }
+
+    // The hand-out, where it is more than the usual.
+
+    /// The next event to hand out, when there is something rare to look at first.
+    #[cold]
+    fn take_rare(&mut self) -> Option<(S::Index, Ready)> {
+        self.remove_spent();
+        self.columns.running = None;
+        if self.columns.rare.intersects(Rare::BREAK | Rare::CONTINUE) {
+            return None;
+        }
+        if self.columns.rare.contains(Rare::FRONT) {
+            if let Some(taken) = self.columns.active.pop_front(self.columns.quota.number) {
+                return Some(taken);
+            }
+            self.columns.rare.remove(Rare::FRONT);
+        }
+        if self.columns.rare.contains(Rare::PREPARING) {
+            return None;
+        }
+        let taken = self.columns.take_next()?;
+        if self.columns.rare.contains(Rare::INTERVAL) && self.fresh_now() >= self.turn_until {
+            // This one is the last.
+            let handed_out = self.columns.quota.end();
+            self.columns.stats.handed_out = self.columns.stats.handed_out.saturating_add(handed_out.into());
+        }
+        Some(taken)
+    }
+
+    /// Brings an event to the state that its handler shall find it in. Says how many occurrences the hand-out stands for.
+    fn hand_out(&mut self, index: S::Index, state: State, ready: Ready) -> u32 {
+        let mut count = 1;
+        if state.contains(State::SIGNAL) {
+            count = self.columns.signals.take_count(index).max(1);
+        }
+        if state.contains(State::ONCE) {
+            self.columns.rare.insert(Rare::SPENT);
+        }
+        if state.contains(State::ONE_SHOT) {
+            self.disarm(index);
+        } else if state.contains(State::TIMED) {
+            if ready.contains(Ready::TIMEOUT) && !self.columns.timers.is_armed(index) {
+                count = self.next_period(index, state.missed());
+            } else {
+                let now = self.now();
+                self.columns.timers.restart(index, now);
+            }
+        }
+        count
+    }
+
+    /// Re-arms a persistent timer that was due, in phase. Says how many periods have passed.
+    fn next_period(&mut self, index: S::Index, missed: Missed) -> u32 {
+        let now = self.now();
+        let (due, interval) = (self.columns.timers.deadline(index), self.columns.timers.interval(index));
+        let next = due.as_nanos().saturating_add(interval);
+        if missed == Missed::Delay || interval == 0 {
+            self.columns.timers.restart(index, now);
+            return 1;
+        }
+        if missed == Missed::Burst || next > now.as_nanos() {
+            self.columns.timers.arm(index, Instant::from_nanos(next));
+            return 1;
+        }
+        let (periods, rest) = div_rem(now.as_nanos().saturating_sub(due.as_nanos()), interval);
+        let next = now.as_nanos().saturating_add(interval.saturating_sub(rest));
+        self.columns.timers.arm(index, Instant::from_nanos(next));
+        u32::try_from(periods.saturating_add(1)).unwrap_or(u32::MAX)
+    }
+
+    // The clock.
+
+    /// The time of this turn (`event_base_gettimeofday_cached`): read once after the wait, the same for all of its
+    /// hand-outs. [`update_now`](EventBase::update_now) reads it again.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::{EventBase, Fixed, Manual};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// let before = base.now();
+    /// base.backend_mut().advance(Duration::from_secs(1));
+    /// assert_eq!(base.now(), before);
+    /// assert_eq!(base.update_now().saturating_since(before), Duration::from_secs(1));
+    /// ```
+    #[inline]
+    pub fn now(&mut self) -> Instant {
+        if self.clock.is_current { self.clock.now } else { self.update_now() }
+    }
+
+    /// Reads the backend's clock, for the rest of this turn (`event_base_update_cache_time`).
+    #[doc(alias = "event_base_update_cache_time")]
+    pub fn update_now(&mut self) -> Instant {
+        self.clock.now = self.fresh_now();
+        self.clock.is_current = true;
+        self.clock.now
+    }
+
+    /// The backend's clock, which a faulty one cannot turn back.
+    fn fresh_now(&self) -> Instant {
+        self.backend.now().max(self.clock.now)
+    }
+}
+
+impl<B: Wake, S: Storage, T> EventBase<B, S, T> {
+    /// A waker of this base: wakes it from another thread, a signal handler or an interrupt.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot make one.
+    ///
+    /// ```
+    /// use evcore::{EventBase, Fixed, Instant, Manual, Wait, WakeFlag};
+    ///
+    /// static FLAG: WakeFlag = WakeFlag::new();
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new().with_flag(&FLAG));
+    /// let waker = base.waker().unwrap();
+    /// waker.wake();
+    /// assert!(base.poll(Wait::Until(Instant::MAX)).unwrap().is_running());
+    /// ```
+    #[doc(alias = "evthread_make_base_notifiable")]
+    pub fn waker(&mut self) -> Result<B::Waker, B::Error> {
+        self.backend.waker()
+    }
+}
+
+/// Quotient and remainder, by shifting and subtracting: small parts have no 64-bit division, and a timer rarely misses
+/// more than one period. `divisor` is not zero.
+const fn div_rem(dividend: u64, divisor: u64) -> (u64, u64) {
+    let (mut quotient, mut rest) = (0u64, dividend);
+    let mut shift = divisor.leading_zeros().saturating_sub(dividend.leading_zeros());
+    loop {
+        let part = divisor.wrapping_shl(shift);
+        if part <= rest && part != 0 {
+            rest = rest.wrapping_sub(part);
+            quotient |= 1u64.wrapping_shl(shift);
+        }
+        match shift.checked_sub(1) {
+            Some(next) => shift = next,
+            None => return (quotient, rest),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::div_rem;
+
+    #[test]
+    fn division_by_hand_is_division() {
+        for dividend in [0, 1, 2, 3, 999, 1 << 40, u64::MAX - 1, u64::MAX] {
+            for divisor in [1, 2, 3, 7, 1_000, 1 << 33, u64::MAX - 1, u64::MAX] {
+                assert_eq!(
+                    div_rem(dividend, divisor),
+                    (dividend / divisor, dividend % divisor),
+                    "{dividend}/{divisor}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,670 @@
+//! The life of an event: created, added, changed, activated, removed.
+
+use core::time::Duration;
+
+use super::EventBase;
+use crate::backend::{EventOp, Features, Signum};
+use crate::columns::Rare;
+use crate::error::{Error, Rejected};
+use crate::event::{Event, EventId, Interest, Missed, Ready, Source};
+use crate::events::State;
+use crate::fds::Joining;
+use crate::storage::Storage;
+use crate::time::{Instant, nanos};
+use crate::watchers::Phase;
+
+/// When an event is due, and after how long again.
+#[derive(Clone, Copy)]
+struct Timeout {
+    deadline: Instant,
+    interval: u64,
+}
+
+impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
+    // Creation.
+
+    /// Creates an event (`event_new`). It waits for nothing until it is [added](EventBase::add), but has all the room that
+    /// it will ever need: nothing after this fails for lack of room.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`], [`Error::Priority`]; the data is given back.
+    ///
+    /// ```
+    /// use evcore::{Error, Event, EventBase, Fixed, Interest, Manual};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<1>, &str> = EventBase::new(Manual::new());
+    /// base.create(Event::io(3, Interest::READ), "a").unwrap();
+    /// let rejected = base.create(Event::timer(), "b").unwrap_err();
+    /// assert_eq!((rejected.error, rejected.data), (Error::Full, "b"));
+    /// ```
+    #[doc(alias = "event_new")]
+    #[doc(alias = "event_assign")]
+    pub fn create(&mut self, event: Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        let level = event.priority.unwrap_or(self.columns.active.levels() >> 1);
+        if level >= self.columns.active.levels() {
+            return Err(Rejected { error: Error::Priority, data });
+        }
+        let row = match self.make_room(&event) {
+            Ok(row) => row,
+            Err(error) => return Err(Rejected { error, data }),
+        };
+        let (index, id) = self.columns.create(state_of(&event), level, data);
+        match event.source {
+            Source::Io(_, interest) => {
+                if let Some(row) = row {
+                    self.columns.fds.bind(index, row, interest);
+                }
+            }
+            Source::Signal(signum) => self.columns.signals.create(index, signum),
+            Source::Prepare => self.columns.watchers.create(index, Phase::Prepare),
+            Source::Check => self.columns.watchers.create(index, Phase::Check),
+            Source::None => {}
+        }
+        Ok(id)
+    }
+
+    /// Room in every column, and the row of the event's fd.
+    fn make_room(&mut self, event: &Event<B::Fd>) -> Result<Option<S::Index>, Error<B::Error>> {
+        self.columns.reserve().map_err(|_| Error::Full)?;
+        match event.source {
+            Source::Io(fd, _) => return self.columns.fds.attach(fd).map(Some).map_err(|_| Error::Full),
+            Source::Signal(_) => self.columns.signals.reserve(),
+            Source::Prepare | Source::Check => self.columns.watchers.reserve(),
+            Source::None => Ok(()),
+        }
+        .map_err(|_| Error::Full)?;
+        Ok(None)
+    }
+
+    /// Creates an event and adds it, in one call.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](EventBase::create) and [`add`](EventBase::add); then the event does not exist, and the data is given
+    /// back.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::{Event, EventBase, Fixed, Interest, Manual};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let idle = Duration::from_secs(60);
+    /// base.start(Event::io(3, Interest::READ).persist(), Some(idle), "connection").unwrap();
+    /// base.start(Event::timer().once(), Some(Duration::ZERO), "deferred").unwrap();
+    /// ```
+    #[doc(alias = "event_base_once")]
+    pub fn start(
+        &mut self,
+        event: Event<B::Fd>,
+        timeout: Option<Duration>,
+        data: T,
+    ) -> Result<EventId, Rejected<T, B::Error>> {
+        let id = self.create(event, data)?;
+        let Err(error) = self.add(id, timeout) else { return Ok(id) };
+        match self.remove(id) {
+            Some(data) => Err(Rejected { error, data }),
+            None => Ok(id),
+        }
+    }
+
+    /// Watches an fd: a persistent event, pending from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](EventBase::start).
+    ///
+    /// ```
+    /// use evcore::{EventBase, Fixed, Interest, Manual, Ready, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "pin 3").unwrap();
+    /// base.backend_mut().set_ready(3, Ready::READ);
+    /// assert!(base.poll(Wait::Forever).unwrap().is_running());
+    /// assert_eq!(base.next_active().unwrap().id, event);
+    /// ```
+    pub fn insert(&mut self, fd: B::Fd, interest: Interest, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::io(fd, interest).persist(), None, data)
+    }
+
+    /// Arms a timer that comes once (`evtimer_new`, `evtimer_add`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
+    /// ```
+    #[doc(alias = "evtimer_new")]
+    pub fn insert_timer(&mut self, delay: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::timer(), Some(delay), data)
+    }
+
+    /// Arms a timer that comes again and again, in phase: the first time after one period.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_interval(Duration::from_secs(1), "tick").unwrap();
+    /// ```
+    pub fn insert_interval(&mut self, period: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::timer().persist(), Some(period), data)
+    }
+
+    /// Watches a signal: a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](EventBase::start).
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_signal(15, "terminate").unwrap();
+    /// ```
+    #[doc(alias = "evsignal_new")]
+    pub fn insert_signal(&mut self, signum: Signum, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::signal(signum).persist(), None, data)
+    }
+
+    // Pending.
+
+    /// Makes an event pending (`event_add`): its interest joins that of its fd, and the timeout, if one is given, counts
+    /// from now.
+    ///
+    /// On an event that is pending already, a timeout replaces the one before, also one that has expired and is queued;
+    /// without a timeout nothing changes. A persistent event is timed again after each hand-out.
+    ///
+    /// O(1) and at most one call of the backend, plus O(log n) for the timeout.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`]; [`Error::Mixed`]; [`Error::Unsupported`]; [`Error::Backend`] when the fd is not registered yet and
+    /// the backend refuses. Nothing has changed then.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.create(Event::timer(), "one shot").unwrap();
+    /// base.add(timer, Some(Duration::from_secs(1))).unwrap();
+    /// base.add(timer, Some(Duration::from_secs(2))).unwrap();
+    /// assert_eq!(base.pending(timer).unwrap().remaining, Some(Duration::from_secs(2)));
+    /// ```
+    #[doc(alias = "event_add")]
+    pub fn add(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        let timeout = timeout.map(|delay| {
+            let interval = nanos(delay);
+            Timeout { deadline: self.fresh_now().saturating_add(delay), interval }
+        });
+        self.add_index(index, timeout)
+    }
+
+    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is not read, unless the
+    /// event is persistent: then it comes again after each such span.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](EventBase::add).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.create(Event::timer(), "one shot").unwrap();
+    /// let deadline = base.now().saturating_add(Duration::from_secs(1));
+    /// base.add_at(timer, deadline).unwrap();
+    /// ```
+    pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        let mut interval = 0;
+        if !self.columns.events.state(index).contains(State::ONE_SHOT) {
+            interval = nanos(deadline.saturating_since(self.fresh_now()));
+        }
+        self.add_index(index, Some(Timeout { deadline, interval }))
+    }
+
+    fn add_index(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
+        let state = self.columns.events.state(index);
+        if state.contains(State::PAUSED) || !state.contains(State::PENDING) {
+            self.register(index)?;
+        }
+        if state.contains(State::PAUSED) {
+            self.end_pause(index);
+        }
+        if let Some(timeout) = timeout {
+            self.columns.active.retract(index, Ready::TIMEOUT);
+            self.columns.timers.set_interval(index, timeout.interval);
+            self.columns.timers.arm(index, timeout.deadline);
+            self.columns.set_state(index, self.columns.events.state(index) | State::TIMED);
+        }
+        Ok(())
+    }
+
+    /// Registers what the event waits for besides time.
+    fn register(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        let state = self.columns.events.state(index);
+        if state.contains(State::IO) {
+            self.register_fd(index)?;
+        } else if state.contains(State::SIGNAL) {
+            self.register_signal(index)?;
+        } else if state.contains(State::WATCHER) {
+            self.columns.watchers.set_pending(index, true);
+        } else {
+            return Ok(());
+        }
+        self.columns.set_state(index, state | State::PENDING);
+        Ok(())
+    }
+
+    fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        self.check_supported(self.columns.fds.interest(index))?;
+        match self.columns.fds.joining(index).ok_or(Error::Kind)? {
+            Joining::Mixed => return Err(Error::Mixed),
+            Joining::Merge => {}
+            Joining::Register(fd, token, interest) => {
+                self.backend.add(fd, token, interest, &mut self.columns.fds).map_err(Error::Backend)?;
+                self.columns.fds.registered(index, interest);
+            }
+        }
+        self.columns.fds.join(index);
+        Ok(())
+    }
+
+    fn check_supported(&self, interest: Interest) -> Result<(), Error<B::Error>> {
+        let features = self.backend.features();
+        let edge = interest.contains(Interest::EDGE) && !features.contains(Features::EDGE);
+        let only = |bit, feature| interest.difference(Interest::EDGE) == bit && !features.contains(feature);
+        if edge || only(Interest::CLOSED, Features::CLOSED) || only(Interest::PRIORITY, Features::PRIORITY) {
+            return Err(Error::Unsupported);
+        }
+        Ok(())
+    }
+
+    fn register_signal(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        let signum = self.columns.signals.signum(index).ok_or(Error::Kind)?;
+        if !self.columns.signals.is_watched(signum) {
+            let signals = self.backend.signals().ok_or(Error::Unsupported)?;
+            signals.add(signum).map_err(Error::Backend)?;
+        }
+        self.columns.signals.set_pending(index, true);
+        Ok(())
+    }
+
+    /// Changes what an event of an fd waits for, in place. What it was queued for and does not wait for any more is
+    /// dropped. The backend is told before the next wait, if the union of the fd's interests has changed by then; from an
+    /// empty interest, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`]; [`Error::Kind`] for an event without an fd; else as [`add`](EventBase::add). Nothing has changed
+    /// then.
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "connection").unwrap();
+    /// base.modify(event, Interest::READ | Interest::WRITE).unwrap();
+    /// assert_eq!(base.interest(event), Some(Interest::READ | Interest::WRITE));
+    /// ```
+    pub fn modify(&mut self, id: EventId, interest: Interest) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        let state = self.columns.events.state(index);
+        if !state.contains(State::IO) {
+            return Err(Error::Kind);
+        }
+        let old = self.columns.fds.interest(index);
+        if old == interest {
+            return Ok(());
+        }
+        let is_registered = state.contains(State::PENDING) && !state.contains(State::PAUSED);
+        if is_registered {
+            self.columns.fds.leave(index);
+        }
+        self.columns.fds.set_interest(index, interest);
+        if is_registered {
+            if let Err(error) = self.register_fd(index) {
+                self.columns.fds.set_interest(index, old);
+                self.columns.fds.join(index);
+                return Err(error);
+            }
+        }
+        let dropped = Ready::from_bits_retain(old.difference(interest | Interest::EDGE).bits());
+        self.columns.active.retract(index, dropped);
+        Ok(())
+    }
+
+    /// Moves an event to another fd; everything else of it stays as it is. A pending event is registered there at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`modify`](EventBase::modify), and [`Error::Full`]. The event stays on its old fd then, and pending if it was.
+    /// (Unless the backend refuses that one too; then it is not pending any more, and told ERROR.)
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "connection").unwrap();
+    /// base.replace_fd(event, 4).unwrap();
+    /// assert_eq!(base.fd(event), Some(4));
+    /// ```
+    pub fn replace_fd(&mut self, id: EventId, fd: B::Fd) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        let state = self.columns.events.state(index);
+        let old = self.columns.fds.fd(index).ok_or(Error::Kind)?;
+        self.move_to(index, fd)?;
+        if !state.contains(State::PENDING) || state.contains(State::PAUSED) {
+            return Ok(());
+        }
+        let Err(error) = self.register_fd(index) else { return Ok(()) };
+        let back = self.move_to(index, old).and_then(|()| self.register_fd(index));
+        if back.is_err() {
+            self.columns.expel(index);
+        }
+        Err(error)
+    }
+
+    /// Unbinds an event from its fd and binds it to another, registered with neither.
+    fn move_to(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
+        let interest = self.columns.fds.interest(index);
+        let was_registered = self.columns.events.state(index).contains(State::PENDING);
+        self.columns.fds.leave(index);
+        let old = self.columns.fds.fd(index);
+        // The old fd is given up first: with fixed capacity its row may be the one that is needed.
+        self.give_up_fd(index);
+        match self.columns.fds.attach(fd) {
+            Ok(row) => {
+                self.columns.fds.bind(index, row, interest);
+                Ok(())
+            }
+            Err(_) => {
+                let back = old.and_then(|old| self.columns.fds.attach(old).ok());
+                if let Some(row) = back {
+                    self.columns.fds.bind(index, row, interest);
+                }
+                if was_registered && self.register_fd(index).is_err() {
+                    self.columns.expel(index);
+                }
+                Err(Error::Full)
+            }
+        }
+    }
+
+    fn give_up_fd(&mut self, index: S::Index) {
+        let row = self.columns.fds.row_of(index);
+        if let Some(ended) = self.columns.fds.detach(index) {
+            self.backend.del(ended.fd, ended.token, ended.told, &mut self.columns.fds);
+        }
+        if let Some(row) = row {
+            self.columns.fds.release(row);
+        }
+    }
+
+    /// Leaves an event's fd alone for a while, as a listener does that has run out of descriptors. Its readiness costs no
+    /// wake-up until then; what it was queued for is dropped. A timeout of its own begins anew after the pause.
+    /// [`add`](EventBase::add) ends the pause early.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`]; [`Error::Kind`] when the event is not pending on an fd.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
+    /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
+    /// ```
+    pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        let mut state = self.columns.events.state(index);
+        if !state.contains(State::IO | State::PENDING) {
+            return Err(Error::Kind);
+        }
+        self.columns.fds.leave(index);
+        self.columns.active.cancel(index);
+        if state.contains(State::TIMED) {
+            state |= State::TIMED_BEFORE;
+        }
+        self.columns.set_state(index, state.union(State::PAUSED).difference(State::TIMED));
+        let end = self.fresh_now().saturating_add(pause);
+        self.columns.timers.cancel(index);
+        self.columns.timers.arm(index, end);
+        Ok(())
+    }
+
+    /// The pause is over: its fd is watched again. If the backend refuses, the event is told.
+    pub(super) fn resume(&mut self, index: S::Index) {
+        self.end_pause(index);
+        if self.register_fd(index).is_err() {
+            self.columns.expel(index);
+        }
+    }
+
+    fn end_pause(&mut self, index: S::Index) {
+        let state = self.columns.events.state(index);
+        self.columns.timers.cancel(index);
+        let mut resumed = state.difference(State::PAUSED | State::TIMED_BEFORE);
+        if state.contains(State::TIMED_BEFORE) {
+            resumed |= State::TIMED;
+            let now = self.now();
+            self.columns.timers.restart(index, now);
+        }
+        self.columns.set_state(index, resumed);
+    }
+
+    /// Drops the event's timeout, an expired one that is queued included; what else it waits for stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.insert_timer(Duration::from_secs(1), "never").unwrap();
+    /// base.remove_timer(timer).unwrap();
+    /// assert!(base.is_empty());
+    /// ```
+    #[doc(alias = "event_remove_timer")]
+    pub fn remove_timer(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        let state = self.columns.events.state(index);
+        if !state.contains(State::PAUSED) {
+            self.columns.timers.cancel(index);
+        }
+        self.columns.active.retract(index, Ready::TIMEOUT);
+        self.columns.set_state(index, state.difference(State::TIMED | State::TIMED_BEFORE));
+        Ok(())
+    }
+
+    // Active.
+
+    /// Queues an event by hand (`event_active`), with any bits, none included. Bits of an active event are added to. An
+    /// event that this turn has handed out already comes in the next one; any other in this turn, if its bound allows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use evcore::{Event, EventBase, Fixed, Manual, Ready};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.create(Event::user(), "mine").unwrap();
+    /// base.activate(event, Ready::empty()).unwrap();
+    /// assert_eq!(base.counts().active, 1);
+    /// ```
+    #[doc(alias = "event_active")]
+    #[doc(alias = "evuser_trigger")]
+    pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        self.columns.activate(index, ready);
+        Ok(())
+    }
+
+    /// Has an event handed out in the next turn, with [`Ready::AGAIN`], which does not wait then: for a handler that has
+    /// not finished, and whose rest is in a buffer that the kernel knows nothing of.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use evcore::{Event, EventBase, Fixed, Manual, Ready};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.create(Event::user(), "unfinished").unwrap();
+    /// base.again(event).unwrap();
+    /// ```
+    pub fn again(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        self.columns.active.activate_later(index, Ready::AGAIN);
+        self.columns.max.active = self.columns.active.note_max();
+        Ok(())
+    }
+
+    /// Queues all events that are pending on `fd`, as if the backend had reported `ready`; with [`Ready::TIMEOUT`], those
+    /// that have a timeout (`event_base_active_by_fd`).
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual, Ready};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert(3, Interest::READ, "reader").unwrap();
+    /// base.activate_fd(3, Ready::READ | Ready::WRITE);
+    /// assert_eq!(base.counts().active, 1);
+    /// ```
+    #[doc(alias = "event_base_active_by_fd")]
+    pub fn activate_fd(&mut self, fd: B::Fd, ready: Ready) {
+        self.columns.activate_fd(fd, ready);
+    }
+
+    /// Queues all events that are pending on a signal, as if it had arrived once (`event_base_active_by_signal`).
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_signal(15, "terminate").unwrap();
+    /// base.activate_signal(15);
+    /// assert_eq!(base.counts().active, 1);
+    /// ```
+    #[doc(alias = "event_base_active_by_signal")]
+    pub fn activate_signal(&mut self, signum: Signum) {
+        self.columns.activate_signal(signum);
+    }
+
+    // The end.
+
+    /// Makes an event wait for nothing (`event_del`): off its fd, its timeout dropped, taken out of its queue. It is not
+    /// handed out until it is added or activated again. Nothing happens to an event that is idle.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "reader").unwrap();
+    /// base.del(event).unwrap();
+    /// base.add(event, None).unwrap();
+    /// ```
+    #[doc(alias = "event_del")]
+    pub fn del(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.resolve(id)?;
+        self.disarm(index);
+        self.columns.active.cancel(index);
+        Ok(())
+    }
+
+    /// Ends an event and gives its data back (`event_free`). `None` when it has been removed before.
+    ///
+    /// The fd of its last event is taken out of the backend before this returns, so the data may be dropped, and the
+    /// descriptor in it closed, at once.
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "reader").unwrap();
+    /// assert_eq!(base.remove(event), Some("reader"));
+    /// assert_eq!(base.remove(event), None);
+    /// ```
+    #[doc(alias = "event_free")]
+    pub fn remove(&mut self, id: EventId) -> Option<T> {
+        let index = self.columns.events.resolve(id)?;
+        self.disarm(index);
+        self.columns.active.cancel(index);
+        let state = self.columns.events.state(index);
+        if state.contains(State::IO) {
+            self.give_up_fd(index);
+        } else if state.contains(State::SIGNAL) {
+            self.columns.signals.remove(index);
+        } else if state.contains(State::WATCHER) {
+            self.columns.watchers.remove(index);
+        }
+        self.columns.events.remove(index)
+    }
+
+    /// Takes an event out of everything it waits for. Its activation, if it has one, stays.
+    pub(super) fn disarm(&mut self, index: S::Index) {
+        let state = self.columns.events.state(index);
+        if state.contains(State::IO) {
+            self.columns.fds.leave(index);
+        } else if state.contains(State::SIGNAL | State::PENDING) {
+            self.unwatch_signal(index);
+        } else if state.contains(State::WATCHER) {
+            self.columns.watchers.set_pending(index, false);
+        }
+        self.columns.timers.cancel(index);
+        let ended = State::PENDING | State::TIMED | State::PAUSED | State::TIMED_BEFORE;
+        self.columns.set_state(index, state.difference(ended));
+    }
+
+    fn unwatch_signal(&mut self, index: S::Index) {
+        self.columns.signals.set_pending(index, false);
+        let Some(signum) = self.columns.signals.signum(index) else { return };
+        if !self.columns.signals.is_watched(signum) {
+            if let Some(signals) = self.backend.signals() {
+                signals.del(signum);
+            }
+        }
+    }
+
+    /// Removes the event that was handed out for the only time.
+    pub(super) fn remove_spent(&mut self) {
+        if self.columns.rare.contains(Rare::SPENT) {
+            self.columns.rare.remove(Rare::SPENT);
+            if let Some(id) = self.columns.running.take() {
+                self.remove(id);
+            }
+        }
+    }
+
+    pub(super) fn resolve(&self, id: EventId) -> Result<S::Index, Error<B::Error>> {
+        self.columns.events.resolve(id).ok_or(Error::Stale)
+    }
+}
+
+fn state_of<Fd>(event: &Event<Fd>) -> State {
+    let mut state = match event.source {
+        Source::Io(..) => State::IO,
+        Source::Signal(_) => State::SIGNAL,
+        Source::Prepare | Source::Check => State::WATCHER,
+        Source::None => State::empty(),
+    };
+    state.set(State::ONE_SHOT, !event.persist);
+    state.set(State::ONCE, event.once);
+    state.set(State::BACKGROUND, event.background);
+    state.set(State::BURST, event.missed == Missed::Burst);
+    state.set(State::DELAY, event.missed == Missed::Delay);
+    state
+}

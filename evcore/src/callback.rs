@@ -1,0 +1,147 @@
+//! Callbacks as data: libevent's shape, on top of the pull loop.
+
+use core::fmt;
+
+use crate::backend::EventOp;
+use crate::base::{End, EventBase, Mode, Occurrence};
+use crate::storage::Storage;
+
+/// A function pointer and a number, for the data of an event: libevent's callback and its argument.
+///
+/// All callbacks share one context `C`, which [`run_callbacks`](EventBase::run_callbacks) lends to each of them: what C
+/// programs keep behind `void *`. Needs no allocator.
+///
+/// ```
+/// use core::time::Duration;
+/// use evcore::{Callback, EventBase, Fixed, Manual, Mode, Occurrence};
+///
+/// type Base = EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, Vec<usize>>>;
+///
+/// fn tick(base: &mut Base, log: &mut Vec<usize>, event: Occurrence, arg: usize) {
+///     log.push(arg);
+///     if log.len() == 2 {
+///         base.remove(event.id);
+///     }
+/// }
+///
+/// let mut base = Base::new(Manual::new());
+/// base.insert_interval(Duration::from_secs(1), Callback::new(tick, 7)).unwrap();
+/// let mut log = Vec::new();
+/// base.run_callbacks(Mode::empty(), &mut log).unwrap();
+/// assert_eq!(log, [7, 7]);
+/// ```
+pub struct Callback<B: EventOp, S: Storage, C> {
+    function: CallbackFn<B, S, C>,
+    arg: usize,
+}
+
+/// What a [`Callback`] calls.
+pub type CallbackFn<B, S, C> = fn(&mut EventBase<B, S, Callback<B, S, C>>, &mut C, Occurrence, usize);
+
+impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
+    /// Calls `function` with `arg`.
+    pub const fn new(function: CallbackFn<B, S, C>, arg: usize) -> Self {
+        Self { function, arg }
+    }
+
+    /// The argument.
+    pub const fn arg(&self) -> usize {
+        self.arg
+    }
+}
+
+impl<B: EventOp, S: Storage, C> Clone for Callback<B, S, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: EventOp, S: Storage, C> Copy for Callback<B, S, C> {}
+
+impl<B: EventOp, S: Storage, C> fmt::Debug for Callback<B, S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback").field("arg", &self.arg).finish_non_exhaustive()
+    }
+}
+
+impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
+    /// [Runs](EventBase::run) the loop, calling each event's callback (`event_base_loop`, `event_base_dispatch`).
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot wait.
+    #[doc(alias = "event_base_loop")]
+    #[doc(alias = "event_base_dispatch")]
+    pub fn run_callbacks(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
+        self.run(mode, |base, event| {
+            if let Some(callback) = base.get(event.id).copied() {
+                (callback.function)(base, context, event, callback.arg);
+            }
+        })
+    }
+}
+
+#[cfg(feature = "alloc")]
+mod boxed {
+    use alloc::boxed::Box;
+    use core::fmt;
+
+    use super::{End, EventBase, EventOp, Mode, Occurrence, Storage};
+
+    /// A boxed closure, for the data of an event.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::{Closure, EventBase, Growable, Manual, Mode};
+    ///
+    /// let mut base: EventBase<Manual, Growable, Closure<Manual, Growable, u32>> = EventBase::new(Manual::new());
+    /// let step = 5;
+    /// base.insert_timer(Duration::from_secs(1), Closure::new(move |_base, sum, _event| *sum += step)).unwrap();
+    /// let mut sum = 0;
+    /// base.run_closures(Mode::empty(), &mut sum).unwrap();
+    /// assert_eq!(sum, 5);
+    /// ```
+    pub struct Closure<B: EventOp, S: Storage, C> {
+        /// Taken out while it runs, so that it may have the base to itself.
+        function: Option<Box<ClosureFn<B, S, C>>>,
+    }
+
+    /// What a [`Closure`] calls.
+    pub type ClosureFn<B, S, C> = dyn FnMut(&mut EventBase<B, S, Closure<B, S, C>>, &mut C, Occurrence);
+
+    impl<B: EventOp, S: Storage, C> Closure<B, S, C> {
+        /// Calls `function`.
+        pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Occurrence) + 'static) -> Self {
+            Self { function: Some(Box::new(function)) }
+        }
+    }
+
+    impl<B: EventOp, S: Storage, C> fmt::Debug for Closure<B, S, C> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Closure").finish_non_exhaustive()
+        }
+    }
+
+    impl<B: EventOp, S: Storage, C> EventBase<B, S, Closure<B, S, C>> {
+        /// [Runs](EventBase::run) the loop, calling each event's closure.
+        ///
+        /// # Errors
+        ///
+        /// When the backend cannot wait.
+        pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
+            self.run(mode, |base, event| {
+                let Some(mut function) = base.get_mut(event.id).and_then(|closure| closure.function.take()) else {
+                    return;
+                };
+                function(base, context, event);
+                // Gone, if it has removed its own event.
+                if let Some(closure) = base.get_mut(event.id) {
+                    closure.function = Some(function);
+                }
+            })
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use boxed::{Closure, ClosureFn};

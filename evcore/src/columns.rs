@@ -1,0 +1,297 @@
+//! The columns together: all of a base that needs no backend.
+
+use core::time::Duration;
+
+use bitflags::bitflags;
+
+use crate::active::Active;
+use crate::backend::{Descriptor, Signum, Sink, Token};
+use crate::event::{EventId, Ready};
+use crate::events::{Events, State};
+use crate::fds::Fds;
+use crate::quota::{Fairness, Levels, Limits, Quota};
+use crate::signals::Signals;
+use crate::stats::{Counts, Stats};
+use crate::storage::{Full, Storage};
+use crate::time::Instant;
+use crate::timers::Timers;
+use crate::watchers::Watchers;
+
+/// The tables of a base, and what is counted over several of them.
+pub(crate) struct Columns<F, D, T, S: Storage> {
+    pub(crate) events: Events<T, S>,
+    pub(crate) fds: Fds<F, D, S>,
+    pub(crate) signals: Signals<S>,
+    pub(crate) watchers: Watchers<S>,
+    pub(crate) timers: Timers<S>,
+    pub(crate) active: Active<S>,
+    pub(crate) quota: Quota,
+    pub(crate) limits: Limits,
+    pub(crate) fairness: Fairness,
+    pub(crate) stats: Stats,
+    pub(crate) max: Counts,
+    /// Events that wait, and those among them that keep the loop alive.
+    pub(crate) pending: u32,
+    pub(crate) foreground: u32,
+    pub(crate) rare: Rare,
+    /// The event that is being handed out.
+    pub(crate) running: Option<EventId>,
+    pub(crate) rebuild: bool,
+}
+
+bitflags! {
+    /// What makes a hand-out, or a turn, more than the usual: looked at with one test.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    pub(crate) struct Rare: u8 {
+        const BREAK = 1;
+        const EXIT = 2;
+        const CONTINUE = 4;
+        /// The event handed out last is to be removed.
+        const SPENT = 8;
+        /// Watchers are to be handed out.
+        const FRONT = 16;
+        /// Only watchers are handed out: the wait is still to come.
+        const PREPARING = 32;
+        /// The time of a turn is limited.
+        const INTERVAL = 64;
+    }
+}
+
+impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            events: Events::new(),
+            fds: Fds::new(),
+            signals: Signals::new(),
+            watchers: Watchers::new(),
+            timers: Timers::new(),
+            active: Active::new(),
+            quota: Quota::new(),
+            limits: Limits::DEFAULT,
+            fairness: Fairness::Fair,
+            stats: Stats {
+                turns: 0,
+                waits: 0,
+                handed_out: 0,
+                expired: 0,
+                changes: 0,
+                refused: 0,
+                stale: 0,
+                rebuilds: 0,
+                lateness: Duration::ZERO,
+                lateness_max: Duration::ZERO,
+            },
+            max: Counts { events: 0, pending: 0, active: 0 },
+            pending: 0,
+            foreground: 0,
+            rare: Rare::empty(),
+            running: None,
+            rebuild: false,
+        }
+    }
+
+    /// Makes room for one more event in every table.
+    pub(crate) fn reserve(&mut self) -> Result<(), Full> {
+        if self.events.has_free() {
+            return Ok(());
+        }
+        self.events.reserve()?;
+        self.active.reserve()?;
+        self.timers.reserve()?;
+        self.fds.reserve()
+    }
+
+    /// An event begins to exist, idle.
+    pub(crate) fn create(&mut self, state: State, level: u8, data: T) -> (S::Index, EventId) {
+        let (index, id) = self.events.create(state, data);
+        self.active.create(index, level, self.quota.number);
+        self.timers.create(index);
+        self.fds.create(index);
+        self.max.events = self.max.events.max(self.events.len());
+        (index, id)
+    }
+
+    /// Sets where an event is in its life, and counts it where it belongs.
+    pub(crate) fn set_state(&mut self, index: S::Index, state: State) {
+        let old = self.events.state(index);
+        self.events.set_state(index, state);
+        if old.is_waiting() == state.is_waiting() {
+            return;
+        }
+        let step = |count: u32| if state.is_waiting() { count.saturating_add(1) } else { count.saturating_sub(1) };
+        self.pending = step(self.pending);
+        self.max.pending = self.max.pending.max(self.pending);
+        if !state.contains(State::BACKGROUND) {
+            self.foreground = step(self.foreground);
+        }
+    }
+
+    /// Queues an event on behalf of the user: in this turn, or in the next one if this turn has handed it out already.
+    pub(crate) fn activate(&mut self, index: S::Index, ready: Ready) {
+        activate(&mut self.active, &mut self.quota, index, ready);
+        self.max.active = self.active.note_max();
+    }
+
+    /// Queues the events that are pending on a signal.
+    pub(crate) fn activate_signal(&mut self, signum: Signum) {
+        let (active, quota) = (&mut self.active, &mut self.quota);
+        self.signals.report(signum, 1, |index| activate(active, quota, index, Ready::SIGNAL));
+        self.max.active = self.active.note_max();
+    }
+
+    /// Queues the events that are pending on an fd for what they wait for among `ready`.
+    pub(crate) fn activate_fd(&mut self, fd: F, ready: Ready) {
+        let mut next = self.fds.token_of(fd).and_then(|token| self.fds.first(token));
+        while let Some(index) = next {
+            next = self.fds.next(index);
+            let mut asked = Ready::from_bits_retain(self.fds.interest(index).bits());
+            asked.set(Ready::TIMEOUT, self.events.state(index).contains(State::TIMED));
+            if asked.intersects(ready) {
+                self.activate(index, asked & ready);
+            }
+        }
+    }
+
+    /// Ends what an event of an fd waits for, because its fd is gone, and tells it so.
+    pub(crate) fn expel(&mut self, index: S::Index) {
+        self.fds.leave(index);
+        self.timers.cancel(index);
+        let ended = State::PENDING | State::TIMED | State::PAUSED;
+        self.set_state(index, self.events.state(index).difference(ended));
+        self.active.activate(index, Ready::ERROR);
+    }
+
+    /// Tells all pending events of a registration that it has an error.
+    pub(crate) fn tell_error(&mut self, token: Token) {
+        let mut next = self.fds.first(token);
+        while let Some(index) = next {
+            next = self.fds.next(index);
+            self.active.activate(index, Ready::ERROR);
+        }
+    }
+
+    /// Expels the events of a registration that were there before its last change.
+    pub(crate) fn expel_old(&mut self, token: Token, all: bool) {
+        let mut next = self.fds.first(token);
+        while let Some(index) = next {
+            next = self.fds.next(index);
+            if all || !self.fds.is_fresh(index) {
+                self.expel(index);
+            }
+        }
+    }
+
+    /// Notes that a timer was moved to its queue so late.
+    pub(crate) fn note_lateness(&mut self, now: Instant, due: Instant) {
+        let lateness = now.saturating_since(due);
+        self.stats.expired = self.stats.expired.saturating_add(1);
+        self.stats.lateness = lateness;
+        self.stats.lateness_max = self.stats.lateness_max.max(lateness);
+    }
+
+    /// Whether nothing that the loop is kept alive for is left.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.foreground == 0 && self.active.len() == 0
+    }
+
+    /// Whether the states of the events agree with the tables, and the counts with the states.
+    #[cfg(any(test, feature = "check"))]
+    pub(crate) fn check(&self) -> bool {
+        let states = || self.events.indices().map(|index| self.events.state(index)).filter(|state| state.is_waiting());
+        let count = |wanted: fn(&State) -> bool| u32::try_from(states().filter(wanted).count()).ok();
+        count(|_| true) == Some(self.pending)
+            && count(|state| !state.contains(State::BACKGROUND)) == Some(self.foreground)
+            && self.events.indices().all(|index| self.agrees(index))
+    }
+
+    #[cfg(any(test, feature = "check"))]
+    fn agrees(&self, index: S::Index) -> bool {
+        let state = self.events.state(index);
+        let is_queued = self.active.ready(index).is_some_and(|ready| ready.contains(Ready::TIMEOUT));
+        let is_armed = self.timers.is_armed(index);
+        let is_watched = state.contains(State::IO | State::PENDING) && !state.contains(State::PAUSED);
+        let wants_any = !self.fds.interest(index).is_empty();
+        let timer_agrees = match (state.contains(State::TIMED), state.contains(State::PAUSED)) {
+            (true, paused) => !paused && (is_armed || is_queued),
+            (false, paused) => is_armed == paused,
+        };
+        timer_agrees && self.fds.is_linked(index) == (is_watched && wants_any)
+    }
+
+    /// The next event to hand out in this turn, taken off its queue.
+    #[inline]
+    pub(crate) fn take_next(&mut self) -> Option<(S::Index, Ready)> {
+        loop {
+            if self.quota.goes_on() {
+                if let Some(taken) = self.active.pop(self.quota.level, self.quota.number) {
+                    self.quota.left = self.quota.left.wrapping_sub(1);
+                    return Some(taken);
+                }
+            }
+            if !self.next_level() {
+                return None;
+            }
+        }
+    }
+
+    #[cold]
+    pub(crate) fn next_level(&mut self) -> bool {
+        self.quota.next_level(&self.active, self.fairness, &self.limits)
+    }
+}
+
+fn activate<S: Storage>(active: &mut Active<S>, quota: &mut Quota, index: S::Index, ready: Ready) {
+    if active.was_handed_out(index, quota.number) {
+        active.activate_later(index, ready);
+    } else {
+        active.activate(index, ready);
+        quota.raise(active.level(index));
+    }
+}
+
+impl<S: Storage> Levels for Active<S> {
+    fn first(&self, from: u8) -> Option<u8> {
+        self.first_level(from)
+    }
+
+    fn busy_after(&self, level: u8) -> u32 {
+        Self::busy_after(self, level)
+    }
+}
+
+impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Columns<F, D, T, S> {
+    #[inline]
+    fn ready(&mut self, token: Token, ready: Ready) -> bool {
+        let active = &mut self.active;
+        let known = self.fds.report(token, ready, |index, ready| active.activate(index, ready)).is_some();
+        if !known {
+            self.stats.stale = self.stats.stale.saturating_add(1);
+        }
+        known
+    }
+
+    fn ready_fd(&mut self, fd: F, ready: Ready) -> bool {
+        match self.fds.token_of(fd) {
+            Some(token) => self.ready(token, ready),
+            None => {
+                self.stats.stale = self.stats.stale.saturating_add(1);
+                false
+            }
+        }
+    }
+
+    fn failed(&mut self, token: Token) {
+        self.expel_old(token, true);
+    }
+
+    fn signal(&mut self, signum: Signum, count: u32) {
+        if count > 0 {
+            let active = &mut self.active;
+            self.signals.report(signum, count, |index| active.activate(index, Ready::SIGNAL));
+        }
+    }
+
+    fn rebuild(&mut self) {
+        self.rebuild = true;
+    }
+}

@@ -1,0 +1,116 @@
+//! What can go wrong, as values.
+
+use core::fmt;
+
+/// Why an operation was refused. Nothing has changed when it is returned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Error<E> {
+    /// The event has been removed, or never was.
+    Stale,
+    /// There is no room for one more event, or the allocator refused.
+    Full,
+    /// The priority is not one of the base's, or there cannot be so many.
+    Priority,
+    /// Edge-triggered and level-triggered events cannot share an fd.
+    Mixed,
+    /// The backend cannot do this; see [`Features`](crate::Features).
+    Unsupported,
+    /// The operation does not apply to this kind of event.
+    Kind,
+    /// The backend refused.
+    Backend(E),
+}
+
+impl<E: fmt::Display> fmt::Display for Error<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stale => "the event has been removed",
+            Self::Full => "no room for another event: give the base a larger capacity, or remove events first",
+            Self::Priority => "no such priority: set the number of priorities first, before events are active",
+            Self::Mixed => "edge-triggered and level-triggered events cannot share a file descriptor",
+            Self::Unsupported => "the backend does not support what the event waits for",
+            Self::Kind => "the operation does not apply to this kind of event",
+            Self::Backend(error) => return error.fmt(f),
+        })
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Backend(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// An event that could not be created, with its data: nothing is lost.
+pub struct Rejected<T, E> {
+    /// Why.
+    pub error: Error<E>,
+    /// What was to be the event's data.
+    pub data: T,
+}
+
+impl<T, E: fmt::Debug> fmt::Debug for Rejected<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected").field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<T, E: fmt::Display> fmt::Display for Rejected<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T, E: core::error::Error + 'static> core::error::Error for Rejected<T, E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+impl<T, E> From<Rejected<T, E>> for Error<E> {
+    fn from(rejected: Rejected<T, E>) -> Self {
+        rejected.error
+    }
+}
+
+#[cfg(feature = "std")]
+impl<E: Into<std::io::Error>> From<Error<E>> for std::io::Error {
+    fn from(error: Error<E>) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error {
+            Error::Backend(error) => return error.into(),
+            Error::Stale => ErrorKind::NotFound,
+            Error::Full => ErrorKind::OutOfMemory,
+            Error::Unsupported => ErrorKind::Unsupported,
+            Error::Priority | Error::Mixed | Error::Kind => ErrorKind::InvalidInput,
+        };
+        // The text of a variant that holds no foreign error.
+        Self::new(kind, std::format!("{}", error.map_backend(|_| "the backend refused")))
+    }
+}
+
+#[cfg(feature = "std")]
+impl<T, E: Into<std::io::Error>> From<Rejected<T, E>> for std::io::Error {
+    fn from(rejected: Rejected<T, E>) -> Self {
+        rejected.error.into()
+    }
+}
+
+impl<E> Error<E> {
+    /// The same error, with another error of the backend in its place.
+    pub fn map_backend<F>(self, map: impl FnOnce(E) -> F) -> Error<F> {
+        match self {
+            Self::Stale => Error::Stale,
+            Self::Full => Error::Full,
+            Self::Priority => Error::Priority,
+            Self::Mixed => Error::Mixed,
+            Self::Unsupported => Error::Unsupported,
+            Self::Kind => Error::Kind,
+            Self::Backend(error) => Error::Backend(map(error)),
+        }
+    }
+}

@@ -1,0 +1,520 @@
+//! The fd column: fd → the events that watch it, and what the backend has been told of it.
+
+use crate::backend::{Descriptor, FdInfos, Token};
+use crate::event::{Interest, Ready};
+use crate::storage::{FdIndex, Full, Index, Storage, Table};
+
+/// The fd map, libevent's `event_io_map`.
+///
+/// ```text
+///   index    fd number ─▶ row                              only looked at when an event is created
+///   rows     [ fd, generation, head, tail, counts, want, told ]      one for each fd
+///   watches  [ row, next, prev, mask ]                     one for each event, threaded into lists
+/// ```
+///
+/// `want` is the union of what the pending events of an fd wait for; `told` is what the backend was last told. Rows in
+/// which they differ are threaded into a list of changes, which is worked off just before the wait: whatever cancelled out
+/// in between costs nothing, and anything else costs one call of the backend for each fd.
+pub(crate) struct Fds<F, D, S: Storage> {
+    index: S::FdIndex,
+    rows: S::Table<Row<F, D, S::Index>>,
+    watches: S::Table<Watch<S::Index>>,
+    free: Option<S::Index>,
+    changes: Option<S::Index>,
+}
+
+struct Row<F, D, I> {
+    /// `None` in a row that is free.
+    fd: Option<F>,
+    /// Part of the token of this registration; another one for the next.
+    generation: u32,
+    head: I,
+    tail: I,
+    /// How many pending events wait for each of READ, PRIORITY, WRITE and CLOSED.
+    counts: [u16; 4],
+    want: Interest,
+    told: Interest,
+    /// How many events have been created on this fd.
+    created: u16,
+    /// The next row in the list of changes, or the next free row.
+    next: I,
+    in_changes: bool,
+    /// The backend is to be asked whether the registration still stands.
+    verify: bool,
+    info: D,
+}
+
+struct Watch<I> {
+    row: I,
+    next: I,
+    prev: I,
+    /// The interest, and what wakes every interest: ERROR and HANGUP.
+    mask: u16,
+    linked: bool,
+    /// Has not been registered yet: if the fd turns out to be another one now, this event means the new one.
+    fresh: bool,
+}
+
+const COUNTED: [Interest; 4] = [Interest::READ, Interest::PRIORITY, Interest::WRITE, Interest::CLOSED];
+const IO: u16 = COUNTED[0].bits() | COUNTED[1].bits() | COUNTED[2].bits() | COUNTED[3].bits();
+const ALWAYS: u16 = Ready::ERROR.bits() | Ready::HANGUP.bits();
+
+impl<I> Watch<I> {
+    const fn interest(&self) -> Interest {
+        Interest::from_bits_truncate(self.mask & !ALWAYS)
+    }
+
+    const fn set_interest(&mut self, interest: Interest) {
+        self.mask = if interest.bits() & IO == 0 { 0 } else { interest.bits() | ALWAYS };
+    }
+}
+
+/// What joining an fd needs from the backend.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Joining<F> {
+    /// This registration, now, before anything else is changed.
+    Register(F, Token, Interest),
+    /// Nothing now; the union is looked at before the wait.
+    Merge,
+    /// Edge- and level-triggered events cannot share an fd.
+    Mixed,
+}
+
+/// A row whose registration is not what its events want.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Change<F> {
+    pub(crate) fd: F,
+    pub(crate) token: Token,
+    pub(crate) told: Interest,
+    pub(crate) want: Interest,
+    /// A new event has joined: the backend is to look whether the registration still stands.
+    pub(crate) verify: bool,
+}
+
+impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
+    pub(crate) const fn new() -> Self {
+        Self { index: S::FdIndex::EMPTY, rows: S::Table::EMPTY, watches: S::Table::EMPTY, free: None, changes: None }
+    }
+
+    pub(crate) fn reserve(&mut self) -> Result<(), Full> {
+        self.watches.reserve(1)
+    }
+
+    /// The event begins to exist, on no fd yet.
+    pub(crate) fn create(&mut self, index: S::Index) {
+        let none = Index::NIL;
+        let watch = Watch { row: none, next: none, prev: none, mask: 0, linked: false, fresh: true };
+        match self.watches.at_mut(index) {
+            Some(place) => *place = watch,
+            None => self.watches.push(watch),
+        }
+    }
+
+    /// Makes room for one more event on `fd`: a row, and a way to find it. Undone by [`Fds::detach`].
+    pub(crate) fn attach(&mut self, fd: F) -> Result<S::Index, Full> {
+        let number = fd.number();
+        if let Some(at) = self.find(fd) {
+            let row = self.rows.at_mut(at).ok_or(Full)?;
+            let created = row.created.checked_add(1).ok_or(Full)?;
+            self.index.reserve(number)?;
+            row.created = created;
+            return Ok(at);
+        }
+        let at = match self.free {
+            Some(at) => at,
+            None => {
+                self.rows.reserve(1)?;
+                Index::new(self.rows.len())
+            }
+        };
+        self.index.reserve(number)?;
+        self.index.set(number, at);
+        self.take_row(at, fd);
+        Ok(at)
+    }
+
+    fn take_row(&mut self, at: S::Index, fd: F) {
+        let none = Index::NIL;
+        let mut row = Row {
+            fd: Some(fd),
+            generation: 1,
+            head: none,
+            tail: none,
+            counts: [0; 4],
+            want: Interest::empty(),
+            told: Interest::empty(),
+            created: 1,
+            next: none,
+            in_changes: false,
+            verify: false,
+            info: D::default(),
+        };
+        match self.rows.at_mut(at) {
+            Some(place) => {
+                self.free = Some(place.next).filter(|next| !next.is_nil());
+                row.generation = place.generation;
+                *place = row;
+            }
+            None => self.rows.push(row),
+        }
+    }
+
+    /// Binds a created event to the row that [`Fds::attach`] gave.
+    pub(crate) fn bind(&mut self, index: S::Index, row: S::Index, interest: Interest) {
+        if let Some(watch) = self.watches.at_mut(index) {
+            watch.row = row;
+            watch.fresh = true;
+            watch.set_interest(interest);
+        }
+    }
+
+    /// The event, which has left, gives its fd up. Says what the backend must end if it was the fd's last.
+    pub(crate) fn detach(&mut self, index: S::Index) -> Option<Change<F>> {
+        let at = self.watches.at_mut(index).map(|watch| core::mem::replace(&mut watch.row, Index::NIL))?;
+        let row = self.rows.at_mut(at)?;
+        let fd = row.fd?;
+        row.created = row.created.saturating_sub(1);
+        let mut ended = None;
+        if row.created == 0 {
+            if !row.told.is_empty() {
+                let token = Self::token(at, row.generation);
+                ended = Some(Change { fd, token, told: row.told, want: row.want, verify: false });
+            }
+            self.index.set(fd.number(), Index::NIL);
+        }
+        self.index.release(fd.number());
+        ended
+    }
+
+    /// Gives the row of an fd back, after [`Fds::detach`] and the backend's `del`.
+    pub(crate) fn release(&mut self, at: S::Index) {
+        let Some(row) = self.rows.at_mut(at) else { return };
+        if row.fd.is_none() || row.created > 0 {
+            return;
+        }
+        row.fd = None;
+        row.generation = row.generation.wrapping_add(1);
+        (row.want, row.told, row.verify) = (Interest::empty(), Interest::empty(), false);
+        row.info = D::default();
+        self.unlist(at);
+        if let Some(row) = self.rows.at_mut(at) {
+            row.next = self.free.unwrap_or(Index::NIL);
+            self.free = Some(at);
+        }
+    }
+
+    /// What has to happen before the event can join its fd's list.
+    pub(crate) fn joining(&mut self, index: S::Index) -> Option<Joining<F>> {
+        let watch = self.watches.at(index)?;
+        let (interest, fresh, at) = (watch.interest(), watch.fresh, watch.row);
+        let row = self.rows.at_mut(at)?;
+        if interest.is_empty() {
+            return Some(Joining::Merge);
+        }
+        if !row.want.is_empty() && row.want.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+            return Some(Joining::Mixed);
+        }
+        if row.want.is_empty() && (fresh || row.told.is_empty()) {
+            // A registration of its own: reports of any earlier one on this fd are stale from here on.
+            row.generation = row.generation.wrapping_add(1);
+            row.told = Interest::empty();
+            return Some(Joining::Register(row.fd?, Self::token(at, row.generation), interest));
+        }
+        Some(Joining::Merge)
+    }
+
+    /// The backend has registered the fd for this interest.
+    pub(crate) fn registered(&mut self, index: S::Index, interest: Interest) {
+        let Some(watch) = self.watches.at_mut(index) else { return };
+        watch.fresh = false;
+        if let Some(row) = self.rows.at_mut(watch.row) {
+            row.told = interest;
+        }
+    }
+
+    /// Puts the event at the end of its fd's list.
+    pub(crate) fn join(&mut self, index: S::Index) {
+        let Some(watch) = self.watches.at_mut(index) else { return };
+        if watch.linked || watch.mask == 0 {
+            return;
+        }
+        let (at, fresh, interest) = (watch.row, watch.fresh, watch.interest());
+        let Some(row) = self.rows.at_mut(at) else { return };
+        watch.linked = true;
+        watch.prev = row.tail;
+        watch.next = Index::NIL;
+        let last = core::mem::replace(&mut row.tail, index);
+        row.verify |= fresh;
+        Self::count(row, interest, |count| count.saturating_add(1));
+        match self.watches.at_mut(last) {
+            Some(last) => last.next = index,
+            None => row.head = index,
+        }
+        self.list_if_changed(at);
+    }
+
+    /// Takes the event out of its fd's list.
+    pub(crate) fn leave(&mut self, index: S::Index) {
+        let Some(watch) = self.watches.at_mut(index) else { return };
+        if !core::mem::take(&mut watch.linked) {
+            return;
+        }
+        let (at, next, prev, interest) = (watch.row, watch.next, watch.prev, watch.interest());
+        let Some(row) = self.rows.at_mut(at) else { return };
+        Self::count(row, interest, |count| count.saturating_sub(1));
+        match self.watches.at_mut(prev) {
+            Some(before) => before.next = next,
+            None => row.head = next,
+        }
+        match self.watches.at_mut(next) {
+            Some(after) => after.prev = prev,
+            None => row.tail = prev,
+        }
+        self.list_if_changed(at);
+    }
+
+    /// Counts an interest in or out, and keeps the union.
+    fn count(row: &mut Row<F, D, S::Index>, interest: Interest, step: impl Fn(u16) -> u16) {
+        for (bit, count) in COUNTED.into_iter().zip(&mut row.counts) {
+            if interest.contains(bit) {
+                *count = step(*count);
+                row.want.set(bit, *count > 0);
+            }
+        }
+        let edge = row.want.bits() & IO != 0 && (row.want | interest).contains(Interest::EDGE);
+        row.want.set(Interest::EDGE, edge);
+    }
+
+    fn list_if_changed(&mut self, at: S::Index) {
+        let Some(row) = self.rows.at_mut(at) else { return };
+        if !row.in_changes && (row.verify || row.told != row.want) {
+            row.in_changes = true;
+            row.next = self.changes.unwrap_or(Index::NIL);
+            self.changes = Some(at);
+        }
+    }
+
+    /// Takes a row that is being freed out of the list of changes. The list is short: it is made anew each turn.
+    fn unlist(&mut self, at: S::Index) {
+        let Some(row) = self.rows.at_mut(at) else { return };
+        if !core::mem::take(&mut row.in_changes) {
+            return;
+        }
+        let next = row.next;
+        if self.changes == Some(at) {
+            self.changes = Some(next).filter(|next| !next.is_nil());
+            return;
+        }
+        let mut before = self.changes.unwrap_or(Index::NIL);
+        while let Some(row) = self.rows.at_mut(before) {
+            if row.next == at {
+                row.next = next;
+                return;
+            }
+            before = row.next;
+        }
+    }
+
+    /// Takes the next row out of the list of changes whose backend really has to be told something.
+    pub(crate) fn next_change(&mut self) -> Option<Change<F>> {
+        while let Some(at) = self.changes {
+            let row = self.rows.at_mut(at)?;
+            self.changes = Some(row.next).filter(|next| !next.is_nil());
+            row.in_changes = false;
+            let verify = core::mem::take(&mut row.verify);
+            let differs = row.told != row.want;
+            if let (Some(fd), true) = (row.fd, differs || (verify && !row.want.is_empty())) {
+                let token = Self::token(at, row.generation);
+                return Some(Change { fd, token, told: row.told, want: row.want, verify });
+            }
+        }
+        None
+    }
+
+    /// The backend has been told of a change: `interest` is what it watches for now.
+    pub(crate) fn told(&mut self, change: &Change<F>, interest: Interest) {
+        let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
+        row.told = interest;
+        let mut next = if change.verify { row.head } else { Index::NIL };
+        while let Some(watch) = self.watches.at_mut(next) {
+            watch.fresh = false;
+            next = watch.next;
+        }
+        self.list_if_changed(S::Index::new(Self::place(change.token)));
+    }
+
+    /// The fd's number had been given to another file, and the registration was made anew. What the system may still
+    /// report of the old one must not be taken for the new one's, so this registration gets another token.
+    pub(crate) fn renew(&mut self, token: Token) {
+        let at = S::Index::new(Self::place(token));
+        if let Some(row) = self.rows.at_mut(at) {
+            row.generation = row.generation.wrapping_add(1);
+            row.verify = true;
+        }
+        self.list_if_changed(at);
+    }
+
+    /// Puts a change that the backend refused aside, until something else changes.
+    pub(crate) fn refused(&mut self, change: &Change<F>, interest: Interest) {
+        if let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) {
+            row.told = interest;
+        }
+    }
+
+    /// The events pending on a registration, from the first.
+    pub(crate) fn first(&self, token: Token) -> Option<S::Index> {
+        let row = self.row(token)?;
+        Some(row.head).filter(|head| !head.is_nil())
+    }
+
+    /// The pending event after this one on the same fd.
+    pub(crate) fn next(&self, index: S::Index) -> Option<S::Index> {
+        self.watches.at(index).map(|watch| watch.next).filter(|next| !next.is_nil())
+    }
+
+    /// Whether the event was there before the fd's last registration.
+    pub(crate) fn is_fresh(&self, index: S::Index) -> bool {
+        self.watches.at(index).is_some_and(|watch| watch.fresh)
+    }
+
+    /// Calls `found` with each event that a report concerns, in the order they joined. `None`: the report is stale.
+    #[inline]
+    pub(crate) fn report(
+        &mut self,
+        token: Token,
+        mut ready: Ready,
+        mut found: impl FnMut(S::Index, Ready),
+    ) -> Option<()> {
+        let row = self.row(token)?;
+        if ready.intersects(Ready::ERROR.union(Ready::HANGUP)) {
+            // Whoever waits for READ or WRITE learns of it by trying, as on every Unix.
+            ready |= Ready::READ | Ready::WRITE;
+        }
+        let mut any = false;
+        let mut at = row.head;
+        while let Some(watch) = self.watches.at(at) {
+            let bits = ready.bits() & watch.mask;
+            if bits != 0 {
+                any = true;
+                found(at, Ready::from_bits_retain(bits));
+            }
+            at = watch.next;
+        }
+        if !any {
+            self.unwanted(token);
+        }
+        Some(())
+    }
+
+    /// Nobody wants what was reported: if the backend watches for more than it should, it is told again.
+    #[cold]
+    fn unwanted(&mut self, token: Token) {
+        self.list_if_changed(S::Index::new(Self::place(token)));
+    }
+
+    /// The token of an fd's registration, if events exist on it.
+    pub(crate) fn token_of(&self, fd: F) -> Option<Token> {
+        let at = self.find(fd)?;
+        self.rows.at(at).map(|row| Self::token(at, row.generation))
+    }
+
+    pub(crate) fn fd(&self, index: S::Index) -> Option<F> {
+        self.rows.at(self.watches.at(index)?.row)?.fd
+    }
+
+    pub(crate) fn row_of(&self, index: S::Index) -> Option<S::Index> {
+        self.watches.at(index).map(|watch| watch.row)
+    }
+
+    pub(crate) fn interest(&self, index: S::Index) -> Interest {
+        self.watches.at(index).map_or(Interest::empty(), Watch::interest)
+    }
+
+    /// Sets what an event waits for that is in no list at the moment.
+    pub(crate) fn set_interest(&mut self, index: S::Index, interest: Interest) {
+        if let Some(watch) = self.watches.at_mut(index) {
+            watch.set_interest(interest);
+        }
+    }
+
+    /// The backend has lost everything: every row has to be registered again, under a new token.
+    pub(crate) fn forget_all(&mut self) {
+        for at in 0..self.rows.len() {
+            let at = Index::new(at);
+            if let Some(row) = self.rows.at_mut(at) {
+                row.told = Interest::empty();
+                row.generation = row.generation.wrapping_add(1);
+                row.info = D::default();
+            }
+            self.list_if_changed(at);
+        }
+    }
+
+    fn find(&self, fd: F) -> Option<S::Index> {
+        let numbers = self.rows.as_slice().iter().map(|row| row.fd.map(Descriptor::number));
+        self.index.find(fd.number(), numbers)
+    }
+
+    #[inline]
+    fn row(&self, token: Token) -> Option<&Row<F, D, S::Index>> {
+        self.rows.as_slice().get(Self::place(token)).filter(|row| row.generation == token.generation)
+    }
+
+    #[inline]
+    #[expect(clippy::as_conversions, reason = "a number that does not fit finds nothing")]
+    const fn place(token: Token) -> usize {
+        token.row as usize
+    }
+
+    fn token(at: S::Index, generation: u32) -> Token {
+        Token { row: u32::try_from(at.get()).unwrap_or(u32::MAX), generation }
+    }
+
+    #[cfg(any(test, feature = "check"))]
+    pub(crate) fn is_linked(&self, index: S::Index) -> bool {
+        self.watches.at(index).is_some_and(|watch| watch.linked)
+    }
+
+    /// Walks every row. `true` when lists, counts and unions agree.
+    #[cfg(any(test, feature = "check"))]
+    pub(crate) fn check(&self) -> bool {
+        let mut linked = 0usize;
+        for (place, row) in self.rows.as_slice().iter().enumerate() {
+            let (mut counts, mut before, mut at, mut edge) = ([0u16; 4], S::Index::NIL, row.head, false);
+            while let Some(watch) = self.watches.at(at) {
+                if watch.prev != before || watch.row.get() != place || !watch.linked || row.fd.is_none() {
+                    return false;
+                }
+                edge |= watch.interest().contains(Interest::EDGE);
+                for (bit, count) in COUNTED.into_iter().zip(&mut counts) {
+                    *count = count.saturating_add(watch.interest().contains(bit).into());
+                }
+                linked = linked.saturating_add(1);
+                if linked > self.watches.len() {
+                    return false;
+                }
+                (before, at) = (at, watch.next);
+            }
+            let mut want: Interest =
+                COUNTED.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(|(bit, _)| bit).collect();
+            want.set(Interest::EDGE, edge);
+            let created = self.watches.as_slice().iter().filter(|watch| watch.row.get() == place).count();
+            if before != row.tail
+                || counts != row.counts
+                || want != row.want
+                || row.fd.is_some() && created != usize::from(row.created)
+                || row.fd.is_some() != (created > 0)
+            {
+                return false;
+            }
+        }
+        self.watches.as_slice().iter().filter(|watch| watch.linked).count() == linked
+    }
+}
+
+impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
+    fn info(&mut self, token: Token) -> Option<&mut D> {
+        let row = self.rows.as_mut_slice().get_mut(Self::place(token))?;
+        (row.generation == token.generation && row.fd.is_some()).then_some(&mut row.info)
+    }
+}

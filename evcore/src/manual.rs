@@ -1,0 +1,338 @@
+//! A backend driven by hand, with a clock driven by hand.
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token, Wake};
+use crate::event::{Interest, Ready};
+use crate::time::{Instant, Wait};
+use crate::wake::WakeFlag;
+
+/// A backend for tests, examples and simulations: the program says what is ready and what time it is.
+///
+/// Time stands still until it is [advanced](Manual::advance), or until the base waits for a timer and nothing is ready:
+/// then the wait is over at once, at exactly that time. So a day in a test takes a microsecond, and every test of a timer is
+/// exact.
+///
+/// An fd is a number. What it is ready for is a state, until it is set otherwise; level-triggered events are told of it
+/// each turn, edge-triggered ones once for each call that sets it. It has room for `N` fds and as many signals.
+///
+/// ```
+/// use core::time::Duration;
+/// use evcore::{EventBase, Event, Fixed, Interest, Manual, Ready, Wait};
+///
+/// let mut base: EventBase<Manual, Fixed<4>, &str> = EventBase::new(Manual::new());
+/// base.start(Event::io(7, Interest::READ).persist(), Some(Duration::from_secs(60)), "connection").unwrap();
+///
+/// assert!(base.poll(Wait::Forever).unwrap().is_running());
+/// assert_eq!(base.next_active().unwrap().ready, Ready::TIMEOUT);
+/// assert_eq!(base.now().as_nanos(), 60_000_000_000);
+///
+/// base.backend_mut().set_ready(7, Ready::READ);
+/// assert!(base.poll(Wait::Forever).unwrap().is_running());
+/// assert_eq!(base.next_active().unwrap().ready, Ready::READ);
+/// ```
+pub struct Manual<const N: usize = 64> {
+    now: Instant,
+    fds: heapless::Vec<Source, N>,
+    signals: heapless::Vec<Signal, N>,
+    flag: Option<&'static WakeFlag>,
+    /// Where the next look at the fds begins, and how many reports it may make (0: as many as there are).
+    start: usize,
+    batch: usize,
+    refusals: u32,
+    waits: u32,
+}
+
+struct Source {
+    fd: u32,
+    state: Ready,
+    /// What has been set since it was last reported.
+    edges: Ready,
+    /// Who watches it.
+    watch: Option<(Token, Interest)>,
+}
+
+struct Signal {
+    signum: Signum,
+    count: u32,
+}
+
+/// Why [`Manual`] refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ManualError {
+    /// It was told to: [`Manual::refuse`].
+    Refused,
+    /// It has no room for one more fd or signal.
+    Full,
+    /// It was made without a flag to wake it by: [`Manual::with_flag`].
+    NoFlag,
+}
+
+impl fmt::Display for ManualError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "refused, as it was told to",
+            Self::Full => "no room for another fd or signal: give `Manual` a larger N",
+            Self::NoFlag => "there is no flag to wake it by: make it with `Manual::with_flag`",
+        })
+    }
+}
+
+impl core::error::Error for ManualError {}
+
+impl Manual {
+    /// A backend with room for 64 fds; the clock says zero.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_room()
+    }
+}
+
+impl Default for Manual {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> Manual<N> {
+    /// A backend with room for `N` fds; the clock says zero.
+    #[must_use]
+    pub const fn with_room() -> Self {
+        Self {
+            now: Instant::ZERO,
+            fds: heapless::Vec::new(),
+            signals: heapless::Vec::new(),
+            flag: None,
+            start: 0,
+            batch: 0,
+            refusals: 0,
+            waits: 0,
+        }
+    }
+
+    /// The same backend, which can be woken by a flag.
+    #[must_use]
+    pub const fn with_flag(mut self, flag: &'static WakeFlag) -> Self {
+        self.flag = Some(flag);
+        self
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, time: Duration) {
+        self.now = self.now.saturating_add(time);
+    }
+
+    /// Sets the clock, also back: as a faulty one would.
+    pub fn set_now(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    /// Says what an fd is ready for, from now on. `false`: there was no room to remember it.
+    pub fn set_ready(&mut self, fd: u32, ready: Ready) -> bool {
+        match self.source(fd) {
+            Some(source) => {
+                source.state = ready;
+                source.edges |= ready;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// What an fd is ready for.
+    pub fn ready(&self, fd: u32) -> Ready {
+        self.fds.iter().find(|source| source.fd == fd).map_or(Ready::empty(), |source| source.state)
+    }
+
+    /// What the base has registered an fd for.
+    pub fn watched(&self, fd: u32) -> Option<Interest> {
+        self.fds.iter().find(|source| source.fd == fd)?.watch.map(|(_, interest)| interest)
+    }
+
+    /// Sends a signal. One that nobody watches is lost.
+    pub fn raise(&mut self, signum: Signum) {
+        if let Some(signal) = self.signals.iter_mut().find(|signal| signal.signum == signum) {
+            signal.count = signal.count.saturating_add(1);
+        }
+    }
+
+    /// Refuses the next `count` registrations and changes.
+    pub fn refuse(&mut self, count: u32) {
+        self.refusals = count;
+    }
+
+    /// Bounds how many fds are reported by one wait; 0 is without bound. The rest comes with the next ones.
+    pub fn set_batch(&mut self, batch: usize) {
+        self.batch = batch;
+    }
+
+    /// How often the base has asked to wait.
+    #[must_use]
+    pub fn waits(&self) -> u32 {
+        self.waits
+    }
+
+    /// The source of that number, made if it is not there yet and there is room, or one that nobody needs.
+    fn source(&mut self, fd: u32) -> Option<&mut Source> {
+        let fresh = Source { fd, state: Ready::empty(), edges: Ready::empty(), watch: None };
+        let at = match self.fds.iter().position(|source| source.fd == fd) {
+            Some(at) => at,
+            None => match self.fds.iter().position(|source| source.watch.is_none() && source.state.is_empty()) {
+                Some(at) => {
+                    *self.fds.get_mut(at)? = fresh;
+                    at
+                }
+                None => {
+                    self.fds.push(fresh).ok()?;
+                    self.fds.len().checked_sub(1)?
+                }
+            },
+        };
+        self.fds.get_mut(at)
+    }
+
+    fn refuses(&mut self) -> Result<(), ManualError> {
+        match self.refusals.checked_sub(1) {
+            Some(left) => {
+                self.refusals = left;
+                Err(ManualError::Refused)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reports what is ready, beginning behind what was reported last.
+    fn report(&mut self, sink: &mut impl Sink<u32>) -> bool {
+        let (mut left, mut any) = (if self.batch == 0 { usize::MAX } else { self.batch }, false);
+        let count = self.fds.len();
+        let mut at = self.start;
+        for _ in 0..count {
+            at = if at < count { at } else { 0 };
+            let Some(source) = self.fds.get_mut(at) else { return any };
+            at = at.wrapping_add(1);
+            if let Some((token, bits)) = source.take_report() {
+                any = true;
+                sink.ready(token, bits);
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    self.start = at;
+                    return any;
+                }
+            }
+        }
+        any
+    }
+
+    fn report_signals(&mut self, sink: &mut impl Sink<u32>) -> bool {
+        let mut any = false;
+        for signal in self.signals.iter_mut().filter(|signal| signal.count > 0) {
+            any = true;
+            sink.signal(signal.signum, core::mem::take(&mut signal.count));
+        }
+        any
+    }
+}
+
+impl Source {
+    fn take_report(&mut self) -> Option<(Token, Ready)> {
+        let (token, interest) = self.watch?;
+        let found = if interest.contains(Interest::EDGE) { self.edges } else { self.state };
+        let asked = Ready::from_bits_retain(interest.bits()) | Ready::ERROR | Ready::HANGUP;
+        let bits = found & asked;
+        self.edges.remove(asked);
+        (!bits.is_empty()).then_some((token, bits))
+    }
+}
+
+impl<const N: usize> EventOp for Manual<N> {
+    type Fd = u32;
+    type FdInfo = ();
+    type Error = ManualError;
+
+    fn name(&self) -> &'static str {
+        "manual"
+    }
+
+    fn features(&self) -> Features {
+        Features::all()
+    }
+
+    fn now(&self) -> Instant {
+        self.now
+    }
+
+    fn add(&mut self, fd: u32, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), ManualError> {
+        self.refuses()?;
+        let source = self.source(fd).ok_or(ManualError::Full)?;
+        source.watch = Some((token, interest));
+        source.edges = source.state;
+        Ok(())
+    }
+
+    fn modify(
+        &mut self,
+        fd: u32,
+        token: Token,
+        _old: Interest,
+        new: Interest,
+        infos: &mut impl FdInfos<()>,
+    ) -> Result<Modified, ManualError> {
+        EventOp::add(self, fd, token, new, infos).map(|()| Modified::Kept)
+    }
+
+    fn del(&mut self, fd: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) {
+        if let Some(source) = self.fds.iter_mut().find(|source| source.fd == fd) {
+            source.watch = None;
+        }
+    }
+
+    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
+        self.waits = self.waits.saturating_add(1);
+        let woken = self.flag.is_some_and(WakeFlag::take);
+        let found = self.report_signals(sink) | self.report(sink);
+        if let (Wait::Until(point), false) = (wait, woken | found) {
+            self.now = self.now.max(point);
+        }
+        Ok(())
+    }
+
+    fn reinit(&mut self) -> Result<(), ManualError> {
+        for source in &mut self.fds {
+            source.watch = None;
+        }
+        Ok(())
+    }
+
+    fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = ManualError>> {
+        Some(self)
+    }
+}
+
+impl<const N: usize> SignalOp for Manual<N> {
+    type Error = ManualError;
+
+    fn add(&mut self, signum: Signum) -> Result<(), ManualError> {
+        self.refuses()?;
+        self.signals.push(Signal { signum, count: 0 }).map_err(|_| ManualError::Full)
+    }
+
+    fn del(&mut self, signum: Signum) {
+        self.signals.retain(|signal| signal.signum != signum);
+    }
+}
+
+impl<const N: usize> Wake for Manual<N> {
+    type Waker = &'static WakeFlag;
+
+    fn waker(&mut self) -> Result<&'static WakeFlag, ManualError> {
+        self.flag.ok_or(ManualError::NoFlag)
+    }
+}
+
+impl<const N: usize> fmt::Debug for Manual<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manual").field("now", &self.now).field("fds", &self.fds.len()).finish_non_exhaustive()
+    }
+}

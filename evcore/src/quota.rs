@@ -1,0 +1,235 @@
+//! What a turn of the loop may do: how much, and how the priorities share it.
+
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+/// How much one turn of the loop may do, before timers and readiness are looked at again
+/// (`event_config_set_max_dispatch_interval`).
+///
+/// ```
+/// use core::num::NonZeroU32;
+/// use evcore::Limits;
+///
+/// let limits = Limits { hand_outs: NonZeroU32::new(16), ..Limits::DEFAULT };
+/// # let _ = limits;
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// How many events are handed out in a turn, at most; 1,024 when `None`.
+    pub hand_outs: Option<NonZeroU32>,
+    /// How many timers are moved to the active queues in a turn, at most; 1,024 when `None`. As many entries of timers
+    /// that have been pushed back may be put right in a turn.
+    pub timers: Option<NonZeroU32>,
+    /// For how long events are handed out in a turn. Looked at after each hand-out, which costs a read of the clock.
+    pub interval: Option<Duration>,
+    /// More urgent levels than this one are exempt from `hand_outs` and `interval`.
+    pub from_priority: u8,
+}
+
+impl Limits {
+    /// What a base begins with: 1,024 hand-outs, 1,024 timers, no limit in time, no level exempt.
+    pub const DEFAULT: Self = Self { hand_outs: None, timers: None, interval: None, from_priority: 0 };
+
+    pub(crate) const fn hand_outs(&self) -> u32 {
+        match self.hand_outs {
+            Some(bound) => bound.get(),
+            None => 1_024,
+        }
+    }
+
+    pub(crate) const fn timers(&self) -> u32 {
+        match self.timers {
+            Some(bound) => bound.get(),
+            None => 1_024,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// How levels share a turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fairness {
+    /// All levels are served in each turn, the most urgent first. Where a level has more than its share of the turn's
+    /// hand-outs, a quarter is kept for less urgent ones, and every level at which an event waits gets one at least.
+    #[default]
+    Fair,
+    /// One level a turn, as in libevent: less urgent events wait until nothing more urgent was found.
+    Strict,
+}
+
+/// What is left of the present turn.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    /// Counts turns; an event remembers the one it was handed out in.
+    pub(crate) number: u32,
+    /// Hand-outs left in this turn.
+    pub(crate) left: u32,
+    /// The level that is served stops when only so many are left.
+    pub(crate) stop: u32,
+    pub(crate) level: u8,
+    /// Levels before this one have used up their share.
+    closed: u8,
+    /// In strict mode: a level has been chosen.
+    served: bool,
+    /// What `left` is when a level that no limit applies to has been served.
+    after_exempt: Option<u32>,
+    /// What `left` was in the beginning, and what was handed out beyond it.
+    given: u32,
+    exempted: u32,
+}
+
+/// What the levels look like, to the turn that chooses one.
+pub(crate) trait Levels {
+    /// The most urgent level, from `from` on, at which an event waits.
+    fn first(&self, from: u8) -> Option<u8>;
+    /// At how many levels after `level` an event waits.
+    fn busy_after(&self, level: u8) -> u32;
+}
+
+impl Quota {
+    pub(crate) const fn new() -> Self {
+        Self {
+            number: 0,
+            left: 0,
+            stop: 0,
+            level: 0,
+            closed: 0,
+            served: false,
+            after_exempt: None,
+            given: 0,
+            exempted: 0,
+        }
+    }
+
+    /// A new turn begins.
+    pub(crate) fn begin(&mut self, limits: &Limits) {
+        self.left = limits.hand_outs();
+        (self.given, self.exempted) = (self.left, 0);
+        (self.stop, self.level, self.closed, self.served, self.after_exempt) = (0, 0, 0, false, None);
+    }
+
+    /// Nothing more is handed out in this turn. Says how much was.
+    pub(crate) fn end(&mut self) -> u32 {
+        self.end_exemption();
+        let handed_out = self.handed_out();
+        (self.left, self.stop, self.given, self.exempted) = (0, 0, 0, 0);
+        handed_out
+    }
+
+    /// How many events this turn has handed out.
+    pub(crate) fn handed_out(&self) -> u32 {
+        let (left, beyond) = match self.after_exempt {
+            Some(left) => (left, u32::MAX.wrapping_sub(self.left)),
+            None => (self.left, 0),
+        };
+        self.given.wrapping_sub(left).wrapping_add(self.exempted).wrapping_add(beyond)
+    }
+
+    fn end_exemption(&mut self) -> bool {
+        let Some(left) = self.after_exempt.take() else { return false };
+        self.exempted = self.exempted.wrapping_add(u32::MAX.wrapping_sub(self.left));
+        self.left = left;
+        true
+    }
+
+    /// Whether the level that is served may go on.
+    #[inline]
+    pub(crate) fn goes_on(&self) -> bool {
+        self.left > self.stop
+    }
+
+    /// The level that is served has no more events, or none left: moves on to the next. `false`: the turn is over.
+    pub(crate) fn next_level(&mut self, levels: &impl Levels, fairness: Fairness, limits: &Limits) -> bool {
+        if !self.end_exemption() && self.left <= self.stop {
+            self.closed = self.level.saturating_add(1);
+        }
+        if self.left == 0 {
+            return false;
+        }
+        let Some(level) = levels.first(self.closed) else { return false };
+        if fairness == Fairness::Strict && self.served && level > self.level {
+            return false;
+        }
+        self.served = true;
+        self.level = level;
+        let behind = if fairness == Fairness::Fair { levels.busy_after(level) } else { 0 };
+        self.stop = if behind == 0 { 0 } else { behind.max(self.left >> 2).min(self.left.saturating_sub(1)) };
+        if level < limits.from_priority {
+            self.after_exempt = Some(self.left);
+            (self.left, self.stop) = (u32::MAX, 0);
+        }
+        true
+    }
+
+    /// An event has been activated at this level by a handler: a more urgent one comes next.
+    pub(crate) fn raise(&mut self, level: u8) {
+        if level < self.level && level >= self.closed {
+            self.level = level;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many events wait at each level.
+    struct Waiting([u32; 4]);
+
+    impl Levels for Waiting {
+        fn first(&self, from: u8) -> Option<u8> {
+            (from..4).find(|level| self.0[usize::from(*level)] > 0)
+        }
+        fn busy_after(&self, level: u8) -> u32 {
+            self.0.iter().skip(usize::from(level) + 1).filter(|n| **n > 0).count().try_into().unwrap()
+        }
+    }
+
+    /// How many of each level a turn hands out.
+    fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
+        let (mut quota, mut served) = (Quota::new(), [0; 4]);
+        quota.begin(limits);
+        while quota.next_level(&waiting, fairness, limits) {
+            let level = usize::from(quota.level);
+            while quota.goes_on() && waiting.0[level] > 0 {
+                waiting.0[level] -= 1;
+                quota.left -= 1;
+                served[level] += 1;
+            }
+        }
+        served
+    }
+
+    fn limits(hand_outs: u32) -> Limits {
+        Limits { hand_outs: NonZeroU32::new(hand_outs), ..Limits::DEFAULT }
+    }
+
+    #[test]
+    fn a_fair_turn_keeps_something_for_every_level() {
+        let flood = Waiting([10_000; 4]);
+        assert_eq!(serve(flood, Fairness::Fair, &limits(1_024)), [768, 192, 48, 16]);
+        assert_eq!(serve(Waiting([10_000; 4]), Fairness::Fair, &limits(4)), [1, 1, 1, 1]);
+        assert_eq!(serve(Waiting([10_000, 0, 0, 3]), Fairness::Fair, &limits(16)), [12, 0, 0, 3]);
+    }
+
+    #[test]
+    fn a_turn_of_one_hand_out_is_one_hand_out() {
+        assert_eq!(serve(Waiting([5, 5, 0, 0]), Fairness::Fair, &limits(1)), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_strict_turn_serves_one_level() {
+        assert_eq!(serve(Waiting([0, 3, 9, 9]), Fairness::Strict, &limits(1_024)), [0, 3, 0, 0]);
+    }
+
+    #[test]
+    fn exempt_levels_do_not_count() {
+        let limits = Limits { from_priority: 1, ..limits(2) };
+        assert_eq!(serve(Waiting([100, 9, 9, 0]), Fairness::Fair, &limits), [100, 1, 1, 0]);
+    }
+}

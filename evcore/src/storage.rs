@@ -1,0 +1,114 @@
+//! Where the columns of a base live: in arrays of fixed capacity, or in an allocator's memory.
+//!
+//! All columns are tables indexed by event number, so one capacity bounds everything: an event that has been created has
+//! its room in every table, and nothing after its creation can fail for lack of room.
+
+use core::fmt::Debug;
+
+mod fixed;
+#[cfg(feature = "alloc")]
+mod growable;
+
+pub use fixed::Fixed;
+#[cfg(feature = "alloc")]
+pub use growable::Growable;
+
+/// There is no room for one more event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+/// Where a base keeps its events: [`Fixed`] or, with the feature `alloc`, [`Growable`]. Sealed.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a storage",
+    label = "the second parameter of `EventBase` is `Fixed<N>` or `Growable`",
+    note = "`Growable` needs evcore's feature `alloc`"
+)]
+pub trait Storage: sealed::Sealed {
+    /// How events are numbered.
+    #[doc(hidden)]
+    type Index: Index;
+    /// One column.
+    #[doc(hidden)]
+    type Table<E>: Table<E>;
+    /// fd number → row of the fd map.
+    #[doc(hidden)]
+    type FdIndex: FdIndex<Self::Index>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<const N: usize> Sealed for super::Fixed<N> {}
+    #[cfg(feature = "alloc")]
+    impl Sealed for super::Growable {}
+}
+
+/// A place in a table. [`Index::NIL`] is none: it is beyond every table's end, so that looking it up finds nothing.
+pub trait Index: Copy + Eq + Debug + 'static {
+    const NIL: Self;
+    fn new(place: usize) -> Self;
+    fn get(self) -> usize;
+    fn is_nil(self) -> bool {
+        self == Self::NIL
+    }
+}
+
+impl Index for u16 {
+    const NIL: Self = u16::MAX;
+    #[inline]
+    fn new(place: usize) -> Self {
+        Self::try_from(place).unwrap_or(Self::NIL)
+    }
+    #[inline]
+    fn get(self) -> usize {
+        self.into()
+    }
+}
+
+impl Index for u32 {
+    const NIL: Self = u32::MAX;
+    #[inline]
+    fn new(place: usize) -> Self {
+        Self::try_from(place).unwrap_or(Self::NIL)
+    }
+    #[inline]
+    #[expect(clippy::as_conversions, reason = "u32 fits usize wherever there is memory for that many events")]
+    fn get(self) -> usize {
+        self as usize
+    }
+}
+
+/// One column: a list that can be looked at as a slice.
+pub trait Table<E> {
+    const EMPTY: Self;
+    fn as_slice(&self) -> &[E];
+    fn as_mut_slice(&mut self) -> &mut [E];
+    /// Makes room for `more` further elements.
+    fn reserve(&mut self, more: usize) -> Result<(), Full>;
+    /// Appends, into room that has been reserved.
+    fn push(&mut self, element: E);
+    fn pop(&mut self) -> Option<E>;
+
+    #[inline]
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+    #[inline]
+    fn at<I: Index>(&self, place: I) -> Option<&E> {
+        self.as_slice().get(place.get())
+    }
+    #[inline]
+    fn at_mut<I: Index>(&mut self, place: I) -> Option<&mut E> {
+        self.as_mut_slice().get_mut(place.get())
+    }
+}
+
+/// The way from an fd's number to its row in the fd map.
+pub trait FdIndex<I: Index> {
+    const EMPTY: Self;
+    /// Makes sure that `set(number, _)` will have room. Each call is answered by one of `release`.
+    fn reserve(&mut self, number: u32) -> Result<(), Full>;
+    fn set(&mut self, number: u32, row: I);
+    fn release(&mut self, number: u32);
+    /// The row of `number`; `numbers` lists what each row stands for.
+    fn find(&self, number: u32, numbers: impl Iterator<Item = Option<u32>>) -> Option<I>;
+}

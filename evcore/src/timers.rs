@@ -1,0 +1,394 @@
+//! The timer column: deadlines, in a 4-ary heap.
+
+use crate::storage::{Full, Index, Storage, Table};
+use crate::time::Instant;
+
+/// A 4-ary heap with its keys inline, first in first out among equal deadlines, and lazy towards the future: a deadline
+/// that moves later is written down beside the event and the heap is left alone, until the entry comes to the top and is
+/// put right. So the timeout that each read of a busy connection pushes back costs a store.
+///
+/// ```text
+///   heap     [ (key, seq, event) … ]     key ≤ the event's deadline; equal when the entry is right
+///   timers   [ deadline, interval, seq, place in the heap ]      one for each event
+/// ```
+pub(crate) struct Timers<S: Storage> {
+    heap: S::Table<Entry<S::Index>>,
+    timers: S::Table<Timer<S::Index>>,
+    seq: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Entry<I> {
+    key: u64,
+    seq: u32,
+    event: I,
+}
+
+impl<I> Entry<I> {
+    /// Whether it comes first. Sequence numbers wrap, so they are compared by distance; only those of equal deadlines
+    /// matter, and these were armed within two thousand million of each other.
+    #[inline]
+    fn before(&self, other: &Self) -> bool {
+        self.key < other.key || (self.key == other.key && self.seq.wrapping_sub(other.seq) > u32::MAX >> 1)
+    }
+}
+
+struct Timer<I> {
+    deadline: u64,
+    interval: u64,
+    seq: u32,
+    /// Where its entry is; NIL when it is not armed.
+    at: I,
+}
+
+const ARITY_SHIFT: u32 = 2;
+const ARITY: usize = 1 << ARITY_SHIFT;
+
+/// What [`Timers::expire`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Expired<I> {
+    /// This event was due then; it is not armed any more.
+    Due(I, Instant),
+    /// Nothing is due.
+    None,
+    /// The bound on corrections was reached, look again.
+    Unfinished,
+}
+
+impl<S: Storage> Timers<S> {
+    pub(crate) const fn new() -> Self {
+        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, seq: 0 }
+    }
+
+    pub(crate) fn reserve(&mut self) -> Result<(), Full> {
+        let wanted = self.timers.len().saturating_add(1);
+        self.timers.reserve(1)?;
+        self.heap.reserve(wanted.saturating_sub(self.heap.len()))
+    }
+
+    pub(crate) fn create(&mut self, index: S::Index) {
+        let timer = Timer { deadline: 0, interval: 0, seq: 0, at: Index::NIL };
+        match self.timers.at_mut(index) {
+            Some(place) => *place = timer,
+            None => self.timers.push(timer),
+        }
+    }
+
+    /// How many timers are armed.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    pub(crate) fn is_armed(&self, index: S::Index) -> bool {
+        self.timers.at(index).is_some_and(|timer| !timer.at.is_nil())
+    }
+
+    /// When the event is due, or was due last.
+    #[inline]
+    pub(crate) fn deadline(&self, index: S::Index) -> Instant {
+        Instant::from_nanos(self.timers.at(index).map_or(0, |timer| timer.deadline))
+    }
+
+    /// The timeout that the event was given, in nanoseconds.
+    #[inline]
+    pub(crate) fn interval(&self, index: S::Index) -> u64 {
+        self.timers.at(index).map_or(0, |timer| timer.interval)
+    }
+
+    pub(crate) fn set_interval(&mut self, index: S::Index, interval: u64) {
+        if let Some(timer) = self.timers.at_mut(index) {
+            timer.interval = interval;
+        }
+    }
+
+    /// Arms the event's timer, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
+    #[inline]
+    pub(crate) fn arm(&mut self, index: S::Index, deadline: Instant) {
+        let seq = self.seq;
+        self.seq = seq.wrapping_add(1);
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        timer.deadline = deadline.as_nanos();
+        timer.seq = seq;
+        match self.heap.at(timer.at) {
+            Some(entry) if entry.key <= timer.deadline => {}
+            _ => self.place(index),
+        }
+    }
+
+    /// Restarts an armed timer with its own interval from `now`; what each activity of a connection does.
+    #[inline]
+    pub(crate) fn restart(&mut self, index: S::Index, now: Instant) {
+        let deadline = now.as_nanos().saturating_add(self.interval(index));
+        self.arm(index, Instant::from_nanos(deadline));
+    }
+
+    /// Brings the event's entry to where its deadline belongs: earlier than it was, or not in the heap yet.
+    fn place(&mut self, index: S::Index) {
+        let Some(timer) = self.timers.at(index) else { return };
+        let entry = Entry { key: timer.deadline, seq: timer.seq, event: index };
+        let mut at = timer.at.get();
+        if timer.at.is_nil() {
+            at = self.heap.len();
+            self.heap.push(entry);
+        }
+        self.sift_up(at, entry);
+    }
+
+    /// Disarms the event's timer. O(log n).
+    pub(crate) fn cancel(&mut self, index: S::Index) {
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        let at = timer.at;
+        if at.is_nil() {
+            return;
+        }
+        timer.at = Index::NIL;
+        self.take_out(at.get());
+    }
+
+    /// The earliest deadline: exact when its entry is right, else a lower bound.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.heap.as_slice().first().map(|entry| Instant::from_nanos(entry.key))
+    }
+
+    /// The earliest deadline, after at most `corrections` entries at the top were put right.
+    pub(crate) fn settle(&mut self, corrections: u32) -> Option<Instant> {
+        for _ in 0..corrections {
+            let top = *self.heap.as_slice().first()?;
+            if !self.correct_top(top) {
+                break;
+            }
+        }
+        self.next()
+    }
+
+    /// Takes the earliest timer out if it is due at `now`; on the way at most `corrections` entries are put right.
+    pub(crate) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
+        loop {
+            let Some(&top) = self.heap.as_slice().first() else { return Expired::None };
+            if top.key > now.as_nanos() || top.key == u64::MAX {
+                return Expired::None;
+            }
+            if !self.correct_top(top) {
+                if let Some(timer) = self.timers.at_mut(top.event) {
+                    timer.at = Index::NIL;
+                }
+                self.take_out(0);
+                return Expired::Due(top.event, Instant::from_nanos(top.key));
+            }
+            match corrections.checked_sub(1) {
+                Some(left) => *corrections = left,
+                None => return Expired::Unfinished,
+            }
+        }
+    }
+
+    /// Puts the top entry right if its event's deadline has moved on since. `false`: it was right.
+    fn correct_top(&mut self, top: Entry<S::Index>) -> bool {
+        let Some(timer) = self.timers.at(top.event) else { return false };
+        if timer.deadline == top.key {
+            // Re-armed for the same point: its place among its equals may be a later one.
+            if timer.seq == top.seq {
+                return false;
+            }
+        }
+        let right = Entry { key: timer.deadline, seq: timer.seq, event: top.event };
+        self.sift_down(0, right);
+        true
+    }
+
+    /// Closes the gap that an entry leaves.
+    fn take_out(&mut self, at: usize) {
+        let Some(last) = self.heap.pop() else { return };
+        let Some(gone) = self.heap.as_slice().get(at) else { return };
+        if last.before(gone) { self.sift_up(at, last) } else { self.sift_down(at, last) }
+    }
+
+    /// Puts `entry` at `at` or above it.
+    fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {
+        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
+        while at > 0 {
+            let parent = at.wrapping_sub(1) >> ARITY_SHIFT;
+            match heap.get(parent) {
+                Some(above) if entry.before(above) => {
+                    let above = *above;
+                    Self::put(heap, timers, at, above);
+                }
+                _ => break,
+            }
+            at = parent;
+        }
+        Self::put(heap, timers, at, entry);
+    }
+
+    /// Puts `entry` at `at` or below it.
+    fn sift_down(&mut self, mut at: usize, entry: Entry<S::Index>) {
+        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
+        loop {
+            let first = (at << ARITY_SHIFT).wrapping_add(1);
+            let Some((child, least)) = Self::least(heap, first) else { break };
+            if !least.before(&entry) {
+                break;
+            }
+            Self::put(heap, timers, at, least);
+            at = child;
+        }
+        Self::put(heap, timers, at, entry);
+    }
+
+    /// The first to come of the children that begin at `first`.
+    #[inline]
+    fn least(heap: &[Entry<S::Index>], first: usize) -> Option<(usize, Entry<S::Index>)> {
+        let children = heap.get(first..)?;
+        let mut least = *children.first()?;
+        let mut at = first;
+        for (offset, child) in children.iter().enumerate().take(ARITY).skip(1) {
+            if child.before(&least) {
+                least = *child;
+                at = first.wrapping_add(offset);
+            }
+        }
+        Some((at, least))
+    }
+
+    #[inline]
+    fn put(heap: &mut [Entry<S::Index>], timers: &mut [Timer<S::Index>], at: usize, entry: Entry<S::Index>) {
+        if let Some(place) = heap.get_mut(at) {
+            *place = entry;
+        }
+        if let Some(timer) = timers.get_mut(entry.event.get()) {
+            timer.at = Index::new(at);
+        }
+    }
+
+    /// Walks the heap. `true` when it is one, and agrees with the timers.
+    #[cfg(any(test, feature = "check"))]
+    pub(crate) fn check(&self) -> bool {
+        let heap = self.heap.as_slice();
+        let ordered =
+            heap.iter().enumerate().skip(1).all(|(at, entry)| {
+                heap.get(at.wrapping_sub(1) >> ARITY_SHIFT).is_some_and(|parent| !entry.before(parent))
+            });
+        let placed = heap.iter().enumerate().all(|(at, entry)| {
+            self.timers.at(entry.event).is_some_and(|timer| timer.at.get() == at && timer.deadline >= entry.key)
+        });
+        let armed = self.timers.as_slice().iter().filter(|timer| !timer.at.is_nil()).count();
+        ordered && placed && armed == heap.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Growable;
+    use std::vec::Vec;
+
+    fn timers(events: u32) -> Timers<Growable> {
+        let mut timers = Timers::new();
+        for index in 0..events {
+            timers.reserve().unwrap();
+            timers.create(index);
+        }
+        timers
+    }
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    fn drain(timers: &mut Timers<Growable>, now: u64) -> Vec<u32> {
+        let mut due = Vec::new();
+        while let Expired::Due(index, _) = timers.expire(at(now), &mut 1_000_000) {
+            due.push(index);
+        }
+        due
+    }
+
+    #[test]
+    fn equal_deadlines_come_in_the_order_they_were_armed() {
+        let mut timers = timers(100);
+        for index in (0..100).rev() {
+            timers.arm(index, at(7));
+        }
+        assert_eq!(drain(&mut timers, 7), (0..100).rev().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn equal_deadlines_keep_their_order_over_the_wrap_of_the_sequence() {
+        let mut timers = timers(10);
+        timers.seq = u32::MAX - 4;
+        for index in 0..10 {
+            timers.arm(index, at(7));
+        }
+        assert!(timers.check());
+        assert_eq!(drain(&mut timers, 7), (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_deadline_moved_later_leaves_the_heap_alone_until_it_surfaces() {
+        let mut timers = timers(3);
+        for index in 0..3 {
+            timers.arm(index, at(10 + u64::from(index)));
+        }
+        timers.arm(0, at(100));
+        timers.arm(0, at(11));
+        assert_eq!(timers.next(), Some(at(10)));
+        assert_eq!(timers.settle(1), Some(at(11)));
+        assert!(timers.check());
+        // Armed again for 11 after the event 1 was, so it comes after it.
+        assert_eq!(drain(&mut timers, 50), [1, 0, 2]);
+    }
+
+    #[test]
+    fn corrections_are_bounded() {
+        let mut timers = timers(10);
+        for index in 0..10 {
+            timers.arm(index, at(1));
+            timers.arm(index, at(1_000));
+        }
+        assert_eq!(timers.expire(at(5), &mut 3), Expired::Unfinished);
+        assert_eq!(timers.expire(at(5), &mut 100), Expired::None);
+        assert_eq!(timers.next(), Some(at(1_000)));
+    }
+
+    #[test]
+    fn never_is_never() {
+        let mut timers = timers(1);
+        timers.arm(0, Instant::MAX);
+        assert_eq!(timers.expire(Instant::MAX, &mut 9), Expired::None);
+        assert!(timers.is_armed(0));
+        timers.cancel(0);
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_long_random_life_is_a_sorted_one() {
+        let mut timers = timers(200);
+        let mut deadlines = std::collections::BTreeMap::new();
+        let mut random = 1u64;
+        for step in 0..200_000u64 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let (index, delay) = (u32::try_from(random >> 40).unwrap() % 200, (random >> 20) % 50);
+            match random >> 60 {
+                0..=9 => {
+                    timers.arm(index, at(step / 8 + delay));
+                    deadlines.retain(|_, event| *event != index);
+                    deadlines.insert((step / 8 + delay, step), index);
+                }
+                10..=12 => {
+                    timers.cancel(index);
+                    deadlines.retain(|_, event| *event != index);
+                }
+                _ => {
+                    let later = deadlines.split_off(&(step / 8 + 1, 0));
+                    let due: Vec<u32> = core::mem::replace(&mut deadlines, later).into_values().collect();
+                    assert_eq!(drain(&mut timers, step / 8), due);
+                }
+            }
+            if step % 64 == 0 {
+                assert!(timers.check());
+            }
+            assert_eq!(timers.len(), deadlines.len());
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A waker without an operating system: a flag in a `static`.
+
+use core::sync::atomic::{AtomicBool, Ordering, fence};
+
+/// Wakes a base on bare metal: an interrupt sets it, the backend looks at it before it sleeps.
+///
+/// It needs no lock, no allocator and no compare-and-swap. Waking is a fence and a store. Looking is a plain load while
+/// nothing has happened.
+///
+/// ```
+/// use evcore::WakeFlag;
+///
+/// static UART: WakeFlag = WakeFlag::new();
+///
+/// UART.wake(); // in the interrupt handler
+/// assert!(UART.take()); // in the backend's dispatch, with interrupts masked until it sleeps
+/// assert!(!UART.take());
+/// ```
+#[derive(Debug)]
+pub struct WakeFlag(AtomicBool);
+
+impl WakeFlag {
+    /// A flag that is not set.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Sets the flag. From anywhere, any number of times.
+    pub fn wake(&self) {
+        // With the fence in `take`: whoever takes the flag sees what was written before this, or the flag stays set.
+        fence(Ordering::SeqCst);
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether the flag was set; it is not any more.
+    pub fn take(&self) -> bool {
+        if !self.0.load(Ordering::Acquire) {
+            return false;
+        }
+        self.0.store(false, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        true
+    }
+
+    /// Whether the flag is set.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Default for WakeFlag {
+    fn default() -> Self {
+        Self::new()
+    }
+}
