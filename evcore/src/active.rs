@@ -28,8 +28,6 @@ struct Node<I> {
     ready: Ready,
     place: Place,
     level: u8,
-    /// The turn in which it was last handed out.
-    turn: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,9 +100,8 @@ impl<S: Storage> Active<S> {
     }
 
     /// The event begins to exist, idle.
-    pub(crate) fn create(&mut self, index: S::Index, level: u8, turn: u32) {
-        let turn = turn.wrapping_sub(1);
-        let node = Node { next: Index::NIL, prev: Index::NIL, ready: Ready::empty(), place: Place::Idle, level, turn };
+    pub(crate) fn create(&mut self, index: S::Index, level: u8) {
+        let node = Node { next: Index::NIL, prev: Index::NIL, ready: Ready::empty(), place: Place::Idle, level };
         match self.nodes.at_mut(index) {
             Some(place) => *place = node,
             None => self.nodes.push(node),
@@ -177,21 +174,20 @@ impl<S: Storage> Active<S> {
         }
     }
 
-    /// Takes the first event of a level, in turn `turn`.
+    /// Takes the first event of a level.
     #[inline]
-    pub(crate) fn pop(&mut self, level: u8, turn: u32) -> Option<(S::Index, Ready)> {
+    pub(crate) fn pop(&mut self, level: u8) -> Option<(S::Index, Ready)> {
         let queue = self.levels.as_mut_slice().get_mut(usize::from(level))?;
         let (index, node) = queue.pop(self.nodes.as_mut_slice())?;
         self.len = self.len.wrapping_sub(1);
         node.place = Place::Idle;
-        node.turn = turn;
         let ready = node.ready;
         node.ready = Ready::empty();
         Some((index, ready))
     }
 
     /// Takes the first event of those ahead of all levels.
-    pub(crate) fn pop_front(&mut self, turn: u32) -> Option<(S::Index, Ready)> {
+    pub(crate) fn pop_front(&mut self) -> Option<(S::Index, Ready)> {
         let taken = self.front.as_mut()?.pop(self.nodes.as_mut_slice());
         let Some((index, node)) = taken else {
             self.front = None;
@@ -199,7 +195,6 @@ impl<S: Storage> Active<S> {
         };
         self.len = self.len.wrapping_sub(1);
         node.place = Place::Idle;
-        node.turn = turn;
         Some((index, core::mem::take(&mut node.ready)))
     }
 
@@ -236,11 +231,6 @@ impl<S: Storage> Active<S> {
     /// What the event is queued for; `None` when it is not active.
     pub(crate) fn ready(&self, index: S::Index) -> Option<Ready> {
         self.nodes.at(index).filter(|node| node.place != Place::Idle).map(|node| node.ready)
-    }
-
-    /// Whether the event has been handed out in this turn already.
-    pub(crate) fn was_handed_out(&self, index: S::Index, turn: u32) -> bool {
-        self.nodes.at(index).is_some_and(|node| node.turn == turn)
     }
 
     pub(crate) fn level(&self, index: S::Index) -> u8 {
@@ -335,13 +325,13 @@ mod tests {
         active.set_levels(levels).unwrap();
         for index in 0..events {
             active.reserve().unwrap();
-            active.create(index, 0, 0);
+            active.create(index, 0);
         }
         active
     }
 
     fn drain(active: &mut Active<Fixed<8>>, level: u8) -> std::vec::Vec<u16> {
-        core::iter::from_fn(|| active.pop(level, 1).map(|(index, _)| index)).collect()
+        core::iter::from_fn(|| active.pop(level).map(|(index, _)| index)).collect()
     }
 
     #[test]
@@ -364,7 +354,7 @@ mod tests {
             for index in 0..5 {
                 active.activate(index, Ready::READ);
             }
-            assert_eq!(active.pop(0, 1), Some((0, Ready::READ)));
+            assert_eq!(active.pop(0), Some((0, Ready::READ)));
             active.cancel(gone + 1);
             assert!(active.check(), "{gone}");
             let left: std::vec::Vec<u16> = (1..5).filter(|index| *index != gone + 1).collect();

@@ -45,6 +45,10 @@ pub struct Token {
 }
 
 impl Token {
+    /// No registration's token, for what a backend watches on its own behalf. A report that carries it is dropped, and not
+    /// counted as stale.
+    pub const NONE: Self = Self { row: u32::MAX, generation: u32::MAX };
+
     /// The token as 64 bits: the generation in the upper half.
     #[must_use]
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
@@ -101,8 +105,8 @@ pub trait FdInfos<I> {
 pub trait Sink<Fd> {
     /// What the registration `token` names is ready for `ready`.
     ///
-    /// `false`: there is no such registration any more, the report was dropped and counted. A backend whose system keeps
-    /// sending reports for one should ask for a [`rebuild`](Sink::rebuild).
+    /// `false`: there is no such registration any more; the report was dropped and counted. When such reports keep coming,
+    /// the core starts the backend anew, see [`EventOp::reinit`].
     ///
     /// Bits that no event asked for may be set, they are dropped; ERROR and HANGUP wake every event of the fd.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
@@ -205,8 +209,18 @@ pub trait EventOp {
     /// When the system refuses to wait. The base is as it was and may be asked again.
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
 
-    /// Starts anew with nothing registered: in the child after a fork, or when a rebuild was asked for. Afterwards the core
-    /// registers every fd again.
+    /// Takes the next of the reports that `dispatch` has left in the backend's own buffer instead of putting them into the
+    /// sink: none, in most backends.
+    ///
+    /// A backend whose system fills such a buffer saves a copy by this, and the core saves a queue: where it can, it takes a
+    /// report just when it hands the event out. It has taken all of them before it calls anything else of the backend.
+    #[inline]
+    fn take_ready(&mut self) -> Option<(Token, Ready)> {
+        None
+    }
+
+    /// Starts anew with no fd registered: in the child after a fork, when a rebuild was asked for, or when reports of
+    /// registrations that have ended keep coming. Afterwards the core registers every fd again. Signals stay watched.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use bitflags::bitflags;
 
-use crate::backend::{EventOp, Modified, Wake};
+use crate::backend::{EventOp, Modified, Sink, Wake};
 use crate::columns::{Columns, Rare};
 use crate::event::{EventId, Missed, Ready};
 use crate::events::State;
@@ -64,6 +64,9 @@ pub struct EventBase<B: EventOp, S: Storage, T> {
     turn_until: Instant,
     slack: Duration,
     is_running: bool,
+    /// What the wait found is handed out straight from the backend's buffer. Whatever looks at the queues, or changes
+    /// them, or changes what is waited for, puts what is left of it into the queues first: see `settle`.
+    is_direct: bool,
 }
 
 /// The turn's clock: what the backend's clock said when it was last read, never less than before.
@@ -102,8 +105,8 @@ pub struct Occurrence {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "a loop that does not look for its end has none"]
 pub enum Turn {
-    /// A turn has begun: so many events are active. It may be none: a waker, an interrupted wait.
-    Running(u32),
+    /// A turn has begun. It may be that nothing is active: a waker, an interrupted wait.
+    Running,
     /// There is no turn.
     Ended(End),
 }
@@ -111,7 +114,7 @@ pub enum Turn {
 impl Turn {
     /// Whether there is a turn.
     pub const fn is_running(self) -> bool {
-        matches!(self, Self::Running(_))
+        matches!(self, Self::Running)
     }
 }
 
@@ -165,6 +168,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             turn_until: Instant::ZERO,
             slack: Duration::ZERO,
             is_running: false,
+            is_direct: false,
         }
     }
 
@@ -184,7 +188,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// assert_eq!(base.poll(Wait::Forever), Ok(Turn::Ended(End::Empty)));
-    /// assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running(0)));
+    /// assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
     /// ```
     pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
         self.end_turn();
@@ -196,15 +200,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
         self.columns.quota.number = self.columns.quota.number.wrapping_add(1);
         if self.begin_prepare() {
-            return Ok(Turn::Running(self.columns.active.len()));
+            return Ok(Turn::Running);
         }
         self.columns.active.promote();
+        self.rebuild_if_asked()?;
         self.apply_changes();
         let wait = self.bounded(wait);
         self.dispatch(wait)?;
         self.expire_timers();
         self.begin_turn();
-        Ok(Turn::Running(self.columns.active.len()))
+        Ok(Turn::Running)
     }
 
     /// Hands out the next active event of this turn: already off its queue, already re-armed or no longer pending.
@@ -225,19 +230,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[inline]
     pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
-        let (index, ready) = if self.columns.rare.is_empty() {
-            let Some(taken) = self.columns.take_next() else {
-                self.columns.running = None;
-                return None;
-            };
-            taken
-        } else {
-            self.take_rare()?
+        let (index, ready) = match self.take_direct() {
+            Some(taken) => taken,
+            None => self.take_queued()?,
         };
         let state = self.columns.events.state(index);
         let count = if state.intersects(State::SPECIAL) { self.hand_out(index, state, ready) } else { 1 };
-        let (id, data) = self.columns.events.lend(index)?;
-        self.columns.running = Some(id);
+        self.columns.running = Some(index);
+        let (id, data) = self.columns.events.hand_out(index, self.columns.quota.number)?;
         Some(Fired { id, ready, count, data })
     }
 
@@ -308,6 +308,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// What the turn before left: an event that was handed out for the only time, and its count.
     fn end_turn(&mut self) {
+        self.settle();
         let handed_out = self.columns.quota.end();
         self.columns.stats.handed_out = self.columns.stats.handed_out.saturating_add(handed_out.into());
         self.remove_spent();
@@ -374,8 +375,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if self.columns.active.len() > 0 || wait == Wait::Poll {
             return Wait::Poll;
         }
-        let timer = self.columns.timers.settle(self.columns.limits.timers());
-        let timer = timer.map(|deadline| deadline.saturating_add(self.slack));
+        // A timer that has been pushed back since may wake the loop once too early: cheaper than to look for the true first.
+        let timer = self.columns.timers.next().map(|deadline| deadline.saturating_add(self.slack));
         let asked = match wait {
             Wait::Until(point) => Some(point),
             _ => None,
@@ -390,11 +391,18 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.clock.is_current = false;
         let stats = &mut self.columns.stats;
         stats.waits = stats.waits.saturating_add(1);
-        self.backend.dispatch(wait, &mut self.columns)?;
-        if core::mem::take(&mut self.columns.rebuild) {
-            self.columns.stats.rebuilds = self.columns.stats.rebuilds.saturating_add(1);
-            self.reinit()?;
+        self.is_direct = true;
+        self.backend.dispatch(wait, &mut self.columns)
+    }
+
+    /// Starts the backend anew, if it has asked for it, or if it goes on to report what has ended.
+    fn rebuild_if_asked(&mut self) -> Result<(), B::Error> {
+        if !self.columns.rebuild {
+            return Ok(());
         }
+        self.reinit()?;
+        self.columns.stats.rebuilds = self.columns.stats.rebuilds.saturating_add(1);
+        (self.columns.rebuild, self.columns.stale) = (false, 0);
         Ok(())
     }
 
@@ -404,6 +412,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             return;
         }
         let now = self.now();
+        if self.next_deadline().is_none_or(|first| first > now) {
+            return;
+        }
+        // Readiness comes before time, in the same queues.
+        self.settle();
         if self.exit_at.is_some_and(|exit| exit <= now) {
             self.exit_at = None;
             self.columns.rare.insert(Rare::EXIT);
@@ -424,18 +437,74 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     fn begin_turn(&mut self) {
         let columns = &mut self.columns;
         columns.stats.turns = columns.stats.turns.saturating_add(1);
-        self.queue_watchers(Phase::Check);
-        let columns = &mut self.columns;
-        columns.max.active = columns.active.note_max();
         columns.quota.begin(&columns.limits);
-        columns.next_level();
         if let Some(interval) = columns.limits.interval {
             columns.rare.insert(Rare::INTERVAL);
             self.turn_until = self.fresh_now().saturating_add(interval);
         }
+        self.queue_watchers(Phase::Check);
+        let columns = &self.columns;
+        let is_plain = columns.active.levels() == 1 && columns.rare.is_empty() && columns.limits.from_priority == 0;
+        if columns.active.len() > 0 || !is_plain {
+            self.settle();
+        }
+        self.columns.max.active = self.columns.active.note_max();
+        if !self.is_direct {
+            self.columns.next_level();
+        }
     }
 
-    // The hand-out, where it is more than the usual.
+    // The hand-out.
+
+    /// The next event to hand out, straight from the backend's buffer: nothing is queued, and there is one priority.
+    #[inline]
+    fn take_direct(&mut self) -> Option<(S::Index, Ready)> {
+        if !self.is_direct {
+            return None;
+        }
+        if let Some(left) = self.columns.quota.left.checked_sub(1) {
+            if let Some((token, ready)) = self.backend.take_ready() {
+                if let Some(index) = self.columns.fds.usual(token, ready) {
+                    self.columns.quota.left = left;
+                    return Some((index, ready));
+                }
+                self.columns.ready(token, ready);
+            }
+        }
+        self.settle();
+        None
+    }
+
+    /// Puts into the queues what the wait found and has not been handed out yet.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if self.is_direct {
+            self.settle_reports();
+        }
+    }
+
+    #[cold]
+    fn settle_reports(&mut self) {
+        self.is_direct = false;
+        while let Some((token, ready)) = self.backend.take_ready() {
+            self.columns.ready(token, ready);
+        }
+        let active = self.columns.active.note_max().saturating_add(self.columns.quota.handed_out());
+        self.columns.max.active = self.columns.max.active.max(active);
+    }
+
+    /// The next event to hand out, off its queue.
+    #[inline]
+    fn take_queued(&mut self) -> Option<(S::Index, Ready)> {
+        if !self.columns.rare.is_empty() {
+            return self.take_rare();
+        }
+        let taken = self.columns.take_next();
+        if taken.is_none() {
+            self.columns.running = None;
+        }
+        taken
+    }
 
     /// The next event to hand out, when there is something rare to look at first.
     #[cold]
@@ -446,7 +515,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             return None;
         }
         if self.columns.rare.contains(Rare::FRONT) {
-            if let Some(taken) = self.columns.active.pop_front(self.columns.quota.number) {
+            if let Some(taken) = self.columns.active.pop_front() {
                 return Some(taken);
             }
             self.columns.rare.remove(Rare::FRONT);
@@ -556,6 +625,7 @@ impl<B: Wake, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "evthread_make_base_notifiable")]
     pub fn waker(&mut self) -> Result<B::Waker, B::Error> {
+        self.settle();
         self.backend.waker()
     }
 }

@@ -35,9 +35,15 @@ pub(crate) struct Columns<F, D, T, S: Storage> {
     pub(crate) foreground: u32,
     pub(crate) rare: Rare,
     /// The event that is being handed out.
-    pub(crate) running: Option<EventId>,
+    pub(crate) running: Option<S::Index>,
+    /// The backend is to be started anew.
     pub(crate) rebuild: bool,
+    /// Stale reports since that was last done.
+    pub(crate) stale: u32,
 }
+
+/// So many stale reports are borne before the backend is started anew.
+const STALE_LIMIT: u32 = 16;
 
 bitflags! {
     /// What makes a hand-out, or a turn, more than the usual: looked at with one test.
@@ -87,6 +93,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
             rare: Rare::empty(),
             running: None,
             rebuild: false,
+            stale: 0,
         }
     }
 
@@ -103,8 +110,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
 
     /// An event begins to exist, idle.
     pub(crate) fn create(&mut self, state: State, level: u8, data: T) -> (S::Index, EventId) {
-        let (index, id) = self.events.create(state, data);
-        self.active.create(index, level, self.quota.number);
+        let (index, id) = self.events.create(state, self.quota.number, data);
+        self.active.create(index, level);
         self.timers.create(index);
         self.fds.create(index);
         self.max.events = self.max.events.max(self.events.len());
@@ -128,14 +135,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
 
     /// Queues an event on behalf of the user: in this turn, or in the next one if this turn has handed it out already.
     pub(crate) fn activate(&mut self, index: S::Index, ready: Ready) {
-        activate(&mut self.active, &mut self.quota, index, ready);
+        activate(&self.events, &mut self.active, &mut self.quota, index, ready);
         self.max.active = self.active.note_max();
     }
 
     /// Queues the events that are pending on a signal.
     pub(crate) fn activate_signal(&mut self, signum: Signum) {
-        let (active, quota) = (&mut self.active, &mut self.quota);
-        self.signals.report(signum, 1, |index| activate(active, quota, index, Ready::SIGNAL));
+        let (events, active, quota) = (&self.events, &mut self.active, &mut self.quota);
+        self.signals.report(signum, 1, |index| activate(events, active, quota, index, Ready::SIGNAL));
         self.max.active = self.active.note_max();
     }
 
@@ -189,6 +196,15 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         self.stats.lateness_max = self.stats.lateness_max.max(lateness);
     }
 
+    /// Counts a report of a registration that has ended. The system holds an entry then that nobody can take out any more:
+    /// a descriptor was closed without `del`, and a duplicate keeps what it stood for alive. If it goes on, all is registered anew.
+    #[cold]
+    fn note_stale(&mut self) {
+        self.stats.stale = self.stats.stale.saturating_add(1);
+        self.stale = self.stale.saturating_add(1);
+        self.rebuild |= self.stale >= STALE_LIMIT;
+    }
+
     /// Whether nothing that the loop is kept alive for is left.
     pub(crate) fn is_idle(&self) -> bool {
         self.foreground == 0 && self.active.len() == 0
@@ -223,7 +239,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
     pub(crate) fn take_next(&mut self) -> Option<(S::Index, Ready)> {
         loop {
             if self.quota.goes_on() {
-                if let Some(taken) = self.active.pop(self.quota.level, self.quota.number) {
+                if let Some(taken) = self.active.pop(self.quota.level) {
                     self.quota.left = self.quota.left.wrapping_sub(1);
                     return Some(taken);
                 }
@@ -240,8 +256,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
     }
 }
 
-fn activate<S: Storage>(active: &mut Active<S>, quota: &mut Quota, index: S::Index, ready: Ready) {
-    if active.was_handed_out(index, quota.number) {
+fn activate<T, S: Storage>(
+    events: &Events<T, S>,
+    active: &mut Active<S>,
+    quota: &mut Quota,
+    index: S::Index,
+    ready: Ready,
+) {
+    if events.was_handed_out(index, quota.number) {
         active.activate_later(index, ready);
     } else {
         active.activate(index, ready);
@@ -264,8 +286,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Columns<F, D, T, S> {
     fn ready(&mut self, token: Token, ready: Ready) -> bool {
         let active = &mut self.active;
         let known = self.fds.report(token, ready, |index, ready| active.activate(index, ready)).is_some();
-        if !known {
-            self.stats.stale = self.stats.stale.saturating_add(1);
+        if !known && token != Token::NONE {
+            self.note_stale();
         }
         known
     }
@@ -274,7 +296,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Columns<F, D, T, S> {
         match self.fds.token_of(fd) {
             Some(token) => self.ready(token, ready),
             None => {
-                self.stats.stale = self.stats.stale.saturating_add(1);
+                self.note_stale();
                 false
             }
         }

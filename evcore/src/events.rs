@@ -67,6 +67,8 @@ struct Slot<T, I> {
     generation: NonZeroU32,
     next_free: I,
     state: State,
+    /// The turn in which it was last handed out.
+    turn: u32,
     /// `None` in a slot that is free.
     data: Option<T>,
 }
@@ -95,17 +97,17 @@ impl<T, S: Storage> Events<T, S> {
     }
 
     /// Takes a slot, for which room has been reserved.
-    pub(crate) fn create(&mut self, state: State, data: T) -> (S::Index, EventId) {
-        let none = Index::NIL;
+    pub(crate) fn create(&mut self, state: State, turn: u32, data: T) -> (S::Index, EventId) {
+        let (none, turn) = (Index::NIL, turn.wrapping_sub(1));
         let index = self.free.unwrap_or(Index::new(self.slots.len()));
         let mut generation = NonZeroU32::MIN;
         match self.slots.at_mut(index) {
             Some(slot) => {
                 self.free = Some(slot.next_free).filter(|next| !next.is_nil());
                 generation = slot.generation;
-                *slot = Slot { generation, next_free: none, state, data: Some(data) };
+                *slot = Slot { generation, next_free: none, state, turn, data: Some(data) };
             }
-            None => self.slots.push(Slot { generation, next_free: none, state, data: Some(data) }),
+            None => self.slots.push(Slot { generation, next_free: none, state, turn, data: Some(data) }),
         }
         self.len = self.len.saturating_add(1);
         (index, Self::id_of(index, generation))
@@ -158,6 +160,19 @@ impl<T, S: Storage> Events<T, S> {
         self.slots.at(index)?.data.as_ref()
     }
 
+    /// The id and the data of an event that is handed out in this turn.
+    #[inline]
+    pub(crate) fn hand_out(&mut self, index: S::Index, turn: u32) -> Option<(EventId, &mut T)> {
+        let slot = self.slots.at_mut(index)?;
+        slot.turn = turn;
+        Some((Self::id_of(index, slot.generation), slot.data.as_mut()?))
+    }
+
+    /// Whether the event has been handed out in this turn already.
+    pub(crate) fn was_handed_out(&self, index: S::Index, turn: u32) -> bool {
+        self.slots.at(index).is_some_and(|slot| slot.turn == turn)
+    }
+
     /// The id and the data of an event.
     #[inline]
     pub(crate) fn lend(&mut self, index: S::Index) -> Option<(EventId, &mut T)> {
@@ -181,10 +196,10 @@ mod tests {
     fn a_freed_slot_is_taken_again_at_once_and_the_old_id_is_stale() {
         let mut events = Events::<&str, Fixed<2>>::new();
         events.reserve().unwrap();
-        let (index, first) = events.create(State::empty(), "first");
+        let (index, first) = events.create(State::empty(), 0, "first");
         assert_eq!(events.remove(index), Some("first"));
         assert!(events.has_free());
-        let (again, second) = events.create(State::empty(), "second");
+        let (again, second) = events.create(State::empty(), 0, "second");
         assert_eq!((again, first.slot), (index, second.slot));
         assert_eq!(events.resolve(first), None);
         assert_eq!(events.resolve(second), Some(index));
@@ -195,7 +210,7 @@ mod tests {
     fn a_slot_whose_generations_are_used_up_is_retired() {
         let mut events = Events::<(), Fixed<1>>::new();
         events.reserve().unwrap();
-        let (index, _) = events.create(State::empty(), ());
+        let (index, _) = events.create(State::empty(), 0, ());
         events.slots.at_mut(index).unwrap().generation = NonZeroU32::MAX;
         let last = events.id(index).unwrap();
         events.remove(index);

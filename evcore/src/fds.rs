@@ -34,6 +34,8 @@ struct Row<F, D, I> {
     counts: [u16; 4],
     want: Interest,
     told: Interest,
+    /// The bits that make a report more than the usual: all but `want` where one event watches the fd, else all.
+    unusual: u16,
     /// How many events have been created on this fd.
     created: u16,
     /// The next row in the list of changes, or the next free row.
@@ -143,6 +145,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             counts: [0; 4],
             want: Interest::empty(),
             told: Interest::empty(),
+            unusual: u16::MAX,
             created: 1,
             next: none,
             in_changes: false,
@@ -250,7 +253,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             Some(last) => last.next = index,
             None => row.head = index,
         }
-        self.list_if_changed(at);
+        self.refresh(at);
     }
 
     /// Takes the event out of its fd's list.
@@ -270,7 +273,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             Some(after) => after.prev = prev,
             None => row.tail = prev,
         }
-        self.list_if_changed(at);
+        self.refresh(at);
     }
 
     /// Counts an interest in or out, and keeps the union.
@@ -283,6 +286,15 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
         let edge = row.want.bits() & IO != 0 && (row.want | interest).contains(Interest::EDGE);
         row.want.set(Interest::EDGE, edge);
+    }
+
+    /// Brings up to date what follows from an fd's list and union.
+    fn refresh(&mut self, at: S::Index) {
+        if let Some(row) = self.rows.at_mut(at) {
+            let is_alone = !row.head.is_nil() && row.head == row.tail;
+            row.unusual = if is_alone { !row.want.bits() } else { u16::MAX };
+        }
+        self.list_if_changed(at);
     }
 
     fn list_if_changed(&mut self, at: S::Index) {
@@ -375,6 +387,13 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Whether the event was there before the fd's last registration.
     pub(crate) fn is_fresh(&self, index: S::Index) -> bool {
         self.watches.at(index).is_some_and(|watch| watch.fresh)
+    }
+
+    /// The event that a report concerns, in the usual case: there is one, and all that is reported is what it waits for.
+    #[inline]
+    pub(crate) fn usual(&self, token: Token, ready: Ready) -> Option<S::Index> {
+        let row = self.row(token)?;
+        (row.unusual & ready.bits() == 0).then_some(row.head)
     }
 
     /// Calls `found` with each event that a report concerns, in the order they joined. `None`: the report is stale.

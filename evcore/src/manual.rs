@@ -36,6 +36,9 @@ pub struct Manual<const N: usize = 64> {
     now: Instant,
     fds: heapless::Vec<Source, N>,
     signals: heapless::Vec<Signal, N>,
+    /// What the last wait found, and how much of it has been taken.
+    reports: heapless::Vec<(Token, Ready), N>,
+    taken: usize,
     flag: Option<&'static WakeFlag>,
     /// Where the next look at the fds begins, and how many reports it may make (0: as many as there are).
     start: usize,
@@ -104,6 +107,8 @@ impl<const N: usize> Manual<N> {
             now: Instant::ZERO,
             fds: heapless::Vec::new(),
             signals: heapless::Vec::new(),
+            reports: heapless::Vec::new(),
+            taken: 0,
             flag: None,
             start: 0,
             batch: 0,
@@ -203,26 +208,27 @@ impl<const N: usize> Manual<N> {
         }
     }
 
-    /// Reports what is ready, beginning behind what was reported last.
-    fn report(&mut self, sink: &mut impl Sink<u32>) -> bool {
-        let (mut left, mut any) = (if self.batch == 0 { usize::MAX } else { self.batch }, false);
+    /// Looks what is ready, beginning behind what was found last.
+    fn collect(&mut self) -> bool {
+        self.reports.clear();
+        self.taken = 0;
+        let batch = if self.batch == 0 { usize::MAX } else { self.batch };
         let count = self.fds.len();
         let mut at = self.start;
         for _ in 0..count {
             at = if at < count { at } else { 0 };
-            let Some(source) = self.fds.get_mut(at) else { return any };
+            let Some(source) = self.fds.get_mut(at) else { break };
             at = at.wrapping_add(1);
-            if let Some((token, bits)) = source.take_report() {
-                any = true;
-                sink.ready(token, bits);
-                left = left.saturating_sub(1);
-                if left == 0 {
+            if let Some(report) = source.take_report() {
+                // There is room for one of each source.
+                let _ = self.reports.push(report);
+                if self.reports.len() >= batch {
                     self.start = at;
-                    return any;
+                    break;
                 }
             }
         }
-        any
+        !self.reports.is_empty()
     }
 
     fn report_signals(&mut self, sink: &mut impl Sink<u32>) -> bool {
@@ -291,11 +297,17 @@ impl<const N: usize> EventOp for Manual<N> {
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
         self.waits = self.waits.saturating_add(1);
         let woken = self.flag.is_some_and(WakeFlag::take);
-        let found = self.report_signals(sink) | self.report(sink);
+        let found = self.report_signals(sink) | self.collect();
         if let (Wait::Until(point), false) = (wait, woken | found) {
             self.now = self.now.max(point);
         }
         Ok(())
+    }
+
+    fn take_ready(&mut self) -> Option<(Token, Ready)> {
+        let report = self.reports.get(self.taken).copied();
+        self.taken = self.taken.saturating_add(1);
+        report
     }
 
     fn reinit(&mut self) -> Result<(), ManualError> {

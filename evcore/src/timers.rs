@@ -151,17 +151,6 @@ impl<S: Storage> Timers<S> {
         self.heap.as_slice().first().map(|entry| Instant::from_nanos(entry.key))
     }
 
-    /// The earliest deadline, after at most `corrections` entries at the top were put right.
-    pub(crate) fn settle(&mut self, corrections: u32) -> Option<Instant> {
-        for _ in 0..corrections {
-            let top = *self.heap.as_slice().first()?;
-            if !self.correct_top(top) {
-                break;
-            }
-        }
-        self.next()
-    }
-
     /// Takes the earliest timer out if it is due at `now`; on the way at most `corrections` entries are put right.
     pub(crate) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
         loop {
@@ -333,7 +322,8 @@ mod tests {
         timers.arm(0, at(100));
         timers.arm(0, at(11));
         assert_eq!(timers.next(), Some(at(10)));
-        assert_eq!(timers.settle(1), Some(at(11)));
+        assert_eq!(timers.expire(at(10), &mut 9), Expired::None);
+        assert_eq!(timers.next(), Some(at(11)));
         assert!(timers.check());
         // Armed again for 11 after the event 1 was, so it comes after it.
         assert_eq!(drain(&mut timers, 50), [1, 0, 2]);

@@ -51,6 +51,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopbreak")]
     pub fn loop_break(&mut self) {
+        self.settle();
         self.columns.rare.insert(Rare::BREAK);
     }
 
@@ -65,6 +66,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopcontinue")]
     pub fn loop_continue(&mut self) {
+        self.settle();
         self.columns.rare.insert(Rare::CONTINUE);
     }
 
@@ -103,6 +105,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_priority_init")]
     pub fn set_priorities(&mut self, priorities: u8) -> Result<(), Error<B::Error>> {
+        self.settle();
         let columns = &mut self.columns;
         let in_use = columns.events.indices().map(|index| columns.active.level(index)).max();
         if priorities == 0 || columns.active.len() > 0 || in_use.is_some_and(|level| level >= priorities) {
@@ -139,7 +142,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_priority_set")]
     pub fn set_priority(&mut self, id: EventId, priority: u8) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         if priority >= self.columns.active.levels() {
             return Err(Error::Priority);
         }
@@ -198,6 +201,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_reinit")]
     pub fn reinit(&mut self) -> Result<(), B::Error> {
+        self.settle();
         self.backend.reinit()?;
         self.columns.fds.forget_all();
         self.apply_changes();

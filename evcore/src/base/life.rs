@@ -202,7 +202,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_add")]
     pub fn add(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         let timeout = timeout.map(|delay| {
             let interval = nanos(delay);
             Timeout { deadline: self.fresh_now().saturating_add(delay), interval }
@@ -226,7 +226,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.add_at(timer, deadline).unwrap();
     /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         let mut interval = 0;
         if !self.columns.events.state(index).contains(State::ONE_SHOT) {
             interval = nanos(deadline.saturating_since(self.fresh_now()));
@@ -318,7 +318,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.interest(event), Some(Interest::READ | Interest::WRITE));
     /// ```
     pub fn modify(&mut self, id: EventId, interest: Interest) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         let state = self.columns.events.state(index);
         if !state.contains(State::IO) {
             return Err(Error::Kind);
@@ -359,7 +359,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.fd(event), Some(4));
     /// ```
     pub fn replace_fd(&mut self, id: EventId, fd: B::Fd) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         let state = self.columns.events.state(index);
         let old = self.columns.fds.fd(index).ok_or(Error::Kind)?;
         self.move_to(index, fd)?;
@@ -426,7 +426,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
     /// ```
     pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         let mut state = self.columns.events.state(index);
         if !state.contains(State::IO | State::PENDING) {
             return Err(Error::Kind);
@@ -479,7 +479,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_remove_timer")]
     pub fn remove_timer(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         let state = self.columns.events.state(index);
         if !state.contains(State::PAUSED) {
             self.columns.timers.cancel(index);
@@ -508,7 +508,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_active")]
     #[doc(alias = "evuser_trigger")]
     pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         self.columns.activate(index, ready);
         Ok(())
     }
@@ -527,7 +527,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.again(event).unwrap();
     /// ```
     pub fn again(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         self.columns.active.activate_later(index, Ready::AGAIN);
         self.columns.max.active = self.columns.active.note_max();
         Ok(())
@@ -545,6 +545,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_active_by_fd")]
     pub fn activate_fd(&mut self, fd: B::Fd, ready: Ready) {
+        self.settle();
         self.columns.activate_fd(fd, ready);
     }
 
@@ -559,6 +560,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_active_by_signal")]
     pub fn activate_signal(&mut self, signum: Signum) {
+        self.settle();
         self.columns.activate_signal(signum);
     }
 
@@ -580,7 +582,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_del")]
     pub fn del(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
-        let index = self.resolve(id)?;
+        let index = self.settle_for(id)?;
         self.disarm(index);
         self.columns.active.cancel(index);
         Ok(())
@@ -600,7 +602,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_free")]
     pub fn remove(&mut self, id: EventId) -> Option<T> {
-        let index = self.columns.events.resolve(id)?;
+        let index = self.settle_for(id).ok()?;
+        if self.columns.running == Some(index) {
+            self.columns.running = None;
+        }
         self.disarm(index);
         self.columns.active.cancel(index);
         let state = self.columns.events.state(index);
@@ -643,13 +648,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub(super) fn remove_spent(&mut self) {
         if self.columns.rare.contains(Rare::SPENT) {
             self.columns.rare.remove(Rare::SPENT);
-            if let Some(id) = self.columns.running.take() {
+            if let Some(id) = self.running_event() {
                 self.remove(id);
             }
         }
     }
 
-    pub(super) fn resolve(&self, id: EventId) -> Result<S::Index, Error<B::Error>> {
+    /// The slot of an event that is going to be changed: first, what the wait found gets its place in the queues.
+    pub(super) fn settle_for(&mut self, id: EventId) -> Result<S::Index, Error<B::Error>> {
+        self.settle();
         self.columns.events.resolve(id).ok_or(Error::Stale)
     }
 }

@@ -132,7 +132,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.pending(timer).unwrap().remaining, Some(Duration::from_secs(3)));
     /// ```
     #[doc(alias = "event_pending")]
-    pub fn pending(&self, id: EventId) -> Option<Pending> {
+    pub fn pending(&mut self, id: EventId) -> Option<Pending> {
+        self.settle();
+        self.pending_settled(id)
+    }
+
+    fn pending_settled(&self, id: EventId) -> Option<Pending> {
         let index = self.columns.events.resolve(id)?;
         let state = self.columns.events.state(index);
         let deadline = state.contains(State::TIMED).then(|| self.columns.timers.deadline(index));
@@ -153,7 +158,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_get_running_event")]
     pub fn running_event(&self) -> Option<EventId> {
-        self.columns.running.filter(|id| self.contains(*id))
+        self.columns.events.id(self.columns.running?)
     }
 
     /// Whether nothing is left that keeps the loop alive: no event that waits or is active, background events apart, and
@@ -172,11 +177,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{EventBase, Fixed, Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.counts().events, 0);
     /// ```
     #[doc(alias = "event_base_get_num_events")]
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&mut self) -> Counts {
+        self.settle();
+        self.counts_settled()
+    }
+
+    fn counts_settled(&self) -> Counts {
         let columns = &self.columns;
         Counts { events: columns.events.len(), pending: columns.pending, active: columns.active.len() }
     }
@@ -185,11 +195,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{EventBase, Fixed, Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.max_counts().active, 0);
     /// ```
     #[doc(alias = "event_base_get_max_events")]
-    pub fn max_counts(&self) -> Counts {
+    pub fn max_counts(&mut self) -> Counts {
+        self.settle();
         self.columns.max
     }
 
@@ -293,6 +304,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.backend_mut().advance(Duration::from_secs(1));
     /// ```
     pub fn backend_mut(&mut self) -> &mut B {
+        self.settle();
         &mut self.backend
     }
 
@@ -304,10 +316,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 }
 
-/// One line for each event that waits or is active, in the manner of `event_base_dump_events`.
+/// One line for each event that waits or is active, in the manner of `event_base_dump_events`. What the last wait found
+/// and nobody has looked at yet is not active here.
 impl<B: EventOp, S: Storage, T> fmt::Display for EventBase<B, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = self.counts();
+        let counts = self.counts_settled();
         writeln!(
             f,
             "{}: {} events, {} pending, {} active",
@@ -317,7 +330,7 @@ impl<B: EventOp, S: Storage, T> fmt::Display for EventBase<B, S, T> {
             counts.active
         )?;
         for (id, _) in self.iter() {
-            let Some(pending) = self.pending(id) else { continue };
+            let Some(pending) = self.pending_settled(id) else { continue };
             if pending == Pending::default() {
                 continue;
             }
@@ -344,7 +357,7 @@ impl<B: EventOp, S: Storage, T> fmt::Debug for EventBase<B, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBase")
             .field("method", &self.method())
-            .field("counts", &self.counts())
+            .field("counts", &self.counts_settled())
             .field("next_deadline", &self.next_deadline())
             .finish_non_exhaustive()
     }
