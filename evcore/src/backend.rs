@@ -4,7 +4,7 @@
 //! what has changed since the last wait. So a backend never sees two registrations of one fd, never has to merge changes,
 //! and never has to look an event up.
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 
 use bitflags::bitflags;
 
@@ -38,29 +38,56 @@ pub type Signum = i32;
 ///
 /// A backend stores the token beside the fd (as the 64 bits that `epoll_event.data` holds, for instance) and gives it back
 /// with each report. A report whose registration has ended since is recognised by its generation and dropped.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Token {
-    pub(crate) row: u32,
-    pub(crate) generation: u32,
-}
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Token(u64);
 
 impl Token {
     /// No registration's token, for what a backend watches on its own behalf. A report that carries it is dropped, and not
     /// counted as stale.
-    pub const NONE: Self = Self { row: u32::MAX, generation: u32::MAX };
+    pub const NONE: Self = Self(u64::MAX);
+
+    /// The first token of a row.
+    pub(crate) const fn first(row: u32) -> Self {
+        Self::from_halves(1, row)
+    }
+
+    /// The token of the row's next registration.
+    pub(crate) const fn next(self) -> Self {
+        Self::from_halves(self.generation().wrapping_add(1), self.row())
+    }
+
+    #[expect(clippy::as_conversions, reason = "`From` is not const")]
+    const fn from_halves(generation: u32, row: u32) -> Self {
+        Self((generation as u64) << 32 | row as u64)
+    }
+
+    #[inline]
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the lower half of the word")]
+    pub(crate) const fn row(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[expect(clippy::as_conversions, reason = "the upper half of the word")]
+    pub(crate) const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
 
     /// The token as 64 bits: the generation in the upper half.
     #[must_use]
-    #[expect(clippy::as_conversions, reason = "`From` is not const")]
     pub const fn to_bits(self) -> u64 {
-        (self.generation as u64) << 32 | self.row as u64
+        self.0
     }
 
     /// The token that [`Token::to_bits`] gave. Any other bits make a token that the core does not know.
     #[must_use]
-    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the two halves of the word")]
     pub const fn from_bits(bits: u64) -> Self {
-        Self { row: bits as u32, generation: (bits >> 32) as u32 }
+        Self(bits)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({}v{})", self.row(), self.generation())
     }
 }
 

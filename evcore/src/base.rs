@@ -64,9 +64,6 @@ pub struct EventBase<B: EventOp, S: Storage, T> {
     turn_until: Instant,
     slack: Duration,
     is_running: bool,
-    /// What the wait found is handed out straight from the backend's buffer. Whatever looks at the queues, or changes
-    /// them, or changes what is waited for, puts what is left of it into the queues first: see `settle`.
-    is_direct: bool,
 }
 
 /// The turn's clock: what the backend's clock said when it was last read, never less than before.
@@ -168,7 +165,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             turn_until: Instant::ZERO,
             slack: Duration::ZERO,
             is_running: false,
-            is_direct: false,
         }
     }
 
@@ -234,8 +230,20 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             Some(taken) => taken,
             None => self.take_queued()?,
         };
-        let state = self.columns.events.state(index);
-        let count = if state.intersects(State::SPECIAL) { self.hand_out(index, state, ready) } else { 1 };
+        let special = self.columns.events.state(index) & State::SPECIAL;
+        if special.is_empty() {
+            return self.lend(index, ready, 1);
+        }
+        if special == State::TIMED && self.clock.is_current && !ready.contains(Ready::TIMEOUT) {
+            self.columns.timers.restart(index, self.clock.now);
+            return self.lend(index, ready, 1);
+        }
+        let count = self.prepare(index, ready);
+        self.lend(index, ready, count)
+    }
+
+    #[inline]
+    fn lend(&mut self, index: S::Index, ready: Ready, count: u32) -> Option<Fired<'_, T>> {
         self.columns.running = Some(index);
         let (id, data) = self.columns.events.hand_out(index, self.columns.quota.number)?;
         Some(Fired { id, ready, count, data })
@@ -391,7 +399,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.clock.is_current = false;
         let stats = &mut self.columns.stats;
         stats.waits = stats.waits.saturating_add(1);
-        self.is_direct = true;
+        self.columns.quota.is_direct = true;
         self.backend.dispatch(wait, &mut self.columns)
     }
 
@@ -443,15 +451,17 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             self.turn_until = self.fresh_now().saturating_add(interval);
         }
         self.queue_watchers(Phase::Check);
-        let columns = &self.columns;
-        let is_plain = columns.active.levels() == 1 && columns.rare.is_empty() && columns.limits.from_priority == 0;
-        if columns.active.len() > 0 || !is_plain {
+        let columns = &mut self.columns;
+        if columns.quota.is_direct {
+            columns.quota.begin_direct();
+            let is_plain = columns.active.levels() == 1 && columns.rare.is_empty() && columns.limits.from_priority == 0;
+            if is_plain && columns.active.len() == 0 {
+                return;
+            }
             self.settle();
         }
         self.columns.max.active = self.columns.active.note_max();
-        if !self.is_direct {
-            self.columns.next_level();
-        }
+        self.columns.next_level();
     }
 
     // The hand-out.
@@ -459,33 +469,45 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The next event to hand out, straight from the backend's buffer: nothing is queued, and there is one priority.
     #[inline]
     fn take_direct(&mut self) -> Option<(S::Index, Ready)> {
-        if !self.is_direct {
+        let (left, is_over) = self.columns.quota.direct.overflowing_sub(1);
+        self.columns.quota.direct = left;
+        if is_over {
+            self.columns.quota.direct = 0;
+            self.settle();
             return None;
         }
-        if let Some(left) = self.columns.quota.left.checked_sub(1) {
-            if let Some((token, ready)) = self.backend.take_ready() {
-                if let Some(index) = self.columns.fds.usual(token, ready) {
-                    self.columns.quota.left = left;
-                    return Some((index, ready));
-                }
-                self.columns.ready(token, ready);
-            }
+        let Some((token, ready)) = self.backend.take_ready() else {
+            self.settle_untaken();
+            return None;
+        };
+        let usual = self.columns.fds.usual(token, ready);
+        if usual.is_none() {
+            self.columns.ready(token, ready);
+            self.settle_untaken();
         }
-        self.settle();
-        None
+        usual.map(|index| (index, ready))
     }
 
-    /// Puts into the queues what the wait found and has not been handed out yet.
+    /// Puts into the queues what the wait found and has not been handed out yet. Whatever looks at the queues, or changes
+    /// them or what is waited for, does this first: so it makes no difference that reports are not queued at once.
     #[inline]
     pub(crate) fn settle(&mut self) {
-        if self.is_direct {
+        if self.columns.quota.is_direct {
             self.settle_reports();
         }
     }
 
+    /// The same, when the last report that was counted has not been handed out.
+    #[cold]
+    #[inline(never)]
+    fn settle_untaken(&mut self) {
+        self.columns.quota.direct = self.columns.quota.direct.wrapping_add(1);
+        self.settle_reports();
+    }
+
     #[cold]
     fn settle_reports(&mut self) {
-        self.is_direct = false;
+        self.columns.quota.end_direct();
         while let Some((token, ready)) = self.backend.take_ready() {
             self.columns.ready(token, ready);
         }
@@ -533,7 +555,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Brings an event to the state that its handler shall find it in. Says how many occurrences the hand-out stands for.
-    fn hand_out(&mut self, index: S::Index, state: State, ready: Ready) -> u32 {
+    #[cold]
+    fn prepare(&mut self, index: S::Index, ready: Ready) -> u32 {
+        let state = self.columns.events.state(index);
         let mut count = 1;
         if state.contains(State::SIGNAL) {
             count = self.columns.signals.take_count(index).max(1);

@@ -8,7 +8,7 @@ use crate::storage::{FdIndex, Full, Index, Storage, Table};
 ///
 /// ```text
 ///   index    fd number ─▶ row                              only looked at when an event is created
-///   rows     [ fd, generation, head, tail, counts, want, told ]      one for each fd
+///   rows     [ fd, token, head, tail, counts, want, told ]      one for each fd
 ///   watches  [ row, next, prev, mask ]                     one for each event, threaded into lists
 /// ```
 ///
@@ -26,8 +26,8 @@ pub(crate) struct Fds<F, D, S: Storage> {
 struct Row<F, D, I> {
     /// `None` in a row that is free.
     fd: Option<F>,
-    /// Part of the token of this registration; another one for the next.
-    generation: u32,
+    /// Names this registration; the next one has another.
+    token: Token,
     head: I,
     tail: I,
     /// How many pending events wait for each of READ, PRIORITY, WRITE and CLOSED.
@@ -139,7 +139,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let none = Index::NIL;
         let mut row = Row {
             fd: Some(fd),
-            generation: 1,
+            token: Token::first(u32::try_from(at.get()).unwrap_or(u32::MAX)),
             head: none,
             tail: none,
             counts: [0; 4],
@@ -155,7 +155,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         match self.rows.at_mut(at) {
             Some(place) => {
                 self.free = Some(place.next).filter(|next| !next.is_nil());
-                row.generation = place.generation;
+                row.token = place.token;
                 *place = row;
             }
             None => self.rows.push(row),
@@ -180,8 +180,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let mut ended = None;
         if row.created == 0 {
             if !row.told.is_empty() {
-                let token = Self::token(at, row.generation);
-                ended = Some(Change { fd, token, told: row.told, want: row.want, verify: false });
+                ended = Some(Change { fd, token: row.token, told: row.told, want: row.want, verify: false });
             }
             self.index.set(fd.number(), Index::NIL);
         }
@@ -196,7 +195,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             return;
         }
         row.fd = None;
-        row.generation = row.generation.wrapping_add(1);
+        row.token = row.token.next();
         (row.want, row.told, row.verify) = (Interest::empty(), Interest::empty(), false);
         row.info = D::default();
         self.unlist(at);
@@ -219,9 +218,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
         if row.want.is_empty() && (fresh || row.told.is_empty()) {
             // A registration of its own: reports of any earlier one on this fd are stale from here on.
-            row.generation = row.generation.wrapping_add(1);
+            row.token = row.token.next();
             row.told = Interest::empty();
-            return Some(Joining::Register(row.fd?, Self::token(at, row.generation), interest));
+            return Some(Joining::Register(row.fd?, row.token, interest));
         }
         Some(Joining::Merge)
     }
@@ -336,8 +335,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let verify = core::mem::take(&mut row.verify);
             let differs = row.told != row.want;
             if let (Some(fd), true) = (row.fd, differs || (verify && !row.want.is_empty())) {
-                let token = Self::token(at, row.generation);
-                return Some(Change { fd, token, told: row.told, want: row.want, verify });
+                return Some(Change { fd, token: row.token, told: row.told, want: row.want, verify });
             }
         }
         None
@@ -360,7 +358,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(crate) fn renew(&mut self, token: Token) {
         let at = S::Index::new(Self::place(token));
         if let Some(row) = self.rows.at_mut(at) {
-            row.generation = row.generation.wrapping_add(1);
+            row.token = row.token.next();
             row.verify = true;
         }
         self.list_if_changed(at);
@@ -434,7 +432,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// The token of an fd's registration, if events exist on it.
     pub(crate) fn token_of(&self, fd: F) -> Option<Token> {
         let at = self.find(fd)?;
-        self.rows.at(at).map(|row| Self::token(at, row.generation))
+        self.rows.at(at).map(|row| row.token)
     }
 
     pub(crate) fn fd(&self, index: S::Index) -> Option<F> {
@@ -462,7 +460,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let at = Index::new(at);
             if let Some(row) = self.rows.at_mut(at) {
                 row.told = Interest::empty();
-                row.generation = row.generation.wrapping_add(1);
+                row.token = row.token.next();
                 row.info = D::default();
             }
             self.list_if_changed(at);
@@ -476,17 +474,13 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     #[inline]
     fn row(&self, token: Token) -> Option<&Row<F, D, S::Index>> {
-        self.rows.as_slice().get(Self::place(token)).filter(|row| row.generation == token.generation)
+        self.rows.as_slice().get(Self::place(token)).filter(|row| row.token == token)
     }
 
     #[inline]
     #[expect(clippy::as_conversions, reason = "a number that does not fit finds nothing")]
     const fn place(token: Token) -> usize {
-        token.row as usize
-    }
-
-    fn token(at: S::Index, generation: u32) -> Token {
-        Token { row: u32::try_from(at.get()).unwrap_or(u32::MAX), generation }
+        token.row() as usize
     }
 
     #[cfg(any(test, feature = "check"))]
@@ -534,6 +528,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
     fn info(&mut self, token: Token) -> Option<&mut D> {
         let row = self.rows.as_mut_slice().get_mut(Self::place(token))?;
-        (row.generation == token.generation && row.fd.is_some()).then_some(&mut row.info)
+        (row.token == token && row.fd.is_some()).then_some(&mut row.info)
     }
 }

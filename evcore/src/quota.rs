@@ -69,6 +69,10 @@ pub(crate) struct Quota {
     pub(crate) number: u32,
     /// Hand-outs left in this turn.
     pub(crate) left: u32,
+    /// Hand-outs left that come straight from the backend's buffer; then `left` is of no account.
+    pub(crate) direct: u32,
+    /// The backend's buffer may hold reports.
+    pub(crate) is_direct: bool,
     /// The level that is served stops when only so many are left.
     pub(crate) stop: u32,
     pub(crate) level: u8,
@@ -96,6 +100,8 @@ impl Quota {
         Self {
             number: 0,
             left: 0,
+            direct: 0,
+            is_direct: false,
             stop: 0,
             level: 0,
             closed: 0,
@@ -125,9 +131,21 @@ impl Quota {
     pub(crate) fn handed_out(&self) -> u32 {
         let (left, beyond) = match self.after_exempt {
             Some(left) => (left, u32::MAX.wrapping_sub(self.left)),
+            None if self.is_direct => (self.direct, 0),
             None => (self.left, 0),
         };
         self.given.wrapping_sub(left).wrapping_add(self.exempted).wrapping_add(beyond)
+    }
+
+    /// From here on events are handed out straight from the backend's buffer.
+    pub(crate) fn begin_direct(&mut self) {
+        self.direct = self.left;
+    }
+
+    /// From here on they come from the queues.
+    pub(crate) fn end_direct(&mut self) {
+        self.left = self.direct;
+        (self.direct, self.is_direct) = (0, false);
     }
 
     fn end_exemption(&mut self) -> bool {

@@ -116,11 +116,17 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Restarts an armed timer with its own interval from `now`; what each activity of a connection does.
+    /// Starts the event's timer again, with its own interval from `now`: what each activity of a connection does.
     #[inline]
     pub(crate) fn restart(&mut self, index: S::Index, now: Instant) {
-        let deadline = now.as_nanos().saturating_add(self.interval(index));
-        self.arm(index, Instant::from_nanos(deadline));
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        let deadline = now.as_nanos().saturating_add(timer.interval);
+        if deadline < timer.deadline || timer.at.is_nil() {
+            return self.arm(index, Instant::from_nanos(deadline));
+        }
+        timer.deadline = deadline;
+        timer.seq = self.seq;
+        self.seq = self.seq.wrapping_add(1);
     }
 
     /// Brings the event's entry to where its deadline belongs: earlier than it was, or not in the heap yet.
