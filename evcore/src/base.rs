@@ -9,7 +9,7 @@ use crate::columns::{Columns, Rare};
 use crate::event::{EventId, Missed, Ready};
 use crate::events::State;
 use crate::fds::Change;
-use crate::storage::Storage;
+use crate::storage::{Index, Storage};
 use crate::time::{Instant, Wait};
 use crate::timers::Expired;
 use crate::watchers::Phase;
@@ -230,11 +230,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             Some(taken) => taken,
             None => self.take_queued()?,
         };
-        let special = self.columns.events.state(index) & State::SPECIAL;
-        if special.is_empty() {
+        let state = self.columns.events.state(index);
+        if !state.intersects(State::SPECIAL) {
             return self.lend(index, ready, 1);
         }
-        if special == State::TIMED && self.clock.is_current && !ready.contains(Ready::TIMEOUT) {
+        // An idle timeout starts anew: a store, as a rule.
+        if state & State::SPECIAL == State::TIMED && self.clock.is_current && !ready.contains(Ready::TIMEOUT) {
             self.columns.timers.restart(index, self.clock.now);
             return self.lend(index, ready, 1);
         }
@@ -244,7 +245,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     #[inline]
     fn lend(&mut self, index: S::Index, ready: Ready, count: u32) -> Option<Fired<'_, T>> {
-        self.columns.running = Some(index);
+        self.columns.running = index;
         let (id, data) = self.columns.events.hand_out(index, self.columns.quota.number)?;
         Some(Fired { id, ready, count, data })
     }
@@ -320,7 +321,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         let handed_out = self.columns.quota.end();
         self.columns.stats.handed_out = self.columns.stats.handed_out.saturating_add(handed_out.into());
         self.remove_spent();
-        self.columns.running = None;
+        self.columns.running = Index::NIL;
         self.columns.rare.remove(Rare::CONTINUE | Rare::INTERVAL);
     }
 
@@ -523,7 +524,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
         let taken = self.columns.take_next();
         if taken.is_none() {
-            self.columns.running = None;
+            self.columns.running = Index::NIL;
         }
         taken
     }
@@ -532,7 +533,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[cold]
     fn take_rare(&mut self) -> Option<(S::Index, Ready)> {
         self.remove_spent();
-        self.columns.running = None;
+        self.columns.running = Index::NIL;
         if self.columns.rare.intersects(Rare::BREAK | Rare::CONTINUE) {
             return None;
         }

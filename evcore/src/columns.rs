@@ -12,7 +12,7 @@ use crate::fds::Fds;
 use crate::quota::{Fairness, Levels, Limits, Quota};
 use crate::signals::Signals;
 use crate::stats::{Counts, Stats};
-use crate::storage::{Full, Storage};
+use crate::storage::{Full, Index, Storage};
 use crate::time::Instant;
 use crate::timers::Timers;
 use crate::watchers::Watchers;
@@ -34,8 +34,8 @@ pub(crate) struct Columns<F, D, T, S: Storage> {
     pub(crate) pending: u32,
     pub(crate) foreground: u32,
     pub(crate) rare: Rare,
-    /// The event that is being handed out.
-    pub(crate) running: Option<S::Index>,
+    /// The event that is being handed out, as far as this turn has handed it out: so it need not be reset.
+    pub(crate) running: S::Index,
     /// The backend is to be started anew.
     pub(crate) rebuild: bool,
     /// Stale reports since that was last done.
@@ -91,7 +91,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
             pending: 0,
             foreground: 0,
             rare: Rare::empty(),
-            running: None,
+            running: Index::FIRST,
             rebuild: false,
             stale: 0,
         }
@@ -203,6 +203,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         self.stats.stale = self.stats.stale.saturating_add(1);
         self.stale = self.stale.saturating_add(1);
         self.rebuild |= self.stale >= STALE_LIMIT;
+    }
+
+    /// The event that is being handed out.
+    pub(crate) fn running(&self) -> Option<EventId> {
+        let is_running = self.events.was_handed_out(self.running, self.quota.number);
+        if is_running { self.events.id(self.running) } else { None }
     }
 
     /// Whether nothing that the loop is kept alive for is left.

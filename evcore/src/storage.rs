@@ -45,6 +45,7 @@ mod sealed {
 /// A place in a table. [`Index::NIL`] is none: it is beyond every table's end, so that looking it up finds nothing.
 pub trait Index: Copy + Eq + Debug + 'static {
     const NIL: Self;
+    const FIRST: Self;
     fn new(place: usize) -> Self;
     fn get(self) -> usize;
     fn is_nil(self) -> bool {
@@ -54,6 +55,7 @@ pub trait Index: Copy + Eq + Debug + 'static {
 
 impl Index for u16 {
     const NIL: Self = u16::MAX;
+    const FIRST: Self = 0;
     #[inline]
     fn new(place: usize) -> Self {
         Self::try_from(place).unwrap_or(Self::NIL)
@@ -66,6 +68,7 @@ impl Index for u16 {
 
 impl Index for u32 {
     const NIL: Self = u32::MAX;
+    const FIRST: Self = 0;
     #[inline]
     fn new(place: usize) -> Self {
         Self::try_from(place).unwrap_or(Self::NIL)

@@ -9,7 +9,7 @@ use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId, Interest, Missed, Ready, Source};
 use crate::events::State;
 use crate::fds::Joining;
-use crate::storage::Storage;
+use crate::storage::{Index, Storage};
 use crate::time::{Instant, nanos};
 use crate::watchers::Phase;
 
@@ -603,8 +603,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_free")]
     pub fn remove(&mut self, id: EventId) -> Option<T> {
         let index = self.settle_for(id).ok()?;
-        if self.columns.running == Some(index) {
-            self.columns.running = None;
+        if self.columns.running == index {
+            self.columns.running = Index::NIL;
         }
         self.disarm(index);
         self.columns.active.cancel(index);

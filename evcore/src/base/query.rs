@@ -158,7 +158,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_get_running_event")]
     pub fn running_event(&self) -> Option<EventId> {
-        self.columns.events.id(self.columns.running?)
+        self.columns.running()
     }
 
     /// Whether nothing is left that keeps the loop alive: no event that waits or is active, background events apart, and
