@@ -1,1 +1,65 @@
-//! placeholder
+//! The suite that any backend of [`evcore`] must pass.
+//!
+//! ```text
+//!   conformance!(name, fixture)      one #[test] for each case, on each storage
+//!        │
+//!   ┌────▼──────────┐      ┌──────────────────┐      ┌──────────────────────────────┐
+//!   │ cases         │─────▶│ World            │─────▶│ Fixture                      │
+//!   │ one a function│      │ an EventBase and │      │ your backend, its sources,   │
+//!   │ one file a    │      │ what is done to  │      │ and what you can do to them  │
+//!   │ topic         │      │ it               │      └──────────────────────────────┘
+//!   └───────────────┘      └──────────────────┘
+//! ```
+//!
+//! A case is a public function over a [`Fixture`]: your backend, sources for it, and the ways to make them ready that you
+//! have. Most powers of a fixture are optional. Where one is missing, or where the backend says by its
+//! [`Features`](evcore::Features) that it cannot do something, the case asserts what must hold instead: that asking for it
+//! is refused properly. What was shown is the [`Proof`] that the case returns.
+//!
+//! On Unix, a test file of your backend's crate is this:
+//!
+//! ```
+//! use evcore_tests::{ByHand, conformance};
+//!
+//! conformance!(manual, ByHand::new());
+//! # fn main() {}
+//! ```
+//!
+//! with [`Unix::new(YourBackend::new, YourWaker::wake)`](Unix::new) in place of `ByHand::new()`. Without the standard
+//! library, call [`run_all`] from `main`, or any case by itself: they allocate nothing. A case that fails panics.
+
+#![no_std]
+#![forbid(unsafe_code)]
+#![allow(clippy::missing_panics_doc, reason = "a case fails by panicking")]
+
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod by_hand;
+mod cases;
+mod fixture;
+mod list;
+mod proof;
+#[cfg(all(feature = "std", unix))]
+mod unix;
+mod world;
+
+pub use by_hand::ByHand;
+pub use cases::{
+    changes, edge, events, faults, files, limits, loop_control, pauses, priorities, readiness, signals, timers, wake,
+    watchers,
+};
+#[cfg(feature = "alloc")]
+#[doc(hidden)]
+pub use evcore::Growable;
+#[doc(hidden)]
+pub use evcore::{Fixed, Storage};
+pub use fixture::{FdOf, Fixture};
+pub use list::{NAMES, run_all};
+pub use proof::Proof;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub use proof::print;
+#[cfg(all(feature = "std", unix))]
+pub use unix::{Powers, Unix, UnixSource};
+pub use world::{PATIENCE, Seen, World};

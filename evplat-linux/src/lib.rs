@@ -1,1 +1,81 @@
-//! placeholder
+//! The Linux backend of [`evcore`]: epoll, with wakers and signals.
+//!
+//! ```text
+//!   your program ──▶ evcore::EventBase<Epoll, Growable, T>
+//!                               │ EventOp            ▲ Sink: (token, ready), signals
+//!   ┌───────────────────────────▼────────────────────┴───────────────┐
+//!   │ Epoll ─┬─ epoll set   sockets, pipes, terminals, timers, …     │
+//!   │        ├─ files       what epoll refuses: always ready         │
+//!   │        ├─ doorbell    an eventfd, for wakers and signals       │
+//!   │        └─ nest        one descriptor for all of it, on request │
+//!   └───────────────────────────┬────────────────────────────────────┘
+//!                evplat-posix: the process's signals, forks, the clock
+//! ```
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::os::unix::net::UnixStream;
+//! use std::time::Duration;
+//!
+//! use evcore::{Fd, Interest, Wait};
+//! use evplat_linux::{Epoll, EventBase};
+//!
+//! enum Task {
+//!     Receive(UnixStream),
+//!     GiveUp,
+//! }
+//!
+//! let (mut near, far) = UnixStream::pair()?;
+//! let mut base: EventBase<Task> = EventBase::new(Epoll::new()?);
+//! base.insert(Fd::of(&far), Interest::READ, Task::Receive(far))?;
+//! base.insert_timer(Duration::from_secs(5), Task::GiveUp)?;
+//!
+//! near.write_all(b"hello")?;
+//! let mut received = [0; 5];
+//! while base.poll(Wait::Forever)?.is_running() {
+//!     while let Some(fired) = base.next_active() {
+//!         if let Task::Receive(stream) = fired.data {
+//!             stream.read_exact(&mut received)?;
+//!         }
+//!         base.loop_exit();
+//!     }
+//! }
+//! assert_eq!(&received, b"hello");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+#![deny(unsafe_code)]
+
+mod epoll;
+mod files;
+mod mask;
+mod nest;
+mod signal;
+#[cfg(test)]
+mod sink;
+#[allow(unsafe_code)]
+mod sys;
+mod waker;
+
+pub use epoll::Epoll;
+pub use evplat_posix::{Clock, Error, Waker};
+
+/// An event base that runs on epoll and grows as it needs to (`struct event_base`). `T` is the data of each event.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use evcore::Wait;
+/// use evplat_linux::{Epoll, EventBase};
+///
+/// let mut base: EventBase<&str> = EventBase::new(Epoll::new()?);
+/// base.insert_timer(Duration::from_millis(1), "a millisecond")?;
+/// assert!(base.poll(Wait::Forever)?.is_running());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "event_base")]
+pub type EventBase<T> = evcore::EventBase<Epoll, evcore::Growable, T>;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

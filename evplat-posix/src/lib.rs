@@ -1,1 +1,103 @@
-//! placeholder
+//! Backends for [`evcore`] on any Unix: `poll(2)` and `select(2)`, and what every Unix backend shares.
+//!
+//! ```text
+//!   your program          evcore                 evplat-posix                        the system
+//!  ┌─────────────┐   ┌───────────────┐   ┌─────────────────────────────┐
+//!  │ next_active │──▶│ EventBase     │──▶│ Poll     ┐                  │──▶ poll(2), ppoll(2)
+//!  │ Waker::wake │   │  impl EventOp │   │ Select   ┴ Table            │──▶ pselect(2)
+//!  └──────┬──────┘   └───────────────┘   │ Interrupts ┬ WakeState ─ Doorbell ──▶ pipe(2)
+//!         └──────────────────────────────┤▶           └ Signals ─ registry ◀─── sigaction(2)
+//!                                        │ Clock, ForkGuard, Error     │──▶ clock_gettime(2), pthread_atfork(3)
+//!                                        └─────────────────────────────┘
+//! ```
+//!
+//! A base on [`Poll`] watches any descriptor; one on [`Select`] is for systems and descriptors where nothing better is at
+//! hand. Both behave alike, and like the backends of other crates, as far as the system can tell. What each backend cannot
+//! do, its [`features`](evcore::EventOp::features) say.
+//!
+//! ```
+//! use std::io::Write;
+//! use std::os::unix::net::UnixStream;
+//! use evcore::{Fd, Interest, Ready, Wait};
+//! use evplat_posix::{EventBase, Poll};
+//!
+//! let (near, mut far) = UnixStream::pair()?;
+//! let mut base: EventBase<&str> = EventBase::new(Poll::new()?);
+//! base.insert(Fd::of(&near), Interest::READ, "socket").map_err(|rejected| rejected.error)?;
+//!
+//! far.write_all(b"x")?;
+//! assert!(base.poll(Wait::Forever)?.is_running());
+//! let fired = base.next_active().ok_or("nothing was ready")?;
+//! assert_eq!((*fired.data, fired.ready), ("socket", Ready::READ));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # For backends of other crates
+//!
+//! There is one registry of signals in a process, and it is here: two private ones could not be dropped in any order. So a
+//! backend on another system call takes its [`Signals`] from this crate, and may take the rest: [`Interrupts`] is all that a
+//! backend needs to be woken and to watch signals, over any [`Doorbell`].
+
+#![deny(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::integer_division,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::integer_division,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+#[cfg(test)]
+mod cases;
+mod clock;
+mod doorbell;
+mod error;
+mod fork;
+mod inbox;
+mod interrupts;
+mod poll;
+mod registry;
+mod select;
+mod signal;
+#[allow(unsafe_code)]
+mod sys;
+mod table;
+mod waker;
+
+pub use clock::Clock;
+pub use doorbell::Doorbell;
+pub use error::Error;
+pub use fork::ForkGuard;
+pub use interrupts::Interrupts;
+pub use poll::Poll;
+pub use select::Select;
+pub use signal::Signals;
+pub use table::{Place, Slots};
+pub use waker::{WakeState, Waker};
+
+/// An event base on [`Poll`], in memory that grows.
+pub type EventBase<T> = evcore::EventBase<Poll, evcore::Growable, T>;
+
+/// An event base on [`Select`], in memory that grows.
+pub type SelectBase<T> = evcore::EventBase<Select, evcore::Growable, T>;

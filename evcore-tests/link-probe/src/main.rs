@@ -1,0 +1,69 @@
+//! Proves at link time that no panic can be reached through evcore's API.
+//!
+//! The panic handler calls a symbol that nobody defines. So the program links only where the optimiser has removed every
+//! call of the handler, because it has found every panic to be out of reach, overflow checks included. Every public
+//! function is called, on a base and with arguments of which the optimiser must believe anything.
+//!
+//! `.ci/link-probe` builds it, checks that it calls every public function, and that it does not link when a panic is put in
+//! (`--features panic`). What a wrong argument of a *generic* parameter does is not proved: a user's own backend or handler
+//! may panic, as may the destructor of a user's data.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+use core::panic::PanicInfo;
+
+use evcore::{Callback, EventBase, Fixed, Manual, Storage};
+
+#[cfg(feature = "alloc")]
+mod allocator;
+mod calls;
+mod hostile;
+mod values;
+
+use hostile::Hostile;
+
+#[cfg(not(feature = "find"))]
+#[panic_handler]
+fn panic(_: &PanicInfo<'_>) -> ! {
+    unsafe extern "C" {
+        /// Defined nowhere.
+        safe fn a_panic_can_be_reached() -> !;
+    }
+    a_panic_can_be_reached()
+}
+
+/// Keeps the places that panics come from in the program, to be looked up.
+#[cfg(feature = "find")]
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    loop {
+        black_box(info.location());
+    }
+}
+
+// SAFETY: no other function of this name is linked.
+#[unsafe(no_mangle)]
+extern "C" fn main() -> i32 {
+    values::every_call();
+    with_storage::<Fixed<1>>();
+    with_storage::<Fixed<64>>();
+    #[cfg(feature = "alloc")]
+    with_storage::<evcore::Growable>();
+    #[cfg(feature = "panic")]
+    black_box(black_box(1_u32) + black_box(2_u32));
+    0
+}
+
+fn with_storage<S: Storage>() {
+    let mut base = EventBase::<Manual<4>, S, u32>::new(Manual::with_room());
+    calls::every_call(black_box(&mut base));
+    calls::manual(black_box(base.backend_mut()));
+    let mut base = EventBase::<Hostile, S, u32>::new(Hostile);
+    calls::every_call(black_box(&mut base));
+    let mut base = EventBase::<Hostile, S, Callback<Hostile, S, u8>>::new(Hostile);
+    calls::callbacks(black_box(&mut base));
+    #[cfg(feature = "alloc")]
+    calls::closures::<S>(black_box(&mut EventBase::new(Hostile)));
+}

@@ -1,0 +1,159 @@
+//! The fixture for `Manual`.
+
+use core::time::Duration;
+
+use evcore::{Instant, Manual, Ready, Signum, Wake, WakeFlag};
+
+use crate::fixture::Fixture;
+
+/// The fixture for [`Manual`]: sources are numbers, time is virtual, and nothing happens elsewhere.
+///
+/// With the feature `std` it also catches panics.
+#[derive(Debug, Default)]
+pub struct ByHand {
+    sources: u32,
+    /// For the first backend. Two that shared one would take each other's wakes.
+    flag: Option<&'static WakeFlag>,
+}
+
+impl ByHand {
+    /// A world without sources, whose backend cannot be woken.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { sources: 0, flag: None }
+    }
+
+    /// As [`ByHand::new`], with the power to wake. The flag must be this fixture's alone.
+    ///
+    /// ```
+    /// use evcore::WakeFlag;
+    /// use evcore_tests::{ByHand, conformance};
+    ///
+    /// conformance!(manual, {
+    ///     static FLAG: WakeFlag = WakeFlag::new();
+    ///     ByHand::with_flag(&FLAG)
+    /// });
+    /// # fn main() {}
+    /// ```
+    #[must_use]
+    pub const fn with_flag(flag: &'static WakeFlag) -> Self {
+        Self { sources: 0, flag: Some(flag) }
+    }
+}
+
+fn change(backend: &mut Manual, source: u32, gone: Ready, come: Ready) -> bool {
+    let state = backend.ready(source).difference(gone) | come;
+    backend.set_ready(source, state)
+}
+
+impl Fixture for ByHand {
+    type Backend = Manual;
+    type Source = u32;
+    type Waker = &'static WakeFlag;
+    const IS_VIRTUAL: bool = true;
+
+    fn backend(&mut self) -> Manual {
+        match self.flag.take() {
+            Some(flag) => Manual::new().with_flag(flag),
+            None => Manual::new(),
+        }
+    }
+
+    fn source(&mut self, backend: &mut Manual) -> u32 {
+        self.sources += 1;
+        assert!(backend.set_ready(self.sources, Ready::WRITE), "`Manual` has no room for another source");
+        self.sources
+    }
+
+    fn fd(&self, source: &u32) -> u32 {
+        *source
+    }
+
+    fn feed(&mut self, backend: &mut Manual, source: &mut u32) {
+        change(backend, *source, Ready::empty(), Ready::READ);
+    }
+
+    fn drain(&mut self, backend: &mut Manual, source: &mut u32) {
+        change(backend, *source, Ready::READ, Ready::empty());
+    }
+
+    fn pass(&mut self, backend: &mut Manual, time: Duration) {
+        backend.advance(time);
+    }
+
+    fn fill(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+        change(backend, *source, Ready::WRITE, Ready::empty())
+    }
+
+    fn make_room(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+        change(backend, *source, Ready::empty(), Ready::WRITE)
+    }
+
+    fn half_close(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+        change(backend, *source, Ready::empty(), Ready::READ | Ready::CLOSED)
+    }
+
+    fn hang_up(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+        change(backend, *source, Ready::empty(), Ready::READ | Ready::WRITE | Ready::HANGUP | Ready::CLOSED)
+    }
+
+    fn reset(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+        // Without CLOSED: that the peer's writing side is shut down is not what a system must say of a reset.
+        change(backend, *source, Ready::empty(), Ready::READ | Ready::WRITE | Ready::ERROR | Ready::HANGUP)
+    }
+
+    fn urgent(&mut self, backend: &mut Manual) -> Option<u32> {
+        let source = self.source(backend);
+        change(backend, source, Ready::empty(), Ready::PRIORITY);
+        Some(source)
+    }
+
+    fn listener(&mut self, backend: &mut Manual) -> Option<u32> {
+        let source = self.source(backend);
+        change(backend, source, Ready::WRITE, Ready::empty());
+        Some(source)
+    }
+
+    fn file(&mut self, backend: &mut Manual, kind: usize) -> Option<u32> {
+        let source = (kind == 0).then(|| self.source(backend))?;
+        change(backend, source, Ready::empty(), Ready::READ | Ready::WRITE);
+        Some(source)
+    }
+
+    fn refuse(&mut self, backend: &mut Manual, count: u32) -> bool {
+        backend.refuse(count);
+        true
+    }
+
+    fn set_batch(&mut self, backend: &mut Manual, batch: usize) -> bool {
+        backend.set_batch(batch);
+        true
+    }
+
+    fn turn_back(&mut self, backend: &mut Manual, time: Duration) -> bool {
+        let now = evcore::EventOp::now(backend).saturating_since(Instant::ZERO);
+        backend.set_now(Instant::ZERO.saturating_add(now.saturating_sub(time)));
+        true
+    }
+
+    fn waker(&mut self, backend: &mut Manual) -> Option<&'static WakeFlag> {
+        backend.waker().ok()
+    }
+
+    fn wake(waker: &&'static WakeFlag) {
+        waker.wake();
+    }
+
+    fn signal(&self, which: usize) -> Option<Signum> {
+        [10, 12].get(which).copied()
+    }
+
+    fn raise(&mut self, backend: &mut Manual, signum: Signum) {
+        backend.raise(signum);
+    }
+
+    #[cfg(feature = "std")]
+    fn catch(&mut self, panicking: &mut dyn FnMut()) -> Option<bool> {
+        Some(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panicking)).is_err())
+    }
+}

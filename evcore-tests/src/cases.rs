@@ -1,0 +1,18 @@
+//! The cases, one file for each topic.
+//!
+//! Each is a public function that takes a fixture, and a storage as a type. Its first line says what must hold.
+
+pub mod changes;
+pub mod edge;
+pub mod events;
+pub mod faults;
+pub mod files;
+pub mod limits;
+pub mod loop_control;
+pub mod pauses;
+pub mod priorities;
+pub mod readiness;
+pub mod signals;
+pub mod timers;
+pub mod wake;
+pub mod watchers;

@@ -1,0 +1,160 @@
+//! Readiness by edge: changes are reported, states are not. Backends without EDGE refuse it.
+
+use evcore::{Error, Event, Features, Interest, Ready, Storage};
+
+use super::readiness::refused;
+use crate::{Fixture, Proof, World};
+
+const READ_EDGE: Interest = Interest::READ.union(Interest::EDGE);
+
+/// A world and a source; the proof that EDGE is refused, where the backend has not got it.
+fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, F::Source), Proof> {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    if world.can(Features::EDGE) {
+        return Ok((world, source));
+    }
+    Err(refused(&mut world, &source, READ_EDGE, "EDGE"))
+}
+
+/// What is not read is reported once.
+pub fn et_once_per_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.watch(&source, READ_EDGE, 1);
+    assert!(world.look().is_empty());
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    for _ in 0..3 {
+        assert!(world.look().is_empty());
+    }
+    Proof::Shown
+}
+
+/// What comes then is another report, though the first was not read.
+pub fn et_new_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.watch(&source, READ_EDGE, 1);
+    for _ in 0..3 {
+        world.feed(&mut source);
+        assert_eq!(world.wait().of(1), Ready::READ);
+        assert!(world.look().is_empty());
+    }
+    Proof::Shown
+}
+
+/// What was there before the event was added is reported once.
+pub fn et_initial_state_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.feed(&mut source);
+    world.watch(&source, READ_EDGE, 1);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// B18: edge and level cannot share an fd, whichever comes first; the first one stays as it was.
+pub fn b18_edge_and_level_do_not_mix<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    for (first, second) in [(READ_EDGE, Interest::READ), (Interest::READ, READ_EDGE)] {
+        let fd = world.fd(&source);
+        let event = world.watch(&source, first, 1);
+        match world.base.insert(fd, second, 2) {
+            Ok(_) => panic!("{first:?} and {second:?} were mixed"),
+            Err(rejected) => assert!(matches!(rejected.error, Error::Mixed), "{:?}", rejected.error),
+        }
+        assert_eq!(world.base.counts().events, 1);
+        world.feed(&mut source);
+        assert_eq!(world.wait().of(1), Ready::READ);
+        assert_eq!(world.look().is_empty(), first.contains(Interest::EDGE));
+        world.base.remove(event);
+        world.drain(&mut source);
+    }
+    Proof::Shown
+}
+
+/// Once the last edge event has left its fd, a level one may come; and the other way round.
+pub fn mode_may_change_when_all_have_left<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let fd = world.fd(&source);
+    let edge = world.watch(&source, READ_EDGE, 1);
+    let level = world.create(Event::io(fd, Interest::READ).persist(), 2);
+    assert!(matches!(world.base.add(level, None), Err(Error::Mixed)));
+    assert!(world.base.del(edge).is_ok());
+    assert!(world.base.add(level, None).is_ok());
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(2), Ready::READ);
+    assert_eq!(world.look().of(2), Ready::READ);
+    assert!(matches!(world.base.add(edge, None), Err(Error::Mixed)));
+    assert!(world.base.del(level).is_ok());
+    assert!(world.base.add(edge, None).is_ok());
+    assert_eq!(world.wait().of(1), Ready::READ);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// An edge reaches all events of its fd, and removing one of them leaves the others edge-triggered.
+pub fn et_multiple_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let first = world.watch(&source, READ_EDGE, 1);
+    world.watch(&source, READ_EDGE, 2);
+    world.watch(&source, Interest::WRITE | Interest::EDGE, 3);
+    world.feed(&mut source);
+    let seen = world.wait_for(&[1, 2, 3]);
+    assert_eq!((seen.of(1), seen.of(2), seen.of(3)), (Ready::READ, Ready::READ, Ready::WRITE));
+    world.base.remove(first);
+    while !world.look().is_empty() {}
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(2), Ready::READ);
+    assert!(world.look().is_empty(), "not edge-triggered any more");
+    Proof::Shown
+}
+
+/// A change of interest reports anew what is ready then.
+pub fn et_rearm_after_modify<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let event = world.watch(&source, READ_EDGE, 1);
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    assert!(world.look().is_empty());
+    assert!(world.base.modify(event, READ_EDGE | Interest::WRITE).is_ok());
+    assert_eq!(world.wait().of(1), Ready::READ | Ready::WRITE);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// A one-shot edge event that is added again hears of what is ready then.
+pub fn et_readded_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let fd = world.fd(&source);
+    let event = world.start(Event::io(fd, READ_EDGE), None, 1);
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    assert!(world.look().is_empty());
+    assert!(world.base.add(event, None).is_ok());
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}

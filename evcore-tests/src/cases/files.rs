@@ -1,0 +1,203 @@
+//! Descriptors that are closed behind the base's back, whose numbers are given out again, and those that never block.
+
+use core::time::Duration;
+
+use evcore::{Error, Event, Features, Interest, Ready, Storage};
+
+use super::readiness::assert_quiet;
+use crate::{Fixture, Proof, World};
+
+/// A descriptor that is closed while registered: nobody else's event notices, and the loop does not spin.
+pub fn closed_fd_hits_only_its_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let (mut gone, mut other) = (world.source(), world.source());
+    let event = world.watch(&gone, Interest::READ, 1);
+    world.watch(&other, Interest::READ, 2);
+    assert!(world.look().is_empty());
+    if !world.close(&mut gone) {
+        return world.without("descriptor that is closed");
+    }
+    let seen = world.during(Duration::from_millis(10));
+    assert!(seen.times(1) <= 1 && seen.times(2) == 0, "{seen:?}");
+    assert!(seen.of(1).is_empty() || seen.of(1).contains(Ready::ERROR), "{seen:?}");
+    assert_quiet(&mut world);
+    world.feed(&mut other);
+    assert_eq!(world.wait().order()[..], [2]);
+    assert_eq!(world.base.remove(event), Some(1));
+    Proof::Shown
+}
+
+/// As above, while a duplicate keeps what is behind the descriptor alive and ready: its event is not told of that, once it
+/// has been removed, nor is anyone else, and the loop soon sleeps again.
+pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let (mut gone, mut other) = (world.source(), world.source());
+    let event = world.watch(&gone, Interest::READ, 1);
+    let other_event = world.watch(&other, Interest::READ, 2);
+    assert!(world.look().is_empty());
+    let Some(twin) = world.duplicate(&gone) else { return world.without("second descriptor of a source") };
+    if !world.close(&mut gone) {
+        return world.without("descriptor that is closed");
+    }
+    world.feed(&mut gone);
+    assert_eq!(world.base.remove(event), Some(1));
+    assert_eq!(world.during(Duration::from_millis(10)).times(2), 0);
+    assert_quiet(&mut world);
+    world.feed(&mut other);
+    assert_eq!(world.wait().order()[..], [2]);
+    assert_eq!(world.base.remove(other_event), Some(2));
+    drop(twin);
+    Proof::Shown
+}
+
+/// B11: a descriptor that was closed and whose number is another source's now: an event added on the new one is registered,
+/// though an event of the old one is still there.
+pub fn b11_reused_fd_is_registered_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let mut source = world.source();
+    let old = world.watch(&source, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    if !world.reuse(&mut source) {
+        return world.without("number that is given out again");
+    }
+    world.watch(&source, Interest::READ, 2);
+    world.feed(&mut source);
+    let seen = world.wait_for(&[2]);
+    assert_eq!(seen.of(2), Ready::READ);
+    world.base.remove(old);
+    assert_eq!(world.wait_for(&[2]).of(2), Ready::READ);
+    world.drain(&mut source);
+    assert_quiet(&mut world);
+    Proof::Shown
+}
+
+/// B11, as it happens in a server: the old event is deleted after its descriptor was closed, and another event comes on a
+/// new source of that number, time and again. Each is told of its own source only.
+pub fn reused_numbers_are_not_confused<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let mut source = world.source();
+    for round in 0..20 {
+        let event = world.watch(&source, Interest::READ, round);
+        assert!(world.look().is_empty());
+        world.feed(&mut source);
+        assert_eq!(world.wait().order()[..], [round]);
+        if !world.reuse(&mut source) {
+            return world.without("number that is given out again");
+        }
+        assert_eq!(world.base.remove(event), Some(round));
+        assert!(world.look().is_empty());
+    }
+    Proof::Shown
+}
+
+/// An event that was deleted, whose descriptor was closed, may be added again on the new source of that number.
+pub fn readded_after_reuse<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    assert!(world.base.del(event).is_ok());
+    assert!(world.look().is_empty());
+    if !world.reuse(&mut source) {
+        return world.without("number that is given out again");
+    }
+    assert!(world.base.add(event, None).is_ok());
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}
+
+/// A descriptor that is not open is refused, on every backend alike, and nothing is left behind.
+pub fn bad_fd_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let mut source = world.source();
+    if !world.close(&mut source) {
+        return world.without("descriptor that is closed");
+    }
+    let fd = world.fd(&source);
+    match world.base.insert(fd, Interest::READ, 1) {
+        Ok(_) => panic!("a closed descriptor was registered"),
+        Err(rejected) => assert!(matches!(rejected.error, Error::Backend(_)), "{:?}", rejected.error),
+    }
+    assert_eq!(world.base.counts().events, 0);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// What never blocks is always ready, for what was asked for, until its event is deleted.
+pub fn regular_file_is_always_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(file) = world.file(0) else { return world.without("files") };
+    if !world.can(Features::FILES) {
+        let fd = world.fd(&file);
+        assert!(world.base.insert(fd, Interest::READ, 1).is_err());
+        return Proof::Refused("FILES");
+    }
+    for kind in 0..8 {
+        let Some(file) = world.file(kind) else { continue };
+        let event = world.watch(&file, Interest::READ, 1);
+        for _ in 0..3 {
+            assert_eq!(world.wait().of(1), Ready::READ, "kind {kind}");
+        }
+        let fd = world.fd(&file);
+        let one_shot = world.start(Event::io(fd, Interest::READ), None, 2);
+        let seen = world.wait();
+        assert_eq!((seen.of(1), seen.of(2)), (Ready::READ, Ready::READ), "kind {kind}");
+        assert_eq!(world.look().of(2), Ready::empty(), "kind {kind}");
+        world.base.remove(one_shot);
+        assert_eq!(world.base.remove(event), Some(1));
+        assert_quiet(&mut world);
+    }
+    Proof::Shown
+}
+
+/// A file that is always ready keeps neither sources nor timers from being served.
+pub fn file_starves_nobody<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(file) = world.file(0) else { return world.without("files") };
+    if !world.can(Features::FILES) {
+        let fd = world.fd(&file);
+        assert!(world.base.insert(fd, Interest::READ, 1).is_err());
+        return Proof::Refused("FILES");
+    }
+    let mut source = world.source();
+    world.watch(&file, Interest::READ, 1);
+    world.watch(&source, Interest::READ, 2);
+    world.timer(Duration::from_millis(5), 3);
+    assert_eq!(world.look().order()[..], [1]);
+    world.feed(&mut source);
+    assert_eq!(world.wait_for(&[2]).of(2), Ready::READ);
+    world.pass(Duration::from_millis(5));
+    assert_eq!(world.wait_for(&[3]).of(3), Ready::TIMEOUT);
+    Proof::Shown
+}
+
+/// Bases that come and go leave no descriptor open.
+pub fn drop_closes_all<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let Some(before) = world.fixture.open_descriptors() else { return world.without("count of open descriptors") };
+    for _ in 0..50 {
+        let mut base: evcore::EventBase<F::Backend, S, u32> = evcore::EventBase::new(world.fixture.backend());
+        let _waker = world.fixture.waker(base.backend_mut());
+        if let Some(signum) = world.fixture.signal(0) {
+            assert!(base.insert_signal(signum, 1).is_ok());
+        }
+        assert!(base.poll(evcore::Wait::Poll).is_ok());
+    }
+    assert_eq!(world.fixture.open_descriptors(), Some(before));
+    Proof::Shown
+}
+
+/// No descriptor of a base is left open in a program that the process executes.
+pub fn cloexec<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let Some(before) = world.fixture.inherited_descriptors() else { return world.without("other program") };
+    let mut base: evcore::EventBase<F::Backend, S, u32> = evcore::EventBase::new(world.fixture.backend());
+    let _waker = world.fixture.waker(base.backend_mut());
+    if let Some(signum) = world.fixture.signal(0) {
+        assert!(base.insert_signal(signum, 1).is_ok());
+    }
+    assert!(base.poll(evcore::Wait::Poll).is_ok());
+    assert_eq!(world.fixture.inherited_descriptors(), Some(before));
+    Proof::Shown
+}

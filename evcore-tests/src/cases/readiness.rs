@@ -1,0 +1,504 @@
+//! Readiness by level: what an fd is ready for is what its events are told, and told again.
+
+use core::time::Duration;
+
+use evcore::{Error, Event, Features, Interest, Ready, Storage};
+
+use crate::{Fixture, Proof, World};
+
+/// What was there before the event was added is seen in the first turn.
+pub fn read_ready_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.feed(&mut source);
+    world.watch(&source, Interest::READ, 1);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}
+
+/// What comes while the loop sleeps wakes it.
+pub fn read_ready_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    let (begin, delay) = (world.now(), Duration::from_millis(30));
+    let is_elsewhere = world.fixture.feed_later(&mut source, delay);
+    if !is_elsewhere {
+        world.feed(&mut source);
+    }
+    assert_eq!(world.wait().of(1), Ready::READ);
+    if !is_elsewhere {
+        return world.without("way to feed a source while the loop sleeps");
+    }
+    assert!(world.now().saturating_since(begin) >= delay);
+    Proof::Shown
+}
+
+/// A source with room is ready for writing at once.
+pub fn write_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    world.watch(&source, Interest::WRITE, 1);
+    assert_eq!(world.wait().of(1), Ready::WRITE);
+    Proof::Shown
+}
+
+/// A full source is not ready for writing until its peer has read.
+pub fn write_blocks_then_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::WRITE, 1);
+    if !world.fill(&mut source) {
+        assert_eq!(world.wait().of(1), Ready::WRITE);
+        return world.without("way to fill a source");
+    }
+    assert!(world.look().is_empty());
+    assert!(world.make_room(&mut source));
+    assert_eq!(world.wait().of(1), Ready::WRITE);
+    Proof::Shown
+}
+
+/// Both directions come as one hand-out with both bits.
+pub fn read_write_same_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.feed(&mut source);
+    world.watch(&source, Interest::READ | Interest::WRITE, 1);
+    let seen = world.wait();
+    assert_eq!((seen.len(), seen.of(1)), (1, Ready::READ | Ready::WRITE));
+    Proof::Shown
+}
+
+/// Two events of one fd get the bits they wait for, and no others.
+pub fn two_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.feed(&mut source);
+    world.watch(&source, Interest::READ, 1);
+    world.watch(&source, Interest::WRITE, 2);
+    let seen = world.wait();
+    assert_eq!((seen.len(), seen.of(1), seen.of(2)), (2, Ready::READ, Ready::WRITE));
+    Proof::Shown
+}
+
+/// Two readers of one fd are both told, in the order they were added.
+pub fn two_readers_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let fd = world.fd(&source);
+    let first = world.create(Event::io(fd, Interest::READ).persist(), 1);
+    world.watch(&source, Interest::READ, 2);
+    assert!(world.base.add(first, None).is_ok());
+    world.feed(&mut source);
+    assert_eq!(world.wait().order()[..], [2, 1]);
+    Proof::Shown
+}
+
+/// What nobody asked for wakes nobody.
+pub fn only_what_was_asked_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    assert!(world.look().is_empty(), "told of room to write");
+    let other = world.source();
+    world.feed(&mut source);
+    world.watch(&other, Interest::READ, 2);
+    let seen = world.wait();
+    assert_eq!(seen.order()[..], [1]);
+    Proof::Shown
+}
+
+/// What was not read is reported again in the next turn.
+pub fn level_repeats<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    for _ in 0..3 {
+        assert_eq!(world.look().of(1), Ready::READ);
+    }
+    Proof::Shown
+}
+
+/// Once all is read there is nothing more to report.
+pub fn level_stops_when_drained<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    world.drain(&mut source);
+    assert!(world.look().is_empty());
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}
+
+/// A peer that goes away makes its source readable: the read tells of the end.
+pub fn eof_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    if !world.hang_up(&mut source) {
+        assert!(world.look().is_empty());
+        return world.without("peer that goes away");
+    }
+    assert!(world.wait().of(1).contains(Ready::READ));
+    Proof::Shown
+}
+
+/// A writer whose peer has gone away is told: the write tells of it.
+pub fn hang_up_wakes_a_writer<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    if !world.fill(&mut source) {
+        return world.without("way to fill a source");
+    }
+    world.watch(&source, Interest::WRITE, 1);
+    assert!(world.look().is_empty());
+    if !world.hang_up(&mut source) {
+        return world.without("peer that goes away");
+    }
+    assert!(world.wait().of(1).contains(Ready::WRITE));
+    Proof::Shown
+}
+
+/// A pipe whose writers are gone wakes its reader with READ, also where the system says nothing but "hung up".
+pub fn pipe_end_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(mut pipe) = world.pipe() else {
+        let source = world.source();
+        world.watch(&source, Interest::READ, 1);
+        assert!(world.look().is_empty());
+        return world.without("pipe");
+    };
+    world.watch(&pipe, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    assert!(world.hang_up(&mut pipe));
+    assert_eq!(world.wait().of(1), world.visible(Ready::READ | Ready::HANGUP));
+    Proof::Shown
+}
+
+/// A peer that shuts down its writing side is CLOSED for who asked for that, READ for who asked for that.
+pub fn half_close_is_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ | Interest::CLOSED, 1);
+    world.watch(&source, Interest::READ, 2);
+    if !world.half_close(&mut source) {
+        assert!(world.look().is_empty());
+        return world.without("peer that closes one side");
+    }
+    let seen = world.wait();
+    assert_eq!(seen.of(1), world.visible(Ready::READ | Ready::CLOSED));
+    assert_eq!(seen.of(2), Ready::READ);
+    if world.can(Features::CLOSED) { Proof::Shown } else { Proof::Refused("CLOSED") }
+}
+
+/// An event that waits for CLOSED alone hears of it, and not of data.
+pub fn closed_alone_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    if !world.can(Features::CLOSED) {
+        return refused(&mut world, &source, Interest::CLOSED, "CLOSED");
+    }
+    world.watch(&source, Interest::CLOSED, 1);
+    world.feed(&mut source);
+    assert!(world.look().is_empty());
+    if !world.half_close(&mut source) {
+        return world.without("peer that closes one side");
+    }
+    assert_eq!(world.wait().of(1), Ready::CLOSED);
+    Proof::Shown
+}
+
+/// B3: an event that waits for CLOSED alone hears of a reset, and the loop does not spin on what it was not told.
+pub fn b3_closed_alone_hears_of_a_reset<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    if !world.can(Features::CLOSED) {
+        return refused(&mut world, &source, Interest::CLOSED, "CLOSED");
+    }
+    let event = world.watch(&source, Interest::CLOSED, 1);
+    if !world.reset(&mut source) {
+        assert!(world.look().is_empty());
+        return world.without("peer that breaks off");
+    }
+    let ready = world.wait().of(1);
+    assert!(ready.intersects(Ready::CLOSED | Ready::ERROR | Ready::HANGUP), "{ready:?}");
+    assert!(!ready.intersects(Ready::READ | Ready::WRITE), "{ready:?}");
+    assert!(world.base.del(event).is_ok());
+    assert_quiet(&mut world);
+    Proof::Shown
+}
+
+/// B16: where CLOSED is unknown, an event that waits for it alone is refused, and nothing is left behind.
+pub fn b16_closed_alone_is_refused_where_unknown<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    if !world.can(Features::CLOSED) {
+        return refused(&mut world, &source, Interest::CLOSED, "CLOSED");
+    }
+    world.watch(&source, Interest::CLOSED, 1);
+    world.feed(&mut source);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// A connection that was broken off wakes each event with the bits it asked for, once a turn, and with ERROR or HANGUP.
+pub fn rst_is_read_write<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.watch(&source, Interest::WRITE, 2);
+    world.watch(&source, Interest::READ | Interest::WRITE, 3);
+    if !world.reset(&mut source) {
+        return world.without("peer that breaks off");
+    }
+    let seen = world.wait_for(&[1, 2, 3]);
+    let both = Ready::READ | Ready::WRITE;
+    for (number, bits) in [(1, Ready::READ), (2, Ready::WRITE), (3, both)] {
+        assert_eq!(seen.of(number) & both, bits, "{number}");
+        if world.can(Features::ERRORS) {
+            assert!(seen.of(number).intersects(Ready::ERROR | Ready::HANGUP), "{:?}", seen.of(number));
+        }
+    }
+    assert_eq!(world.look().len(), 3);
+    Proof::Shown
+}
+
+/// ERROR and HANGUP are reported as themselves where the backend says so, and never where it does not.
+pub fn error_and_hangup_show_as_declared<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    if !world.hang_up(&mut source) {
+        assert!(world.look().is_empty());
+        return world.without("peer that goes away");
+    }
+    let shown = world.wait().of(1).intersects(Ready::ERROR | Ready::HANGUP);
+    assert_eq!(shown, world.can(Features::ERRORS));
+    if shown { Proof::Shown } else { Proof::Refused("ERRORS") }
+}
+
+/// A source that hung up and in which nobody has an interest costs no wake-ups.
+pub fn hup_without_interest_does_not_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.pipe().unwrap_or_else(|| world.source());
+    let event = world.watch(&source, Interest::READ, 1);
+    if !world.hang_up(&mut source) {
+        return world.without("peer that goes away");
+    }
+    assert!(world.base.modify(event, Interest::empty()).is_ok());
+    assert_quiet(&mut world);
+    assert!(world.base.modify(event, Interest::READ).is_ok());
+    assert!(world.wait().of(1).contains(Ready::READ));
+    Proof::Shown
+}
+
+/// Urgent data does not make a source readable.
+pub fn oob_not_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(source) = world.urgent() else {
+        return world.without("urgent data");
+    };
+    world.watch(&source, Interest::READ, 1);
+    assert!(world.during(Duration::from_millis(5)).is_empty());
+    Proof::Shown
+}
+
+/// Urgent data is reported as PRIORITY to who waits for it, alone or among others.
+pub fn urgent_data_is_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let plain = world.source();
+    if !world.can(Features::PRIORITY) {
+        return refused(&mut world, &plain, Interest::PRIORITY, "PRIORITY");
+    }
+    world.watch(&plain, Interest::PRIORITY, 1);
+    assert!(world.look().is_empty());
+    let Some(source) = world.urgent() else {
+        return world.without("urgent data");
+    };
+    world.watch(&source, Interest::PRIORITY, 2);
+    world.watch(&source, Interest::READ | Interest::PRIORITY, 3);
+    let seen = world.wait();
+    assert_eq!((seen.of(1), seen.of(2), seen.of(3)), (Ready::empty(), Ready::PRIORITY, Ready::PRIORITY));
+    Proof::Shown
+}
+
+/// A connection that waits to be accepted makes its listener readable, until it is.
+pub fn listener_accept<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(mut listener) = world.listener() else {
+        return world.without("listener");
+    };
+    world.watch(&listener, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    world.feed(&mut listener);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    world.drain(&mut listener);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// A one-shot event comes once, though there is more to read.
+pub fn want_only_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let fd = world.fd(&source);
+    let event = world.start(Event::io(fd, Interest::READ), None, 1);
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    assert!(world.look().is_empty());
+    assert_eq!(world.base.pending(event).map(|pending| pending.registered), Some(false));
+    assert!(world.base.is_empty());
+    assert!(world.base.add(event, None).is_ok());
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}
+
+/// A report that is not true any more when its event comes is harmless: the event finds nothing to read.
+pub fn spurious_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.watch(&source, Interest::READ, 2);
+    world.feed(&mut source);
+    let seen = world.wait_with(|world, _, _| world.drain(&mut source));
+    assert_eq!(seen.order()[..], [1, 2]);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// Two descriptors of one source are two registrations: both work, and each goes by itself.
+pub fn dup_fd_both_registered<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let first = world.watch(&source, Interest::READ, 1);
+    let Some(twin) = world.duplicate(&source) else {
+        world.feed(&mut source);
+        assert_eq!(world.wait().of(1), Ready::READ);
+        return world.without("second descriptor of a source");
+    };
+    world.watch(&twin, Interest::READ, 2);
+    world.feed(&mut source);
+    let seen = world.wait();
+    assert_eq!((seen.of(1), seen.of(2)), (Ready::READ, Ready::READ));
+    assert_eq!(world.base.remove(first), Some(1));
+    let seen = world.wait();
+    assert_eq!((seen.of(1), seen.of(2)), (Ready::empty(), Ready::READ));
+    Proof::Shown
+}
+
+/// However many sources are ready, each is served.
+pub fn every_ready_source_is_served<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let (numbers, sources) = flood(&mut world);
+    let seen = world.wait_for(&numbers);
+    for number in &numbers {
+        assert!(seen.times(*number) > 0, "{number} of {} was not served", sources.len());
+    }
+    Proof::Shown
+}
+
+/// When a wait reports a few of many ready sources, each is served before any is served twice.
+pub fn many_ready_small_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let (numbers, _sources) = flood(&mut world);
+    let batch = 3;
+    if !world.fixture.set_batch(world.base.backend_mut(), batch) {
+        let seen = world.wait_for(&numbers);
+        assert_eq!(seen.len() % numbers.len(), 0, "some were served twice before others were once");
+        return world.without("way to bound what a wait reports");
+    }
+    let mut served: heapless::Vec<u32, 64> = heapless::Vec::new();
+    for _ in 0..numbers.len().div_ceil(batch) {
+        for number in world.look().order() {
+            assert!(!served.contains(&number), "{number} was served twice before others were once");
+            assert!(served.push(number).is_ok());
+        }
+    }
+    assert_eq!(served.len(), numbers.len());
+    Proof::Shown
+}
+
+/// Each feature that the backend claims can be asked for, and each other one is refused.
+pub fn caps_are_honest<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let asked = [
+        (Features::EDGE, Interest::READ | Interest::EDGE),
+        (Features::CLOSED, Interest::CLOSED),
+        (Features::PRIORITY, Interest::PRIORITY),
+    ];
+    for (feature, interest) in asked {
+        let source = world.source();
+        let fd = world.fd(&source);
+        let has = world.can(feature);
+        match world.base.insert(fd, interest, 1) {
+            Ok(event) => {
+                assert!(has, "{feature:?} was not declared");
+                world.base.remove(event);
+            }
+            Err(rejected) => {
+                assert_eq!(rejected.data, 1);
+                assert!(matches!(rejected.error, Error::Unsupported), "{:?}", rejected.error);
+                assert!(!has, "{feature:?} was declared");
+            }
+        }
+        world.check();
+    }
+    assert_eq!(world.base.counts().events, 0);
+    Proof::Shown
+}
+
+/// As many sources as there is room for, 48 at most, all ready.
+fn flood<F: Fixture, S: Storage>(
+    world: &mut World<F, S>,
+) -> (heapless::Vec<u32, 64>, heapless::Vec<F::Source, 64>) {
+    let (mut numbers, mut sources) = (heapless::Vec::new(), heapless::Vec::new());
+    for number in 0..48 {
+        let mut source = world.source();
+        let fd = world.fd(&source);
+        if world.base.insert(fd, Interest::READ, number).is_err() {
+            break;
+        }
+        world.feed(&mut source);
+        assert!(sources.push(source).is_ok() && numbers.push(number).is_ok());
+    }
+    assert!(numbers.len() >= 8, "the suite needs a storage of 8 events at least");
+    (numbers, sources)
+}
+
+/// Asking for this is refused, and leaves nothing behind.
+#[track_caller]
+pub(crate) fn refused<F: Fixture, S: Storage>(
+    world: &mut World<F, S>,
+    source: &F::Source,
+    interest: Interest,
+    what: &'static str,
+) -> Proof {
+    let fd = world.fd(source);
+    match world.base.insert(fd, interest, 77) {
+        Ok(_) => panic!("{what} was not refused"),
+        Err(rejected) => {
+            assert!(matches!(rejected.error, Error::Unsupported), "{:?}", rejected.error);
+            assert_eq!(rejected.data, 77);
+        }
+    }
+    assert_eq!(world.base.counts().events, 0);
+    world.watch(source, Interest::WRITE, 78);
+    assert_eq!(world.wait().of(78), Ready::WRITE);
+    Proof::Refused(what)
+}
+
+/// Nothing comes in a while, and that costs next to no waits.
+#[track_caller]
+pub(crate) fn assert_quiet<F: Fixture, S: Storage>(world: &mut World<F, S>) {
+    let before = world.base.stats().waits;
+    let seen = world.during(Duration::from_millis(30));
+    assert!(seen.is_empty(), "{seen:?}");
+    let waits = world.base.stats().waits - before;
+    assert!(waits <= 4, "{waits} waits in 30 ms");
+}

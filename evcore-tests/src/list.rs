@@ -1,0 +1,175 @@
+//! The list of cases: the one place that names them all.
+
+use evcore::Storage;
+
+use crate::{Fixture, Proof};
+
+/// Calls a macro with all cases: `topic: case case …;` for each topic.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! for_each_case {
+    ($($then:ident)::+ ! $($with:tt)*) => {
+        $($then)::+! { $($with)*
+            readiness:
+                read_ready_now
+                read_ready_later
+                write_ready
+                write_blocks_then_ready
+                read_write_same_event
+                two_events_same_fd
+                two_readers_same_fd
+                only_what_was_asked_for
+                level_repeats
+                level_stops_when_drained
+                eof_is_read
+                hang_up_wakes_a_writer
+                pipe_end_is_read
+                half_close_is_closed
+                closed_alone_is_told
+                b3_closed_alone_hears_of_a_reset
+                b16_closed_alone_is_refused_where_unknown
+                rst_is_read_write
+                error_and_hangup_show_as_declared
+                hup_without_interest_does_not_spin
+                oob_not_read
+                urgent_data_is_priority
+                listener_accept
+                want_only_once
+                spurious_is_harmless
+                dup_fd_both_registered
+                every_ready_source_is_served
+                many_ready_small_batch
+                caps_are_honest;
+            edge:
+                et_once_per_edge
+                et_new_edge
+                et_initial_state_reported
+                b18_edge_and_level_do_not_mix
+                mode_may_change_when_all_have_left
+                et_multiple_events_same_fd
+                et_rearm_after_modify
+                et_readded_hears_of_what_is_ready;
+            changes:
+                del_other_in_batch
+                del_self_in_callback
+                free_other_then_reuse_slot
+                close_fd_reuse_number_in_batch
+                add_in_callback_not_called_same_pass
+                readd_oneshot_in_callback
+                nonpersist_readd
+                modify_interest_read_to_write
+                modify_drops_what_was_queued
+                empty_interest_is_silent
+                add_twice_is_one_registration
+                del_twice_ok
+                add_del_add_without_dispatch
+                changes_of_a_turn_are_merged
+                failed_add_is_atomic
+                failed_insert_gives_the_data_back
+                refused_change_is_told
+                removing_one_of_two_keeps_the_other
+                replaced_fd_is_watched_instead
+                all_removed_from_one_handler
+                data_is_dropped_once;
+            files:
+                closed_fd_hits_only_its_event
+                stale_after_close_with_dup
+                b11_reused_fd_is_registered_again
+                reused_numbers_are_not_confused
+                readded_after_reuse
+                bad_fd_refused
+                regular_file_is_always_ready
+                file_starves_nobody
+                drop_closes_all
+                cloexec;
+        }
+    };
+}
+
+/// Makes each case a `#[test]`, on each storage: `name::fixed::case` and `name::growable::case`.
+///
+/// The second argument makes the [`Fixture`]; it is evaluated in each test. Give the suite a test file of its own: cases
+/// about signals and about numbers of descriptors need the process to themselves, and lock each other out to have it.
+///
+/// ```
+/// use evcore_tests::{ByHand, conformance};
+///
+/// conformance!(manual, ByHand::new());
+/// # fn main() {}
+/// ```
+#[cfg(feature = "std")]
+#[macro_export]
+macro_rules! conformance {
+    ($name:ident, $fixture:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need none")]
+            use super::*;
+
+            mod fixed {
+                #[allow(unused_imports, reason = "the expression may need none")]
+                use super::*;
+                $crate::for_each_case! { $crate::conformance_tests! ($name::fixed, $crate::Fixed<64>, $fixture) }
+            }
+            mod growable {
+                #[allow(unused_imports, reason = "the expression may need none")]
+                use super::*;
+                $crate::for_each_case! { $crate::conformance_tests! ($name::growable, $crate::Growable, $fixture) }
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! conformance_tests {
+    (($name:ident::$kind:ident, $storage:ty, $fixture:expr) $($topic:ident: $($case:ident)*;)*) => {
+        $($(
+            #[test]
+            fn $case() {
+                let proof = $crate::$topic::$case::<_, $storage>($fixture);
+                $crate::print(concat!(stringify!($name), "::", stringify!($kind)), stringify!($case), proof);
+            }
+        )*)*
+    };
+}
+
+macro_rules! names {
+    ($($topic:ident: $($case:ident)*;)*) => {
+        /// The names of all cases.
+        pub const NAMES: &[&str] = &[$($(stringify!($case)),*),*];
+
+        /// Runs all cases one after the other, for a program without a test harness: `begin` is told the name of each
+        /// before it runs and gives its fixture, `end` is told what it has shown. The first one that fails panics.
+        pub fn run_all<F: Fixture, S: Storage>(mut begin: impl FnMut(&'static str) -> F, mut end: impl FnMut(Proof)) {
+            $($( end(crate::$topic::$case::<F, S>(begin(stringify!($case)))); )*)*
+        }
+    };
+}
+for_each_case! { names! }
+
+#[cfg(test)]
+mod tests {
+    use evcore::Fixed;
+
+    use super::*;
+    use crate::ByHand;
+
+    #[test]
+    fn all_cases_run_without_a_harness() {
+        let (mut begun, mut ended) = (0, 0);
+        let begin = |name| {
+            assert_eq!(NAMES[begun], name);
+            begun += 1;
+            ByHand::new()
+        };
+        run_all::<_, Fixed<64>>(begin, |_| ended += 1);
+        assert_eq!((begun, ended), (NAMES.len(), NAMES.len()));
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        for (at, name) in NAMES.iter().enumerate() {
+            assert!(!NAMES[..at].contains(name), "{name}");
+        }
+    }
+}

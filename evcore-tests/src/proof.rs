@@ -1,0 +1,34 @@
+//! What a case has shown.
+
+use core::fmt;
+
+/// What a case has shown. One that fails panics, so there is no variant for that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Proof {
+    /// What the case is named for.
+    Shown,
+    /// The backend cannot do this, and refuses it properly.
+    Refused(&'static str),
+    /// The fixture cannot bring this about, and says so; what can be said without it holds.
+    Absent(&'static str),
+}
+
+impl fmt::Display for Proof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shown => f.write_str("shown"),
+            Self::Refused(what) => write!(f, "the backend has no {what}, and refuses it"),
+            Self::Absent(what) => write!(f, "the fixture has no {what}"),
+        }
+    }
+}
+
+/// Prints a proof that is not simply one.
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub fn print(suite: &str, case: &str, proof: Proof) {
+    if proof != Proof::Shown {
+        std::println!("{suite}::{case}: {proof}");
+    }
+}

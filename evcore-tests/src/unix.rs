@@ -1,0 +1,414 @@
+//! The fixture for backends on Unix.
+
+use core::fmt;
+use core::time::Duration;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::panic::AssertUnwindSafe;
+use std::process::{Command, Stdio};
+use std::string::{String, ToString};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::{self, JoinHandle};
+use std::vec::Vec;
+
+use evcore::{Fd, Signum, Wake};
+
+use crate::fixture::Fixture;
+
+/// The fixture for a backend on Unix: socket pairs, files, threads, signals, real time. It needs the standard library and
+/// the `kill` program; what that cannot do is in [`Powers`].
+///
+/// ```no_run
+/// # use evcore::{Fd, Wake};
+/// # fn suite<B: Wake<Fd = Fd>>(new: fn() -> Result<B, B::Error>, wake: fn(&B::Waker)) {
+/// use evcore_tests::Unix;
+///
+/// // In a test file: conformance!(epoll, Unix::new(Epoll::new, Waker::wake));
+/// let fixture = Unix::new(new, wake);
+/// # let _ = fixture;
+/// # }
+/// ```
+pub struct Unix<B: Wake<Fd = Fd>> {
+    new: fn() -> Result<B, B::Error>,
+    wake: fn(&B::Waker),
+    powers: Powers,
+    threads: Vec<JoinHandle<()>>,
+    turn: Option<Turn>,
+}
+
+/// What the standard library cannot do. Each is optional.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Powers {
+    /// Sends a byte of urgent data (`send` with `MSG_OOB`).
+    pub urgent: Option<fn(&TcpStream) -> io::Result<()>>,
+    /// Makes a pipe: the end to read from, which does not block, and the end to write to.
+    pub pipe: Option<fn() -> io::Result<(OwnedFd, OwnedFd)>>,
+    /// Raises a signal in this process (`kill`); without it the program `kill` is run.
+    pub raise: Option<fn(Signum)>,
+    /// Runs something in a child process (`fork`), and answers what it did.
+    pub fork: Option<fn(&mut dyn FnMut() -> bool) -> bool>,
+}
+
+/// A source, and its other end.
+pub struct UnixSource {
+    fd: Fd,
+    /// `None` when it has been closed behind the base's back.
+    near: Option<End>,
+    far: Option<End>,
+}
+
+enum End {
+    Pair(UnixStream),
+    Tcp(TcpStream),
+    Listener(TcpListener),
+    File(File),
+}
+
+/// All cases of a process share it; one that must be alone has it to itself.
+enum Turn {
+    Shared(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
+}
+
+static PROCESS: RwLock<()> = RwLock::new(());
+
+impl<B: Wake<Fd = Fd>> Unix<B> {
+    /// The world of the backend that `new` makes, and that `wake` wakes.
+    pub fn new(new: fn() -> Result<B, B::Error>, wake: fn(&B::Waker)) -> Self {
+        let shared = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
+        Self { new, wake, powers: Powers::default(), threads: Vec::new(), turn: Some(Turn::Shared(shared)) }
+    }
+
+    /// The same, with more powers.
+    #[must_use]
+    pub fn with(mut self, powers: Powers) -> Self {
+        self.powers = powers;
+        self
+    }
+
+    fn later(&mut self, delay: Duration, act: impl FnOnce() + Send + 'static) -> bool {
+        self.threads.push(thread::spawn(move || {
+            thread::sleep(delay);
+            act();
+        }));
+        true
+    }
+}
+
+impl<B: Wake<Fd = Fd>> fmt::Debug for Unix<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unix").field("powers", &self.powers).finish_non_exhaustive()
+    }
+}
+
+impl<B: Wake<Fd = Fd>> Drop for Unix<B> {
+    fn drop(&mut self) {
+        for thread in self.threads.drain(..) {
+            // It has nothing to say; what it did not do, the case has missed.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for UnixSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("UnixSource").field(&self.fd).finish()
+    }
+}
+
+impl UnixSource {
+    fn new(near: End, far: Option<End>) -> Self {
+        Self { fd: Fd::of(&near), near: Some(near), far }
+    }
+
+    fn pair() -> Self {
+        let (near, far) = UnixStream::pair().expect("a socket pair");
+        near.set_nonblocking(true).expect("a socket that does not block");
+        far.set_nonblocking(true).expect("a socket that does not block");
+        Self::new(End::Pair(near), Some(End::Pair(far)))
+    }
+}
+
+impl AsFd for End {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Pair(socket) => socket.as_fd(),
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Listener(socket) => socket.as_fd(),
+            Self::File(file) => file.as_fd(),
+        }
+    }
+}
+
+impl End {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Pair(socket) => (&*socket).read(buffer),
+            Self::Tcp(socket) => (&*socket).read(buffer),
+            Self::Listener(socket) => socket.accept().map(|_| 1),
+            Self::File(file) => (&*file).read(buffer),
+        }
+    }
+
+    fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Pair(socket) => (&*socket).write(buffer),
+            Self::Tcp(socket) => (&*socket).write(buffer),
+            Self::Listener(_) => Err(ErrorKind::Unsupported.into()),
+            Self::File(file) => (&*file).write(buffer),
+        }
+    }
+
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Pair(socket) => Self::Pair(socket.try_clone()?),
+            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+            Self::Listener(socket) => Self::Listener(socket.try_clone()?),
+            Self::File(file) => Self::File(file.try_clone()?),
+        })
+    }
+
+    fn read_all(&self) {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => panic!("a source cannot be read: {error}"),
+            }
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SIGNALS: [Signum; 2] = [10, 12];
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const SIGNALS: [Signum; 2] = [30, 31];
+
+/// None at all, none at all, `SIGKILL`, and more than there are.
+const BAD_SIGNALS: [Signum; 4] = [0, -1, 9, Signum::MAX];
+
+fn kill(signum: Signum) {
+    let (signal, process) = (std::format!("-{signum}"), std::process::id().to_string());
+    let status = Command::new("kill").args([signal, process]).status().expect("the program `kill`");
+    assert!(status.success(), "`kill` failed");
+}
+
+/// A line of `/proc/self/status`, as a mask of signals.
+fn signal_mask(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    u64::from_str_radix(line.trim_start_matches(':').trim(), 16).ok()
+}
+
+impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
+    type Backend = B;
+    type Source = UnixSource;
+    type Waker = (B::Waker, fn(&B::Waker));
+    const IS_VIRTUAL: bool = false;
+
+    fn backend(&mut self) -> B {
+        match (self.new)() {
+            Ok(backend) => backend,
+            Err(error) => panic!("no backend: {error}"),
+        }
+    }
+
+    fn source(&mut self, _: &mut B) -> UnixSource {
+        UnixSource::pair()
+    }
+
+    fn fd(&self, source: &UnixSource) -> Fd {
+        source.fd
+    }
+
+    fn feed(&mut self, _: &mut B, source: &mut UnixSource) {
+        match (&source.near, &source.far) {
+            (Some(End::Listener(listener)), _) => {
+                let address = listener.local_addr().expect("an address");
+                source.far = Some(End::Tcp(TcpStream::connect(address).expect("a connection")));
+            }
+            (_, Some(far)) => assert_eq!(far.write(b"x").expect("room for a byte"), 1),
+            (_, None) => panic!("this source has no peer to feed it"),
+        }
+    }
+
+    fn drain(&mut self, _: &mut B, source: &mut UnixSource) {
+        if let Some(near) = &source.near {
+            near.read_all();
+        }
+    }
+
+    fn pass(&mut self, _: &mut B, time: Duration) {
+        thread::sleep(time);
+    }
+
+    fn fill(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
+        let Some(near) = &source.near else { return false };
+        while near.write(&[0; 4096]).is_ok() {}
+        true
+    }
+
+    fn make_room(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
+        let Some(far) = &source.far else { return false };
+        far.read_all();
+        true
+    }
+
+    fn half_close(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
+        match &source.far {
+            Some(End::Pair(far)) => far.shutdown(std::net::Shutdown::Write).is_ok(),
+            Some(End::Tcp(far)) => far.shutdown(std::net::Shutdown::Write).is_ok(),
+            _ => false,
+        }
+    }
+
+    fn hang_up(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
+        if let Some(far) = &source.far {
+            // With nothing left unread, so that it is no reset.
+            if !matches!(far, End::File(_)) {
+                far.read_all();
+            }
+        }
+        source.far.take().is_some()
+    }
+
+    fn reset(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
+        // Closing a socket that has something unread breaks the connection off.
+        let Some(near) = &source.near else { return false };
+        near.write(b"unread").is_ok() && source.far.take().is_some()
+    }
+
+    fn urgent(&mut self, _: &mut B) -> Option<UnixSource> {
+        let send = self.powers.urgent?;
+        let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+        let far = TcpStream::connect(listener.local_addr().ok()?).ok()?;
+        let (near, _) = listener.accept().ok()?;
+        near.set_nonblocking(true).ok()?;
+        send(&far).ok()?;
+        Some(UnixSource::new(End::Tcp(near), Some(End::Tcp(far))))
+    }
+
+    fn listener(&mut self, _: &mut B) -> Option<UnixSource> {
+        let listener = TcpListener::bind("127.0.0.1:0").ok()?;
+        listener.set_nonblocking(true).ok()?;
+        Some(UnixSource::new(End::Listener(listener), None))
+    }
+
+    fn pipe(&mut self, _: &mut B) -> Option<UnixSource> {
+        let (reader, writer) = (self.powers.pipe?)().ok()?;
+        Some(UnixSource::new(End::File(reader.into()), Some(End::File(writer.into()))))
+    }
+
+    fn file(&mut self, _: &mut B, kind: usize) -> Option<UnixSource> {
+        let path = ["/dev/null", "/dev/zero"].get(kind);
+        let file = match path {
+            Some(path) => File::options().read(true).write(true).open(path).ok()?,
+            None if kind == 2 => File::open(std::env::current_exe().ok()?).ok()?,
+            None => return None,
+        };
+        Some(UnixSource::new(End::File(file), None))
+    }
+
+    fn duplicate(&mut self, _: &mut B, source: &UnixSource) -> Option<UnixSource> {
+        let near = source.near.as_ref()?.try_clone().ok()?;
+        Some(UnixSource::new(near, None))
+    }
+
+    fn close(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
+        source.near.take().is_some()
+    }
+
+    fn reuse(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
+        (source.near, source.far) = (None, None);
+        // The system gives the lowest free number, so it is not far away.
+        let mut others = Vec::new();
+        for _ in 0..64 {
+            let mut fresh = UnixSource::pair();
+            if fresh.far.as_ref().map(Fd::of) == Some(source.fd) {
+                core::mem::swap(&mut fresh.near, &mut fresh.far);
+            }
+            if fresh.near.as_ref().map(Fd::of) == Some(source.fd) {
+                fresh.fd = source.fd;
+                *source = fresh;
+                return true;
+            }
+            others.push(fresh);
+        }
+        false
+    }
+
+    fn waker(&mut self, backend: &mut B) -> Option<Self::Waker> {
+        backend.waker().ok().map(|waker| (waker, self.wake))
+    }
+
+    fn wake((waker, wake): &Self::Waker) {
+        wake(waker);
+    }
+
+    fn wake_later(&mut self, waker: &Self::Waker, delay: Duration) -> bool {
+        let waker = waker.clone();
+        self.later(delay, move || Self::wake(&waker))
+    }
+
+    fn feed_later(&mut self, source: &mut UnixSource, delay: Duration) -> bool {
+        let Some(Ok(far)) = source.far.as_ref().map(End::try_clone) else { return false };
+        self.later(delay, move || {
+            let _ = far.write(b"x");
+        })
+    }
+
+    fn signal(&self, which: usize) -> Option<Signum> {
+        SIGNALS.get(which).copied()
+    }
+
+    fn bad_signal(&self, which: usize) -> Option<Signum> {
+        BAD_SIGNALS.get(which).copied()
+    }
+
+    fn raise(&mut self, _: &mut B, signum: Signum) {
+        self.powers.raise.unwrap_or(kill)(signum);
+    }
+
+    fn raise_later(&mut self, signum: Signum, delay: Duration) -> bool {
+        let raise = self.powers.raise.unwrap_or(kill);
+        self.later(delay, move || raise(signum))
+    }
+
+    fn disposition(&self, signum: Signum) -> Option<usize> {
+        let bit = 1u64.checked_shl(u32::try_from(signum.checked_sub(1)?).ok()?)?;
+        let (ignored, caught) = (signal_mask("SigIgn")? & bit, signal_mask("SigCgt")? & bit);
+        Some(usize::from(ignored != 0) + 2 * usize::from(caught != 0))
+    }
+
+    fn fork(&mut self, child: &mut dyn FnMut(&mut Self) -> bool) -> Option<bool> {
+        let fork = self.powers.fork?;
+        let this = &mut *self;
+        Some(fork(&mut || std::panic::catch_unwind(AssertUnwindSafe(|| child(this))).unwrap_or(false)))
+    }
+
+    fn open_descriptors(&self) -> Option<usize> {
+        std::fs::read_dir("/dev/fd").ok().map(Iterator::count)
+    }
+
+    fn inherited_descriptors(&self) -> Option<usize> {
+        let list = Command::new("ls").arg("/dev/fd/").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        let list = String::from_utf8(list.stdout).ok()?;
+        Some(list.lines().count()).filter(|count| *count > 0)
+    }
+
+    fn catch(&mut self, panicking: &mut dyn FnMut()) -> Option<bool> {
+        Some(std::panic::catch_unwind(AssertUnwindSafe(panicking)).is_err())
+    }
+
+    fn alone(&mut self) {
+        // Not while this case holds a share itself.
+        self.turn = None;
+        self.turn = Some(Turn::Alone(PROCESS.write().unwrap_or_else(PoisonError::into_inner)));
+    }
+}

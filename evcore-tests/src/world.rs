@@ -1,0 +1,335 @@
+//! A base, and what cases do to it.
+
+use core::time::Duration;
+
+use evcore::{Event, EventBase, EventId, Features, Instant, Interest, Ready, Signum, Storage, Wait};
+
+use crate::fixture::{FdOf, Fixture};
+use crate::proof::Proof;
+
+/// How long a case waits for what must come.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A base on a fixture's backend, with a number for each event, and the fixture.
+///
+/// `base` is public: a case does what it is about to it directly, and leaves the rest to these methods.
+#[derive(Debug)]
+pub struct World<F: Fixture, S: Storage, T = u32> {
+    /// What is tested.
+    pub base: EventBase<F::Backend, S, T>,
+    /// Its world.
+    pub fixture: F,
+}
+
+/// What was handed out.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The event's number, why it was handed out, and how many occurrences that stands for; the first ones, if there are
+    /// too many.
+    list: heapless::Vec<(u32, Ready, u32), 128>,
+    total: usize,
+}
+
+impl<F: Fixture, S: Storage, T> World<F, S, T> {
+    /// A base without events.
+    pub fn new(mut fixture: F) -> Self {
+        Self { base: EventBase::new(fixture.backend()), fixture }
+    }
+
+    /// As [`World::new`], with nothing else happening in the process meanwhile.
+    pub fn alone(mut fixture: F) -> Self {
+        fixture.alone();
+        Self::new(fixture)
+    }
+
+    /// A new source.
+    pub fn source(&mut self) -> F::Source {
+        self.fixture.source(self.base.backend_mut())
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self, source: &F::Source) -> FdOf<F> {
+        self.fixture.fd(source)
+    }
+
+    /// See [`Fixture::feed`].
+    pub fn feed(&mut self, source: &mut F::Source) {
+        self.fixture.feed(self.base.backend_mut(), source);
+    }
+
+    /// See [`Fixture::drain`].
+    pub fn drain(&mut self, source: &mut F::Source) {
+        self.fixture.drain(self.base.backend_mut(), source);
+    }
+
+    /// See [`Fixture::pass`].
+    pub fn pass(&mut self, time: Duration) {
+        self.fixture.pass(self.base.backend_mut(), time);
+    }
+
+    /// See [`Fixture::fill`].
+    pub fn fill(&mut self, source: &mut F::Source) -> bool {
+        self.fixture.fill(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::make_room`].
+    pub fn make_room(&mut self, source: &mut F::Source) -> bool {
+        self.fixture.make_room(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::half_close`].
+    pub fn half_close(&mut self, source: &mut F::Source) -> bool {
+        self.fixture.half_close(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::hang_up`].
+    pub fn hang_up(&mut self, source: &mut F::Source) -> bool {
+        self.fixture.hang_up(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::reset`].
+    pub fn reset(&mut self, source: &mut F::Source) -> bool {
+        self.fixture.reset(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::urgent`].
+    pub fn urgent(&mut self) -> Option<F::Source> {
+        self.fixture.urgent(self.base.backend_mut())
+    }
+
+    /// See [`Fixture::listener`].
+    pub fn listener(&mut self) -> Option<F::Source> {
+        self.fixture.listener(self.base.backend_mut())
+    }
+
+    /// See [`Fixture::pipe`].
+    pub fn pipe(&mut self) -> Option<F::Source> {
+        self.fixture.pipe(self.base.backend_mut())
+    }
+
+    /// See [`Fixture::file`].
+    pub fn file(&mut self, kind: usize) -> Option<F::Source> {
+        self.fixture.file(self.base.backend_mut(), kind)
+    }
+
+    /// See [`Fixture::duplicate`].
+    pub fn duplicate(&mut self, source: &F::Source) -> Option<F::Source> {
+        self.fixture.duplicate(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::close`].
+    pub fn close(&mut self, source: &mut F::Source) -> bool {
+        self.fixture.close(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::reuse`].
+    pub fn reuse(&mut self, source: &mut F::Source) -> bool {
+        self.fixture.reuse(self.base.backend_mut(), source)
+    }
+
+    /// See [`Fixture::refuse`].
+    pub fn refuse(&mut self, count: u32) -> bool {
+        self.fixture.refuse(self.base.backend_mut(), count)
+    }
+
+    /// See [`Fixture::waker`].
+    pub fn waker(&mut self) -> Option<F::Waker> {
+        self.fixture.waker(self.base.backend_mut())
+    }
+
+    /// See [`Fixture::raise`].
+    pub fn raise(&mut self, signum: Signum) {
+        self.fixture.raise(self.base.backend_mut(), signum);
+    }
+
+    /// What the backend can do.
+    pub fn can(&self, feature: Features) -> bool {
+        self.base.features().contains(feature)
+    }
+
+    /// The time, read now.
+    pub fn now(&mut self) -> Instant {
+        self.base.update_now()
+    }
+
+    /// So much of `time` as what happens in the case may really take longer: nothing when time is virtual.
+    pub fn grace(time: Duration) -> Duration {
+        if F::IS_VIRTUAL { Duration::ZERO } else { time }
+    }
+
+    /// Creates an event that is not pending.
+    #[track_caller]
+    pub fn create(&mut self, event: Event<FdOf<F>>, data: T) -> EventId {
+        match self.base.create(event, data) {
+            Ok(id) => id,
+            Err(rejected) => panic!("not created: {:?}", rejected.error),
+        }
+    }
+
+    /// Creates and adds an event.
+    #[track_caller]
+    pub fn start(&mut self, event: Event<FdOf<F>>, timeout: Option<Duration>, data: T) -> EventId {
+        match self.base.start(event, timeout, data) {
+            Ok(id) => id,
+            Err(rejected) => panic!("not added: {:?}", rejected.error),
+        }
+    }
+
+    /// A persistent event on a source.
+    #[track_caller]
+    pub fn watch(&mut self, source: &F::Source, interest: Interest, data: T) -> EventId {
+        let fd = self.fd(source);
+        self.start(Event::io(fd, interest).persist(), None, data)
+    }
+
+    /// A timer that comes once.
+    #[track_caller]
+    pub fn timer(&mut self, delay: Duration, data: T) -> EventId {
+        self.start(Event::timer(), Some(delay), data)
+    }
+
+    /// Every table of the base agrees with the others.
+    #[track_caller]
+    pub fn check(&self) {
+        assert!(self.base.check(), "the base's tables disagree: {}", self.base);
+    }
+}
+
+impl<F: Fixture, S: Storage> World<F, S> {
+    /// One turn, each hand-out of which goes to `handler`. Nothing is seen when there was no turn.
+    #[track_caller]
+    pub fn turn(&mut self, wait: Wait, mut handler: impl FnMut(&mut Self, EventId, u32)) -> Seen {
+        let mut seen = Seen::default();
+        match self.base.poll(wait) {
+            Ok(turn) if turn.is_running() => self.hand_out(&mut seen, &mut handler),
+            Ok(_) => {}
+            Err(error) => panic!("the backend does not wait: {error}"),
+        }
+        seen
+    }
+
+    fn hand_out(&mut self, seen: &mut Seen, handler: &mut impl FnMut(&mut Self, EventId, u32)) {
+        while let Some(fired) = self.base.next_active() {
+            let (id, number) = (fired.id, *fired.data);
+            seen.note(number, fired.ready, fired.count);
+            handler(self, id, number);
+        }
+        if self.base.counts().events < 200 {
+            self.check();
+        }
+    }
+
+    /// One turn that does not wait.
+    #[track_caller]
+    pub fn look(&mut self) -> Seen {
+        self.turn(Wait::Poll, |_, _, _| {})
+    }
+
+    /// Turns, up to the first that hands something out; nothing is seen if that takes too long.
+    #[track_caller]
+    pub fn wait(&mut self) -> Seen {
+        self.wait_with(|_, _, _| {})
+    }
+
+    /// As [`World::wait`], with a handler.
+    #[track_caller]
+    pub fn wait_with(&mut self, mut handler: impl FnMut(&mut Self, EventId, u32)) -> Seen {
+        let end = self.now().saturating_add(PATIENCE);
+        loop {
+            let seen = self.turn(Wait::Until(end), &mut handler);
+            if !seen.is_empty() || self.now() >= end {
+                return seen;
+            }
+        }
+    }
+
+    /// All that is handed out until `time` has passed.
+    #[track_caller]
+    pub fn during(&mut self, time: Duration) -> Seen {
+        let end = self.now().saturating_add(time);
+        let mut all = Seen::default();
+        while self.now() < end {
+            all.append(&self.turn(Wait::Until(end), |_, _, _| {}));
+        }
+        all
+    }
+
+    /// Turns, until all of these have been handed out; what was handed out in them.
+    #[track_caller]
+    pub fn wait_for(&mut self, numbers: &[u32]) -> Seen {
+        let end = self.now().saturating_add(PATIENCE);
+        let mut all = Seen::default();
+        while self.now() < end && !numbers.iter().all(|number| all.times(*number) > 0) {
+            all.append(&self.turn(Wait::Until(end), |_, _, _| {}));
+        }
+        all
+    }
+
+    /// What a case ends with for which the fixture lacks a power: the base works, as far as can be shown.
+    #[track_caller]
+    pub fn without(&mut self, what: &'static str) -> Proof {
+        const NUMBER: u32 = u32::MAX;
+        let mut source = self.source();
+        self.watch(&source, Interest::READ, NUMBER);
+        assert_eq!(self.look().of(NUMBER), Ready::empty());
+        self.feed(&mut source);
+        assert_eq!(self.wait_for(&[NUMBER]).of(NUMBER), Ready::READ);
+        Proof::Absent(what)
+    }
+
+    /// The bits that this backend tells apart: without ERRORS and CLOSED, those show as READ and WRITE alone.
+    pub fn visible(&self, mut ready: Ready) -> Ready {
+        if !self.can(Features::ERRORS) {
+            ready.remove(Ready::ERROR | Ready::HANGUP);
+        }
+        if !self.can(Features::CLOSED) {
+            ready.remove(Ready::CLOSED);
+        }
+        ready
+    }
+}
+
+impl Seen {
+    fn note(&mut self, number: u32, ready: Ready, count: u32) {
+        let _ = self.list.push((number, ready, count));
+        self.total += 1;
+    }
+
+    fn append(&mut self, other: &Self) {
+        for (number, ready, count) in &other.list {
+            let _ = self.list.push((*number, *ready, *count));
+        }
+        self.total += other.total;
+    }
+
+    /// Nothing was handed out.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// How much was handed out.
+    pub fn len(&self) -> usize {
+        self.total
+    }
+
+    /// The numbers of the events, in order.
+    pub fn order(&self) -> heapless::Vec<u32, 128> {
+        self.list.iter().map(|(number, _, _)| *number).collect()
+    }
+
+    /// How often an event was handed out.
+    pub fn times(&self, number: u32) -> usize {
+        self.list.iter().filter(|seen| seen.0 == number).count()
+    }
+
+    /// Why an event was handed out: all bits together, none if it was not.
+    pub fn of(&self, number: u32) -> Ready {
+        let bits = self.list.iter().filter(|seen| seen.0 == number);
+        bits.fold(Ready::empty(), |all, (_, ready, _)| all | *ready)
+    }
+
+    /// How many occurrences the hand-outs of an event stand for.
+    pub fn count(&self, number: u32) -> u32 {
+        self.list.iter().filter(|seen| seen.0 == number).fold(0, |sum, seen| sum.saturating_add(seen.2))
+    }
+}

@@ -1,0 +1,68 @@
+//! What the suite's fixture can do only with system calls. All `unsafe` code of the tests is here.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use evcore_tests::Powers;
+
+pub(crate) fn powers() -> Powers {
+    let mut powers = Powers::default();
+    powers.urgent = Some(urgent);
+    powers.pipe = Some(pipe);
+    powers.raise = Some(raise);
+    powers.fork = Some(fork);
+    powers
+}
+
+fn urgent(socket: &TcpStream) -> io::Result<()> {
+    // SAFETY: the buffer is one byte long, and the socket is open as long as it is lent.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+    if sent == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [0; 2];
+    // SAFETY: the array has room for the two numbers that are written.
+    if unsafe { libc::pipe(ends.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    for end in ends {
+        // SAFETY: both descriptors are open, and nobody else knows them.
+        unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
+        // SAFETY: as above.
+        unsafe { libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK) };
+    }
+    // SAFETY: the descriptor is open, and nobody else owns it.
+    let reader = unsafe { OwnedFd::from_raw_fd(ends[0]) };
+    // SAFETY: as above.
+    let writer = unsafe { OwnedFd::from_raw_fd(ends[1]) };
+    Ok((reader, writer))
+}
+
+fn raise(signum: i32) {
+    // SAFETY: a call without pointers.
+    let process = unsafe { libc::getpid() };
+    // SAFETY: a call without pointers. The case watches the signal.
+    assert_eq!(unsafe { libc::kill(process, signum) }, 0);
+}
+
+fn fork(child: &mut dyn FnMut() -> bool) -> bool {
+    // SAFETY: the child runs the closure and ends without returning. The other threads of this process wait for their turn
+    // and hold no lock that the closure needs.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "no child: {}", io::Error::last_os_error());
+    if pid == 0 {
+        // SAFETY: a call without pointers: a child that hangs is killed.
+        unsafe { libc::alarm(20) };
+        let code = if child() { 0 } else { 1 };
+        // SAFETY: ends the child at once, without the harness's exit handlers.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = -1;
+    // SAFETY: the status is written to a variable of this frame.
+    while unsafe { libc::waitpid(pid, &mut status, 0) } < 0 {
+        assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::Interrupted);
+    }
+    status == 0
+}

@@ -1,0 +1,344 @@
+//! Random programs, as they are drawn: what is to be done, and to which event, before it is known which events there are.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use evcore::{Fairness, Interest, Limits, Missed, Mode, Ready};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::reference::{fd, signum};
+use crate::stage::readiness;
+
+/// A base, its first settings, and what is done to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) priorities: u8,
+    pub(crate) begins_at: u64,
+    /// The kinds of operations that this program does without, a bit each: so that programs differ in more than luck.
+    pub(crate) without: u16,
+    pub(crate) ops: Vec<Op>,
+}
+
+/// Which event, among those that there are when it comes to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Who {
+    /// The one that is handed out, if that is so.
+    Me,
+    Existing(u8),
+    /// Of all that have ever been.
+    Ever(u8),
+    Nobody(u64),
+}
+
+/// A point in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum When {
+    In(u64),
+    Ago(u64),
+    /// As many nanoseconds after the first deadline; before it, if negative.
+    Deadline(i8),
+    At(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum From {
+    Io(u32, Interest),
+    Signal(i32),
+    Timer,
+    Prepare,
+    Check,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct New {
+    pub(crate) from: From,
+    pub(crate) persist: bool,
+    pub(crate) once: bool,
+    pub(crate) background: bool,
+    pub(crate) priority: Option<u8>,
+    pub(crate) missed: Missed,
+    /// What is done whenever it is handed out.
+    pub(crate) body: Vec<Op>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Create(New),
+    Start { new: New, timeout: Option<u64>, short: bool },
+    Add(Who, Option<u64>),
+    AddAt(Who, When),
+    Modify(Who, Interest),
+    ReplaceFd(Who, u32),
+    PauseFor(Who, u64),
+    RemoveTimer(Who),
+    Activate(Who, Ready),
+    Again(Who),
+    ActivateFd(u32, Ready),
+    ActivateSignal(i32),
+    Del(Who),
+    Remove(Who),
+    SetPriority(Who, u8),
+    SetPriorities(u8),
+    SetLimits(Limits),
+    SetFairness(Fairness),
+    SetSlack(u64),
+    ClearMaxCounts,
+    Now,
+    UpdateNow,
+    Reinit,
+    LoopExit,
+    LoopExitAfter(u64),
+    LoopBreak,
+    LoopContinue,
+    /// A wait, and all hand-outs of its turn.
+    Turn(Wait),
+    Poll(Wait),
+    Next,
+    Run(Mode),
+    SetReady(u32, Ready),
+    Raise(i32, u8),
+    Wake,
+    Advance(When),
+    SetBack(u64),
+    /// The backend refuses so many registrations, all of them while the next operation is carried out.
+    Refuse(u8),
+    SetBatch(usize),
+    FailWait,
+    FailReinit,
+    Replace(u8),
+    Fail(u32),
+    ReportFd(u32, Ready),
+    ReportStale(Ready),
+    Rebuild,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wait {
+    Poll,
+    Until(When),
+    Forever,
+}
+
+impl Op {
+    /// The kind of operation that a program may do without, a bit of [`Program::without`].
+    pub(crate) fn kind(&self) -> u16 {
+        let kind = match self {
+            Self::Create(new) | Self::Start { new, .. } => match new.from {
+                From::Io(..) => 0,
+                From::Signal(_) => 1,
+                From::Timer => 2,
+                From::Prepare | From::Check => 3,
+            },
+            Self::Modify(..) | Self::ReplaceFd(..) => 4,
+            Self::PauseFor(..) => 5,
+            Self::Again(_) | Self::ActivateFd(..) | Self::ActivateSignal(_) => 6,
+            Self::SetPriority(..) | Self::SetPriorities(_) => 7,
+            Self::SetLimits(_) | Self::SetFairness(_) => 8,
+            Self::SetSlack(_) | Self::SetBack(_) => 9,
+            Self::LoopExit | Self::LoopExitAfter(_) | Self::LoopBreak | Self::LoopContinue => 10,
+            Self::Run(_) => 11,
+            Self::Refuse(_) | Self::Reinit | Self::FailReinit | Self::FailWait => 12,
+            Self::Replace(_) | Self::Fail(_) | Self::ReportFd(..) | Self::ReportStale(_) | Self::Rebuild => 13,
+            Self::Poll(_) | Self::Next => 14,
+            Self::SetBatch(_) | Self::Wake => 15,
+            _ => return 0,
+        };
+        1 << kind
+    }
+}
+
+/// How many operations a program has, outside of handlers.
+const LENGTH: std::ops::RangeInclusive<usize> = 1..=80;
+
+pub(crate) fn program() -> impl Strategy<Value = Program> {
+    let begins_at = prop_oneof![6 => Just(0), 1 => Just(1 << 52), 1 => Just(u64::MAX - 1_000)];
+    let without = prop_oneof![Just(0), (any::<u16>(), any::<u16>()).prop_map(|(a, b)| a & b)];
+    let innermost = op(Just(Vec::new()).boxed());
+    let inner = op(vec(innermost, 0..=4).boxed());
+    let ops = vec(op(vec(inner, 0..=4).boxed()), LENGTH);
+    (1u8..=4, begins_at, without, ops).prop_map(|(priorities, begins_at, without, ops)| Program {
+        priorities,
+        begins_at,
+        without,
+        ops,
+    })
+}
+
+fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
+    let new = new(body).boxed();
+    prop_oneof![
+        6 => new.clone().prop_map(Op::Create),
+        16 => (new, timeout(), any::<bool>()).prop_map(|(new, timeout, short)| Op::Start { new, timeout, short }),
+        24 => of_an_event(),
+        20 => of_the_loop(),
+        10 => of_the_world(),
+        6 => of_the_base(),
+    ]
+    .boxed()
+}
+
+fn new(body: BoxedStrategy<Vec<Op>>) -> impl Strategy<Value = New> {
+    let from = prop_oneof![
+        6 => (fds(), interest()).prop_map(|(fd, interest)| From::Io(fd, interest)),
+        3 => signals().prop_map(From::Signal),
+        5 => Just(From::Timer),
+        1 => Just(From::Prepare),
+        1 => Just(From::Check),
+    ];
+    let priority = prop_oneof![4 => Just(None), 6 => (0u8..4).prop_map(Some), 1 => Just(Some(255))];
+    let missed = prop_oneof![Just(Missed::Skip), Just(Missed::Burst), Just(Missed::Delay)];
+    (from, any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), priority, missed, body).prop_map(
+        |(from, persist, once, background, priority, missed, body)| New {
+            from,
+            persist,
+            once,
+            background,
+            priority,
+            missed,
+            body,
+        },
+    )
+}
+
+fn of_an_event() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        5 => (who(), timeout()).prop_map(|(who, timeout)| Op::Add(who, timeout)),
+        1 => (who(), when()).prop_map(|(who, when)| Op::AddAt(who, when)),
+        3 => (who(), interest()).prop_map(|(who, interest)| Op::Modify(who, interest)),
+        2 => (who(), fds()).prop_map(|(who, fd)| Op::ReplaceFd(who, fd)),
+        2 => (who(), delay()).prop_map(|(who, delay)| Op::PauseFor(who, delay)),
+        1 => who().prop_map(Op::RemoveTimer),
+        4 => (who(), ready()).prop_map(|(who, ready)| Op::Activate(who, ready)),
+        2 => who().prop_map(Op::Again),
+        2 => who().prop_map(Op::Del),
+        3 => who().prop_map(Op::Remove),
+        2 => (who(), 0u8..5).prop_map(|(who, priority)| Op::SetPriority(who, priority)),
+    ]
+}
+
+fn of_the_loop() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => wait().prop_map(Op::Turn),
+        2 => wait().prop_map(Op::Poll),
+        4 => Just(Op::Next),
+        3 => (0u8..8).prop_map(|bits| Op::Run(Mode::from_bits_truncate(bits))),
+        1 => Just(Op::LoopExit),
+        1 => delay().prop_map(Op::LoopExitAfter),
+        1 => Just(Op::LoopBreak),
+        1 => Just(Op::LoopContinue),
+    ]
+}
+
+fn of_the_world() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::SetReady(fd, readiness(a & b))),
+        4 => (signals(), 1u8..4).prop_map(|(signum, times)| Op::Raise(signum, times)),
+        1 => Just(Op::Wake),
+        6 => when().prop_map(Op::Advance),
+        1 => (1u64..100).prop_map(Op::SetBack),
+        2 => prop_oneof![1u8..3, Just(u8::MAX)].prop_map(Op::Refuse),
+        1 => (0usize..3).prop_map(Op::SetBatch),
+        1 => Just(Op::FailWait),
+        1 => Just(Op::FailReinit),
+        1 => (1u8..3).prop_map(Op::Replace),
+        1 => fds().prop_map(Op::Fail),
+        1 => (fds(), any::<u8>()).prop_map(|(fd, bits)| Op::ReportFd(fd, readiness(bits))),
+        1 => any::<u8>().prop_map(|bits| Op::ReportStale(readiness(bits))),
+        1 => Just(Op::Rebuild),
+    ]
+}
+
+fn of_the_base() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (fds(), ready()).prop_map(|(fd, ready)| Op::ActivateFd(fd, ready)),
+        3 => signals().prop_map(Op::ActivateSignal),
+        2 => (0u8..6).prop_map(Op::SetPriorities),
+        3 => limits().prop_map(Op::SetLimits),
+        1 => any::<bool>().prop_map(|fair| Op::SetFairness(if fair { Fairness::Fair } else { Fairness::Strict })),
+        1 => prop_oneof![Just(0), 1u64..30].prop_map(Op::SetSlack),
+        1 => Just(Op::ClearMaxCounts),
+        1 => Just(Op::Now),
+        1 => Just(Op::UpdateNow),
+        2 => Just(Op::Reinit),
+    ]
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![
+        6 => Just(Who::Me),
+        12 => any::<u8>().prop_map(Who::Existing),
+        2 => any::<u8>().prop_map(Who::Ever),
+        // Slots and generations that no program gets to.
+        1 => (0u64..3, 1u64..100).prop_map(|(slot, generation)| Who::Nobody((u64::from(u32::MAX) - generation) << 32 | slot)),
+        1 => (1u64..4, 1_000_000u64..).prop_map(|(generation, slot)| Who::Nobody(generation << 32 | slot & 0xffff_ffff)),
+    ]
+}
+
+fn when() -> impl Strategy<Value = When> {
+    prop_oneof![
+        4 => delay().prop_map(When::In),
+        1 => (0u64..20).prop_map(When::Ago),
+        6 => (-1i8..=1).prop_map(When::Deadline),
+        1 => prop_oneof![Just(0), Just(u64::MAX), Just(u64::MAX - 1)].prop_map(When::At),
+    ]
+}
+
+fn wait() -> impl Strategy<Value = Wait> {
+    prop_oneof![3 => Just(Wait::Poll), 3 => when().prop_map(Wait::Until), 6 => Just(Wait::Forever)]
+}
+
+fn timeout() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![2 => Just(None), 3 => delay().prop_map(Some)]
+}
+
+/// Few different ones, so that deadlines meet.
+fn delay() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        2 => Just(0),
+        4 => 1u64..4,
+        4 => prop_oneof![Just(10), Just(20)],
+        2 => 0u64..200,
+        1 => (0u64..3).prop_map(|less| u64::MAX - less),
+    ]
+}
+
+fn fds() -> impl Strategy<Value = u32> {
+    any::<u8>().prop_map(|at| fd(at / 3))
+}
+
+fn signals() -> impl Strategy<Value = i32> {
+    any::<u8>().prop_map(signum)
+}
+
+fn interest() -> impl Strategy<Value = Interest> {
+    let usual = prop_oneof![Just(Interest::READ), Just(Interest::WRITE), Just(Interest::READ | Interest::WRITE)];
+    let any = any::<u8>().prop_map(|bits| {
+        let all = [Interest::READ, Interest::WRITE, Interest::PRIORITY, Interest::CLOSED];
+        all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect::<Interest>()
+    });
+    (prop_oneof![3 => usual, 2 => any], prop::bool::weighted(0.2)).prop_map(|(interest, edge)| {
+        if edge { interest | Interest::EDGE } else { interest }
+    })
+}
+
+fn ready() -> impl Strategy<Value = Ready> {
+    prop_oneof![
+        1 => Just(Ready::empty()),
+        2 => Just(Ready::READ),
+        1 => Just(Ready::TIMEOUT),
+        1 => Just(Ready::SIGNAL),
+        2 => any::<u16>().prop_map(Ready::from_bits_retain),
+    ]
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let bound = || prop_oneof![Just(None), (1u32..5).prop_map(NonZeroU32::new)];
+    let interval = prop_oneof![3 => Just(None), 1 => delay().prop_map(|nanos| Some(Duration::from_nanos(nanos)))];
+    (bound(), bound(), interval, 0u8..4).prop_map(|(hand_outs, timers, interval, from_priority)| Limits {
+        hand_outs,
+        timers,
+        interval,
+        from_priority,
+    })
+}

@@ -1,0 +1,287 @@
+//! Carries a program out on the reference, and so finds out what must come of it.
+
+use evcore::{End, Error, Instant, Mode, Wait};
+
+use crate::call::{Call, Handed, Kind, Outcome, Spec, Step, Target, Uid, World};
+use crate::op::{self, From, New, Op, Program, When, Who};
+use crate::reference::Model;
+
+/// How many calls one operation may lead to, through what handlers do.
+const CALLS: usize = 120;
+/// How many turns a `run` may have: one that would go on is left out.
+const TURNS: u32 = 60;
+/// How deep a hand-out inside a hand-out inside … may be.
+const DEPTH: u32 = 3;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    model: Model,
+    pub(crate) steps: Vec<Step>,
+    /// What is done when an event is handed out, by uid.
+    bodies: Vec<Vec<Op>>,
+    without: u16,
+    /// Where the steps of this operation end at the latest.
+    ends_at: usize,
+    depth: u32,
+}
+
+/// A `run` that would not end soon.
+struct Endless;
+
+impl Plan {
+    pub(crate) fn of(program: &Program, capacity: Option<usize>) -> Vec<Step> {
+        let mut plan = Self {
+            model: Model::new(capacity),
+            steps: Vec::new(),
+            bodies: Vec::new(),
+            without: program.without,
+            ends_at: usize::MAX,
+            depth: 0,
+        };
+        plan.call(Call::World(World::SetNow(program.begins_at)));
+        plan.call(Call::SetPriorities(program.priorities));
+        for op in &program.ops {
+            plan.ends_at = plan.steps.len() + CALLS;
+            let _ = plan.carry_out(op, None);
+        }
+        plan.steps
+    }
+
+    fn call(&mut self, call: Call) -> Outcome {
+        let outcome = self.model.call(call);
+        self.push(call, outcome);
+        outcome
+    }
+
+    fn push(&mut self, call: Call, outcome: Outcome) {
+        let seen = (!matches!(call, Call::Run(_))).then(|| self.model.snapshot());
+        self.steps.push(Step { call, outcome, seen });
+    }
+
+    fn carry_out(&mut self, op: &Op, me: Option<Uid>) -> Result<(), Endless> {
+        if op.kind() & self.without != 0 {
+            return Ok(());
+        }
+        match op {
+            Op::Turn(wait) => {
+                let wait = self.wait(*wait);
+                if Model::has_begun(&self.call(Call::Poll(wait))) {
+                    while self.next()? && self.steps.len() < self.ends_at {}
+                }
+            }
+            Op::Next => {
+                self.next()?;
+            }
+            Op::Run(mode) => return self.run_whole(*mode),
+            Op::Raise(signum, times) => {
+                for _ in 0..*times {
+                    self.call(Call::World(World::Raise(*signum)));
+                }
+            }
+            Op::Create(new) => {
+                let (uid, spec) = self.draw(new);
+                self.call(Call::Create(uid, spec));
+            }
+            Op::Start { new, timeout, short } => {
+                let (uid, spec) = self.draw(new);
+                self.call(Call::Start { uid, spec, timeout: *timeout, short: *short });
+            }
+            simple => {
+                let call = self.resolve(simple, me);
+                self.call(call);
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, op: &Op, me: Option<Uid>) -> Call {
+        let of = |who: &Who| self.target(*who, me);
+        match *op {
+            Op::Add(ref who, timeout) => Call::Add(of(who), timeout),
+            Op::AddAt(ref who, when) => Call::AddAt(of(who), self.point(when)),
+            Op::Modify(ref who, interest) => Call::Modify(of(who), interest),
+            Op::ReplaceFd(ref who, fd) => Call::ReplaceFd(of(who), fd),
+            Op::PauseFor(ref who, pause) => Call::PauseFor(of(who), pause),
+            Op::RemoveTimer(ref who) => Call::RemoveTimer(of(who)),
+            Op::Activate(ref who, ready) => Call::Activate(of(who), ready),
+            Op::Again(ref who) => Call::Again(of(who)),
+            Op::ActivateFd(fd, ready) => Call::ActivateFd(fd, ready),
+            Op::ActivateSignal(signum) => Call::ActivateSignal(signum),
+            Op::Del(ref who) => Call::Del(of(who)),
+            Op::Remove(ref who) => Call::Remove(of(who)),
+            Op::SetPriority(ref who, priority) => Call::SetPriority(of(who), priority),
+            Op::SetPriorities(count) => Call::SetPriorities(count),
+            Op::SetLimits(limits) => Call::SetLimits(limits),
+            Op::SetFairness(fairness) => Call::SetFairness(fairness),
+            Op::SetSlack(slack) => Call::SetSlack(slack),
+            Op::ClearMaxCounts => Call::ClearMaxCounts,
+            Op::Now => Call::Now,
+            Op::UpdateNow => Call::UpdateNow,
+            Op::Reinit => Call::Reinit,
+            Op::LoopExit => Call::LoopExit,
+            Op::LoopExitAfter(delay) => Call::LoopExitAfter(delay),
+            Op::LoopBreak => Call::LoopBreak,
+            Op::LoopContinue => Call::LoopContinue,
+            Op::Poll(wait) => Call::Poll(self.wait(wait)),
+            Op::SetReady(fd, ready) => Call::World(World::SetReady(fd, ready)),
+            Op::Wake => Call::World(World::Wake),
+            Op::Advance(when) => Call::World(World::Advance(self.point(when).saturating_sub(self.model.clock()))),
+            Op::SetBack(nanos) => Call::World(World::SetNow(self.model.clock().saturating_sub(nanos))),
+            Op::Refuse(u8::MAX) => Call::World(World::Refuse(u32::MAX)),
+            Op::Refuse(count) => Call::World(World::Refuse(count.into())),
+            Op::SetBatch(batch) => Call::World(World::SetBatch(batch)),
+            Op::FailWait => Call::World(World::FailWaits(1)),
+            Op::FailReinit => Call::World(World::FailReinits(1)),
+            Op::Replace(count) => Call::World(World::Replace(count.into())),
+            Op::Fail(fd) => Call::World(World::Fail(fd)),
+            Op::ReportFd(fd, ready) => Call::World(World::ReportFd(fd, ready)),
+            Op::ReportStale(ready) => Call::World(World::ReportStale(ready)),
+            Op::Rebuild => Call::World(World::Rebuild),
+            Op::Turn(_) | Op::Next | Op::Run(_) | Op::Raise(..) | Op::Create(_) | Op::Start { .. } => unreachable!(),
+        }
+    }
+
+    fn draw(&mut self, new: &New) -> (Uid, Spec) {
+        let kind = match new.from {
+            From::Io(fd, interest) => Kind::Io(fd, interest),
+            From::Signal(signum) => Kind::Signal(signum),
+            From::Timer => Kind::Timer,
+            From::Prepare => Kind::Prepare,
+            From::Check => Kind::Check,
+        };
+        let is_watcher = matches!(kind, Kind::Prepare | Kind::Check);
+        let spec = Spec {
+            kind,
+            persist: new.persist || is_watcher && !new.once,
+            once: new.once,
+            background: new.background || is_watcher,
+            priority: new.priority,
+            missed: new.missed,
+        };
+        self.bodies.push(new.body.clone());
+        (self.model.ever(), spec)
+    }
+
+    fn target(&self, who: Who, me: Option<Uid>) -> Target {
+        let existing = self.model.existing();
+        let nth = |at: u8, count: usize| usize::from(at) % count;
+        match (who, me) {
+            (Who::Me, Some(uid)) => Target::Event(uid),
+            (Who::Nobody(bits), _) => Target::Nobody(bits),
+            (Who::Existing(at), _) if !existing.is_empty() => Target::Event(existing[nth(at, existing.len())]),
+            (Who::Me, None) if !existing.is_empty() => Target::Event(existing[existing.len() - 1]),
+            (Who::Ever(at), _) if self.model.ever() > 0 => Target::Event(nth(at, self.model.ever())),
+            _ => Target::Nobody(u64::MAX),
+        }
+    }
+
+    fn point(&self, when: When) -> u64 {
+        let now = self.model.clock();
+        match when {
+            When::In(delay) => now.saturating_add(delay),
+            When::Ago(delay) => now.saturating_sub(delay),
+            When::Deadline(after) => {
+                self.model.first_deadline().unwrap_or(now).saturating_add_signed(after.into())
+            }
+            When::At(point) => point,
+        }
+    }
+
+    fn wait(&self, wait: op::Wait) -> Wait {
+        match wait {
+            op::Wait::Poll => Wait::Poll,
+            op::Wait::Until(when) => Wait::Until(Instant::from_nanos(self.point(when))),
+            op::Wait::Forever => Wait::Forever,
+        }
+    }
+
+    /// The next hand-out of this turn, and what its handler does.
+    fn next(&mut self) -> Result<bool, Endless> {
+        let Outcome::Handed(Some(handed)) = self.call(Call::Next) else { return Ok(false) };
+        self.handle(handed)?;
+        Ok(true)
+    }
+
+    fn handle(&mut self, handed: Handed) -> Result<(), Endless> {
+        if self.depth == DEPTH {
+            return Ok(());
+        }
+        self.depth += 1;
+        let body = self.bodies[handed.uid].clone();
+        for op in &body {
+            if self.steps.len() < self.ends_at {
+                self.carry_out(op, Some(handed.uid))?;
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// A `run`, or nothing if it would not end soon.
+    fn run_whole(&mut self, mode: Mode) -> Result<(), Endless> {
+        if self.model.is_running {
+            return self.run(mode);
+        }
+        let before = self.clone();
+        if self.run(mode).is_err() {
+            *self = before;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, mode: Mode) -> Result<(), Endless> {
+        self.push(Call::Run(mode), Outcome::Done);
+        let outcome = if std::mem::replace(&mut self.model.is_running, true) {
+            Outcome::Ended(End::Reentered)
+        } else {
+            let outcome = self.run_turns(mode)?;
+            self.model.is_running = false;
+            outcome
+        };
+        self.push(Call::RunEnds, outcome);
+        Ok(())
+    }
+
+    fn run_turns(&mut self, mode: Mode) -> Result<Outcome, Endless> {
+        let wait = match (mode.contains(Mode::NONBLOCK), mode.contains(Mode::NO_EXIT_ON_EMPTY)) {
+            (true, _) => Wait::Poll,
+            (false, true) => Wait::Until(Instant::MAX),
+            (false, false) => Wait::Forever,
+        };
+        for _ in 0..TURNS {
+            if self.model.ends_empty(mode) {
+                return Ok(Outcome::Ended(End::Empty));
+            }
+            match self.model.call(Call::Poll(wait)) {
+                Outcome::Turn(evcore::Turn::Ended(end)) => return Ok(Outcome::Ended(end)),
+                Outcome::Turn(_) => {}
+                failed => return Ok(failed),
+            }
+            let is_prepare = self.model.is_preparing();
+            let mut any = false;
+            while let Outcome::Handed(Some(handed)) = self.model.call(Call::Next) {
+                any = true;
+                self.push(Call::Enter, Outcome::Handed(Some(handed)));
+                self.handle(handed)?;
+                if self.steps.len() >= self.ends_at {
+                    self.call(Call::LoopBreak);
+                }
+            }
+            if is_prepare || self.model.end_is_asked_for() {
+                continue;
+            }
+            if any && mode.intersects(Mode::ONCE | Mode::NONBLOCK) {
+                return Ok(Outcome::Ended(End::Once));
+            }
+            if mode.contains(Mode::NONBLOCK) {
+                return Ok(Outcome::Ended(End::NotReady));
+            }
+        }
+        Err(Endless)
+    }
+}
+
+/// Whether an error is one that only the bounds of a base make.
+pub(crate) fn is_full(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Refused(Error::Full) | Outcome::Rejected(Error::Full, _))
+}

@@ -1,0 +1,351 @@
+//! The reference: what a base does, said as plainly as can be, with vectors that are looked through from end to end.
+//!
+//! It shares no code with the core, and keeps nothing that could be worked out again: what an fd is wanted for is the union
+//! of its members whenever somebody asks, an event is active when a queue has it. Its uids are never given twice.
+
+use evcore::{Error, Fairness, Instant, Interest, Limits, ManualError, Mode, Ready, Turn};
+
+use crate::call::{Call, FDS, Kind, Outcome, SIGNALS, Seen, Snapshot, Spec, Tally, Target, Uid};
+
+mod fds;
+mod life;
+mod timers;
+mod turn;
+mod world;
+
+use fds::Row;
+use world::World;
+
+pub(crate) type Answer = Result<(), Error<ManualError>>;
+
+/// A base and its world.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    /// How many events can exist; `None` without a bound.
+    capacity: Option<usize>,
+    /// All that have ever been, by uid.
+    events: Vec<Event>,
+    world: World,
+
+    /// The fds that events exist on, in the places that they took; and the places that are free, the next one last.
+    rows: Vec<Option<Row>>,
+    free_rows: Vec<usize>,
+    /// The rows that the backend is to be told of, the next one last.
+    changes: Vec<usize>,
+    registrations: u64,
+
+    /// Counts armings: the order among equal deadlines.
+    armings: u64,
+
+    /// By level; what goes ahead of all of them; what is for the next turn.
+    levels: Vec<Vec<Uid>>,
+    front: Vec<Uid>,
+    later: Vec<Uid>,
+
+    turn: turn::Quota,
+    limits: Limits,
+    fairness: Fairness,
+    slack: u64,
+    /// The clock as it was read last, and whether that is the time of this turn.
+    clock: u64,
+    clock_is_current: bool,
+    exit_at: Option<u64>,
+    exit: bool,
+    broken: bool,
+    continued: bool,
+    preparing: bool,
+    /// The event handed out last was that for the only time.
+    spent: bool,
+    running: Option<Uid>,
+    /// Inside of `run`.
+    pub(crate) is_running: bool,
+    tally: Tally,
+    max_counts: [u32; 3],
+}
+
+#[derive(Clone, Debug)]
+struct Event {
+    spec: Spec,
+    exists: bool,
+    level: u8,
+    /// Its fd, signal or watcher; a paused one is registered all the same.
+    registered: bool,
+    paused: bool,
+    /// Has a timeout, armed or expired; had one when its pause began.
+    timed: bool,
+    timed_before: bool,
+    deadline: u64,
+    interval: u64,
+    /// When it was armed last, and what it stands in the queue of timers for: a deadline that moves later leaves that alone
+    /// until it comes to the top.
+    armed: u64,
+    entry: Option<(u64, u64)>,
+    ready: Ready,
+    handed_out_in: u64,
+    arrivals: u32,
+    /// Where it is in `rows`.
+    row: usize,
+    /// Has not been registered since it was bound to its fd.
+    fresh: bool,
+}
+
+impl Model {
+    pub(crate) fn new(capacity: Option<usize>) -> Self {
+        Self {
+            capacity,
+            events: Vec::new(),
+            world: World::default(),
+            rows: Vec::new(),
+            free_rows: Vec::new(),
+            changes: Vec::new(),
+            registrations: 0,
+            armings: 0,
+            levels: vec![Vec::new()],
+            front: Vec::new(),
+            later: Vec::new(),
+            turn: turn::Quota::default(),
+            limits: Limits::DEFAULT,
+            fairness: Fairness::Fair,
+            slack: 0,
+            clock: 0,
+            clock_is_current: false,
+            exit_at: None,
+            exit: false,
+            broken: false,
+            continued: false,
+            preparing: false,
+            spent: false,
+            running: None,
+            is_running: false,
+            tally: Tally::default(),
+            max_counts: [0; 3],
+        }
+    }
+
+    /// Carries out a call. Those that open or close a `run` are the caller's.
+    pub(crate) fn call(&mut self, call: Call) -> Outcome {
+        match call {
+            Call::Create(uid, spec) => self.created(uid, spec, |_, _| Ok(())),
+            Call::Start { uid, spec, timeout, .. } => self.created(uid, spec, |model, uid| model.add(uid, timeout)),
+            Call::Add(target, timeout) => self.on(target, |model, uid| model.add(uid, timeout)),
+            Call::AddAt(target, deadline) => self.on(target, |model, uid| model.add_at(uid, deadline)),
+            Call::Modify(target, interest) => self.on(target, |model, uid| model.modify(uid, interest)),
+            Call::ReplaceFd(target, fd) => self.on(target, |model, uid| model.replace_fd(uid, fd)),
+            Call::PauseFor(target, pause) => self.on(target, |model, uid| model.pause_for(uid, pause)),
+            Call::RemoveTimer(target) => self.on(target, |model, uid| {
+                model.remove_timer(uid);
+                Ok(())
+            }),
+            Call::Activate(target, ready) => self.on(target, |model, uid| {
+                model.activate(uid, ready);
+                Ok(())
+            }),
+            Call::Again(target) => self.on(target, |model, uid| {
+                model.queue_for_later(uid, Ready::AGAIN);
+                model.note_active();
+                Ok(())
+            }),
+            Call::ActivateFd(fd, ready) => self.did(|model| model.activate_fd(fd, ready)),
+            Call::ActivateSignal(signum) => self.did(|model| model.activate_signal(signum)),
+            Call::Del(target) => self.on(target, |model, uid| {
+                model.del(uid);
+                Ok(())
+            }),
+            Call::Remove(target) => {
+                let uid = self.resolve(target);
+                uid.iter().for_each(|uid| self.remove(*uid));
+                Outcome::Data(uid)
+            }
+            Call::SetPriority(target, priority) => self.on(target, |model, uid| model.set_priority(uid, priority)),
+            Call::SetPriorities(count) => self.set_priorities(count).map_or_else(Outcome::Refused, |()| Outcome::Done),
+            Call::SetLimits(limits) => self.did(|model| model.limits = limits),
+            Call::SetFairness(fairness) => self.did(|model| model.fairness = fairness),
+            Call::SetSlack(slack) => self.did(|model| model.slack = slack),
+            Call::ClearMaxCounts => self.did(|model| model.max_counts = model.counts()),
+            Call::Now => Outcome::Time(Instant::from_nanos(self.now())),
+            Call::UpdateNow => Outcome::Time(Instant::from_nanos(self.update_now())),
+            Call::Reinit => self.reinit().map_or_else(Outcome::Failed, |()| Outcome::Done),
+            Call::LoopExit => self.did(|model| model.exit = true),
+            Call::LoopExitAfter(delay) => self.did(|model| {
+                let at = model.fresh_now().saturating_add(delay);
+                model.exit_at = Some(model.exit_at.map_or(at, |earlier| earlier.min(at)));
+            }),
+            Call::LoopBreak => self.did(|model| model.broken = true),
+            Call::LoopContinue => self.did(|model| model.continued = true),
+            Call::Poll(wait) => self.poll(wait).map_or_else(Outcome::Failed, Outcome::Turn),
+            Call::Next => Outcome::Handed(self.next()),
+            Call::World(happens) => self.did(|model| model.world.happens(happens)),
+            Call::Run(_) | Call::Enter | Call::RunEnds => unreachable!("said by the plan"),
+        }
+    }
+
+    fn did(&mut self, change: impl FnOnce(&mut Self)) -> Outcome {
+        change(self);
+        Outcome::Done
+    }
+
+    fn on(&mut self, target: Target, change: impl FnOnce(&mut Self, Uid) -> Answer) -> Outcome {
+        match self.resolve(target) {
+            Some(uid) => change(self, uid).map_or_else(Outcome::Refused, |()| Outcome::Done),
+            None => Outcome::Refused(Error::Stale),
+        }
+    }
+
+    fn created(&mut self, uid: Uid, spec: Spec, then: impl FnOnce(&mut Self, Uid) -> Answer) -> Outcome {
+        assert_eq!(uid, self.events.len(), "uids are given in order");
+        if let Err(error) = self.create(spec) {
+            return Outcome::Rejected(error, uid);
+        }
+        match then(self, uid) {
+            Ok(()) => Outcome::Done,
+            Err(error) => {
+                self.remove(uid);
+                Outcome::Rejected(error, uid)
+            }
+        }
+    }
+
+    pub(crate) fn resolve(&self, target: Target) -> Option<Uid> {
+        match target {
+            Target::Event(uid) => Some(uid).filter(|uid| self.events[*uid].exists),
+            Target::Nobody(_) => None,
+        }
+    }
+
+    /// The events that exist, by uid.
+    pub(crate) fn existing(&self) -> Vec<Uid> {
+        (0..self.events.len()).filter(|uid| self.events[*uid].exists).collect()
+    }
+
+    /// How many events there have been.
+    pub(crate) fn ever(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Who is handed out, in a turn that `run` began; what `run` does between turns.
+    pub(crate) fn ends_empty(&mut self, mode: Mode) -> bool {
+        let ends = !mode.contains(Mode::NO_EXIT_ON_EMPTY) && self.is_empty() && !self.end_is_asked_for();
+        if ends {
+            self.end_turn();
+        }
+        ends
+    }
+
+    pub(crate) fn end_is_asked_for(&self) -> bool {
+        self.broken || self.exit
+    }
+
+    pub(crate) fn is_preparing(&self) -> bool {
+        self.preparing
+    }
+
+    /// Whether a turn was answered.
+    pub(crate) fn has_begun(outcome: &Outcome) -> bool {
+        matches!(outcome, Outcome::Turn(Turn::Running(_)))
+    }
+
+    /// The first deadline, of those that can come.
+    pub(crate) fn first_deadline(&self) -> Option<u64> {
+        let deadlines = self.events.iter().filter(|event| event.entry.is_some()).map(|event| event.deadline);
+        deadlines.chain(self.exit_at).filter(|deadline| *deadline != u64::MAX).min()
+    }
+
+    pub(crate) fn clock(&self) -> u64 {
+        self.fresh_now()
+    }
+
+    fn fresh_now(&self) -> u64 {
+        self.world.now.max(self.clock)
+    }
+
+    fn now(&mut self) -> u64 {
+        if self.clock_is_current { self.clock } else { self.update_now() }
+    }
+
+    fn update_now(&mut self) -> u64 {
+        self.clock = self.fresh_now();
+        self.clock_is_current = true;
+        self.clock
+    }
+
+    fn is_waiting(&self, uid: Uid) -> bool {
+        let event = &self.events[uid];
+        event.exists && (event.registered || event.timed)
+    }
+
+    fn is_empty(&self) -> bool {
+        let keeps_alive = |uid: &Uid| self.is_waiting(*uid) && !self.events[*uid].spec.background;
+        !self.existing().iter().any(keeps_alive) && self.active() == 0 && self.exit_at.is_none()
+    }
+
+    fn counts(&self) -> [u32; 3] {
+        let existing = self.existing();
+        let pending = existing.iter().filter(|uid| self.is_waiting(**uid)).count();
+        [existing.len() as u32, pending as u32, self.active() as u32]
+    }
+
+    /// Counts are largest after a call that made one larger. What a wait queues is counted when the turn begins.
+    fn note_counts(&mut self) {
+        let counts = self.counts();
+        for at in 0..2 {
+            self.max_counts[at] = self.max_counts[at].max(counts[at]);
+        }
+    }
+
+    fn note_active(&mut self) {
+        self.max_counts[2] = self.max_counts[2].max(self.counts()[2]);
+    }
+
+    /// What can be seen from outside.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            events: self.existing().into_iter().map(|uid| self.seen(uid)).collect(),
+            counts: self.counts(),
+            max_counts: self.max_counts,
+            tally: self.tally,
+            next_deadline: self.first_entry().map(|(key, _)| key).into_iter().chain(self.exit_at).min(),
+            is_empty: self.is_empty(),
+            running: self.running.filter(|uid| self.events[*uid].exists),
+            priorities: self.levels.len() as u8,
+            watched: FDS.map(|fd| self.world.watched(fd)),
+            drops: self.events.iter().map(|event| u8::from(!event.exists)).collect(),
+        }
+    }
+
+    fn seen(&self, uid: Uid) -> Seen {
+        let event = &self.events[uid];
+        let (fd, interest) = match event.spec.kind {
+            Kind::Io(fd, interest) => (Some(fd), Some(interest)),
+            _ => (None, None),
+        };
+        let deadline = event.timed.then_some(event.deadline);
+        Seen {
+            uid,
+            registered: event.registered,
+            remaining: deadline.map(|deadline| deadline.saturating_sub(self.fresh_now())),
+            deadline,
+            active: self.is_active(uid).then_some(event.ready),
+            priority: event.level,
+            fd,
+            interest,
+            signum: match event.spec.kind {
+                Kind::Signal(signum) => Some(signum),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The signals and fds of a program are few: their numbers, as these are drawn.
+pub(crate) fn fd(at: u8) -> u32 {
+    FDS[usize::from(at) % FDS.len()]
+}
+
+pub(crate) fn signum(at: u8) -> i32 {
+    SIGNALS[usize::from(at) % SIGNALS.len()]
+}
+
+/// An interest of EDGE alone is none.
+fn normal(interest: Interest) -> Interest {
+    if interest == Interest::EDGE { Interest::empty() } else { interest }
+}

@@ -1,0 +1,308 @@
+//! Which events watch an fd, and what the backend knows of it.
+
+use evcore::{Error, Interest, ManualError, Ready};
+
+use super::{Answer, Model, normal};
+use crate::call::{Kind, Uid};
+
+/// An fd that events exist on.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    fd: u32,
+    /// Names the registration: never given twice.
+    registration: u64,
+    /// The events that are watching, in the order they began to.
+    members: Vec<Uid>,
+    /// How many events exist on it.
+    users: usize,
+    /// What the backend was last told.
+    told: Interest,
+    /// Whether the backend is to be asked if the registration still stands.
+    verify: bool,
+}
+
+impl Row {
+    fn is_registered_as(&self, registration: u64) -> bool {
+        self.registration == registration && !self.told.is_empty()
+    }
+}
+
+impl Model {
+    fn row(&mut self, place: usize) -> &mut Row {
+        self.rows[place].as_mut().expect("an event is bound to it")
+    }
+
+    fn place_of(&self, fd: u32) -> Option<usize> {
+        self.rows.iter().position(|row| row.as_ref().is_some_and(|row| row.fd == fd))
+    }
+
+    fn interest(&self, uid: Uid) -> Interest {
+        match self.events[uid].spec.kind {
+            Kind::Io(_, interest) => interest,
+            _ => Interest::empty(),
+        }
+    }
+
+    /// What the fd's members want together.
+    fn wanted(&self, place: usize) -> Interest {
+        let members = self.rows[place].iter().flat_map(|row| &row.members);
+        members.map(|uid| self.interest(*uid)).fold(Interest::empty(), Interest::union)
+    }
+
+    fn next_registration(&mut self) -> u64 {
+        self.registrations += 1;
+        self.registrations
+    }
+
+    /// Binds an event to its fd, watching it not yet.
+    pub(super) fn bind(&mut self, uid: Uid, fd: u32, interest: Interest) {
+        let place = match self.place_of(fd) {
+            Some(place) => place,
+            None => {
+                let registration = self.next_registration();
+                let told = Interest::empty();
+                let row = Row { fd, registration, members: Vec::new(), users: 0, told, verify: false };
+                match self.free_rows.pop() {
+                    Some(place) => {
+                        self.rows[place] = Some(row);
+                        place
+                    }
+                    None => {
+                        self.rows.push(Some(row));
+                        self.rows.len() - 1
+                    }
+                }
+            }
+        };
+        self.row(place).users += 1;
+        let event = &mut self.events[uid];
+        event.spec.kind = Kind::Io(fd, normal(interest));
+        event.row = place;
+        event.fresh = true;
+    }
+
+    /// The event gives its fd up. The backend hears at once when it was the last one.
+    pub(super) fn unbind(&mut self, uid: Uid) {
+        let place = self.events[uid].row;
+        let row = self.row(place);
+        row.users -= 1;
+        if row.users > 0 {
+            return;
+        }
+        let (fd, told) = (row.fd, row.told);
+        if !told.is_empty() {
+            self.world.unwatch(fd);
+        }
+        self.rows[place] = None;
+        self.free_rows.push(place);
+        self.changes.retain(|changed| *changed != place);
+    }
+
+    /// Begins to watch. The first registration of an fd is made at once, everything else before the next wait.
+    pub(super) fn watch_fd(&mut self, uid: Uid) -> Answer {
+        let (place, interest, fresh) = (self.events[uid].row, self.interest(uid), self.events[uid].fresh);
+        let wanted = self.wanted(place);
+        if interest.is_empty() {
+            return Ok(());
+        }
+        if !wanted.is_empty() && wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+            return Err(Error::Mixed);
+        }
+        if wanted.is_empty() && (fresh || self.row(place).told.is_empty()) {
+            let registration = self.next_registration();
+            let row = self.row(place);
+            row.registration = registration;
+            row.told = Interest::empty();
+            let fd = row.fd;
+            if !self.world.watch(fd, registration, interest) {
+                // Nothing is left of the registration that was there before.
+                self.world.unwatch(fd);
+                return Err(Error::Backend(ManualError::Refused));
+            }
+            self.row(place).told = interest;
+            self.events[uid].fresh = false;
+        }
+        self.join(uid);
+        Ok(())
+    }
+
+    pub(super) fn join(&mut self, uid: Uid) {
+        let (place, fresh) = (self.events[uid].row, self.events[uid].fresh);
+        let nothing = self.interest(uid).is_empty();
+        let row = self.row(place);
+        if nothing || row.members.contains(&uid) {
+            return;
+        }
+        row.members.push(uid);
+        row.verify |= fresh;
+        self.list(place);
+    }
+
+    pub(super) fn leave(&mut self, uid: Uid) {
+        let place = self.events[uid].row;
+        let row = self.row(place);
+        if row.members.contains(&uid) {
+            row.members.retain(|member| *member != uid);
+            self.list(place);
+        }
+    }
+
+    pub(super) fn is_member(&self, uid: Uid) -> bool {
+        self.rows.iter().flatten().any(|row| row.members.contains(&uid))
+    }
+
+    /// Notes that the backend is to be told, if it is.
+    fn list(&mut self, place: usize) {
+        let wanted = self.wanted(place);
+        let row = self.row(place);
+        if (row.verify || row.told != wanted) && !self.changes.contains(&place) {
+            self.changes.push(place);
+        }
+    }
+
+    /// Tells the backend of each change, the latest first.
+    pub(super) fn apply_changes(&mut self) {
+        while let Some(place) = self.changes.pop() {
+            let wanted = self.wanted(place);
+            let row = self.row(place);
+            let verify = std::mem::take(&mut row.verify);
+            if row.told == wanted && (wanted.is_empty() || !verify) {
+                continue;
+            }
+            self.tally.changes += 1;
+            self.apply(place, wanted, verify);
+        }
+    }
+
+    fn apply(&mut self, place: usize, wanted: Interest, verify: bool) {
+        let (fd, registration, told) = {
+            let row = self.row(place);
+            (row.fd, row.registration, row.told)
+        };
+        if wanted.is_empty() {
+            self.world.unwatch(fd);
+        } else if !self.world.watch(fd, registration, wanted) {
+            self.tally.refused += 1;
+            if told.is_empty() {
+                self.world.unwatch(fd);
+            }
+            for member in self.row(place).members.clone() {
+                self.queue(member, Ready::ERROR);
+            }
+            return;
+        }
+        let is_change = !wanted.is_empty() && !told.is_empty();
+        let replaced = is_change && super::world::counted_down(&mut self.world.replace);
+        if replaced {
+            self.expel_members(place, false);
+        }
+        self.row(place).told = wanted;
+        if verify {
+            for member in self.row(place).members.clone() {
+                self.events[member].fresh = false;
+            }
+        }
+        if replaced {
+            // What the system may still report of the old one is not the new one's.
+            let registration = self.next_registration();
+            self.row(place).registration = registration;
+            self.row(place).verify = true;
+        }
+        self.list(place);
+    }
+
+    /// Ends what the members of an fd wait for, those alone that were registered before, and tells them.
+    fn expel_members(&mut self, place: usize, fresh_too: bool) {
+        for member in self.row(place).members.clone() {
+            if fresh_too || !self.events[member].fresh {
+                self.expel(member);
+            }
+        }
+    }
+
+    pub(super) fn expel(&mut self, uid: Uid) {
+        self.leave(uid);
+        self.disarm_timer(uid);
+        let event = &mut self.events[uid];
+        (event.registered, event.timed, event.paused) = (false, false, false);
+        self.queue(uid, Ready::ERROR);
+    }
+
+    /// A report by registration. `false`: it has ended.
+    pub(super) fn report(&mut self, registration: u64, ready: Ready) -> bool {
+        let is_it = |row: &Option<Row>| row.as_ref().is_some_and(|row| row.is_registered_as(registration));
+        let Some(place) = self.rows.iter().position(is_it) else {
+            self.tally.stale += 1;
+            return false;
+        };
+        self.report_at(place, ready);
+        true
+    }
+
+    pub(super) fn report_fd(&mut self, fd: u32, ready: Ready) {
+        match self.place_of(fd) {
+            Some(place) if !self.row(place).told.is_empty() => self.report_at(place, ready),
+            _ => self.tally.stale += 1,
+        }
+    }
+
+    fn report_at(&mut self, place: usize, ready: Ready) {
+        let mut any = false;
+        for member in self.row(place).members.clone() {
+            let bits = heard(self.interest(member), ready);
+            if !bits.is_empty() {
+                any = true;
+                self.queue(member, bits);
+            }
+        }
+        if !any {
+            self.list(place);
+        }
+    }
+
+    pub(super) fn fail(&mut self, fd: u32) {
+        let Some(registration) = self.world.registration(fd) else { return };
+        let is_it = |row: &Option<Row>| row.as_ref().is_some_and(|row| row.is_registered_as(registration));
+        if let Some(place) = self.rows.iter().position(is_it) {
+            self.expel_members(place, true);
+        }
+    }
+
+    pub(super) fn activate_fd(&mut self, fd: u32, ready: Ready) {
+        let Some(place) = self.place_of(fd) else { return };
+        for member in self.row(place).members.clone() {
+            let mut asked = Ready::from_bits_retain(self.interest(member).bits());
+            if self.events[member].timed {
+                asked |= Ready::TIMEOUT;
+            }
+            if asked.intersects(ready) {
+                self.activate(member, asked & ready);
+            }
+        }
+    }
+
+    pub(super) fn reinit(&mut self) -> Result<(), ManualError> {
+        if super::world::counted_down(&mut self.world.fail_reinits) {
+            return Err(ManualError::Refused);
+        }
+        self.world.sources.iter_mut().for_each(|source| source.watch = None);
+        for place in 0..self.rows.len() {
+            if self.rows[place].is_some() {
+                let registration = self.next_registration();
+                let row = self.row(place);
+                row.registration = registration;
+                row.told = Interest::empty();
+                self.list(place);
+            }
+        }
+        self.apply_changes();
+        Ok(())
+    }
+}
+
+/// What a member is told of a report: what it asked for; of an error or a hang-up always, and then it may read and write.
+fn heard(interest: Interest, ready: Ready) -> Ready {
+    let trouble = Ready::ERROR | Ready::HANGUP;
+    let more = if ready.intersects(trouble) { Ready::READ | Ready::WRITE } else { Ready::empty() };
+    (ready | more) & (Ready::from_bits_retain(interest.bits()) | trouble)
+}

@@ -1,0 +1,252 @@
+//! Events: created, added, changed, activated, removed.
+
+use evcore::{Error, Interest, ManualError, Ready};
+
+use super::{Answer, Event, Model};
+use crate::call::{Kind, Spec, Uid};
+
+impl Model {
+    /// The next uid is the event's, whether it comes to exist or not.
+    pub(super) fn create(&mut self, spec: Spec) -> Answer {
+        let levels = self.levels.len() as u8;
+        let level = spec.priority.unwrap_or(levels / 2);
+        let refused = if level >= levels {
+            Some(Error::Priority)
+        } else if self.capacity.is_some_and(|capacity| self.existing().len() >= capacity) {
+            Some(Error::Full)
+        } else {
+            None
+        };
+        self.events.push(Event {
+            spec,
+            exists: refused.is_none(),
+            level,
+            registered: false,
+            paused: false,
+            timed: false,
+            timed_before: false,
+            deadline: 0,
+            interval: 0,
+            armed: 0,
+            entry: None,
+            ready: Ready::empty(),
+            handed_out_in: u64::MAX,
+            arrivals: 0,
+            row: usize::MAX,
+            fresh: true,
+        });
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        if let Kind::Io(fd, interest) = spec.kind {
+            self.bind(self.events.len() - 1, fd, interest);
+        }
+        self.note_counts();
+        Ok(())
+    }
+
+    pub(super) fn add(&mut self, uid: Uid, timeout: Option<u64>) -> Answer {
+        let timeout = timeout.map(|delay| (self.fresh_now().saturating_add(delay), delay));
+        self.add_with(uid, timeout)
+    }
+
+    pub(super) fn add_at(&mut self, uid: Uid, deadline: u64) -> Answer {
+        let interval = match self.events[uid].spec.persist {
+            true => deadline.saturating_sub(self.fresh_now()),
+            false => 0,
+        };
+        self.add_with(uid, Some((deadline, interval)))
+    }
+
+    fn add_with(&mut self, uid: Uid, timeout: Option<(u64, u64)>) -> Answer {
+        if !self.events[uid].registered || self.events[uid].paused {
+            match self.events[uid].spec.kind {
+                Kind::Io(..) => self.watch_fd(uid)?,
+                Kind::Signal(signum) => self.watch_signal(signum)?,
+                _ => {}
+            }
+            self.events[uid].registered = self.events[uid].spec.kind != Kind::Timer;
+        }
+        if self.events[uid].paused {
+            self.end_pause(uid);
+        }
+        if let Some((deadline, interval)) = timeout {
+            self.retract(uid, Ready::TIMEOUT);
+            self.events[uid].interval = interval;
+            self.events[uid].timed = true;
+            self.arm(uid, deadline);
+        }
+        self.note_counts();
+        Ok(())
+    }
+
+    /// One registration for each number.
+    fn watch_signal(&mut self, signum: i32) -> Answer {
+        if !self.watches_signal(signum) && !self.world.watch_signal(signum) {
+            return Err(Error::Backend(ManualError::Refused));
+        }
+        Ok(())
+    }
+
+    pub(super) fn modify(&mut self, uid: Uid, interest: Interest) -> Answer {
+        let Kind::Io(fd, old) = self.events[uid].spec.kind else { return Err(Error::Kind) };
+        if old == interest {
+            return Ok(());
+        }
+        let watches = self.events[uid].registered && !self.events[uid].paused;
+        if watches {
+            self.leave(uid);
+        }
+        self.events[uid].spec.kind = Kind::Io(fd, super::normal(interest));
+        if watches {
+            if let Err(error) = self.watch_fd(uid) {
+                self.events[uid].spec.kind = Kind::Io(fd, old);
+                self.join(uid);
+                return Err(error);
+            }
+        }
+        self.retract(uid, Ready::from_bits_retain((old - interest - Interest::EDGE).bits()));
+        Ok(())
+    }
+
+    pub(super) fn replace_fd(&mut self, uid: Uid, fd: u32) -> Answer {
+        let Kind::Io(old, interest) = self.events[uid].spec.kind else { return Err(Error::Kind) };
+        self.leave(uid);
+        self.unbind(uid);
+        self.bind(uid, fd, interest);
+        if !self.events[uid].registered || self.events[uid].paused {
+            return Ok(());
+        }
+        let Err(error) = self.watch_fd(uid) else { return Ok(()) };
+        self.unbind(uid);
+        self.bind(uid, old, interest);
+        if self.watch_fd(uid).is_err() {
+            self.expel(uid);
+        }
+        Err(error)
+    }
+
+    pub(super) fn pause_for(&mut self, uid: Uid, pause: u64) -> Answer {
+        let end = self.fresh_now().saturating_add(pause);
+        let event = &mut self.events[uid];
+        if !event.registered || !matches!(event.spec.kind, Kind::Io(..)) {
+            return Err(Error::Kind);
+        }
+        event.timed_before |= event.timed;
+        (event.timed, event.paused) = (false, true);
+        self.leave(uid);
+        self.unqueue(uid);
+        self.disarm_timer(uid);
+        self.arm(uid, end);
+        Ok(())
+    }
+
+    fn end_pause(&mut self, uid: Uid) {
+        self.disarm_timer(uid);
+        self.events[uid].paused = false;
+        if std::mem::take(&mut self.events[uid].timed_before) {
+            self.events[uid].timed = true;
+            let now = self.now();
+            self.restart(uid, now);
+        }
+    }
+
+    /// The time of a pause is over.
+    pub(super) fn resume(&mut self, uid: Uid) {
+        self.end_pause(uid);
+        if self.watch_fd(uid).is_err() {
+            self.expel(uid);
+        }
+    }
+
+    pub(super) fn remove_timer(&mut self, uid: Uid) {
+        if !self.events[uid].paused {
+            self.disarm_timer(uid);
+        }
+        self.retract(uid, Ready::TIMEOUT);
+        (self.events[uid].timed, self.events[uid].timed_before) = (false, false);
+    }
+
+    /// On behalf of the user: not twice in a turn, and what is more urgent comes next.
+    pub(super) fn activate(&mut self, uid: Uid, ready: Ready) {
+        if self.events[uid].handed_out_in == self.turn.number {
+            self.queue_for_later(uid, ready);
+        } else {
+            self.queue(uid, ready);
+            self.turn.raise(self.events[uid].level);
+        }
+        self.note_active();
+    }
+
+    pub(super) fn activate_signal(&mut self, signum: i32) {
+        for uid in self.signalled(signum, 1) {
+            self.activate(uid, Ready::SIGNAL);
+        }
+    }
+
+    /// Counts arrivals. Says whom they concern.
+    pub(super) fn signalled(&mut self, signum: i32, arrivals: u32) -> Vec<Uid> {
+        let concerned: Vec<Uid> = self
+            .existing()
+            .into_iter()
+            .filter(|uid| self.events[*uid].registered && self.events[*uid].spec.kind == Kind::Signal(signum))
+            .collect();
+        for uid in &concerned {
+            self.events[*uid].arrivals = self.events[*uid].arrivals.saturating_add(arrivals);
+        }
+        concerned
+    }
+
+    pub(super) fn del(&mut self, uid: Uid) {
+        self.disarm(uid);
+        self.unqueue(uid);
+    }
+
+    pub(super) fn remove(&mut self, uid: Uid) {
+        self.del(uid);
+        if let Kind::Io(..) = self.events[uid].spec.kind {
+            self.unbind(uid);
+        }
+        self.events[uid].exists = false;
+    }
+
+    /// Takes an event out of everything that it waits for.
+    pub(super) fn disarm(&mut self, uid: Uid) {
+        let was_registered = std::mem::take(&mut self.events[uid].registered);
+        match self.events[uid].spec.kind {
+            Kind::Io(..) => self.leave(uid),
+            Kind::Signal(signum) if was_registered && !self.watches_signal(signum) => {
+                self.world.signals.retain(|(watched, _)| *watched != signum);
+            }
+            _ => {}
+        }
+        self.disarm_timer(uid);
+        let event = &mut self.events[uid];
+        (event.timed, event.timed_before, event.paused, event.arrivals) = (false, false, false, 0);
+    }
+
+    pub(super) fn set_priorities(&mut self, count: u8) -> Answer {
+        let in_use = self.existing().into_iter().any(|uid| self.events[uid].level >= count);
+        if count == 0 || in_use || self.active() > 0 {
+            return Err(Error::Priority);
+        }
+        if self.capacity.is_some_and(|capacity| usize::from(count) > capacity) {
+            return Err(Error::Full);
+        }
+        self.levels = vec![Vec::new(); count.into()];
+        Ok(())
+    }
+
+    pub(super) fn set_priority(&mut self, uid: Uid, priority: u8) -> Answer {
+        if usize::from(priority) >= self.levels.len() {
+            return Err(Error::Priority);
+        }
+        let old = usize::from(std::mem::replace(&mut self.events[uid].level, priority));
+        if self.levels[old].contains(&uid) {
+            self.levels[old].retain(|other| *other != uid);
+            self.levels[usize::from(priority)].push(uid);
+        }
+        self.turn.raise(priority);
+        Ok(())
+    }
+}

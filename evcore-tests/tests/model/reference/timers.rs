@@ -1,0 +1,119 @@
+//! Deadlines.
+
+use super::Model;
+use crate::call::{Kind, Uid};
+
+impl Model {
+    /// The first in the queue of timers: by what each stands there for, and in the order of arming.
+    pub(super) fn first_entry(&self) -> Option<(u64, Uid)> {
+        let armed = self.events.iter().enumerate().filter_map(|(uid, event)| Some((event.entry?, uid)));
+        armed.min().map(|((key, _), uid)| (key, uid))
+    }
+
+    pub(super) fn is_armed(&self, uid: Uid) -> bool {
+        self.events[uid].entry.is_some()
+    }
+
+    pub(super) fn arm(&mut self, uid: Uid, deadline: u64) {
+        self.armings += 1;
+        let event = &mut self.events[uid];
+        (event.deadline, event.armed) = (deadline, self.armings);
+        if event.entry.is_none_or(|(key, _)| key > deadline) {
+            event.entry = Some((deadline, self.armings));
+        }
+    }
+
+    pub(super) fn restart(&mut self, uid: Uid, now: u64) {
+        self.arm(uid, now.saturating_add(self.events[uid].interval));
+    }
+
+    pub(super) fn disarm_timer(&mut self, uid: Uid) {
+        self.events[uid].entry = None;
+    }
+
+    /// Puts the first entry right. `false`: it was.
+    fn correct_first(&mut self) -> bool {
+        let Some((_, uid)) = self.first_entry() else { return false };
+        let event = &mut self.events[uid];
+        let right = Some((event.deadline, event.armed));
+        let was_right = event.entry == right;
+        event.entry = right;
+        !was_right
+    }
+
+    /// The first deadline, as far as the bound on corrections lets it be known.
+    pub(super) fn settle(&mut self) -> Option<u64> {
+        for _ in 0..self.timer_bound() {
+            if !self.correct_first() {
+                break;
+            }
+        }
+        self.first_entry().map(|(key, _)| key)
+    }
+
+    fn timer_bound(&self) -> u32 {
+        self.limits.timers.map_or(1_024, std::num::NonZeroU32::get)
+    }
+
+    /// Takes the first timer that is due. `None`: there is none, or it cannot be known yet.
+    fn take_due(&mut self, now: u64, corrections: &mut u32) -> Option<(Uid, u64)> {
+        loop {
+            let (key, uid) = self.first_entry()?;
+            if key > now || key == u64::MAX {
+                return None;
+            }
+            if !self.correct_first() {
+                self.disarm_timer(uid);
+                return Some((uid, key));
+            }
+            *corrections = corrections.checked_sub(1)?;
+        }
+    }
+
+    pub(super) fn expire(&mut self) {
+        if self.first_entry().is_none() && self.exit_at.is_none() {
+            return;
+        }
+        let now = self.now();
+        if self.exit_at.is_some_and(|at| at <= now) {
+            self.exit_at = None;
+            self.exit = true;
+        }
+        let mut corrections = self.timer_bound();
+        for _ in 0..self.timer_bound() {
+            let Some((uid, due)) = self.take_due(now, &mut corrections) else { return };
+            if self.events[uid].paused {
+                self.resume(uid);
+                continue;
+            }
+            self.tally.expired += 1;
+            self.tally.lateness = now - due;
+            self.tally.lateness_max = self.tally.lateness_max.max(now - due);
+            self.queue(uid, evcore::Ready::TIMEOUT);
+        }
+    }
+
+    /// A persistent event whose timeout was handed out is timed again, in phase. Says for how many periods.
+    pub(super) fn next_period(&mut self, uid: Uid) -> u32 {
+        let now = self.now();
+        let (due, interval) = (self.events[uid].deadline, self.events[uid].interval);
+        let next = due.saturating_add(interval);
+        match self.events[uid].spec.missed {
+            _ if interval == 0 => self.arm(uid, now),
+            evcore::Missed::Delay => self.arm(uid, now.saturating_add(interval)),
+            evcore::Missed::Burst => self.arm(uid, next),
+            evcore::Missed::Skip => {
+                // The first in phase that is still to come.
+                let periods = u128::from((now - due) / interval) + 1;
+                let next = u128::from(due) + periods * u128::from(interval);
+                self.arm(uid, u64::try_from(next).unwrap_or(u64::MAX));
+                return u32::try_from(periods).unwrap_or(u32::MAX);
+            }
+        }
+        1
+    }
+
+    pub(super) fn watches_signal(&self, signum: i32) -> bool {
+        self.events.iter().any(|event| event.exists && event.registered && event.spec.kind == Kind::Signal(signum))
+    }
+}

@@ -1,0 +1,296 @@
+//! The queues of what is active, and the turn of the loop.
+
+use evcore::{End, Fairness, Instant, ManualError, Ready, Turn, Wait};
+
+use super::Model;
+use crate::call::{Handed, Kind, Uid};
+use crate::call;
+
+/// How the levels share a turn.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Quota {
+    pub(super) number: u64,
+    /// There is a turn: what is active is handed out.
+    is_open: bool,
+    /// Hand-outs left; and how many are kept for less urgent levels than the one that is served.
+    left: u32,
+    kept: u32,
+    level: u8,
+    /// More urgent levels than this one have had their share.
+    closed: u8,
+    has_served: bool,
+    /// No bound applies to the level that is served.
+    exempt: bool,
+    until: Option<u64>,
+}
+
+impl Quota {
+    /// Something more urgent was activated: it comes next.
+    pub(super) fn raise(&mut self, level: u8) {
+        if self.closed <= level && level < self.level {
+            self.level = level;
+        }
+    }
+}
+
+impl Model {
+    pub(super) fn active(&self) -> usize {
+        self.levels.iter().map(Vec::len).sum::<usize>() + self.front.len() + self.later.len()
+    }
+
+    pub(super) fn is_active(&self, uid: Uid) -> bool {
+        self.levels.iter().chain([&self.front, &self.later]).any(|queue| queue.contains(&uid))
+    }
+
+    /// Adds the bits to those of an active event. `false`: it is not active, and these are its bits now.
+    fn add_bits(&mut self, uid: Uid, ready: Ready) -> bool {
+        let is_active = self.is_active(uid);
+        if !is_active {
+            self.events[uid].ready = Ready::empty();
+        }
+        self.events[uid].ready |= ready;
+        is_active
+    }
+
+    pub(super) fn queue(&mut self, uid: Uid, ready: Ready) {
+        if !self.add_bits(uid, ready) {
+            self.levels[usize::from(self.events[uid].level)].push(uid);
+        }
+    }
+
+    pub(super) fn queue_for_later(&mut self, uid: Uid, ready: Ready) {
+        if !self.add_bits(uid, ready) {
+            self.later.push(uid);
+        }
+    }
+
+    pub(super) fn unqueue(&mut self, uid: Uid) {
+        for queue in self.levels.iter_mut().chain([&mut self.front, &mut self.later]) {
+            queue.retain(|other| *other != uid);
+        }
+    }
+
+    /// Takes some of its bits from an active event; it is not active any more when these were all.
+    pub(super) fn retract(&mut self, uid: Uid, bits: Ready) {
+        if self.is_active(uid) && self.events[uid].ready.intersects(bits) {
+            self.events[uid].ready -= bits;
+            if self.events[uid].ready.is_empty() {
+                self.unqueue(uid);
+            }
+        }
+    }
+
+    // The turn.
+
+    pub(super) fn poll(&mut self, wait: Wait) -> Result<Turn, ManualError> {
+        self.end_turn();
+        if let Some(end) = self.take_end() {
+            return Ok(Turn::Ended(end));
+        }
+        if wait == Wait::Forever && self.is_empty() {
+            return Ok(Turn::Ended(End::Empty));
+        }
+        self.turn.number += 1;
+        if !std::mem::take(&mut self.preparing) {
+            self.queue_watchers(Kind::Prepare);
+            if !self.front.is_empty() {
+                (self.preparing, self.turn.is_open) = (true, true);
+                return Ok(Turn::Running(self.active() as u32));
+            }
+        }
+        for uid in std::mem::take(&mut self.later) {
+            self.levels[usize::from(self.events[uid].level)].push(uid);
+        }
+        self.apply_changes();
+        let wait = self.bounded(wait);
+        self.dispatch(wait)?;
+        self.expire();
+        self.begin_turn();
+        Ok(Turn::Running(self.active() as u32))
+    }
+
+    pub(super) fn end_turn(&mut self) {
+        self.turn.is_open = false;
+        self.remove_spent();
+        self.running = None;
+        self.continued = false;
+    }
+
+    fn take_end(&mut self) -> Option<End> {
+        match (std::mem::take(&mut self.broken), std::mem::take(&mut self.exit)) {
+            (true, _) => Some(End::Break),
+            (false, true) => Some(End::Exit),
+            (false, false) => None,
+        }
+    }
+
+    fn queue_watchers(&mut self, kind: Kind) {
+        for uid in self.existing() {
+            let event = &self.events[uid];
+            if event.registered && event.spec.kind == kind && !self.add_bits(uid, Ready::empty()) {
+                self.front.push(uid);
+            }
+        }
+    }
+
+    fn bounded(&mut self, wait: Wait) -> Wait {
+        if self.active() > 0 || wait == Wait::Poll {
+            return Wait::Poll;
+        }
+        let timer = self.settle().map(|deadline| deadline.saturating_add(self.slack));
+        let asked = if let Wait::Until(point) = wait { Some(point.as_nanos()) } else { None };
+        match [timer, self.exit_at, asked].into_iter().flatten().min() {
+            None | Some(u64::MAX) => Wait::Forever,
+            Some(first) => Wait::Until(Instant::from_nanos(first)),
+        }
+    }
+
+    fn dispatch(&mut self, wait: Wait) -> Result<(), ManualError> {
+        self.clock_is_current = false;
+        self.tally.waits += 1;
+        if super::world::counted_down(&mut self.world.fail_waits) {
+            return Err(ManualError::Refused);
+        }
+        let plans = std::mem::take(&mut self.world.plans);
+        let woken = std::mem::take(&mut self.world.woken);
+        let mut found = woken || !plans.is_empty();
+        for at in 0..self.world.signals.len() {
+            let (signum, arrivals) = self.world.signals[at];
+            if arrivals > 0 {
+                found = true;
+                self.world.signals[at].1 = 0;
+                for uid in self.signalled(signum, arrivals) {
+                    self.queue(uid, Ready::SIGNAL);
+                }
+            }
+        }
+        for (registration, ready) in self.world.reports() {
+            found = true;
+            self.report(registration, ready);
+        }
+        if let (Wait::Until(point), false) = (wait, found) {
+            self.world.now = self.world.now.max(point.as_nanos());
+        }
+        let mut rebuild = false;
+        for plan in plans {
+            match plan {
+                call::World::Fail(fd) => self.fail(fd),
+                call::World::ReportFd(fd, ready) => self.report_fd(fd, ready),
+                call::World::ReportStale(_) => self.tally.stale += self.world.stale_registrations().len() as u64,
+                _ => rebuild = true,
+            }
+        }
+        if rebuild {
+            self.tally.rebuilds += 1;
+            self.reinit()?;
+        }
+        Ok(())
+    }
+
+    fn begin_turn(&mut self) {
+        self.tally.turns += 1;
+        self.queue_watchers(Kind::Check);
+        self.note_active();
+        let number = self.turn.number;
+        self.turn = Quota { number, is_open: true, left: self.hand_out_bound(), ..Quota::default() };
+        self.next_level();
+        self.turn.until = self.limits.interval.map(|interval| self.fresh_now().saturating_add(nanos(interval)));
+    }
+
+    fn hand_out_bound(&self) -> u32 {
+        self.limits.hand_outs.map_or(1_024, std::num::NonZeroU32::get)
+    }
+
+    /// Chooses the level to serve: the most urgent that has not had its share.
+    fn next_level(&mut self) -> bool {
+        let turn = &mut self.turn;
+        if !std::mem::take(&mut turn.exempt) && turn.left <= turn.kept {
+            turn.closed = turn.level + 1;
+        }
+        let busy: Vec<u8> = (0u8..).zip(&self.levels).filter(|(_, queue)| !queue.is_empty()).map(|(l, _)| l).collect();
+        let Some(level) = busy.iter().copied().find(|level| *level >= turn.closed) else { return false };
+        let is_second = self.fairness == Fairness::Strict && turn.has_served && level > turn.level;
+        if turn.left == 0 || is_second {
+            return false;
+        }
+        (turn.has_served, turn.level) = (true, level);
+        let behind = busy.iter().filter(|other| **other > level).count() as u32;
+        turn.kept = match self.fairness {
+            Fairness::Fair if behind > 0 => behind.max(turn.left / 4).min(turn.left - 1),
+            _ => 0,
+        };
+        if level < self.limits.from_priority {
+            (turn.exempt, turn.kept) = (true, 0);
+        }
+        true
+    }
+
+    /// The next event of the level that is served, or of the next one.
+    fn take_next(&mut self) -> Option<Uid> {
+        loop {
+            let turn = &mut self.turn;
+            let queue = self.levels.get_mut(usize::from(turn.level)).filter(|queue| !queue.is_empty());
+            if let (Some(queue), true) = (queue, turn.exempt || turn.left > turn.kept) {
+                turn.left -= u32::from(!turn.exempt);
+                return Some(queue.remove(0));
+            }
+            if !self.next_level() {
+                return None;
+            }
+        }
+    }
+
+    fn remove_spent(&mut self) {
+        if std::mem::take(&mut self.spent) {
+            if let Some(uid) = self.running.filter(|uid| self.events[*uid].exists) {
+                self.remove(uid);
+            }
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Handed> {
+        self.remove_spent();
+        self.running = None;
+        if self.broken || self.continued {
+            return None;
+        }
+        let uid = if !self.front.is_empty() {
+            self.front.remove(0)
+        } else if self.preparing || !self.turn.is_open {
+            return None;
+        } else {
+            let uid = self.take_next()?;
+            self.tally.handed_out += 1;
+            if self.turn.until.is_some_and(|until| self.fresh_now() >= until) {
+                self.turn.is_open = false;
+            }
+            uid
+        };
+        self.events[uid].handed_out_in = self.turn.number;
+        let ready = self.events[uid].ready;
+        let count = self.hand_out(uid, ready);
+        self.running = Some(uid);
+        Some(Handed { uid, ready, count })
+    }
+
+    /// Brings an event to the state that its handler finds it in. Says how many occurrences the hand-out stands for.
+    fn hand_out(&mut self, uid: Uid, ready: Ready) -> u32 {
+        let mut count = std::mem::take(&mut self.events[uid].arrivals).max(1);
+        self.spent = self.events[uid].spec.once;
+        if !self.events[uid].spec.persist {
+            self.disarm(uid);
+        } else if self.events[uid].timed {
+            if ready.contains(Ready::TIMEOUT) && !self.is_armed(uid) {
+                count = self.next_period(uid);
+            } else {
+                let now = self.now();
+                self.restart(uid, now);
+            }
+        }
+        count
+    }
+}
+
+fn nanos(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

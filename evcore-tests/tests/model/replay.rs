@@ -1,0 +1,324 @@
+//! Carries out on a base what the reference has foretold, and compares.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evcore::{Event, EventBase, EventId, Instant, Interest, Mode, Occurrence, Ready, Rejected, Storage, WakeFlag};
+
+use crate::call::{Call, FDS, Handed, Kind, Outcome, Seen, Snapshot, Spec, Step, Tally, Target, Uid};
+use crate::stage::Stage;
+
+type Base<S> = EventBase<Stage, S, Data>;
+
+/// The data of an event, which counts how often it is dropped.
+struct Data {
+    uid: Uid,
+    drops: Rc<RefCell<Vec<u8>>>,
+}
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        self.drops.borrow_mut()[self.uid] += 1;
+    }
+}
+
+/// A difference: the step at which it showed, and what it is.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) at: usize,
+    pub(crate) what: String,
+}
+
+struct Replay<'s> {
+    steps: &'s [Step],
+    at: usize,
+    /// By uid, where it came to exist.
+    ids: Vec<Option<EventId>>,
+    drops: Rc<RefCell<Vec<u8>>>,
+    difference: Option<Difference>,
+}
+
+/// Replays the steps on a new base; answers the first difference.
+pub(crate) fn replay<S: Storage>(steps: &[Step], flag: &'static WakeFlag) -> Result<(), Difference> {
+    let drops = Rc::new(RefCell::new(Vec::new()));
+    let mut replay = Replay { steps, at: 0, ids: Vec::new(), drops: Rc::clone(&drops), difference: None };
+    let mut base = Base::<S>::new(Stage::new(flag));
+    replay.go_on(&mut base);
+    if let Some(difference) = replay.difference {
+        return Err(difference);
+    }
+    drop(base);
+    if drops.borrow().iter().any(|drops| *drops != 1) {
+        let what = format!("with the base gone, data was dropped {:?} times", drops.borrow());
+        return Err(Difference { at: steps.len(), what });
+    }
+    Ok(())
+}
+
+impl Replay<'_> {
+    /// Up to where the handler of `run` is left, or the end.
+    fn go_on<S: Storage>(&mut self, base: &mut Base<S>) {
+        while let Some(Step { call, .. }) = self.steps.get(self.at) {
+            match *call {
+                _ if self.difference.is_some() => return,
+                Call::Enter | Call::RunEnds => return,
+                Call::Run(mode) => self.run(base, mode),
+                call => {
+                    let outcome = self.call(base, call);
+                    self.compare(base, outcome);
+                }
+            }
+        }
+    }
+
+    fn run<S: Storage>(&mut self, base: &mut Base<S>, mode: Mode) {
+        self.at += 1;
+        let end = base.run(mode, |base, occurrence| {
+            if self.difference.is_none() {
+                self.enter(base, occurrence);
+            }
+            if self.difference.is_some() {
+                base.loop_break();
+            }
+        });
+        if self.difference.is_none() {
+            match self.steps.get(self.at).map(|step| step.call) {
+                Some(Call::RunEnds) => self.compare(base, end.map_or_else(Outcome::Failed, Outcome::Ended)),
+                _ => self.differs(format!("run ends with {end:?}, too early")),
+            }
+        }
+    }
+
+    fn enter<S: Storage>(&mut self, base: &mut Base<S>, occurrence: Occurrence) {
+        let Occurrence { id, ready, count, .. } = occurrence;
+        let Some(uid) = base.get(id).map(|data| data.uid) else {
+            return self.differs(format!("handed out {id:?}, which does not exist"));
+        };
+        if self.steps.get(self.at).is_none_or(|step| step.call != Call::Enter) {
+            return self.differs(format!("handed out event {uid} for {ready:?}, which was not foretold"));
+        }
+        self.compare(base, Outcome::Handed(Some(Handed { uid, ready, count })));
+        self.go_on(base);
+    }
+
+    fn compare<S: Storage>(&mut self, base: &Base<S>, outcome: Outcome) {
+        let Some(step) = self.steps.get(self.at) else { return };
+        if outcome != step.outcome {
+            return self.differs(format!("answer: {outcome:?}\n  right: {:?}", step.outcome));
+        }
+        if !base.check() {
+            return self.differs("the columns do not agree".into());
+        }
+        let seen = self.look(base);
+        match &step.seen {
+            Some(right) if seen != *right => {
+                let what = unlike(&format!("{seen:#?}"), &format!("{right:#?}"));
+                self.differs(what);
+            }
+            _ => self.at += 1,
+        }
+    }
+
+    fn differs(&mut self, what: String) {
+        self.difference = self.difference.take().or(Some(Difference { at: self.at, what }));
+    }
+
+    fn id(&self, target: Target) -> EventId {
+        let nobody = EventId::from_bits(u64::MAX).expect("its generation is not zero");
+        match target {
+            // One that never came to exist is as foreign as any.
+            Target::Event(uid) => self.ids[uid].unwrap_or(nobody),
+            Target::Nobody(bits) => EventId::from_bits(bits).unwrap_or(nobody),
+        }
+    }
+
+    fn data(&mut self, uid: Uid) -> Data {
+        assert_eq!(uid, self.ids.len());
+        self.ids.push(None);
+        self.drops.borrow_mut().push(0);
+        Data { uid, drops: Rc::clone(&self.drops) }
+    }
+
+    fn created(
+        &mut self,
+        uid: Uid,
+        result: Result<EventId, Rejected<Data, evcore::ManualError>>,
+    ) -> Outcome {
+        match result {
+            Ok(id) => {
+                if self.ids.contains(&Some(id)) {
+                    self.differs(format!("the id {id:?} is given twice"));
+                }
+                self.ids[uid] = Some(id);
+                Outcome::Done
+            }
+            Err(Rejected { error, data }) => Outcome::Rejected(error, data.uid),
+        }
+    }
+
+    fn call<S: Storage>(&mut self, base: &mut Base<S>, call: Call) -> Outcome {
+        let done = |result: Result<(), _>| result.map_or_else(Outcome::Refused, |()| Outcome::Done);
+        match call {
+            Call::Create(uid, spec) => {
+                let data = self.data(uid);
+                let result = base.create(event(&spec), data);
+                return self.created(uid, result);
+            }
+            Call::Start { uid, spec, timeout, short } => {
+                let data = self.data(uid);
+                let result = start(base, &spec, timeout, short, data);
+                return self.created(uid, result);
+            }
+            Call::Add(target, timeout) => done(base.add(self.id(target), timeout.map(duration))),
+            Call::AddAt(target, point) => done(base.add_at(self.id(target), Instant::from_nanos(point))),
+            Call::Modify(target, interest) => done(base.modify(self.id(target), interest)),
+            Call::ReplaceFd(target, fd) => done(base.replace_fd(self.id(target), fd)),
+            Call::PauseFor(target, pause) => done(base.pause_for(self.id(target), duration(pause))),
+            Call::RemoveTimer(target) => done(base.remove_timer(self.id(target))),
+            Call::Activate(target, ready) => done(base.activate(self.id(target), ready)),
+            Call::Again(target) => done(base.again(self.id(target))),
+            Call::Del(target) => done(base.del(self.id(target))),
+            Call::Remove(target) => Outcome::Data(base.remove(self.id(target)).map(|data| data.uid)),
+            Call::SetPriority(target, priority) => done(base.set_priority(self.id(target), priority)),
+            Call::SetPriorities(count) => done(base.set_priorities(count)),
+            Call::Now => Outcome::Time(base.now()),
+            Call::UpdateNow => Outcome::Time(base.update_now()),
+            Call::Reinit => base.reinit().map_or_else(Outcome::Failed, |()| Outcome::Done),
+            Call::Poll(wait) => base.poll(wait).map_or_else(Outcome::Failed, Outcome::Turn),
+            Call::Next => {
+                let fired = base.next_active();
+                Outcome::Handed(fired.map(|fired| Handed { uid: fired.data.uid, ready: fired.ready, count: fired.count }))
+            }
+            plain => {
+                simply(base, plain);
+                Outcome::Done
+            }
+        }
+    }
+
+    fn look<S: Storage>(&self, base: &Base<S>) -> Snapshot {
+        let mut events: Vec<Seen> = base.iter().map(|(id, data)| see(base, id, data.uid)).collect();
+        events.sort_unstable_by_key(|seen| seen.uid);
+        let (counts, max, stats) = (base.counts(), base.max_counts(), base.stats());
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Snapshot {
+            events,
+            counts: [counts.events, counts.pending, counts.active],
+            max_counts: [max.events, max.pending, max.active],
+            tally: Tally {
+                turns: stats.turns,
+                waits: stats.waits,
+                handed_out: stats.handed_out,
+                expired: stats.expired,
+                changes: stats.changes,
+                refused: stats.refused,
+                stale: stats.stale,
+                rebuilds: stats.rebuilds,
+                lateness: nanos(stats.lateness),
+                lateness_max: nanos(stats.lateness_max),
+            },
+            next_deadline: base.next_deadline().map(Instant::as_nanos),
+            is_empty: base.is_empty(),
+            running: base.running_event().and_then(|id| base.get(id)).map(|data| data.uid),
+            priorities: base.priorities(),
+            watched: FDS.map(|fd| base.backend().watched(fd)),
+            drops: self.drops.borrow().clone(),
+        }
+    }
+}
+
+fn see<S: Storage>(base: &Base<S>, id: EventId, uid: Uid) -> Seen {
+    let pending = base.pending(id).expect("it exists");
+    assert!(base.contains(id) && base.get(id).is_some_and(|data| data.uid == uid));
+    Seen {
+        uid,
+        registered: pending.registered,
+        remaining: pending.remaining.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX)),
+        deadline: pending.deadline.map(Instant::as_nanos),
+        active: pending.active,
+        priority: base.priority(id).expect("it exists"),
+        fd: base.fd(id),
+        interest: base.interest(id),
+        signum: base.signum(id),
+    }
+}
+
+fn simply<S: Storage>(base: &mut Base<S>, call: Call) {
+    match call {
+        Call::ActivateFd(fd, ready) => base.activate_fd(fd, ready),
+        Call::ActivateSignal(signum) => base.activate_signal(signum),
+        Call::SetLimits(limits) => base.set_limits(limits),
+        Call::SetFairness(fairness) => base.set_fairness(fairness),
+        Call::SetSlack(slack) => base.set_slack(duration(slack)),
+        Call::ClearMaxCounts => base.clear_max_counts(),
+        Call::LoopExit => base.loop_exit(),
+        Call::LoopExitAfter(delay) => base.loop_exit_after(duration(delay)),
+        Call::LoopBreak => base.loop_break(),
+        Call::LoopContinue => base.loop_continue(),
+        Call::World(world) => base.backend_mut().happens(world),
+        other => unreachable!("{other:?}"),
+    }
+}
+
+fn event(spec: &Spec) -> Event<u32> {
+    let mut event = match spec.kind {
+        Kind::Io(fd, interest) => Event::io(fd, interest),
+        Kind::Signal(signum) => Event::signal(signum),
+        Kind::Timer => Event::timer(),
+        Kind::Prepare => Event::prepare(),
+        Kind::Check => Event::check(),
+    };
+    if spec.once {
+        event = event.once();
+    }
+    if spec.persist {
+        event = event.persist();
+    }
+    if spec.background {
+        event = event.background();
+    }
+    if let Some(priority) = spec.priority {
+        event = event.priority(priority);
+    }
+    event.missed(spec.missed)
+}
+
+/// The methods made for one kind of event are these.
+fn start<S: Storage>(
+    base: &mut Base<S>,
+    spec: &Spec,
+    timeout: Option<u64>,
+    short: bool,
+    data: Data,
+) -> Result<EventId, Rejected<Data, evcore::ManualError>> {
+    let plain = Spec { kind: spec.kind, persist: spec.persist, once: false, background: false, priority: None, ..*spec };
+    let is_plain = *spec == plain && spec.missed == evcore::Missed::Skip;
+    match (spec.kind, spec.persist, timeout) {
+        _ if !short || !is_plain => base.start(event(spec), timeout.map(duration), data),
+        (Kind::Io(fd, interest), true, None) => base.insert(fd, interest, data),
+        (Kind::Timer, false, Some(delay)) => base.insert_timer(duration(delay), data),
+        (Kind::Timer, true, Some(period)) => base.insert_interval(duration(period), data),
+        (Kind::Signal(signum), true, None) => base.insert_signal(signum, data),
+        _ => base.start(event(spec), timeout.map(duration), data),
+    }
+}
+
+fn duration(nanos: u64) -> Duration {
+    if nanos == u64::MAX { Duration::MAX } else { Duration::from_nanos(nanos) }
+}
+
+/// The lines in which two things differ, that are printed alike.
+fn unlike(seen: &str, right: &str) -> String {
+    let mut what = String::new();
+    for (at, line) in seen.lines().enumerate() {
+        let other = right.lines().nth(at).unwrap_or("nothing");
+        if line != other {
+            what += &format!("seen:  {}\nright: {}\n", line.trim(), other.trim());
+        }
+    }
+    what + &format!("all that is seen: {seen}\nall that is right: {right}")
+}
+
+#[allow(dead_code)]
+fn unused(_: Interest, _: Ready) {}

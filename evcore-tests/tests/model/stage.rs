@@ -1,0 +1,179 @@
+//! `Manual`, with the faults that it cannot show by itself.
+
+use evcore::{
+    EventOp, FdInfos, Features, Instant, Interest, Manual, ManualError, Modified, Ready, SignalOp, Sink, Token, Wait,
+    WakeFlag,
+};
+
+use crate::call::World;
+
+/// How often a base may wait in one program: a loop that waits without end and finds nothing is a failure.
+const WAITS: u32 = 20_000;
+
+/// The backend of the model test: [`Manual`], which can also fail to wait, lose descriptors, and report nonsense.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    manual: Manual,
+    flag: &'static WakeFlag,
+    fail_waits: u32,
+    fail_reinits: u32,
+    replace: u32,
+    /// For the next wait.
+    plans: Vec<World>,
+    /// The token of each registration, and all that there have been.
+    current: Vec<(u32, Token)>,
+    given: Vec<Token>,
+}
+
+impl Stage {
+    pub(crate) fn new(flag: &'static WakeFlag) -> Self {
+        flag.take();
+        Self {
+            manual: Manual::new().with_flag(flag),
+            flag,
+            fail_waits: 0,
+            fail_reinits: 0,
+            replace: 0,
+            plans: Vec::new(),
+            current: Vec::new(),
+            given: Vec::new(),
+        }
+    }
+
+    pub(crate) fn watched(&self, fd: u32) -> Option<Interest> {
+        self.manual.watched(fd)
+    }
+
+    pub(crate) fn happens(&mut self, world: World) {
+        match world {
+            World::SetReady(fd, ready) => assert!(self.manual.set_ready(fd, ready)),
+            World::Raise(signum) => self.manual.raise(signum),
+            World::Wake => self.flag.wake(),
+            World::Advance(nanos) => self.manual.advance(std::time::Duration::from_nanos(nanos)),
+            World::SetNow(nanos) => self.manual.set_now(Instant::from_nanos(nanos)),
+            World::Refuse(count) => self.manual.refuse(count),
+            World::SetBatch(batch) => self.manual.set_batch(batch),
+            World::FailWaits(count) => self.fail_waits = count,
+            World::FailReinits(count) => self.fail_reinits = count,
+            World::Replace(count) => self.replace = count,
+            World::Fail(_) | World::ReportFd(..) | World::ReportStale(_) | World::Rebuild => self.plans.push(world),
+        }
+    }
+
+    fn note(&mut self, fd: u32, token: Token) {
+        self.current.retain(|(number, _)| *number != fd);
+        self.current.push((fd, token));
+        if !self.given.contains(&token) {
+            self.given.push(token);
+        }
+    }
+}
+
+fn counted_down(count: &mut u32) -> bool {
+    let any = *count > 0;
+    *count = count.saturating_sub(1);
+    any
+}
+
+impl EventOp for Stage {
+    type Fd = u32;
+    type FdInfo = ();
+    type Error = ManualError;
+
+    fn name(&self) -> &'static str {
+        self.manual.name()
+    }
+
+    fn features(&self) -> Features {
+        self.manual.features()
+    }
+
+    fn now(&self) -> Instant {
+        self.manual.now()
+    }
+
+    fn add(
+        &mut self,
+        fd: u32,
+        token: Token,
+        interest: Interest,
+        infos: &mut impl FdInfos<()>,
+    ) -> Result<(), ManualError> {
+        assert!(infos.info(token).is_some(), "the core adds a registration that it does not know");
+        self.current.retain(|(number, _)| *number != fd);
+        EventOp::add(&mut self.manual, fd, token, interest, infos)?;
+        self.note(fd, token);
+        Ok(())
+    }
+
+    fn modify(
+        &mut self,
+        fd: u32,
+        token: Token,
+        old: Interest,
+        new: Interest,
+        infos: &mut impl FdInfos<()>,
+    ) -> Result<Modified, ManualError> {
+        assert_eq!(self.watched(fd), Some(old), "the core changes what it has not registered");
+        assert!(!new.is_empty());
+        self.manual.modify(fd, token, old, new, infos)?;
+        self.note(fd, token);
+        Ok(if counted_down(&mut self.replace) { Modified::Replaced } else { Modified::Kept })
+    }
+
+    fn del(&mut self, fd: u32, token: Token, old: Interest, infos: &mut impl FdInfos<()>) {
+        assert_eq!(self.watched(fd), Some(old), "the core ends what it has not registered");
+        self.current.retain(|(number, _)| *number != fd);
+        self.manual.del(fd, token, old, infos);
+    }
+
+    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
+        assert!(self.manual.waits() < WAITS, "the loop spins");
+        if counted_down(&mut self.fail_waits) {
+            return Err(ManualError::Refused);
+        }
+        let plans = std::mem::take(&mut self.plans);
+        // What else is found ends a wait, too.
+        self.manual.dispatch(if plans.is_empty() { wait } else { Wait::Poll }, sink)?;
+        for plan in plans {
+            match plan {
+                World::Fail(fd) => {
+                    if let Some((_, token)) = self.current.iter().find(|(number, _)| *number == fd) {
+                        sink.failed(*token);
+                    }
+                }
+                World::ReportFd(fd, ready) => {
+                    sink.ready_fd(fd, ready);
+                }
+                World::ReportStale(ready) => {
+                    for token in &self.given {
+                        if self.current.iter().all(|(_, current)| current != token) {
+                            assert!(!sink.ready(*token, ready), "a registration that has ended");
+                        }
+                    }
+                }
+                World::Rebuild => sink.rebuild(),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn reinit(&mut self) -> Result<(), ManualError> {
+        if counted_down(&mut self.fail_reinits) {
+            return Err(ManualError::Refused);
+        }
+        self.current.clear();
+        self.manual.reinit()
+    }
+
+    fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = ManualError>> {
+        self.manual.signals()
+    }
+}
+
+/// What an fd can be ready for.
+pub(crate) fn readiness(bits: u8) -> Ready {
+    let all = [Ready::READ, Ready::WRITE, Ready::PRIORITY, Ready::CLOSED, Ready::ERROR, Ready::HANGUP];
+    all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect()
+}

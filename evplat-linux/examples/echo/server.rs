@@ -1,0 +1,184 @@
+//! A TCP echo server: one thread, any number of connections.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use evcore::{Event, EventBase, EventId, EventOp, Fd, Growable, Interest, Missed, Ready, Wait};
+
+use crate::options::Options;
+
+/// How many connections are accepted in one go, before the others have their turn again.
+const ACCEPTS: usize = 64;
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How much is read at once, and so the most that is kept for a client that does not read.
+const BUFFER: usize = 64 * 1024;
+
+/// What an event of the server is there for.
+enum Task {
+    Listener,
+    Connection(Connection),
+    Figures,
+    Stop,
+}
+
+/// The server. `B` is what it runs on; one that needs epoll alone has an `evplat_linux::EventBase<Task>`, and no `B`.
+pub(crate) struct Server<B: EventOp> {
+    base: EventBase<B, Growable, Task>,
+    listener: TcpListener,
+    idle: Duration,
+    /// What is read goes here first, for all connections.
+    buffer: Vec<u8>,
+    totals: Totals,
+}
+
+#[derive(Default)]
+struct Totals {
+    accepted: u64,
+    closed: u64,
+    refused: u64,
+    pauses: u64,
+    bytes: u64,
+    /// Events handed out when the figures were last printed.
+    events: u64,
+}
+
+impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
+    /// Listens, and says where.
+    pub(crate) fn new(backend: B, options: &Options) -> io::Result<Self> {
+        let listener = TcpListener::bind(options.address)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", options.address)))?;
+        listener.set_nonblocking(true)?;
+        let mut base = EventBase::new(backend);
+        base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
+        base.insert_signal(libc::SIGINT, Task::Stop)?;
+        base.insert_signal(libc::SIGTERM, Task::Stop)?;
+        if !options.quiet {
+            base.insert_interval(Duration::from_secs(1), Task::Figures)?;
+        }
+        writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+        io::stdout().flush()?;
+        Ok(Self { base, listener, idle: options.idle, buffer: vec![0; BUFFER], totals: Totals::default() })
+    }
+
+    /// Serves until it is told to stop by SIGINT or SIGTERM.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        while self.base.poll(Wait::Forever).map_err(Into::into)?.is_running() {
+            while let Some(fired) = self.base.next_active() {
+                let (id, ready, count) = (fired.id, fired.ready, fired.count);
+                match fired.data {
+                    Task::Listener => self.accept(id)?,
+                    // An error, or its time was up and nothing else was found.
+                    Task::Connection(_) if ready.contains(Ready::ERROR) || ready == Ready::TIMEOUT => self.close(id),
+                    Task::Connection(connection) => match connection.serve(&mut self.buffer, &mut self.totals) {
+                        Ok(Some(interest)) if self.base.modify(id, interest).is_ok() => {}
+                        _ => self.close(id),
+                    },
+                    Task::Figures => self.print_figures(count),
+                    Task::Stop => self.base.loop_exit(),
+                }
+            }
+        }
+        self.print_summary()
+    }
+
+    fn accept(&mut self, id: EventId) -> io::Result<()> {
+        for _ in 0..ACCEPTS {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.open(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+                // No descriptor is left (EMFILE, ENFILE), or no memory. The connection stays in the kernel's queue, and the
+                // listener would be reported at once again, and again: it is left alone for a while.
+                Err(_) => {
+                    self.totals.pauses += 1;
+                    self.base.pause_for(id, PAUSE)?;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Watches a connection, until it ends or nothing has happened on it for too long. One that cannot be watched is closed.
+    fn open(&mut self, stream: TcpStream) {
+        let event = Event::io(Fd::of(&stream), Interest::READ).persist().missed(Missed::Delay);
+        let is_prepared = stream.set_nonblocking(true).is_ok();
+        let task = Task::Connection(Connection { stream, backlog: Vec::new() });
+        match is_prepared && self.base.start(event, Some(self.idle), task).is_ok() {
+            true => self.totals.accepted += 1,
+            false => self.totals.refused += 1,
+        }
+    }
+
+    fn close(&mut self, id: EventId) {
+        self.base.remove(id);
+        self.totals.closed += 1;
+    }
+
+    fn print_figures(&mut self, seconds: u32) {
+        let (stats, totals) = (self.base.stats(), &mut self.totals);
+        let events = stats.handed_out.saturating_sub(totals.events) / u64::from(seconds.max(1));
+        totals.events = stats.handed_out;
+        // Whether anyone reads them is no concern of the server.
+        let _ = writeln!(
+            io::stderr(),
+            "{} connections, {} bytes, {events} events/s, {} turns, largest lateness {:?}",
+            totals.accepted - totals.closed,
+            totals.bytes,
+            stats.turns,
+            stats.lateness_max,
+        );
+    }
+
+    fn print_summary(&self) -> io::Result<()> {
+        let (stats, Totals { accepted, refused, pauses, bytes, .. }) = (self.base.stats(), &self.totals);
+        writeln!(
+            io::stdout(),
+            "served {accepted} connections, {bytes} bytes, {} events in {} turns, largest lateness {:?}; \
+             refused {refused}, paused {pauses} times",
+            stats.handed_out,
+            stats.turns,
+            stats.lateness_max,
+        )
+    }
+}
+
+/// A client, and what has been read from it but could not be written back yet.
+///
+/// While there is such a backlog nothing more is read: the client that does not read its echo cannot send either, for long.
+struct Connection {
+    stream: TcpStream,
+    backlog: Vec<u8>,
+}
+
+impl Connection {
+    /// Moves bytes, and says what to wait for next; `None` at the end of the connection.
+    ///
+    /// It reads and writes once. What is left to do is reported again, after the other connections.
+    fn serve(&mut self, buffer: &mut [u8], totals: &mut Totals) -> io::Result<Option<Interest>> {
+        let written;
+        if self.backlog.is_empty() {
+            let Some(len) = moved(self.stream.read(buffer))? else { return Ok(Some(Interest::READ)) };
+            if len == 0 {
+                return Ok(None);
+            }
+            written = moved(self.stream.write(&buffer[..len]))?.unwrap_or(0);
+            self.backlog.extend_from_slice(&buffer[written..len]);
+        } else {
+            written = moved(self.stream.write(&self.backlog))?.unwrap_or(0);
+            self.backlog = self.backlog.split_off(written);
+        }
+        totals.bytes += written as u64;
+        Ok(Some(if self.backlog.is_empty() { Interest::READ } else { Interest::WRITE }))
+    }
+}
+
+/// How many bytes were moved; `None` when it was not the time for it.
+fn moved(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        other => other.map(Some),
+    }
+}

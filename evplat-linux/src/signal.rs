@@ -1,0 +1,18 @@
+//! Watching signals, through the process's one registry.
+
+use evcore::{SignalOp, Signum};
+use evplat_posix::Error;
+
+use crate::epoll::Epoll;
+
+impl SignalOp for Epoll {
+    type Error = Error;
+
+    fn add(&mut self, signum: Signum) -> Result<(), Error> {
+        self.with_doorbell(|interrupts| interrupts.add(signum))
+    }
+
+    fn del(&mut self, signum: Signum) {
+        self.bell_mut().interrupts.del(signum);
+    }
+}

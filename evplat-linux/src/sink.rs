@@ -1,0 +1,80 @@
+//! For the tests: a sink that writes down what it is told.
+
+use evcore::{EventOp, Fd, FdInfos, Ready, Signum, Sink, Token, Wait};
+
+use crate::epoll::Epoll;
+
+/// What one or more dispatches have put into the sink.
+#[derive(Default, Debug)]
+pub(crate) struct Found {
+    pub(crate) ready: Vec<(u64, Ready)>,
+    pub(crate) signals: Vec<(Signum, u32)>,
+    pub(crate) rebuilds: u32,
+    /// Tokens whose registrations have ended.
+    pub(crate) ended: Vec<u64>,
+}
+
+impl Found {
+    /// What a dispatch finds.
+    pub(crate) fn of(epoll: &mut Epoll, wait: Wait) -> Self {
+        let mut found = Self::default();
+        epoll.dispatch(wait, &mut found).unwrap();
+        found.take_from(epoll);
+        found
+    }
+
+    /// What a dispatch has left in the buffer.
+    pub(crate) fn take_from(&mut self, epoll: &mut Epoll) {
+        while let Some((token, ready)) = epoll.take_ready() {
+            if token != Token::NONE {
+                self.ready(token, ready);
+            }
+        }
+    }
+
+    /// What a dispatch that does not wait finds ready, in the order of the tokens.
+    pub(crate) fn now(epoll: &mut Epoll) -> Vec<(u64, Ready)> {
+        let mut ready = Self::of(epoll, Wait::Poll).ready;
+        ready.sort_by_key(|(token, _)| *token);
+        ready
+    }
+}
+
+impl Sink<Fd> for Found {
+    fn ready(&mut self, token: Token, ready: Ready) -> bool {
+        if self.ended.contains(&token.to_bits()) {
+            return false;
+        }
+        self.ready.push((token.to_bits(), ready));
+        true
+    }
+
+    fn ready_fd(&mut self, _: Fd, _: Ready) -> bool {
+        unreachable!("epoll keeps tokens")
+    }
+
+    fn failed(&mut self, _: Token) {
+        unreachable!("epoll refuses at once")
+    }
+
+    fn signal(&mut self, signum: Signum, count: u32) {
+        self.signals.push((signum, count));
+    }
+
+    fn rebuild(&mut self) {
+        self.rebuilds += 1;
+    }
+}
+
+/// What a backend without data of its own is given.
+pub(crate) struct NoInfos;
+
+impl FdInfos<()> for NoInfos {
+    fn info(&mut self, _: Token) -> Option<&mut ()> {
+        None
+    }
+}
+
+pub(crate) fn token(bits: u64) -> Token {
+    Token::from_bits(bits)
+}

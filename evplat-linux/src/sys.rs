@@ -1,0 +1,298 @@
+//! The system calls. The only file of this crate with `unsafe` in it.
+//!
+//! # Safety
+//!
+//! Nothing here has a precondition: each function is safe, lends descriptors as `BorrowedFd` and hands new ones out as
+//! `OwnedFd`. A descriptor that is being registered comes as [`evcore::Fd`] and may be closed already; the kernel says so.
+//! Buffers are initialised before the kernel sees them, so a wrong count from it cannot uncover what was never written.
+
+use std::collections::TryReserveError;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+use evcore::Fd;
+use libc::{c_int, c_long};
+
+/// One report of the kernel: `events` and `u64`.
+pub(crate) type Report = libc::epoll_event;
+
+/// A new epoll set.
+pub(crate) fn epoll_create() -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    let answer = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    owned(answer)
+}
+
+/// A new eventfd, counting from zero.
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    let answer = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    owned(answer)
+}
+
+/// Puts `new` in place of the descriptor `old`, under the number of `old`. What `old` stood for is untouched where another
+/// process holds it too.
+pub(crate) fn replace(new: &OwnedFd, old: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes no pointer. Both numbers are open, and the owner of `old` goes on owning its number.
+    let answer = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
+    done(answer)
+}
+
+/// Registers `fd`.
+pub(crate) fn epoll_add(set: BorrowedFd<'_>, fd: Fd, events: u32, data: u64) -> io::Result<()> {
+    epoll_ctl(set, libc::EPOLL_CTL_ADD, fd, events, data)
+}
+
+/// Changes what `fd` is registered for.
+pub(crate) fn epoll_mod(set: BorrowedFd<'_>, fd: Fd, events: u32, data: u64) -> io::Result<()> {
+    epoll_ctl(set, libc::EPOLL_CTL_MOD, fd, events, data)
+}
+
+/// Ends the registration of `fd`.
+pub(crate) fn epoll_del(set: BorrowedFd<'_>, fd: Fd) -> io::Result<()> {
+    epoll_ctl(set, libc::EPOLL_CTL_DEL, fd, 0, 0)
+}
+
+fn epoll_ctl(set: BorrowedFd<'_>, operation: c_int, fd: Fd, events: u32, data: u64) -> io::Result<()> {
+    let mut event = libc::epoll_event { events, u64: data };
+    // SAFETY: `event` outlives the call, the kernel only reads it.
+    let answer = unsafe { libc::epoll_ctl(set.as_raw_fd(), operation, fd.as_raw_fd(), &raw mut event) };
+    done(answer)
+}
+
+/// What a wait has found, in a buffer whose every place has been written once: so a wrong count from the kernel uncovers
+/// old reports at worst.
+pub(crate) struct Reports {
+    found: Vec<Report>,
+    taken: usize,
+}
+
+impl Reports {
+    /// A buffer for at most `room` reports.
+    pub(crate) fn with_room(room: usize) -> Result<Self, TryReserveError> {
+        let mut found = Vec::new();
+        found.try_reserve_exact(room)?;
+        // As many as were asked for, or a few more: all of them are written.
+        found.resize(found.capacity(), Report { events: 0, u64: 0 });
+        found.clear();
+        Ok(Self { found, taken: 0 })
+    }
+
+    /// How many reports one wait may give.
+    pub(crate) fn room(&self) -> usize {
+        self.found.capacity()
+    }
+
+    /// The next report.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Report> {
+        let report = self.found.get(self.taken).copied();
+        self.taken = self.taken.wrapping_add(usize::from(report.is_some()));
+        report
+    }
+
+    /// Has the kernel fill the buffer: `wait` gets where it is and how long, and gives the kernel's answer.
+    fn fill(&mut self, wait: impl FnOnce(*mut Report, c_int) -> c_long) -> io::Result<()> {
+        self.found.clear();
+        self.taken = 0;
+        let room = c_int::try_from(self.room()).unwrap_or(c_int::MAX);
+        match usize::try_from(wait(self.found.as_mut_ptr(), room)) {
+            Ok(count) if count <= self.room() => {
+                // SAFETY: the buffer is as long, and all of it has been written, see `with_room`.
+                unsafe { self.found.set_len(count) };
+                Ok(())
+            }
+            // A count that the buffer cannot hold is an error, not a length.
+            Ok(_) => Err(io::Error::from_raw_os_error(libc::EPROTO)),
+            Err(_) => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Looks what is ready, without sleeping or without an end to the sleep.
+pub(crate) fn epoll_wait(set: BorrowedFd<'_>, reports: &mut Reports, forever: bool) -> io::Result<()> {
+    let timeout = if forever { -1 } else { 0 };
+    reports.fill(|buffer, room| {
+        // SAFETY: the buffer has room for so many reports.
+        unsafe { libc::epoll_wait(set.as_raw_fd(), buffer, room, timeout) }.into()
+    })
+}
+
+/// Waits at most `nanos` nanoseconds. Linux 5.11.
+pub(crate) fn epoll_pwait2(set: BorrowedFd<'_>, reports: &mut Reports, nanos: u64) -> io::Result<()> {
+    // The kernel's own timespec has 64-bit halves everywhere; the C library's has not on some 32-bit systems.
+    let timeout = [nanos / 1_000_000_000, nanos % 1_000_000_000];
+    let (fd, no_mask) = (set.as_raw_fd(), ptr::null::<libc::sigset_t>());
+    reports.fill(|buffer, room| {
+        // SAFETY: the buffer has room for so many reports, `timeout` outlives the call, and no signal mask is given.
+        unsafe { libc::syscall(libc::SYS_epoll_pwait2, fd, buffer, room, timeout.as_ptr(), no_mask, 0usize) }
+    })
+}
+
+/// Waits at most `nanos` nanoseconds, rounded up to milliseconds so that no timer is early, and no longer than 24 days.
+pub(crate) fn epoll_pwait(set: BorrowedFd<'_>, reports: &mut Reports, nanos: u64) -> io::Result<()> {
+    let timeout = c_int::try_from(nanos.div_ceil(1_000_000)).unwrap_or(c_int::MAX);
+    reports.fill(|buffer, room| {
+        // SAFETY: the buffer has room for so many reports, and no signal mask is given.
+        unsafe { libc::epoll_pwait(set.as_raw_fd(), buffer, room, timeout, ptr::null()) }.into()
+    })
+}
+
+fn done(answer: c_int) -> io::Result<()> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn owned(answer: c_int) -> io::Result<OwnedFd> {
+    done(answer)?;
+    // SAFETY: the kernel has just made this descriptor for us, nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(answer) })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::os::fd::AsFd;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// Runs `body` in a forked child and gives its exit status: 0 for `true`. The child is killed after 20 s.
+    pub(crate) fn in_child(body: impl FnOnce() -> bool) -> i32 {
+        // SAFETY: the child has this thread only; the C library keeps its allocator usable, and `body` takes no lock that
+        // another thread of the parent may hold.
+        match unsafe { libc::fork() } {
+            0 => {
+                // SAFETY: it takes a number.
+                unsafe { libc::alarm(20) };
+                let status = match catch_unwind(AssertUnwindSafe(body)) {
+                    Ok(true) => 0,
+                    Ok(false) => 1,
+                    Err(_) => 2,
+                };
+                // SAFETY: it ends the process and runs nothing of the parent's.
+                unsafe { libc::_exit(status) }
+            }
+            pid => {
+                assert!(pid > 0, "fork: {}", io::Error::last_os_error());
+                let mut status = 0;
+                // SAFETY: the pointer is to one number.
+                while unsafe { libc::waitpid(pid, &mut status, 0) } < 0 {
+                    assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::Interrupted);
+                }
+                if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) }
+            }
+        }
+    }
+
+    /// A pipe: the end to read from, the end to write to.
+    pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
+        let mut ends = [0; 2];
+        // SAFETY: the pointer is to two numbers.
+        let answer = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) };
+        done(answer).unwrap();
+        (owned(ends[0]).unwrap(), owned(ends[1]).unwrap())
+    }
+
+    pub(crate) fn is_cloexec(fd: &impl AsFd) -> bool {
+        // SAFETY: the descriptor is borrowed; the command takes nothing.
+        let flags = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETFD) };
+        flags >= 0 && flags & libc::FD_CLOEXEC != 0
+    }
+
+    /// Whether `fd` is readable within so many milliseconds.
+    pub(crate) fn is_readable(fd: &impl AsFd, milliseconds: c_int) -> bool {
+        let mut entry = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: the pointer is to one entry.
+        unsafe { libc::poll(&mut entry, 1, milliseconds) == 1 }
+    }
+
+    /// The numbers below 1024 that are open.
+    pub(crate) fn open_descriptors() -> Vec<c_int> {
+        // SAFETY: the command takes nothing, and a number that is not open is an error.
+        (0..1024).filter(|number| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0).collect()
+    }
+
+    /// Closes everything but the standard streams: for a child that counts its descriptors.
+    pub(crate) fn close_all() {
+        for number in 3..20_000 {
+            // SAFETY: in a child that uses nothing of what its parent had open.
+            unsafe { libc::close(number) };
+        }
+    }
+
+    /// Sets how many descriptors this process may have.
+    pub(crate) fn limit_descriptors(limit: u64) {
+        let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the pointer is to one pair of limits.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limits) }, 0);
+        assert!(limit <= limits.rlim_max, "the test needs {limit} descriptors: ulimit -Hn");
+        limits.rlim_cur = limit;
+        // SAFETY: the pointer is to one pair of limits.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limits) }, 0);
+    }
+
+    /// Sends `signum` to this thread.
+    pub(crate) fn raise(signum: c_int) {
+        // SAFETY: it takes a number.
+        assert_eq!(unsafe { libc::raise(signum) }, 0);
+    }
+
+    /// Sends one byte of urgent data.
+    pub(crate) fn send_urgent(socket: &impl AsFd) {
+        // SAFETY: the pointer is to one byte.
+        let sent = unsafe { libc::send(socket.as_fd().as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+        assert_eq!(sent, 1);
+    }
+
+    /// Sends SIGALRM to this process again and again.
+    pub(crate) fn alarm_every(microseconds: i64) {
+        let period = libc::timeval { tv_sec: 0, tv_usec: microseconds };
+        let timer = libc::itimerval { it_interval: period, it_value: period };
+        // SAFETY: the pointer is to one timer, and the old one is not asked for.
+        assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) }, 0);
+    }
+
+    /// From now on the system calls of this process with these numbers fail with `errno`: what a sandbox does.
+    pub(crate) fn refuse(calls: &[c_long], errno: c_int) {
+        let step = |code: u32, jt: usize, k: u32| libc::sock_filter {
+            code: code.try_into().unwrap(),
+            jt: jt.try_into().unwrap(),
+            jf: 0,
+            k,
+        };
+        let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+        for (index, call) in calls.iter().enumerate() {
+            let to_refusal = calls.len() - index;
+            filter.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, to_refusal, (*call).try_into().unwrap()));
+        }
+        filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW));
+        filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | errno as u32));
+        let program = libc::sock_fprog { len: filter.len().try_into().unwrap(), filter: filter.as_mut_ptr() };
+        // SAFETY: this option takes numbers.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        // SAFETY: the pointer is to a program whose steps outlive the call.
+        let answer = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
+        done(answer).unwrap();
+    }
+
+    #[test]
+    fn a_count_that_the_buffer_cannot_hold_is_an_error() {
+        let mut reports = Reports::with_room(4).unwrap();
+        let room = c_long::try_from(reports.room()).unwrap();
+        reports.fill(|_, _| 3).unwrap();
+        assert_eq!(std::iter::from_fn(|| reports.take()).count(), 3);
+        reports.fill(|_, _| room).unwrap();
+        assert_eq!(reports.fill(|_, _| room + 1).unwrap_err().raw_os_error(), Some(libc::EPROTO));
+        assert!(reports.take().is_none());
+        assert!(reports.fill(|_, _| -2).is_err());
+    }
+
+    #[test]
+    fn no_buffer_is_refused_and_not_written_to() {
+        let set = epoll_create().unwrap();
+        assert_eq!(
+            epoll_wait(set.as_fd(), &mut Reports::with_room(0).unwrap(), false).unwrap_err().raw_os_error(),
+            Some(libc::EINVAL)
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! Waking the base, by an eventfd.
+
+use std::os::fd::BorrowedFd;
+
+use evcore::{Fd, Token, Wait, Wake};
+use evplat_posix::{Doorbell, Error, Interrupts, Waker};
+
+use crate::epoll::Epoll;
+use crate::sys;
+
+/// What the kernel reports the doorbell by: nobody's token.
+const COOKIE: u64 = Token::NONE.to_bits();
+
+impl Wake for Epoll {
+    type Waker = Waker;
+
+    /// A waker of this base. The first one makes an eventfd, the others are copies.
+    ///
+    /// # Errors
+    ///
+    /// When there is no descriptor left for the eventfd, and in the child of a fork before `reinit`.
+    #[doc(alias = "evthread_make_base_notifiable")]
+    fn waker(&mut self) -> Result<Waker, Error> {
+        self.with_doorbell(Interrupts::waker)
+    }
+}
+
+/// The doorbell of a backend, and what rings it: wakers and signals.
+///
+/// An eventfd is registered edge-triggered: each ring is a report, and nobody ever has to read it. (Its counter has room for
+/// more rings than a machine can make.) Where a sandbox refuses eventfds it is a pipe, and that has to be emptied.
+#[derive(Debug)]
+pub(crate) struct Bell {
+    pub(crate) interrupts: Interrupts,
+    is_pipe: bool,
+}
+
+impl Bell {
+    /// None yet: it is made for the first waker or signal.
+    pub(crate) const fn new() -> Self {
+        Self { interrupts: Interrupts::new(eventfd), is_pipe: false }
+    }
+
+    const fn pipe() -> Self {
+        Self { interrupts: Interrupts::new(Doorbell::pipe), is_pipe: true }
+    }
+
+    /// Does what needs a doorbell, which is put into `set` when it is the first time. After an error there is none more
+    /// than before.
+    pub(crate) fn with<R>(
+        &mut self,
+        set: BorrowedFd<'_>,
+        act: impl Fn(&mut Interrupts) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        if self.interrupts.doorbell().is_some() {
+            return act(&mut self.interrupts);
+        }
+        let mut bell = Self::new();
+        let mut done = act(&mut bell.interrupts);
+        if matches!(done, Err(Error::System { operation: EVENTFD, errno: libc::ENOSYS | libc::EPERM })) {
+            bell = Self::pipe();
+            done = act(&mut bell.interrupts);
+        }
+        let done = done?;
+        bell.register(set)?;
+        *self = bell;
+        Ok(done)
+    }
+
+    /// Puts the doorbell, if there is one, into a set.
+    pub(crate) fn register(&self, set: BorrowedFd<'_>) -> Result<(), Error> {
+        let events = libc::EPOLLIN as u32 | libc::EPOLLET as u32;
+        self.interrupts.doorbell().map_or(Ok(()), |doorbell| {
+            sys::epoll_add(set, Fd::of(doorbell), events, COOKIE).map_err(Error::during("epoll_ctl"))
+        })
+    }
+
+    /// Says that the base sleeps in another loop from now on, which looks at its set: every wake has to ring.
+    pub(crate) fn sleep_elsewhere(&self) {
+        if let Some(doorbell) = self.interrupts.doorbell() {
+            if self.interrupts.prepare(Wait::Forever) == Wait::Poll {
+                doorbell.ring();
+            }
+        }
+    }
+
+    /// To be called when it was found ringing.
+    #[cold]
+    pub(crate) fn answer(&self) {
+        if self.is_pipe {
+            // Nobody else can have closed or broken it, so there is no error to tell.
+            let _ = self.interrupts.doorbell().map(Doorbell::quiet);
+        }
+    }
+}
+
+const EVENTFD: &str = "eventfd";
+
+fn eventfd() -> Result<Doorbell, Error> {
+    Doorbell::of(sys::eventfd().map_err(Error::during(EVENTFD))?)
+}

@@ -1,0 +1,1 @@
+../../../evplat-linux/examples/echo/options.rs

@@ -1,0 +1,125 @@
+//! What goes wrong between a backend and its system.
+
+use core::fmt;
+use std::io;
+
+/// What a Unix backend answers when an operation fails.
+///
+/// ```
+/// use evplat_posix::Error;
+///
+/// let error = Error::system("epoll_ctl", 9);
+/// assert_eq!(error.errno(), Some(9));
+/// assert!(error.to_string().starts_with("epoll_ctl: "));
+/// assert_eq!(std::io::Error::from(error).raw_os_error(), Some(9));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused an operation.
+    System {
+        /// The system call, or what stands for it.
+        operation: &'static str,
+        /// Why, as `<errno.h>` counts.
+        errno: i32,
+    },
+    /// This process is the child of a fork and the base is the parent's: `reinit` gives the child its own.
+    Forked,
+    /// The backend has no place for a descriptor with so high a number: `select(2)` and `FD_SETSIZE`.
+    TooLarge {
+        /// The descriptor's number.
+        number: i32,
+        /// The first number that is too large.
+        limit: usize,
+    },
+    /// The backend cannot watch for that; its features say so.
+    Unsupported,
+    /// The backend's table of fixed size is full, or there is no memory to make it longer.
+    Full,
+}
+
+impl Error {
+    /// The system refused `operation` with `errno`.
+    #[must_use]
+    pub const fn system(operation: &'static str, errno: i32) -> Self {
+        Self::System { operation, errno }
+    }
+
+    /// Makes an error of what the standard library tells of a failed `operation`: for `map_err`.
+    pub fn during(operation: &'static str) -> impl Fn(io::Error) -> Self {
+        // An error that the library made itself has no number; nothing of this crate meets one.
+        move |error| Self::system(operation, error.raw_os_error().unwrap_or(libc::EIO))
+    }
+
+    /// The system's number for it, where the system said no.
+    #[must_use]
+    pub const fn errno(&self) -> Option<i32> {
+        match self {
+            Self::System { errno, .. } => Some(*errno),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System { operation, errno } => {
+                write!(f, "{operation}: {}", io::Error::from_raw_os_error(*errno))?;
+                match *errno {
+                    libc::EMFILE => f.write_str("; close descriptors, or raise RLIMIT_NOFILE"),
+                    libc::EBADF => f.write_str("; the descriptor was closed before it was deleted"),
+                    _ => Ok(()),
+                }
+            }
+            Self::Forked => f.write_str("this process was forked: call reinit before using the base here"),
+            Self::TooLarge { number, limit } => {
+                write!(f, "select can only watch descriptors below {limit}, not {number}: use another backend")
+            }
+            Self::Unsupported => f.write_str("the backend cannot watch for that: see its features"),
+            Self::Full => f.write_str("the backend's table is full: give it the capacity of the base"),
+        }
+    }
+}
+
+impl core::error::Error for Error {}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error {
+            Error::System { errno, .. } => return Self::from_raw_os_error(errno),
+            Error::Forked => io::ErrorKind::Other,
+            Error::TooLarge { .. } => io::ErrorKind::InvalidInput,
+            Error::Unsupported => io::ErrorKind::Unsupported,
+            Error::Full => io::ErrorKind::OutOfMemory,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_small_and_goes_anywhere() {
+        fn anywhere<T: core::error::Error + Send + Sync + Copy + 'static>() {}
+        anywhere::<Error>();
+        assert!(size_of::<Error>() <= 24);
+    }
+
+    #[test]
+    fn its_text_says_what_to_do() {
+        assert!(Error::Forked.to_string().contains("reinit"));
+        assert!(Error::TooLarge { number: 1500, limit: 1024 }.to_string().contains("below 1024, not 1500"));
+        assert!(Error::system("pipe", libc::EMFILE).to_string().contains("RLIMIT_NOFILE"));
+    }
+
+    #[test]
+    fn the_standard_library_keeps_the_number_or_the_error() {
+        let refused = io::Error::from(Error::during("poll")(io::Error::from_raw_os_error(libc::EINVAL)));
+        assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+        let forked = io::Error::from(Error::Forked);
+        assert_eq!(forked.get_ref().and_then(|e| e.downcast_ref::<Error>()), Some(&Error::Forked));
+    }
+}

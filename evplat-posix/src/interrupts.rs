@@ -1,0 +1,170 @@
+//! What can interrupt a wait: wakers and signals.
+
+use std::sync::Arc;
+
+use evcore::{SignalOp, Signum, Sink, Wait};
+
+use crate::doorbell::Doorbell;
+use crate::error::Error;
+use crate::signal::Signals;
+use crate::waker::{WakeState, Waker};
+
+/// The wakers and the signals of one backend, which share a doorbell. Each is made when it is first asked for, so a base
+/// that uses neither has no descriptor for them and its turns cost nothing more.
+///
+/// ```text
+///   dispatch:  wait = prepare(wait) ─▶ the system's wait, on the doorbell too ─▶ awake ─▶ report into the sink
+/// ```
+///
+/// ```
+/// use evcore::Wait;
+/// use evplat_posix::{Doorbell, Interrupts};
+///
+/// let mut interrupts = Interrupts::new(Doorbell::pipe);
+/// assert!(interrupts.doorbell().is_none());
+/// let waker = interrupts.waker()?;
+/// waker.wake();
+/// assert_eq!(interrupts.prepare(Wait::Forever), Wait::Poll);
+/// interrupts.awake();
+/// assert_eq!(interrupts.prepare(Wait::Forever), Wait::Forever);
+/// # Ok::<(), evplat_posix::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Interrupts {
+    make: fn() -> Result<Doorbell, Error>,
+    wake: Option<Arc<WakeState>>,
+    signals: Option<Signals>,
+}
+
+impl Interrupts {
+    /// None yet; `make` will make the doorbell.
+    #[must_use]
+    pub const fn new(make: fn() -> Result<Doorbell, Error>) -> Self {
+        Self { make, wake: None, signals: None }
+    }
+
+    /// A waker.
+    ///
+    /// # Errors
+    ///
+    /// When the doorbell cannot be made; nothing is left behind.
+    pub fn waker(&mut self) -> Result<Waker, Error> {
+        self.wake().map(Waker::new)
+    }
+
+    /// What to wait on, once there is a waker or a signal.
+    #[inline]
+    #[must_use]
+    pub fn doorbell(&self) -> Option<&Doorbell> {
+        self.wake.as_deref().map(WakeState::doorbell)
+    }
+
+    /// How to wait: as was asked, or not at all, because a wake has come. After it, wait on the doorbell too, and then call
+    /// [`awake`](Interrupts::awake), whatever the wait has answered.
+    #[inline]
+    #[must_use]
+    pub fn prepare(&self, wait: Wait) -> Wait {
+        match &self.wake {
+            Some(wake) if wait != Wait::Poll && !wake.prepare_sleep() => Wait::Poll,
+            _ => wait,
+        }
+    }
+
+    /// The wait is over. Answers whether a wake has come; if the loop slept, it has rung.
+    #[inline]
+    pub fn awake(&self) -> bool {
+        self.wake.as_ref().is_some_and(|wake| wake.awake())
+    }
+
+    /// Quiets the doorbell, for a backend that waits for it by level and would be woken by it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Doorbell::quiet`]: someone has closed or broken it.
+    pub fn answer(&self) -> Result<(), Error> {
+        self.doorbell().map_or(Ok(()), Doorbell::quiet)
+    }
+
+    /// Puts the signals that have arrived into `sink`.
+    #[inline]
+    pub fn report<Fd>(&mut self, sink: &mut impl Sink<Fd>) {
+        if let Some(signals) = &mut self.signals {
+            signals.drain(|signum, count| sink.signal(signum, count));
+        }
+    }
+
+    /// Gives the child of a fork its own doorbell, under the numbers of the one it shares with its parent, and forgets the
+    /// signals that came to the parent. Wakers stay valid and wake the child's base in the child.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no descriptors left; to be called again then.
+    pub fn reinit(&mut self) -> Result<(), Error> {
+        if let Some(wake) = &self.wake {
+            wake.reinit(&(self.make)()?)?;
+        }
+        self.signals.as_mut().map_or(Ok(()), Signals::reinit)
+    }
+
+    fn wake(&mut self) -> Result<Arc<WakeState>, Error> {
+        if let Some(wake) = &self.wake {
+            return Ok(Arc::clone(wake));
+        }
+        let wake = Arc::new(WakeState::new((self.make)()?));
+        self.wake = Some(Arc::clone(&wake));
+        Ok(wake)
+    }
+}
+
+impl SignalOp for Interrupts {
+    type Error = Error;
+
+    fn add(&mut self, signum: Signum) -> Result<(), Error> {
+        if let Some(signals) = &mut self.signals {
+            return signals.add(signum);
+        }
+        let is_woken = self.wake.is_some();
+        let first = self.wake().and_then(Signals::new).and_then(|mut signals| signals.add(signum).map(|()| signals));
+        match first {
+            Ok(signals) => {
+                self.signals = Some(signals);
+                Ok(())
+            }
+            Err(error) => {
+                // A doorbell that was made for this signal alone goes again.
+                self.wake = self.wake.take().filter(|_| is_woken);
+                Err(error)
+            }
+        }
+    }
+
+    fn del(&mut self, signum: Signum) {
+        if let Some(signals) = &mut self.signals {
+            signals.del(signum);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_signal_leaves_no_doorbell() {
+        let mut interrupts = Interrupts::new(Doorbell::pipe);
+        assert_eq!(interrupts.add(libc::SIGKILL), Err(Error::system("sigaction", libc::EINVAL)));
+        assert!(interrupts.doorbell().is_none());
+        let _waker = interrupts.waker().unwrap();
+        assert!(interrupts.add(0).is_err());
+        assert!(interrupts.doorbell().is_some());
+    }
+
+    #[test]
+    fn a_doorbell_that_cannot_be_made_leaves_nothing() {
+        let mut interrupts = Interrupts::new(|| Err(Error::system("pipe", libc::EMFILE)));
+        assert_eq!(interrupts.waker().unwrap_err().errno(), Some(libc::EMFILE));
+        assert_eq!(interrupts.add(libc::SIGUSR1).unwrap_err().errno(), Some(libc::EMFILE));
+        interrupts.del(libc::SIGUSR1);
+        assert!(interrupts.doorbell().is_none() && interrupts.signals.is_none());
+    }
+}

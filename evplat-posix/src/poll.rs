@@ -1,0 +1,284 @@
+//! The backend on `poll(2)`.
+
+use core::fmt;
+use std::os::fd::{AsFd, AsRawFd};
+
+use evcore::{
+    EventOp, Fd, FdInfos, Features, Growable, Instant, Interest, Modified, Ready, SignalOp, Sink, Token, Wait, Wake,
+};
+
+use crate::clock::Clock;
+use crate::doorbell::Doorbell;
+use crate::error::Error;
+use crate::fork::ForkGuard;
+use crate::interrupts::Interrupts;
+use crate::sys;
+use crate::table::{Place, Slots, Table, silence};
+use crate::waker::Waker;
+
+/// Tells that the peer has shut down its writing side, where the system has a word for that.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "illumos"))]
+const POLLRDHUP: i16 = libc::POLLRDHUP;
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "illumos")))]
+const POLLRDHUP: i16 = 0;
+
+/// What an interest is asked for as.
+const EVENTS: [(Interest, i16); 4] = [
+    (Interest::READ, libc::POLLIN),
+    (Interest::PRIORITY, libc::POLLPRI),
+    (Interest::WRITE, libc::POLLOUT),
+    (Interest::CLOSED, POLLRDHUP),
+];
+
+/// What an answer means.
+const REVENTS: [(i16, Ready); 6] = [
+    (libc::POLLIN, Ready::READ),
+    (libc::POLLPRI, Ready::PRIORITY),
+    (libc::POLLOUT, Ready::WRITE),
+    (libc::POLLERR, Ready::ERROR),
+    (libc::POLLHUP, Ready::HANGUP),
+    (POLLRDHUP, Ready::CLOSED),
+];
+
+/// A backend on `poll(2)`: for every Unix system, and any descriptor number.
+///
+/// ```text
+///   add, modify, del ──▶ table of pollfd ──poll(2)──▶ scan what is ready ──▶ sink
+///                                ▲ doorbell: wakers, signals
+/// ```
+///
+/// Each wait costs time in proportion to the number of descriptors registered: below about a hundred, or when most of them
+/// are ready, that is no slower than the alternatives. Files and other descriptors that never block are always ready.
+/// A descriptor that was closed while registered is found at the next wait: its own events are told of an error, nothing
+/// else notices, and it costs no further turns.
+///
+/// Waits are precise to the nanosecond where the system has `ppoll(2)`, else to the millisecond, rounded up.
+///
+/// ```
+/// use evcore::{EventOp, Features};
+/// use evplat_posix::Poll;
+///
+/// let poll = Poll::new()?;
+/// assert_eq!(poll.name(), "poll");
+/// assert!(poll.features().contains(Features::FILES | Features::SIGNALS));
+/// # Ok::<(), evplat_posix::Error>(())
+/// ```
+#[doc(alias = "pollops")]
+pub struct Poll<S: Slots = Growable> {
+    table: Table<S>,
+    interrupts: Interrupts,
+    clock: Clock,
+    fork: ForkGuard,
+}
+
+impl Poll {
+    /// A backend that grows with what is registered, on the monotonic clock.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_clock(Clock::Monotonic)
+    }
+}
+
+impl<S: Slots> Poll<S> {
+    /// A backend that counts by `clock`, with its table where `S` says: `Poll::<Fixed<16>>::with_clock(Clock::Monotonic)`
+    /// has room for 16 descriptors inside itself. Only wakers and signals need an allocator then.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn with_clock(clock: Clock) -> Result<Self, Error> {
+        let interrupts = Interrupts::new(Doorbell::pipe);
+        Ok(Self { table: Table::new()?, interrupts, clock, fork: ForkGuard::new()? })
+    }
+
+    /// What the system is asked for when an event waits for `interest`.
+    fn events(interest: Interest) -> Result<i16, Error> {
+        let asked = EVENTS.iter().filter(|(bit, _)| interest.contains(*bit)).fold(0, |all, (_, event)| all | event);
+        if asked == 0 || interest.contains(Interest::EDGE) { Err(Error::Unsupported) } else { Ok(asked) }
+    }
+
+    #[inline]
+    fn ready(revents: i16) -> Ready {
+        REVENTS.iter().filter(|(event, _)| revents & event != 0).fold(Ready::empty(), |all, (_, bit)| all | *bit)
+    }
+
+    fn report(&mut self, found: usize, sink: &mut impl Sink<Fd>) {
+        self.table.scan(found, |entry, token| {
+            let revents = entry.revents;
+            if revents == 0 {
+                return 0;
+            }
+            if revents & libc::POLLNVAL != 0 {
+                silence(entry);
+                sink.failed(token);
+            } else {
+                sink.ready(token, Self::ready(revents));
+            }
+            1
+        });
+    }
+}
+
+impl<S: Slots> EventOp for Poll<S> {
+    type Fd = Fd;
+    type FdInfo = Place;
+    type Error = Error;
+
+    fn name(&self) -> &'static str {
+        "poll"
+    }
+
+    fn features(&self) -> Features {
+        let closed = if POLLRDHUP == 0 { Features::empty() } else { Features::CLOSED };
+        Features::FILES | Features::PRIORITY | Features::ERRORS | Features::SIGNALS | closed
+    }
+
+    #[inline]
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        self.table.add(fd, token, Self::events(interest)?, infos)
+    }
+
+    fn modify(
+        &mut self,
+        fd: Fd,
+        token: Token,
+        _old: Interest,
+        new: Interest,
+        infos: &mut impl FdInfos<Place>,
+    ) -> Result<Modified, Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        self.table.modify(fd, token, Self::events(new)?, infos)
+    }
+
+    fn del(&mut self, fd: Fd, token: Token, _old: Interest, infos: &mut impl FdInfos<Place>) {
+        self.table.del(fd, token, infos);
+    }
+
+    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
+        let wait = self.interrupts.prepare(wait);
+        let entries = self.table.entries(doorbell);
+        let found = self.clock.wait(wait, |time| sys::poll(entries, time));
+        let woken = self.interrupts.awake() && wait != Wait::Poll;
+        let found = found.map_err(Error::during("poll"))?;
+        // A signal that interrupted the wait has rung, and the wait does not tell.
+        let rings = self.table.doorbell() != 0;
+        let outcome = if rings || woken { self.interrupts.answer() } else { Ok(()) };
+        self.report(found.saturating_sub(usize::from(rings)), sink);
+        self.interrupts.report(sink);
+        outcome
+    }
+
+    fn reinit(&mut self) -> Result<(), Error> {
+        if self.fork.forked() {
+            self.interrupts.reinit()?;
+            self.fork.renew();
+        }
+        self.table.clear();
+        Ok(())
+    }
+
+    fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = Error>> {
+        Some(&mut self.interrupts)
+    }
+}
+
+impl<S: Slots> Wake for Poll<S> {
+    type Waker = Waker;
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        self.interrupts.waker()
+    }
+}
+
+impl<S: Slots> fmt::Debug for Poll<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Poll").field("registered", &self.table).field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    mod growable {
+        crate::cases::cases! { crate::Poll::new }
+    }
+
+    mod fixed {
+        use evcore::Fixed;
+
+        use crate::{Clock, Poll};
+
+        crate::cases::cases! { || Poll::<Fixed<16>>::with_clock(Clock::Monotonic) }
+        crate::cases::cases! { || Poll::<Fixed<16>>::with_clock(Clock::Monotonic); a_full_table_refuses_and_works_on }
+    }
+
+    use evcore::{Fd, Interest, Wait};
+
+    use super::*;
+    use crate::cases::{Rig, alone, high, pipe};
+    use crate::sys::tests::{fd_limit, set_fd_limit};
+
+    #[test]
+    fn more_descriptors_than_the_process_may_have_are_an_error_that_passes() {
+        alone(|| {
+            let mut rig = Rig::new(Poll::new());
+            let (reader, _writer) = pipe();
+            let copies: Vec<_> = (0..64).map(|_| reader.try_clone().unwrap()).collect();
+            for (name, copy) in (0..).zip(&copies) {
+                rig.add(copy, name, Interest::READ);
+            }
+            let limit = fd_limit();
+            set_fd_limit(16);
+            let refused = rig.backend.dispatch(Wait::Poll, &mut rig.core);
+            assert_eq!(refused, Err(Error::system("poll", libc::EINVAL)));
+            set_fd_limit(limit);
+            assert!(rig.look().is_empty());
+        });
+    }
+
+    #[test]
+    fn any_number_will_do() {
+        alone(|| {
+            let mut rig = Rig::new(Poll::new());
+            let high = high(&std::fs::File::open("/dev/null").unwrap(), 1_500);
+            rig.add(&high, 1, Interest::READ);
+            assert_eq!(rig.look(), [(1, Ready::READ)]);
+            rig.del(Fd::of(&high), 1, Interest::READ);
+        });
+    }
+
+    #[test]
+    fn two_thousand_ready_ones_are_each_reported_once() {
+        alone(|| {
+            let mut rig = Rig::new(Poll::new());
+            let null = std::fs::File::open("/dev/null").unwrap();
+            let copies: Vec<_> = (0..2_000).map(|_| null.try_clone().unwrap()).collect();
+            for (name, copy) in (0..).zip(&copies) {
+                rig.add(copy, name, Interest::READ);
+            }
+            for _ in 0..3 {
+                let mut found: Vec<_> = rig.look().into_iter().map(|(name, _)| name).collect();
+                found.sort_unstable();
+                assert!(found.into_iter().eq(0..2_000));
+            }
+        });
+    }
+}

@@ -1,0 +1,347 @@
+//! The backend on `select(2)`.
+
+use core::ffi::c_int;
+use core::fmt;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+
+use evcore::{
+    EventOp, Fd, FdInfos, Features, Growable, Instant, Interest, Modified, Ready, SignalOp, Sink, Token, Wait, Wake,
+};
+
+use crate::clock::Clock;
+use crate::doorbell::Doorbell;
+use crate::error::Error;
+use crate::fork::ForkGuard;
+use crate::interrupts::Interrupts;
+use crate::sys::{self, FdSet};
+use crate::table::{Place, Slots, Table, silence};
+use crate::waker::Waker;
+
+/// The three sets of `select(2)`: what goes into each, what an answer means, and the word for it in the table.
+const SETS: [(Interest, Ready, i16); 3] = [
+    (Interest::READ, Ready::READ, libc::POLLIN),
+    (Interest::WRITE, Ready::WRITE, libc::POLLOUT),
+    (Interest::PRIORITY, Ready::PRIORITY, libc::POLLPRI),
+];
+
+/// A backend on `select(2)`: the oldest way to wait, for descriptors whose number is below `FD_SETSIZE` (1024 on most
+/// systems). Another one is refused when it is added ([`Error::TooLarge`]), and nothing is written outside the sets.
+///
+/// ```text
+///   add, modify, del ──▶ table, three sets ──copy, select(2)──▶ scan the table ──▶ sink
+///                                ▲ doorbell: wakers, signals
+/// ```
+///
+/// It cannot tell errors and hang-ups from readiness: the same events wake as on the other backends, for READ and WRITE. It
+/// knows nothing of a peer that has shut down its writing side, so an event that waits for CLOSED alone is refused.
+///
+/// When a registered descriptor has been closed, the system fails the whole wait. The backend finds which, tells the events
+/// of that one of an error, and goes on without it. (A closed number above all that the process has open may pass unnoticed:
+/// Linux does not look at it.)
+///
+/// ```
+/// use evcore::{EventOp, Features};
+/// use evplat_posix::Select;
+///
+/// let select = Select::new()?;
+/// assert_eq!(select.name(), "select");
+/// assert!(!select.features().intersects(Features::CLOSED | Features::ERRORS));
+/// # Ok::<(), evplat_posix::Error>(())
+/// ```
+#[doc(alias = "selectops")]
+pub struct Select<S: Slots = Growable> {
+    table: Table<S>,
+    /// What is waited for.
+    sets: [FdSet; 3],
+    /// One more than the highest number in the sets; `None` since that one was deleted, to be looked for before the wait.
+    end: Option<c_int>,
+    interrupts: Interrupts,
+    clock: Clock,
+    fork: ForkGuard,
+}
+
+impl Select {
+    /// A backend that grows with what is registered, on the monotonic clock.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_clock(Clock::Monotonic)
+    }
+}
+
+/// The error of a number that has no place in the sets.
+fn check(number: RawFd) -> Result<(), Error> {
+    match usize::try_from(number) {
+        Ok(small) if small < FdSet::LIMIT => Ok(()),
+        _ => Err(Error::TooLarge { number, limit: FdSet::LIMIT }),
+    }
+}
+
+/// A doorbell that fits into the sets.
+fn doorbell() -> Result<Doorbell, Error> {
+    let doorbell = Doorbell::pipe()?;
+    check(doorbell.as_fd().as_raw_fd()).map(|()| doorbell)
+}
+
+impl<S: Slots> Select<S> {
+    /// A backend that counts by `clock`, with its table where `S` says: `Select::<Fixed<16>>::with_clock(Clock::Monotonic)`
+    /// has room for 16 descriptors inside itself. Only wakers and signals need an allocator then.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn with_clock(clock: Clock) -> Result<Self, Error> {
+        let (interrupts, fork) = (Interrupts::new(doorbell), ForkGuard::new()?);
+        Ok(Self { table: Table::new()?, sets: [FdSet::new(); 3], end: None, interrupts, clock, fork })
+    }
+
+    /// What is noted in the table when an event waits for `interest`.
+    fn events(interest: Interest) -> Result<i16, Error> {
+        let asked = SETS.iter().filter(|(bit, ..)| interest.contains(*bit)).fold(0, |all, (.., event)| all | event);
+        if asked == 0 || interest.contains(Interest::EDGE) { Err(Error::Unsupported) } else { Ok(asked) }
+    }
+
+    /// Puts a number into the sets of its events, and takes it out of the others.
+    fn set(&mut self, number: RawFd, events: i16) {
+        for (set, (.., event)) in self.sets.iter_mut().zip(SETS) {
+            set.set(number, events & event != 0);
+        }
+        let next = number.saturating_add(1);
+        if events != 0 {
+            self.end = self.end.map(|end| end.max(next));
+        } else if self.end == Some(next) {
+            self.end = None;
+        }
+    }
+
+    fn report(&mut self, found: usize, ready: &[FdSet; 3], sink: &mut impl Sink<Fd>) {
+        self.table.scan(found, |entry, token| {
+            let in_sets = |(set, _): &(&FdSet, _)| set.contains(entry.fd);
+            let (count, bits) = ready
+                .iter()
+                .zip(SETS)
+                .filter(in_sets)
+                .fold((0usize, Ready::empty()), |(count, bits), (_, (_, bit, _))| {
+                    (count.saturating_add(1), bits | bit)
+                });
+            if count > 0 {
+                sink.ready(token, bits);
+            }
+            count
+        });
+    }
+
+    /// Finds what has been closed and goes on without it. `false`: nothing was.
+    fn expel_closed(&mut self, sink: &mut impl Sink<Fd>) -> bool {
+        let sets = &mut self.sets;
+        let mut any = false;
+        // A scan that never has enough looks at each entry.
+        self.table.scan(usize::MAX, |entry, token| {
+            if entry.fd < 0 || sys::is_open(entry.fd) {
+                return 0;
+            }
+            sets.iter_mut().for_each(|set| set.set(entry.fd, false));
+            silence(entry);
+            sink.failed(token);
+            any = true;
+            1
+        });
+        any
+    }
+}
+
+impl<S: Slots> EventOp for Select<S> {
+    type Fd = Fd;
+    type FdInfo = Place;
+    type Error = Error;
+
+    fn name(&self) -> &'static str {
+        "select"
+    }
+
+    fn features(&self) -> Features {
+        Features::FILES | Features::PRIORITY | Features::SIGNALS
+    }
+
+    #[inline]
+    fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        check(fd.as_raw_fd())?;
+        let events = Self::events(interest)?;
+        self.table.add(fd, token, events, infos)?;
+        self.set(fd.as_raw_fd(), events);
+        Ok(())
+    }
+
+    fn modify(
+        &mut self,
+        fd: Fd,
+        token: Token,
+        _old: Interest,
+        new: Interest,
+        infos: &mut impl FdInfos<Place>,
+    ) -> Result<Modified, Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        check(fd.as_raw_fd())?;
+        let events = Self::events(new)?;
+        let modified = self.table.modify(fd, token, events, infos)?;
+        self.set(fd.as_raw_fd(), events);
+        Ok(modified)
+    }
+
+    fn del(&mut self, fd: Fd, token: Token, _old: Interest, infos: &mut impl FdInfos<Place>) {
+        self.table.del(fd, token, infos);
+        self.set(fd.as_raw_fd(), 0);
+    }
+
+    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
+        let mut asked = self.sets;
+        let highest = || self.table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
+        let mut end = *self.end.get_or_insert_with(highest);
+        if let (Some(doorbell), [read, ..]) = (doorbell, &mut asked) {
+            read.set(doorbell, true);
+            end = end.max(doorbell.saturating_add(1));
+        }
+        let wait = self.interrupts.prepare(wait);
+        let mut ready = asked;
+        let found = self.clock.wait(wait, |time| {
+            // A wait that is taken up again has emptied them.
+            ready = asked;
+            sys::select(end, &mut ready, time)
+        });
+        let woken = self.interrupts.awake() && wait != Wait::Poll;
+        let mut outcome = Ok(());
+        match found {
+            Ok(found) => {
+                let rings = found > 0 && doorbell.is_some_and(|number| ready[0].contains(number));
+                // A signal that interrupted the wait has rung, and the wait does not tell.
+                if rings || woken {
+                    outcome = self.interrupts.answer();
+                }
+                self.report(found.saturating_sub(usize::from(rings)), &ready, sink);
+            }
+            // With none of the registered ones closed, it is the doorbell that someone has closed.
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) && self.expel_closed(sink) => {}
+            Err(error) => return Err(Error::during("select")(error)),
+        }
+        self.interrupts.report(sink);
+        outcome
+    }
+
+    fn reinit(&mut self) -> Result<(), Error> {
+        if self.fork.forked() {
+            self.interrupts.reinit()?;
+            self.fork.renew();
+        }
+        self.table.clear();
+        self.sets = [FdSet::new(); 3];
+        self.end = None;
+        Ok(())
+    }
+
+    fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = Error>> {
+        Some(&mut self.interrupts)
+    }
+}
+
+impl<S: Slots> Wake for Select<S> {
+    type Waker = Waker;
+
+    fn waker(&mut self) -> Result<Waker, Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        self.interrupts.waker()
+    }
+}
+
+impl<S: Slots> fmt::Debug for Select<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Select").field("registered", &self.table).field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    mod growable {
+        crate::cases::cases! { crate::Select::new }
+    }
+
+    mod fixed {
+        use evcore::Fixed;
+
+        use crate::{Clock, Select};
+
+        crate::cases::cases! { || Select::<Fixed<16>>::with_clock(Clock::Monotonic) }
+        crate::cases::cases! { || Select::<Fixed<16>>::with_clock(Clock::Monotonic); a_full_table_refuses_and_works_on }
+    }
+
+    use std::fs::File;
+
+    use super::*;
+    use crate::cases::{Rig, alone, high};
+
+    #[test]
+    fn a_number_beyond_the_sets_is_refused_and_leaves_nothing() {
+        alone(|| {
+            let mut rig = Rig::new(Select::new());
+            let null = File::open("/dev/null").unwrap();
+            for least in [1_024, 1_025, 1_500, 5_000] {
+                let high = high(&null, least);
+                let refused = rig.try_add(Fd::of(&high), 1, Interest::READ);
+                assert_eq!(refused, Err(Error::TooLarge { number: high.as_raw_fd(), limit: 1_024 }));
+                assert_eq!(rig.backend.table.len(), 0);
+                rig.del(Fd::of(&high), 1, Interest::READ);
+            }
+            let highest = high(&null, 1_023);
+            rig.add(&highest, 2, Interest::READ);
+            assert_eq!(rig.look(), [(2, Ready::READ)]);
+        });
+    }
+
+    #[test]
+    fn a_doorbell_beyond_the_sets_is_refused_and_leaves_nothing() {
+        alone(|| {
+            let mut rig = Rig::new(Select::new());
+            let null = File::open("/dev/null").unwrap();
+            let mut all: Vec<_> = (0..1_024).map(|_| null.try_clone().unwrap()).collect();
+            assert!(matches!(rig.backend.waker().unwrap_err(), Error::TooLarge { .. }));
+            assert!(rig.backend.signals().unwrap().add(libc::SIGUSR1).is_err());
+            let free = null.try_clone().unwrap();
+            all.truncate(512);
+            rig.backend.waker().unwrap().wake();
+            assert!(rig.wait(Wait::Forever).is_empty());
+            drop(free);
+        });
+    }
+
+    #[test]
+    fn the_highest_number_goes_down_again() {
+        alone(|| {
+            let mut rig = Rig::new(Select::new());
+            let null = File::open("/dev/null").unwrap();
+            let highest = high(&null, 1_000);
+            rig.add(&null, 1, Interest::READ);
+            rig.add(&highest, 2, Interest::READ);
+            assert_eq!(rig.look().len(), 2);
+            assert_eq!(rig.backend.end, Some(highest.as_raw_fd() + 1));
+            rig.del(Fd::of(&highest), 2, Interest::READ);
+            assert_eq!(rig.look(), [(1, Ready::READ)]);
+            assert_eq!(rig.backend.end, Some(null.as_raw_fd() + 1));
+        });
+    }
+}

@@ -1,0 +1,491 @@
+//! Watching signals: any number of bases, any number of signals.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+use std::thread;
+
+use evcore::Signum;
+
+use crate::error::Error;
+use crate::fork::ForkGuard;
+use crate::inbox::{self, Inbox, SIGNALS};
+use crate::registry;
+use crate::waker::WakeState;
+
+/// The signals that one base watches.
+///
+/// ```text
+///   kill(2) ──▶ the one handler ──┬─▶ inbox of base A ──▶ wake A ──▶ A: drain
+///   (any thread)                  └─▶ inbox of base B ──▶ wake B ──▶ B: drain
+/// ```
+///
+/// There is one registry of signals in a process, shared by all backends, so that any number of bases may watch one signal
+/// and end in any order. The first watcher of a signal saves what the signal did before, the last puts it back (unless
+/// someone has installed a handler of his own over ours since).
+///
+/// The handler counts, marks and wakes; it takes no lock, allocates nothing and keeps `errno`. The count of an inbox is
+/// raised *before* the loop is woken and stops at `u32::MAX`: however many signals storm in, none that was sent after the
+/// last [`drain`](Signals::drain) is forgotten. Interrupted system calls are restarted (`SA_RESTART`). No signal stays
+/// blocked after any of these calls, so children inherit no mask.
+///
+/// After a fork the child watches what the parent did, with its own inbox and its own handlers; it wakes nobody until
+/// [`reinit`](Signals::reinit). In both processes, the other is never affected.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use evplat_posix::{Doorbell, Signals, WakeState};
+///
+/// let wake = Arc::new(WakeState::new(Doorbell::pipe()?));
+/// let mut signals = Signals::new(Arc::clone(&wake))?;
+/// signals.add(10)?;
+/// assert!(!signals.is_pending());
+/// signals.drain(|signum, count| println!("signal {signum} came {count} times"));
+/// # Ok::<(), evplat_posix::Error>(())
+/// ```
+pub struct Signals {
+    inbox: &'static Inbox,
+    wake: Arc<WakeState>,
+    fork: ForkGuard,
+}
+
+impl Signals {
+    /// Watches nothing yet; later arrivals will wake the loop through `wake`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn new(wake: Arc<WakeState>) -> Result<Self, Error> {
+        let fork = ForkGuard::new()?;
+        let inbox = inbox::claim(&mut registry::lock(), Arc::clone(&wake))?;
+        Ok(Self { inbox, wake, fork })
+    }
+
+    /// Begins to watch `signum`. Does nothing if it is watched already.
+    ///
+    /// A signal that tells of a fault (`SIGSEGV` and its like) may be watched when it is *sent*. A fault itself is not
+    /// repaired by it: the instruction is tried again, for ever.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when the number is no signal's, or a signal's that cannot be watched: `SIGKILL`, `SIGSTOP`, those that the
+    /// C library keeps for itself. [`Error::Forked`] in the child of a fork.
+    #[doc(alias = "evsignal_add")]
+    pub fn add(&mut self, signum: Signum) -> Result<(), Error> {
+        if self.fork.forked() {
+            return Err(Error::Forked);
+        }
+        // Zero is no signal, though there is a row for it.
+        if signum == 0 || !usize::try_from(signum).is_ok_and(|number| number < SIGNALS) {
+            return Err(Error::system("sigaction", libc::EINVAL));
+        }
+        let mut registry = registry::lock();
+        if self.inbox.watches(signum) {
+            return Ok(());
+        }
+        // The inbox first: as soon as the handler stands, a signal may come.
+        self.inbox.watch(signum);
+        registry.watch(signum).map_err(|error| {
+            self.inbox.unwatch(signum);
+            Error::during("sigaction")(error)
+        })
+    }
+
+    /// Watches `signum` no more; what has arrived of it and was not drained is forgotten.
+    #[doc(alias = "evsignal_del")]
+    pub fn del(&mut self, signum: Signum) {
+        let mut registry = registry::lock();
+        if self.inbox.watches(signum) {
+            // The handler first: until it is gone, what comes is this base's.
+            registry.unwatch(signum);
+            self.inbox.unwatch(signum);
+        }
+    }
+
+    /// Whether anything has arrived since it was last drained. One load.
+    #[inline]
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.inbox.is_pending()
+    }
+
+    /// Reports each signal that has arrived, with how often it did, and starts counting anew. In ascending order; the count
+    /// is never zero and stops at `u32::MAX`.
+    pub fn drain(&mut self, report: impl FnMut(Signum, u32)) {
+        self.inbox.drain(report);
+    }
+
+    /// For the child of a fork, after its doorbell was replaced: forgets what had arrived at the parent. Does nothing in a
+    /// process that was not forked since.
+    ///
+    /// # Errors
+    ///
+    /// When there is no memory.
+    pub fn reinit(&mut self) -> Result<(), Error> {
+        if !self.fork.forked() {
+            return Ok(());
+        }
+        let mut registry = registry::lock();
+        if self.inbox.is_borrowed() {
+            // Another thread was in a handler when this one forked. There is no such thread here, and its count in this
+            // inbox will never go: leave the inbox for good and take another.
+            let fresh = inbox::claim(&mut registry, Arc::clone(&self.wake))?;
+            for signum in self.inbox.watched() {
+                fresh.watch(signum);
+                self.inbox.unwatch(signum);
+            }
+            self.inbox = fresh;
+        }
+        for signum in self.inbox.watched() {
+            self.inbox.forget(signum);
+        }
+        self.fork.renew();
+        Ok(())
+    }
+}
+
+impl Drop for Signals {
+    /// Ends every watch, and waits until the handlers that were on their way to this base, in other threads, are through:
+    /// microseconds, as a handler takes no lock. New signals do not prolong it. So it must not be dropped in a handler.
+    fn drop(&mut self) {
+        {
+            let mut registry = registry::lock();
+            for signum in self.inbox.watched() {
+                registry.unwatch(signum);
+                self.inbox.unwatch(signum);
+            }
+        }
+        let mut turns = 0u32;
+        self.inbox.release(registry::lock, || {
+            turns = turns.saturating_add(1);
+            match turns {
+                0..64 => core::hint::spin_loop(),
+                64..128 => thread::yield_now(),
+                // That thread may be a less urgent one than this, and need the processor.
+                _ => thread::sleep(Duration::from_micros(50)),
+            }
+            // In the child of a fork the thread may be one of the parent's, and never come through.
+            !self.fork.forked()
+        });
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").field("watched", &self.inbox.watched().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::process::Command;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    use libc::{SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH};
+
+    use super::*;
+    use crate::doorbell::Doorbell;
+    use crate::sys::tests::{blocked_signals, handler_of, ignore, in_child, is_readable, kill_self, raise};
+
+    /// Signals belong to the process, the tests run in threads of it.
+    fn alone() -> MutexGuard<'static, ()> {
+        static ALONE: Mutex<()> = Mutex::new(());
+        ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake() -> Arc<WakeState> {
+        Arc::new(WakeState::new(Doorbell::pipe().unwrap()))
+    }
+
+    fn signals() -> Signals {
+        Signals::new(wake()).unwrap()
+    }
+
+    fn drained(signals: &mut Signals) -> Vec<(Signum, u32)> {
+        let mut all = Vec::new();
+        signals.drain(|signum, count| all.push((signum, count)));
+        all
+    }
+
+    #[test]
+    fn each_arrival_is_counted_and_wakes() {
+        let _alone = alone();
+        let wake = wake();
+        let mut signals = Signals::new(Arc::clone(&wake)).unwrap();
+        signals.add(SIGUSR1).unwrap();
+        signals.add(SIGUSR2).unwrap();
+        assert!(!signals.is_pending() && wake.prepare_sleep());
+        raise(SIGUSR2);
+        assert!(signals.is_pending() && is_readable(wake.doorbell()));
+        raise(SIGUSR1);
+        raise(SIGUSR2);
+        assert_eq!(drained(&mut signals), [(SIGUSR1, 1), (SIGUSR2, 2)]);
+        assert!(!signals.is_pending());
+        assert_eq!(drained(&mut signals), []);
+        assert_eq!(blocked_signals(), 0);
+    }
+
+    #[test]
+    fn two_bases_share_a_signal_and_end_in_any_order() {
+        let _alone = alone();
+        for first_ends_first in [true, false] {
+            let before = handler_of(SIGUSR1);
+            let (mut a, mut b) = (signals(), signals());
+            a.add(SIGUSR1).unwrap();
+            b.add(SIGUSR1).unwrap();
+            raise(SIGUSR1);
+            assert_eq!((drained(&mut a), drained(&mut b)), (vec![(SIGUSR1, 1)], vec![(SIGUSR1, 1)]));
+            let (gone, mut left) = if first_ends_first { (a, b) } else { (b, a) };
+            drop(gone);
+            raise(SIGUSR1);
+            assert_eq!(drained(&mut left), [(SIGUSR1, 1)], "deaf after the other base had gone");
+            drop(left);
+            assert_eq!(handler_of(SIGUSR1), before);
+        }
+    }
+
+    #[test]
+    fn the_disposition_from_before_comes_back() {
+        let _alone = alone();
+        ignore(SIGHUP);
+        let (mut a, mut b) = (signals(), signals());
+        a.add(SIGHUP).unwrap();
+        b.add(SIGHUP).unwrap();
+        a.add(SIGHUP).unwrap();
+        a.del(SIGHUP);
+        assert_ne!(handler_of(SIGHUP), libc::SIG_IGN);
+        b.del(SIGHUP);
+        assert_eq!(handler_of(SIGHUP), libc::SIG_IGN);
+        // Ends that were no beginnings change nothing.
+        b.del(SIGHUP);
+        b.add(SIGHUP).unwrap();
+        a.del(SIGHUP);
+        raise(SIGHUP);
+        assert_eq!(drained(&mut b), [(SIGHUP, 1)]);
+        drop(b);
+        assert_eq!(handler_of(SIGHUP), libc::SIG_IGN);
+    }
+
+    #[test]
+    fn a_handler_installed_over_ours_is_not_replaced() {
+        let _alone = alone();
+        let before = handler_of(SIGCONT);
+        let mut signals = signals();
+        signals.add(SIGCONT).unwrap();
+        let ours = crate::sys::Disposition::of(SIGCONT).unwrap();
+        ignore(SIGCONT);
+        signals.del(SIGCONT);
+        assert_eq!(handler_of(SIGCONT), libc::SIG_IGN);
+        // The other owner ends, and puts back what it found: ours. It still leads to what was there first.
+        ours.set(SIGCONT).unwrap();
+        signals.add(SIGCONT).unwrap();
+        signals.del(SIGCONT);
+        assert_eq!(handler_of(SIGCONT), before);
+    }
+
+    #[test]
+    fn what_is_no_signal_is_refused_and_leaves_nothing() {
+        let _alone = alone();
+        let mut signals = signals();
+        for signum in [0, -1, i32::MIN, i32::MAX, 65, 127, 128, 4096, SIGKILL, SIGSTOP] {
+            assert_eq!(signals.add(signum).map_err(|e| e.errno()), Err(Some(libc::EINVAL)), "{signum}");
+            assert!(!signals.inbox.watches(signum));
+            signals.del(signum);
+        }
+        assert_eq!(signals.inbox.watched().count(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn real_time_signals_work_up_to_the_last() {
+        let _alone = alone();
+        let mut signals = signals();
+        for signum in [libc::SIGRTMIN(), libc::SIGRTMAX()] {
+            signals.add(signum).unwrap();
+            raise(signum);
+            assert_eq!(drained(&mut signals), [(signum, 1)]);
+        }
+    }
+
+    #[test]
+    fn a_storm_loses_no_last_signal() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        signals.add(SIGTERM).unwrap();
+        for _ in 0..1_000_000 {
+            raise(SIGUSR1);
+        }
+        raise(SIGTERM);
+        assert_eq!(drained(&mut signals), [(SIGUSR1, 1_000_000), (SIGTERM, 1)]);
+    }
+
+    #[test]
+    fn a_storm_from_other_threads_is_counted_to_the_last() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        let mut counted = 0u32;
+        thread::scope(|scope| {
+            let storms = [(); 2].map(|()| scope.spawn(|| (0..50_000).for_each(|_| raise(SIGUSR1))));
+            while !storms.iter().all(thread::ScopedJoinHandle::is_finished) {
+                signals.drain(|_, count| counted += count);
+            }
+        });
+        signals.drain(|_, count| counted += count);
+        assert_eq!(counted, 100_000);
+    }
+
+    #[test]
+    fn what_came_before_del_is_not_reported_after_a_new_add() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGURG).unwrap();
+        raise(SIGURG);
+        signals.del(SIGURG);
+        signals.add(SIGURG).unwrap();
+        assert_eq!(drained(&mut signals), []);
+    }
+
+    /// Handlers run in two threads all the while: none may touch a base that is gone, and they must not hold one back.
+    #[test]
+    fn bases_come_and_go_in_a_storm() {
+        let _alone = alone();
+        let stop = AtomicBool::new(false);
+        let mut steady = signals();
+        steady.add(SIGWINCH).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(Ordering::Relaxed) {
+                        raise(SIGWINCH);
+                    }
+                });
+            }
+            for _ in 0..2_000 {
+                let mut passing = signals();
+                passing.add(SIGWINCH).unwrap();
+                passing.drain(|signum, count| assert!(signum == SIGWINCH && count > 0));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(drained(&mut steady).len(), 1);
+    }
+
+    #[test]
+    fn a_handler_in_the_dropping_thread_does_not_lock_it_up() {
+        let _alone = alone();
+        let mut signals = signals();
+        // A signal that does nothing where nobody watches it.
+        signals.add(SIGURG).unwrap();
+        thread::scope(|scope| {
+            let dropper = scope.spawn(move || {
+                for _ in 0..1_000 {
+                    signals.del(SIGURG);
+                    signals.add(SIGURG).unwrap();
+                }
+                drop(signals);
+            });
+            while !dropper.is_finished() {
+                kill_self(SIGURG);
+            }
+        });
+    }
+
+    #[test]
+    fn children_inherit_no_mask() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        if !cfg!(target_os = "linux") {
+            return;
+        }
+        let status = Command::new("cat").arg("/proc/self/status").output().unwrap();
+        let status = String::from_utf8(status.stdout).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        assert_eq!(u64::from_str_radix(blocked.trim(), 16), Ok(0));
+    }
+
+    #[test]
+    fn a_child_has_an_inbox_of_its_own() {
+        let _alone = alone();
+        let wake = wake();
+        let mut signals = Signals::new(Arc::clone(&wake)).unwrap();
+        signals.add(SIGUSR1).unwrap();
+        raise(SIGUSR1);
+        let status = in_child(|| {
+            wake.reinit(&Doorbell::pipe().unwrap()).unwrap();
+            signals.reinit().unwrap();
+            let clean = drained(&mut signals).is_empty();
+            raise(SIGUSR1);
+            clean && drained(&mut signals) == [(SIGUSR1, 1)]
+        });
+        assert_eq!(status, 0);
+        assert_eq!(drained(&mut signals), [(SIGUSR1, 1)], "the child took the parent's");
+    }
+
+    /// A thread that was in a handler at the fork does not exist in the child, and must not be waited for there.
+    #[test]
+    fn a_fork_during_a_handler_does_not_lock_up_the_child() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        let stage = AtomicU32::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                signals.inbox.lent_to_a_test(|| {
+                    stage.store(1, Ordering::SeqCst);
+                    while stage.load(Ordering::SeqCst) == 1 {
+                        thread::yield_now();
+                    }
+                });
+            });
+            while stage.load(Ordering::SeqCst) == 0 {
+                thread::yield_now();
+            }
+            let renewed = in_child(|| {
+                let mut copy =
+                    Signals { inbox: signals.inbox, wake: Arc::clone(&signals.wake), fork: ForkGuard::new().unwrap() };
+                copy.fork = crate::fork::ForkGuard::before_the_last_fork();
+                copy.reinit().unwrap();
+                raise(SIGUSR1);
+                let well = drained(&mut copy) == [(SIGUSR1, 1)];
+                drop(copy);
+                well && handler_of(SIGUSR1) == libc::SIG_DFL
+            });
+            let dropped = in_child(|| {
+                let fork = ForkGuard::before_the_last_fork();
+                drop(Signals { inbox: signals.inbox, wake: Arc::clone(&signals.wake), fork });
+                true
+            });
+            stage.store(2, Ordering::SeqCst);
+            assert_eq!((renewed, dropped), (0, 0));
+        });
+        raise(SIGUSR1);
+        assert_eq!(drained(&mut signals), [(SIGUSR1, 1)]);
+    }
+
+    #[test]
+    fn the_count_stops_at_the_top() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        signals.inbox.pretend(SIGUSR1, u32::MAX - 1);
+        for _ in 0..3 {
+            raise(SIGUSR1);
+        }
+        assert_eq!(drained(&mut signals), [(SIGUSR1, u32::MAX)]);
+    }
+
+    #[test]
+    fn inboxes_are_used_again() {
+        let _alone = alone();
+        let held = signals();
+        let inbox: *const Inbox = { signals().inbox };
+        for _ in 0..100 {
+            assert!(core::ptr::eq(signals().inbox, inbox));
+        }
+        drop(held);
+    }
+}

@@ -1,0 +1,640 @@
+//! Every system call of the crate, behind functions that are safe to call, and every `unsafe` of it.
+//!
+//! # Safety
+//!
+//! Nothing here trusts a number that comes from outside: lengths are those of the slices that are passed, descriptors are
+//! owned or borrowed ones, or are only asked about. What the system answers is bounded before it is used.
+
+use core::ffi::c_int;
+use core::mem::MaybeUninit;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::time::Duration;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+
+#[cfg(any(target_os = "illumos", target_os = "solaris"))]
+use libc::___errno as errno_location;
+#[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
+use libc::__errno as errno_location;
+#[cfg(any(
+    target_os = "linux",
+    target_os = "dragonfly",
+    target_os = "emscripten",
+    target_os = "hurd",
+    target_os = "redox"
+))]
+use libc::__errno_location as errno_location;
+#[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
+use libc::__error as errno_location;
+#[cfg(target_os = "aix")]
+use libc::_Errno as errno_location;
+#[cfg(target_os = "haiku")]
+use libc::_errnop as errno_location;
+
+use crate::inbox;
+
+/// What a system call answered: its result, or the reason in `errno`.
+fn checked(result: c_int) -> io::Result<c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Does `work` and leaves this thread's `errno` as it was: for the handler of a signal.
+fn keeping_errno(work: impl FnOnce()) {
+    // SAFETY: the function takes nothing; it gives the address of this thread's errno.
+    let errno = unsafe { errno_location() };
+    // SAFETY: the address is valid as long as the thread runs, and no other thread's.
+    let saved = unsafe { errno.read() };
+    work();
+    // SAFETY: as above.
+    unsafe { errno.write(saved) };
+}
+
+// ---- Time ----------------------------------------------------------------------------------------------------------
+
+/// What a clock shows, since its start.
+#[inline]
+pub(crate) fn clock_gettime(id: libc::clockid_t) -> io::Result<Duration> {
+    let mut time = MaybeUninit::uninit();
+    // SAFETY: the pointer is to room for one `timespec`.
+    checked(unsafe { libc::clock_gettime(id, time.as_mut_ptr()) })?;
+    // SAFETY: the call succeeded, so it has written all of it.
+    let time: libc::timespec = unsafe { time.assume_init() };
+    Ok(Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0)))
+}
+
+// ---- Descriptors ---------------------------------------------------------------------------------------------------
+
+/// The two ends of a new pipe, non-blocking and closed on exec: where to read, and where to write.
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "haiku")))]
+    // SAFETY: the pointer is to room for two descriptors.
+    checked(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) })?;
+    #[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "haiku"))]
+    // SAFETY: the pointer is to room for two descriptors.
+    checked(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
+    // SAFETY: the system has just made this descriptor and nobody else knows it.
+    let read = unsafe { OwnedFd::from_raw_fd(ends[0]) };
+    // SAFETY: as above; the other one.
+    let write = unsafe { OwnedFd::from_raw_fd(ends[1]) };
+    #[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "haiku"))]
+    for end in [&read, &write] {
+        // SAFETY: the descriptor is open and ours; the command takes a number.
+        checked(unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        // SAFETY: as above.
+        checked(unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) })?;
+    }
+    Ok((read, write))
+}
+
+/// Makes `old` name what `new` names, under its old number, closed on exec. What it named before is closed.
+pub(crate) fn dup_onto(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
+    loop {
+        #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "haiku")))]
+        // SAFETY: both descriptors are open and ours, so nothing of another owner is closed.
+        let done = checked(unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) });
+        #[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "haiku"))]
+        // SAFETY: as above.
+        let done = checked(unsafe { libc::dup2(new.as_raw_fd(), old.as_raw_fd()) })
+            // SAFETY: the descriptor is open and ours; the command takes a number.
+            .and_then(|fd| checked(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }));
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Writes the number 1 in eight bytes, as an eventfd wants it. A descriptor that is full is as good as one written to.
+/// Async-signal-safe, but for `errno`.
+pub(crate) fn write_one(fd: BorrowedFd<'_>) {
+    let one = 1u64.to_ne_bytes();
+    loop {
+        // SAFETY: the pointer and the length are those of an array.
+        let written = unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
+        if written >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return;
+        }
+    }
+}
+
+/// Reads and forgets what a non-blocking descriptor holds.
+pub(crate) fn drain(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let mut bytes = [0u8; 512];
+    loop {
+        // SAFETY: the pointer and the length are those of an array.
+        let read = unsafe { libc::read(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+        if usize::try_from(read) == Ok(bytes.len()) {
+            continue;
+        }
+        if read >= 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            io::ErrorKind::Interrupted => {}
+            io::ErrorKind::WouldBlock => return Ok(()),
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Which file a descriptor stands for: two different ones, open at the same time, differ where the system can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FileId {
+    device: libc::dev_t,
+    inode: libc::ino_t,
+}
+
+impl FileId {
+    /// Nothing is known of the file, but that it is there.
+    pub(crate) const UNKNOWN: Self = Self { device: 0, inode: 0 };
+
+    /// The file of a number that should be an open descriptor. The number is only asked about; if it has been closed, or is
+    /// another file's by now, that is the answer.
+    pub(crate) fn of(number: RawFd) -> io::Result<Self> {
+        let mut stat = MaybeUninit::uninit();
+        // SAFETY: the pointer is to room for one `stat`.
+        match checked(unsafe { libc::fstat(number, stat.as_mut_ptr()) }) {
+            Ok(_) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(error),
+            // It is there, though the structure cannot hold what there is to say of it.
+            Err(_) => return Ok(Self::UNKNOWN),
+        }
+        // SAFETY: the call succeeded, so it has written all of it.
+        let stat: libc::stat = unsafe { stat.assume_init() };
+        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+}
+
+/// Whether a number is that of an open descriptor.
+pub(crate) fn is_open(number: RawFd) -> bool {
+    // SAFETY: the command only asks, whatever the number is.
+    unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
+}
+
+// ---- Waits ---------------------------------------------------------------------------------------------------------
+
+/// The longest wait that `poll` and `select` are asked for. Some systems refuse longer ones than a thousand days, and some
+/// count milliseconds in 31 bits.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// Waits until an entry is ready, or `timeout` is over: never shorter, `None` for ever. Says how many are.
+pub(crate) fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
+    // The type of the count differs between systems; it holds the length of any array there.
+    let (start, count) = (entries.as_mut_ptr(), entries.len() as libc::nfds_t);
+    let found = match timeout {
+        // SAFETY: the pointer and the count are those of a slice.
+        None => checked(unsafe { libc::poll(start, count, -1) }),
+        // SAFETY: as above.
+        Some(Duration::ZERO) => checked(unsafe { libc::poll(start, count, 0) }),
+        Some(time) => poll_for(entries, count, time),
+    }?;
+    Ok(usize::try_from(found).unwrap_or(0).min(entries.len()))
+}
+
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "openbsd",
+    target_os = "netbsd"
+))]
+fn poll_for(entries: &mut [libc::pollfd], count: libc::nfds_t, time: Duration) -> io::Result<c_int> {
+    let time = timespec(time);
+    // SAFETY: the first two are those of a slice, the third points to one structure, the last may be null.
+    checked(unsafe { libc::ppoll(entries.as_mut_ptr(), count, &time, ptr::null()) })
+}
+
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "dragonfly",
+    target_os = "openbsd",
+    target_os = "netbsd"
+)))]
+fn poll_for(entries: &mut [libc::pollfd], count: libc::nfds_t, time: Duration) -> io::Result<c_int> {
+    let milliseconds = time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(c_int::MAX);
+    // SAFETY: the first two are those of a slice.
+    checked(unsafe { libc::poll(entries.as_mut_ptr(), count, milliseconds) })
+}
+
+fn timespec(time: Duration) -> libc::timespec {
+    // SAFETY: the structure is made of numbers, and of padding on some systems.
+    let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
+    spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
+    // Less than a second's; every system's type holds it.
+    spec.tv_nsec = time.subsec_nanos() as _;
+    spec
+}
+
+/// A set of descriptors, as `select` wants it: numbers below [`FdSet::LIMIT`].
+#[derive(Clone, Copy)]
+pub(crate) struct FdSet(libc::fd_set);
+
+impl FdSet {
+    pub(crate) const LIMIT: usize = libc::FD_SETSIZE;
+
+    pub(crate) fn new() -> Self {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: the pointer is to room for one set.
+        unsafe { libc::FD_ZERO(set.as_mut_ptr()) };
+        // SAFETY: `FD_ZERO` has written all of it.
+        Self(unsafe { set.assume_init() })
+    }
+
+    fn has_room_for(number: RawFd) -> bool {
+        usize::try_from(number).is_ok_and(|number| number < Self::LIMIT)
+    }
+
+    /// Puts a number in or takes it out. One that has no place in a set is never in it.
+    pub(crate) fn set(&mut self, number: RawFd, is_in: bool) {
+        if !Self::has_room_for(number) {
+            return;
+        }
+        if is_in {
+            // SAFETY: the pointer is to one set, and the number has a place in it.
+            unsafe { libc::FD_SET(number, &mut self.0) };
+        } else {
+            // SAFETY: as above.
+            unsafe { libc::FD_CLR(number, &mut self.0) };
+        }
+    }
+
+    pub(crate) fn contains(&self, number: RawFd) -> bool {
+        // SAFETY: the pointer is to one set, and the number has a place in it.
+        Self::has_room_for(number) && unsafe { libc::FD_ISSET(number, &self.0) }
+    }
+}
+
+/// Waits until a number below `end` is ready, or `timeout` is over: never shorter, `None` for ever. Leaves in the sets, for
+/// READ, WRITE and PRIORITY, what is ready, and says how much that is.
+pub(crate) fn select(end: c_int, sets: &mut [FdSet; 3], timeout: Option<Duration>) -> io::Result<usize> {
+    let time = timeout.map(timespec);
+    let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let end = end.min(FdSet::LIMIT.try_into().unwrap_or(c_int::MAX));
+    let [read, write, except] = sets;
+    // SAFETY: each pointer is to one set, none of which is looked at beyond its size; the time is one structure or null.
+    let found = unsafe { libc::pselect(end, &mut read.0, &mut write.0, &mut except.0, time, ptr::null()) };
+    checked(found).map(|found| usize::try_from(found).unwrap_or(0))
+}
+
+/// An array with one element more than a parameter can say.
+#[repr(C)]
+pub(crate) struct OneMore<T, const N: usize> {
+    first: T,
+    rest: [T; N],
+}
+
+impl<T: Copy, const N: usize> OneMore<T, N> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { first: value, rest: [value; N] }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[T] {
+        // SAFETY: `repr(C)` puts the array directly behind the first element, for both are aligned alike, and the pointer is
+        // that of the whole structure.
+        unsafe { core::slice::from_raw_parts(ptr::from_ref(self).cast(), N.saturating_add(1)) }
+    }
+
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [T] {
+        // SAFETY: as above; the structure is borrowed as long as the slice.
+        unsafe { core::slice::from_raw_parts_mut(ptr::from_mut(self).cast(), N.saturating_add(1)) }
+    }
+}
+
+// ---- Forks and signals ---------------------------------------------------------------------------------------------
+
+/// Has the three functions called at each fork: before it, then after it in the parent and in the child.
+pub(crate) fn pthread_atfork(
+    before: extern "C" fn(),
+    in_parent: extern "C" fn(),
+    in_child: extern "C" fn(),
+) -> io::Result<()> {
+    // SAFETY: the functions take nothing, stay where they are as long as the program, and are safe to call at any time.
+    let errno = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
+    if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) }
+}
+
+fn every_signal() -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the pointer is to room for one set. The call cannot fail.
+    unsafe { libc::sigfillset(set.as_mut_ptr()) };
+    // SAFETY: `sigfillset` has written all of it.
+    unsafe { set.assume_init() }
+}
+
+/// Every signal blocked in this thread, until it is dropped in the same thread.
+pub(crate) struct SignalsBlocked {
+    before: libc::sigset_t,
+    /// A mask is a thread's own, so this is no other thread's to drop.
+    _thread: core::marker::PhantomData<*const ()>,
+}
+
+impl SignalsBlocked {
+    pub(crate) fn new() -> Self {
+        let mut before = every_signal();
+        // SAFETY: both pointers are to one set each. The call can only fail for another first argument.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &every_signal(), &mut before) };
+        Self { before, _thread: core::marker::PhantomData }
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: the first pointer is to a set that the system filled in, the second may be null.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };
+    }
+}
+
+/// What happens when a signal arrives.
+#[derive(Clone, Copy)]
+pub(crate) struct Disposition(libc::sigaction);
+
+impl Disposition {
+    /// To call the one handler that puts signals into the inboxes.
+    fn ours() -> Self {
+        // SAFETY: the structure is made of numbers, sets and optional pointers, for all of which zeros are a value.
+        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+        action.sa_sigaction = on_signal as *const () as libc::sighandler_t;
+        action.sa_flags = libc::SA_RESTART;
+        action.sa_mask = every_signal();
+        Self(action)
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.0.sa_sigaction == Self::ours().0.sa_sigaction
+    }
+
+    /// What happens now when `signum` arrives.
+    pub(crate) fn of(signum: c_int) -> io::Result<Self> {
+        let mut now = Self::ours();
+        // SAFETY: the second pointer may be null, the third is to one structure.
+        checked(unsafe { libc::sigaction(signum, ptr::null(), &mut now.0) })?;
+        Ok(now)
+    }
+
+    /// Makes it what happens when `signum` arrives.
+    pub(crate) fn set(&self, signum: c_int) -> io::Result<()> {
+        // SAFETY: the second pointer is to one structure, which is either ours or was the system's answer for this signal;
+        // so its handler is one that may run there. The third may be null.
+        checked(unsafe { libc::sigaction(signum, &self.0, ptr::null_mut()) }).map(drop)
+    }
+}
+
+/// Has the inboxes' handler called when `signum` arrives.
+pub(crate) fn handle(signum: c_int) -> io::Result<()> {
+    Disposition::ours().set(signum)
+}
+
+/// The handler. It interrupts any instruction of any thread, so it does nothing but atomic operations and one `write`.
+extern "C" fn on_signal(signum: c_int) {
+    keeping_errno(|| inbox::arrived(signum));
+}
+
+/// An `Arc` that handlers of signals may look into while its owner takes it away.
+///
+/// A handler counts itself in, then loads the pointer; the owner removes the pointer, then waits until nobody is counted.
+pub(crate) struct Lent<T> {
+    pointer: AtomicPtr<T>,
+    borrowers: AtomicUsize,
+}
+
+/// Counts one borrower, however it ends.
+struct Borrower<'a>(&'a AtomicUsize);
+
+impl<'a> Borrower<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        // SeqCst, see `Lent::take`.
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Borrower<'_> {
+    fn drop(&mut self) {
+        // Release: what the borrower read, it read before the owner sees the count.
+        self.0.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl<T: Send + Sync> Lent<T> {
+    pub(crate) const fn empty() -> Self {
+        Self { pointer: AtomicPtr::new(ptr::null_mut()), borrowers: AtomicUsize::new(0) }
+    }
+
+    /// Lends `value`. Another one that was lent is leaked: it is to be taken before.
+    pub(crate) fn lend(&self, value: Arc<T>) {
+        self.pointer.store(Arc::into_raw(value).cast_mut(), Ordering::SeqCst);
+    }
+
+    /// Whether someone looks into it now, or looked into an earlier value when the process was forked.
+    pub(crate) fn is_borrowed(&self) -> bool {
+        self.borrowers.load(Ordering::SeqCst) != 0
+    }
+
+    /// Looks into it, if something is lent. Async-signal-safe where `look` is.
+    pub(crate) fn with(&self, look: impl FnOnce(&T)) {
+        let _borrower = Borrower::new(&self.borrowers);
+        let pointer = self.pointer.load(Ordering::SeqCst);
+        // SAFETY: null, or the pointer of an Arc whose count `lend` has kept. `take` gives the count up only when it has
+        // seen no borrower after it removed the pointer, and this one has been counted since before it loaded it.
+        if let Some(value) = unsafe { pointer.as_ref() } {
+            look(value);
+        }
+    }
+
+    /// Takes it back, when nobody looks into it any more: those who begin now find nothing, and `pause` is called while
+    /// there are others. `None`: nothing was lent, or `pause` has answered that it waits no longer, and the value is leaked.
+    pub(crate) fn take(&self, mut pause: impl FnMut() -> bool) -> Option<Arc<T>> {
+        // This swap, the load below and the two operations of a borrower have one order, the sequentially consistent one. A
+        // borrower that loaded the pointer before this swap counted itself before, so the load below sees it.
+        let pointer = self.pointer.swap(ptr::null_mut(), Ordering::SeqCst);
+        if pointer.is_null() {
+            return None;
+        }
+        while self.is_borrowed() {
+            if !pause() {
+                return None;
+            }
+        }
+        // SAFETY: it came from `Arc::into_raw`, the swap has given it to this thread alone, and no borrower is left.
+        Some(unsafe { Arc::from_raw(pointer) })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::os::fd::AsFd;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// Runs `body` in a forked child and gives its exit status: 0 for `true`. The child is killed after 20 s.
+    pub(crate) fn in_child(body: impl FnOnce() -> bool) -> i32 {
+        // SAFETY: the child has this thread only; the C library keeps its allocator usable, and the tests take no lock in
+        // the child that another thread of the parent may hold.
+        match unsafe { libc::fork() } {
+            0 => {
+                // SAFETY: it takes a number.
+                unsafe { libc::alarm(20) };
+                let status = match catch_unwind(AssertUnwindSafe(body)) {
+                    Ok(true) => 0,
+                    Ok(false) => 1,
+                    Err(_) => 2,
+                };
+                // SAFETY: it ends the process and runs nothing of the parent's.
+                unsafe { libc::_exit(status) }
+            }
+            pid => {
+                let mut status = 0;
+                // SAFETY: the pointer is to one number.
+                while unsafe { libc::waitpid(pid, &mut status, 0) } < 0 {
+                    assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::Interrupted);
+                }
+                if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) }
+            }
+        }
+    }
+
+    pub(crate) fn is_cloexec(fd: &impl AsFd) -> bool {
+        // SAFETY: the descriptor is borrowed; the command takes nothing.
+        let flags = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETFD) };
+        flags >= 0 && flags & libc::FD_CLOEXEC != 0
+    }
+
+    pub(crate) fn is_readable(fd: &impl AsFd) -> bool {
+        wait_readable(fd, 0)
+    }
+
+    /// Whether `fd` is readable within so many milliseconds.
+    pub(crate) fn wait_readable(fd: &impl AsFd, milliseconds: c_int) -> bool {
+        let mut entry = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: the pointer is to one entry.
+        unsafe { libc::poll(&mut entry, 1, milliseconds) == 1 }
+    }
+
+    /// How many bytes `read(2)` gives.
+    pub(crate) fn read(fd: &impl AsFd, bytes: &mut [u8]) -> Result<usize, i32> {
+        // SAFETY: the pointer and the length are those of a slice.
+        let read = unsafe { libc::read(fd.as_fd().as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+        usize::try_from(read).map_err(|_| io::Error::last_os_error().raw_os_error().unwrap())
+    }
+
+    /// Sends `signum` to this thread.
+    pub(crate) fn raise(signum: c_int) {
+        // SAFETY: it takes a number.
+        assert_eq!(unsafe { libc::raise(signum) }, 0);
+    }
+
+    /// Sends `signum` to the whole process.
+    pub(crate) fn kill_self(signum: c_int) {
+        // SAFETY: it takes two numbers.
+        assert_eq!(unsafe { libc::kill(std::process::id().try_into().unwrap(), signum) }, 0);
+    }
+
+    pub(crate) fn this_thread() -> usize {
+        // SAFETY: it takes nothing.
+        unsafe { libc::pthread_self() as usize }
+    }
+
+    /// Sends `signum` to a thread that runs still.
+    pub(crate) fn raise_in(thread: usize, signum: c_int) {
+        // SAFETY: the caller's thread was named by itself and waits for this one.
+        assert_eq!(unsafe { libc::pthread_kill(thread as libc::pthread_t, signum) }, 0);
+    }
+
+    /// Sends a byte of urgent data.
+    pub(crate) fn send_urgent(socket: &impl AsFd) {
+        // SAFETY: the pointer and the length are those of an array.
+        let sent = unsafe { libc::send(socket.as_fd().as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+        assert_eq!(sent, 1);
+    }
+
+    /// A copy under a number of at least `least`.
+    pub(crate) fn duplicate(fd: &impl AsFd, least: c_int) -> OwnedFd {
+        // SAFETY: the descriptor is borrowed; the command takes a number.
+        let copy = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) };
+        assert!(copy >= least);
+        // SAFETY: it was just made.
+        unsafe { OwnedFd::from_raw_fd(copy) }
+    }
+
+    pub(crate) fn fd_limit() -> libc::rlim_t {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the pointer is to one structure.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }, 0);
+        limit.rlim_cur
+    }
+
+    pub(crate) fn set_fd_limit(soft: libc::rlim_t) {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: the pointer is to one structure.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }, 0);
+        limit.rlim_cur = soft;
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
+    }
+
+    /// Whether `signum` is at its default, ignored, or else.
+    pub(crate) fn handler_of(signum: c_int) -> libc::sighandler_t {
+        Disposition::of(signum).unwrap().0.sa_sigaction
+    }
+
+    pub(crate) fn ignore(signum: c_int) {
+        let mut action = Disposition::ours();
+        action.0.sa_sigaction = libc::SIG_IGN;
+        action.set(signum).unwrap();
+    }
+
+    /// How many signals this thread blocks.
+    pub(crate) fn blocked_signals() -> usize {
+        let mut mask = every_signal();
+        // SAFETY: the second pointer may be null, the third is to one set.
+        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &mut mask) };
+        // SAFETY: the pointer is to one set.
+        (1..65).filter(|&signum| unsafe { libc::sigismember(&mask, signum) } == 1).count()
+    }
+
+    pub(crate) fn errno() -> c_int {
+        io::Error::last_os_error().raw_os_error().unwrap()
+    }
+
+    #[test]
+    fn a_handler_keeps_errno() {
+        // SAFETY: no descriptor has this number, so it fails.
+        unsafe { libc::close(-1) };
+        assert_eq!(errno(), libc::EBADF);
+        // SAFETY: there is no such signal, so this fails for another reason.
+        keeping_errno(|| assert_eq!(unsafe { libc::raise(9999) }, -1));
+        assert_eq!(errno(), libc::EBADF);
+    }
+
+    #[test]
+    fn what_is_lent_is_not_freed_under_a_borrower() {
+        let lent = Lent::empty();
+        let value = Arc::new(7);
+        lent.lend(Arc::clone(&value));
+        lent.with(|seen| {
+            assert_eq!(*seen, 7);
+            let mut asked = 0;
+            let taken = lent.take(|| {
+                asked += 1;
+                asked < 3
+            });
+            assert!(taken.is_none() && asked == 3);
+            lent.with(|_| panic!("it was taken"));
+        });
+        assert!(!lent.is_borrowed());
+        assert_eq!(Arc::strong_count(&value), 2, "leaked rather than freed");
+        // SAFETY: the pointer is the Arc's, and the count is the leaked one's.
+        unsafe { Arc::decrement_strong_count(Arc::as_ptr(&value)) };
+        lent.lend(Arc::clone(&value));
+        assert!(lent.take(|| false).is_some());
+        assert!(lent.take(|| false).is_none());
+    }
+}

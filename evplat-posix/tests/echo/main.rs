@@ -1,0 +1,11 @@
+//! The echo example on poll and on select, as a client sees it that has nothing of ours: the cases are those of
+//! `evplat-linux`, by a link. They look at the process through `/proc`.
+
+#![cfg(target_os = "linux")]
+
+mod cases;
+mod process;
+
+cases::against!(poll, 1000);
+// select has no place for a descriptor from 1024 on.
+cases::against!(select, 900);

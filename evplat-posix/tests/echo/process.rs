@@ -1,0 +1,1 @@
+../../../evplat-linux/tests/echo/process.rs
