@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use bitflags::bitflags;
 
-use crate::backend::{EventOp, Modified, Sink, Wake};
+use crate::backend::{EventOp, Modified, Sink, Token, Wake};
 use crate::columns::{Columns, Rare};
 use crate::event::{EventId, Missed, Ready};
 use crate::events::State;
@@ -224,23 +224,20 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!((fired.id, fired.ready), (event, Ready::READ));
     /// assert!(base.next_active().is_none());
     /// ```
-    #[inline]
+    // Small where it is taken straight, and out of line elsewhere; as a call it would cost half as much again.
+    #[inline(always)]
     pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
-        let (index, ready) = match self.take_direct() {
-            Some(taken) => taken,
-            None => self.take_queued()?,
-        };
-        let state = self.columns.events.state(index);
-        if !state.intersects(State::SPECIAL) {
+        let Some((index, ready)) = self.take_direct() else { return self.next_queued() };
+        let special = self.columns.events.state(index) & State::SPECIAL;
+        if special.is_empty() {
             return self.lend(index, ready, 1);
         }
-        // An idle timeout starts anew: a store, as a rule.
-        if state & State::SPECIAL == State::TIMED && self.clock.is_current && !ready.contains(Ready::TIMEOUT) {
+        if special == State::TIMED && self.clock.is_current {
+            // An idle timeout starts anew: a store, as a rule.
             self.columns.timers.restart(index, self.clock.now);
             return self.lend(index, ready, 1);
         }
-        let count = self.prepare(index, ready);
-        self.lend(index, ready, count)
+        self.prepare_and_lend(index, ready)
     }
 
     #[inline]
@@ -473,20 +470,21 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         let (left, is_over) = self.columns.quota.direct.overflowing_sub(1);
         self.columns.quota.direct = left;
         if is_over {
-            self.columns.quota.direct = 0;
-            self.settle();
             return None;
         }
-        let Some((token, ready)) = self.backend.take_ready() else {
-            self.settle_untaken();
-            return None;
-        };
+        let (token, ready) = self.backend.take_ready()?;
         let usual = self.columns.fds.usual(token, ready);
         if usual.is_none() {
-            self.columns.ready(token, ready);
-            self.settle_untaken();
+            self.queue_unusual(token, ready);
         }
         usual.map(|index| (index, ready))
+    }
+
+    /// Queues a report that is not for one event alone, or not only what it waits for.
+    #[cold]
+    #[inline(never)]
+    fn queue_unusual(&mut self, token: Token, ready: Ready) {
+        self.columns.ready(token, ready);
     }
 
     /// Puts into the queues what the wait found and has not been handed out yet. Whatever looks at the queues, or changes
@@ -496,14 +494,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if self.columns.quota.is_direct {
             self.settle_reports();
         }
-    }
-
-    /// The same, when the last report that was counted has not been handed out.
-    #[cold]
-    #[inline(never)]
-    fn settle_untaken(&mut self) {
-        self.columns.quota.direct = self.columns.quota.direct.wrapping_add(1);
-        self.settle_reports();
     }
 
     #[cold]
@@ -516,24 +506,31 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.columns.max.active = self.columns.max.active.max(active);
     }
 
-    /// The next event to hand out, off its queue.
-    #[inline]
-    fn take_queued(&mut self) -> Option<(S::Index, Ready)> {
-        if !self.columns.rare.is_empty() {
-            return self.take_rare();
-        }
-        let taken = self.columns.take_next();
-        if taken.is_none() {
+    /// The next event to hand out, off its queue. Nothing comes straight from the backend's buffer any more.
+    #[inline(never)]
+    fn next_queued(&mut self) -> Option<Fired<'_, T>> {
+        // `take_direct` has counted one hand-out too many.
+        self.columns.quota.direct = self.columns.quota.direct.wrapping_add(1);
+        self.settle();
+        let taken = if self.columns.rare.is_empty() { self.columns.take_next() } else { self.take_rare() };
+        let Some((index, ready)) = taken else {
             self.columns.running = Index::NIL;
-        }
-        taken
+            return None;
+        };
+        self.prepare_and_lend(index, ready)
+    }
+
+    #[inline(never)]
+    fn prepare_and_lend(&mut self, index: S::Index, ready: Ready) -> Option<Fired<'_, T>> {
+        let state = self.columns.events.state(index);
+        let count = if state.intersects(State::SPECIAL) { self.prepare(index, ready) } else { 1 };
+        self.lend(index, ready, count)
     }
 
     /// The next event to hand out, when there is something rare to look at first.
     #[cold]
     fn take_rare(&mut self) -> Option<(S::Index, Ready)> {
         self.remove_spent();
-        self.columns.running = Index::NIL;
         if self.columns.rare.intersects(Rare::BREAK | Rare::CONTINUE) {
             return None;
         }
@@ -556,7 +553,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Brings an event to the state that its handler shall find it in. Says how many occurrences the hand-out stands for.
-    #[cold]
     fn prepare(&mut self, index: S::Index, ready: Ready) -> u32 {
         let state = self.columns.events.state(index);
         let mut count = 1;

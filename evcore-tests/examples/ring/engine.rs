@@ -11,6 +11,7 @@ use crate::work::{Link, Loop, Round};
 #[derive(Debug)]
 pub(crate) struct Engine {
     base: EventBase<Link>,
+    is_timed: bool,
 }
 
 impl Loop for Engine {
@@ -19,10 +20,25 @@ impl Loop for Engine {
         for link in links {
             base.start(Event::io(Fd::of(&link.reader), Interest::READ).persist(), idle, link)?;
         }
-        Ok(Self { base })
+        Ok(Self { base, is_timed: idle.is_some() })
     }
 
     fn run(&mut self, round: &mut Round) -> io::Result<()> {
+        if self.is_timed { self.run_timed(round) } else { self.run_plain(round) }
+    }
+}
+
+impl Engine {
+    fn run_plain(&mut self, round: &mut Round) -> io::Result<()> {
+        while !round.is_over() && self.base.poll(Wait::Forever)?.is_running() {
+            while let Some(fired) = self.base.next_active() {
+                fired.data.pass_on(round)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn run_timed(&mut self, round: &mut Round) -> io::Result<()> {
         while !round.is_over() && self.base.poll(Wait::Forever)?.is_running() {
             while let Some(fired) = self.base.next_active() {
                 if fired.ready.contains(Ready::TIMEOUT) {

@@ -45,6 +45,24 @@ impl std::fmt::Debug for EpollSet {
     }
 }
 
+/// read(2), without what a library might put around it in one loop and not in the other.
+#[inline]
+pub(crate) fn read(source: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let fd = source.as_fd().as_raw_fd();
+    // SAFETY: the pointer is to as many bytes as is said.
+    let count = unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// write(2), likewise.
+#[inline]
+pub(crate) fn write(sink: &impl AsFd, buffer: &[u8]) -> io::Result<usize> {
+    let fd = sink.as_fd().as_raw_fd();
+    // SAFETY: the pointer is to as many bytes as is said.
+    let count = unsafe { libc::write(fd, buffer.as_ptr().cast(), buffer.len()) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
 /// Raises the soft limit of open descriptors to `count` where it is lower.
 pub(crate) fn allow_descriptors(count: usize) -> io::Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };

@@ -1,7 +1,7 @@
 //! The work that both loops do, and the clock around it.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -20,12 +20,12 @@ impl Link {
     #[inline]
     pub(crate) fn pass_on(&self, round: &mut Round) -> io::Result<()> {
         let mut byte = [0];
-        match (&self.reader).read(&mut byte)? {
+        match sys::read(&self.reader, &mut byte)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => round.read += read,
         }
         if round.writes > 0 {
-            round.sent += (&self.next).write(&byte)?;
+            round.sent += sys::write(&self.next, &byte)?;
             round.writes -= 1;
         }
         Ok(())
