@@ -200,9 +200,8 @@ impl Epoll {
     fn wait(&mut self, wait: Wait) -> Result<(), Error> {
         let wait = if self.files.is_due() { Wait::Poll } else { self.bell.interrupts.prepare(wait) };
         let found = self.wait_in_kernel(wait);
-        if self.bell.interrupts.awake() {
-            self.bell.answer();
-        }
+        self.bell.interrupts.awake();
+        self.bell.answer();
         match found {
             // What interrupted the wait, a signal, may be one that is watched; if not, there is just nothing.
             Err(error) if is(&error, libc::EINTR) => Ok(()),

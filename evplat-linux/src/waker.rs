@@ -84,8 +84,7 @@ impl Bell {
         }
     }
 
-    /// To be called when it was found ringing.
-    #[cold]
+    /// To be called after each wait: a ring may come late, when the base is awake again and says that nobody has woken it.
     pub(crate) fn answer(&self) {
         if self.is_pipe {
             // Nobody else can have closed or broken it, so there is no error to tell.
