@@ -82,6 +82,66 @@ macro_rules! for_each_case {
                 file_starves_nobody
                 drop_closes_all
                 cloexec;
+            events:
+                new_twice
+                created_is_idle
+                full_gives_the_data_back
+                stale_id_is_an_error
+                getters_tell_what_was_given
+                pending_tells_what_is_waited_for
+                activated_is_handed_out
+                activated_twice_is_one_hand_out
+                deleted_while_active
+                activated_by_fd
+                again_is_the_next_turn
+                once_cleans_up
+                once_removed_in_its_handler
+                free_active_base
+                counts_and_their_maxima
+                events_can_be_listed
+                counters_count
+                b12_running_event_outside_is_none
+                wrong_kind_is_an_error;
+            timers:
+                timer_not_early
+                order_by_deadline
+                timer_late_bound
+                zero_delay_fires_next_iteration
+                equal_deadline_fifo
+                rearm_moves_later
+                rearm_moves_earlier
+                add_without_timeout_keeps_it
+                add_takes_back_a_queued_timeout
+                remove_timer_keeps_io
+                timeout_and_read_together
+                activate_plus_timeout_not_lost
+                b4_added_while_active_by_timeout_keeps_its_fd
+                persist_interval_no_drift
+                persist_after_jump_skips
+                persist_after_jump_bursts
+                persist_after_jump_delays
+                persist_io_resets_interval
+                huge_delays_never_fire
+                wait_longer_than_i32_ms
+                sub_millisecond_no_spin
+                ten_thousand_same_deadline
+                timer_cancel_in_timer_callback
+                b1_timer_not_late_by_the_handlers_time
+                delay_counts_from_the_call
+                cached_clock_stands_still
+                clock_backwards_is_harmless
+                next_deadline_is_known
+                past_deadline_is_due
+                slack_shares_a_wake_up
+                timers_do_not_starve_io
+                zero_period_is_once_a_turn;
+            pauses:
+                pause_is_quiet_and_ends
+                pause_drops_what_was_queued
+                add_ends_a_pause
+                pause_is_one_events
+                timeout_begins_anew_after_a_pause
+                paused_may_be_removed;
         }
     };
 }

@@ -141,10 +141,9 @@ impl Inbox {
         self.watched.insert(signum);
     }
 
-    /// Takes in no more of it, and forgets what has arrived.
+    /// Takes in no more of it. What has arrived, or is on its way, is not reported.
     pub(crate) fn unwatch(&self, signum: Signum) {
         self.watched.remove(signum);
-        self.forget(signum);
     }
 
     /// Forgets what has arrived of `signum`.
@@ -229,5 +228,63 @@ impl Inbox {
     /// Behaves as if `signum` had come so many times.
     pub(crate) fn pretend(&self, signum: Signum, count: u32) {
         self.count(signum).unwrap().store(count, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drained(inbox: &Inbox) -> Vec<(Signum, u32)> {
+        let mut all = Vec::new();
+        inbox.drain(|signum, count| all.push((signum, count)));
+        all
+    }
+
+    /// What a handler does that was interrupted before its first step, `watched`, had any consequence.
+    fn straggle(inbox: &Inbox, signum: Signum) {
+        inbox.watched.insert(signum);
+        inbox.put(signum);
+        inbox.watched.remove(signum);
+    }
+
+    #[test]
+    fn a_straggler_from_an_earlier_watch_is_not_reported() {
+        let inbox = Inbox::new();
+        straggle(&inbox, 10);
+        assert_eq!(drained(&inbox), []);
+        straggle(&inbox, 10);
+        inbox.watch(10);
+        assert_eq!(drained(&inbox), []);
+        inbox.put(10);
+        assert_eq!(drained(&inbox), [(10, 1)]);
+    }
+
+    #[test]
+    fn a_bit_that_comes_after_its_count_was_taken_says_nothing() {
+        let inbox = Inbox::new();
+        inbox.watch(10);
+        inbox.put(10);
+        assert_eq!(drained(&inbox), [(10, 1)]);
+        inbox.arrived.insert(10);
+        inbox.any.store(true, Ordering::Release);
+        assert_eq!(drained(&inbox), []);
+    }
+
+    #[test]
+    fn a_set_holds_every_number_and_no_other() {
+        let set = SignalSet::new();
+        for signum in [-1, i32::MIN, 128, i32::MAX] {
+            set.insert(signum);
+            assert!(!set.contains(signum));
+        }
+        for signum in 0..128 {
+            set.insert(signum);
+            assert!(set.contains(signum) && !set.contains(signum + 1));
+        }
+        let mut taken = Vec::new();
+        set.take_each(|signum| taken.push(signum));
+        assert!(taken.into_iter().eq(0..128));
+        set.take_each(|signum| panic!("{signum} again"));
     }
 }

@@ -1,1 +1,378 @@
-//! events
+//! What an event is: created, looked at, activated, handed out once; ids that go stale; the base's counts.
+
+use core::fmt::Write;
+use core::time::Duration;
+
+use evcore::{Error, Event, EventBase, EventId, Interest, Ready, Storage, Wait};
+
+use crate::{Fixture, Proof, World};
+
+/// Two bases in one process do not see each other's events.
+pub fn new_twice<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
+    let mut source = world.fixture.source(other.backend_mut());
+    let fd = world.fd(&source);
+    assert!(other.insert(fd, Interest::READ, 1).is_ok());
+    assert!(other.insert_timer(Duration::ZERO, 2).is_ok());
+    world.fixture.feed(other.backend_mut(), &mut source);
+    assert!(world.look().is_empty());
+    assert_eq!(world.base.counts(), Default::default());
+    assert!(other.poll(Wait::Poll).is_ok());
+    assert!(other.next_active().is_some());
+    Proof::Shown
+}
+
+/// An event that was created waits for nothing until it is added.
+pub fn created_is_idle<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let fd = world.fd(&source);
+    let event = world.create(Event::io(fd, Interest::READ), 1);
+    world.feed(&mut source);
+    assert!(world.look().is_empty());
+    assert!(world.base.is_empty());
+    assert_eq!(world.base.pending(event), Some(Default::default()));
+    assert!(world.base.add(event, None).is_ok());
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}
+
+/// Only creation fails for want of room, and gives the data back; what exists works on, and a removed event makes room.
+pub fn full_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let (mut last, mut count) = (None, 0);
+    let rejected = loop {
+        match world.base.create(Event::timer(), count) {
+            Ok(event) => last = Some(event),
+            Err(rejected) => break Some(rejected),
+        }
+        count += 1;
+        if count == 200 {
+            break None;
+        }
+    };
+    let Some(last) = last else { panic!("there is no room at all") };
+    let Some(rejected) = rejected else {
+        assert_eq!(world.base.counts().events, count);
+        return Proof::Absent("storage that is ever full");
+    };
+    assert_eq!(rejected.data, count);
+    assert!(matches!(rejected.error, Error::Full), "{:?}", rejected.error);
+    assert_eq!(world.base.counts().events, count);
+    let all: heapless::Vec<EventId, 256> = world.base.iter().map(|(event, _)| event).collect();
+    for event in &all {
+        assert!(world.base.add(*event, Some(Duration::ZERO)).is_ok());
+        assert!(world.base.activate(*event, Ready::READ).is_ok());
+    }
+    assert_eq!(world.base.remove(last), Some(count - 1));
+    assert!(world.base.create(Event::timer(), 1_000).is_ok());
+    assert_eq!(world.wait().len(), all.len() - 1);
+    Proof::Shown
+}
+
+/// The id of a removed event is an error, or `None`, in every call, also when its place is another event's.
+pub fn stale_id_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let fd = world.fd(&source);
+    let gone = world.watch(&source, Interest::READ, 1);
+    assert_eq!(world.base.remove(gone), Some(1));
+    for _ in 0..2 {
+        let base = &mut world.base;
+        assert!(matches!(base.add(gone, None), Err(Error::Stale)));
+        assert!(matches!(base.add(gone, Some(Duration::ZERO)), Err(Error::Stale)));
+        assert!(matches!(base.modify(gone, Interest::WRITE), Err(Error::Stale)));
+        assert!(matches!(base.replace_fd(gone, fd), Err(Error::Stale)));
+        assert!(matches!(base.pause_for(gone, Duration::ZERO), Err(Error::Stale)));
+        assert!(matches!(base.remove_timer(gone), Err(Error::Stale)));
+        assert!(matches!(base.activate(gone, Ready::READ), Err(Error::Stale)));
+        assert!(matches!(base.again(gone), Err(Error::Stale)));
+        assert!(matches!(base.set_priority(gone, 0), Err(Error::Stale)));
+        assert!(matches!(base.del(gone), Err(Error::Stale)));
+        assert_eq!((base.remove(gone), base.get(gone), base.contains(gone)), (None, None, false));
+        assert_eq!((base.pending(gone), base.fd(gone), base.interest(gone)), (None, None, None));
+        assert_eq!((base.signum(gone), base.priority(gone)), (None, None));
+        world.check();
+        world.create(Event::user(), 2);
+    }
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// What an event is can be asked for: its fd, interest, priority, data, and that it is no signal.
+pub fn getters_tell_what_was_given<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    assert!(world.base.set_priorities(3).is_ok());
+    let source = world.source();
+    let fd = world.fd(&source);
+    let event = world.create(Event::io(fd, Interest::READ | Interest::WRITE).priority(2), 9);
+    let timer = world.create(Event::timer(), 10);
+    let base = &mut world.base;
+    assert_eq!((base.fd(event), base.interest(event)), (Some(fd), Some(Interest::READ | Interest::WRITE)));
+    assert_eq!((base.priority(event), base.get(event), base.signum(event)), (Some(2), Some(&9), None));
+    assert_eq!((base.fd(timer), base.interest(timer), base.priority(timer)), (None, None, Some(1)));
+    if let Some(data) = base.get_mut(event) {
+        *data = 11;
+    }
+    assert_eq!(base.get(event), Some(&11));
+    assert_eq!(EventId::from_bits(event.to_bits()), Some(event));
+    assert!(!base.method().is_empty());
+    Proof::Shown
+}
+
+/// What an event waits for can be asked for: registered, its timeout and what is left of it, what it is queued for.
+pub fn pending_tells_what_is_waited_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let fd = world.fd(&source);
+    let second = Duration::from_secs(1);
+    let event = world.start(Event::io(fd, Interest::READ).persist(), Some(second), 1);
+    world.pass(Duration::from_millis(2));
+    let pending = world.base.pending(event).unwrap_or_default();
+    assert!(pending.registered && pending.active.is_none());
+    assert!(pending.remaining.is_some_and(|left| left <= second - Duration::from_millis(2)), "{pending:?}");
+    assert!(pending.deadline.is_some());
+    assert!(world.base.activate(event, Ready::WRITE).is_ok());
+    assert!(world.base.activate(event, Ready::READ).is_ok());
+    assert_eq!(world.base.pending(event).and_then(|pending| pending.active), Some(Ready::READ | Ready::WRITE));
+    assert!(world.base.del(event).is_ok());
+    assert_eq!(world.base.pending(event), Some(Default::default()));
+    Proof::Shown
+}
+
+/// Activating an idle event queues it, with any bits, none included; it is handed out once.
+pub fn activated_is_handed_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let fd = world.fd(&source);
+    for (number, bits) in [(1, Ready::empty()), (2, Ready::all()), (3, Ready::READ)] {
+        let event = world.create(Event::user(), number);
+        assert!(world.base.activate(event, bits).is_ok());
+        let seen = world.wait();
+        assert_eq!((seen.len(), seen.times(number), seen.of(number)), (1, 1, bits));
+    }
+    let idle = world.create(Event::io(fd, Interest::READ), 4);
+    assert!(world.base.activate(idle, Ready::READ | Ready::WRITE).is_ok());
+    assert_eq!(world.wait().of(4), Ready::READ | Ready::WRITE);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// Activating an active event adds the bits: one hand-out with all of them.
+pub fn activated_twice_is_one_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    world.feed(&mut source);
+    assert!(world.base.activate(event, Ready::PRIORITY).is_ok());
+    assert!(world.base.activate(event, Ready::WRITE).is_ok());
+    let seen = world.wait();
+    assert_eq!((seen.len(), seen.of(1)), (1, Ready::READ | Ready::WRITE | Ready::PRIORITY));
+    Proof::Shown
+}
+
+/// An active event that is deleted is not handed out.
+pub fn deleted_while_active<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let event = world.create(Event::user(), 1);
+    let other = world.create(Event::user(), 2);
+    for event in [event, other] {
+        assert!(world.base.activate(event, Ready::READ).is_ok());
+    }
+    assert!(world.base.del(event).is_ok());
+    assert_eq!(world.wait().order()[..], [2]);
+    Proof::Shown
+}
+
+/// Activating by fd reaches the events that are pending on it, for what they wait for; others, and unknown fds, nothing.
+pub fn activated_by_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let (source, unknown) = (world.source(), world.source());
+    let (fd, nobodys) = (world.fd(&source), world.fd(&unknown));
+    world.watch(&source, Interest::READ, 1);
+    world.start(Event::io(fd, Interest::READ | Interest::PRIORITY).persist(), Some(Duration::from_secs(60)), 2);
+    world.create(Event::io(fd, Interest::READ), 3);
+    world.base.activate_fd(nobodys, Ready::READ);
+    world.base.activate_fd(fd, Ready::CLOSED);
+    assert!(world.look().is_empty());
+    world.base.activate_fd(fd, Ready::READ);
+    let seen = world.wait();
+    assert_eq!((seen.len(), seen.of(1), seen.of(2)), (2, Ready::READ, Ready::READ));
+    world.base.activate_fd(fd, Ready::TIMEOUT);
+    let seen = world.wait();
+    assert_eq!((seen.len(), seen.of(2)), (1, Ready::TIMEOUT));
+    Proof::Shown
+}
+
+/// `again` brings an event in the next turn, which does not wait, and not in this one.
+pub fn again_is_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.feed(&mut source);
+    let seen = world.wait_with(|world, id, _| {
+        world.drain(&mut source);
+        assert!(world.base.again(id).is_ok());
+    });
+    assert_eq!(seen.order()[..], [1]);
+    let before = world.now();
+    let seen = world.turn(Wait::Forever, |_, _, _| {});
+    assert_eq!((seen.len(), seen.of(1)), (1, Ready::AGAIN));
+    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(Duration::from_millis(500)));
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// A once event is handed out once and is gone at the next turn; while its handler runs its id is valid.
+pub fn once_cleans_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let fd = world.fd(&source);
+    world.start(Event::io(fd, Interest::READ).once(), None, 1);
+    world.start(Event::timer().once(), Some(Duration::ZERO), 2);
+    world.feed(&mut source);
+    let mut handed_out = 0;
+    while handed_out < 2 {
+        let seen = world.wait_with(|world, id, number| {
+            assert_eq!(world.base.get(id), Some(&number));
+            handed_out += 1;
+        });
+        assert!(!seen.is_empty());
+    }
+    assert_eq!(world.base.counts().events, 0);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// A once event may be removed in its own handler, which gives the data back; and one that never comes goes with its base.
+pub fn once_removed_in_its_handler<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    world.start(Event::timer().once(), Some(Duration::ZERO), 1);
+    world.start(Event::timer().once(), Some(Duration::from_secs(3_600)), 2);
+    let seen = world.wait_with(|world, id, number| {
+        assert_eq!(world.base.remove(id), Some(number));
+        let taken = world.create(Event::user(), 3);
+        assert!(!world.base.contains(id) && world.base.contains(taken));
+    });
+    assert_eq!(seen.order()[..], [1]);
+    assert_eq!(world.base.counts().events, 2, "the event that took the place was removed in its stead");
+    Proof::Shown
+}
+
+/// A base may be dropped with events that are pending, active, and half handed out.
+pub fn free_active_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.timer(Duration::ZERO, 2);
+    let active = world.create(Event::user(), 3);
+    assert!(world.base.activate(active, Ready::READ).is_ok());
+    world.feed(&mut source);
+    assert!(world.base.poll(Wait::Poll).is_ok());
+    assert!(world.base.next_active().is_some());
+    let World { base, mut fixture } = world;
+    drop(base);
+    let mut backend = fixture.backend();
+    fixture.drain(&mut backend, &mut source);
+    Proof::Shown
+}
+
+/// The base counts what exists, what waits, what is active, and how much there was of each at most.
+pub fn counts_and_their_maxima<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let io = world.watch(&source, Interest::READ, 1);
+    let timer = world.timer(Duration::from_secs(60), 2);
+    world.create(Event::user(), 3);
+    let counts = |world: &mut World<F, S>| {
+        let counts = world.base.counts();
+        (counts.events, counts.pending, counts.active)
+    };
+    assert_eq!(counts(&mut world), (3, 2, 0));
+    assert!(world.base.add(io, Some(Duration::from_secs(60))).is_ok());
+    assert_eq!(counts(&mut world), (3, 2, 0), "an event with a timeout waits once");
+    assert!(world.base.activate(timer, Ready::TIMEOUT).is_ok());
+    assert_eq!(counts(&mut world), (3, 2, 1));
+    world.base.remove(timer);
+    assert_eq!(counts(&mut world), (2, 1, 0));
+    let max = world.base.max_counts();
+    assert_eq!((max.events, max.pending, max.active), (3, 2, 1));
+    world.base.clear_max_counts();
+    let max = world.base.max_counts();
+    assert_eq!((max.events, max.pending, max.active), (2, 1, 0));
+    Proof::Shown
+}
+
+/// All events can be gone through, each once, and shown.
+pub fn events_can_be_listed<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    struct Text(heapless::String<1024>);
+    impl Write for Text {
+        fn write_str(&mut self, text: &str) -> core::fmt::Result {
+            self.0.push_str(text).map_err(|_| core::fmt::Error)
+        }
+    }
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let io = world.watch(&source, Interest::READ, 1);
+    let timer = world.timer(Duration::from_secs(60), 2);
+    let user = world.create(Event::user(), 3);
+    let listed: heapless::Vec<(EventId, u32), 8> = world.base.iter().map(|(id, data)| (id, *data)).collect();
+    assert_eq!(listed[..], [(io, 1), (timer, 2), (user, 3)]);
+    let mut text = Text(heapless::String::new());
+    assert!(write!(text, "{}", world.base).is_ok());
+    assert!(text.0.contains(world.base.method()) && text.0.contains("READ"), "{}", text.0);
+    assert_eq!(text.0.lines().count(), 3, "the base and two events that wait: {}", text.0);
+    assert!(write!(text, "{:?}", world.base).is_ok());
+    Proof::Shown
+}
+
+/// What the base has done is counted: turns, waits, hand-outs, timers.
+pub fn counters_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.timer(Duration::ZERO, 2);
+    world.feed(&mut source);
+    world.wait_for(&[1, 2]);
+    world.drain(&mut source);
+    let (stats, waits) = (world.base.stats(), world.base.stats().waits);
+    assert!(stats.turns >= 1 && stats.handed_out >= 2 && stats.expired == 1, "{stats:?}");
+    assert_eq!((stats.stale, stats.refused, stats.rebuilds), (0, 0, 0));
+    assert!(world.look().is_empty());
+    assert_eq!(world.base.stats().waits, waits + 1, "an idle turn is one wait");
+    Proof::Shown
+}
+
+/// B12: outside of a handler no event runs; in one it is the event that was handed out.
+pub fn b12_running_event_outside_is_none<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    assert_eq!(world.base.running_event(), None);
+    let event = world.timer(Duration::ZERO, 1);
+    assert_eq!(world.base.running_event(), None);
+    let seen = world.wait_with(|world, id, _| {
+        assert_eq!(world.base.running_event(), Some(id));
+        assert_eq!(world.base.running_event(), Some(event));
+        world.base.remove(id);
+        assert_eq!(world.base.running_event(), None);
+    });
+    assert_eq!(seen.len(), 1);
+    assert_eq!(world.base.running_event(), None);
+    Proof::Shown
+}
+
+/// What does not apply to an event's kind is an error and changes nothing.
+pub fn wrong_kind_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let fd = world.fd(&source);
+    let timer = world.timer(Duration::from_secs(1), 1);
+    assert!(matches!(world.base.modify(timer, Interest::READ), Err(Error::Kind)));
+    assert!(matches!(world.base.replace_fd(timer, fd), Err(Error::Kind)));
+    assert!(matches!(world.base.pause_for(timer, Duration::ZERO), Err(Error::Kind)));
+    let idle = world.create(Event::io(fd, Interest::READ), 2);
+    assert!(matches!(world.base.pause_for(idle, Duration::ZERO), Err(Error::Kind)));
+    world.check();
+    assert_eq!(world.base.counts().pending, 1);
+    Proof::Shown
+}

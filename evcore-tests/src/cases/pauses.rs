@@ -1,1 +1,96 @@
-//! pauses
+//! Events that leave their fd alone for a while: what a listener does that has run out of descriptors.
+
+use core::time::Duration;
+
+use evcore::{Event, Interest, Ready, Storage};
+
+use crate::{Fixture, Proof, World};
+
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// A paused event hears nothing of its fd, which costs no wake-ups; then it does again.
+pub fn pause_is_quiet_and_ends<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    let begin = world.now();
+    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    let before = world.base.stats().waits;
+    assert_eq!(world.wait().of(1), Ready::READ);
+    assert!(world.now() >= begin.saturating_add(PAUSE));
+    assert!(world.base.stats().waits - before <= 3, "{} waits", world.base.stats().waits - before);
+    Proof::Shown
+}
+
+/// What a paused event was queued for is dropped, and the pause keeps the loop alive.
+pub fn pause_drops_what_was_queued<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    assert!(world.base.activate(event, Ready::READ).is_ok());
+    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    assert!(world.look().is_empty());
+    assert!(!world.base.is_empty());
+    assert_eq!(world.base.pending(event).map(|pending| pending.registered), Some(true));
+    Proof::Shown
+}
+
+/// Adding a paused event ends its pause.
+pub fn add_ends_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    world.feed(&mut source);
+    assert!(world.base.pause_for(event, Duration::from_secs(3_600)).is_ok());
+    assert!(world.look().is_empty());
+    assert!(world.base.add(event, None).is_ok());
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}
+
+/// A pause of one event of an fd is not one of the others.
+pub fn pause_is_one_events<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    world.watch(&source, Interest::READ, 2);
+    world.feed(&mut source);
+    assert!(world.base.pause_for(event, Duration::from_secs(3_600)).is_ok());
+    assert_eq!(world.wait().order()[..], [2]);
+    Proof::Shown
+}
+
+/// The timeout of a paused event does not come meanwhile, and begins anew after the pause.
+pub fn timeout_begins_anew_after_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let fd = world.fd(&source);
+    let timeout = PAUSE / 2;
+    let event = world.start(Event::io(fd, Interest::READ).persist(), Some(timeout), 1);
+    let begin = world.now();
+    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    assert_eq!(world.wait().of(1), Ready::TIMEOUT);
+    assert!(world.now() >= begin.saturating_add(PAUSE + timeout));
+    Proof::Shown
+}
+
+/// A paused event may be deleted, and removed.
+pub fn paused_may_be_removed<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    world.feed(&mut source);
+    assert!(world.base.pause_for(event, Duration::from_millis(1)).is_ok());
+    assert!(world.base.del(event).is_ok());
+    world.pass(Duration::from_millis(2));
+    assert!(world.look().is_empty());
+    assert!(world.base.is_empty());
+    assert!(world.base.add(event, None).is_ok());
+    assert!(world.base.pause_for(event, Duration::from_millis(1)).is_ok());
+    assert_eq!(world.base.remove(event), Some(1));
+    world.pass(Duration::from_millis(2));
+    assert!(world.look().is_empty());
+    Proof::Shown
+}

@@ -454,9 +454,7 @@ pub fn caps_are_honest<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// As many sources as there is room for, 48 at most, all ready.
-fn flood<F: Fixture, S: Storage>(
-    world: &mut World<F, S>,
-) -> (heapless::Vec<u32, 64>, heapless::Vec<F::Source, 64>) {
+fn flood<F: Fixture, S: Storage>(world: &mut World<F, S>) -> (heapless::Vec<u32, 64>, heapless::Vec<F::Source, 64>) {
     let (mut numbers, mut sources) = (heapless::Vec::new(), heapless::Vec::new());
     for number in 0..48 {
         let mut source = world.source();

@@ -40,7 +40,12 @@ pub(crate) struct Spec {
 pub(crate) enum Call {
     Create(Uid, Spec),
     /// By the method that is made for this kind of event, where there is one and `short` is set.
-    Start { uid: Uid, spec: Spec, timeout: Option<u64>, short: bool },
+    Start {
+        uid: Uid,
+        spec: Spec,
+        timeout: Option<u64>,
+        short: bool,
+    },
     Add(Target, Option<u64>),
     AddAt(Target, u64),
     Modify(Target, Interest),
@@ -86,6 +91,8 @@ pub(crate) enum World {
     SetNow(u64),
     Refuse(u32),
     SetBatch(usize),
+    /// Whether the backend leaves what it found in a buffer of its own, or puts it into the sink.
+    SetBuffer(bool),
     /// The next so many waits fail.
     FailWaits(u32),
     /// The next so many new starts fail.
@@ -157,11 +164,9 @@ pub(crate) struct Tally {
 /// What can be seen of a base from outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Snapshot {
-    /// By uid.
-    pub(crate) events: Vec<Seen>,
-    /// Events, pending and active ones, now and at most.
-    pub(crate) counts: [u32; 3],
-    pub(crate) max_counts: [u32; 3],
+    /// `None` where it is not looked at: to look at it makes the base put its queues in order first.
+    pub(crate) full: Option<Full>,
+    pub(crate) existing: Vec<Uid>,
     pub(crate) tally: Tally,
     pub(crate) next_deadline: Option<u64>,
     pub(crate) is_empty: bool,
@@ -171,6 +176,37 @@ pub(crate) struct Snapshot {
     pub(crate) watched: [Option<Interest>; FDS.len()],
     /// How often the data of each event has been dropped.
     pub(crate) drops: Vec<u8>,
+}
+
+/// What can be seen of the events and of their queues.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Full {
+    /// By uid.
+    pub(crate) events: Vec<Seen>,
+    /// Events, pending and active ones, now and at most.
+    pub(crate) counts: [u32; 3],
+    pub(crate) max_counts: [u32; 3],
+}
+
+impl Snapshot {
+    /// What is seen, a line for each thing.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let Self { full, existing, tally, next_deadline, is_empty, running, priorities, watched, drops } = self;
+        let mut lines = vec![
+            format!("events {existing:?}"),
+            format!("{tally:?}"),
+            format!(
+                "next_deadline {next_deadline:?}, is_empty {is_empty}, running {running:?}, {priorities} priorities"
+            ),
+            format!("fds {FDS:?} watched for {watched:?}"),
+            format!("dropped {drops:?}"),
+        ];
+        if let Some(Full { events, counts, max_counts }) = full {
+            lines.push(format!("counts {counts:?}, at most {max_counts:?}"));
+            lines.extend(events.iter().map(|seen| format!("{seen:?}")));
+        }
+        lines
+    }
 }
 
 /// The fds that programs use: some on one page of the growable fd map, some far away.

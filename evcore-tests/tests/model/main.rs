@@ -1,16 +1,17 @@
 //! The model test: random programs on a base and on a plain reference, which must agree after each step.
 
 mod call;
+mod known;
 mod op;
 mod plan;
 mod reference;
+mod regressions;
 mod replay;
 mod stage;
 
 use std::cell::Cell;
 
 use evcore::{Fixed, Growable, Storage, WakeFlag};
-use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use call::Step;
@@ -61,7 +62,7 @@ fn random_programs<S: Storage>(name: &str, capacity: Option<usize>, flag: &'stat
         });
         match outcome {
             Ok(()) => {}
-            Err(TestError::Fail(reason, program)) => panic!("seed {seed}, batch {batch}\n{program:#?}\n{reason}"),
+            Err(TestError::Fail(reason, program)) => panic!("seed {seed}, batch {batch}, {program:?}\n{reason}"),
             Err(TestError::Abort(reason)) => panic!("seed {seed}, batch {batch}: {reason}"),
         }
     }

@@ -17,6 +17,9 @@ pub(crate) struct Program {
     pub(crate) begins_at: u64,
     /// The kinds of operations that this program does without, a bit each: so that programs differ in more than luck.
     pub(crate) without: u16,
+    /// Whether the backend has a buffer, and after how many steps all that can be seen of the base is looked at.
+    pub(crate) has_buffer: bool,
+    pub(crate) looks: usize,
     pub(crate) ops: Vec<Op>,
 }
 
@@ -65,7 +68,11 @@ pub(crate) struct New {
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Create(New),
-    Start { new: New, timeout: Option<u64>, short: bool },
+    Start {
+        new: New,
+        timeout: Option<u64>,
+        short: bool,
+    },
     Add(Who, Option<u64>),
     AddAt(Who, When),
     Modify(Who, Interest),
@@ -157,12 +164,18 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
     let innermost = op(Just(Vec::new()).boxed());
     let inner = op(vec(innermost, 0..=4).boxed());
     let ops = vec(op(vec(inner, 0..=4).boxed()), LENGTH);
-    (1u8..=4, begins_at, without, ops).prop_map(|(priorities, begins_at, without, ops)| Program {
-        priorities,
-        begins_at,
-        without,
-        ops,
-    })
+    let priorities = prop_oneof![1 => Just(1), 2 => 1u8..=4];
+    let looks = prop_oneof![Just(1), Just(5), Just(1_000)];
+    (priorities, begins_at, without, prop::bool::weighted(0.7), looks, ops).prop_map(
+        |(priorities, begins_at, without, has_buffer, looks, ops)| Program {
+            priorities,
+            begins_at,
+            without,
+            has_buffer,
+            looks,
+            ops,
+        },
+    )
 }
 
 fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
@@ -317,9 +330,8 @@ fn interest() -> impl Strategy<Value = Interest> {
         let all = [Interest::READ, Interest::WRITE, Interest::PRIORITY, Interest::CLOSED];
         all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect::<Interest>()
     });
-    (prop_oneof![3 => usual, 2 => any], prop::bool::weighted(0.2)).prop_map(|(interest, edge)| {
-        if edge { interest | Interest::EDGE } else { interest }
-    })
+    (prop_oneof![3 => usual, 2 => any], prop::bool::weighted(0.2))
+        .prop_map(|(interest, edge)| if edge { interest | Interest::EDGE } else { interest })
 }
 
 fn ready() -> impl Strategy<Value = Ready> {

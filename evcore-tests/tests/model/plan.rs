@@ -1,6 +1,6 @@
 //! Carries a program out on the reference, and so finds out what must come of it.
 
-use evcore::{End, Error, Instant, Mode, Wait};
+use evcore::{End, Instant, Mode, Wait};
 
 use crate::call::{Call, Handed, Kind, Outcome, Spec, Step, Target, Uid, World};
 use crate::op::{self, From, New, Op, Program, When, Who};
@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     /// Where the steps of this operation end at the latest.
     ends_at: usize,
     depth: u32,
+    /// After how many steps all is looked at again.
+    looks: usize,
 }
 
 /// A `run` that would not end soon.
@@ -37,8 +39,10 @@ impl Plan {
             without: program.without,
             ends_at: usize::MAX,
             depth: 0,
+            looks: program.looks,
         };
         plan.call(Call::World(World::SetNow(program.begins_at)));
+        plan.call(Call::World(World::SetBuffer(program.has_buffer)));
         plan.call(Call::SetPriorities(program.priorities));
         for op in &program.ops {
             plan.ends_at = plan.steps.len() + CALLS;
@@ -54,7 +58,8 @@ impl Plan {
     }
 
     fn push(&mut self, call: Call, outcome: Outcome) {
-        let seen = (!matches!(call, Call::Run(_))).then(|| self.model.snapshot());
+        let is_full = self.steps.len() % self.looks == 0;
+        let seen = (!matches!(call, Call::Run(_))).then(|| self.model.snapshot(is_full));
         self.steps.push(Step { call, outcome, seen });
     }
 
@@ -180,9 +185,7 @@ impl Plan {
         match when {
             When::In(delay) => now.saturating_add(delay),
             When::Ago(delay) => now.saturating_sub(delay),
-            When::Deadline(after) => {
-                self.model.first_deadline().unwrap_or(now).saturating_add_signed(after.into())
-            }
+            When::Deadline(after) => self.model.first_deadline().unwrap_or(now).saturating_add_signed(after.into()),
             When::At(point) => point,
         }
     }
@@ -279,9 +282,4 @@ impl Plan {
         }
         Err(Endless)
     }
-}
-
-/// Whether an error is one that only the bounds of a base make.
-pub(crate) fn is_full(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Refused(Error::Full) | Outcome::Rejected(Error::Full, _))
 }

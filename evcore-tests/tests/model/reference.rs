@@ -5,7 +5,7 @@
 
 use evcore::{Error, Fairness, Instant, Interest, Limits, ManualError, Mode, Ready, Turn};
 
-use crate::call::{Call, FDS, Kind, Outcome, SIGNALS, Seen, Snapshot, Spec, Tally, Target, Uid};
+use crate::call::{Call, FDS, Full, Kind, Outcome, SIGNALS, Seen, Snapshot, Spec, Tally, Target, Uid};
 
 mod fds;
 mod life;
@@ -54,6 +54,9 @@ pub(crate) struct Model {
     broken: bool,
     continued: bool,
     preparing: bool,
+    /// The backend is to be started anew; reports of registrations that had ended, since that was last done.
+    rebuild: bool,
+    stale: u64,
     /// The event handed out last was that for the only time.
     spent: bool,
     running: Option<Uid>,
@@ -114,6 +117,8 @@ impl Model {
             broken: false,
             continued: false,
             preparing: false,
+            rebuild: false,
+            stale: 0,
             spent: false,
             running: None,
             is_running: false,
@@ -241,7 +246,7 @@ impl Model {
 
     /// Whether a turn was answered.
     pub(crate) fn has_begun(outcome: &Outcome) -> bool {
-        matches!(outcome, Outcome::Turn(Turn::Running(_)))
+        matches!(outcome, Outcome::Turn(Turn::Running))
     }
 
     /// The first deadline, of those that can come.
@@ -296,12 +301,16 @@ impl Model {
         self.max_counts[2] = self.max_counts[2].max(self.counts()[2]);
     }
 
-    /// What can be seen from outside.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
+    /// What can be seen from outside; all of it, or what the base does not have to be stirred for.
+    pub(crate) fn snapshot(&self, is_full: bool) -> Snapshot {
+        let full = || Full {
             events: self.existing().into_iter().map(|uid| self.seen(uid)).collect(),
             counts: self.counts(),
             max_counts: self.max_counts,
+        };
+        Snapshot {
+            full: is_full.then(full),
+            existing: self.existing(),
             tally: self.tally,
             next_deadline: self.first_entry().map(|(key, _)| key).into_iter().chain(self.exit_at).min(),
             is_empty: self.is_empty(),

@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, EventId, Instant, Interest, Mode, Occurrence, Ready, Rejected, Storage, WakeFlag};
+use evcore::{Event, EventBase, EventId, Instant, Mode, Occurrence, Rejected, Storage, WakeFlag};
 
-use crate::call::{Call, FDS, Handed, Kind, Outcome, Seen, Snapshot, Spec, Step, Tally, Target, Uid};
+use crate::call::{Call, FDS, Full, Handed, Kind, Outcome, Seen, Snapshot, Spec, Step, Tally, Target, Uid};
 use crate::stage::Stage;
 
 type Base<S> = EventBase<Stage, S, Data>;
@@ -102,7 +102,7 @@ impl Replay<'_> {
         self.go_on(base);
     }
 
-    fn compare<S: Storage>(&mut self, base: &Base<S>, outcome: Outcome) {
+    fn compare<S: Storage>(&mut self, base: &mut Base<S>, outcome: Outcome) {
         let Some(step) = self.steps.get(self.at) else { return };
         if outcome != step.outcome {
             return self.differs(format!("answer: {outcome:?}\n  right: {:?}", step.outcome));
@@ -110,10 +110,10 @@ impl Replay<'_> {
         if !base.check() {
             return self.differs("the columns do not agree".into());
         }
-        let seen = self.look(base);
+        let seen = self.look(base, step.seen.as_ref().is_some_and(|seen| seen.full.is_some()));
         match &step.seen {
             Some(right) if seen != *right => {
-                let what = unlike(&format!("{seen:#?}"), &format!("{right:#?}"));
+                let what = unlike(&seen, right);
                 self.differs(what);
             }
             _ => self.at += 1,
@@ -140,11 +140,7 @@ impl Replay<'_> {
         Data { uid, drops: Rc::clone(&self.drops) }
     }
 
-    fn created(
-        &mut self,
-        uid: Uid,
-        result: Result<EventId, Rejected<Data, evcore::ManualError>>,
-    ) -> Outcome {
+    fn created(&mut self, uid: Uid, result: Result<EventId, Rejected<Data, evcore::ManualError>>) -> Outcome {
         match result {
             Ok(id) => {
                 if self.ids.contains(&Some(id)) {
@@ -188,7 +184,11 @@ impl Replay<'_> {
             Call::Poll(wait) => base.poll(wait).map_or_else(Outcome::Failed, Outcome::Turn),
             Call::Next => {
                 let fired = base.next_active();
-                Outcome::Handed(fired.map(|fired| Handed { uid: fired.data.uid, ready: fired.ready, count: fired.count }))
+                Outcome::Handed(fired.map(|fired| Handed {
+                    uid: fired.data.uid,
+                    ready: fired.ready,
+                    count: fired.count,
+                }))
             }
             plain => {
                 simply(base, plain);
@@ -197,15 +197,28 @@ impl Replay<'_> {
         }
     }
 
-    fn look<S: Storage>(&self, base: &Base<S>) -> Snapshot {
-        let mut events: Vec<Seen> = base.iter().map(|(id, data)| see(base, id, data.uid)).collect();
-        events.sort_unstable_by_key(|seen| seen.uid);
-        let (counts, max, stats) = (base.counts(), base.max_counts(), base.stats());
+    fn look<S: Storage>(&self, base: &mut Base<S>, is_full: bool) -> Snapshot {
+        let mut existing: Vec<(Uid, EventId)> = base.iter().map(|(id, data)| (data.uid, id)).collect();
+        existing.sort_unstable();
+        let quiet = self.look_quietly(base, existing.iter().map(|(uid, _)| *uid).collect());
+        let full = is_full.then(|| {
+            let events = existing.into_iter().map(|(uid, id)| see(base, id, uid)).collect();
+            let (counts, max) = (base.counts(), base.max_counts());
+            Full {
+                events,
+                counts: [counts.events, counts.pending, counts.active],
+                max_counts: [max.events, max.pending, max.active],
+            }
+        });
+        Snapshot { full, ..quiet }
+    }
+
+    fn look_quietly<S: Storage>(&self, base: &Base<S>, existing: Vec<Uid>) -> Snapshot {
+        let stats = base.stats();
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         Snapshot {
-            events,
-            counts: [counts.events, counts.pending, counts.active],
-            max_counts: [max.events, max.pending, max.active],
+            full: None,
+            existing,
             tally: Tally {
                 turns: stats.turns,
                 waits: stats.waits,
@@ -228,7 +241,7 @@ impl Replay<'_> {
     }
 }
 
-fn see<S: Storage>(base: &Base<S>, id: EventId, uid: Uid) -> Seen {
+fn see<S: Storage>(base: &mut Base<S>, id: EventId, uid: Uid) -> Seen {
     let pending = base.pending(id).expect("it exists");
     assert!(base.contains(id) && base.get(id).is_some_and(|data| data.uid == uid));
     Seen {
@@ -292,7 +305,8 @@ fn start<S: Storage>(
     short: bool,
     data: Data,
 ) -> Result<EventId, Rejected<Data, evcore::ManualError>> {
-    let plain = Spec { kind: spec.kind, persist: spec.persist, once: false, background: false, priority: None, ..*spec };
+    let plain =
+        Spec { kind: spec.kind, persist: spec.persist, once: false, background: false, priority: None, ..*spec };
     let is_plain = *spec == plain && spec.missed == evcore::Missed::Skip;
     match (spec.kind, spec.persist, timeout) {
         _ if !short || !is_plain => base.start(event(spec), timeout.map(duration), data),
@@ -308,17 +322,8 @@ fn duration(nanos: u64) -> Duration {
     if nanos == u64::MAX { Duration::MAX } else { Duration::from_nanos(nanos) }
 }
 
-/// The lines in which two things differ, that are printed alike.
-fn unlike(seen: &str, right: &str) -> String {
-    let mut what = String::new();
-    for (at, line) in seen.lines().enumerate() {
-        let other = right.lines().nth(at).unwrap_or("nothing");
-        if line != other {
-            what += &format!("seen:  {}\nright: {}\n", line.trim(), other.trim());
-        }
-    }
-    what + &format!("all that is seen: {seen}\nall that is right: {right}")
+/// Where two looks at a base differ.
+fn unlike(seen: &Snapshot, right: &Snapshot) -> String {
+    let pairs = seen.lines().into_iter().zip(right.lines()).filter(|(seen, right)| seen != right);
+    pairs.map(|(seen, right)| format!("\n   seen: {seen}\n  right: {right}")).collect()
 }
-
-#[allow(dead_code)]
-fn unused(_: Interest, _: Ready) {}

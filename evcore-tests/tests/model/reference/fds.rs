@@ -4,6 +4,7 @@ use evcore::{Error, Interest, ManualError, Ready};
 
 use super::{Answer, Model, normal};
 use crate::call::{Kind, Uid};
+use crate::known;
 
 /// An fd that events exist on.
 #[derive(Clone, Debug)]
@@ -22,8 +23,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    fn is_registered(&self) -> bool {
+        known::ENDED_IS_KNOWN || !self.told.is_empty()
+    }
+
     fn is_registered_as(&self, registration: u64) -> bool {
-        self.registration == registration && !self.told.is_empty()
+        self.registration == registration && self.is_registered()
     }
 }
 
@@ -147,10 +152,6 @@ impl Model {
         }
     }
 
-    pub(super) fn is_member(&self, uid: Uid) -> bool {
-        self.rows.iter().flatten().any(|row| row.members.contains(&uid))
-    }
-
     /// Notes that the backend is to be told, if it is.
     fn list(&mut self, place: usize) {
         let wanted = self.wanted(place);
@@ -232,7 +233,7 @@ impl Model {
     pub(super) fn report(&mut self, registration: u64, ready: Ready) -> bool {
         let is_it = |row: &Option<Row>| row.as_ref().is_some_and(|row| row.is_registered_as(registration));
         let Some(place) = self.rows.iter().position(is_it) else {
-            self.tally.stale += 1;
+            self.count_stale();
             return false;
         };
         self.report_at(place, ready);
@@ -241,8 +242,8 @@ impl Model {
 
     pub(super) fn report_fd(&mut self, fd: u32, ready: Ready) {
         match self.place_of(fd) {
-            Some(place) if !self.row(place).told.is_empty() => self.report_at(place, ready),
-            _ => self.tally.stale += 1,
+            Some(place) if self.row(place).is_registered() => self.report_at(place, ready),
+            _ => self.count_stale(),
         }
     }
 

@@ -41,16 +41,6 @@ impl Model {
         !was_right
     }
 
-    /// The first deadline, as far as the bound on corrections lets it be known.
-    pub(super) fn settle(&mut self) -> Option<u64> {
-        for _ in 0..self.timer_bound() {
-            if !self.correct_first() {
-                break;
-            }
-        }
-        self.first_entry().map(|(key, _)| key)
-    }
-
     fn timer_bound(&self) -> u32 {
         self.limits.timers.map_or(1_024, std::num::NonZeroU32::get)
     }

@@ -3,8 +3,8 @@
 use evcore::{End, Fairness, Instant, ManualError, Ready, Turn, Wait};
 
 use super::Model;
-use crate::call::{Handed, Kind, Uid};
 use crate::call;
+use crate::call::{Handed, Kind, Uid};
 
 /// How the levels share a turn.
 #[derive(Clone, Debug, Default)]
@@ -95,18 +95,23 @@ impl Model {
             self.queue_watchers(Kind::Prepare);
             if !self.front.is_empty() {
                 (self.preparing, self.turn.is_open) = (true, true);
-                return Ok(Turn::Running(self.active() as u32));
+                return Ok(Turn::Running);
             }
         }
         for uid in std::mem::take(&mut self.later) {
             self.levels[usize::from(self.events[uid].level)].push(uid);
+        }
+        if self.rebuild {
+            self.reinit()?;
+            self.tally.rebuilds += 1;
+            (self.rebuild, self.stale) = (false, 0);
         }
         self.apply_changes();
         let wait = self.bounded(wait);
         self.dispatch(wait)?;
         self.expire();
         self.begin_turn();
-        Ok(Turn::Running(self.active() as u32))
+        Ok(Turn::Running)
     }
 
     pub(super) fn end_turn(&mut self) {
@@ -137,7 +142,7 @@ impl Model {
         if self.active() > 0 || wait == Wait::Poll {
             return Wait::Poll;
         }
-        let timer = self.settle().map(|deadline| deadline.saturating_add(self.slack));
+        let timer = self.first_entry().map(|(key, _)| key.saturating_add(self.slack));
         let asked = if let Wait::Until(point) = wait { Some(point.as_nanos()) } else { None };
         match [timer, self.exit_at, asked].into_iter().flatten().min() {
             None | Some(u64::MAX) => Wait::Forever,
@@ -164,27 +169,39 @@ impl Model {
                 }
             }
         }
-        for (registration, ready) in self.world.reports() {
-            found = true;
-            self.report(registration, ready);
-        }
+        let reports = self.world.reports();
+        found |= !reports.is_empty();
         if let (Wait::Until(point), false) = (wait, found) {
             self.world.now = self.world.now.max(point.as_nanos());
         }
-        let mut rebuild = false;
+        // What the backend has put into the sink comes before what it has left in its buffer.
+        let (reported, buffered) = if self.world.has_buffer { (vec![], reports) } else { (reports, vec![]) };
+        for (registration, ready) in reported {
+            self.report(registration, ready);
+        }
         for plan in plans {
             match plan {
                 call::World::Fail(fd) => self.fail(fd),
                 call::World::ReportFd(fd, ready) => self.report_fd(fd, ready),
-                call::World::ReportStale(_) => self.tally.stale += self.world.stale_registrations().len() as u64,
-                _ => rebuild = true,
+                call::World::ReportStale(ready) => {
+                    for registration in self.world.stale_registrations() {
+                        self.report(registration, ready);
+                    }
+                }
+                _ => self.rebuild = true,
             }
         }
-        if rebuild {
-            self.tally.rebuilds += 1;
-            self.reinit()?;
+        for (registration, ready) in buffered {
+            self.report(registration, ready);
         }
         Ok(())
+    }
+
+    /// Counts a report of a registration that has ended. When they keep coming, the backend is started anew.
+    pub(super) fn count_stale(&mut self) {
+        self.tally.stale += 1;
+        self.stale += 1;
+        self.rebuild |= self.stale >= 16;
     }
 
     fn begin_turn(&mut self) {

@@ -18,6 +18,7 @@ pub(crate) struct World {
     pub(crate) fail_waits: u32,
     pub(crate) fail_reinits: u32,
     pub(crate) replace: u32,
+    pub(crate) has_buffer: bool,
     pub(crate) plans: Vec<call::World>,
     /// All registrations that there have been.
     pub(crate) given: Vec<u64>,
@@ -59,6 +60,7 @@ impl World {
             call::World::FailWaits(count) => self.fail_waits = count,
             call::World::FailReinits(count) => self.fail_reinits = count,
             call::World::Replace(count) => self.replace = count,
+            call::World::SetBuffer(has_buffer) => self.has_buffer = has_buffer,
             plan => self.plans.push(plan),
         }
     }
