@@ -17,7 +17,6 @@ pub(crate) struct Active<S: Storage> {
     front: Option<Queue<S::Index>>,
     later: Option<Queue<S::Index>>,
     len: u32,
-    len_max: u32,
 }
 
 struct Node<I> {
@@ -87,7 +86,7 @@ impl<I: Index> Queue<I> {
 
 impl<S: Storage> Active<S> {
     pub(crate) const fn new() -> Self {
-        Self { nodes: S::Table::EMPTY, levels: S::Table::EMPTY, front: None, later: None, len: 0, len_max: 0 }
+        Self { nodes: S::Table::EMPTY, levels: S::Table::EMPTY, front: None, later: None, len: 0 }
     }
 
     /// Room for the event `index`, which is the next new one or an old one taken again.
@@ -272,16 +271,6 @@ impl<S: Storage> Active<S> {
     #[inline]
     pub(crate) fn len(&self) -> u32 {
         self.len
-    }
-
-    /// The largest number of events that were ever active at once, as far as it was looked at.
-    pub(crate) fn note_max(&mut self) -> u32 {
-        self.len_max = self.len_max.max(self.len);
-        self.len_max
-    }
-
-    pub(crate) fn clear_max(&mut self) {
-        self.len_max = self.len;
     }
 
     /// Walks every queue. `true` when all links agree and each event is where it says it is.

@@ -458,7 +458,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             }
             self.settle();
         }
-        self.columns.max.active = self.columns.active.note_max();
+        self.columns.note_active(0);
         self.columns.next_level();
     }
 
@@ -502,8 +502,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         while let Some((token, ready)) = self.backend.take_ready() {
             self.columns.ready(token, ready);
         }
-        let active = self.columns.active.note_max().saturating_add(self.columns.quota.handed_out());
-        self.columns.max.active = self.columns.max.active.max(active);
+        let handed_out = self.columns.quota.handed_out();
+        self.columns.note_active(handed_out);
     }
 
     /// The next event to hand out, off its queue. Nothing comes straight from the backend's buffer any more.

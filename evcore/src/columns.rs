@@ -133,17 +133,22 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         }
     }
 
+    /// Notes how many events are active, besides so many that were handed out straight away.
+    pub(crate) fn note_active(&mut self, handed_out: u32) {
+        self.max.active = self.max.active.max(self.active.len().saturating_add(handed_out));
+    }
+
     /// Queues an event on behalf of the user: in this turn, or in the next one if this turn has handed it out already.
     pub(crate) fn activate(&mut self, index: S::Index, ready: Ready) {
         activate(&self.events, &mut self.active, &mut self.quota, index, ready);
-        self.max.active = self.active.note_max();
+        self.note_active(0);
     }
 
     /// Queues the events that are pending on a signal.
     pub(crate) fn activate_signal(&mut self, signum: Signum) {
         let (events, active, quota) = (&self.events, &mut self.active, &mut self.quota);
         self.signals.report(signum, 1, |index| activate(events, active, quota, index, Ready::SIGNAL));
-        self.max.active = self.active.note_max();
+        self.note_active(0);
     }
 
     /// Queues the events that are pending on an fd for what they wait for among `ready`.

@@ -529,7 +529,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn again(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.settle_for(id)?;
         self.columns.active.activate_later(index, Ready::AGAIN);
-        self.columns.max.active = self.columns.active.note_max();
+        self.columns.note_active(0);
         Ok(())
     }
 

@@ -212,7 +212,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.clear_max_counts();
     /// ```
     pub fn clear_max_counts(&mut self) {
-        self.columns.active.clear_max();
         self.columns.max = self.counts();
     }
 
