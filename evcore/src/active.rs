@@ -253,14 +253,14 @@ impl<S: Storage> Active<S> {
 
     /// The most urgent level, from `from` on, at which an event waits.
     pub(crate) fn first_level(&self, from: u8) -> Option<u8> {
-        let levels = self.levels.as_slice().iter().skip(usize::from(from));
-        (from..).zip(levels).find(|(_, queue)| !queue.head.is_nil()).map(|(level, _)| level)
+        let is_busy = |level: &u8| self.levels.as_slice().get(usize::from(*level)).is_some_and(|q| !q.head.is_nil());
+        (from..self.levels()).find(is_busy)
     }
 
     /// At how many levels after `level` an event waits.
     pub(crate) fn busy_after(&self, level: u8) -> u32 {
         let levels = self.levels.as_slice().iter().skip(usize::from(level).saturating_add(1));
-        u32::try_from(levels.filter(|queue| !queue.head.is_nil()).count()).unwrap_or(u32::MAX)
+        levels.filter(|queue| !queue.head.is_nil()).fold(0, |busy, _| busy.saturating_add(1))
     }
 
     pub(crate) fn has_front(&self) -> bool {

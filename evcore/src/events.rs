@@ -182,8 +182,8 @@ impl<T, S: Storage> Events<T, S> {
 
     /// The indices of all events that exist.
     pub(crate) fn indices(&self) -> impl Iterator<Item = S::Index> {
-        let slots = self.slots.as_slice().iter().enumerate();
-        slots.filter(|(_, slot)| slot.data.is_some()).map(|(place, _)| Index::new(place))
+        let slots = self.slots.as_slice();
+        (0..slots.len()).filter(|place| slots.get(*place).is_some_and(|slot| slot.data.is_some())).map(Index::new)
     }
 }
 

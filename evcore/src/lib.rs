@@ -91,6 +91,7 @@ mod backend;
 mod base;
 mod callback;
 mod columns;
+mod either;
 mod error;
 mod event;
 mod events;
@@ -112,6 +113,7 @@ pub use base::{End, EventBase, Fired, Mode, Occurrence, Pending, Turn};
 pub use callback::{Callback, CallbackFn};
 #[cfg(feature = "alloc")]
 pub use callback::{Closure, ClosureFn};
+pub use either::Either;
 pub use error::{Error, Rejected};
 pub use event::{Event, EventId, Interest, Missed, Ready};
 pub use manual::{Manual, ManualError};

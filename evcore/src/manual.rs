@@ -331,7 +331,12 @@ impl<const N: usize> SignalOp for Manual<N> {
     }
 
     fn del(&mut self, signum: Signum) {
-        self.signals.retain(|signal| signal.signum != signum);
+        if let Some(at) = self.signals.iter().position(|signal| signal.signum == signum) {
+            let last = self.signals.pop();
+            if let (Some(place), Some(last)) = (self.signals.get_mut(at), last) {
+                *place = last;
+            }
+        }
     }
 }
 

@@ -234,13 +234,12 @@ impl<S: Storage> Timers<S> {
     /// The first to come of the children that begin at `first`.
     #[inline]
     fn least(heap: &[Entry<S::Index>], first: usize) -> Option<(usize, Entry<S::Index>)> {
-        let children = heap.get(first..)?;
-        let mut least = *children.first()?;
-        let mut at = first;
-        for (offset, child) in children.iter().enumerate().take(ARITY).skip(1) {
+        let (least, others) = heap.get(first..)?.split_first()?;
+        let (mut at, mut least, mut place) = (first, *least, first);
+        for child in others.iter().take(ARITY.wrapping_sub(1)) {
+            place = place.wrapping_add(1);
             if child.before(&least) {
-                least = *child;
-                at = first.wrapping_add(offset);
+                (at, least) = (place, *child);
             }
         }
         Some((at, least))

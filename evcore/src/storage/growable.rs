@@ -36,11 +36,19 @@ impl<E> Table<E> for Vec<E> {
     }
 
     fn push(&mut self, element: E) {
-        Vec::push(self, element);
+        push_reserved(self, element);
     }
 
     fn pop(&mut self) -> Option<E> {
         Vec::pop(self)
+    }
+}
+
+/// Appends into room that has been reserved. With the comparison, the compiler sees that nothing has to grow here, which
+/// could only abort.
+fn push_reserved<E>(list: &mut Vec<E>, element: E) {
+    if list.len() < list.capacity() {
+        list.push(element);
     }
 }
 
@@ -65,8 +73,9 @@ impl Page {
         // By way of a vector, because only that can be asked for memory without aborting.
         let mut page = Vec::new();
         page.try_reserve_exact(1).map_err(|_| Full)?;
-        page.push(Self { rows: [u32::NIL; PAGE], users: 0 });
-        page.try_into().map_err(|_| Full)
+        push_reserved(&mut page, Self { rows: [u32::NIL; PAGE], users: 0 });
+        // As above: what is as long as its memory is not moved.
+        if page.capacity() == page.len() { page.try_into().map_err(|_| Full) } else { Err(Full) }
     }
 }
 
@@ -90,7 +99,7 @@ impl FdIndex<u32> for Pages {
         if self.directory.len() <= place {
             let more = place.saturating_sub(self.directory.len()).saturating_add(1);
             self.directory.try_reserve(more).map_err(|_| Full)?;
-            self.directory.resize_with(place.saturating_add(1), || None);
+            (0..more).for_each(|_| push_reserved(&mut self.directory, None));
         }
         let entry = self.directory.get_mut(place).ok_or(Full)?;
         let [page] = match entry {
