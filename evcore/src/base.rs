@@ -274,9 +274,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if core::mem::replace(&mut self.is_running, true) {
             return Ok(End::Reentered);
         }
-        let end = self.run_turns(mode, &mut handler);
-        self.is_running = false;
-        end
+        Running(self).0.run_turns(mode, &mut handler)
     }
 
     fn run_turns(&mut self, mode: Mode, handler: &mut impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
@@ -330,6 +328,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
         let any = self.queue_watchers(Phase::Prepare);
         self.columns.rare.set(Rare::PREPARING, any);
+        if any {
+            self.columns.quota.begin(&self.columns.limits);
+        }
         any
     }
 
@@ -531,11 +532,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[cold]
     fn take_rare(&mut self) -> Option<(S::Index, Ready)> {
         self.remove_spent();
-        if self.columns.rare.intersects(Rare::BREAK | Rare::CONTINUE) {
+        if !self.columns.quota.is_open() || self.columns.rare.intersects(Rare::BREAK | Rare::CONTINUE) {
             return None;
         }
         if self.columns.rare.contains(Rare::FRONT) {
             if let Some(taken) = self.columns.active.pop_front() {
+                self.columns.quota.count_unlimited();
                 return Some(taken);
             }
             self.columns.rare.remove(Rare::FRONT);
@@ -543,23 +545,21 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if self.columns.rare.contains(Rare::PREPARING) {
             return None;
         }
-        let taken = self.columns.take_next()?;
-        if self.columns.rare.contains(Rare::INTERVAL) && self.fresh_now() >= self.turn_until {
-            // This one is the last.
-            let handed_out = self.columns.quota.end();
-            self.columns.stats.handed_out = self.columns.stats.handed_out.saturating_add(handed_out.into());
+        let is_limited = self.columns.rare.contains(Rare::INTERVAL) && self.columns.quota.handed_out() > 0;
+        if is_limited && self.fresh_now() >= self.turn_until {
+            self.columns.quota.exhaust();
         }
-        Some(taken)
+        self.columns.take_next()
     }
 
     /// Brings an event to the state that its handler shall find it in. Says how many occurrences the hand-out stands for.
     fn prepare(&mut self, index: S::Index, ready: Ready) -> u32 {
         let state = self.columns.events.state(index);
         let mut count = 1;
-        if state.contains(State::SIGNAL) {
-            count = self.columns.signals.take_count(index).max(1);
-        }
+        let signals = if state.contains(State::SIGNAL) { self.columns.signals.take_count(index).max(1) } else { 1 };
         if state.contains(State::ONCE) {
+            // It goes at the next hand-out, which therefore has to be an unusual one.
+            self.settle();
             self.columns.rare.insert(Rare::SPENT);
         }
         if state.contains(State::ONE_SHOT) {
@@ -571,6 +571,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
                 let now = self.now();
                 self.columns.timers.restart(index, now);
             }
+        }
+        if ready.contains(Ready::SIGNAL) {
+            count = signals;
         }
         count
     }
@@ -648,6 +651,15 @@ impl<B: Wake, S: Storage, T> EventBase<B, S, T> {
     pub fn waker(&mut self) -> Result<B::Waker, B::Error> {
         self.settle();
         self.backend.waker()
+    }
+}
+
+/// A base while `run` is under way, until it returns or a handler's panic passes through.
+struct Running<'a, B: EventOp, S: Storage, T>(&'a mut EventBase<B, S, T>);
+
+impl<B: EventOp, S: Storage, T> Drop for Running<'_, B, S, T> {
+    fn drop(&mut self) {
+        self.0.is_running = false;
     }
 }
 

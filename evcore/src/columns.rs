@@ -153,13 +153,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
 
     /// Queues the events that are pending on an fd for what they wait for among `ready`.
     pub(crate) fn activate_fd(&mut self, fd: F, ready: Ready) {
-        let mut next = self.fds.token_of(fd).and_then(|token| self.fds.first(token));
+        let mut next = self.fds.registration_of(fd).and_then(|token| self.fds.first(token));
         while let Some(index) = next {
             next = self.fds.next(index);
-            let mut asked = Ready::from_bits_retain(self.fds.interest(index).bits());
-            asked.set(Ready::TIMEOUT, self.events.state(index).contains(State::TIMED));
-            if asked.intersects(ready) {
-                self.activate(index, asked & ready);
+            let is_timed = self.events.state(index).contains(State::TIMED);
+            let mut asked = self.fds.heard_by(index, ready);
+            asked.set(Ready::TIMEOUT, is_timed && ready.contains(Ready::TIMEOUT));
+            if !asked.is_empty() {
+                self.activate(index, asked);
             }
         }
     }
@@ -170,7 +171,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         self.timers.cancel(index);
         let ended = State::PENDING | State::TIMED | State::PAUSED;
         self.set_state(index, self.events.state(index).difference(ended));
-        self.active.activate(index, Ready::ERROR);
+        self.activate(index, Ready::ERROR);
     }
 
     /// Tells all pending events of a registration that it has an error.
@@ -178,7 +179,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         let mut next = self.fds.first(token);
         while let Some(index) = next {
             next = self.fds.next(index);
-            self.active.activate(index, Ready::ERROR);
+            self.activate(index, Ready::ERROR);
         }
     }
 
@@ -263,7 +264,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
 
     #[cold]
     pub(crate) fn next_level(&mut self) -> bool {
-        self.quota.next_level(&self.active, self.fairness, &self.limits)
+        self.quota.next_level(&self.active, self.fairness)
     }
 }
 
@@ -304,7 +305,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Columns<F, D, T, S> {
     }
 
     fn ready_fd(&mut self, fd: F, ready: Ready) -> bool {
-        match self.fds.token_of(fd) {
+        match self.fds.registration_of(fd) {
             Some(token) => self.ready(token, ready),
             None => {
                 self.note_stale();

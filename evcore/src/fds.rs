@@ -66,6 +66,15 @@ impl<I> Watch<I> {
         Interest::from_bits_truncate(self.mask & !ALWAYS)
     }
 
+    /// What of a report it is told. Whoever waits for READ or WRITE learns of an error or a hang-up by trying, as on every
+    /// Unix.
+    fn hears(&self, mut ready: Ready) -> Ready {
+        if ready.intersects(Ready::ERROR.union(Ready::HANGUP)) {
+            ready |= Ready::READ | Ready::WRITE;
+        }
+        Ready::from_bits_retain(ready.bits() & self.mask & (IO | ALWAYS))
+    }
+
     const fn set_interest(&mut self, interest: Interest) {
         self.mask = if interest.bits() & IO == 0 { 0 } else { interest.bits() | ALWAYS };
     }
@@ -291,7 +300,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     fn refresh(&mut self, at: S::Index) {
         if let Some(row) = self.rows.at_mut(at) {
             let is_alone = !row.head.is_nil() && row.head == row.tail;
-            row.unusual = if is_alone { !row.want.bits() } else { u16::MAX };
+            row.unusual = if is_alone { !(row.want.bits() & IO) } else { u16::MAX };
         }
         self.list_if_changed(at);
     }
@@ -345,6 +354,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(crate) fn told(&mut self, change: &Change<F>, interest: Interest) {
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
         row.told = interest;
+        if interest.is_empty() {
+            row.token = row.token.next();
+        }
         let mut next = if change.verify { row.head } else { Index::NIL };
         while let Some(watch) = self.watches.at_mut(next) {
             watch.fresh = false;
@@ -396,24 +408,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// Calls `found` with each event that a report concerns, in the order they joined. `None`: the report is stale.
     #[inline]
-    pub(crate) fn report(
-        &mut self,
-        token: Token,
-        mut ready: Ready,
-        mut found: impl FnMut(S::Index, Ready),
-    ) -> Option<()> {
-        let row = self.row(token)?;
-        if ready.intersects(Ready::ERROR.union(Ready::HANGUP)) {
-            // Whoever waits for READ or WRITE learns of it by trying, as on every Unix.
-            ready |= Ready::READ | Ready::WRITE;
-        }
+    pub(crate) fn report(&mut self, token: Token, ready: Ready, mut found: impl FnMut(S::Index, Ready)) -> Option<()> {
+        let mut at = self.row(token)?.head;
         let mut any = false;
-        let mut at = row.head;
         while let Some(watch) = self.watches.at(at) {
-            let bits = ready.bits() & watch.mask;
-            if bits != 0 {
+            let heard = watch.hears(ready);
+            if !heard.is_empty() {
                 any = true;
-                found(at, Ready::from_bits_retain(bits));
+                found(at, heard);
             }
             at = watch.next;
         }
@@ -429,10 +431,23 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(S::Index::new(Self::place(token)));
     }
 
-    /// The token of an fd's registration, if events exist on it.
-    pub(crate) fn token_of(&self, fd: F) -> Option<Token> {
-        let at = self.find(fd)?;
-        self.rows.at(at).map(|row| row.token)
+    /// The token of an fd's registration, if it is registered or is going to be.
+    pub(crate) fn registration_of(&self, fd: F) -> Option<Token> {
+        let row = self.rows.at(self.find(fd)?)?;
+        (!row.told.is_empty() || !row.want.is_empty()).then_some(row.token)
+    }
+
+    /// What of a report an event is told.
+    pub(crate) fn heard_by(&self, index: S::Index, ready: Ready) -> Ready {
+        self.watches.at(index).map_or(Ready::empty(), |watch| watch.hears(ready))
+    }
+
+    /// Whether the event, with this interest instead of its own, would be edge-triggered among level-triggered ones or the
+    /// other way round.
+    pub(crate) fn would_mix(&self, index: S::Index, interest: Interest) -> bool {
+        let Some(row) = self.watches.at(index).and_then(|watch| self.rows.at(watch.row)) else { return false };
+        let is_alone = row.head == row.tail && (row.head.is_nil() || row.head == index);
+        !is_alone && interest.bits() & IO != 0 && row.want.contains(Interest::EDGE) != interest.contains(Interest::EDGE)
     }
 
     pub(crate) fn fd(&self, index: S::Index) -> Option<F> {

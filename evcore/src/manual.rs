@@ -198,6 +198,19 @@ impl<const N: usize> Manual<N> {
         self.fds.get_mut(at)
     }
 
+    fn watch(&mut self, fd: u32, token: Token, interest: Interest) -> Result<(), ManualError> {
+        let source = self.source(fd).ok_or(ManualError::Full)?;
+        source.watch = Some((token, interest));
+        source.edges = source.state;
+        Ok(())
+    }
+
+    fn unwatch(&mut self, fd: u32) {
+        if let Some(source) = self.fds.iter_mut().find(|source| source.fd == fd) {
+            source.watch = None;
+        }
+    }
+
     fn refuses(&mut self) -> Result<(), ManualError> {
         match self.refusals.checked_sub(1) {
             Some(left) => {
@@ -270,11 +283,10 @@ impl<const N: usize> EventOp for Manual<N> {
     }
 
     fn add(&mut self, fd: u32, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), ManualError> {
+        // Whatever it was watched for before is void, also when this is refused.
+        self.unwatch(fd);
         self.refuses()?;
-        let source = self.source(fd).ok_or(ManualError::Full)?;
-        source.watch = Some((token, interest));
-        source.edges = source.state;
-        Ok(())
+        self.watch(fd, token, interest)
     }
 
     fn modify(
@@ -283,15 +295,14 @@ impl<const N: usize> EventOp for Manual<N> {
         token: Token,
         _old: Interest,
         new: Interest,
-        infos: &mut impl FdInfos<()>,
+        _: &mut impl FdInfos<()>,
     ) -> Result<Modified, ManualError> {
-        EventOp::add(self, fd, token, new, infos).map(|()| Modified::Kept)
+        self.refuses()?;
+        self.watch(fd, token, new).map(|()| Modified::Kept)
     }
 
     fn del(&mut self, fd: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) {
-        if let Some(source) = self.fds.iter_mut().find(|source| source.fd == fd) {
-            source.watch = None;
-        }
+        self.unwatch(fd);
     }
 
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {

@@ -73,18 +73,22 @@ pub(crate) struct Quota {
     pub(crate) direct: u32,
     /// The backend's buffer may hold reports.
     pub(crate) is_direct: bool,
-    /// The level that is served stops when only so many are left.
-    pub(crate) stop: u32,
+    /// The present share ends when only so many are left.
+    stop: u32,
+    /// The level that is served.
     pub(crate) level: u8,
-    /// Levels before this one have used up their share.
+    /// The least urgent level that the present share is for. More urgent events that are activated meanwhile use it too.
+    share: Option<u8>,
+    /// Levels before this one have had their share.
     closed: u8,
-    /// In strict mode: a level has been chosen.
-    served: bool,
-    /// What `left` is when a level that no limit applies to has been served.
-    after_exempt: Option<u32>,
-    /// What `left` was in the beginning, and what was handed out beyond it.
+    /// Levels before this one have no limit in this turn.
+    exempt: u8,
+    /// While a level without limit is served: what `left` and `stop` are afterwards.
+    after_exempt: Option<(u32, u32)>,
+    /// What `left` was in the beginning; 0 when there is no turn.
     given: u32,
-    exempted: u32,
+    /// What was handed out without limit.
+    unlimited: u32,
 }
 
 /// What the levels look like, to the turn that chooses one.
@@ -104,37 +108,56 @@ impl Quota {
             is_direct: false,
             stop: 0,
             level: 0,
+            share: None,
             closed: 0,
-            served: false,
+            exempt: 0,
             after_exempt: None,
             given: 0,
-            exempted: 0,
+            unlimited: 0,
         }
     }
 
     /// A new turn begins.
     pub(crate) fn begin(&mut self, limits: &Limits) {
         self.left = limits.hand_outs();
-        (self.given, self.exempted) = (self.left, 0);
-        (self.stop, self.level, self.closed, self.served, self.after_exempt) = (0, 0, 0, false, None);
+        self.given = self.left;
+        self.exempt = limits.from_priority;
+        (self.stop, self.level, self.closed, self.share, self.after_exempt, self.unlimited) = (0, 0, 0, None, None, 0);
     }
 
-    /// Nothing more is handed out in this turn. Says how much was.
+    /// The turn is over. Says how many events it has handed out.
     pub(crate) fn end(&mut self) -> u32 {
-        self.end_exemption();
         let handed_out = self.handed_out();
-        (self.left, self.stop, self.given, self.exempted) = (0, 0, 0, 0);
+        (self.left, self.stop, self.given, self.unlimited, self.after_exempt) = (0, 0, 0, 0, None);
         handed_out
+    }
+
+    /// Whether there is a turn.
+    pub(crate) fn is_open(&self) -> bool {
+        self.given > 0
+    }
+
+    /// No limited hand-out is left.
+    pub(crate) fn exhaust(&mut self) {
+        let left = self.after_exempt.as_mut().map_or(&mut self.left, |(left, _)| left);
+        // `given` less `left` is what was handed out, and stays so; but the turn stays open.
+        self.unlimited = self.unlimited.wrapping_sub(*left);
+        *left = 0;
+    }
+
+    /// Counts a hand-out that no limit applies to.
+    pub(crate) fn count_unlimited(&mut self) {
+        self.unlimited = self.unlimited.wrapping_add(1);
     }
 
     /// How many events this turn has handed out.
     pub(crate) fn handed_out(&self) -> u32 {
-        let (left, beyond) = match self.after_exempt {
-            Some(left) => (left, u32::MAX.wrapping_sub(self.left)),
+        let (left, unlimited) = match self.after_exempt {
+            Some((left, _)) => (left, u32::MAX.wrapping_sub(self.left)),
             None if self.is_direct => (self.direct, 0),
             None => (self.left, 0),
         };
-        self.given.wrapping_sub(left).wrapping_add(self.exempted).wrapping_add(beyond)
+        self.given.wrapping_sub(left).wrapping_add(self.unlimited).wrapping_add(unlimited)
     }
 
     /// From here on events are handed out straight from the backend's buffer.
@@ -148,46 +171,64 @@ impl Quota {
         (self.direct, self.is_direct) = (0, false);
     }
 
-    fn end_exemption(&mut self) -> bool {
-        let Some(left) = self.after_exempt.take() else { return false };
-        self.exempted = self.exempted.wrapping_add(u32::MAX.wrapping_sub(self.left));
-        self.left = left;
-        true
-    }
-
     /// Whether the level that is served may go on.
     #[inline]
     pub(crate) fn goes_on(&self) -> bool {
         self.left > self.stop
     }
 
-    /// The level that is served has no more events, or none left: moves on to the next. `false`: the turn is over.
-    pub(crate) fn next_level(&mut self, levels: &impl Levels, fairness: Fairness, limits: &Limits) -> bool {
-        if !self.end_exemption() && self.left <= self.stop {
-            self.closed = self.level.saturating_add(1);
-        }
-        if self.left == 0 {
+    /// The level that is served has no more events, or the share is used up: moves on to the next. `false`: the turn is
+    /// over, for the time being.
+    pub(crate) fn next_level(&mut self, levels: &impl Levels, fairness: Fairness) -> bool {
+        self.end_exemption();
+        if !self.is_open() {
             return false;
+        }
+        if let Some(level) = levels.first(0).filter(|level| *level < self.exempt) {
+            return self.serve_exempt(level);
+        }
+        if let (true, Some(share)) = (self.left <= self.stop, self.share) {
+            self.closed = share.saturating_add(1);
         }
         let Some(level) = levels.first(self.closed) else { return false };
-        if fairness == Fairness::Strict && self.served && level > self.level {
+        if self.left == 0 || (fairness == Fairness::Strict && self.share.is_some_and(|share| level > share)) {
             return false;
         }
-        self.served = true;
         self.level = level;
-        let behind = if fairness == Fairness::Fair { levels.busy_after(level) } else { 0 };
-        self.stop = if behind == 0 { 0 } else { behind.max(self.left >> 2).min(self.left.saturating_sub(1)) };
-        if level < limits.from_priority {
-            self.after_exempt = Some(self.left);
-            (self.left, self.stop) = (u32::MAX, 0);
+        if self.share.is_none_or(|share| level > share) {
+            self.share = Some(level);
+            let behind = if fairness == Fairness::Fair { levels.busy_after(level) } else { 0 };
+            let kept = behind.max(self.left >> 2).min(self.left.wrapping_sub(1));
+            self.stop = if behind == 0 { 0 } else { kept };
         }
         true
     }
 
     /// An event has been activated at this level by a handler: a more urgent one comes next.
     pub(crate) fn raise(&mut self, level: u8) {
-        if level < self.level && level >= self.closed {
+        if !self.is_open() || level >= self.level {
+            return;
+        }
+        if level < self.exempt {
+            self.serve_exempt(level);
+        } else if level >= self.closed && self.after_exempt.is_none() {
             self.level = level;
+        }
+    }
+
+    fn serve_exempt(&mut self, level: u8) -> bool {
+        if self.after_exempt.is_none() {
+            self.after_exempt = Some((self.left, self.stop));
+            (self.left, self.stop) = (u32::MAX, 0);
+        }
+        self.level = level;
+        true
+    }
+
+    fn end_exemption(&mut self) {
+        if let Some((left, stop)) = self.after_exempt.take() {
+            self.unlimited = self.unlimited.wrapping_add(u32::MAX.wrapping_sub(self.left));
+            (self.left, self.stop) = (left, stop);
         }
     }
 }
@@ -212,7 +253,7 @@ mod tests {
     fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
         let (mut quota, mut served) = (Quota::new(), [0; 4]);
         quota.begin(limits);
-        while quota.next_level(&waiting, fairness, limits) {
+        while quota.next_level(&waiting, fairness) {
             let level = usize::from(quota.level);
             while quota.goes_on() && waiting.0[level] > 0 {
                 waiting.0[level] -= 1;

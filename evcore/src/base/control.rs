@@ -147,7 +147,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             return Err(Error::Priority);
         }
         self.columns.active.set_level(index, priority);
-        self.columns.quota.raise(priority);
+        if self.columns.active.ready(index).is_some() {
+            self.columns.quota.raise(priority);
+        }
         Ok(())
     }
 

@@ -329,6 +329,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
         let is_registered = state.contains(State::PENDING) && !state.contains(State::PAUSED);
         if is_registered {
+            self.check_supported(interest)?;
+            if self.columns.fds.would_mix(index, interest) {
+                return Err(Error::Mixed);
+            }
             self.columns.fds.leave(index);
         }
         self.columns.fds.set_interest(index, interest);
@@ -463,7 +467,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.columns.set_state(index, resumed);
     }
 
-    /// Drops the event's timeout, an expired one that is queued included; what else it waits for stays.
+    /// Drops the event's timeout, an expired one that is queued included; what else it waits for stays. (An activation by
+    /// hand without any bits, that an expired timeout has joined in the queue, goes with it.)
     ///
     /// # Errors
     ///

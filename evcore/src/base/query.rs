@@ -166,10 +166,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{EventBase, Fixed, Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert!(base.is_empty());
     /// ```
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(&mut self) -> bool {
+        self.settle();
         self.columns.is_idle() && self.exit_at.is_none()
     }
 
