@@ -23,7 +23,7 @@ pub use query::Pending;
 /// An event base: events, and the loop that waits for them (`struct event_base`).
 ///
 /// `B` is the backend, what the base runs on; `S` the storage, [`Fixed<N>`](crate::Fixed) or
-/// [`Growable`](crate::Growable); `T` the data of each event, what libevent has a callback and its argument for.
+/// `Growable`; `T` the data of each event, what libevent has a callback and its argument for.
 ///
 /// ```text
 ///            create                add                          the wait, or activate

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! An [`EventBase`] waits for readiness, time and signals on behalf of events, and hands out those that are due, one at a
-//! time. It has no lock, no `unsafe` and no global state, needs no allocator, and does not panic, whatever it is fed.
+//! time. It has no lock and no global state, needs no allocator, and does not panic, whatever it is fed. All of it is code
+//! that the compiler checks.
 //!
 //! ```
 //! use core::time::Duration;
@@ -47,7 +48,7 @@
 //!
 //! None is on by default, and none changes a type.
 //!
-//! - `alloc`: [`Growable`] storage, and boxed closures.
+//! - `alloc`: `Growable` storage, and boxed closures.
 //! - `std`: `Fd`, the descriptor type of all Unix backends, and conversions to `std::io::Error`.
 //! - `check`: `EventBase::check`, which walks every table; for tests.
 

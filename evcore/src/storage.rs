@@ -17,7 +17,7 @@ pub use growable::Growable;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Full;
 
-/// Where a base keeps its events: [`Fixed`] or, with the feature `alloc`, [`Growable`]. Sealed.
+/// Where a base keeps its events: [`Fixed`] or, with the feature `alloc`, `Growable`. Sealed.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a storage",
     label = "the second parameter of `EventBase` is `Fixed<N>` or `Growable`",

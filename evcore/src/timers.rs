@@ -274,10 +274,10 @@ impl<S: Storage> Timers<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::Growable;
+    use crate::storage::Fixed;
     use std::vec::Vec;
 
-    fn timers(events: u32) -> Timers<Growable> {
+    fn timers(events: u16) -> Timers<Fixed<256>> {
         let mut timers = Timers::new();
         for index in 0..events {
             timers.reserve().unwrap();
@@ -290,7 +290,7 @@ mod tests {
         Instant::from_nanos(nanos)
     }
 
-    fn drain(timers: &mut Timers<Growable>, now: u64) -> Vec<u32> {
+    fn drain(timers: &mut Timers<Fixed<256>>, now: u64) -> Vec<u16> {
         let mut due = Vec::new();
         while let Expired::Due(index, _) = timers.expire(at(now), &mut 1_000_000) {
             due.push(index);
@@ -363,7 +363,7 @@ mod tests {
         let mut random = 1u64;
         for step in 0..200_000u64 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let (index, delay) = (u32::try_from(random >> 40).unwrap() % 200, (random >> 20) % 50);
+            let (index, delay) = (u16::try_from((random >> 40) % 200).unwrap(), (random >> 20) % 50);
             match random >> 60 {
                 0..=9 => {
                     timers.arm(index, at(step / 8 + delay));
@@ -376,7 +376,7 @@ mod tests {
                 }
                 _ => {
                     let later = deadlines.split_off(&(step / 8 + 1, 0));
-                    let due: Vec<u32> = core::mem::replace(&mut deadlines, later).into_values().collect();
+                    let due: Vec<u16> = core::mem::replace(&mut deadlines, later).into_values().collect();
                     assert_eq!(drain(&mut timers, step / 8), due);
                 }
             }
