@@ -194,6 +194,17 @@ pub trait EventOp {
     /// The time: monotonic, precise.
     fn now(&self) -> Instant;
 
+    /// Whether it can be used at all: fails in the child of a fork until [`reinit`](EventOp::reinit). Asked for at each turn
+    /// and change, so it should cost no more than a load.
+    ///
+    /// # Errors
+    ///
+    /// What every other operation would answer now.
+    #[inline]
+    fn usable(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Registers `fd`, now. `interest` is not empty. Whatever the backend believes of this fd is void: when the system says
     /// that it is registered already, the registration is taken over under the new token.
     ///

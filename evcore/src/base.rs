@@ -188,6 +188,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
         self.end_turn();
+        self.backend.usable()?;
         if let Some(end) = self.take_end() {
             return Ok(Turn::Ended(end));
         }

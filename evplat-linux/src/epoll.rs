@@ -124,7 +124,7 @@ impl Epoll {
     ///
     /// When there is no descriptor left for it, and in the child of a fork before `reinit`.
     pub fn nest(&mut self) -> Result<BorrowedFd<'_>, Error> {
-        self.check_fork()?;
+        self.usable()?;
         let nest = match self.nest.take() {
             Some(nest) => nest,
             None => Nest::new(self.set.as_fd())?,
@@ -136,7 +136,7 @@ impl Epoll {
 
     /// Does what needs the doorbell, and sees to it that the doorbell is in the set.
     pub(crate) fn with_doorbell<R>(&mut self, act: impl Fn(&mut Interrupts) -> Result<R, Error>) -> Result<R, Error> {
-        self.check_fork()?;
+        self.usable()?;
         let done = self.bell.with(self.set.as_fd(), act)?;
         if self.nest.is_some() {
             self.bell.sleep_elsewhere();
@@ -146,10 +146,6 @@ impl Epoll {
 
     pub(crate) fn bell_mut(&mut self) -> &mut Bell {
         &mut self.bell
-    }
-
-    fn check_fork(&self) -> Result<(), Error> {
-        if self.guard.forked() { Err(Error::Forked) } else { Ok(()) }
     }
 
     /// Puts a descriptor into the set, or on the list of files.
@@ -252,8 +248,13 @@ impl EventOp for Epoll {
         self.clock.now()
     }
 
+    #[inline]
+    fn usable(&self) -> Result<(), Error> {
+        if self.guard.forked() { Err(Error::Forked) } else { Ok(()) }
+    }
+
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), Error> {
-        self.check_fork()?;
+        self.usable()?;
         self.files.remove(fd);
         self.register(fd, token, interest)?;
         self.registered = self.registered.saturating_add(1);
@@ -269,7 +270,7 @@ impl EventOp for Epoll {
         new: Interest,
         _: &mut impl FdInfos<()>,
     ) -> Result<Modified, Error> {
-        self.check_fork()?;
+        self.usable()?;
         if self.files.contains(fd) {
             return self.modify_file(fd, token, new);
         }
@@ -301,7 +302,7 @@ impl EventOp for Epoll {
     }
 
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
-        self.check_fork()?;
+        self.usable()?;
         self.wait(if self.is_damaged { Wait::Poll } else { wait })?;
         self.files.report(sink);
         self.bell.interrupts.report(sink);

@@ -235,6 +235,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     fn add_index(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
+        self.backend.usable().map_err(Error::Backend)?;
         let state = self.columns.events.state(index);
         if state.contains(State::PAUSED) || !state.contains(State::PENDING) {
             self.register(index)?;
@@ -323,6 +324,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if !state.contains(State::IO) {
             return Err(Error::Kind);
         }
+        self.backend.usable().map_err(Error::Backend)?;
         let old = self.columns.fds.interest(index);
         if old == interest {
             return Ok(());
@@ -366,6 +368,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         let index = self.settle_for(id)?;
         let state = self.columns.events.state(index);
         let old = self.columns.fds.fd(index).ok_or(Error::Kind)?;
+        self.backend.usable().map_err(Error::Backend)?;
         self.move_to(index, fd)?;
         if !state.contains(State::PENDING) || state.contains(State::PAUSED) {
             return Ok(());
@@ -435,6 +438,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if !state.contains(State::IO | State::PENDING) {
             return Err(Error::Kind);
         }
+        self.backend.usable().map_err(Error::Backend)?;
         self.columns.fds.leave(index);
         self.columns.active.cancel(index);
         if state.contains(State::TIMED) {
