@@ -448,7 +448,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         columns.quota.begin(&columns.limits);
         if let Some(interval) = columns.limits.interval {
             columns.rare.insert(Rare::INTERVAL);
-            self.turn_until = self.fresh_now().saturating_add(interval);
+            let until = self.fresh_now().as_nanos().saturating_add(interval.get());
+            self.turn_until = Instant::from_nanos(until);
         }
         self.queue_watchers(Phase::Check);
         let columns = &mut self.columns;

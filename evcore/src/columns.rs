@@ -9,7 +9,7 @@ use crate::backend::{Descriptor, Signum, Sink, Token};
 use crate::event::{EventId, Ready};
 use crate::events::{Events, State};
 use crate::fds::Fds;
-use crate::quota::{Fairness, Levels, Limits, Quota};
+use crate::quota::{Bounds, Fairness, Levels, Quota};
 use crate::signals::Signals;
 use crate::stats::{Counts, Stats};
 use crate::storage::{Full, Index, Storage};
@@ -26,7 +26,7 @@ pub(crate) struct Columns<F, D, T, S: Storage> {
     pub(crate) timers: Timers<S>,
     pub(crate) active: Active<S>,
     pub(crate) quota: Quota,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Bounds,
     pub(crate) fairness: Fairness,
     pub(crate) stats: Stats,
     pub(crate) max: Counts,
@@ -73,7 +73,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
             timers: Timers::new(),
             active: Active::new(),
             quota: Quota::new(),
-            limits: Limits::DEFAULT,
+            limits: Bounds::DEFAULT,
             fairness: Fairness::Fair,
             stats: Stats {
                 turns: 0,

@@ -1,7 +1,9 @@
 //! What a turn of the loop may do: how much, and how the priorities share it.
 
-use core::num::NonZeroU32;
+use core::num::{NonZeroU32, NonZeroU64};
 use core::time::Duration;
+
+use crate::time::nanos;
 
 /// How much one turn of the loop may do, before timers and readiness are looked at again
 /// (`event_config_set_max_dispatch_interval`).
@@ -29,25 +31,40 @@ pub struct Limits {
 impl Limits {
     /// What a base begins with: 1,024 hand-outs, 1,024 timers, no limit in time, no level exempt.
     pub const DEFAULT: Self = Self { hand_outs: None, timers: None, interval: None, from_priority: 0 };
-
-    pub(crate) const fn hand_outs(&self) -> u32 {
-        match self.hand_outs {
-            Some(bound) => bound.get(),
-            None => 1_024,
-        }
-    }
-
-    pub(crate) const fn timers(&self) -> u32 {
-        match self.timers {
-            Some(bound) => bound.get(),
-            None => 1_024,
-        }
-    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+/// `Limits` as a base keeps them: all zeros for the defaults, which the `Duration` in an `Option` is not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    hand_outs: Option<NonZeroU32>,
+    timers: Option<NonZeroU32>,
+    /// In nanoseconds.
+    pub(crate) interval: Option<NonZeroU64>,
+    pub(crate) from_priority: u8,
+}
+
+impl Bounds {
+    pub(crate) const DEFAULT: Self = Self { hand_outs: None, timers: None, interval: None, from_priority: 0 };
+
+    pub(crate) fn hand_outs(&self) -> u32 {
+        self.hand_outs.map_or(1_024, NonZeroU32::get)
+    }
+
+    pub(crate) fn timers(&self) -> u32 {
+        self.timers.map_or(1_024, NonZeroU32::get)
+    }
+}
+
+impl From<Limits> for Bounds {
+    fn from(limits: Limits) -> Self {
+        let interval = limits.interval.map(|interval| NonZeroU64::new(nanos(interval)).unwrap_or(NonZeroU64::MIN));
+        Self { hand_outs: limits.hand_outs, timers: limits.timers, interval, from_priority: limits.from_priority }
     }
 }
 
@@ -118,7 +135,7 @@ impl Quota {
     }
 
     /// A new turn begins.
-    pub(crate) fn begin(&mut self, limits: &Limits) {
+    pub(crate) fn begin(&mut self, limits: &Bounds) {
         self.left = limits.hand_outs();
         self.given = self.left;
         self.exempt = limits.from_priority;
@@ -252,7 +269,7 @@ mod tests {
     /// How many of each level a turn hands out.
     fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
         let (mut quota, mut served) = (Quota::new(), [0; 4]);
-        quota.begin(limits);
+        quota.begin(&(*limits).into());
         while quota.next_level(&waiting, fairness) {
             let level = usize::from(quota.level);
             while quota.goes_on() && waiting.0[level] > 0 {

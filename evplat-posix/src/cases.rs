@@ -104,7 +104,7 @@ impl<B: Backend> Rig<B> {
     }
 
     /// Whether a wait finds nothing, and takes its time for that.
-    fn is_idle(&mut self) -> bool {
+    pub(crate) fn is_idle(&mut self) -> bool {
         let (time, found) = self.sleep(30);
         found.is_empty() && time >= Duration::from_millis(30)
     }

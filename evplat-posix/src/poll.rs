@@ -141,10 +141,13 @@ impl<S: Slots> EventOp for Poll<S> {
         self.clock.now()
     }
 
+    #[inline]
+    fn usable(&self) -> Result<(), Error> {
+        if self.fork.forked() { Err(Error::Forked) } else { Ok(()) }
+    }
+
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         self.table.add(fd, token, Self::events(interest)?, infos)
     }
 
@@ -156,9 +159,7 @@ impl<S: Slots> EventOp for Poll<S> {
         new: Interest,
         infos: &mut impl FdInfos<Place>,
     ) -> Result<Modified, Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         self.table.modify(fd, token, Self::events(new)?, infos)
     }
 
@@ -167,9 +168,7 @@ impl<S: Slots> EventOp for Poll<S> {
     }
 
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
         let wait = self.interrupts.prepare(wait);
         let entries = self.table.entries(doorbell);
@@ -202,9 +201,7 @@ impl<S: Slots> Wake for Poll<S> {
     type Waker = Waker;
 
     fn waker(&mut self) -> Result<Waker, Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         self.interrupts.waker()
     }
 }
@@ -235,6 +232,18 @@ mod tests {
     use super::*;
     use crate::cases::{Rig, alone, high, pipe};
     use crate::sys::tests::{fd_limit, set_fd_limit};
+
+    /// As when a thread is interrupted between the swap and the ring of its wake.
+    #[test]
+    fn a_ring_that_comes_late_costs_one_wait() {
+        alone(|| {
+            let mut rig = Rig::new(Poll::new());
+            let _waker = rig.backend.waker().unwrap();
+            rig.backend.interrupts.doorbell().unwrap().ring();
+            assert!(rig.wait(Wait::Forever).is_empty());
+            assert!(rig.is_idle());
+        });
+    }
 
     #[test]
     fn more_descriptors_than_the_process_may_have_are_an_error_that_passes() {

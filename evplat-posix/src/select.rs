@@ -170,10 +170,13 @@ impl<S: Slots> EventOp for Select<S> {
         self.clock.now()
     }
 
+    #[inline]
+    fn usable(&self) -> Result<(), Error> {
+        if self.fork.forked() { Err(Error::Forked) } else { Ok(()) }
+    }
+
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         check(fd.as_raw_fd())?;
         let events = Self::events(interest)?;
         self.table.add(fd, token, events, infos)?;
@@ -189,9 +192,7 @@ impl<S: Slots> EventOp for Select<S> {
         new: Interest,
         infos: &mut impl FdInfos<Place>,
     ) -> Result<Modified, Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         check(fd.as_raw_fd())?;
         let events = Self::events(new)?;
         let modified = self.table.modify(fd, token, events, infos)?;
@@ -205,9 +206,7 @@ impl<S: Slots> EventOp for Select<S> {
     }
 
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
         let mut asked = self.sets;
         let highest = || self.table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
@@ -262,9 +261,7 @@ impl<S: Slots> Wake for Select<S> {
     type Waker = Waker;
 
     fn waker(&mut self) -> Result<Waker, Error> {
-        if self.fork.forked() {
-            return Err(Error::Forked);
-        }
+        self.usable()?;
         self.interrupts.waker()
     }
 }
@@ -294,6 +291,18 @@ mod tests {
 
     use super::*;
     use crate::cases::{Rig, alone, high};
+
+    /// As when a thread is interrupted between the swap and the ring of its wake.
+    #[test]
+    fn a_ring_that_comes_late_costs_one_wait() {
+        alone(|| {
+            let mut rig = Rig::new(Select::new());
+            let _waker = rig.backend.waker().unwrap();
+            rig.backend.interrupts.doorbell().unwrap().ring();
+            assert!(rig.wait(Wait::Forever).is_empty());
+            assert!(rig.is_idle());
+        });
+    }
 
     #[test]
     fn a_number_beyond_the_sets_is_refused_and_leaves_nothing() {

@@ -179,6 +179,8 @@ impl fmt::Debug for Signals {
 #[cfg(test)]
 mod tests {
     use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
     use std::process::Command;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -186,7 +188,9 @@ mod tests {
 
     use super::*;
     use crate::doorbell::Doorbell;
-    use crate::sys::tests::{blocked_signals, handler_of, ignore, in_child, is_readable, kill_self, raise};
+    use crate::sys::tests::{
+        blocked_signals, handler_of, ignore, in_child, is_readable, kill_self, raise, raise_in, read, this_thread,
+    };
 
     /// Signals belong to the process, the tests run in threads of it.
     fn alone() -> MutexGuard<'static, ()> {
@@ -463,6 +467,24 @@ mod tests {
             assert_eq!((renewed, dropped), (0, 0));
         });
         raise(SIGUSR1);
+        assert_eq!(drained(&mut signals), [(SIGUSR1, 1)]);
+    }
+
+    #[test]
+    fn a_system_call_that_was_interrupted_goes_on() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let reader = this_thread();
+        let writer = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            raise_in(reader, SIGUSR1);
+            thread::sleep(Duration::from_millis(20));
+            far.write_all(b"x").unwrap();
+        });
+        assert_eq!(read(&near, &mut [0; 8]), Ok(1));
+        writer.join().unwrap();
         assert_eq!(drained(&mut signals), [(SIGUSR1, 1)]);
     }
 

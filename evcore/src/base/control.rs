@@ -163,7 +163,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_config_set_max_dispatch_interval")]
     pub fn set_limits(&mut self, limits: Limits) {
-        self.columns.limits = limits;
+        self.columns.limits = limits.into();
     }
 
     /// Chooses how priorities share a turn; [`Fairness::Fair`] in a new base.
