@@ -203,7 +203,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.rebuild_if_asked()?;
         self.apply_changes();
         let wait = self.bounded(wait);
-        self.dispatch(wait)?;
+        let outcome = self.dispatch(wait);
+        self.columns.note_active(0);
+        outcome?;
         self.expire_timers();
         self.begin_turn();
         Ok(Turn::Running)
@@ -331,6 +333,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.columns.rare.set(Rare::PREPARING, any);
         if any {
             self.columns.quota.begin(&self.columns.limits);
+            self.columns.note_active(0);
         }
         any
     }
@@ -547,7 +550,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if self.columns.rare.contains(Rare::PREPARING) {
             return None;
         }
-        let is_limited = self.columns.rare.contains(Rare::INTERVAL) && self.columns.quota.handed_out() > 0;
+        let is_limited = self.columns.rare.contains(Rare::INTERVAL) && self.columns.quota.has_begun();
         if is_limited && self.fresh_now() >= self.turn_until {
             self.columns.quota.exhaust();
         }

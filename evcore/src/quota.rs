@@ -139,7 +139,9 @@ impl Quota {
         self.left = limits.hand_outs();
         self.given = self.left;
         self.exempt = limits.from_priority;
-        (self.stop, self.level, self.closed, self.share, self.after_exempt, self.unlimited) = (0, 0, 0, None, None, 0);
+        // No level is served before one has been chosen.
+        (self.stop, self.level) = (u32::MAX, u8::MAX);
+        (self.closed, self.share, self.after_exempt, self.unlimited) = (0, None, None, 0);
     }
 
     /// The turn is over. Says how many events it has handed out.
@@ -175,6 +177,12 @@ impl Quota {
             None => (self.left, 0),
         };
         self.given.wrapping_sub(left).wrapping_add(self.unlimited).wrapping_add(unlimited)
+    }
+
+    /// Whether a hand-out that the limits apply to has been made.
+    pub(crate) fn has_begun(&self) -> bool {
+        let left = self.after_exempt.map_or(self.left, |(left, _)| left);
+        self.given > left
     }
 
     /// From here on events are handed out straight from the backend's buffer.
