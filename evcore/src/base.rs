@@ -12,6 +12,7 @@ use crate::storage::Storage;
 use crate::time::{Instant, Wait};
 
 mod control;
+mod create;
 mod life;
 mod query;
 mod turn;

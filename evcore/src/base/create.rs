@@ -1,0 +1,181 @@
+//! The creation of events.
+
+use core::time::Duration;
+
+use super::EventBase;
+use crate::backend::{EventOp, Signum};
+use crate::error::{Error, Rejected};
+use crate::event::{Event, EventId, Interest, Missed, Source};
+use crate::events::State;
+use crate::storage::Storage;
+use crate::watchers::Phase;
+
+impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
+    /// Creates an event (`event_new`). It waits for nothing until it is [added](EventBase::add), but has all the room that
+    /// it will ever need: nothing after this fails for lack of room.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`], [`Error::Priority`]; the data is given back.
+    ///
+    /// ```
+    /// use evcore::{Error, Event, EventBase, Fixed, Interest, Manual};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<1>, &str> = EventBase::new(Manual::new());
+    /// base.create(Event::io(3, Interest::READ), "a").unwrap();
+    /// let rejected = base.create(Event::timer(), "b").unwrap_err();
+    /// assert_eq!((rejected.error, rejected.data), (Error::Full, "b"));
+    /// ```
+    #[doc(alias = "event_new")]
+    #[doc(alias = "event_assign")]
+    pub fn create(&mut self, event: Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        let level = event.priority.unwrap_or(self.columns.active.levels() >> 1);
+        if level >= self.columns.active.levels() {
+            return Err(Rejected { error: Error::Priority, data });
+        }
+        let row = match self.make_room(&event) {
+            Ok(row) => row,
+            Err(error) => return Err(Rejected { error, data }),
+        };
+        let (index, id) = self.columns.create(state_of(&event), level, data);
+        match event.source {
+            Source::Io(_, interest) => {
+                if let Some(row) = row {
+                    self.columns.fds.bind(index, row, interest);
+                }
+            }
+            Source::Signal(signum) => self.columns.signals.create(index, signum),
+            Source::Prepare => self.columns.watchers.create(index, Phase::Prepare),
+            Source::Check => self.columns.watchers.create(index, Phase::Check),
+            Source::None => {}
+        }
+        Ok(id)
+    }
+
+    /// Room in every column, and the row of the event's fd.
+    fn make_room(&mut self, event: &Event<B::Fd>) -> Result<Option<S::Index>, Error<B::Error>> {
+        self.columns.reserve().map_err(|_| Error::Full)?;
+        match event.source {
+            Source::Io(fd, _) => return self.columns.fds.attach(fd).map(Some).map_err(|_| Error::Full),
+            Source::Signal(_) => self.columns.signals.reserve(),
+            Source::Prepare | Source::Check => self.columns.watchers.reserve(),
+            Source::None => Ok(()),
+        }
+        .map_err(|_| Error::Full)?;
+        Ok(None)
+    }
+
+    /// Creates an event and adds it, in one call.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](EventBase::create) and [`add`](EventBase::add); then the event does not exist, and the data is given
+    /// back.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::{Event, EventBase, Fixed, Interest, Manual};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let idle = Duration::from_secs(60);
+    /// base.start(Event::io(3, Interest::READ).persist(), Some(idle), "connection").unwrap();
+    /// base.start(Event::timer().once(), Some(Duration::ZERO), "deferred").unwrap();
+    /// ```
+    #[doc(alias = "event_base_once")]
+    pub fn start(
+        &mut self,
+        event: Event<B::Fd>,
+        timeout: Option<Duration>,
+        data: T,
+    ) -> Result<EventId, Rejected<T, B::Error>> {
+        let id = self.create(event, data)?;
+        let Err(error) = self.add(id, timeout) else { return Ok(id) };
+        match self.remove(id) {
+            Some(data) => Err(Rejected { error, data }),
+            None => Ok(id),
+        }
+    }
+
+    /// Watches an fd: a persistent event, pending from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](EventBase::start).
+    ///
+    /// ```
+    /// use evcore::{EventBase, Fixed, Interest, Manual, Ready, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "pin 3").unwrap();
+    /// base.backend_mut().set_ready(3, Ready::READ);
+    /// assert!(base.poll(Wait::Forever).unwrap().is_running());
+    /// assert_eq!(base.next_active().unwrap().id, event);
+    /// ```
+    pub fn insert(&mut self, fd: B::Fd, interest: Interest, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::io(fd, interest).persist(), None, data)
+    }
+
+    /// Arms a timer that comes once (`evtimer_new`, `evtimer_add`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
+    /// ```
+    #[doc(alias = "evtimer_new")]
+    pub fn insert_timer(&mut self, delay: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::timer(), Some(delay), data)
+    }
+
+    /// Arms a timer that comes again and again, in phase: the first time after one period.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_interval(Duration::from_secs(1), "tick").unwrap();
+    /// ```
+    pub fn insert_interval(&mut self, period: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::timer().persist(), Some(period), data)
+    }
+
+    /// Watches a signal: a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](EventBase::start).
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_signal(15, "terminate").unwrap();
+    /// ```
+    #[doc(alias = "evsignal_new")]
+    pub fn insert_signal(&mut self, signum: Signum, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::signal(signum).persist(), None, data)
+    }
+}
+
+fn state_of<Fd>(event: &Event<Fd>) -> State {
+    let mut state = match event.source {
+        Source::Io(..) => State::IO,
+        Source::Signal(_) => State::SIGNAL,
+        Source::Prepare | Source::Check => State::WATCHER,
+        Source::None => State::empty(),
+    };
+    state.set(State::ONE_SHOT, !event.persist);
+    state.set(State::ONCE, event.once);
+    state.set(State::BACKGROUND, event.background);
+    state.set(State::BURST, event.missed == Missed::Burst);
+    state.set(State::DELAY, event.missed == Missed::Delay);
+    state
+}
