@@ -251,7 +251,8 @@ pub trait EventOp {
     /// sink: none, in most backends.
     ///
     /// A backend whose system fills such a buffer saves a copy by this, and the core saves a queue: where it can, it takes a
-    /// report just when it hands the event out. It has taken all of them before it calls anything else of the backend.
+    /// report just when it hands the event out. It has taken all of them before it calls anything else of the backend. A
+    /// report MUST have a bit set: one without may be handed out.
     #[inline]
     fn take_ready(&mut self) -> Option<(Token, Ready)> {
         None

@@ -22,7 +22,8 @@ pub struct Limits {
     /// How many timers are moved to the active queues in a turn, at most; 1,024 when `None`. As many entries of timers
     /// that have been pushed back may be put right in a turn.
     pub timers: Option<NonZeroU32>,
-    /// For how long events are handed out in a turn. Looked at after each hand-out, which costs a read of the clock.
+    /// For how long events are handed out in a turn, a nanosecond at least. Looked at after each hand-out, which costs a
+    /// read of the clock.
     pub interval: Option<Duration>,
     /// More urgent levels than this one are exempt from `hand_outs` and `interval`.
     pub from_priority: u8,
