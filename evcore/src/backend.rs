@@ -73,12 +73,24 @@ impl Token {
     }
 
     /// The token as 64 bits: the generation in the upper half.
+    ///
+    /// ```
+    /// use evcore::Token;
+    ///
+    /// assert_eq!(Token::from_bits(7).to_bits(), 7);
+    /// ```
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         self.0
     }
 
     /// The token that [`Token::to_bits`] gave. Any other bits make a token that the core does not know.
+    ///
+    /// ```
+    /// use evcore::Token;
+    ///
+    /// assert_eq!(Token::from_bits(u64::MAX), Token::NONE);
+    /// ```
     #[must_use]
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)

@@ -109,6 +109,13 @@ pub enum Turn {
 
 impl Turn {
     /// Whether there is a turn.
+    ///
+    /// ```
+    /// use evcore::{End, Turn};
+    ///
+    /// assert!(Turn::Running.is_running());
+    /// assert!(!Turn::Ended(End::Empty).is_running());
+    /// ```
     pub const fn is_running(self) -> bool {
         matches!(self, Self::Running)
     }
@@ -331,6 +338,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Reads the backend's clock, for the rest of this turn (`event_base_update_cache_time`).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// base.backend_mut().advance(Duration::from_nanos(9));
+    /// assert_eq!(base.update_now().as_nanos(), 9);
+    /// ```
     #[doc(alias = "event_base_update_cache_time")]
     pub fn update_now(&mut self) -> Instant {
         self.clock.now = self.fresh_now();

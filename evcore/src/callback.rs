@@ -40,11 +40,25 @@ pub type CallbackFn<B, S, C> = fn(&mut EventBase<B, S, Callback<B, S, C>>, &mut 
 
 impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     /// Calls `function` with `arg`.
+    ///
+    /// ```
+    /// use evcore::{Callback, Fixed, Manual};
+    ///
+    /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
+    /// # let _ = callback;
+    /// ```
     pub const fn new(function: CallbackFn<B, S, C>, arg: usize) -> Self {
         Self { function, arg }
     }
 
     /// The argument.
+    ///
+    /// ```
+    /// use evcore::{Callback, Fixed, Manual};
+    ///
+    /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
+    /// assert_eq!(callback.arg(), 7);
+    /// ```
     pub const fn arg(&self) -> usize {
         self.arg
     }
@@ -70,6 +84,16 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
     /// # Errors
     ///
     /// When the backend cannot wait.
+    ///
+    /// ```
+    /// use evcore::{Callback, EventBase, Fixed, Manual, Mode};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, usize>> = EventBase::new(Manual::new());
+    /// base.insert_timer(core::time::Duration::ZERO, Callback::new(|_, sum, _, arg| *sum += arg, 7)).unwrap();
+    /// let mut sum = 0;
+    /// base.run_callbacks(Mode::empty(), &mut sum).unwrap();
+    /// assert_eq!(sum, 7);
+    /// ```
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
     pub fn run_callbacks(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
@@ -111,6 +135,13 @@ mod boxed {
 
     impl<B: EventOp, S: Storage, C> Closure<B, S, C> {
         /// Calls `function`.
+        ///
+        /// ```
+        /// use evcore::{Closure, Growable, Manual};
+        ///
+        /// let closure: Closure<Manual, Growable, u32> = Closure::new(|_base, sum, _event| *sum += 7);
+        /// # let _ = closure;
+        /// ```
         pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Occurrence) + 'static) -> Self {
             Self { function: Some(Box::new(function)) }
         }
@@ -128,6 +159,16 @@ mod boxed {
         /// # Errors
         ///
         /// When the backend cannot wait.
+        ///
+        /// ```
+        /// use evcore::{Closure, EventBase, Growable, Manual, Mode};
+        ///
+        /// let mut base: EventBase<Manual, Growable, Closure<Manual, Growable, u32>> = EventBase::new(Manual::new());
+        /// base.insert_timer(core::time::Duration::ZERO, Closure::new(|_base, sum, _event| *sum += 7)).unwrap();
+        /// let mut sum = 0;
+        /// base.run_closures(Mode::empty(), &mut sum).unwrap();
+        /// assert_eq!(sum, 7);
+        /// ```
         pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
             self.run(mode, |base, event| {
                 let Some(mut function) = base.get_mut(event.id).and_then(|closure| closure.function.take()) else {

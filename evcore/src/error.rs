@@ -102,6 +102,13 @@ impl<T, E: Into<std::io::Error>> From<Rejected<T, E>> for std::io::Error {
 
 impl<E> Error<E> {
     /// The same error, with another error of the backend in its place.
+    ///
+    /// ```
+    /// use evcore::Error;
+    ///
+    /// assert_eq!(Error::Backend(5).map_backend(|errno| errno + 1), Error::Backend(6));
+    /// assert_eq!(Error::<i32>::Full.map_backend(|errno| errno + 1), Error::Full);
+    /// ```
     pub fn map_backend<F>(self, map: impl FnOnce(E) -> F) -> Error<F> {
         match self {
             Self::Stale => Error::Stale,

@@ -66,6 +66,13 @@ pub struct EventId {
 
 impl EventId {
     /// The id as 64 bits, for tables, logs and C: the generation in the upper half. Never zero.
+    ///
+    /// ```
+    /// # use evcore::{Event, EventBase, EventId, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// let id = base.create(Event::user(), ()).unwrap();
+    /// assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
+    /// ```
     #[must_use]
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
     pub const fn to_bits(self) -> u64 {
@@ -73,6 +80,12 @@ impl EventId {
     }
 
     /// The id that [`EventId::to_bits`] gave; `None` for bits that no id has.
+    ///
+    /// ```
+    /// use evcore::EventId;
+    ///
+    /// assert_eq!(EventId::from_bits(0), None);
+    /// ```
     #[must_use]
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the two halves of the word")]
     pub const fn from_bits(bits: u64) -> Option<Self> {
@@ -140,28 +153,65 @@ impl<Fd> Event<Fd> {
     }
 
     /// An event of an fd. With empty interest it is legal, and silent until [`modify`](crate::EventBase::modify).
+    ///
+    /// ```
+    /// use evcore::{Event, Interest};
+    ///
+    /// let reader = Event::io(3u32, Interest::READ);
+    /// # let _ = reader;
+    /// ```
     pub const fn io(fd: Fd, interest: Interest) -> Self {
         Self::from(Source::Io(fd, interest))
     }
 
     /// An event of a signal (`evsignal_new`).
+    ///
+    /// ```
+    /// use evcore::Event;
+    ///
+    /// let terminate = Event::<u32>::signal(15).persist();
+    /// # let _ = terminate;
+    /// ```
     pub const fn signal(signum: Signum) -> Self {
         Self::from(Source::Signal(signum))
     }
 
     /// An event of time alone (`evtimer_new`).
+    ///
+    /// ```
+    /// use evcore::Event;
+    ///
+    /// let timeout = Event::<u32>::timer();
+    /// # let _ = timeout;
+    /// ```
     pub const fn timer() -> Self {
         Self::from(Source::None)
     }
 
     /// An event that only [`activate`](crate::EventBase::activate) hands out (`evuser_new`). The same as a timer that is
     /// never given a time.
+    ///
+    /// ```
+    /// use evcore::Event;
+    ///
+    /// let doorbell = Event::<u32>::user();
+    /// # let _ = doorbell;
+    /// ```
     pub const fn user() -> Self {
         Self::from(Source::None)
     }
 
     /// An event that is handed out in each turn, just before the wait (`evwatch_prepare_new`). What it activates shortens
     /// the wait. It never keeps the loop alive.
+    ///
+    /// ```
+    /// # use evcore::{Event, EventBase, Fixed, Manual, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.start(Event::prepare(), None, "before the wait").unwrap();
+    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// assert_eq!(*base.next_active().unwrap().data, "before the wait");
+    /// assert_eq!(base.stats().waits, 0);
+    /// ```
     pub const fn prepare() -> Self {
         let mut event = Self::from(Source::Prepare);
         event.persist = true;
@@ -170,6 +220,15 @@ impl<Fd> Event<Fd> {
     }
 
     /// An event that is handed out in each turn, first thing after the wait (`evwatch_check_new`).
+    ///
+    /// ```
+    /// # use evcore::{Event, EventBase, Fixed, Manual, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.start(Event::check(), None, "after the wait").unwrap();
+    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// assert_eq!(*base.next_active().unwrap().data, "after the wait");
+    /// assert_eq!(base.stats().waits, 1);
+    /// ```
     pub const fn check() -> Self {
         let mut event = Self::from(Source::Check);
         event.persist = true;
@@ -178,6 +237,13 @@ impl<Fd> Event<Fd> {
     }
 
     /// Stays pending when it is handed out, and its timeout starts anew (`EV_PERSIST`).
+    ///
+    /// ```
+    /// use evcore::{Event, Interest};
+    ///
+    /// let listener = Event::io(3u32, Interest::READ).persist();
+    /// # let _ = listener;
+    /// ```
     pub const fn persist(mut self) -> Self {
         self.persist = true;
         self
@@ -185,6 +251,15 @@ impl<Fd> Event<Fd> {
 
     /// Is removed after it has been handed out once (`event_base_once`): its data is dropped at the next
     /// [`next_active`](crate::EventBase::next_active) or [`poll`](crate::EventBase::poll).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{Event, EventBase, Fixed, Manual, Mode};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.start(Event::timer().once(), Some(Duration::ZERO), "deferred").unwrap();
+    /// base.run(Mode::empty(), |_, _| {}).unwrap();
+    /// assert_eq!(base.counts().events, 0);
+    /// ```
     pub const fn once(mut self) -> Self {
         self.once = true;
         self.persist = false;
@@ -192,18 +267,40 @@ impl<Fd> Event<Fd> {
     }
 
     /// How urgent it is: 0 is the most urgent. Without it, the middle of the base's priorities.
+    ///
+    /// ```
+    /// use evcore::Event;
+    ///
+    /// let urgent = Event::<u32>::user().priority(0);
+    /// # let _ = urgent;
+    /// ```
     pub const fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority);
         self
     }
 
     /// Does not keep the loop alive: a loop in which only such events are pending ends.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.start(Event::timer().persist().background(), Some(Duration::from_secs(1)), "tick").unwrap();
+    /// assert!(base.is_empty());
+    /// ```
     pub const fn background(mut self) -> Self {
         self.background = true;
         self
     }
 
     /// What a persistent timer does about missed periods.
+    ///
+    /// ```
+    /// use evcore::{Event, Missed};
+    ///
+    /// let tick = Event::<u32>::timer().persist().missed(Missed::Burst);
+    /// # let _ = tick;
+    /// ```
     pub const fn missed(mut self, missed: Missed) -> Self {
         self.missed = missed;
         self

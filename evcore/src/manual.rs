@@ -87,6 +87,12 @@ impl core::error::Error for ManualError {}
 
 impl Manual {
     /// A backend with room for 64 fds; the clock says zero.
+    ///
+    /// ```
+    /// use evcore::{EventOp, Manual};
+    ///
+    /// assert_eq!(Manual::new().now().as_nanos(), 0);
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self::with_room()
@@ -101,6 +107,13 @@ impl Default for Manual {
 
 impl<const N: usize> Manual<N> {
     /// A backend with room for `N` fds; the clock says zero.
+    ///
+    /// ```
+    /// use evcore::Manual;
+    ///
+    /// let small = Manual::<4>::with_room();
+    /// # let _ = small;
+    /// ```
     #[must_use]
     pub const fn with_room() -> Self {
         Self {
@@ -118,6 +131,14 @@ impl<const N: usize> Manual<N> {
     }
 
     /// The same backend, which can be woken by a flag.
+    ///
+    /// ```
+    /// use evcore::{Manual, WakeFlag};
+    ///
+    /// static FLAG: WakeFlag = WakeFlag::new();
+    /// let manual = Manual::new().with_flag(&FLAG);
+    /// # let _ = manual;
+    /// ```
     #[must_use]
     pub const fn with_flag(mut self, flag: &'static WakeFlag) -> Self {
         self.flag = Some(flag);
@@ -125,16 +146,42 @@ impl<const N: usize> Manual<N> {
     }
 
     /// Lets time pass.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::{EventOp, Manual};
+    ///
+    /// let mut manual = Manual::new();
+    /// manual.advance(Duration::from_nanos(5));
+    /// assert_eq!(manual.now().as_nanos(), 5);
+    /// ```
     pub fn advance(&mut self, time: Duration) {
         self.now = self.now.saturating_add(time);
     }
 
     /// Sets the clock, also back: as a faulty one would.
+    ///
+    /// ```
+    /// use evcore::{EventOp, Instant, Manual};
+    ///
+    /// let mut manual = Manual::new();
+    /// manual.set_now(Instant::from_nanos(5));
+    /// manual.set_now(Instant::from_nanos(3));
+    /// assert_eq!(manual.now().as_nanos(), 3);
+    /// ```
     pub fn set_now(&mut self, now: Instant) {
         self.now = now;
     }
 
     /// Says what an fd is ready for, from now on. `false`: there was no room to remember it.
+    ///
+    /// ```
+    /// use evcore::{Manual, Ready};
+    ///
+    /// let mut manual = Manual::new();
+    /// assert!(manual.set_ready(3, Ready::READ));
+    /// assert_eq!(manual.ready(3), Ready::READ);
+    /// ```
     pub fn set_ready(&mut self, fd: u32, ready: Ready) -> bool {
         match self.source(fd) {
             Some(source) => {
@@ -147,16 +194,40 @@ impl<const N: usize> Manual<N> {
     }
 
     /// What an fd is ready for.
+    ///
+    /// ```
+    /// use evcore::{Manual, Ready};
+    ///
+    /// assert_eq!(Manual::new().ready(3), Ready::empty());
+    /// ```
     pub fn ready(&self, fd: u32) -> Ready {
         self.fds.iter().find(|source| source.fd == fd).map_or(Ready::empty(), |source| source.state)
     }
 
     /// What the base has registered an fd for.
+    ///
+    /// ```
+    /// use evcore::{EventBase, Fixed, Interest, Manual};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// base.insert(3, Interest::READ, ()).unwrap();
+    /// assert_eq!(base.backend().watched(3), Some(Interest::READ));
+    /// ```
     pub fn watched(&self, fd: u32) -> Option<Interest> {
         self.fds.iter().find(|source| source.fd == fd)?.watch.map(|(_, interest)| interest)
     }
 
     /// Sends a signal. One that nobody watches is lost.
+    ///
+    /// ```
+    /// use evcore::{EventBase, Fixed, Manual, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// base.insert_signal(15, ()).unwrap();
+    /// base.backend_mut().raise(15);
+    /// assert!(base.poll(Wait::Forever).unwrap().is_running());
+    /// assert_eq!(base.next_active().unwrap().count, 1);
+    /// ```
     pub fn raise(&mut self, signum: Signum) {
         if let Some(signal) = self.signals.iter_mut().find(|signal| signal.signum == signum) {
             signal.count = signal.count.saturating_add(1);
@@ -164,16 +235,38 @@ impl<const N: usize> Manual<N> {
     }
 
     /// Refuses the next `count` registrations and changes.
+    ///
+    /// ```
+    /// use evcore::{Error, EventBase, Fixed, Interest, Manual, ManualError};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// base.backend_mut().refuse(1);
+    /// let rejected = base.insert(3, Interest::READ, ()).unwrap_err();
+    /// assert_eq!(rejected.error, Error::Backend(ManualError::Refused));
+    /// ```
     pub fn refuse(&mut self, count: u32) {
         self.refusals = count;
     }
 
     /// Bounds how many fds are reported by one wait; 0 is without bound. The rest comes with the next ones.
+    ///
+    /// ```
+    /// use evcore::Manual;
+    ///
+    /// let mut manual = Manual::new();
+    /// manual.set_batch(1);
+    /// ```
     pub fn set_batch(&mut self, batch: usize) {
         self.batch = batch;
     }
 
     /// How often the base has asked to wait.
+    ///
+    /// ```
+    /// use evcore::Manual;
+    ///
+    /// assert_eq!(Manual::new().waits(), 0);
+    /// ```
     #[must_use]
     pub fn waits(&self) -> u32 {
         self.waits

@@ -28,24 +28,51 @@ impl Instant {
     pub const MAX: Self = Self(u64::MAX);
 
     /// The point `nanos` nanoseconds after the clock's zero.
+    ///
+    /// ```
+    /// use evcore::Instant;
+    ///
+    /// assert!(Instant::from_nanos(1) < Instant::from_nanos(2));
+    /// ```
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// Nanoseconds since the clock's zero.
+    ///
+    /// ```
+    /// use evcore::Instant;
+    ///
+    /// assert_eq!(Instant::from_nanos(7).as_nanos(), 7);
+    /// ```
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// This point moved `delay` into the future; [`Instant::MAX`] where that does not fit.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::Instant;
+    ///
+    /// assert_eq!(Instant::ZERO.saturating_add(Duration::MAX), Instant::MAX);
+    /// ```
     #[must_use]
     pub const fn saturating_add(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(nanos(delay)))
     }
 
     /// The time from `earlier` to this point; zero when `earlier` is not earlier.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::Instant;
+    ///
+    /// assert_eq!(Instant::from_nanos(9).saturating_since(Instant::from_nanos(4)), Duration::from_nanos(5));
+    /// assert_eq!(Instant::ZERO.saturating_since(Instant::MAX), Duration::ZERO);
+    /// ```
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

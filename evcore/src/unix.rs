@@ -23,6 +23,15 @@ pub struct Fd(RawFd);
 
 impl Fd {
     /// The descriptor of a socket, a pipe, a file.
+    ///
+    /// ```
+    /// use std::os::unix::net::UnixStream;
+    /// use evcore::Fd;
+    ///
+    /// let (near, far) = UnixStream::pair()?;
+    /// assert_ne!(Fd::of(&near), Fd::of(&far));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn of(source: &impl AsFd) -> Self {
         Self(source.as_fd().as_raw_fd())

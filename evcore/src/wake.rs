@@ -21,12 +21,27 @@ pub struct WakeFlag(AtomicBool);
 
 impl WakeFlag {
     /// A flag that is not set.
+    ///
+    /// ```
+    /// use evcore::WakeFlag;
+    ///
+    /// static FLAG: WakeFlag = WakeFlag::new();
+    /// assert!(!FLAG.is_set());
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(AtomicBool::new(false))
     }
 
     /// Sets the flag. From anywhere, any number of times.
+    ///
+    /// ```
+    /// use evcore::WakeFlag;
+    ///
+    /// let flag = WakeFlag::new();
+    /// flag.wake();
+    /// assert!(flag.is_set());
+    /// ```
     pub fn wake(&self) {
         // With the fence in `take`: whoever takes the flag sees what was written before this, or the flag stays set.
         fence(Ordering::SeqCst);
@@ -34,6 +49,14 @@ impl WakeFlag {
     }
 
     /// Whether the flag was set; it is not any more.
+    ///
+    /// ```
+    /// use evcore::WakeFlag;
+    ///
+    /// let flag = WakeFlag::new();
+    /// flag.wake();
+    /// assert!(flag.take() && !flag.take());
+    /// ```
     pub fn take(&self) -> bool {
         if !self.0.load(Ordering::Acquire) {
             return false;
@@ -44,6 +67,12 @@ impl WakeFlag {
     }
 
     /// Whether the flag is set.
+    ///
+    /// ```
+    /// use evcore::WakeFlag;
+    ///
+    /// assert!(!WakeFlag::new().is_set());
+    /// ```
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }

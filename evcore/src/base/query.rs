@@ -309,6 +309,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Walks every column, and tells whether all of them agree: `event_base_assert_ok_`, for tests. O(n²).
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// assert!(base.check());
+    /// ```
     #[cfg(any(test, feature = "check"))]
     pub fn check(&self) -> bool {
         let columns = &self.columns;
