@@ -43,6 +43,7 @@ mod sealed {
 }
 
 /// A place in a table. [`Index::NIL`] is none: it is beyond every table's end, so that looking it up finds nothing.
+#[allow(unreachable_pub, reason = "Rust 1.85 does not see that `Storage` names it")]
 pub trait Index: Copy + Eq + Debug + 'static {
     const NIL: Self;
     const FIRST: Self;
@@ -81,6 +82,7 @@ impl Index for u32 {
 }
 
 /// One column: a list that can be looked at as a slice.
+#[allow(unreachable_pub, reason = "as above")]
 pub trait Table<E> {
     const EMPTY: Self;
     fn as_slice(&self) -> &[E];
@@ -106,6 +108,7 @@ pub trait Table<E> {
 }
 
 /// The way from an fd's number to its row in the fd map.
+#[allow(unreachable_pub, reason = "as above")]
 pub trait FdIndex<I: Index> {
     const EMPTY: Self;
     /// Makes sure that `set(number, _)` will have room. Each call is answered by one of `release`.

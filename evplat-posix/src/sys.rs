@@ -92,10 +92,10 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 /// Makes `old` name what `new` names, under its old number, closed on exec. What it named before is closed.
 pub(crate) fn dup_onto(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
     loop {
-        #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "haiku")))]
+        #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "android", target_os = "haiku")))]
         // SAFETY: both descriptors are open and ours, so nothing of another owner is closed.
         let done = checked(unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) });
-        #[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "haiku"))]
+        #[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "android", target_os = "haiku"))]
         // SAFETY: as above.
         let done = checked(unsafe { libc::dup2(new.as_raw_fd(), old.as_raw_fd()) })
             // SAFETY: the descriptor is open and ours; the command takes a number.
