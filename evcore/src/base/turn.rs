@@ -39,12 +39,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         any
     }
 
+    /// Queues the watchers of a phase. Says whether there are any.
     fn queue_watchers(&mut self, phase: Phase) -> bool {
+        let mut any = false;
         for index in self.columns.watchers.of(phase) {
             self.columns.active.activate_front(index, Ready::empty());
+            any = true;
         }
-        let any = self.columns.active.has_front();
-        self.columns.rare.set(Rare::FRONT, any);
+        // Also those of a turn that was broken off.
+        self.columns.rare.set(Rare::FRONT, self.columns.active.has_front());
         any
     }
 
