@@ -224,11 +224,21 @@ pub trait Fixture {
         let _ = (backend, signum);
     }
 
-    /// Raises a signal that is watched after a while, from another thread or an interrupt.
+    /// The same, many times; or some, where that takes long.
+    fn raise_many(&mut self, backend: &mut Self::Backend, signum: Signum, times: u32) {
+        for _ in 0..times {
+            self.raise(backend, signum);
+        }
+    }
+
+    /// Raises a signal that is watched after a while, from another thread or an interrupt, so that it interrupts this one.
     fn raise_later(&mut self, signum: Signum, delay: Duration) -> bool {
         let _ = (signum, delay);
         false
     }
+
+    /// Waits until all that was to happen later has happened.
+    fn finish(&mut self) {}
 
     /// What a signal would do now, as a number: another one when it would do something else.
     fn disposition(&self, signum: Signum) -> Option<usize> {

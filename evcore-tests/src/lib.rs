@@ -61,5 +61,5 @@ pub use proof::Proof;
 #[doc(hidden)]
 pub use proof::print;
 #[cfg(all(feature = "std", unix))]
-pub use unix::{Powers, Unix, UnixSource};
+pub use unix::{Fork, MakePipe, Powers, Raiser, Unix, UnixSource};
 pub use world::{PATIENCE, Seen, World};

@@ -2,11 +2,11 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::boxed::Box;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::process::{Command, Stdio};
 use std::string::{String, ToString};
@@ -17,6 +17,11 @@ use std::vec::Vec;
 use evcore::{Fd, Signum, Wake};
 
 use crate::fixture::Fixture;
+
+mod source;
+
+use source::End;
+pub use source::UnixSource;
 
 /// The fixture for a backend on Unix: socket pairs, files, threads, signals, real time. It needs the standard library and
 /// the `kill` program; what that cannot do is in [`Powers`].
@@ -46,27 +51,23 @@ pub struct Powers {
     /// Sends a byte of urgent data (`send` with `MSG_OOB`).
     pub urgent: Option<fn(&TcpStream) -> io::Result<()>>,
     /// Makes a pipe: the end to read from, which does not block, and the end to write to.
-    pub pipe: Option<fn() -> io::Result<(OwnedFd, OwnedFd)>>,
-    /// Raises a signal in this process (`kill`); without it the program `kill` is run.
+    pub pipe: Option<MakePipe>,
+    /// Raises a signal in the calling thread (`raise`); without it the program `kill` is run.
     pub raise: Option<fn(Signum)>,
+    /// Makes something that raises a signal in the thread that calls this, from any thread (`pthread_kill`).
+    pub raiser: Option<fn() -> Raiser>,
     /// Runs something in a child process (`fork`), and answers what it did.
-    pub fork: Option<fn(&mut dyn FnMut() -> bool) -> bool>,
+    pub fork: Option<Fork>,
 }
 
-/// A source, and its other end.
-pub struct UnixSource {
-    fd: Fd,
-    /// `None` when it has been closed behind the base's back.
-    near: Option<End>,
-    far: Option<End>,
-}
+/// See [`Powers::pipe`].
+pub type MakePipe = fn() -> io::Result<(OwnedFd, OwnedFd)>;
 
-enum End {
-    Pair(UnixStream),
-    Tcp(TcpStream),
-    Listener(TcpListener),
-    File(File),
-}
+/// See [`Powers::fork`].
+pub type Fork = fn(&mut dyn FnMut() -> bool) -> bool;
+
+/// See [`Powers::raiser`].
+pub type Raiser = Box<dyn FnOnce(Signum) + Send>;
 
 /// All cases of a process share it; one that must be alone has it to itself.
 enum Turn {
@@ -107,81 +108,7 @@ impl<B: Wake<Fd = Fd>> fmt::Debug for Unix<B> {
 
 impl<B: Wake<Fd = Fd>> Drop for Unix<B> {
     fn drop(&mut self) {
-        for thread in self.threads.drain(..) {
-            // It has nothing to say; what it did not do, the case has missed.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl fmt::Debug for UnixSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("UnixSource").field(&self.fd).finish()
-    }
-}
-
-impl UnixSource {
-    fn new(near: End, far: Option<End>) -> Self {
-        Self { fd: Fd::of(&near), near: Some(near), far }
-    }
-
-    fn pair() -> Self {
-        let (near, far) = UnixStream::pair().expect("a socket pair");
-        near.set_nonblocking(true).expect("a socket that does not block");
-        far.set_nonblocking(true).expect("a socket that does not block");
-        Self::new(End::Pair(near), Some(End::Pair(far)))
-    }
-}
-
-impl AsFd for End {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Pair(socket) => socket.as_fd(),
-            Self::Tcp(socket) => socket.as_fd(),
-            Self::Listener(socket) => socket.as_fd(),
-            Self::File(file) => file.as_fd(),
-        }
-    }
-}
-
-impl End {
-    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Pair(socket) => (&*socket).read(buffer),
-            Self::Tcp(socket) => (&*socket).read(buffer),
-            Self::Listener(socket) => socket.accept().map(|_| 1),
-            Self::File(file) => (&*file).read(buffer),
-        }
-    }
-
-    fn write(&self, buffer: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Pair(socket) => (&*socket).write(buffer),
-            Self::Tcp(socket) => (&*socket).write(buffer),
-            Self::Listener(_) => Err(ErrorKind::Unsupported.into()),
-            Self::File(file) => (&*file).write(buffer),
-        }
-    }
-
-    fn try_clone(&self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Pair(socket) => Self::Pair(socket.try_clone()?),
-            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
-            Self::Listener(socket) => Self::Listener(socket.try_clone()?),
-            Self::File(file) => Self::File(file.try_clone()?),
-        })
-    }
-
-    fn read_all(&self) {
-        let mut buffer = [0; 4096];
-        loop {
-            match self.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) => panic!("a source cannot be read: {error}"),
-            }
-        }
+        self.finish();
     }
 }
 
@@ -375,9 +302,28 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
         self.powers.raise.unwrap_or(kill)(signum);
     }
 
+    fn raise_many(&mut self, backend: &mut B, signum: Signum, times: u32) {
+        let times = if self.powers.raise.is_some() { times } else { times.min(50) };
+        for _ in 0..times {
+            self.raise(backend, signum);
+        }
+    }
+
     fn raise_later(&mut self, signum: Signum, delay: Duration) -> bool {
-        let raise = self.powers.raise.unwrap_or(kill);
-        self.later(delay, move || raise(signum))
+        match self.powers.raiser {
+            Some(raiser) => {
+                let raise = raiser();
+                self.later(delay, move || raise(signum))
+            }
+            None => self.later(delay, move || kill(signum)),
+        }
+    }
+
+    fn finish(&mut self) {
+        for thread in self.threads.drain(..) {
+            // It has nothing to say; what it did not do, the case has missed.
+            let _ = thread.join();
+        }
     }
 
     fn disposition(&self, signum: Signum) -> Option<usize> {

@@ -7,6 +7,9 @@ use evcore::{Event, EventBase, EventId, Features, Instant, Interest, Ready, Sign
 use crate::fixture::{FdOf, Fixture};
 use crate::proof::Proof;
 
+/// In so many turns everything has come, or the loop spins.
+const TURNS: u32 = 50_000;
+
 /// How long a case waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -24,10 +27,18 @@ pub struct World<F: Fixture, S: Storage, T = u32> {
 /// What was handed out.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// The event's number, why it was handed out, and how many occurrences that stands for; the first ones, if there are
-    /// too many.
-    list: heapless::Vec<(u32, Ready, u32), 128>,
-    total: usize,
+    /// The numbers of the events, in order; the first ones, if there are too many.
+    order: heapless::Vec<u32, 64>,
+    each: heapless::Vec<Each, 64>,
+}
+
+/// All hand-outs of one event.
+#[derive(Clone, Debug)]
+struct Each {
+    number: u32,
+    ready: Ready,
+    times: usize,
+    count: u32,
 }
 
 impl<F: Fixture, S: Storage, T> World<F, S, T> {
@@ -235,12 +246,13 @@ impl<F: Fixture, S: Storage> World<F, S> {
     #[track_caller]
     pub fn wait_with(&mut self, mut handler: impl FnMut(&mut Self, EventId, u32)) -> Seen {
         let end = self.now().saturating_add(PATIENCE);
-        loop {
+        for _ in 0..TURNS {
             let seen = self.turn(Wait::Until(end), &mut handler);
             if !seen.is_empty() || self.now() >= end {
                 return seen;
             }
         }
+        panic!("the loop spins");
     }
 
     /// All that is handed out until `time` has passed.
@@ -248,10 +260,14 @@ impl<F: Fixture, S: Storage> World<F, S> {
     pub fn during(&mut self, time: Duration) -> Seen {
         let end = self.now().saturating_add(time);
         let mut all = Seen::default();
-        while self.now() < end {
+        for _ in 0..TURNS {
+            if self.now() >= end {
+                return all;
+            }
             all.append(&self.turn(Wait::Until(end), |_, _, _| {}));
+            self.tick(&all, time / 8);
         }
-        all
+        panic!("the loop spins");
     }
 
     /// Turns, until all of these have been handed out; what was handed out in them.
@@ -259,10 +275,21 @@ impl<F: Fixture, S: Storage> World<F, S> {
     pub fn wait_for(&mut self, numbers: &[u32]) -> Seen {
         let end = self.now().saturating_add(PATIENCE);
         let mut all = Seen::default();
-        while self.now() < end && !numbers.iter().all(|number| all.times(*number) > 0) {
+        for _ in 0..TURNS {
+            if self.now() >= end || numbers.iter().all(|number| all.times(*number) > 0) {
+                return all;
+            }
             all.append(&self.turn(Wait::Until(end), |_, _, _| {}));
+            self.tick(&all, PATIENCE / 1_024);
         }
-        all
+        panic!("the loop spins");
+    }
+
+    /// Virtual time stands still while something is ready; so that a case ends, it does not here.
+    fn tick(&mut self, seen: &Seen, time: Duration) {
+        if F::IS_VIRTUAL && !seen.is_empty() {
+            self.pass(time.max(Duration::from_nanos(1)));
+        }
     }
 
     /// What a case ends with for which the fixture lacks a power: the base works, as far as can be shown.
@@ -291,45 +318,61 @@ impl<F: Fixture, S: Storage> World<F, S> {
 
 impl Seen {
     fn note(&mut self, number: u32, ready: Ready, count: u32) {
-        let _ = self.list.push((number, ready, count));
-        self.total += 1;
+        let _ = self.order.push(number);
+        self.add(&Each { number, ready, times: 1, count });
     }
 
     fn append(&mut self, other: &Self) {
-        for (number, ready, count) in &other.list {
-            let _ = self.list.push((*number, *ready, *count));
+        for number in &other.order {
+            let _ = self.order.push(*number);
         }
-        self.total += other.total;
+        for each in &other.each {
+            self.add(each);
+        }
+    }
+
+    fn add(&mut self, more: &Each) {
+        match self.each.iter_mut().find(|each| each.number == more.number) {
+            Some(each) => {
+                each.ready |= more.ready;
+                each.times += more.times;
+                each.count = each.count.saturating_add(more.count);
+            }
+            None => assert!(self.each.push(more.clone()).is_ok(), "a case looks at 64 events at most"),
+        }
+    }
+
+    fn each(&self, number: u32) -> Option<&Each> {
+        self.each.iter().find(|each| each.number == number)
     }
 
     /// Nothing was handed out.
     pub fn is_empty(&self) -> bool {
-        self.total == 0
+        self.each.is_empty()
     }
 
     /// How much was handed out.
     pub fn len(&self) -> usize {
-        self.total
+        self.each.iter().map(|each| each.times).sum()
     }
 
-    /// The numbers of the events, in order.
-    pub fn order(&self) -> heapless::Vec<u32, 128> {
-        self.list.iter().map(|(number, _, _)| *number).collect()
+    /// The numbers of the events, in order; the first ones, if there are too many.
+    pub fn order(&self) -> &[u32] {
+        &self.order
     }
 
     /// How often an event was handed out.
     pub fn times(&self, number: u32) -> usize {
-        self.list.iter().filter(|seen| seen.0 == number).count()
+        self.each(number).map_or(0, |each| each.times)
     }
 
     /// Why an event was handed out: all bits together, none if it was not.
     pub fn of(&self, number: u32) -> Ready {
-        let bits = self.list.iter().filter(|seen| seen.0 == number);
-        bits.fold(Ready::empty(), |all, (_, ready, _)| all | *ready)
+        self.each(number).map_or(Ready::empty(), |each| each.ready)
     }
 
     /// How many occurrences the hand-outs of an event stand for.
     pub fn count(&self, number: u32) -> u32 {
-        self.list.iter().filter(|seen| seen.0 == number).fold(0, |sum, seen| sum.saturating_add(seen.2))
+        self.each(number).map_or(0, |each| each.count)
     }
 }

@@ -14,9 +14,9 @@ use crate::time::{Instant, Wait};
 ///                        └─ Right(B)
 /// ```
 ///
-/// The two must agree on what they watch and on how they fail; all backends on Unix do. Which it is never changes. What it
-/// costs is one comparison for each call of the backend, and for each report that is taken from its buffer; the room of both
-/// for each registered fd.
+/// The two must agree on what they watch and on how they fail; all backends on Unix do. Which it is never changes.
+/// What it costs is one comparison for each call of the backend, and for each report that is taken from its buffer;
+/// the room of both for each registered fd.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,7 +25,10 @@ use crate::time::{Instant, Wait};
 /// type Backend = Either<Manual<4>, Manual<64>>;
 ///
 /// let connections = 20;
-/// let backend: Backend = if connections > 4 { Either::Right(Manual::with_room()) } else { Either::Left(Manual::with_room()) };
+/// let backend: Backend = match connections {
+///     0..=4 => Either::Left(Manual::with_room()),
+///     _ => Either::Right(Manual::with_room()),
+/// };
 ///
 /// let mut base: EventBase<Backend, Fixed<32>, &str> = EventBase::new(backend);
 /// base.insert_timer(Duration::from_secs(1), "tick").unwrap();

@@ -9,8 +9,8 @@ use crate::error::Error;
 
 /// What a program wants of its backend (`struct event_config`): what it must be able to do, and what it must not be.
 ///
-/// Candidates are tried in order. One that is to be avoided is not even made; the first that is allowed, can be made and has
-/// the features wins. What was made and lacks a feature is dropped before the next is tried.
+/// Candidates are tried in order. One that is to be avoided is not even made; the first that is allowed, can be made
+/// and has the features wins. What was made and lacks a feature is dropped before the next is tried.
 ///
 /// ```text
 ///   avoided? ──▶ EVENT_NO… set? ──▶ make ──▶ features? ──▶ the backend
@@ -38,12 +38,13 @@ use crate::error::Error;
 ///
 /// Whoever starts the program may have a say too:
 ///
-/// - `EVENT_NOEPOLL`, `EVENT_NOPOLL`, `EVENT_NOSELECT`, and so on for any method: set to anything, it rules the method out;
+/// - `EVENT_NOEPOLL`, `EVENT_NOPOLL`, `EVENT_NOSELECT`, and so on for any method: set to anything, it rules the
+///   method out;
 /// - `EVENT_SHOW_METHOD`: set to anything, the method that was chosen is printed on the standard error stream.
 ///
-/// That is ignored after [`ignore_environment`](Preferences::ignore_environment), and in a program that runs with more rights
-/// than whoever started it has (set-user-id, set-group-id, or privileged in another way). Where the system does not say
-/// whether it does, it is ignored too.
+/// That is ignored after [`ignore_environment`](Preferences::ignore_environment), and in a program that runs with
+/// more rights than whoever started it has (set-user-id, set-group-id, or privileged in another way). Where the
+/// system does not say whether it does, it is ignored too.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[doc(alias = "event_config")]
 pub struct Preferences {
@@ -116,7 +117,8 @@ pub struct Choice<B> {
 }
 
 impl<B: EventOp<Fd = Fd, Error = Error>> Choice<B> {
-    /// The next candidate: its [name](EventOp::name), and what makes it. It is not made when one has been chosen already.
+    /// The next candidate: its [name](EventOp::name), and what makes it. It is not made when one has been chosen
+    /// already.
     pub fn or<C>(mut self, method: &'static str, make: impl FnOnce() -> Result<C, Error>) -> Choice<Either<B, C>>
     where
         C: EventOp<Fd = Fd, Error = Error>,
@@ -314,8 +316,8 @@ fn is_trusted() -> bool {
     false
 }
 
-/// What the kernel tells a program at its start in the entry `AT_SECURE`: that it has rights which its caller has not, by
-/// set-user-id, set-group-id, file capabilities or a security module. The vector is a list of pairs of words.
+/// What the kernel tells a program at its start in the entry `AT_SECURE`: that it has rights which its caller has
+/// not, by set-user-id, set-group-id, file capabilities or a security module. The vector is a list of pairs of words.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_secure(vector: &[u8]) -> Option<bool> {
     const WORD: usize = size_of::<usize>();

@@ -1,1 +1,167 @@
-//! faults
+//! What goes wrong in the backend's world: refusals, rebuilds, forks.
+
+use core::time::Duration;
+
+use evcore::{Event, Interest, Ready, Storage, Wait};
+
+use crate::{Fixture, Proof, World};
+
+/// Starting the backend anew keeps every registration, and what was queued.
+pub fn reinit_registers_everything_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let (mut first, mut second) = (world.source(), world.source());
+    world.watch(&first, Interest::READ, 1);
+    world.watch(&second, Interest::READ, 2);
+    let deleted = world.watch(&second, Interest::WRITE, 3);
+    let user = world.create(Event::user(), 4);
+    assert!(world.look().of(3).contains(Ready::WRITE));
+    world.timer(Duration::from_millis(1), 5);
+    assert!(world.base.del(deleted).is_ok());
+    assert!(world.base.activate(user, Ready::READ).is_ok());
+    assert!(world.base.reinit().is_ok());
+    world.feed(&mut first);
+    world.feed(&mut second);
+    let seen = world.wait_for(&[1, 2, 4, 5]);
+    assert_eq!((seen.of(1), seen.of(2), seen.of(3)), (Ready::READ, Ready::READ, Ready::empty()));
+    assert_eq!((seen.of(4), seen.of(5)), (Ready::READ, Ready::TIMEOUT));
+    Proof::Shown
+}
+
+/// Wakers and signals work on after the backend was started anew.
+pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let waker = world.waker();
+    let signum = world.fixture.signal(0);
+    if let Some(signum) = signum {
+        world.start(Event::signal(signum).persist(), None, 1);
+    }
+    assert!(world.base.reinit().is_ok());
+    if let Some(signum) = signum {
+        world.raise(signum);
+        assert_eq!(world.wait().of(1), Ready::SIGNAL);
+    }
+    let Some(waker) = waker else { return world.without("waker") };
+    let begin = world.now();
+    F::wake(&waker);
+    assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(Duration::from_secs(2)));
+    Proof::Shown
+}
+
+/// In the child of a fork each use fails until the base is started anew; then everything works there.
+pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let (mut source, other) = (world.source(), world.source());
+    world.watch(&source, Interest::READ, 1);
+    let waker = world.waker();
+    let other_fd = world.fd(&other);
+    let World { base, fixture } = &mut world;
+    let child = fixture.fork(&mut |fixture| {
+        assert!(base.poll(Wait::Poll).is_err(), "the child used its parent's");
+        assert!(base.insert(other_fd, Interest::READ, 2).is_err());
+        assert!(base.reinit().is_ok());
+        fixture.feed(base.backend_mut(), &mut source);
+        let end = base.update_now().saturating_add(crate::PATIENCE);
+        assert!(base.poll(Wait::Until(end)).is_ok());
+        assert!(base.next_active().is_some_and(|fired| *fired.data == 1));
+        fixture.drain(base.backend_mut(), &mut source);
+        if let Some(waker) = &waker {
+            F::wake(waker);
+            let begin = base.update_now();
+            assert!(base.poll(Wait::Until(begin.saturating_add(crate::PATIENCE))).is_ok());
+            assert!(base.update_now().saturating_since(begin) < crate::PATIENCE);
+        }
+        true
+    });
+    match child {
+        Some(went_well) => assert!(went_well, "the child failed; it has printed why"),
+        None => {
+            assert!(world.base.reinit().is_ok());
+            return world.without("child processes");
+        }
+    }
+    Proof::Shown
+}
+
+/// Whatever a child does with its copy of the base, starting it anew included, the parent's works on.
+pub fn fork_parent_unharmed<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    let waker = world.waker();
+    if let Some(signum) = world.fixture.signal(0) {
+        world.start(Event::signal(signum).persist(), None, 2);
+    }
+    for reinit in [false, true] {
+        let World { base, fixture } = &mut world;
+        let child = fixture.fork(&mut |_| {
+            if reinit {
+                assert!(base.reinit().is_ok());
+                assert!(base.poll(Wait::Poll).is_ok());
+            }
+            if let Some(waker) = &waker {
+                F::wake(waker);
+            }
+            base.remove(event).is_some()
+        });
+        match child {
+            Some(went_well) => assert!(went_well, "the child failed; it has printed why"),
+            None => return world.without("child processes"),
+        }
+        assert!(world.look().is_empty());
+        world.feed(&mut source);
+        assert_eq!(world.wait().order(), [1]);
+        world.drain(&mut source);
+        if let Some(signum) = world.fixture.signal(0) {
+            world.raise(signum);
+            assert_eq!(world.wait().order(), [2]);
+        }
+        super::readiness::assert_quiet(&mut world);
+    }
+    Proof::Shown
+}
+
+/// A storage of fixed capacity, and what a wait finds in it, hold when everything happens at once: more sources, timers
+/// and activations than a turn hands out, added and removed in handlers; and the base is empty in the end.
+pub fn everything_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut sources: [F::Source; 6] = core::array::from_fn(|_| world.source());
+    let mut step = 1u32;
+    for round in 0..60u32 {
+        for (at, source) in sources.iter_mut().enumerate() {
+            step = step.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            match step >> 29 {
+                0..=2 => world.feed(source),
+                3 => world.drain(source),
+                _ => {}
+            }
+            if (round + at as u32) % 4 == 0 && world.base.counts().events < 12 {
+                let interest = if step & 1 == 0 { Interest::READ } else { Interest::READ | Interest::WRITE };
+                let fd = world.fd(source);
+                world.start(Event::io(fd, interest).persist(), Some(Duration::from_micros(200)), at as u32);
+            }
+        }
+        let mut previous = None;
+        world.turn(Wait::Poll, |world, id, number| {
+            match (step >> (number & 15)) & 7 {
+                0 => drop(world.base.remove(id)),
+                1 => assert!(world.base.del(id).is_ok()),
+                2 => assert!(world.base.again(id).is_ok()),
+                3 => assert!(world.base.add(id, Some(Duration::ZERO)).is_ok()),
+                4 => assert!(world.base.modify(id, Interest::WRITE).is_ok()),
+                5 => drop(previous.and_then(|other| world.base.remove(other))),
+                _ => {}
+            }
+            previous = Some(id);
+        });
+    }
+    loop {
+        let first = world.base.iter().next().map(|(id, _)| id);
+        let Some(id) = first else { break };
+        assert!(world.base.remove(id).is_some());
+        world.check();
+    }
+    assert!(world.look().is_empty() && world.base.is_empty());
+    assert_eq!(world.base.stats().rebuilds, 0);
+    Proof::Shown
+}

@@ -22,7 +22,7 @@ pub fn closed_fd_hits_only_its_event<F: Fixture, S: Storage>(fixture: F) -> Proo
     assert!(seen.of(1).is_empty() || seen.of(1).contains(Ready::ERROR), "{seen:?}");
     assert_quiet(&mut world);
     world.feed(&mut other);
-    assert_eq!(world.wait().order()[..], [2]);
+    assert_eq!(world.wait().order(), [2]);
     assert_eq!(world.base.remove(event), Some(1));
     Proof::Shown
 }
@@ -44,7 +44,7 @@ pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(world.during(Duration::from_millis(10)).times(2), 0);
     assert_quiet(&mut world);
     world.feed(&mut other);
-    assert_eq!(world.wait().order()[..], [2]);
+    assert_eq!(world.wait().order(), [2]);
     assert_eq!(world.base.remove(other_event), Some(2));
     drop(twin);
     Proof::Shown
@@ -80,7 +80,7 @@ pub fn reused_numbers_are_not_confused<F: Fixture, S: Storage>(fixture: F) -> Pr
         let event = world.watch(&source, Interest::READ, round);
         assert!(world.look().is_empty());
         world.feed(&mut source);
-        assert_eq!(world.wait().order()[..], [round]);
+        assert_eq!(world.wait().order(), [round]);
         if !world.reuse(&mut source) {
             return world.without("number that is given out again");
         }
@@ -164,7 +164,7 @@ pub fn file_starves_nobody<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&file, Interest::READ, 1);
     world.watch(&source, Interest::READ, 2);
     world.timer(Duration::from_millis(5), 3);
-    assert_eq!(world.look().order()[..], [1]);
+    assert_eq!(world.look().order(), [1]);
     world.feed(&mut source);
     assert_eq!(world.wait_for(&[2]).of(2), Ready::READ);
     world.pass(Duration::from_millis(5));

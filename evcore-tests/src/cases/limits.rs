@@ -1,1 +1,136 @@
-//! limits
+//! What a turn may do at most, so that timers and readiness are looked at again in time.
+
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use evcore::{Event, EventId, Interest, Limits, Ready, Storage, Wait};
+
+use crate::{Fixture, Proof, World};
+
+/// So many events are handed out in a turn, and between turns what has become ready in the meantime is looked at.
+pub fn max_callbacks_budget_polls_between<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(2), ..Limits::DEFAULT });
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 100);
+    active::<F, S, 5>(&mut world, None);
+    assert_eq!(world.look().order(), [0, 1]);
+    world.feed(&mut source);
+    assert_eq!(world.look().order(), [2, 3]);
+    assert_eq!(world.look().order(), [4, 100]);
+    Proof::Shown
+}
+
+/// A turn that has used up its bound does not wait the next time: what is active is handed out first.
+pub fn rest_of_a_turn_does_not_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
+    active::<F, S, 3>(&mut world, None);
+    let before = world.now();
+    for number in 0..3 {
+        assert_eq!(world.turn(Wait::Until(before.saturating_add(crate::PATIENCE)), |_, _, _| {}).order(), [number]);
+    }
+    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(Duration::from_secs(1)));
+    Proof::Shown
+}
+
+/// A flood of the most urgent leaves something of each turn to every level.
+pub fn each_level_has_its_share<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    assert!(world.base.set_priorities(2).is_ok());
+    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(4), ..Limits::DEFAULT });
+    let flood = active::<F, S, 5>(&mut world, Some(0));
+    let low = world.create(Event::user().priority(1), 50);
+    for _ in 0..4 {
+        assert!(world.base.activate(low, Ready::READ).is_ok());
+        for event in flood {
+            assert!(world.base.activate(event, Ready::READ).is_ok());
+        }
+        let seen = world.look();
+        assert_eq!((seen.len(), seen.times(50)), (4, 1), "{seen:?}");
+    }
+    Proof::Shown
+}
+
+/// With a limit in time, hand-outs end when it is over, after one at least.
+pub fn interval_ends_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    world.base.set_limits(Limits { interval: Some(Duration::from_millis(20)), ..Limits::DEFAULT });
+    active::<F, S, 6>(&mut world, None);
+    let (mut handed_out, mut turns) = (0, 0);
+    while handed_out < 6 {
+        let seen = world.turn(Wait::Poll, |world, _, _| world.pass(Duration::from_millis(15)));
+        assert!(seen.len() <= 3 && !seen.is_empty(), "{seen:?}");
+        handed_out += seen.len();
+        turns += 1;
+    }
+    assert!(turns >= 2);
+    Proof::Shown
+}
+
+/// More urgent levels than the one given are exempt from the bounds.
+pub fn exempt_levels_are_not_bounded<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    assert!(world.base.set_priorities(2).is_ok());
+    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), from_priority: 1, ..Limits::DEFAULT });
+    active::<F, S, 5>(&mut world, Some(0));
+    for number in [10, 11] {
+        let event = world.create(Event::user().priority(1), number);
+        assert!(world.base.activate(event, Ready::READ).is_ok());
+    }
+    assert_eq!(world.look().order(), [0, 1, 2, 3, 4, 10]);
+    assert_eq!(world.look().order(), [11]);
+    Proof::Shown
+}
+
+/// The usual bound is there in a new base: no number of events that activate each other holds a turn up for ever.
+pub fn bound_is_always_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let event = world.create(Event::user(), 0);
+    assert!(world.base.activate(event, Ready::READ).is_ok());
+    assert!(world.base.poll(Wait::Poll).is_ok());
+    let mut handed_out = 0;
+    while let Some(fired) = world.base.next_active() {
+        let old = fired.id;
+        handed_out += 1;
+        assert!(handed_out <= 1_024, "a turn without end");
+        // Not the same event, so that only the bound can end the turn.
+        world.base.remove(old);
+        let next = world.create(Event::user(), 0);
+        assert!(world.base.activate(next, Ready::READ).is_ok());
+    }
+    assert_eq!(handed_out, 1_024);
+    Proof::Shown
+}
+
+/// Bounds that a handler sets are those of the next turn.
+pub fn bounds_are_those_of_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    active::<F, S, 5>(&mut world, None);
+    let seen = world.turn(Wait::Poll, |world, id, number| {
+        world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
+        if number == 0 {
+            assert!(world.base.again(id).is_ok());
+        }
+        if number == 1 {
+            assert!(world.base.activate(id, Ready::READ).is_ok());
+        }
+    });
+    assert_eq!(seen.order(), [0, 1, 2, 3, 4]);
+    assert_eq!(world.look().order(), [0]);
+    assert_eq!(world.look().order(), [1]);
+    Proof::Shown
+}
+
+/// So many active events, numbered from 0.
+fn active<F: Fixture, S: Storage, const N: usize>(world: &mut World<F, S>, priority: Option<u8>) -> [EventId; N] {
+    core::array::from_fn(|number| {
+        let event = match priority {
+            Some(priority) => Event::user().priority(priority),
+            None => Event::user(),
+        };
+        let event = world.create(event, number as u32);
+        assert!(world.base.activate(event, Ready::READ).is_ok());
+        event
+    })
+}

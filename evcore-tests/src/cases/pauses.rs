@@ -58,7 +58,7 @@ pub fn pause_is_one_events<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&source, Interest::READ, 2);
     world.feed(&mut source);
     assert!(world.base.pause_for(event, Duration::from_secs(3_600)).is_ok());
-    assert_eq!(world.wait().order()[..], [2]);
+    assert_eq!(world.wait().order(), [2]);
     Proof::Shown
 }
 

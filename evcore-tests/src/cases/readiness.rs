@@ -91,7 +91,7 @@ pub fn two_readers_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&source, Interest::READ, 2);
     assert!(world.base.add(first, None).is_ok());
     world.feed(&mut source);
-    assert_eq!(world.wait().order()[..], [2, 1]);
+    assert_eq!(world.wait().order(), [2, 1]);
     Proof::Shown
 }
 
@@ -105,7 +105,7 @@ pub fn only_what_was_asked_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.feed(&mut source);
     world.watch(&other, Interest::READ, 2);
     let seen = world.wait();
-    assert_eq!(seen.order()[..], [1]);
+    assert_eq!(seen.order(), [1]);
     Proof::Shown
 }
 
@@ -367,7 +367,7 @@ pub fn spurious_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&source, Interest::READ, 2);
     world.feed(&mut source);
     let seen = world.wait_with(|world, _, _| world.drain(&mut source));
-    assert_eq!(seen.order()[..], [1, 2]);
+    assert_eq!(seen.order(), [1, 2]);
     assert!(world.look().is_empty());
     Proof::Shown
 }
@@ -415,7 +415,7 @@ pub fn many_ready_small_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     let mut served: heapless::Vec<u32, 64> = heapless::Vec::new();
     for _ in 0..numbers.len().div_ceil(batch) {
-        for number in world.look().order() {
+        for number in world.look().order().iter().copied() {
             assert!(!served.contains(&number), "{number} was served twice before others were once");
             assert!(served.push(number).is_ok());
         }

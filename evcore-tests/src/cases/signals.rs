@@ -1,1 +1,394 @@
-//! signals
+//! Signals. A backend without SIGNALS refuses them.
+
+use core::time::Duration;
+
+use evcore::{Error, Event, EventBase, Features, Ready, Signum, Storage, Wait};
+
+use crate::{Fixture, Proof, World};
+
+/// A world, alone, and its first two signals; the proof that signals are refused, where the backend has none.
+fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, [Signum; 2]), Proof> {
+    let mut world = World::<F, S>::alone(fixture);
+    if !world.can(Features::SIGNALS) {
+        match world.base.insert_signal(10, 5) {
+            Ok(_) => panic!("signals were not refused"),
+            Err(rejected) => assert!(matches!(rejected.error, Error::Unsupported), "{:?}", rejected.error),
+        }
+        assert_eq!(world.base.counts().events, 0);
+        return Err(Proof::Refused("SIGNALS"));
+    }
+    match (world.fixture.signal(0), world.fixture.signal(1)) {
+        (Some(first), Some(second)) => Ok((world, [first, second])),
+        _ => Err(world.without("signals")),
+    }
+}
+
+/// A signal reaches its event, and no other.
+pub fn signal_delivered<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, other]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let event = world.start(Event::signal(signum).persist(), None, 1);
+    world.start(Event::signal(other).persist(), None, 2);
+    assert_eq!(world.base.signum(event), Some(signum));
+    assert!(world.look().is_empty());
+    for _ in 0..3 {
+        world.raise(signum);
+        let seen = world.wait();
+        assert_eq!((seen.len(), seen.of(1), seen.count(1)), (1, Ready::SIGNAL, 1));
+    }
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// A signal that comes while the loop sleeps wakes it; one that comes just before is not slept over.
+pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), None, 1);
+    let begin = world.now();
+    world.raise(signum);
+    assert_eq!(world.wait().of(1), Ready::SIGNAL);
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(Duration::from_secs(2)), "slept over a signal");
+    if !world.fixture.raise_later(signum, Duration::from_millis(20)) {
+        return world.without("signals from elsewhere");
+    }
+    assert_eq!(world.wait().of(1), Ready::SIGNAL);
+    assert!(world.now() >= begin.saturating_add(Duration::from_millis(20)));
+    Proof::Shown
+}
+
+/// Two events of one signal are both told; deleting one leaves the other.
+pub fn two_events_same_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let first = world.start(Event::signal(signum).persist(), None, 1);
+    let second = world.start(Event::signal(signum).persist(), None, 2);
+    world.raise(signum);
+    assert_eq!(world.wait().order(), [1, 2]);
+    assert!(world.base.del(first).is_ok());
+    world.raise(signum);
+    assert_eq!(world.wait().order(), [2]);
+    assert!(world.base.add(first, None).is_ok());
+    world.base.remove(second);
+    world.raise(signum);
+    assert_eq!(world.wait().order(), [1]);
+    Proof::Shown
+}
+
+/// A one-shot signal event comes once.
+pub fn signal_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let keeper = world.start(Event::signal(signum).persist(), None, 1);
+    let event = world.start(Event::signal(signum), None, 2);
+    world.raise(signum);
+    assert_eq!(world.wait().order(), [1, 2]);
+    world.raise(signum);
+    assert_eq!(world.wait().order(), [1]);
+    assert!(world.base.pending(event).is_some_and(|pending| !pending.registered));
+    assert!(world.base.contains(keeper));
+    Proof::Shown
+}
+
+/// The count of a signal is what came: never zero, never more.
+pub fn signal_count_is_what_came<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, last]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), None, 1);
+    world.start(Event::signal(last).persist(), None, 2);
+    let raised = 100;
+    world.fixture.raise_many(world.base.backend_mut(), signum, raised);
+    world.raise(last);
+    let seen = world.wait_for(&[1, 2]);
+    assert!((1..=raised).contains(&seen.count(1)), "{}", seen.count(1));
+    if F::IS_VIRTUAL {
+        assert_eq!(seen.count(1), raised);
+    }
+    Proof::Shown
+}
+
+/// A storm of one signal loses no last signal of another: both come, and the loop works on.
+pub fn signal_storm_keeps_sigterm<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, last]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), None, 1);
+    world.start(Event::signal(last).persist(), None, 2);
+    for storm in [4_096, 65_536] {
+        world.fixture.raise_many(world.base.backend_mut(), signum, storm);
+        world.raise(last);
+        let seen = world.wait_for(&[1, 2]);
+        assert_eq!((seen.of(1), seen.of(2), seen.count(2)), (Ready::SIGNAL, Ready::SIGNAL, 1));
+        assert!(seen.count(1) >= 1 && seen.count(1) <= storm);
+        assert!(world.look().is_empty());
+    }
+    Proof::Shown
+}
+
+/// A signal that comes in its own event's handler is not lost.
+pub fn signal_while_processing<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), None, 1);
+    world.raise(signum);
+    for _ in 0..5 {
+        assert_eq!(world.wait_with(|world, _, _| world.raise(signum)).of(1), Ready::SIGNAL);
+    }
+    assert_eq!(world.wait().of(1), Ready::SIGNAL);
+    Proof::Shown
+}
+
+/// An event that is removed in its first hand-out does not come a second time, though its signal came twice.
+pub fn signal_free_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let keeper = world.start(Event::signal(signum).persist().background(), None, 9);
+    let event = world.start(Event::signal(signum).persist(), None, 1);
+    world.raise(signum);
+    let seen = world.wait_with(|world, id, number| {
+        if number == 1 {
+            world.raise(signum);
+            assert_eq!(world.base.remove(id), Some(1));
+        }
+    });
+    assert_eq!(seen.times(1), 1);
+    assert_eq!(world.wait().order(), [9]);
+    assert!(!world.base.contains(event) && world.base.contains(keeper));
+    Proof::Shown
+}
+
+/// Numbers that are no signal's, and those that cannot be watched, are refused, and nothing is left behind.
+pub fn bad_signal_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, _) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    if world.fixture.bad_signal(0).is_none() {
+        return world.without("numbers that are no signals'");
+    }
+    for which in 0..16 {
+        let Some(signum) = world.fixture.bad_signal(which) else { break };
+        match world.base.insert_signal(signum, 7) {
+            Ok(_) => panic!("{signum} was not refused"),
+            Err(rejected) => {
+                assert_eq!(rejected.data, 7);
+                assert!(matches!(rejected.error, Error::Backend(_)), "{signum}: {:?}", rejected.error);
+            }
+        }
+        assert_eq!(world.base.counts().events, 0);
+        world.check();
+    }
+    Proof::Shown
+}
+
+/// B6: a persistent signal event with a timeout lives on after the timeout, for both.
+pub fn b6_signal_with_a_timeout_survives_it<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), Some(Duration::from_millis(5)), 1);
+    for _ in 0..3 {
+        let seen = world.wait();
+        assert_eq!((seen.len(), seen.of(1)), (1, Ready::TIMEOUT));
+    }
+    world.raise(signum);
+    let mut ready = Ready::empty();
+    for _ in 0..1_000 {
+        ready |= world.wait().of(1);
+        if ready.contains(Ready::SIGNAL) {
+            break;
+        }
+    }
+    assert!(ready.contains(Ready::SIGNAL));
+    assert_eq!(world.wait().of(1), Ready::TIMEOUT);
+    Proof::Shown
+}
+
+/// B7: dropping the timeout of a signal event that is active keeps what it is active for, and its count.
+pub fn b7_remove_timer_keeps_an_active_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), None, 1);
+    let second = world.start(Event::signal(signum).persist(), Some(Duration::from_secs(3_600)), 2);
+    world.raise(signum);
+    let seen = world.wait_with(|world, _, number| {
+        if number == 1 {
+            assert!(world.base.remove_timer(second).is_ok());
+        }
+    });
+    assert_eq!((seen.of(2), seen.count(2)), (Ready::SIGNAL, 1));
+    Proof::Shown
+}
+
+/// B15: two bases watch one signal; both are told, they go in either order, and then the signal does what it did before.
+pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let before = world.fixture.disposition(signum);
+    for first_goes_first in [true, false] {
+        let mut bases = [0, 1].map(|number: u32| {
+            let mut base: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
+            assert!(base.insert_signal(signum, number).is_ok());
+            Some(base)
+        });
+        if let (Some(before), Some(now)) = (before, world.fixture.disposition(signum)) {
+            assert_ne!(before, now);
+        }
+        raise_for_all::<F, S>(&mut world, &mut bases, signum);
+        for gone in if first_goes_first { [0, 1] } else { [1, 0] } {
+            bases[gone] = None;
+            raise_for_all::<F, S>(&mut world, &mut bases, signum);
+        }
+        assert_eq!(world.fixture.disposition(signum), before);
+    }
+    if before.is_some() { Proof::Shown } else { Proof::Absent("knowledge of what a signal does") }
+}
+
+/// Raises a signal, and sees that each base that is left is told.
+fn raise_for_all<F: Fixture, S: Storage>(
+    world: &mut World<F, S>,
+    bases: &mut [Option<EventBase<F::Backend, S, u32>>; 2],
+    signum: Signum,
+) {
+    let mut is_raised = false;
+    for base in bases.iter_mut().flatten() {
+        if F::IS_VIRTUAL || !is_raised {
+            world.fixture.raise(base.backend_mut(), signum);
+            is_raised = true;
+        }
+        let end = base.update_now().saturating_add(crate::PATIENCE);
+        let ready = loop {
+            assert!(base.poll(Wait::Until(end)).is_ok());
+            match base.next_active() {
+                Some(fired) => break fired.ready,
+                None => assert!(base.update_now() < end, "a base was not told of the signal"),
+            }
+        };
+        assert_eq!(ready, Ready::SIGNAL);
+        assert!(base.next_active().is_none());
+    }
+}
+
+/// What a signal did before comes back when its last event is deleted.
+pub fn handler_restored_after_del<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let Some(before) = world.fixture.disposition(signum) else {
+        return world.without("knowledge of what a signal does");
+    };
+    let first = world.start(Event::signal(signum).persist(), None, 1);
+    let second = world.start(Event::signal(signum), None, 2);
+    assert_ne!(world.fixture.disposition(signum), Some(before));
+    assert!(world.base.del(first).is_ok());
+    assert_ne!(world.fixture.disposition(signum), Some(before));
+    assert!(world.base.del(second).is_ok());
+    assert_eq!(world.fixture.disposition(signum), Some(before));
+    assert!(world.base.add(first, None).is_ok());
+    world.raise(signum);
+    assert_eq!(world.wait().of(1), Ready::SIGNAL);
+    Proof::Shown
+}
+
+/// A signal that has come and was not handed out is no trouble when its base goes.
+pub fn pending_signal_at_drop_is_drained<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), None, 1);
+    let mut base: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
+    assert!(base.insert_signal(signum, 2).is_ok());
+    world.fixture.raise(base.backend_mut(), signum);
+    drop(base);
+    if F::IS_VIRTUAL {
+        world.raise(signum);
+    }
+    assert_eq!(world.wait().of(1), Ready::SIGNAL);
+    Proof::Shown
+}
+
+/// A signal by hand reaches the events that are pending on it, as one arrival.
+pub fn activated_by_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, other]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), None, 1);
+    world.start(Event::signal(other).persist(), None, 2);
+    world.create(Event::signal(signum), 3);
+    world.base.activate_signal(signum);
+    let seen = world.wait();
+    assert_eq!((seen.len(), seen.of(1), seen.count(1)), (1, Ready::SIGNAL, 1));
+    world.base.activate_signal(Signum::MIN);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// An interrupted wait is no error and makes no timer early or late.
+pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    // Another base's: nothing of this one is concerned.
+    let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
+    assert!(other.insert_signal(signum, 2).is_ok());
+    let due = world.now().saturating_add(Duration::from_millis(60));
+    let timer = world.create(Event::timer(), 1);
+    assert!(world.base.add_at(timer, due).is_ok());
+    let mut is_elsewhere = true;
+    for delay in [5, 15, 25, 35, 45] {
+        is_elsewhere &= world.fixture.raise_later(signum, Duration::from_millis(delay));
+    }
+    assert_eq!(world.wait().of(1), Ready::TIMEOUT);
+    assert!(world.now() >= due);
+    let late = world.now().saturating_since(due);
+    world.fixture.finish();
+    assert!(late <= World::<F, S>::grace(Duration::from_millis(500)), "late by {late:?}");
+    if !is_elsewhere {
+        return world.without("signals from elsewhere");
+    }
+    assert!(other.poll(Wait::Poll).is_ok());
+    assert!(other.next_active().is_some_and(|fired| fired.count >= 1));
+    Proof::Shown
+}
+
+/// A signal event with a timeout, for which both come in one turn, is handed out once with both bits, and with the count
+/// of its signal.
+pub fn signal_and_timeout_together<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), Some(Duration::from_millis(200)), 1);
+    for _ in 0..3 {
+        world.raise(signum);
+    }
+    world.pass(Duration::from_millis(201));
+    let seen = world.wait();
+    assert_eq!((seen.len(), seen.of(1)), (1, Ready::SIGNAL | Ready::TIMEOUT));
+    assert!((1..=3).contains(&seen.count(1)) && (!F::IS_VIRTUAL || seen.count(1) == 3), "{}", seen.count(1));
+    Proof::Shown
+}

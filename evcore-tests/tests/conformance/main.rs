@@ -1,9 +1,17 @@
 //! The suite, on every backend of this project.
 
+#[cfg(target_os = "linux")]
+use evcore::Either;
 use evcore::WakeFlag;
 #[cfg(unix)]
 use evcore_tests::Unix;
 use evcore_tests::{ByHand, conformance};
+#[cfg(target_os = "linux")]
+use evplat_linux::Epoll;
+#[cfg(target_os = "linux")]
+use evplat_posix::{Error, Preferences};
+#[cfg(unix)]
+use evplat_posix::{Poll, Select, Waker};
 
 #[cfg(unix)]
 mod sys;
@@ -14,10 +22,27 @@ conformance!(manual, {
 });
 
 #[cfg(target_os = "linux")]
-conformance!(epoll, Unix::new(evplat_linux::Epoll::new, evplat_linux::Waker::wake).with(sys::powers()));
+conformance!(epoll, Unix::new(Epoll::new, Waker::wake).with(sys::powers()));
 
 #[cfg(unix)]
-conformance!(poll, Unix::new(evplat_posix::Poll::new, evplat_posix::Waker::wake).with(sys::powers()));
+conformance!(poll, Unix::new(Poll::new, Waker::wake).with(sys::powers()));
 
 #[cfg(unix)]
-conformance!(select, Unix::new(evplat_posix::Select::new, evplat_posix::Waker::wake).with(sys::powers()));
+conformance!(select, Unix::new(Select::new, Waker::wake).with(sys::powers()));
+
+#[cfg(target_os = "linux")]
+conformance!(chosen_epoll, Unix::new(|| choose(&[]), Waker::wake).with(sys::powers()));
+
+#[cfg(target_os = "linux")]
+conformance!(chosen_poll, Unix::new(|| choose(&["epoll"]), Waker::wake).with(sys::powers()));
+
+#[cfg(target_os = "linux")]
+conformance!(chosen_select, Unix::new(|| choose(&["epoll", "poll"]), Waker::wake).with(sys::powers()));
+
+/// The backend of a program that chooses when it runs, and avoids some.
+#[cfg(target_os = "linux")]
+fn choose(avoided: &[&'static str]) -> Result<Either<Either<Epoll, Poll>, Select>, Error> {
+    let preferences = avoided.iter().fold(Preferences::new().ignore_environment(), |all, name| all.avoid(name));
+    let choice = preferences.pick("epoll", Epoll::new).or("poll", Poll::new).or("select", Select::new);
+    Ok(choice.backend().expect("one of the three"))
+}

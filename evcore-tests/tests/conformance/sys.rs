@@ -4,13 +4,14 @@ use std::io;
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use evcore_tests::Powers;
+use evcore_tests::{Powers, Raiser};
 
 pub(crate) fn powers() -> Powers {
     let mut powers = Powers::default();
     powers.urgent = Some(urgent);
     powers.pipe = Some(pipe);
     powers.raise = Some(raise);
+    powers.raiser = Some(raiser);
     powers.fork = Some(fork);
     powers
 }
@@ -41,10 +42,17 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 fn raise(signum: i32) {
-    // SAFETY: a call without pointers.
-    let process = unsafe { libc::getpid() };
     // SAFETY: a call without pointers. The case watches the signal.
-    assert_eq!(unsafe { libc::kill(process, signum) }, 0);
+    assert_eq!(unsafe { libc::raise(signum) }, 0);
+}
+
+fn raiser() -> Raiser {
+    // SAFETY: a call without arguments.
+    let thread = unsafe { libc::pthread_self() };
+    Box::new(move |signum| {
+        // SAFETY: the thread waits for this one before it ends. The case watches the signal.
+        assert_eq!(unsafe { libc::pthread_kill(thread, signum) }, 0);
+    })
 }
 
 fn fork(child: &mut dyn FnMut() -> bool) -> bool {

@@ -103,7 +103,9 @@ pub(crate) enum World {
     Fail(u32),
     /// During the next wait: a report by number, whoever watches it.
     ReportFd(u32, Ready),
-    /// During the next wait: a report of a registration that has ended long since.
+    /// During the next wait: a report more of this fd's registration, if the backend has a buffer.
+    Report(u32, Ready),
+    /// During the next wait: reports of all registrations that have ended.
     ReportStale(Ready),
     /// During the next wait: the backend asks to be started anew.
     Rebuild,
@@ -164,12 +166,11 @@ pub(crate) struct Tally {
 /// What can be seen of a base from outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Snapshot {
-    /// `None` where it is not looked at: to look at it makes the base put its queues in order first.
+    /// `None` where it is not looked at (and then stale reports are not counted): to look at it makes the base put its queues in order first.
     pub(crate) full: Option<Full>,
     pub(crate) existing: Vec<Uid>,
     pub(crate) tally: Tally,
     pub(crate) next_deadline: Option<u64>,
-    pub(crate) is_empty: bool,
     pub(crate) running: Option<Uid>,
     pub(crate) priorities: u8,
     /// What the backend watches each fd for.
@@ -183,6 +184,7 @@ pub(crate) struct Snapshot {
 pub(crate) struct Full {
     /// By uid.
     pub(crate) events: Vec<Seen>,
+    pub(crate) is_empty: bool,
     /// Events, pending and active ones, now and at most.
     pub(crate) counts: [u32; 3],
     pub(crate) max_counts: [u32; 3],
@@ -191,18 +193,16 @@ pub(crate) struct Full {
 impl Snapshot {
     /// What is seen, a line for each thing.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Self { full, existing, tally, next_deadline, is_empty, running, priorities, watched, drops } = self;
+        let Self { full, existing, tally, next_deadline, running, priorities, watched, drops } = self;
         let mut lines = vec![
             format!("events {existing:?}"),
             format!("{tally:?}"),
-            format!(
-                "next_deadline {next_deadline:?}, is_empty {is_empty}, running {running:?}, {priorities} priorities"
-            ),
+            format!("next_deadline {next_deadline:?}, running {running:?}, {priorities} priorities"),
             format!("fds {FDS:?} watched for {watched:?}"),
             format!("dropped {drops:?}"),
         ];
-        if let Some(Full { events, counts, max_counts }) = full {
-            lines.push(format!("counts {counts:?}, at most {max_counts:?}"));
+        if let Some(Full { events, is_empty, counts, max_counts }) = full {
+            lines.push(format!("counts {counts:?}, at most {max_counts:?}, is_empty {is_empty}"));
             lines.extend(events.iter().map(|seen| format!("{seen:?}")));
         }
         lines

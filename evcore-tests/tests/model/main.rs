@@ -1,12 +1,24 @@
 //! The model test: random programs on a base and on a plain reference, which must agree after each step.
+//!
+//! ```text
+//!   op ──────────▶ plan ──────────────────▶ replay
+//!   a random       the program, carried     the same steps on a base: each answer, and what
+//!   program        out on the reference     can be seen of the base, compared
+//! ```
+//!
+//! Programs are carried out from outside and from inside of handlers: each event has a small program of its own, which is
+//! run whenever it is handed out. The base stands on `Stage`: `Manual`, which can also fail.
+//!
+//! - `EVCORE_MODEL_OPS`: how many operations to do on each storage, 10,000 without it.
+//! - `EVCORE_MODEL_SEED`: what the random programs are made from, 1 without it.
 
 mod call;
-mod known;
 mod op;
 mod plan;
 mod reference;
 mod regressions;
 mod replay;
+mod shrink;
 mod stage;
 
 use std::cell::Cell;
@@ -14,67 +26,24 @@ use std::cell::Cell;
 use evcore::{Fixed, Growable, Storage, WakeFlag};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use call::Step;
 use op::Program;
 use plan::Plan;
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
-}
-
-fn failure(steps: &[Step], difference: &replay::Difference) -> String {
-    let mut text = String::new();
-    for (at, step) in steps.iter().enumerate().take(difference.at + 1) {
-        text += &format!("{at:4} {:?} -> {:?}\n", step.call, step.outcome);
-    }
-    format!("{text}at step {}: {}", difference.at, difference.what)
-}
-
-fn compare<S: Storage>(program: &Program, capacity: Option<usize>, flag: &'static WakeFlag) -> Result<usize, String> {
-    let steps = Plan::of(program, capacity);
-    match replay::replay::<S>(&steps, flag) {
-        Ok(()) => Ok(steps.len()),
-        Err(difference) => Err(failure(&steps, &difference)),
-    }
-}
-
-fn random_programs<S: Storage>(name: &str, capacity: Option<usize>, flag: &'static WakeFlag) {
-    let (wanted, seed) = (number("EVCORE_MODEL_OPS", 20_000), number("EVCORE_MODEL_SEED", 1));
-    let (done, strategy) = (Cell::new(0), op::program());
-    let mut told = 0;
-    for batch in 0u64.. {
-        if done.get() >= wanted {
-            break;
-        }
-        if done.get() - told >= 100_000 {
-            told = done.get();
-            eprintln!("{name}: {told} operations, seed {seed}");
-        }
-        let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        bytes[8..16].copy_from_slice(&batch.to_le_bytes());
-        let config = Config { cases: 20, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
-        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-        let outcome = runner.run(&strategy, |program| {
-            let steps = compare::<S>(&program, capacity, flag).map_err(TestCaseError::fail)?;
-            done.set(done.get() + steps as u64);
-            Ok(())
-        });
-        match outcome {
-            Ok(()) => {}
-            Err(TestError::Fail(reason, program)) => panic!("seed {seed}, batch {batch}, {program:?}\n{reason}"),
-            Err(TestError::Abort(reason)) => panic!("seed {seed}, batch {batch}: {reason}"),
-        }
-    }
-    eprintln!("{name}: {} operations without a difference, seed {seed}", done.get());
-}
+/// How many programs are drawn from one state of the random numbers.
+const BATCH: u32 = 20;
+/// After how many operations a long run tells how far it is.
+const PROGRESS: usize = 100_000;
 
 macro_rules! storages {
     ($($name:ident: $storage:ty, $capacity:expr;)*) => { $(
         #[test]
         fn $name() {
             static FLAG: WakeFlag = WakeFlag::new();
-            random_programs::<$storage>(stringify!($name), $capacity, &FLAG);
+            let search = Search { name: stringify!($name), capacity: $capacity, flag: &FLAG };
+            // Programs inside of programs are drawn by functions inside of functions: without optimisation, large ones.
+            let thread = std::thread::Builder::new().stack_size(64 << 20);
+            let search = thread.spawn(move || search.run::<$storage>()).unwrap();
+            search.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         }
     )* };
 }
@@ -85,4 +54,71 @@ storages! {
     fixed_3: Fixed<3>, Some(3);
     fixed_8: Fixed<8>, Some(8);
     growable: Growable, None;
+}
+
+/// A search for a program on which base and reference differ.
+struct Search {
+    name: &'static str,
+    capacity: Option<usize>,
+    flag: &'static WakeFlag,
+}
+
+impl Search {
+    fn run<S: Storage>(&self) {
+        let (wanted, seed) = (number("EVCORE_MODEL_OPS", 10_000), number("EVCORE_MODEL_SEED", 1));
+        let (mut done, mut told) = (0, 0);
+        for batch in 0.. {
+            if done >= wanted {
+                break;
+            }
+            if done - told >= PROGRESS {
+                told = done;
+                eprintln!("{}: {done} operations, seed {seed}", self.name);
+            }
+            done += self.run_batch::<S>(seed, batch);
+        }
+        eprintln!("{}: {done} operations without a difference, seed {seed}", self.name);
+    }
+
+    /// Says how many operations were carried out.
+    fn run_batch<S: Storage>(&self, seed: usize, batch: u64) -> usize {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(seed as u64).to_le_bytes());
+        bytes[8..16].copy_from_slice(&batch.to_le_bytes());
+        let config = Config { cases: BATCH, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+        let done = Cell::new(0);
+        let outcome = runner.run(&op::program(), |program| {
+            done.set(done.get() + self.compare::<S>(&program).map_err(TestCaseError::fail)?);
+            Ok(())
+        });
+        match outcome {
+            Ok(()) => done.get(),
+            Err(TestError::Fail(_, program)) => {
+                let program = shrink::shortest(program, |program| self.fails::<S>(program));
+                let why = self.compare::<S>(&program).err().unwrap_or_default();
+                panic!("{}: a difference, seed {seed}, batch {batch}\n{program:?}\n{why}", self.name);
+            }
+            Err(TestError::Abort(reason)) => panic!("seed {seed}, batch {batch}: {reason}"),
+        }
+    }
+
+    /// Carries a program out on both. Says how many steps it has, or tells them up to the difference.
+    fn compare<S: Storage>(&self, program: &Program) -> Result<usize, String> {
+        let steps = Plan::of(program, self.capacity);
+        let Err(difference) = replay::replay::<S>(&steps, self.flag) else { return Ok(steps.len()) };
+        let told = steps.iter().enumerate().take(difference.at + 1);
+        let told: String = told.map(|(at, step)| format!("{at:4} {:?} -> {:?}\n", step.call, step.outcome)).collect();
+        Err(format!("{told}at step {}: {}", difference.at, difference.what))
+    }
+
+    /// The same, where only that matters. A panic is a failure, too.
+    fn fails<S: Storage>(&self, program: &Program) -> bool {
+        let compare = std::panic::AssertUnwindSafe(|| self.compare::<S>(program).is_err());
+        std::panic::catch_unwind(compare).unwrap_or(true)
+    }
+}
+
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
 }

@@ -29,6 +29,8 @@ pub(crate) enum Who {
     /// The one that is handed out, if that is so.
     Me,
     Existing(u8),
+    /// One that watches an fd, if there is one.
+    ExistingIo(u8),
     /// Of all that have ever been.
     Ever(u8),
     Nobody(u64),
@@ -59,6 +61,7 @@ pub(crate) struct New {
     pub(crate) persist: bool,
     pub(crate) once: bool,
     pub(crate) background: bool,
+    /// Taken for one of those that there are, unless it is 255.
     pub(crate) priority: Option<u8>,
     pub(crate) missed: Missed,
     /// What is done whenever it is handed out.
@@ -73,7 +76,15 @@ pub(crate) enum Op {
         timeout: Option<u64>,
         short: bool,
     },
+    /// Many timers at once, of all priorities, each with the same body.
+    Crowd {
+        count: u8,
+        delay: u64,
+        body: Vec<Op>,
+    },
     Add(Who, Option<u64>),
+    /// `del`, and `add`.
+    AddAnew(Who, Option<u64>),
     AddAt(Who, When),
     Modify(Who, Interest),
     ReplaceFd(Who, u32),
@@ -115,6 +126,7 @@ pub(crate) enum Op {
     FailReinit,
     Replace(u8),
     Fail(u32),
+    Report(u32, Ready),
     ReportFd(u32, Ready),
     ReportStale(Ready),
     Rebuild,
@@ -146,7 +158,12 @@ impl Op {
             Self::LoopExit | Self::LoopExitAfter(_) | Self::LoopBreak | Self::LoopContinue => 10,
             Self::Run(_) => 11,
             Self::Refuse(_) | Self::Reinit | Self::FailReinit | Self::FailWait => 12,
-            Self::Replace(_) | Self::Fail(_) | Self::ReportFd(..) | Self::ReportStale(_) | Self::Rebuild => 13,
+            Self::Replace(_)
+            | Self::Fail(_)
+            | Self::Report(..)
+            | Self::ReportFd(..)
+            | Self::ReportStale(_)
+            | Self::Rebuild => 13,
             Self::Poll(_) | Self::Next => 14,
             Self::SetBatch(_) | Self::Wake => 15,
             _ => return 0,
@@ -179,9 +196,10 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
 }
 
 fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
-    let new = new(body).boxed();
+    let new = new(body.clone()).boxed();
     prop_oneof![
         6 => new.clone().prop_map(Op::Create),
+        1 => (2u8..14, delay(), body).prop_map(|(count, delay, body)| Op::Crowd { count, delay, body }),
         16 => (new, timeout(), any::<bool>()).prop_map(|(new, timeout, short)| Op::Start { new, timeout, short }),
         24 => of_an_event(),
         20 => of_the_loop(),
@@ -199,7 +217,7 @@ fn new(body: BoxedStrategy<Vec<Op>>) -> impl Strategy<Value = New> {
         1 => Just(From::Prepare),
         1 => Just(From::Check),
     ];
-    let priority = prop_oneof![4 => Just(None), 6 => (0u8..4).prop_map(Some), 1 => Just(Some(255))];
+    let priority = prop_oneof![8 => Just(None), 12 => (0u8..4).prop_map(Some), 1 => Just(Some(255))];
     let missed = prop_oneof![Just(Missed::Skip), Just(Missed::Burst), Just(Missed::Delay)];
     (from, any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), priority, missed, body).prop_map(
         |(from, persist, once, background, priority, missed, body)| New {
@@ -217,22 +235,23 @@ fn new(body: BoxedStrategy<Vec<Op>>) -> impl Strategy<Value = New> {
 fn of_an_event() -> impl Strategy<Value = Op> {
     prop_oneof![
         5 => (who(), timeout()).prop_map(|(who, timeout)| Op::Add(who, timeout)),
+        2 => (who(), timeout()).prop_map(|(who, timeout)| Op::AddAnew(who, timeout)),
         1 => (who(), when()).prop_map(|(who, when)| Op::AddAt(who, when)),
-        3 => (who(), interest()).prop_map(|(who, interest)| Op::Modify(who, interest)),
-        2 => (who(), fds()).prop_map(|(who, fd)| Op::ReplaceFd(who, fd)),
-        2 => (who(), delay()).prop_map(|(who, delay)| Op::PauseFor(who, delay)),
+        3 => (who_io(), interest()).prop_map(|(who, interest)| Op::Modify(who, interest)),
+        2 => (who_io(), fds()).prop_map(|(who, fd)| Op::ReplaceFd(who, fd)),
+        2 => (who_io(), delay()).prop_map(|(who, delay)| Op::PauseFor(who, delay)),
         1 => who().prop_map(Op::RemoveTimer),
         4 => (who(), ready()).prop_map(|(who, ready)| Op::Activate(who, ready)),
         2 => who().prop_map(Op::Again),
         2 => who().prop_map(Op::Del),
         3 => who().prop_map(Op::Remove),
-        2 => (who(), 0u8..5).prop_map(|(who, priority)| Op::SetPriority(who, priority)),
+        2 => (who(), prop_oneof![9 => 0u8..4, 1 => Just(255)]).prop_map(|(who, level)| Op::SetPriority(who, level)),
     ]
 }
 
 fn of_the_loop() -> impl Strategy<Value = Op> {
     prop_oneof![
-        12 => wait().prop_map(Op::Turn),
+        18 => wait().prop_map(Op::Turn),
         2 => wait().prop_map(Op::Poll),
         4 => Just(Op::Next),
         3 => (0u8..8).prop_map(|bits| Op::Run(Mode::from_bits_truncate(bits))),
@@ -245,7 +264,8 @@ fn of_the_loop() -> impl Strategy<Value = Op> {
 
 fn of_the_world() -> impl Strategy<Value = Op> {
     prop_oneof![
-        8 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::SetReady(fd, readiness(a & b))),
+        10 => (fds(), prop_oneof![Just(Ready::READ), Just(Ready::WRITE)]).prop_map(|(fd, ready)| Op::SetReady(fd, ready)),
+        6 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::SetReady(fd, readiness(a & b))),
         4 => (signals(), 1u8..4).prop_map(|(signum, times)| Op::Raise(signum, times)),
         1 => Just(Op::Wake),
         6 => when().prop_map(Op::Advance),
@@ -257,7 +277,9 @@ fn of_the_world() -> impl Strategy<Value = Op> {
         1 => (1u8..3).prop_map(Op::Replace),
         1 => fds().prop_map(Op::Fail),
         1 => (fds(), any::<u8>()).prop_map(|(fd, bits)| Op::ReportFd(fd, readiness(bits))),
-        1 => any::<u8>().prop_map(|bits| Op::ReportStale(readiness(bits))),
+        // A report has a bit at least.
+        2 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::Report(fd, readiness((a & b) | 1))),
+        1 => any::<u8>().prop_map(|bits| Op::ReportStale(readiness(bits | 1))),
         1 => Just(Op::Rebuild),
     ]
 }
@@ -286,6 +308,10 @@ fn who() -> impl Strategy<Value = Who> {
         1 => (0u64..3, 1u64..100).prop_map(|(slot, generation)| Who::Nobody((u64::from(u32::MAX) - generation) << 32 | slot)),
         1 => (1u64..4, 1_000_000u64..).prop_map(|(generation, slot)| Who::Nobody(generation << 32 | slot & 0xffff_ffff)),
     ]
+}
+
+fn who_io() -> impl Strategy<Value = Who> {
+    prop_oneof![1 => who(), 5 => any::<u8>().prop_map(Who::ExistingIo)]
 }
 
 fn when() -> impl Strategy<Value = When> {
@@ -317,11 +343,11 @@ fn delay() -> impl Strategy<Value = u64> {
 }
 
 fn fds() -> impl Strategy<Value = u32> {
-    any::<u8>().prop_map(|at| fd(at / 3))
+    prop_oneof![3 => 0u8..2, 1 => any::<u8>()].prop_map(fd)
 }
 
 fn signals() -> impl Strategy<Value = i32> {
-    any::<u8>().prop_map(signum)
+    prop_oneof![3 => 0u8..1, 1 => any::<u8>()].prop_map(signum)
 }
 
 fn interest() -> impl Strategy<Value = Interest> {
@@ -345,7 +371,7 @@ fn ready() -> impl Strategy<Value = Ready> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    let bound = || prop_oneof![Just(None), (1u32..5).prop_map(NonZeroU32::new)];
+    let bound = || prop_oneof![2 => Just(None), 2 => (1u32..5).prop_map(NonZeroU32::new), 1 => (5u32..13).prop_map(NonZeroU32::new)];
     let interval = prop_oneof![3 => Just(None), 1 => delay().prop_map(|nanos| Some(Duration::from_nanos(nanos)))];
     (bound(), bound(), interval, 0u8..4).prop_map(|(hand_outs, timers, interval, from_priority)| Limits {
         hand_outs,

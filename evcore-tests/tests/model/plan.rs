@@ -91,6 +91,20 @@ impl Plan {
                 let (uid, spec) = self.draw(new);
                 self.call(Call::Start { uid, spec, timeout: *timeout, short: *short });
             }
+            Op::Crowd { count, delay, body } => {
+                for priority in 0..*count {
+                    let from = From::Timer;
+                    let (priority, missed, body) = (Some(priority / 3), evcore::Missed::Skip, body.clone());
+                    let new = New { from, persist: false, once: false, background: false, priority, missed, body };
+                    let (uid, spec) = self.draw(&new);
+                    self.call(Call::Start { uid, spec, timeout: Some(*delay), short: false });
+                }
+            }
+            Op::AddAnew(who, timeout) => {
+                let target = self.target(*who, me);
+                self.call(Call::Del(target));
+                self.call(Call::Add(target, *timeout));
+            }
             simple => {
                 let call = self.resolve(simple, me);
                 self.call(call);
@@ -114,7 +128,7 @@ impl Plan {
             Op::ActivateSignal(signum) => Call::ActivateSignal(signum),
             Op::Del(ref who) => Call::Del(of(who)),
             Op::Remove(ref who) => Call::Remove(of(who)),
-            Op::SetPriority(ref who, priority) => Call::SetPriority(of(who), priority),
+            Op::SetPriority(ref who, priority) => Call::SetPriority(of(who), self.priority(priority)),
             Op::SetPriorities(count) => Call::SetPriorities(count),
             Op::SetLimits(limits) => Call::SetLimits(limits),
             Op::SetFairness(fairness) => Call::SetFairness(fairness),
@@ -139,10 +153,12 @@ impl Plan {
             Op::FailReinit => Call::World(World::FailReinits(1)),
             Op::Replace(count) => Call::World(World::Replace(count.into())),
             Op::Fail(fd) => Call::World(World::Fail(fd)),
+            Op::Report(fd, ready) => Call::World(World::Report(fd, ready)),
             Op::ReportFd(fd, ready) => Call::World(World::ReportFd(fd, ready)),
             Op::ReportStale(ready) => Call::World(World::ReportStale(ready)),
             Op::Rebuild => Call::World(World::Rebuild),
             Op::Turn(_) | Op::Next | Op::Run(_) | Op::Raise(..) | Op::Create(_) | Op::Start { .. } => unreachable!(),
+            Op::Crowd { .. } | Op::AddAnew(..) => unreachable!(),
         }
     }
 
@@ -160,20 +176,29 @@ impl Plan {
             persist: new.persist || is_watcher && !new.once,
             once: new.once,
             background: new.background || is_watcher,
-            priority: new.priority,
+            priority: new.priority.map(|priority| self.priority(priority)),
             missed: new.missed,
         };
         self.bodies.push(new.body.clone());
         (self.model.ever(), spec)
     }
 
+    fn priority(&self, drawn: u8) -> u8 {
+        if drawn == u8::MAX { drawn } else { drawn % self.model.priorities() }
+    }
+
     fn target(&self, who: Who, me: Option<Uid>) -> Target {
-        let existing = self.model.existing();
+        let existing = match who {
+            Who::ExistingIo(_) => self.model.existing_io(),
+            _ => self.model.existing(),
+        };
         let nth = |at: u8, count: usize| usize::from(at) % count;
         match (who, me) {
             (Who::Me, Some(uid)) => Target::Event(uid),
             (Who::Nobody(bits), _) => Target::Nobody(bits),
-            (Who::Existing(at), _) if !existing.is_empty() => Target::Event(existing[nth(at, existing.len())]),
+            (Who::Existing(at) | Who::ExistingIo(at), _) if !existing.is_empty() => {
+                Target::Event(existing[nth(at, existing.len())])
+            }
             (Who::Me, None) if !existing.is_empty() => Target::Event(existing[existing.len() - 1]),
             (Who::Ever(at), _) if self.model.ever() > 0 => Target::Event(nth(at, self.model.ever())),
             _ => Target::Nobody(u64::MAX),

@@ -147,7 +147,6 @@ impl Model {
             }),
             Call::Again(target) => self.on(target, |model, uid| {
                 model.queue_for_later(uid, Ready::AGAIN);
-                model.note_active();
                 Ok(())
             }),
             Call::ActivateFd(fd, ready) => self.did(|model| model.activate_fd(fd, ready)),
@@ -222,6 +221,16 @@ impl Model {
         (0..self.events.len()).filter(|uid| self.events[*uid].exists).collect()
     }
 
+    /// Those of them that watch an fd.
+    pub(crate) fn existing_io(&self) -> Vec<Uid> {
+        let is_io = |uid: &Uid| matches!(self.events[*uid].spec.kind, Kind::Io(..));
+        self.existing().into_iter().filter(is_io).collect()
+    }
+
+    pub(crate) fn priorities(&self) -> u8 {
+        self.levels.len() as u8
+    }
+
     /// How many events there have been.
     pub(crate) fn ever(&self) -> usize {
         self.events.len()
@@ -289,16 +298,12 @@ impl Model {
         [existing.len() as u32, pending as u32, self.active() as u32]
     }
 
-    /// Counts are largest after a call that made one larger. What a wait queues is counted when the turn begins.
+    /// How many exist, and how many wait, are most after a call that made them more.
     fn note_counts(&mut self) {
         let counts = self.counts();
-        for at in 0..2 {
-            self.max_counts[at] = self.max_counts[at].max(counts[at]);
+        for (most, count) in self.max_counts.iter_mut().zip(counts).take(2) {
+            *most = count.max(*most);
         }
-    }
-
-    fn note_active(&mut self) {
-        self.max_counts[2] = self.max_counts[2].max(self.counts()[2]);
     }
 
     /// What can be seen from outside; all of it, or what the base does not have to be stirred for.
@@ -306,16 +311,16 @@ impl Model {
         let full = || Full {
             events: self.existing().into_iter().map(|uid| self.seen(uid)).collect(),
             counts: self.counts(),
+            is_empty: self.is_empty(),
             max_counts: self.max_counts,
         };
         Snapshot {
             full: is_full.then(full),
             existing: self.existing(),
-            tally: self.tally,
+            tally: Tally { stale: if is_full { self.tally.stale } else { 0 }, ..self.tally },
             next_deadline: self.first_entry().map(|(key, _)| key).into_iter().chain(self.exit_at).min(),
-            is_empty: self.is_empty(),
             running: self.running.filter(|uid| self.events[*uid].exists),
-            priorities: self.levels.len() as u8,
+            priorities: self.priorities(),
             watched: FDS.map(|fd| self.world.watched(fd)),
             drops: self.events.iter().map(|event| u8::from(!event.exists)).collect(),
         }

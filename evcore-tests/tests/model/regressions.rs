@@ -1,28 +1,348 @@
 //! What went wrong once, as the model test found it.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, Fixed, Interest, Manual, Ready, Wait};
+use evcore::{
+    End, Error, Event, EventBase, Fairness, Fixed, Instant, Interest, Limits, Manual, ManualError, Mode, Ready, Turn,
+    Wait, WakeFlag,
+};
 
-type Base<const N: usize = 8> = EventBase<Manual, Fixed<N>, &'static str>;
+use crate::call::World;
+use crate::stage::Stage;
+
+type Base = EventBase<Manual, Fixed<8>, &'static str>;
 
 fn base() -> Base {
     Base::new(Manual::new())
 }
 
+/// What is handed out in this turn.
+fn handed_out(base: &mut Base) -> Vec<&'static str> {
+    std::iter::from_fn(|| base.next_active().map(|fired| *fired.data)).collect()
+}
+
 /// A turn: what is handed out in it.
-fn turn(base: &mut Base) -> Vec<(&'static str, Ready)> {
+fn turn(base: &mut Base) -> Vec<&'static str> {
     assert!(base.poll(Wait::Poll).unwrap().is_running());
-    std::iter::from_fn(|| base.next_active().map(|fired| (*fired.data, fired.ready))).collect()
+    handed_out(base)
+}
+
+fn limits(hand_outs: u32) -> Limits {
+    Limits { hand_outs: NonZeroU32::new(hand_outs), ..Limits::DEFAULT }
 }
 
 #[test]
 fn at_most_so_many_were_active_is_not_added_up_over_turns() {
     let mut base = base();
     base.insert(3, Interest::READ, "reader").unwrap();
+    let user = base.create(Event::user(), "user").unwrap();
+    base.activate(user, Ready::READ).unwrap();
+    assert_eq!(turn(&mut base), ["user"]);
     base.backend_mut().set_ready(3, Ready::READ);
-    for _ in 0..3 {
-        assert_eq!(turn(&mut base).len(), 1);
-    }
+    assert_eq!(turn(&mut base), ["reader"]);
     assert_eq!(base.max_counts().active, 1);
+}
+
+#[test]
+fn events_that_are_told_an_error_are_counted_as_active() {
+    let mut base = base();
+    let event = base.insert(3, Interest::READ, "reader").unwrap();
+    base.backend_mut().refuse(2);
+    assert_eq!(base.replace_fd(event, 4), Err(Error::Backend(ManualError::Refused)));
+    assert_eq!((base.counts().active, base.max_counts().active), (1, 1));
+}
+
+#[test]
+fn watchers_before_the_wait_are_counted_as_active() {
+    let mut base = base();
+    base.start(Event::prepare(), None, "prepare").unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!((base.counts().active, base.max_counts().active), (1, 1));
+}
+
+#[test]
+fn a_refused_registration_leaves_nothing_of_the_one_before() {
+    let mut base = base();
+    let old = base.insert(3, Interest::READ, "old").unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    base.del(old).unwrap();
+    let new = base.create(Event::io(3, Interest::READ), "new").unwrap();
+    base.backend_mut().refuse(1);
+    assert_eq!(base.add(new, None), Err(Error::Backend(ManualError::Refused)));
+    assert_eq!(base.backend().watched(3), None);
+    // A report that nobody hears would keep the time from passing.
+    base.insert_timer(Duration::from_secs(1), "timer").unwrap();
+    assert!(base.poll(Wait::Forever).unwrap().is_running());
+    assert_eq!(handed_out(&mut base), ["timer"]);
+}
+
+#[test]
+fn an_event_that_comes_once_takes_nobody_with_it() {
+    let mut base = base();
+    base.start(Event::io(3, Interest::READ).once(), None, "once").unwrap();
+    base.insert(4, Interest::READ, "reader").unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    base.backend_mut().set_ready(4, Ready::READ);
+    assert_eq!(turn(&mut base), ["once", "reader"]);
+    assert_eq!(base.iter().map(|(_, data)| *data).collect::<Vec<_>>(), ["reader"]);
+    assert_eq!(turn(&mut base), ["reader"]);
+}
+
+#[test]
+fn a_base_is_not_empty_while_a_background_event_is_ready() {
+    let mut base = base();
+    base.start(Event::io(3, Interest::READ).persist().background(), None, "reader").unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(!base.is_empty());
+    assert_eq!(base.counts().active, 1);
+}
+
+#[test]
+fn a_report_of_an_ended_registration_is_stale_while_its_event_exists() {
+    static FLAG: WakeFlag = WakeFlag::new();
+    let mut base: EventBase<Stage, Fixed<4>, ()> = EventBase::new(Stage::new(&FLAG));
+    let event = base.insert(3, Interest::READ, ()).unwrap();
+    base.del(event).unwrap();
+    let _ = base.poll(Wait::Poll).unwrap();
+    base.backend_mut().happens(World::ReportStale(Ready::READ));
+    let _ = base.poll(Wait::Poll).unwrap();
+    assert_eq!(base.stats().stale, 1);
+}
+
+#[test]
+fn a_more_urgent_activation_gives_its_level_no_second_share() {
+    let mut base = base();
+    base.set_priorities(3).unwrap();
+    base.set_limits(limits(2));
+    let urgent = base.create(Event::user().priority(0), "urgent").unwrap();
+    for (priority, name) in [(1, "a"), (1, "b"), (1, "c"), (2, "least")] {
+        let event = base.create(Event::user().priority(priority), name).unwrap();
+        base.activate(event, Ready::READ).unwrap();
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
+    base.activate(urgent, Ready::READ).unwrap();
+    // Level 1 has had its share: what is left is for the urgent one, or for the least.
+    assert_ne!(base.next_active().map(|fired| *fired.data), Some("b"));
+}
+
+#[test]
+fn a_level_gets_no_second_share_by_the_priority_of_an_idle_event() {
+    let mut base = base();
+    base.set_priorities(3).unwrap();
+    base.set_limits(limits(2));
+    let idle = base.create(Event::user().priority(1), "idle").unwrap();
+    for (priority, name) in [(1, "a"), (1, "b"), (2, "least")] {
+        let event = base.create(Event::user().priority(priority), name).unwrap();
+        base.activate(event, Ready::READ).unwrap();
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
+    base.set_priority(idle, 0).unwrap();
+    assert_eq!(handed_out(&mut base), ["least"]);
+}
+
+#[test]
+fn a_strict_turn_goes_on_when_an_idle_event_becomes_more_urgent() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    base.set_fairness(Fairness::Strict);
+    let idle = base.create(Event::user().priority(1), "idle").unwrap();
+    for name in ["a", "b"] {
+        let event = base.create(Event::user().priority(1), name).unwrap();
+        base.activate(event, Ready::READ).unwrap();
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
+    base.set_priority(idle, 0).unwrap();
+    assert_eq!(handed_out(&mut base), ["b"]);
+}
+
+#[test]
+fn an_exempt_level_is_exempt_when_a_handler_activates_it() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    base.set_limits(Limits { from_priority: 1, ..limits(1) });
+    let urgent = base.create(Event::user().priority(0), "urgent").unwrap();
+    let usual = base.create(Event::user().priority(1), "usual").unwrap();
+    base.activate(usual, Ready::READ).unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("usual"));
+    base.activate(urgent, Ready::READ).unwrap();
+    assert_eq!(handed_out(&mut base), ["urgent"]);
+}
+
+#[test]
+fn an_exempt_level_is_exempt_from_the_interval() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    base.set_limits(Limits { interval: Some(Duration::from_secs(1)), from_priority: 1, ..Limits::DEFAULT });
+    for name in ["slow", "next"] {
+        let event = base.create(Event::user().priority(0), name).unwrap();
+        base.activate(event, Ready::READ).unwrap();
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("slow"));
+    base.backend_mut().advance(Duration::from_secs(2));
+    assert_eq!(handed_out(&mut base), ["next"]);
+}
+
+#[test]
+fn nothing_is_handed_out_once_the_interval_is_over() {
+    let mut base = base();
+    base.set_limits(Limits { interval: Some(Duration::from_secs(1)), ..Limits::DEFAULT });
+    for name in ["slow", "next"] {
+        let event = base.create(Event::user(), name).unwrap();
+        base.activate(event, Ready::READ).unwrap();
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("slow"));
+    base.backend_mut().advance(Duration::from_secs(2));
+    assert_eq!(base.next_active().map(|fired| *fired.data), None);
+}
+
+#[test]
+fn a_slow_watcher_leaves_the_turn_one_hand_out_at_least() {
+    let mut base = base();
+    base.set_limits(Limits { interval: Some(Duration::from_secs(1)), ..Limits::DEFAULT });
+    base.start(Event::check(), None, "check").unwrap();
+    let event = base.create(Event::user(), "user").unwrap();
+    base.activate(event, Ready::READ).unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("check"));
+    base.backend_mut().advance(Duration::from_secs(2));
+    assert_eq!(handed_out(&mut base), ["user"]);
+}
+
+#[test]
+fn an_exempt_level_takes_nothing_of_the_bound_when_a_watcher_activates_it() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    base.set_limits(Limits { from_priority: 1, ..limits(1) });
+    base.start(Event::check(), None, "check").unwrap();
+    let exempt = base.create(Event::user().priority(0), "exempt").unwrap();
+    let bounded = base.create(Event::user().priority(1), "bounded").unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("check"));
+    base.activate(exempt, Ready::READ).unwrap();
+    base.activate(bounded, Ready::READ).unwrap();
+    assert_eq!(handed_out(&mut base), ["exempt", "bounded"]);
+}
+
+#[test]
+fn a_strict_turn_that_begins_with_nothing_serves_one_level() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    base.set_fairness(Fairness::Strict);
+    base.start(Event::check(), None, "check").unwrap();
+    let urgent = base.create(Event::user().priority(0), "urgent").unwrap();
+    let usual = base.create(Event::user().priority(1), "usual").unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("check"));
+    base.activate(urgent, Ready::READ).unwrap();
+    base.activate(usual, Ready::READ).unwrap();
+    assert_eq!(handed_out(&mut base), ["urgent"]);
+}
+
+#[test]
+fn limits_are_those_of_the_next_turn() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    base.set_limits(limits(2));
+    for (priority, name) in [(0, "a"), (1, "b"), (1, "c")] {
+        let event = base.create(Event::user().priority(priority), name).unwrap();
+        base.activate(event, Ready::READ).unwrap();
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
+    base.set_limits(Limits { from_priority: 2, ..limits(2) });
+    assert_eq!(handed_out(&mut base), ["b"]);
+}
+
+#[test]
+fn an_error_does_not_bring_an_event_twice_in_a_turn() {
+    for (round, expected) in [(0, Ok(())), (1, Err(Error::Backend(ManualError::Refused)))] {
+        let mut base = base();
+        let event = base.insert(3, Interest::READ, "reader").unwrap();
+        base.backend_mut().set_ready(3, Ready::READ);
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.next_active().is_some());
+        base.backend_mut().refuse(2);
+        let answer = if round == 0 { base.reinit().map_err(Error::Backend) } else { base.replace_fd(event, 4) };
+        assert_eq!(answer, expected);
+        assert_eq!(handed_out(&mut base), [""; 0], "round {round}");
+        base.backend_mut().refuse(0);
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.next_active().is_some_and(|fired| fired.ready.contains(Ready::ERROR)));
+    }
+}
+
+#[test]
+fn nothing_is_handed_out_after_the_end() {
+    let mut base = base();
+    base.start(Event::prepare(), None, "prepare").unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    base.loop_break();
+    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Ended(End::Break)));
+    assert_eq!(handed_out(&mut base), [""; 0]);
+}
+
+#[test]
+fn watchers_are_counted_among_the_events_handed_out() {
+    let mut base = base();
+    base.start(Event::check(), None, "check").unwrap();
+    assert_eq!(turn(&mut base), ["check"]);
+    assert_eq!(base.stats().handed_out, 1);
+}
+
+#[test]
+fn a_timeout_does_not_swallow_the_count_of_a_signal() {
+    let mut base = base();
+    base.start(Event::signal(1).persist(), Some(Duration::from_secs(1)), "signal").unwrap();
+    for _ in 0..3 {
+        base.backend_mut().raise(1);
+    }
+    base.backend_mut().advance(Duration::from_secs(1));
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    let fired = base.next_active().unwrap();
+    assert_eq!((fired.ready, fired.count), (Ready::SIGNAL | Ready::TIMEOUT, 3));
+}
+
+#[test]
+fn an_error_reported_by_hand_is_heard() {
+    let mut base = base();
+    base.insert(3, Interest::READ, "reader").unwrap();
+    base.activate_fd(3, Ready::ERROR);
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().unwrap().ready, Ready::ERROR | Ready::READ);
+}
+
+#[test]
+fn a_refused_change_does_not_reorder_the_events_of_an_fd() {
+    let mut base = base();
+    let first = base.insert(3, Interest::READ, "first").unwrap();
+    base.insert(3, Interest::READ, "second").unwrap();
+    assert_eq!(base.modify(first, Interest::READ | Interest::EDGE), Err(Error::Mixed));
+    base.backend_mut().set_ready(3, Ready::READ);
+    assert_eq!(turn(&mut base), ["first", "second"]);
+}
+
+#[test]
+fn no_bit_says_that_an_event_is_edge_triggered() {
+    let mut base = base();
+    base.insert(3, Interest::READ | Interest::EDGE, "edge").unwrap();
+    base.activate_fd(3, Ready::from_bits_retain(Interest::EDGE.bits()));
+    assert_eq!(base.counts().active, 0);
+}
+
+#[test]
+fn the_loop_ends_when_it_is_asked_to_with_no_time_left() {
+    let mut base = base();
+    base.backend_mut().set_now(Instant::MAX);
+    base.loop_exit_after(Duration::from_secs(1));
+    let mut turns = 0;
+    let end = base.run(Mode::NONBLOCK | Mode::NO_EXIT_ON_EMPTY, |_, _| turns += 1);
+    assert_eq!((end, turns), (Ok(End::Exit), 0));
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, EventId, Instant, Mode, Occurrence, Rejected, Storage, WakeFlag};
+use evcore::{Event, EventBase, EventId, Instant, Mode, Occurrence, Rejected, Stats, Storage, WakeFlag};
 
 use crate::call::{Call, FDS, Full, Handed, Kind, Outcome, Seen, Snapshot, Spec, Step, Tally, Target, Uid};
 use crate::stage::Stage;
@@ -159,12 +159,12 @@ impl Replay<'_> {
             Call::Create(uid, spec) => {
                 let data = self.data(uid);
                 let result = base.create(event(&spec), data);
-                return self.created(uid, result);
+                self.created(uid, result)
             }
             Call::Start { uid, spec, timeout, short } => {
                 let data = self.data(uid);
                 let result = start(base, &spec, timeout, short, data);
-                return self.created(uid, result);
+                self.created(uid, result)
             }
             Call::Add(target, timeout) => done(base.add(self.id(target), timeout.map(duration))),
             Call::AddAt(target, point) => done(base.add_at(self.id(target), Instant::from_nanos(point))),
@@ -200,44 +200,46 @@ impl Replay<'_> {
     fn look<S: Storage>(&self, base: &mut Base<S>, is_full: bool) -> Snapshot {
         let mut existing: Vec<(Uid, EventId)> = base.iter().map(|(id, data)| (data.uid, id)).collect();
         existing.sort_unstable();
-        let quiet = self.look_quietly(base, existing.iter().map(|(uid, _)| *uid).collect());
-        let full = is_full.then(|| {
-            let events = existing.into_iter().map(|(uid, id)| see(base, id, uid)).collect();
-            let (counts, max) = (base.counts(), base.max_counts());
-            Full {
-                events,
-                counts: [counts.events, counts.pending, counts.active],
-                max_counts: [max.events, max.pending, max.active],
-            }
-        });
-        Snapshot { full, ..quiet }
-    }
-
-    fn look_quietly<S: Storage>(&self, base: &Base<S>, existing: Vec<Uid>) -> Snapshot {
-        let stats = base.stats();
-        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let full = is_full.then(|| look_fully(base, &existing));
         Snapshot {
-            full: None,
-            existing,
-            tally: Tally {
-                turns: stats.turns,
-                waits: stats.waits,
-                handed_out: stats.handed_out,
-                expired: stats.expired,
-                changes: stats.changes,
-                refused: stats.refused,
-                stale: stats.stale,
-                rebuilds: stats.rebuilds,
-                lateness: nanos(stats.lateness),
-                lateness_max: nanos(stats.lateness_max),
-            },
+            full,
+            existing: existing.iter().map(|(uid, _)| *uid).collect(),
+            tally: tally(&base.stats(), is_full),
             next_deadline: base.next_deadline().map(Instant::as_nanos),
-            is_empty: base.is_empty(),
             running: base.running_event().and_then(|id| base.get(id)).map(|data| data.uid),
             priorities: base.priorities(),
             watched: FDS.map(|fd| base.backend().watched(fd)),
             drops: self.drops.borrow().clone(),
         }
+    }
+}
+
+fn tally(stats: &Stats, is_full: bool) -> Tally {
+    let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    Tally {
+        turns: stats.turns,
+        waits: stats.waits,
+        handed_out: stats.handed_out,
+        expired: stats.expired,
+        changes: stats.changes,
+        refused: stats.refused,
+        stale: if is_full { stats.stale } else { 0 },
+        rebuilds: stats.rebuilds,
+        lateness: nanos(stats.lateness),
+        lateness_max: nanos(stats.lateness_max),
+    }
+}
+
+fn look_fully<S: Storage>(base: &mut Base<S>, existing: &[(Uid, EventId)]) -> Full {
+    let events: Vec<Seen> = existing.iter().map(|(uid, id)| see(base, *id, *uid)).collect();
+    let (counts, max) = (base.counts(), base.max_counts());
+    let busy = events.iter().filter(|seen| seen.registered || seen.deadline.is_some() || seen.active.is_some());
+    assert_eq!(base.to_string().lines().count(), 1 + busy.count(), "a line for each:\n{base}");
+    Full {
+        events,
+        is_empty: base.is_empty(),
+        counts: [counts.events, counts.pending, counts.active],
+        max_counts: [max.events, max.pending, max.active],
     }
 }
 

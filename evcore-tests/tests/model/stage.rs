@@ -6,7 +6,6 @@ use evcore::{
 };
 
 use crate::call::World;
-use crate::known;
 
 /// How often a base may wait in one program: a loop that waits without end and finds nothing is a failure.
 const WAITS: u32 = 20_000;
@@ -20,6 +19,8 @@ pub(crate) struct Stage {
     fail_reinits: u32,
     replace: u32,
     has_buffer: bool,
+    /// What the last wait found, the last first.
+    buffer: Vec<(Token, Ready)>,
     /// For the next wait.
     plans: Vec<World>,
     /// The token of each registration, and all that there have been.
@@ -37,6 +38,7 @@ impl Stage {
             fail_reinits: 0,
             replace: 0,
             has_buffer: false,
+            buffer: Vec::new(),
             plans: Vec::new(),
             current: Vec::new(),
             given: Vec::new(),
@@ -60,8 +62,30 @@ impl Stage {
             World::FailReinits(count) => self.fail_reinits = count,
             World::Replace(count) => self.replace = count,
             World::SetBuffer(has_buffer) => self.has_buffer = has_buffer,
-            World::Fail(_) | World::ReportFd(..) | World::ReportStale(_) | World::Rebuild => self.plans.push(world),
+            World::Fail(_) | World::Report(..) | World::ReportFd(..) | World::ReportStale(_) | World::Rebuild => {
+                self.plans.push(world);
+            }
         }
+    }
+
+    /// What is found in the buffer besides.
+    fn report_more(&self, plan: World, reports: &mut Vec<(Token, Ready)>) {
+        match plan {
+            World::Report(fd, ready) => {
+                let Some((_, current)) = self.current.iter().find(|(number, _)| *number == fd) else { return };
+                match reports.iter_mut().find(|(token, _)| token == current) {
+                    Some((_, bits)) => *bits |= ready,
+                    None => reports.push((*current, ready)),
+                }
+            }
+            World::ReportStale(ready) => reports.extend(self.stale().map(|token| (token, ready))),
+            _ => {}
+        }
+    }
+
+    fn stale(&self) -> impl Iterator<Item = Token> {
+        let is_current = |token: &Token| self.current.iter().any(|(_, current)| current == token);
+        self.given.iter().copied().filter(move |token| !is_current(token))
     }
 
     fn note(&mut self, fd: u32, token: Token) {
@@ -104,10 +128,12 @@ impl EventOp for Stage {
         infos: &mut impl FdInfos<()>,
     ) -> Result<(), ManualError> {
         assert!(infos.info(token).is_some(), "the core adds a registration that it does not know");
-        self.current.retain(|(number, _)| *number != fd);
-        EventOp::add(&mut self.manual, fd, token, interest, infos)?;
-        self.note(fd, token);
-        Ok(())
+        let added = EventOp::add(&mut self.manual, fd, token, interest, infos);
+        match added {
+            Ok(()) => self.note(fd, token),
+            Err(_) => self.current.retain(|(number, _)| *number != fd),
+        }
+        added
     }
 
     fn modify(
@@ -139,8 +165,13 @@ impl EventOp for Stage {
         let plans = std::mem::take(&mut self.plans);
         // What else is found ends a wait, too.
         self.manual.dispatch(if plans.is_empty() { wait } else { Wait::Poll }, sink)?;
-        if !self.has_buffer {
-            while let Some((token, ready)) = self.manual.take_ready() {
+        let mut reports: Vec<_> = std::iter::from_fn(|| self.manual.take_ready()).collect();
+        if self.has_buffer {
+            plans.iter().for_each(|plan| self.report_more(*plan, &mut reports));
+            reports.reverse();
+            self.buffer = reports;
+        } else {
+            for (token, ready) in reports {
                 sink.ready(token, ready);
             }
         }
@@ -154,12 +185,9 @@ impl EventOp for Stage {
                 World::ReportFd(fd, ready) => {
                     sink.ready_fd(fd, ready);
                 }
-                World::ReportStale(ready) => {
-                    for token in &self.given {
-                        if self.current.iter().all(|(_, current)| current != token) {
-                            let known = sink.ready(*token, ready);
-                            assert!(known::ENDED_IS_KNOWN || !known, "a registration that has ended");
-                        }
+                World::ReportStale(ready) if !self.has_buffer => {
+                    for token in self.stale() {
+                        assert!(!sink.ready(token, ready), "a registration that has ended");
                     }
                 }
                 World::Rebuild => sink.rebuild(),
@@ -170,7 +198,7 @@ impl EventOp for Stage {
     }
 
     fn take_ready(&mut self) -> Option<(Token, Ready)> {
-        if self.has_buffer { self.manual.take_ready() } else { None }
+        self.buffer.pop()
     }
 
     fn reinit(&mut self) -> Result<(), ManualError> {

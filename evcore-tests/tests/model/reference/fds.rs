@@ -4,7 +4,6 @@ use evcore::{Error, Interest, ManualError, Ready};
 
 use super::{Answer, Model, normal};
 use crate::call::{Kind, Uid};
-use crate::known;
 
 /// An fd that events exist on.
 #[derive(Clone, Debug)]
@@ -23,12 +22,8 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn is_registered(&self) -> bool {
-        known::ENDED_IS_KNOWN || !self.told.is_empty()
-    }
-
     fn is_registered_as(&self, registration: u64) -> bool {
-        self.registration == registration && self.is_registered()
+        self.registration == registration && !self.told.is_empty()
     }
 }
 
@@ -106,14 +101,13 @@ impl Model {
     /// Begins to watch. The first registration of an fd is made at once, everything else before the next wait.
     pub(super) fn watch_fd(&mut self, uid: Uid) -> Answer {
         let (place, interest, fresh) = (self.events[uid].row, self.interest(uid), self.events[uid].fresh);
-        let wanted = self.wanted(place);
         if interest.is_empty() {
             return Ok(());
         }
-        if !wanted.is_empty() && wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+        if self.would_mix(uid, interest) {
             return Err(Error::Mixed);
         }
-        if wanted.is_empty() && (fresh || self.row(place).told.is_empty()) {
+        if self.wanted(place).is_empty() && (fresh || self.row(place).told.is_empty()) {
             let registration = self.next_registration();
             let row = self.row(place);
             row.registration = registration;
@@ -129,6 +123,13 @@ impl Model {
         }
         self.join(uid);
         Ok(())
+    }
+
+    /// Whether there would be edge-triggered events among level-triggered ones.
+    pub(super) fn would_mix(&self, uid: Uid, interest: Interest) -> bool {
+        let members = self.rows[self.events[uid].row].iter().flat_map(|row| &row.members);
+        let mut others = members.filter(|member| **member != uid).map(|member| self.interest(*member));
+        !interest.is_empty() && others.any(|other| (other ^ interest).contains(Interest::EDGE))
     }
 
     pub(super) fn join(&mut self, uid: Uid) {
@@ -188,7 +189,7 @@ impl Model {
                 self.world.unwatch(fd);
             }
             for member in self.row(place).members.clone() {
-                self.queue(member, Ready::ERROR);
+                self.activate(member, Ready::ERROR);
             }
             return;
         }
@@ -226,7 +227,7 @@ impl Model {
         self.disarm_timer(uid);
         let event = &mut self.events[uid];
         (event.registered, event.timed, event.paused) = (false, false, false);
-        self.queue(uid, Ready::ERROR);
+        self.activate(uid, Ready::ERROR);
     }
 
     /// A report by registration. `false`: it has ended.
@@ -242,7 +243,10 @@ impl Model {
 
     pub(super) fn report_fd(&mut self, fd: u32, ready: Ready) {
         match self.place_of(fd) {
-            Some(place) if self.row(place).is_registered() => self.report_at(place, ready),
+            // Also if it is still going to be registered.
+            Some(place) if !self.row(place).told.is_empty() || !self.wanted(place).is_empty() => {
+                self.report_at(place, ready)
+            }
             _ => self.count_stale(),
         }
     }
@@ -272,12 +276,12 @@ impl Model {
     pub(super) fn activate_fd(&mut self, fd: u32, ready: Ready) {
         let Some(place) = self.place_of(fd) else { return };
         for member in self.row(place).members.clone() {
-            let mut asked = Ready::from_bits_retain(self.interest(member).bits());
+            let mut bits = heard(self.interest(member), ready);
             if self.events[member].timed {
-                asked |= Ready::TIMEOUT;
+                bits |= ready & Ready::TIMEOUT;
             }
-            if asked.intersects(ready) {
-                self.activate(member, asked & ready);
+            if !bits.is_empty() {
+                self.activate(member, bits);
             }
         }
     }
@@ -305,5 +309,5 @@ impl Model {
 fn heard(interest: Interest, ready: Ready) -> Ready {
     let trouble = Ready::ERROR | Ready::HANGUP;
     let more = if ready.intersects(trouble) { Ready::READ | Ready::WRITE } else { Ready::empty() };
-    (ready | more) & (Ready::from_bits_retain(interest.bits()) | trouble)
+    (ready | more) & (Ready::from_bits_retain((interest - Interest::EDGE).bits()) | trouble)
 }

@@ -95,6 +95,9 @@ impl Model {
         }
         let watches = self.events[uid].registered && !self.events[uid].paused;
         if watches {
+            if self.would_mix(uid, super::normal(interest)) {
+                return Err(Error::Mixed);
+            }
             self.leave(uid);
         }
         self.events[uid].spec.kind = Kind::Io(fd, super::normal(interest));
@@ -167,15 +170,13 @@ impl Model {
         (self.events[uid].timed, self.events[uid].timed_before) = (false, false);
     }
 
-    /// On behalf of the user: not twice in a turn, and what is more urgent comes next.
+    /// On behalf of the user: not twice in a turn.
     pub(super) fn activate(&mut self, uid: Uid, ready: Ready) {
         if self.events[uid].handed_out_in == self.turn.number {
             self.queue_for_later(uid, ready);
         } else {
             self.queue(uid, ready);
-            self.turn.raise(self.events[uid].level);
         }
-        self.note_active();
     }
 
     pub(super) fn activate_signal(&mut self, signum: i32) {
@@ -246,7 +247,6 @@ impl Model {
             self.levels[old].retain(|other| *other != uid);
             self.levels[usize::from(priority)].push(uid);
         }
-        self.turn.raise(priority);
         Ok(())
     }
 }

@@ -6,31 +6,24 @@ use super::Model;
 use crate::call;
 use crate::call::{Handed, Kind, Uid};
 
-/// How the levels share a turn.
+/// What a turn may still hand out, and how the levels share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Quota {
     pub(super) number: u64,
     /// There is a turn: what is active is handed out.
     is_open: bool,
-    /// Hand-outs left; and how many are kept for less urgent levels than the one that is served.
+    /// Hand-outs left; and how many of these are kept for less urgent levels than the present share is for.
     left: u32,
     kept: u32,
-    level: u8,
+    /// The least urgent level that the present share is for.
+    share: Option<u8>,
     /// More urgent levels than this one have had their share.
     closed: u8,
-    has_served: bool,
-    /// No bound applies to the level that is served.
-    exempt: bool,
+    /// More urgent levels than this one have no bound.
+    bounded_from: u8,
     until: Option<u64>,
-}
-
-impl Quota {
-    /// Something more urgent was activated: it comes next.
-    pub(super) fn raise(&mut self, level: u8) {
-        if self.closed <= level && level < self.level {
-            self.level = level;
-        }
-    }
+    /// Something has been handed out that the bounds apply to.
+    any: bool,
 }
 
 impl Model {
@@ -45,10 +38,12 @@ impl Model {
     /// Adds the bits to those of an active event. `false`: it is not active, and these are its bits now.
     fn add_bits(&mut self, uid: Uid, ready: Ready) -> bool {
         let is_active = self.is_active(uid);
+        let event = &mut self.events[uid];
         if !is_active {
-            self.events[uid].ready = Ready::empty();
+            event.ready = Ready::empty();
         }
-        self.events[uid].ready |= ready;
+        event.ready |= ready;
+        self.max_counts[2] = self.max_counts[2].max(self.active() as u32 + u32::from(!is_active));
         is_active
     }
 
@@ -91,12 +86,9 @@ impl Model {
             return Ok(Turn::Ended(End::Empty));
         }
         self.turn.number += 1;
-        if !std::mem::take(&mut self.preparing) {
-            self.queue_watchers(Kind::Prepare);
-            if !self.front.is_empty() {
-                (self.preparing, self.turn.is_open) = (true, true);
-                return Ok(Turn::Running);
-            }
+        if !std::mem::take(&mut self.preparing) && self.queue_watchers(Kind::Prepare) {
+            (self.preparing, self.turn.is_open) = (true, true);
+            return Ok(Turn::Running);
         }
         for uid in std::mem::take(&mut self.later) {
             self.levels[usize::from(self.events[uid].level)].push(uid);
@@ -129,13 +121,16 @@ impl Model {
         }
     }
 
-    fn queue_watchers(&mut self, kind: Kind) {
-        for uid in self.existing() {
-            let event = &self.events[uid];
-            if event.registered && event.spec.kind == kind && !self.add_bits(uid, Ready::empty()) {
-                self.front.push(uid);
+    /// Says whether there are any.
+    fn queue_watchers(&mut self, kind: Kind) -> bool {
+        let mut watchers = self.existing();
+        watchers.retain(|uid| self.events[*uid].registered && self.events[*uid].spec.kind == kind);
+        for uid in &watchers {
+            if !self.add_bits(*uid, Ready::empty()) {
+                self.front.push(*uid);
             }
         }
+        !watchers.is_empty()
     }
 
     fn bounded(&mut self, wait: Wait) -> Wait {
@@ -169,12 +164,15 @@ impl Model {
                 }
             }
         }
-        let reports = self.world.reports();
+        let mut reports = self.world.reports();
         found |= !reports.is_empty();
         if let (Wait::Until(point), false) = (wait, found) {
             self.world.now = self.world.now.max(point.as_nanos());
         }
         // What the backend has put into the sink comes before what it has left in its buffer.
+        for plan in plans.iter().filter(|_| self.world.has_buffer) {
+            self.world.report_more(*plan, &mut reports);
+        }
         let (reported, buffered) = if self.world.has_buffer { (vec![], reports) } else { (reports, vec![]) };
         for (registration, ready) in reported {
             self.report(registration, ready);
@@ -183,6 +181,8 @@ impl Model {
             match plan {
                 call::World::Fail(fd) => self.fail(fd),
                 call::World::ReportFd(fd, ready) => self.report_fd(fd, ready),
+                call::World::Report(..) => {}
+                call::World::ReportStale(_) if self.world.has_buffer => {}
                 call::World::ReportStale(ready) => {
                     for registration in self.world.stale_registrations() {
                         self.report(registration, ready);
@@ -207,54 +207,63 @@ impl Model {
     fn begin_turn(&mut self) {
         self.tally.turns += 1;
         self.queue_watchers(Kind::Check);
-        self.note_active();
-        let number = self.turn.number;
-        self.turn = Quota { number, is_open: true, left: self.hand_out_bound(), ..Quota::default() };
-        self.next_level();
-        self.turn.until = self.limits.interval.map(|interval| self.fresh_now().saturating_add(nanos(interval)));
+        self.turn = Quota {
+            number: self.turn.number,
+            is_open: true,
+            left: self.hand_out_bound(),
+            bounded_from: self.limits.from_priority,
+            until: self.limits.interval.map(|interval| self.fresh_now().saturating_add(nanos(interval).max(1))),
+            ..Quota::default()
+        };
+        self.choose_level();
     }
 
     fn hand_out_bound(&self) -> u32 {
         self.limits.hand_outs.map_or(1_024, std::num::NonZeroU32::get)
     }
 
-    /// Chooses the level to serve: the most urgent that has not had its share.
-    fn next_level(&mut self) -> bool {
-        let turn = &mut self.turn;
-        if !std::mem::take(&mut turn.exempt) && turn.left <= turn.kept {
-            turn.closed = turn.level + 1;
-        }
-        let busy: Vec<u8> = (0u8..).zip(&self.levels).filter(|(_, queue)| !queue.is_empty()).map(|(l, _)| l).collect();
-        let Some(level) = busy.iter().copied().find(|level| *level >= turn.closed) else { return false };
-        let is_second = self.fairness == Fairness::Strict && turn.has_served && level > turn.level;
-        if turn.left == 0 || is_second {
-            return false;
-        }
-        (turn.has_served, turn.level) = (true, level);
-        let behind = busy.iter().filter(|other| **other > level).count() as u32;
-        turn.kept = match self.fairness {
-            Fairness::Fair if behind > 0 => behind.max(turn.left / 4).min(turn.left - 1),
-            _ => 0,
-        };
-        if level < self.limits.from_priority {
-            (turn.exempt, turn.kept) = (true, 0);
-        }
-        true
+    fn busy_levels(&self) -> Vec<u8> {
+        (0u8..).zip(&self.levels).filter(|(_, queue)| !queue.is_empty()).map(|(level, _)| level).collect()
     }
 
-    /// The next event of the level that is served, or of the next one.
-    fn take_next(&mut self) -> Option<Uid> {
-        loop {
-            let turn = &mut self.turn;
-            let queue = self.levels.get_mut(usize::from(turn.level)).filter(|queue| !queue.is_empty());
-            if let (Some(queue), true) = (queue, turn.exempt || turn.left > turn.kept) {
-                turn.left -= u32::from(!turn.exempt);
-                return Some(queue.remove(0));
-            }
-            if !self.next_level() {
+    /// The level whose turn it is: the most urgent one that is without bound, or has not had its share.
+    fn choose_level(&mut self) -> Option<u8> {
+        let busy = self.busy_levels();
+        let turn = &mut self.turn;
+        if let Some(first) = busy.iter().find(|level| **level < turn.bounded_from) {
+            return Some(*first);
+        }
+        if let (Some(share), true) = (turn.share, turn.left <= turn.kept) {
+            turn.closed = share + 1;
+        }
+        let level = busy.iter().copied().find(|level| *level >= turn.closed)?;
+        if turn.left == 0 {
+            return None;
+        }
+        if turn.share.is_none_or(|share| level > share) {
+            if turn.share.is_some() && self.fairness == Fairness::Strict {
                 return None;
             }
+            let behind = busy.iter().filter(|other| **other > level).count() as u32;
+            turn.share = Some(level);
+            turn.kept = match self.fairness {
+                Fairness::Fair if behind > 0 => behind.max(turn.left / 4).min(turn.left - 1),
+                _ => 0,
+            };
         }
+        Some(level)
+    }
+
+    fn take_next(&mut self) -> Option<Uid> {
+        if self.turn.any && self.turn.until.is_some_and(|until| self.fresh_now() >= until) {
+            self.turn.left = 0;
+        }
+        let level = self.choose_level()?;
+        if level >= self.turn.bounded_from {
+            self.turn.left -= 1;
+            self.turn.any = true;
+        }
+        Some(self.levels[usize::from(level)].remove(0))
     }
 
     fn remove_spent(&mut self) {
@@ -271,18 +280,13 @@ impl Model {
         if self.broken || self.continued {
             return None;
         }
-        let uid = if !self.front.is_empty() {
-            self.front.remove(0)
-        } else if self.preparing || !self.turn.is_open {
-            return None;
-        } else {
-            let uid = self.take_next()?;
-            self.tally.handed_out += 1;
-            if self.turn.until.is_some_and(|until| self.fresh_now() >= until) {
-                self.turn.is_open = false;
-            }
-            uid
+        let uid = match () {
+            () if !self.turn.is_open => return None,
+            () if !self.front.is_empty() => self.front.remove(0),
+            () if self.preparing => return None,
+            () => self.take_next()?,
         };
+        self.tally.handed_out += 1;
         self.events[uid].handed_out_in = self.turn.number;
         let ready = self.events[uid].ready;
         let count = self.hand_out(uid, ready);
@@ -298,7 +302,10 @@ impl Model {
             self.disarm(uid);
         } else if self.events[uid].timed {
             if ready.contains(Ready::TIMEOUT) && !self.is_armed(uid) {
-                count = self.next_period(uid);
+                let periods = self.next_period(uid);
+                if !ready.contains(Ready::SIGNAL) {
+                    count = periods;
+                }
             } else {
                 let now = self.now();
                 self.restart(uid, now);

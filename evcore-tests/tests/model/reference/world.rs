@@ -144,6 +144,23 @@ impl World {
         found
     }
 
+    /// What a backend with a buffer finds there besides.
+    pub(crate) fn report_more(&self, plan: call::World, reports: &mut Vec<(u64, Ready)>) {
+        match plan {
+            call::World::Report(fd, ready) => {
+                let Some(current) = self.registration(fd) else { return };
+                match reports.iter_mut().find(|(registration, _)| *registration == current) {
+                    Some((_, bits)) => *bits |= ready,
+                    None => reports.push((current, ready)),
+                }
+            }
+            call::World::ReportStale(ready) => {
+                reports.extend(self.stale_registrations().into_iter().map(|registration| (registration, ready)));
+            }
+            _ => {}
+        }
+    }
+
     pub(crate) fn stale_registrations(&self) -> Vec<u64> {
         let is_current = |given: &u64| self.sources.iter().any(|source| source.watch.is_some_and(|(r, _)| r == *given));
         self.given.iter().copied().filter(|given| !is_current(given)).collect()

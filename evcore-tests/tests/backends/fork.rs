@@ -1,0 +1,127 @@
+//! A fork: the child is given its own, and the parent keeps its own.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use evcore::{Event, Fd, Interest, Ready, Wait};
+use evplat_posix::{Error, Waker};
+use libc::SIGUSR2;
+
+use crate::backend::{Backend, Base, Make, Rest, base, readable, turn, wait};
+use crate::sys::{self, Ending};
+
+on_each_backend! {
+    a_child_works_on_its_own_after_reinit
+    a_child_that_drops_the_base_takes_nothing_away
+    a_child_of_a_child_works_too
+}
+
+/// The child does everything to its base that could reach the parent's.
+fn a_child_works_on_its_own_after_reinit<B: Backend>(make: Make<B>) {
+    let mut base = base(make);
+    let (mut near, mut far) = readable();
+    let (silent, mut silent_far) = UnixStream::pair().unwrap();
+    let event = base.start(Event::io(Fd::of(&near), Interest::READ).persist(), None, 1).unwrap();
+    let silent_event = base.start(Event::io(Fd::of(&silent), Interest::READ).persist(), None, 2).unwrap();
+    base.insert_signal(SIGUSR2, 3).unwrap();
+    let waker = base.waker().unwrap();
+    assert_eq!(turn(&mut base, Wait::Poll), [(1, Ready::READ)]);
+
+    let ending = sys::in_child(|| {
+        assert_eq!(base.poll(Wait::Poll), Err(Error::Forked));
+        assert!(base.insert(Fd::of(&far), Interest::READ, 9).is_err());
+        base.reinit().unwrap();
+        assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
+        // The bytes are both processes', the registrations are not.
+        base.modify(silent_event, Interest::WRITE).unwrap();
+        assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ), (2, Ready::WRITE)]);
+        assert_eq!(base.remove(event), Some(1));
+        assert_eq!(base.remove(silent_event), Some(2));
+        sys::raise(SIGUSR2);
+        assert_eq!(turn(&mut base, Wait::Forever), [(3, Ready::SIGNAL)]);
+        waker.wake();
+        assert_eq!(turn(&mut base, Wait::Until(evcore::Instant::MAX)), []);
+        assert_woken_while_asleep(&mut base, &waker);
+        base.insert_timer(Duration::from_millis(1), 4).unwrap();
+        assert_eq!(wait(&mut base), [(4, Ready::TIMEOUT)]);
+        Rest::of(&mut base, Duration::from_millis(100)).assert_idle("the child");
+        assert!(base.check());
+    });
+    assert_eq!(ending, Ending::Exit(0), "the child");
+
+    assert_eq!(turn(&mut base, Wait::Poll), [(1, Ready::READ)]);
+    assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
+    // Nothing of the child's has come here: no signal, no wake, no change of interest.
+    Rest::of(&mut base, Duration::from_millis(50)).assert_idle("the parent");
+    far.write_all(b"y").unwrap();
+    silent_far.write_all(b"z").unwrap();
+    sys::raise(SIGUSR2);
+    assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ), (2, Ready::READ), (3, Ready::SIGNAL)]);
+    assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
+    assert_eq!((&silent).read(&mut [0; 8]).unwrap(), 1);
+    assert_woken_while_asleep(&mut base, &waker);
+    assert!(base.check());
+}
+
+/// A bell rings that is this process's own.
+fn assert_woken_while_asleep<B: Backend>(base: &mut Base<B>, waker: &Waker) {
+    let waker = waker.clone();
+    let start = Instant::now();
+    let thread = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(30));
+        waker.wake();
+    });
+    let end = base.update_now().saturating_add(Duration::from_secs(5));
+    while start.elapsed() < Duration::from_millis(30) {
+        assert_eq!(turn(base, Wait::Until(end)), []);
+    }
+    assert!(start.elapsed() < Duration::from_secs(5), "the bell does not ring");
+    thread.join().unwrap();
+}
+
+fn a_child_that_drops_the_base_takes_nothing_away<B: Backend>(make: Make<B>) {
+    for reinit in [true, false] {
+        let mut held = Some(base(make));
+        let (near, _far) = readable();
+        let own = held.as_mut().unwrap();
+        own.start(Event::io(Fd::of(&near), Interest::READ).persist(), None, 1).unwrap();
+        own.insert_signal(SIGUSR2, 2).unwrap();
+        let waker = own.waker().unwrap();
+        assert_eq!(turn(own, Wait::Poll), [(1, Ready::READ)]);
+        let ending = sys::in_child(|| {
+            let mut base = held.take().unwrap();
+            if reinit {
+                base.reinit().unwrap();
+            }
+            drop(base);
+            waker.wake();
+        });
+        assert_eq!(ending, Ending::Exit(0), "the child");
+        let own = held.as_mut().unwrap();
+        sys::raise(SIGUSR2);
+        assert_eq!(turn(own, Wait::Poll), [(1, Ready::READ), (2, Ready::SIGNAL)]);
+        waker.wake();
+        assert!(own.poll(Wait::Until(evcore::Instant::MAX)).unwrap().is_running());
+    }
+}
+
+fn a_child_of_a_child_works_too<B: Backend>(make: Make<B>) {
+    let mut base = base(make);
+    let (near, _far) = readable();
+    base.start(Event::io(Fd::of(&near), Interest::READ).persist(), None, 1).unwrap();
+    let _waker = base.waker().unwrap();
+    let ending = sys::in_child(|| {
+        base.reinit().unwrap();
+        let ending = sys::in_child(|| {
+            assert_eq!(base.poll(Wait::Poll), Err(Error::Forked));
+            base.reinit().unwrap();
+            assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
+        });
+        assert_eq!(ending, Ending::Exit(0), "the grandchild");
+        assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
+    });
+    assert_eq!(ending, Ending::Exit(0), "the child");
+    assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
+}

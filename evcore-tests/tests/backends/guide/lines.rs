@@ -1,0 +1,171 @@
+//! The backend of `docs/writing-a-backend.md`: serial lines of a board without an operating system.
+
+use core::error::Error;
+use core::fmt;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use evcore::{
+    Descriptor, EventOp, FdInfos, Features, Instant, Interest, Modified, Ready, Sink, Token, Wait, Wake, WakeFlag,
+};
+
+/// What the hardware has: 64 serial lines, a clock with an alarm, and interrupts.
+///
+/// On a board these are registers. Here they are variables, so that the backend runs anywhere.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    /// Bit n: line n has received something that has not been read.
+    pub(crate) received: AtomicU64,
+    /// Bit n: line n has room for something to send.
+    pub(crate) room: AtomicU64,
+    /// Nanoseconds since the board was switched on.
+    pub(crate) clock: AtomicU64,
+    /// Set by interrupts that have news for the program.
+    pub(crate) news: WakeFlag,
+}
+
+impl Board {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.clock.load(Ordering::Acquire))
+    }
+
+    /// Sleeps until an interrupt comes, or the alarm goes off at `alarm`.
+    ///
+    /// On a board: set the alarm, then WFI, with interrupts masked from the look at the lines until here. WFI returns
+    /// for an interrupt that is masked, too, so none that comes in between is slept over. Here none comes by itself,
+    /// and so the time of the alarm comes at once.
+    fn sleep(&self, alarm: Instant) {
+        if alarm != Instant::MAX {
+            self.clock.fetch_max(alarm.as_nanos(), Ordering::AcqRel);
+        }
+    }
+}
+
+/// One of the board's lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Line(pub(crate) u8);
+
+impl Descriptor for Line {
+    fn number(self) -> u32 {
+        self.0.into()
+    }
+}
+
+/// The board has no such line.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NoSuchLine(pub(crate) Line);
+
+impl fmt::Display for NoSuchLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the board has no line {}", self.0.0)
+    }
+}
+
+impl Error for NoSuchLine {}
+
+/// The lines of a board, as the backend of an event base.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    pub(crate) board: &'static Board,
+    /// Who watches each line, and for what.
+    watches: [Option<(Token, Interest)>; 64],
+}
+
+impl Lines {
+    pub(crate) const fn new(board: &'static Board) -> Self {
+        Self { board, watches: [None; 64] }
+    }
+
+    fn watch(&mut self, line: Line) -> Option<&mut Option<(Token, Interest)>> {
+        self.watches.get_mut(usize::from(line.0))
+    }
+
+    /// What is ready now, of what is watched.
+    fn found(&self) -> impl Iterator<Item = (Token, Ready)> {
+        let received = self.board.received.load(Ordering::Acquire);
+        let room = self.board.room.load(Ordering::Acquire);
+        self.watches.iter().enumerate().filter_map(move |(number, watch)| {
+            let (token, interest) = (*watch)?;
+            let mut ready = Ready::empty();
+            ready.set(Ready::READ, interest.contains(Interest::READ) && received >> number & 1 == 1);
+            ready.set(Ready::WRITE, interest.contains(Interest::WRITE) && room >> number & 1 == 1);
+            (!ready.is_empty()).then_some((token, ready))
+        })
+    }
+}
+
+impl EventOp for Lines {
+    type Fd = Line;
+    type FdInfo = ();
+    type Error = NoSuchLine;
+
+    fn name(&self) -> &'static str {
+        "lines"
+    }
+
+    fn features(&self) -> Features {
+        Features::empty()
+    }
+
+    fn now(&self) -> Instant {
+        self.board.now()
+    }
+
+    fn add(
+        &mut self,
+        line: Line,
+        token: Token,
+        interest: Interest,
+        _: &mut impl FdInfos<()>,
+    ) -> Result<(), NoSuchLine> {
+        *self.watch(line).ok_or(NoSuchLine(line))? = Some((token, interest));
+        Ok(())
+    }
+
+    fn modify(
+        &mut self,
+        line: Line,
+        token: Token,
+        _: Interest,
+        new: Interest,
+        infos: &mut impl FdInfos<()>,
+    ) -> Result<Modified, NoSuchLine> {
+        self.add(line, token, new, infos)?;
+        Ok(Modified::Kept)
+    }
+
+    fn del(&mut self, line: Line, _: Token, _: Interest, _: &mut impl FdInfos<()>) {
+        if let Some(watch) = self.watch(line) {
+            *watch = None;
+        }
+    }
+
+    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Line>) -> Result<(), NoSuchLine> {
+        let is_woken = self.board.news.take();
+        if !is_woken && self.found().next().is_none() {
+            match wait {
+                Wait::Poll => {}
+                Wait::Until(point) => self.board.sleep(point),
+                Wait::Forever => self.board.sleep(Instant::MAX),
+            }
+            // What has ended this sleep must not prevent the next.
+            self.board.news.take();
+        }
+        for (token, ready) in self.found() {
+            sink.ready(token, ready);
+        }
+        Ok(())
+    }
+
+    fn reinit(&mut self) -> Result<(), NoSuchLine> {
+        self.watches = [None; 64];
+        Ok(())
+    }
+}
+
+impl Wake for Lines {
+    type Waker = &'static WakeFlag;
+
+    fn waker(&mut self) -> Result<&'static WakeFlag, NoSuchLine> {
+        Ok(&self.board.news)
+    }
+}

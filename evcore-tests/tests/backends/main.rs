@@ -1,0 +1,58 @@
+//! What holds epoll, poll and select together: one answer of all three to everything that they differ in, the choice
+//! between them included.
+//!
+//! The conformance suite asks each backend by itself; this asks them together, in real processes: processor time,
+//! forks, signals of the whole process. Most cases run in a process of their own.
+
+#![cfg(target_os = "linux")]
+
+/// Makes each case a test of each backend, alone and as what a choice has come to, each in a process of its own.
+macro_rules! on_each_backend {
+    ($($case:ident)*) => { $(
+        mod $case {
+            use crate::{backend, sys};
+
+            #[test]
+            fn epoll() {
+                sys::alone(|| super::$case(evplat_linux::Epoll::new));
+            }
+
+            #[test]
+            fn poll() {
+                sys::alone(|| super::$case(evplat_posix::Poll::new));
+            }
+
+            #[test]
+            fn select() {
+                sys::alone(|| super::$case(evplat_posix::Select::new));
+            }
+
+            #[test]
+            fn chosen_epoll() {
+                sys::alone(|| super::$case(backend::chosen_epoll));
+            }
+
+            #[test]
+            fn chosen_poll() {
+                sys::alone(|| super::$case(backend::chosen_poll));
+            }
+
+            #[test]
+            fn chosen_select() {
+                sys::alone(|| super::$case(backend::chosen_select));
+            }
+        }
+    )* };
+}
+
+mod backend;
+mod choice;
+mod descriptors;
+mod fork;
+mod guide;
+mod reuse;
+mod rotation;
+mod signals;
+mod sys;
+mod table;
+mod wake;

@@ -1,0 +1,123 @@
+//! The system calls of these tests, which the standard library has not got. All their `unsafe` is here.
+
+use std::fs::File;
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Runs a case in a process of its own, which is killed after 20 s.
+#[track_caller]
+pub(crate) fn alone(case: impl FnOnce()) {
+    assert_eq!(in_child(case), Ending::Exit(0), "run it with --nocapture to see why");
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ending {
+    Exit(i32),
+    Signal(i32),
+}
+
+/// Runs `work` in a child of this process: 0 is its exit status, or 1 when it panics.
+pub(crate) fn in_child(work: impl FnOnce()) -> Ending {
+    // SAFETY: the child has this thread alone. The C library keeps its allocator usable, and `work` takes no lock that
+    // another thread of the parent may hold.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork: {}", io::Error::last_os_error());
+    if pid == 0 {
+        // SAFETY: it takes a number.
+        unsafe { libc::alarm(20) };
+        let failed = catch_unwind(AssertUnwindSafe(work)).is_err();
+        // SAFETY: it ends the process, and runs nothing of the parent's.
+        unsafe { libc::_exit(failed.into()) }
+    }
+    let mut status = 0;
+    // SAFETY: the pointer is to a number.
+    while unsafe { libc::waitpid(pid, &mut status, 0) } < 0 {
+        assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::Interrupted);
+    }
+    if libc::WIFEXITED(status) {
+        Ending::Exit(libc::WEXITSTATUS(status))
+    } else {
+        Ending::Signal(libc::WTERMSIG(status))
+    }
+}
+
+/// The processor time that all threads of this process have used.
+pub(crate) fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to one structure.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+/// A pipe: the end to read from, the end to write to.
+pub(crate) fn pipe() -> (File, File) {
+    let mut ends = [0; 2];
+    // SAFETY: the pointer is to two numbers.
+    assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) }, 0);
+    let [reader, writer] = ends.map(|end| {
+        // SAFETY: the system has just made this descriptor, and nobody else knows it.
+        unsafe { OwnedFd::from_raw_fd(end) }
+    });
+    (reader.into(), writer.into())
+}
+
+/// Another descriptor of the same file: the lowest number from `least` on that is free.
+pub(crate) fn duplicate(of: &impl AsFd, least: i32) -> OwnedFd {
+    // SAFETY: the descriptor is borrowed; the command takes a number.
+    let fd = unsafe { libc::fcntl(of.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) };
+    assert!(fd >= least, "fcntl: {}", io::Error::last_os_error());
+    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// Sends one byte of urgent data.
+pub(crate) fn send_urgent(socket: &TcpStream) {
+    // SAFETY: the pointer is to one byte.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+    assert_eq!(sent, 1);
+}
+
+/// Lets this process have so many descriptors, of which the system must allow it that many.
+pub(crate) fn limit_descriptors(limit: u64) {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to one pair of limits.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limits) }, 0);
+    assert!(limit <= limits.rlim_max, "the test needs {limit} descriptors: ulimit -Hn");
+    limits.rlim_cur = limit;
+    // SAFETY: the pointer is to one pair of limits.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limits) }, 0);
+}
+
+/// Sends `signum` to this thread: it has arrived when this returns.
+pub(crate) fn raise(signum: i32) {
+    // SAFETY: it takes a number.
+    assert_eq!(unsafe { libc::raise(signum) }, 0);
+}
+
+/// How often the handler of [`handle_by_counting`] has run.
+pub(crate) static HANDLED: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn count(_: i32) {
+    HANDLED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Installs a handler that counts, as a program would that knows nothing of event bases.
+pub(crate) fn handle_by_counting(signum: i32) {
+    // SAFETY: the handler adds to an atomic number, which is async-signal-safe.
+    let before = unsafe { libc::signal(signum, count as extern "C" fn(i32) as libc::sighandler_t) };
+    assert_ne!(before, libc::SIG_ERR);
+}
+
+/// What a signal does: the address of its handler, its flags.
+pub(crate) fn disposition(signum: i32) -> (usize, i32) {
+    // SAFETY: the structure is made of numbers and of an address that may be null.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to one structure; nothing is changed.
+    assert_eq!(unsafe { libc::sigaction(signum, std::ptr::null(), &mut action) }, 0);
+    (action.sa_sigaction, action.sa_flags)
+}
