@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use evcore::{Either, EventOp, Fd, Features};
 
 use crate::error::Error;
+use crate::sys;
 
 /// What a program wants of its backend (`struct event_config`): what it must be able to do, and what it must not be.
 ///
@@ -43,8 +44,7 @@ use crate::error::Error;
 /// - `EVENT_SHOW_METHOD`: set to anything, the method that was chosen is printed on the standard error stream.
 ///
 /// That is ignored after [`ignore_environment`](Preferences::ignore_environment), and in a program that runs with
-/// more rights than whoever started it has (set-user-id, set-group-id, or privileged in another way). Where the
-/// system does not say whether it does, it is ignored too.
+/// more rights than whoever started it has (set-user-id, set-group-id; on Linux also privileged in another way).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[doc(alias = "event_config")]
 pub struct Preferences {
@@ -294,7 +294,7 @@ impl Environment {
             |_| false
         } else {
             // In this order: as a rule nothing is set, and nothing has to be found out.
-            |name| std::env::var_os(name).is_some() && is_trusted()
+            |name| std::env::var_os(name).is_some() && !sys::is_privileged()
         };
         Self { is_set }
     }
@@ -302,28 +302,6 @@ impl Environment {
     fn has(&self, name: &str) -> bool {
         (self.is_set)(name)
     }
-}
-
-/// Whether the environment is that of someone who has all the rights of this program. What cannot be found out is no.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_trusted() -> bool {
-    std::fs::read("/proc/self/auxv").is_ok_and(|vector| is_secure(&vector) == Some(false))
-}
-
-/// Whether the environment is that of someone who has all the rights of this program: not known here, so no.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn is_trusted() -> bool {
-    false
-}
-
-/// What the kernel tells a program at its start in the entry `AT_SECURE`: that it has rights which its caller has
-/// not, by set-user-id, set-group-id, file capabilities or a security module. The vector is a list of pairs of words.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn is_secure(vector: &[u8]) -> Option<bool> {
-    const WORD: usize = size_of::<usize>();
-    let at_secure = usize::try_from(libc::AT_SECURE).ok()?.to_ne_bytes();
-    let entry = vector.chunks_exact(2 * WORD).find(|entry| entry.starts_with(&at_secure))?;
-    entry.get(WORD..).map(|value| value.iter().any(|byte| *byte != 0))
 }
 
 #[cfg(test)]
@@ -411,17 +389,8 @@ mod tests {
         assert_eq!(names(&none), [("fast", Reason::Avoided)]);
     }
 
-    #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
-    fn the_kernels_word_on_more_rights_is_found_wherever_it_stands() {
-        let vector =
-            |pairs: &[[usize; 2]]| pairs.iter().flatten().flat_map(|word| word.to_ne_bytes()).collect::<Vec<_>>();
-        // The page size, then the word, then the end; 23 as a value is not the entry.
-        assert_eq!(is_secure(&vector(&[[6, 4096], [23, 0], [0, 0]])), Some(false));
-        assert_eq!(is_secure(&vector(&[[6, 23], [23, 1], [0, 0]])), Some(true));
-        assert_eq!(is_secure(&vector(&[[6, 23], [1, 0], [0, 0]])), None);
-        let half: Vec<u8> = vector(&[[23, 0]])[..size_of::<usize>()].to_vec();
-        assert_eq!(is_secure(&half), None, "half an entry says nothing");
-        assert!(is_trusted(), "the tests have no more rights than whoever started them");
+    fn the_tests_have_no_more_rights_than_whoever_started_them() {
+        assert!(!sys::is_privileged());
     }
 }

@@ -467,6 +467,24 @@ impl<T: Send + Sync> Lent<T> {
     }
 }
 
+/// Whether this program has rights that whoever started it has not: set-user-id and the like.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn is_privileged() -> bool {
+    // SAFETY: the call takes a number, and looks at what the kernel gave the process at its start.
+    let answer = unsafe { libc::getauxval(libc::AT_SECURE) };
+    answer != 0
+}
+
+/// Whether this program has rights that whoever started it has not: set-user-id and the like.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn is_privileged() -> bool {
+    // SAFETY: the call takes nothing and cannot fail.
+    let (user, effective_user) = (unsafe { libc::getuid() }, unsafe { libc::geteuid() });
+    // SAFETY: as above.
+    let (group, effective_group) = (unsafe { libc::getgid() }, unsafe { libc::getegid() });
+    user != effective_user || group != effective_group
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use std::os::fd::AsFd;
