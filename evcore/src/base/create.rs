@@ -16,7 +16,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`], [`Error::Priority`]; the data is given back.
+    /// [`Error::Full`], [`Error::Priority`]; the data is given back. An fd has room for 65,535 events.
     ///
     /// ```
     /// use evcore::{Error, Event, EventBase, Fixed, Interest, Manual};

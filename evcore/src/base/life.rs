@@ -345,7 +345,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // Active.
 
     /// Queues an event by hand (`event_active`), with any bits, none included. Bits of an active event are added to. An
-    /// event that this turn has handed out already comes in the next one; any other in this turn, if its bound allows.
+    /// event that this turn has handed out already comes in the next one, and so does one that
+    /// [`again`](EventBase::again) has put off; any other in this turn, if its bound allows.
     ///
     /// # Errors
     ///
