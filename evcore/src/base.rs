@@ -195,11 +195,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
         self.end_turn();
         self.backend.usable()?;
-        if let Some(end) = self.take_end() {
+        let is_empty = wait == Wait::Forever && self.is_empty();
+        if let Some(end) = self.take_end().or(is_empty.then_some(End::Empty)) {
+            self.columns.rare.remove(Rare::PREPARING);
             return Ok(Turn::Ended(end));
-        }
-        if wait == Wait::Forever && self.is_empty() {
-            return Ok(Turn::Ended(End::Empty));
         }
         self.columns.quota.number = self.columns.quota.number.wrapping_add(1);
         if self.begin_prepare() {
@@ -296,6 +295,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         loop {
             if !go_on_empty && self.is_empty() && !self.end_is_asked_for() {
                 self.end_turn();
+                self.columns.rare.remove(Rare::PREPARING);
                 return Ok(End::Empty);
             }
             if let Turn::Ended(end) = self.poll(wait)? {
@@ -304,8 +304,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             let is_prepare = self.columns.rare.contains(Rare::PREPARING);
             let mut any = false;
             while let Some(fired) = self.next_active() {
-                any = true;
                 let occurrence = Occurrence { id: fired.id, ready: fired.ready, count: fired.count };
+                any |= !self.columns.events.state(self.columns.running).contains(State::WATCHER);
                 handler(self, occurrence);
             }
             match any {

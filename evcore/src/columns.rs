@@ -6,7 +6,7 @@ use bitflags::bitflags;
 
 use crate::active::Active;
 use crate::backend::{Descriptor, Signum, Sink, Token};
-use crate::event::{EventId, Ready};
+use crate::event::{EventId, Interest, Ready};
 use crate::events::{Events, State};
 use crate::fds::Fds;
 use crate::quota::{Bounds, Fairness, Levels, Quota};
@@ -169,17 +169,19 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
     pub(crate) fn expel(&mut self, index: S::Index) {
         self.fds.leave(index);
         self.timers.cancel(index);
-        let ended = State::PENDING | State::TIMED | State::PAUSED;
+        let ended = State::PENDING | State::TIMED | State::PAUSED | State::TIMED_BEFORE;
         self.set_state(index, self.events.state(index).difference(ended));
         self.activate(index, Ready::ERROR);
     }
 
-    /// Tells all pending events of a registration that it has an error.
-    pub(crate) fn tell_error(&mut self, token: Token) {
+    /// Tells those pending events of a registration of an error that wait for more than what it is registered for.
+    pub(crate) fn tell_error(&mut self, token: Token, told: Interest) {
         let mut next = self.fds.first(token);
         while let Some(index) = next {
             next = self.fds.next(index);
-            self.activate(index, Ready::ERROR);
+            if !told.contains(self.fds.interest(index)) {
+                self.activate(index, Ready::ERROR);
+            }
         }
     }
 

@@ -70,6 +70,14 @@ where
     }
 
     #[inline]
+    fn usable(&self) -> Result<(), Self::Error> {
+        match self {
+            Self::Left(left) => left.usable(),
+            Self::Right(right) => right.usable(),
+        }
+    }
+
+    #[inline]
     fn now(&self) -> Instant {
         match self {
             Self::Left(backend) => backend.now(),

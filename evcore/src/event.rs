@@ -50,6 +50,8 @@ bitflags! {
         const AGAIN = 0x0400;
         /// The peer has shut down its writing side (`EV_CLOSED`).
         const CLOSED = 0x2000;
+        /// Everything that is said of an fd.
+        const IO = 0x201f;
         const _ = !0;
     }
 }

@@ -76,7 +76,13 @@ pub(crate) enum Op {
         timeout: Option<u64>,
         short: bool,
     },
-    /// Many timers at once, of all priorities, each with the same body.
+    /// An event on each fd, all of them ready. Of each bit, lowest first: whether it comes once, whether it is persistent.
+    Readers {
+        once: u8,
+        persist: u8,
+        body: Vec<Op>,
+    },
+    /// Many timers at once, three of four at the most urgent level, each with the same body.
     Crowd {
         count: u8,
         delay: u64,
@@ -199,6 +205,7 @@ fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
     let new = new(body.clone()).boxed();
     prop_oneof![
         6 => new.clone().prop_map(Op::Create),
+        2 => (any::<u8>(), any::<u8>(), body.clone()).prop_map(|(once, persist, body)| Op::Readers { once, persist, body }),
         1 => (2u8..14, delay(), body).prop_map(|(count, delay, body)| Op::Crowd { count, delay, body }),
         16 => (new, timeout(), any::<bool>()).prop_map(|(new, timeout, short)| Op::Start { new, timeout, short }),
         24 => of_an_event(),

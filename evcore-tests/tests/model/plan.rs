@@ -1,8 +1,8 @@
 //! Carries a program out on the reference, and so finds out what must come of it.
 
-use evcore::{End, Instant, Mode, Wait};
+use evcore::{End, Instant, Interest, Missed, Mode, Ready, Wait};
 
-use crate::call::{Call, Handed, Kind, Outcome, Spec, Step, Target, Uid, World};
+use crate::call::{Call, FDS, Handed, Kind, Outcome, Spec, Step, Target, Uid, World};
 use crate::op::{self, From, New, Op, Program, When, Who};
 use crate::reference::Model;
 
@@ -25,6 +25,18 @@ pub(crate) struct Plan {
     depth: u32,
     /// After how many steps all is looked at again.
     looks: usize,
+}
+
+fn timer(body: &[Op]) -> New {
+    New {
+        from: From::Timer,
+        persist: false,
+        once: false,
+        background: false,
+        priority: None,
+        missed: Missed::Skip,
+        body: body.to_vec(),
+    }
 }
 
 /// A `run` that would not end soon.
@@ -91,12 +103,10 @@ impl Plan {
                 let (uid, spec) = self.draw(new);
                 self.call(Call::Start { uid, spec, timeout: *timeout, short: *short });
             }
+            Op::Readers { once, persist, body } => self.readers(*once, *persist, body),
             Op::Crowd { count, delay, body } => {
-                for priority in 0..*count {
-                    let from = From::Timer;
-                    let (priority, missed, body) = (Some(priority / 3), evcore::Missed::Skip, body.clone());
-                    let new = New { from, persist: false, once: false, background: false, priority, missed, body };
-                    let (uid, spec) = self.draw(&new);
+                for at in 0..*count {
+                    let (uid, spec) = self.draw(&New { priority: Some(u8::from(at % 4 == 3)), ..timer(body) });
                     self.call(Call::Start { uid, spec, timeout: Some(*delay), short: false });
                 }
             }
@@ -158,7 +168,16 @@ impl Plan {
             Op::ReportStale(ready) => Call::World(World::ReportStale(ready)),
             Op::Rebuild => Call::World(World::Rebuild),
             Op::Turn(_) | Op::Next | Op::Run(_) | Op::Raise(..) | Op::Create(_) | Op::Start { .. } => unreachable!(),
-            Op::Crowd { .. } | Op::AddAnew(..) => unreachable!(),
+            Op::Readers { .. } | Op::Crowd { .. } | Op::AddAnew(..) => unreachable!(),
+        }
+    }
+
+    fn readers(&mut self, once: u8, persist: u8, body: &[Op]) {
+        for (at, fd) in FDS.into_iter().enumerate() {
+            let (once, persist) = (once >> at & 1 == 1, persist >> at & 1 == 1);
+            let (uid, spec) = self.draw(&New { from: From::Io(fd, Interest::READ), once, persist, ..timer(body) });
+            self.call(Call::Start { uid, spec, timeout: None, short: true });
+            self.call(Call::World(World::SetReady(fd, Ready::READ)));
         }
     }
 
@@ -288,7 +307,7 @@ impl Plan {
             let is_prepare = self.model.is_preparing();
             let mut any = false;
             while let Outcome::Handed(Some(handed)) = self.model.call(Call::Next) {
-                any = true;
+                any |= !self.model.is_watcher(handed.uid);
                 self.push(Call::Enter, Outcome::Handed(Some(handed)));
                 self.handle(handed)?;
                 if self.steps.len() >= self.ends_at {

@@ -241,12 +241,17 @@ impl Model {
         let ends = !mode.contains(Mode::NO_EXIT_ON_EMPTY) && self.is_empty() && !self.end_is_asked_for();
         if ends {
             self.end_turn();
+            self.preparing = false;
         }
         ends
     }
 
     pub(crate) fn end_is_asked_for(&self) -> bool {
         self.broken || self.exit
+    }
+
+    pub(crate) fn is_watcher(&self, uid: Uid) -> bool {
+        matches!(self.events[uid].spec.kind, Kind::Prepare | Kind::Check)
     }
 
     pub(crate) fn is_preparing(&self) -> bool {

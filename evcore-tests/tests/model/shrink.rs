@@ -31,9 +31,10 @@ fn remove(ops: &mut Vec<Op>, skip: &mut usize) -> bool {
     }
     *skip -= ops.len();
     ops.iter_mut().any(|op| match op {
-        Op::Create(New { body, .. }) | Op::Start { new: New { body, .. }, .. } | Op::Crowd { body, .. } => {
-            remove(body, skip)
-        }
+        Op::Create(New { body, .. })
+        | Op::Start { new: New { body, .. }, .. }
+        | Op::Crowd { body, .. }
+        | Op::Readers { body, .. } => remove(body, skip),
         _ => false,
     })
 }

@@ -13,7 +13,8 @@ use crate::storage::Storage;
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Ends the loop after this turn: what is active and fits its bounds is still handed out (`event_base_loopexit`).
     ///
-    /// Asked for outside a turn, it ends the next one before it begins.
+    /// Asked for outside a turn, it ends the next one before it begins. Whoever polls next is told, which is a nested loop
+    /// if a handler runs one.
     ///
     /// ```
     /// # use evcore::{End, EventBase, Fixed, Manual, Turn, Wait};
@@ -190,7 +191,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// In the child after a fork: gives it kernel objects of its own and registers everything there (`event_reinit`). The
-    /// parent's are not touched. Until then every use of the base in the child fails.
+    /// parent's are not touched. Until then every use of the base in the child fails that would reach the backend; what the
+    /// last wait of the parent has found is still handed out.
     ///
     /// # Errors
     ///

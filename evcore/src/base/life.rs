@@ -146,8 +146,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// Changes what an event of an fd waits for, in place. What it was queued for and does not wait for any more is
-    /// dropped. The backend is told before the next wait, if the union of the fd's interests has changed by then; from an
+    /// Changes what an event of an fd waits for, in place. What it was queued for, by hand too, and does not wait for any
+    /// more is dropped. The backend is told before the next wait, if the union of the fd's interests has changed by then; from an
     /// empty interest, at once.
     ///
     /// # Errors
@@ -189,8 +189,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
                 return Err(error);
             }
         }
+        let is_silent = self.columns.fds.interest(index).is_empty();
         let dropped = Ready::from_bits_retain(old.difference(interest | Interest::EDGE).bits());
-        self.columns.active.retract(index, dropped);
+        self.columns.active.retract(index, if is_silent { Ready::IO } else { dropped });
         Ok(())
     }
 
@@ -214,10 +215,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         let old = self.columns.fds.fd(index).ok_or(Error::Kind)?;
         self.backend.usable().map_err(Error::Backend)?;
         self.move_to(index, fd)?;
-        if !state.contains(State::PENDING) || state.contains(State::PAUSED) {
+        let is_watched = state.contains(State::PENDING) && !state.contains(State::PAUSED);
+        let outcome = if is_watched { self.register_fd(index) } else { Ok(()) };
+        let Err(error) = outcome else {
+            // What was found on the old fd says nothing of the new one.
+            self.columns.active.retract(index, Ready::IO);
             return Ok(());
-        }
-        let Err(error) = self.register_fd(index) else { return Ok(()) };
+        };
         let back = self.move_to(index, old).and_then(|()| self.register_fd(index));
         if back.is_err() {
             self.columns.expel(index);
@@ -228,7 +232,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Unbinds an event from its fd and binds it to another, registered with neither.
     fn move_to(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
         let interest = self.columns.fds.interest(index);
-        let was_registered = self.columns.events.state(index).contains(State::PENDING);
+        let state = self.columns.events.state(index);
+        let was_registered = state.contains(State::PENDING) && !state.contains(State::PAUSED);
         self.columns.fds.leave(index);
         let old = self.columns.fds.fd(index);
         // The old fd is given up first: with fixed capacity its row may be the one that is needed.
@@ -262,7 +267,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Leaves an event's fd alone for a while, as a listener does that has run out of descriptors. Its readiness costs no
-    /// wake-up until then; what it was queued for is dropped. A timeout of its own begins anew after the pause.
+    /// wake-up until then; what it was queued for is dropped. A timeout of its own begins anew after the pause. Others may
+    /// watch the fd meanwhile; if these are edge-triggered and this one is not, or the other way round, it is told ERROR when
+    /// the pause ends, and is not pending any more.
     /// [`add`](EventBase::add) ends the pause early.
     ///
     /// # Errors
@@ -368,7 +375,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Has an event handed out in the next turn, with [`Ready::AGAIN`], which does not wait then: for a handler that has
-    /// not finished, and whose rest is in a buffer that the kernel knows nothing of.
+    /// not finished, and whose rest is in a buffer that the kernel knows nothing of. An event that is queued already keeps
+    /// its place, and comes with this bit too.
     ///
     /// # Errors
     ///
@@ -422,6 +430,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Makes an event wait for nothing (`event_del`): off its fd, its timeout dropped, taken out of its queue. It is not
     /// handed out until it is added or activated again. Nothing happens to an event that is idle.
+    ///
+    /// The event keeps its fd, and the backend is told before the next wait. So close the descriptor after
+    /// [`remove`](EventBase::remove), or after the next [`poll`](EventBase::poll), but not between `del` and `poll`.
     ///
     /// # Errors
     ///

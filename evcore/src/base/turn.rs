@@ -79,8 +79,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             }
             Err(_) => {
                 self.columns.stats.refused = self.columns.stats.refused.saturating_add(1);
-                self.columns.tell_error(token);
                 self.columns.fds.refused(change, told);
+                if told.is_empty() {
+                    // Nothing is registered, so nobody waits for it.
+                    self.columns.expel_old(token, true);
+                } else {
+                    self.columns.tell_error(token, told);
+                }
             }
         }
     }

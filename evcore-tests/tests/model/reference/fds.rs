@@ -189,7 +189,11 @@ impl Model {
                 self.world.unwatch(fd);
             }
             for member in self.row(place).members.clone() {
-                self.activate(member, Ready::ERROR);
+                if told.is_empty() {
+                    self.expel(member);
+                } else if !told.contains(self.interest(member)) {
+                    self.activate(member, Ready::ERROR);
+                }
             }
             return;
         }
@@ -226,7 +230,7 @@ impl Model {
         self.leave(uid);
         self.disarm_timer(uid);
         let event = &mut self.events[uid];
-        (event.registered, event.timed, event.paused) = (false, false, false);
+        (event.registered, event.timed, event.paused, event.timed_before) = (false, false, false, false);
         self.activate(uid, Ready::ERROR);
     }
 

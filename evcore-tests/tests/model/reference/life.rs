@@ -108,7 +108,9 @@ impl Model {
                 return Err(error);
             }
         }
-        self.retract(uid, Ready::from_bits_retain((old - interest - Interest::EDGE).bits()));
+        let is_silent = super::normal(interest).is_empty();
+        let dropped = Ready::from_bits_retain((old - interest - Interest::EDGE).bits());
+        self.retract(uid, if is_silent { Ready::IO } else { dropped });
         Ok(())
     }
 
@@ -117,10 +119,12 @@ impl Model {
         self.leave(uid);
         self.unbind(uid);
         self.bind(uid, fd, interest);
-        if !self.events[uid].registered || self.events[uid].paused {
+        let is_watched = self.events[uid].registered && !self.events[uid].paused;
+        let outcome = if is_watched { self.watch_fd(uid) } else { Ok(()) };
+        let Err(error) = outcome else {
+            self.retract(uid, Ready::IO);
             return Ok(());
-        }
-        let Err(error) = self.watch_fd(uid) else { return Ok(()) };
+        };
         self.unbind(uid);
         self.bind(uid, old, interest);
         if self.watch_fd(uid).is_err() {

@@ -80,9 +80,11 @@ impl Model {
     pub(super) fn poll(&mut self, wait: Wait) -> Result<Turn, ManualError> {
         self.end_turn();
         if let Some(end) = self.take_end() {
+            self.preparing = false;
             return Ok(Turn::Ended(end));
         }
         if wait == Wait::Forever && self.is_empty() {
+            self.preparing = false;
             return Ok(Turn::Ended(End::Empty));
         }
         self.turn.number += 1;
