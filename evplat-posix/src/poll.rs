@@ -148,7 +148,12 @@ impl<S: Slots> EventOp for Poll<S> {
 
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
         self.usable()?;
-        self.table.add(fd, token, Self::events(interest)?, infos)
+        let added = Self::events(interest).and_then(|events| self.table.add(fd, token, events, infos));
+        if added.is_err() {
+            // An earlier registration of this number is void, too.
+            self.table.del(fd, token, infos);
+        }
+        added
     }
 
     fn modify(

@@ -178,10 +178,13 @@ impl<S: Slots> EventOp for Select<S> {
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
         self.usable()?;
         check(fd.as_raw_fd())?;
-        let events = Self::events(interest)?;
-        self.table.add(fd, token, events, infos)?;
-        self.set(fd.as_raw_fd(), events);
-        Ok(())
+        let added = Self::events(interest).and_then(|events| self.table.add(fd, token, events, infos).map(|()| events));
+        if added.is_err() {
+            // An earlier registration of this number is void, too.
+            self.table.del(fd, token, infos);
+        }
+        self.set(fd.as_raw_fd(), *added.as_ref().unwrap_or(&0));
+        added.map(drop)
     }
 
     fn modify(

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use evcore::{EventBase, EventOp, Fd, Growable, Interest, Limits, Ready, Wait, Wake};
-use evplat_posix::{Error, Poll, Select};
+use evcore::{EventBase, EventOp, Fd, Fixed, Growable, Interest, Limits, Ready, Wait, Wake};
+use evplat_posix::{Clock, Error, Poll, Select};
 
 /// Makes each case a test of each backend.
 macro_rules! on_each_backend {
@@ -27,6 +27,35 @@ macro_rules! on_each_backend {
             }
         }
     )* };
+}
+
+/// An event that was deleted, and whose descriptor was closed, leaves an entry until the next wait. A registration of the same
+/// number that is refused in between voids it.
+fn refused_registrations_leave_nothing_behind<B: EventOp<Fd = Fd, Error = Error>>(backend: B) {
+    let mut base: EventBase<B, Fixed<4>, ()> = EventBase::new(backend);
+    for _ in 0..6 {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let fd = Fd::of(&near);
+        let old = base.insert(fd, Interest::READ, ()).unwrap();
+        base.del(old).unwrap();
+        drop(near);
+        assert!(matches!(base.insert(fd, Interest::READ, ()).unwrap_err().error, evcore::Error::Backend(_)));
+        base.remove(old);
+    }
+}
+
+#[test]
+fn refused_registrations_leave_nothing_behind_in_poll() {
+    alone(|| {
+        refused_registrations_leave_nothing_behind(Poll::<Fixed<4>>::with_clock(Clock::Monotonic).unwrap());
+    });
+}
+
+#[test]
+fn refused_registrations_leave_nothing_behind_in_select() {
+    alone(|| {
+        refused_registrations_leave_nothing_behind(Select::<Fixed<4>>::with_clock(Clock::Monotonic).unwrap());
+    });
 }
 
 on_each_backend! {
