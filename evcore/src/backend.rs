@@ -171,8 +171,9 @@ pub trait Sink<Fd> {
 ///
 /// 1. [`add`](EventOp::add) MUST take effect at once: what is ready at the next `dispatch` is reported. After an error
 ///    nothing is registered and nothing is left behind.
-/// 2. Between two calls of `dispatch` the core calls [`modify`](EventOp::modify) or [`del`](EventOp::del) at most once for
-///    each registered fd, and not at all where its changes cancel out.
+/// 2. Just before `dispatch` the core calls [`modify`](EventOp::modify) or [`del`](EventOp::del) once for each registered fd
+///    whose interest has changed since the last time, and not at all where changes cancel out. (A second `modify` follows one
+///    that answered [`Modified::Replaced`].) `add`, and `del` for an fd's last event, come at any time.
 /// 3. After `del` nothing of that registration MUST be reported as another's: reports carry the [`Token`] of the
 ///    registration they belong to.
 /// 4. `dispatch` MUST return when something is ready, when the clock has reached the point given, when a waker of this

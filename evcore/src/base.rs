@@ -1,14 +1,18 @@
 //! The event base: the life of its events, and the loop.
 
+use core::cell::Cell;
+use core::marker::PhantomData;
 use core::time::Duration;
 
 use bitflags::bitflags;
+use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 use crate::backend::{EventOp, Wake};
 use crate::columns::{Columns, Rare};
 use crate::event::{EventId, Ready};
 use crate::events::State;
-use crate::storage::Storage;
+use crate::manual::Manual;
+use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Wait};
 
 mod control;
@@ -63,7 +67,12 @@ pub struct EventBase<B: EventOp, S: Storage, T> {
     turn_until: Instant,
     slack: Duration,
     is_running: bool,
+    /// One thread's at a time: only wakers are shared.
+    not_sync: PhantomData<Cell<()>>,
 }
+
+assert_impl_all!(EventBase<Manual, Fixed<1>, ()>: Send);
+assert_not_impl_any!(EventBase<Manual, Fixed<1>, ()>: Sync);
 
 /// The turn's clock: what the backend's clock said when it was last read, never less than before.
 struct Clock {
@@ -171,6 +180,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             turn_until: Instant::ZERO,
             slack: Duration::ZERO,
             is_running: false,
+            not_sync: PhantomData,
         }
     }
 

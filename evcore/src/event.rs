@@ -308,3 +308,6 @@ impl<Fd> Event<Fd> {
         self
     }
 }
+
+// An id is as small with `Option` as without.
+static_assertions::assert_eq_size!(EventId, Option<EventId>, u64);

@@ -52,13 +52,15 @@ pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Pr
 pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, other) = (world.source(), world.source());
-    world.watch(&source, Interest::READ, 1);
+    let watched = world.watch(&source, Interest::READ, 1);
     let waker = world.waker();
     let other_fd = world.fd(&other);
     let World { base, fixture } = &mut world;
     let child = fixture.fork(&mut |fixture| {
         assert!(base.poll(Wait::Poll).is_err(), "the child used its parent's");
         assert!(base.insert(other_fd, Interest::READ, 2).is_err());
+        assert!(base.insert_timer(Duration::ZERO, 3).is_err(), "a change that is made later was taken");
+        assert!(base.modify(watched, Interest::READ | Interest::WRITE).is_err(), "a change that is merged was taken");
         assert!(base.reinit().is_ok());
         fixture.feed(base.backend_mut(), &mut source);
         let end = base.update_now().saturating_add(crate::PATIENCE);
