@@ -63,3 +63,8 @@ pub use proof::print;
 #[cfg(all(feature = "std", unix))]
 pub use unix::{Fork, MakePipe, Powers, Raiser, Unix, UnixSource};
 pub use world::{PATIENCE, Seen, World};
+
+/// The README's program, so that it compiles and runs.
+#[cfg(all(doctest, target_os = "linux", feature = "std"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,104 @@
+//! What went wrong once, on `Manual`, each test named for it.
+
+use core::time::Duration;
+
+use evcore::{End, Event, EventBase, Fixed, Interest, Manual, Mode, Ready, Turn, Wait, WakeFlag};
+
+type Base = EventBase<Manual, Fixed<8>, &'static str>;
+
+fn base() -> Base {
+    EventBase::new(Manual::new())
+}
+
+fn turn(base: &mut Base) -> Vec<(&'static str, Ready)> {
+    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    let mut handed_out = Vec::new();
+    while let Some(fired) = base.next_active() {
+        handed_out.push((*fired.data, fired.ready));
+    }
+    handed_out
+}
+
+#[test]
+fn a_turn_of_watchers_alone_ended_a_run_that_waits_for_events() {
+    static FLAG: WakeFlag = WakeFlag::new();
+    let mut base: Base = EventBase::new(Manual::new().with_flag(&FLAG));
+    base.start(Event::check(), None, "check").unwrap();
+    base.insert_timer(Duration::from_millis(60), "timer").unwrap();
+    FLAG.wake();
+    let mut order = Vec::new();
+    let end = base.run(Mode::ONCE, |base, event| order.extend(base.get(event.id).copied()));
+    assert_eq!(end, Ok(End::Once));
+    assert_eq!(order, ["check", "check", "timer"]);
+    assert_eq!(base.run(Mode::NONBLOCK | Mode::NO_EXIT_ON_EMPTY, |_, _| {}), Ok(End::NotReady));
+}
+
+#[test]
+fn an_end_in_a_prepare_turn_ate_the_next_one() {
+    let mut base = base();
+    base.start(Event::prepare(), None, "prepare").unwrap();
+    base.insert_interval(Duration::from_secs(1), "tick").unwrap();
+    assert_eq!(turn(&mut base), [("prepare", Ready::empty())]);
+    base.loop_exit();
+    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Ended(End::Exit)));
+    assert_eq!(turn(&mut base), [("prepare", Ready::empty())]);
+}
+
+#[test]
+fn what_was_found_on_the_old_fd_was_handed_out_for_the_new_one() {
+    let mut base = base();
+    base.insert(3, Interest::READ, "first").unwrap();
+    let moved = base.insert(4, Interest::READ, "moved").unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    base.backend_mut().set_ready(4, Ready::READ);
+    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("first"));
+    base.replace_fd(moved, 5).unwrap();
+    assert!(base.next_active().is_none());
+}
+
+#[test]
+fn an_event_that_waits_for_nothing_any_more_heard_of_a_hang_up() {
+    let mut base = base();
+    base.insert(3, Interest::READ, "first").unwrap();
+    let silent = base.insert(4, Interest::READ, "silent").unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    base.backend_mut().set_ready(4, Ready::HANGUP);
+    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("first"));
+    base.modify(silent, Interest::empty()).unwrap();
+    assert!(base.next_active().is_none());
+}
+
+#[test]
+fn an_event_whose_registration_is_refused_waited_for_ever() {
+    let mut base = base();
+    let event = base.insert(3, Interest::READ, "refused").unwrap();
+    base.backend_mut().refuse(1);
+    base.reinit().unwrap();
+    assert!(!base.pending(event).unwrap().registered);
+    assert_eq!(turn(&mut base), [("refused", Ready::ERROR)]);
+    base.add(event, None).unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    assert_eq!(turn(&mut base), [("refused", Ready::READ)]);
+}
+
+#[test]
+fn a_refused_addition_was_told_to_those_whose_registration_stands() {
+    let mut base = base();
+    base.insert(3, Interest::READ, "reader").unwrap();
+    base.insert(3, Interest::WRITE, "writer").unwrap();
+    base.backend_mut().refuse(1);
+    assert_eq!(turn(&mut base), [("writer", Ready::ERROR)]);
+}
+
+#[test]
+fn a_pause_ended_when_the_event_could_not_be_moved() {
+    let mut base: EventBase<Manual<1>, Fixed<2>, &str> = EventBase::new(Manual::with_room());
+    let event = base.insert(3, Interest::READ, "paused").unwrap();
+    base.pause_for(event, Duration::from_secs(1)).unwrap();
+    base.replace_fd(event, 4).unwrap();
+    assert!(base.backend().watched(4).is_none());
+    assert_eq!(base.poll(Wait::Until(evcore::Instant::from_nanos(1_000_000_000))), Ok(Turn::Running));
+    assert_eq!(base.backend().watched(4), Some(Interest::READ));
+}
