@@ -82,10 +82,11 @@ pub(crate) enum Op {
         persist: u8,
         body: Vec<Op>,
     },
-    /// Many timers at once, three of four at the most urgent level, each with the same body.
+    /// Many timers at once, three of four at the most urgent level, each with the same body; and a bound on hand-outs.
     Crowd {
         count: u8,
         delay: u64,
+        hand_outs: u32,
         body: Vec<Op>,
     },
     Add(Who, Option<u64>),
@@ -206,7 +207,7 @@ fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
     prop_oneof![
         6 => new.clone().prop_map(Op::Create),
         2 => (any::<u8>(), any::<u8>(), body.clone()).prop_map(|(once, persist, body)| Op::Readers { once, persist, body }),
-        1 => (2u8..14, delay(), body).prop_map(|(count, delay, body)| Op::Crowd { count, delay, body }),
+        1 => (2u8..14, delay(), 0u32..13, body).prop_map(|(count, delay, hand_outs, body)| Op::Crowd { count, delay, hand_outs, body }),
         16 => (new, timeout(), any::<bool>()).prop_map(|(new, timeout, short)| Op::Start { new, timeout, short }),
         24 => of_an_event(),
         20 => of_the_loop(),

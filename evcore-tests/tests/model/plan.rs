@@ -1,6 +1,8 @@
 //! Carries a program out on the reference, and so finds out what must come of it.
 
-use evcore::{End, Instant, Interest, Missed, Mode, Ready, Wait};
+use std::num::NonZeroU32;
+
+use evcore::{End, Instant, Interest, Limits, Missed, Mode, Ready, Wait};
 
 use crate::call::{Call, FDS, Handed, Kind, Outcome, Spec, Step, Target, Uid, World};
 use crate::op::{self, From, New, Op, Program, When, Who};
@@ -104,7 +106,9 @@ impl Plan {
                 self.call(Call::Start { uid, spec, timeout: *timeout, short: *short });
             }
             Op::Readers { once, persist, body } => self.readers(*once, *persist, body),
-            Op::Crowd { count, delay, body } => {
+            Op::Crowd { count, delay, hand_outs, body } => {
+                let hand_outs = NonZeroU32::new(*hand_outs);
+                self.call(Call::SetLimits(Limits { hand_outs, ..Limits::DEFAULT }));
                 for at in 0..*count {
                     let (uid, spec) = self.draw(&New { priority: Some(u8::from(at % 4 == 3)), ..timer(body) });
                     self.call(Call::Start { uid, spec, timeout: Some(*delay), short: false });
