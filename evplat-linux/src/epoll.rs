@@ -201,7 +201,10 @@ impl Epoll {
         match found {
             // What interrupted the wait, a signal, may be one that is watched; if not, there is just nothing.
             Err(error) if is(&error, libc::EINTR) => Ok(()),
-            other => other.map_err(Error::during("epoll_wait")),
+            other => other.map_err(|error| {
+                self.bell.interrupts.put_back();
+                Error::during("epoll_wait")(error)
+            }),
         }
     }
 

@@ -34,9 +34,14 @@ pub(crate) fn eventfd() -> io::Result<OwnedFd> {
 /// Puts `new` in place of the descriptor `old`, under the number of `old`. What `old` stood for is untouched where another
 /// process holds it too.
 pub(crate) fn replace(new: &OwnedFd, old: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: takes no pointer. Both numbers are open, and the owner of `old` goes on owning its number.
-    let answer = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
-    done(answer)
+    loop {
+        // SAFETY: takes no pointer. Both numbers are open, and the owner of `old` goes on owning its number.
+        let answer = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
+        match done(answer) {
+            Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Registers `fd`.

@@ -76,6 +76,13 @@ impl Interrupts {
         self.wake.as_ref().is_some_and(|wake| wake.awake())
     }
 
+    /// The wait has failed: what came before it, and was taken by [`awake`](Interrupts::awake), counts for the next one.
+    pub fn put_back(&self) {
+        if let Some(wake) = &self.wake {
+            wake.wake();
+        }
+    }
+
     /// Quiets the doorbell, for a backend that waits for it by level and would be woken by it again.
     ///
     /// # Errors
@@ -148,6 +155,18 @@ impl SignalOp for Interrupts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failed_wait_swallows_no_wake() {
+        let mut interrupts = Interrupts::new(Doorbell::pipe);
+        interrupts.waker().unwrap().wake();
+        assert_eq!(interrupts.prepare(Wait::Forever), Wait::Poll);
+        assert!(interrupts.awake());
+        interrupts.put_back();
+        assert_eq!(interrupts.prepare(Wait::Forever), Wait::Poll);
+        assert!(interrupts.awake());
+        assert_eq!(interrupts.prepare(Wait::Forever), Wait::Forever);
+    }
 
     #[test]
     fn a_refused_signal_leaves_no_doorbell() {

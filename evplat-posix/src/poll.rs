@@ -179,7 +179,10 @@ impl<S: Slots> EventOp for Poll<S> {
         let entries = self.table.entries(doorbell);
         let found = self.clock.wait(wait, |time| sys::poll(entries, time));
         let woken = self.interrupts.awake() && wait != Wait::Poll;
-        let found = found.map_err(Error::during("poll"))?;
+        let found = found.map_err(|error| {
+            self.interrupts.put_back();
+            Error::during("poll")(error)
+        })?;
         // A signal that interrupted the wait has rung, and the wait does not tell.
         let rings = self.table.doorbell() != 0;
         let outcome = if rings || woken { self.interrupts.answer() } else { Ok(()) };

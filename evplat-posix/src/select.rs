@@ -238,7 +238,10 @@ impl<S: Slots> EventOp for Select<S> {
             }
             // With none of the registered ones closed, it is the doorbell that someone has closed.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) && self.expel_closed(sink) => {}
-            Err(error) => return Err(Error::during("select")(error)),
+            Err(error) => {
+                self.interrupts.put_back();
+                return Err(Error::during("select")(error));
+            }
         }
         self.interrupts.report(sink);
         outcome

@@ -330,7 +330,8 @@ fn every_signal() -> libc::sigset_t {
 
 /// Every signal blocked in this thread, until it is dropped in the same thread.
 pub(crate) struct SignalsBlocked {
-    before: libc::sigset_t,
+    /// The mask to go back to; none when the system refused to change it.
+    before: Option<libc::sigset_t>,
     /// A mask is a thread's own, so this is no other thread's to drop.
     _thread: core::marker::PhantomData<*const ()>,
 }
@@ -338,16 +339,22 @@ pub(crate) struct SignalsBlocked {
 impl SignalsBlocked {
     pub(crate) fn new() -> Self {
         let mut before = every_signal();
-        // SAFETY: both pointers are to one set each. The call can only fail for another first argument.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &every_signal(), &mut before) };
-        Self { before, _thread: core::marker::PhantomData }
+        // SAFETY: both pointers are to one set each. On a plain kernel the call fails for another first argument only, in a
+        // sandbox it may be refused.
+        let failed = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &every_signal(), &mut before) };
+        Self { before: Some(before).filter(|_| failed == 0), _thread: core::marker::PhantomData }
     }
 }
 
 impl Drop for SignalsBlocked {
     fn drop(&mut self) {
+        let Some(before) = &self.before else { return };
         // SAFETY: the first pointer is to a set that the system filled in, the second may be null.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, ptr::null_mut()) };
+        let restore = || unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
+        // Once more, as a thread with all its signals blocked is of little use.
+        if restore() != 0 {
+            restore();
+        }
     }
 }
 

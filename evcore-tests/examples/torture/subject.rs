@@ -1,0 +1,44 @@
+//! What is tortured.
+
+use std::os::fd::AsFd;
+
+use evcore::{Either, EventBase, Growable, Wake};
+use evplat_linux::Epoll;
+use evplat_posix::{Error, Poll, Preferences, Select, Waker};
+
+use crate::sys;
+
+/// A backend whose faults are to be met.
+pub(crate) trait Subject: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker> {
+    /// Makes the descriptor for another loop, where there is such a thing; whether it is readable.
+    fn is_nest_readable(&mut self) -> Option<Result<bool, Error>> {
+        None
+    }
+}
+
+pub(crate) type Base<B> = EventBase<B, Growable, u32>;
+
+impl Subject for Epoll {
+    fn is_nest_readable(&mut self) -> Option<Result<bool, Error>> {
+        Some(self.nest().map(|nest| sys::is_readable(&nest.as_fd())))
+    }
+}
+
+impl Subject for Poll {}
+impl Subject for Select {}
+
+impl<A: Subject, B: Subject<FdInfo: Default>> Subject for Either<A, B> {
+    fn is_nest_readable(&mut self) -> Option<Result<bool, Error>> {
+        match self {
+            Self::Left(backend) => backend.is_nest_readable(),
+            Self::Right(backend) => backend.is_nest_readable(),
+        }
+    }
+}
+
+/// The first that will do, as a program chooses it when it runs.
+pub(crate) fn choose() -> Result<Either<Either<Epoll, Poll>, Select>, Error> {
+    let wanted = Preferences::new().ignore_environment();
+    let choice = wanted.pick("epoll", Epoll::new).or("poll", Poll::new).or("select", Select::new);
+    choice.backend().map_err(|_| Error::Unsupported)
+}
