@@ -350,11 +350,11 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         None
     }
 
-    /// The backend has been told of a change: `interest` is what it watches for now.
-    pub(crate) fn told(&mut self, change: &Change<F>, interest: Interest) {
+    /// The backend has been told of a change, and watches for what is wanted now.
+    pub(crate) fn told(&mut self, change: &Change<F>) {
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
-        row.told = interest;
-        if interest.is_empty() {
+        row.told = change.want;
+        if change.want.is_empty() {
             row.token = row.token.next();
         }
         let mut next = if change.verify { row.head } else { Index::NIL };
@@ -374,13 +374,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             row.verify = true;
         }
         self.list_if_changed(at);
-    }
-
-    /// Puts a change that the backend refused aside, until something else changes.
-    pub(crate) fn refused(&mut self, change: &Change<F>, interest: Interest) {
-        if let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) {
-            row.told = interest;
-        }
     }
 
     /// The events pending on a registration, from the first.

@@ -71,15 +71,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             self.backend.modify(fd, token, told, want, fds)
         };
         match outcome {
-            Ok(Modified::Kept) => fds.told(change, want),
+            Ok(Modified::Kept) => fds.told(change),
             Ok(Modified::Replaced) => {
                 self.columns.expel_old(token, false);
-                self.columns.fds.told(change, want);
+                self.columns.fds.told(change);
                 self.columns.fds.renew(token);
             }
+            // What it was told before stands, and it is asked again when something else changes.
             Err(_) => {
                 self.columns.stats.refused = self.columns.stats.refused.saturating_add(1);
-                self.columns.fds.refused(change, told);
                 if told.is_empty() {
                     // Nothing is registered, so nobody waits for it.
                     self.columns.expel_old(token, true);
