@@ -245,21 +245,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // Small where it is taken straight, and out of line elsewhere; as a call it would cost half as much again.
     #[inline(always)]
     pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
-        let Some((index, ready)) = self.take_direct() else { return self.next_queued() };
-        let special = self.columns.events.state(index) & State::SPECIAL;
-        if special.is_empty() {
-            return self.lend(index, ready, 1);
+        let (index, ready) = self.take_direct();
+        if let Some(state) = self.columns.events.get_state(index) {
+            if !state.intersects(State::SPECIAL.difference(State::TIMED)) {
+                return self.lend_direct(index, ready, state.contains(State::TIMED));
+            }
         }
-        if special == State::TIMED && self.clock.is_current {
-            // An idle timeout starts anew: a store, as a rule.
-            self.columns.timers.restart(index, self.clock.now);
-            return self.lend(index, ready, 1);
-        }
-        self.prepare_and_lend(index, ready)
-    }
-
-    #[inline]
-    fn lend(&mut self, index: S::Index, ready: Ready, count: u32) -> Option<Fired<'_, T>> {
+        // What goes in and comes back fits registers: with an event in it, both ways would build it in memory.
+        let (index, ready, count) = self.take_prepared(index, ready)?;
         self.columns.running = index;
         let (id, data) = self.columns.events.hand_out(index, self.columns.quota.number)?;
         Some(Fired { id, ready, count, data })

@@ -145,9 +145,15 @@ impl<T, S: Storage> Events<T, S> {
         EventId { slot: u32::try_from(index.get()).unwrap_or(u32::MAX), generation }
     }
 
+    /// `None` where there is no such slot.
+    #[inline]
+    pub(crate) fn get_state(&self, index: S::Index) -> Option<State> {
+        self.slots.at(index).map(|slot| slot.state)
+    }
+
     #[inline]
     pub(crate) fn state(&self, index: S::Index) -> State {
-        self.slots.at(index).map_or(State::empty(), |slot| slot.state)
+        self.get_state(index).unwrap_or(State::empty())
     }
 
     pub(crate) fn set_state(&mut self, index: S::Index, state: State) {

@@ -116,17 +116,22 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Starts the event's timer again, with its own interval from `now`: what each activity of a connection does.
+    /// Starts an armed timer again, with its own interval from `now`: what each activity of a connection does.
     #[inline]
     pub(crate) fn restart(&mut self, index: S::Index, now: Instant) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let deadline = now.as_nanos().saturating_add(timer.interval);
-        if deadline < timer.deadline || timer.at.is_nil() {
+        if deadline < timer.deadline {
             return self.arm(index, Instant::from_nanos(deadline));
         }
         timer.deadline = deadline;
         timer.seq = self.seq;
         self.seq = self.seq.wrapping_add(1);
+    }
+
+    /// Arms the event's timer, armed or not, with its own interval from `now`.
+    pub(crate) fn arm_after(&mut self, index: S::Index, now: Instant) {
+        self.arm(index, Instant::from_nanos(now.as_nanos().saturating_add(self.interval(index))));
     }
 
     /// Brings the event's entry to where its deadline belongs: earlier than it was, or not in the heap yet.

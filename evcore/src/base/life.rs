@@ -317,7 +317,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if state.contains(State::TIMED_BEFORE) {
             resumed |= State::TIMED;
             let now = self.now();
-            self.columns.timers.restart(index, now);
+            self.columns.timers.arm_after(index, now);
         }
         self.columns.set_state(index, resumed);
     }

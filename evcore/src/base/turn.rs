@@ -179,20 +179,24 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // The hand-out.
 
-    /// The next event to hand out, straight from the backend's buffer: nothing is queued, and there is one priority.
+    /// The next event to hand out, straight from the backend's buffer: nothing is queued, and there is one priority. NIL
+    /// when the queues have to be looked at.
     #[inline]
-    pub(super) fn take_direct(&mut self) -> Option<(S::Index, Ready)> {
+    pub(super) fn take_direct(&mut self) -> (S::Index, Ready) {
+        let nothing = (Index::NIL, Ready::empty());
         let (left, is_over) = self.columns.quota.direct.overflowing_sub(1);
         self.columns.quota.direct = left;
         if is_over {
-            return None;
+            return nothing;
         }
-        let (token, ready) = self.backend.take_ready()?;
-        let usual = self.columns.fds.usual(token, ready);
-        if usual.is_none() {
-            self.queue_unusual(token, ready);
+        let Some((token, ready)) = self.backend.take_ready() else { return nothing };
+        match self.columns.fds.usual(token, ready) {
+            Some(index) => (index, ready),
+            None => {
+                self.queue_unusual(token, ready);
+                nothing
+            }
         }
-        usual.map(|index| (index, ready))
     }
 
     /// Queues a report that is not for one event alone, or not only what it waits for.
@@ -221,25 +225,37 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.columns.note_active(handed_out);
     }
 
-    /// The next event to hand out, off its queue. Nothing comes straight from the backend's buffer any more.
+    /// Hands out an event that needs nothing, or whose idle timeout starts anew: a store, as a rule.
+    #[inline]
+    pub(super) fn lend_direct(&mut self, index: S::Index, ready: Ready, is_timed: bool) -> Option<Fired<'_, T>> {
+        self.columns.running = index;
+        let (id, data) = self.columns.events.hand_out(index, self.columns.quota.number)?;
+        if is_timed {
+            // The clock was read after the wait, because a timer was armed then: this one, for nothing has been added since.
+            self.columns.timers.restart(index, self.clock.now);
+        }
+        Some(Fired { id, ready, count: 1, data })
+    }
+
+    /// The next event to hand out, brought to the state that its handler shall find it in: `index`, or when that is NIL
+    /// the first of the queues. Nothing comes straight from the backend's buffer any more then.
     #[inline(never)]
-    pub(super) fn next_queued(&mut self) -> Option<Fired<'_, T>> {
-        // `take_direct` has counted one hand-out too many.
-        self.columns.quota.direct = self.columns.quota.direct.wrapping_add(1);
-        self.settle();
-        let taken = if self.columns.rare.is_empty() { self.columns.take_next() } else { self.take_rare() };
-        let Some((index, ready)) = taken else {
+    pub(super) fn take_prepared(&mut self, index: S::Index, ready: Ready) -> Option<(S::Index, Ready, u32)> {
+        let direct = Some((index, ready)).filter(|_| !index.is_nil());
+        let Some((index, ready)) = direct.or_else(|| self.take_queued()) else {
             self.columns.running = Index::NIL;
             return None;
         };
-        self.prepare_and_lend(index, ready)
+        let is_special = self.columns.events.state(index).intersects(State::SPECIAL);
+        let count = if is_special { self.prepare(index, ready) } else { 1 };
+        Some((index, ready, count))
     }
 
-    #[inline(never)]
-    pub(super) fn prepare_and_lend(&mut self, index: S::Index, ready: Ready) -> Option<Fired<'_, T>> {
-        let state = self.columns.events.state(index);
-        let count = if state.intersects(State::SPECIAL) { self.prepare(index, ready) } else { 1 };
-        self.lend(index, ready, count)
+    fn take_queued(&mut self) -> Option<(S::Index, Ready)> {
+        // `take_direct` has counted one hand-out too many.
+        self.columns.quota.direct = self.columns.quota.direct.wrapping_add(1);
+        self.settle();
+        if self.columns.rare.is_empty() { self.columns.take_next() } else { self.take_rare() }
     }
 
     /// The next event to hand out, when there is something rare to look at first.
@@ -298,7 +314,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         let (due, interval) = (self.columns.timers.deadline(index), self.columns.timers.interval(index));
         let next = due.as_nanos().saturating_add(interval);
         if missed == Missed::Delay || interval == 0 {
-            self.columns.timers.restart(index, now);
+            self.columns.timers.arm_after(index, now);
             return 1;
         }
         if missed == Missed::Burst || next > now.as_nanos() {
