@@ -46,18 +46,8 @@ impl Token {
     /// counted as stale.
     pub const NONE: Self = Self(u64::MAX);
 
-    /// The first token of a row.
-    pub(crate) const fn first(row: u32) -> Self {
-        Self::from_halves(1, row)
-    }
-
-    /// The token of the row's next registration.
-    pub(crate) const fn next(self) -> Self {
-        Self::from_halves(self.generation().wrapping_add(1), self.row())
-    }
-
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
-    const fn from_halves(generation: u32, row: u32) -> Self {
+    pub(crate) const fn new(row: u32, generation: u32) -> Self {
         Self((generation as u64) << 32 | row as u64)
     }
 
@@ -67,6 +57,7 @@ impl Token {
         self.0 as u32
     }
 
+    #[inline]
     #[expect(clippy::as_conversions, reason = "the upper half of the word")]
     pub(crate) const fn generation(self) -> u32 {
         (self.0 >> 32) as u32

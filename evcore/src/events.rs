@@ -58,19 +58,29 @@ impl State {
 /// Generational slots: a freed one is taken again at once, under another generation. A slot whose generations are used up
 /// is never taken again.
 pub(crate) struct Events<T, S: Storage> {
-    slots: S::Table<Slot<T, S::Index>>,
+    slots: S::Table<Slot<T>>,
     free: Option<S::Index>,
     len: u32,
 }
 
-struct Slot<T, I> {
+struct Slot<T> {
     generation: NonZeroU32,
-    next_free: I,
     state: State,
-    /// The turn in which it was last handed out.
+    /// The turn in which it was last handed out; in a slot that is free, the next free one.
     turn: u32,
     /// `None` in a slot that is free.
     data: Option<T>,
+}
+
+impl<T> Slot<T> {
+    #[expect(clippy::as_conversions, reason = "it was an index")]
+    fn next_free<I: Index>(&self) -> Option<I> {
+        Some(I::new(self.turn as usize)).filter(|next| !next.is_nil())
+    }
+
+    fn set_next_free<I: Index>(&mut self, next: Option<I>) {
+        self.turn = next.and_then(|next| u32::try_from(next.get()).ok()).unwrap_or(u32::MAX);
+    }
 }
 
 impl<T, S: Storage> Events<T, S> {
@@ -98,16 +108,16 @@ impl<T, S: Storage> Events<T, S> {
 
     /// Takes a slot, for which room has been reserved.
     pub(crate) fn create(&mut self, state: State, turn: u32, data: T) -> (S::Index, EventId) {
-        let (none, turn) = (Index::NIL, turn.wrapping_sub(1));
+        let turn = turn.wrapping_sub(1);
         let index = self.free.unwrap_or(Index::new(self.slots.len()));
         let mut generation = NonZeroU32::MIN;
         match self.slots.at_mut(index) {
             Some(slot) => {
-                self.free = Some(slot.next_free).filter(|next| !next.is_nil());
+                self.free = slot.next_free();
                 generation = slot.generation;
-                *slot = Slot { generation, next_free: none, state, turn, data: Some(data) };
+                *slot = Slot { generation, state, turn, data: Some(data) };
             }
-            None => self.slots.push(Slot { generation, next_free: none, state, turn, data: Some(data) }),
+            None => self.slots.push(Slot { generation, state, turn, data: Some(data) }),
         }
         self.len = self.len.saturating_add(1);
         (index, Self::id_of(index, generation))
@@ -121,7 +131,7 @@ impl<T, S: Storage> Events<T, S> {
         self.len = self.len.saturating_sub(1);
         if let Some(generation) = slot.generation.checked_add(1) {
             slot.generation = generation;
-            slot.next_free = self.free.unwrap_or(Index::NIL);
+            slot.set_next_free(self.free);
             self.free = Some(index);
         }
         Some(data)

@@ -8,7 +8,7 @@ use crate::storage::{FdIndex, Full, Index, Storage, Table};
 ///
 /// ```text
 ///   index    fd number ─▶ row                              only looked at when an event is created
-///   rows     [ fd, token, head, tail, counts, want, told ]      one for each fd
+///   rows     [ fd, generation, head, tail, counts, want, told ]      one for each fd
 ///   watches  [ row, next, prev, mask ]                     one for each event, threaded into lists
 /// ```
 ///
@@ -26,8 +26,8 @@ pub(crate) struct Fds<F, D, S: Storage> {
 struct Row<F, D, I> {
     /// `None` in a row that is free.
     fd: Option<F>,
-    /// Names this registration; the next one has another.
-    token: Token,
+    /// Of this registration; the next one has another. With the row's place it is the token.
+    generation: u32,
     head: I,
     tail: I,
     /// How many pending events wait for each of READ, PRIORITY, WRITE and CLOSED.
@@ -44,6 +44,12 @@ struct Row<F, D, I> {
     /// The backend is to be asked whether the registration still stands.
     verify: bool,
     info: D,
+}
+
+impl<F, D, I: Index> Row<F, D, I> {
+    fn token(&self, at: I) -> Token {
+        Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
+    }
 }
 
 struct Watch<I> {
@@ -148,7 +154,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let none = Index::NIL;
         let mut row = Row {
             fd: Some(fd),
-            token: Token::first(u32::try_from(at.get()).unwrap_or(u32::MAX)),
+            generation: 1,
             head: none,
             tail: none,
             counts: [0; 4],
@@ -164,7 +170,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         match self.rows.at_mut(at) {
             Some(place) => {
                 self.free = Some(place.next).filter(|next| !next.is_nil());
-                row.token = place.token;
+                row.generation = place.generation;
                 *place = row;
             }
             None => self.rows.push(row),
@@ -189,7 +195,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let mut ended = None;
         if row.created == 0 {
             if !row.told.is_empty() {
-                ended = Some(Change { fd, token: row.token, told: row.told, want: row.want, verify: false });
+                ended = Some(Change { fd, token: row.token(at), told: row.told, want: row.want, verify: false });
             }
             self.index.set(fd.number(), Index::NIL);
         }
@@ -204,7 +210,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             return;
         }
         row.fd = None;
-        row.token = row.token.next();
+        row.generation = row.generation.wrapping_add(1);
         (row.want, row.told, row.verify) = (Interest::empty(), Interest::empty(), false);
         row.info = D::default();
         self.unlist(at);
@@ -227,9 +233,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
         if row.want.is_empty() && (fresh || row.told.is_empty()) {
             // A registration of its own: reports of any earlier one on this fd are stale from here on.
-            row.token = row.token.next();
+            row.generation = row.generation.wrapping_add(1);
             row.told = Interest::empty();
-            return Some(Joining::Register(row.fd?, row.token, interest));
+            return Some(Joining::Register(row.fd?, row.token(at), interest));
         }
         Some(Joining::Merge)
     }
@@ -344,7 +350,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let verify = core::mem::take(&mut row.verify);
             let differs = row.told != row.want;
             if let (Some(fd), true) = (row.fd, differs || (verify && !row.want.is_empty())) {
-                return Some(Change { fd, token: row.token, told: row.told, want: row.want, verify });
+                return Some(Change { fd, token: row.token(at), told: row.told, want: row.want, verify });
             }
         }
         None
@@ -355,7 +361,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
         row.told = change.want;
         if change.want.is_empty() {
-            row.token = row.token.next();
+            row.generation = row.generation.wrapping_add(1);
         }
         let mut next = if change.verify { row.head } else { Index::NIL };
         while let Some(watch) = self.watches.at_mut(next) {
@@ -370,7 +376,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(crate) fn renew(&mut self, token: Token) {
         let at = S::Index::new(Self::place(token));
         if let Some(row) = self.rows.at_mut(at) {
-            row.token = row.token.next();
+            row.generation = row.generation.wrapping_add(1);
             row.verify = true;
         }
         self.list_if_changed(at);
@@ -426,8 +432,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// The token of an fd's registration, if it is registered or is going to be.
     pub(crate) fn registration_of(&self, fd: F) -> Option<Token> {
-        let row = self.rows.at(self.find(fd)?)?;
-        (!row.told.is_empty() || !row.want.is_empty()).then_some(row.token)
+        let at = self.find(fd)?;
+        let row = self.rows.at(at)?;
+        (!row.told.is_empty() || !row.want.is_empty()).then_some(row.token(at))
     }
 
     /// What of a report an event is told.
@@ -468,7 +475,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let at = Index::new(at);
             if let Some(row) = self.rows.at_mut(at) {
                 row.told = Interest::empty();
-                row.token = row.token.next();
+                row.generation = row.generation.wrapping_add(1);
                 row.info = D::default();
             }
             self.list_if_changed(at);
@@ -482,7 +489,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     #[inline]
     fn row(&self, token: Token) -> Option<&Row<F, D, S::Index>> {
-        self.rows.as_slice().get(Self::place(token)).filter(|row| row.token == token)
+        self.rows.as_slice().get(Self::place(token)).filter(|row| row.generation == token.generation())
     }
 
     #[inline]
@@ -536,6 +543,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
     fn info(&mut self, token: Token) -> Option<&mut D> {
         let row = self.rows.as_mut_slice().get_mut(Self::place(token))?;
-        (row.token == token && row.fd.is_some()).then_some(&mut row.info)
+        (row.generation == token.generation() && row.fd.is_some()).then_some(&mut row.info)
     }
 }

@@ -1,5 +1,7 @@
 //! Unix file descriptors as sources of events. Feature `std`.
 
+use std::fmt;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use crate::backend::Descriptor;
@@ -18,8 +20,8 @@ use crate::backend::Descriptor;
 /// # let _ = fd;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Fd(RawFd);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fd(NonZeroU32);
 
 impl Fd {
     /// The descriptor of a socket, a pipe, a file.
@@ -34,20 +36,27 @@ impl Fd {
     /// ```
     #[must_use]
     pub fn of(source: &impl AsFd) -> Self {
-        Self(source.as_fd().as_raw_fd())
+        // A descriptor that `AsFd` lends is not negative, so its complement is not zero, and an `Option<Fd>` as small.
+        let number = u32::try_from(source.as_fd().as_raw_fd()).unwrap_or(u32::MAX >> 1);
+        Self(NonZeroU32::new(!number).unwrap_or(NonZeroU32::MIN))
+    }
+}
+
+impl fmt::Debug for Fd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fd").field(&self.number()).finish()
     }
 }
 
 impl AsRawFd for Fd {
     /// The number, for the backend's system calls.
     fn as_raw_fd(&self) -> RawFd {
-        self.0
+        RawFd::try_from(self.number()).unwrap_or(RawFd::MAX)
     }
 }
 
 impl Descriptor for Fd {
     fn number(self) -> u32 {
-        // A descriptor that `AsFd` lends is not negative.
-        u32::try_from(self.0).unwrap_or(u32::MAX)
+        !self.0.get()
     }
 }
