@@ -1,7 +1,5 @@
 //! The columns together: all of a base that needs no backend.
 
-use core::time::Duration;
-
 use bitflags::bitflags;
 
 use crate::active::Active;
@@ -11,7 +9,7 @@ use crate::events::{Events, State};
 use crate::fds::Fds;
 use crate::quota::{Bounds, Fairness, Levels, Quota};
 use crate::signals::Signals;
-use crate::stats::{Counts, Stats};
+use crate::stats::{Counts, Tally};
 use crate::storage::{Full, Index, Storage};
 use crate::time::Instant;
 use crate::timers::Timers;
@@ -28,7 +26,7 @@ pub(crate) struct Columns<F, D, T, S: Storage> {
     pub(crate) quota: Quota,
     pub(crate) limits: Bounds,
     pub(crate) fairness: Fairness,
-    pub(crate) stats: Stats,
+    pub(crate) stats: Tally,
     pub(crate) max: Counts,
     /// Events that wait, and those among them that keep the loop alive.
     pub(crate) pending: u32,
@@ -75,18 +73,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
             quota: Quota::new(),
             limits: Bounds::DEFAULT,
             fairness: Fairness::Fair,
-            stats: Stats {
-                turns: 0,
-                waits: 0,
-                handed_out: 0,
-                expired: 0,
-                changes: 0,
-                refused: 0,
-                stale: 0,
-                rebuilds: 0,
-                lateness: Duration::ZERO,
-                lateness_max: Duration::ZERO,
-            },
+            stats: Tally::ZERO,
             max: Counts { events: 0, pending: 0, active: 0 },
             pending: 0,
             foreground: 0,
@@ -198,7 +185,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
 
     /// Notes that a timer was moved to its queue so late.
     pub(crate) fn note_lateness(&mut self, now: Instant, due: Instant) {
-        let lateness = now.saturating_since(due);
+        let lateness = now.nanos_since(due);
         self.stats.expired = self.stats.expired.saturating_add(1);
         self.stats.lateness = lateness;
         self.stats.lateness_max = self.stats.lateness_max.max(lateness);

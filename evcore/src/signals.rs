@@ -32,10 +32,7 @@ impl<S: Storage> Signals<S> {
 
     pub(crate) fn remove(&mut self, event: S::Index) {
         let Some(at) = self.watches.as_slice().iter().position(|watch| watch.event == event) else { return };
-        if let Some(tail) = self.watches.as_mut_slice().get_mut(at..) {
-            tail.rotate_left(1);
-        }
-        self.watches.pop();
+        self.watches.remove(at);
     }
 
     fn watch(&self, event: S::Index) -> Option<&Watch<S::Index>> {

@@ -28,6 +28,45 @@ pub struct Stats {
     pub lateness_max: Duration,
 }
 
+/// `Stats` as a base keeps them: lateness in nanoseconds, because a `Duration` of them takes a 64-bit division.
+#[derive(Clone, Copy)]
+pub(crate) struct Tally {
+    pub(crate) turns: u64,
+    pub(crate) waits: u64,
+    pub(crate) handed_out: u64,
+    pub(crate) expired: u64,
+    pub(crate) changes: u64,
+    pub(crate) refused: u64,
+    pub(crate) stale: u64,
+    pub(crate) rebuilds: u64,
+    pub(crate) lateness: u64,
+    pub(crate) lateness_max: u64,
+}
+
+impl Tally {
+    pub(crate) const ZERO: Self = Self {
+        turns: 0,
+        waits: 0,
+        handed_out: 0,
+        expired: 0,
+        changes: 0,
+        refused: 0,
+        stale: 0,
+        rebuilds: 0,
+        lateness: 0,
+        lateness_max: 0,
+    };
+}
+
+impl From<Tally> for Stats {
+    fn from(tally: Tally) -> Self {
+        let Tally { turns, waits, handed_out, expired, changes, refused, stale, rebuilds, .. } = tally;
+        let lateness = Duration::from_nanos(tally.lateness);
+        let lateness_max = Duration::from_nanos(tally.lateness_max);
+        Self { turns, waits, handed_out, expired, changes, refused, stale, rebuilds, lateness, lateness_max }
+    }
+}
+
 /// How many events there are of each kind, or were at most (`event_base_get_num_events`, `event_base_get_max_events`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]

@@ -93,6 +93,18 @@ pub trait Table<E> {
     fn push(&mut self, element: E);
     fn pop(&mut self) -> Option<E>;
 
+    /// Takes an element out; those after it move up. Neighbour by neighbour, which on a small part is all the code there is.
+    fn remove(&mut self, place: usize) {
+        let mut rest = self.as_mut_slice().get_mut(place..).unwrap_or_default();
+        while let [gone, tail @ ..] = rest {
+            if let Some(next) = tail.first_mut() {
+                core::mem::swap(gone, next);
+            }
+            rest = tail;
+        }
+        self.pop();
+    }
+
     #[inline]
     fn len(&self) -> usize {
         self.as_slice().len()

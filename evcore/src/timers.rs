@@ -209,13 +209,11 @@ impl<S: Storage> Timers<S> {
         let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
         while at > 0 {
             let parent = at.wrapping_sub(1) >> ARITY_SHIFT;
-            match heap.get(parent) {
-                Some(above) if entry.before(above) => {
-                    let above = *above;
-                    Self::put(heap, timers, at, above);
-                }
-                _ => break,
+            let Some(&above) = heap.get(parent) else { break };
+            if !entry.before(&above) {
+                break;
             }
+            Self::put(heap, timers, at, above);
             at = parent;
         }
         Self::put(heap, timers, at, entry);

@@ -35,10 +35,7 @@ impl<S: Storage> Watchers<S> {
 
     pub(crate) fn remove(&mut self, event: S::Index) {
         let Some(at) = self.entries.as_slice().iter().position(|entry| entry.event == event) else { return };
-        if let Some(tail) = self.entries.as_mut_slice().get_mut(at..) {
-            tail.rotate_left(1);
-        }
-        self.entries.pop();
+        self.entries.remove(at);
     }
 
     pub(crate) fn set_pending(&mut self, event: S::Index, pending: bool) {

@@ -73,7 +73,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         let index = self.settle_for(id)?;
         let mut interval = 0;
         if !self.columns.events.state(index).contains(State::ONE_SHOT) {
-            interval = nanos(deadline.saturating_since(self.fresh_now()));
+            interval = deadline.nanos_since(self.fresh_now());
         }
         self.add_index(index, Some(Timeout { deadline, interval }))
     }

@@ -224,9 +224,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.stats().turns, 0);
     /// ```
     pub fn stats(&self) -> Stats {
-        let mut stats = self.columns.stats;
-        stats.handed_out = stats.handed_out.saturating_add(self.columns.quota.handed_out().into());
-        stats
+        let mut tally = self.columns.stats;
+        tally.handed_out = tally.handed_out.saturating_add(self.columns.quota.handed_out().into());
+        tally.into()
     }
 
     /// When the next timer is due, for a loop that waits by other means: never later than it is, and earlier only when

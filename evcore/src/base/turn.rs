@@ -331,19 +331,21 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 /// Quotient and remainder, by shifting and subtracting: small parts have no 64-bit division, and a timer rarely misses
 /// more than one period. `divisor` is not zero.
 const fn div_rem(dividend: u64, divisor: u64) -> (u64, u64) {
-    let (mut quotient, mut rest) = (0u64, dividend);
-    let mut shift = divisor.leading_zeros().saturating_sub(dividend.leading_zeros());
-    loop {
-        let part = divisor.wrapping_shl(shift);
-        if part <= rest && part != 0 {
-            rest = rest.wrapping_sub(part);
-            quotient |= 1u64.wrapping_shl(shift);
-        }
-        match shift.checked_sub(1) {
-            Some(next) => shift = next,
-            None => return (quotient, rest),
-        }
+    let (mut part, mut bit) = (divisor, 1u64);
+    while part <= dividend >> 1 {
+        part <<= 1;
+        bit <<= 1;
     }
+    let (mut quotient, mut rest) = (0u64, dividend);
+    while bit != 0 {
+        if part <= rest {
+            rest = rest.wrapping_sub(part);
+            quotient |= bit;
+        }
+        part >>= 1;
+        bit >>= 1;
+    }
+    (quotient, rest)
 }
 
 #[cfg(test)]
