@@ -57,6 +57,11 @@ pub type FdOf<F> = <<F as Fixture>::Backend as EventOp>::Fd;
 /// let proof = evcore_tests::readiness::level_repeats::<_, evcore::Fixed<8>>(Plain { sources: 0 });
 /// assert_eq!(proof, evcore_tests::Proof::Shown);
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a fixture of the conformance suite",
+    label = "this wants your backend, and the ways to make its sources ready",
+    note = "on Unix take `evcore_tests::Unix::new(YourBackend::new, YourWaker::wake)`, else implement `evcore_tests::Fixture`"
+)]
 pub trait Fixture {
     /// What is tested.
     type Backend: EventOp;

@@ -68,3 +68,13 @@ pub use world::{PATIENCE, Seen, World};
 #[cfg(all(doctest, target_os = "linux", feature = "std"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The programs of the page for users of libevent.
+#[cfg(all(doctest, target_os = "linux", feature = "std"))]
+#[doc = include_str!("../../docs/from-libevent.md")]
+struct FromLibevent;
+
+/// The program on the page of `evplat-posix`.
+#[cfg(all(doctest, unix, feature = "std"))]
+#[doc = include_str!("../../evplat-posix/README.md")]
+struct Posix;

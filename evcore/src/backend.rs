@@ -15,6 +15,11 @@ use crate::time::{Instant, Wait};
 ///
 /// The number is what the growable storage indexes its map by, so it should be small, as a file descriptor is. Storage of
 /// fixed capacity compares numbers and keeps no map.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be what a backend watches",
+    label = "a backend's `Fd` is a small number that names a source",
+    note = "on Unix take `evcore::Fd` (feature `std`), elsewhere `u8`, `u16`, `u32` or a type of your own that implements `evcore::Descriptor`"
+)]
 pub trait Descriptor: Copy + Eq + Debug {
     /// The number that stands for this descriptor, different from every other one's.
     fn number(self) -> u32;
@@ -97,14 +102,19 @@ impl fmt::Debug for Token {
 bitflags! {
     /// What a backend can do, beyond READ and WRITE on level-triggered descriptors (`EV_FEATURE_*`).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    #[doc(alias = "event_method_feature")]
     pub struct Features: u16 {
         /// Edge-triggered readiness (`EV_FEATURE_ET`).
+        #[doc(alias = "EV_FEATURE_ET")]
         const EDGE = 1;
         /// A wait costs the same however many descriptors are registered (`EV_FEATURE_O1`).
+        #[doc(alias = "EV_FEATURE_O1")]
         const O1 = 2;
         /// Regular files and other descriptors that never block can be registered; they are always ready (`EV_FEATURE_FDS`).
+        #[doc(alias = "EV_FEATURE_FDS")]
         const FILES = 4;
         /// Tells that the peer shut down its writing side: [`Interest::CLOSED`] (`EV_FEATURE_EARLY_CLOSE`).
+        #[doc(alias = "EV_FEATURE_EARLY_CLOSE")]
         const CLOSED = 8;
         /// Urgent data: [`Interest::PRIORITY`].
         const PRIORITY = 16;
@@ -116,7 +126,8 @@ bitflags! {
 }
 
 /// How a changed registration was found. See [`EventOp::modify`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Modified {
     /// As it was left.
     Kept,
@@ -126,12 +137,20 @@ pub enum Modified {
 }
 
 /// Access to the data that a backend keeps for each registered fd, inside the core's fd map.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` gives no access to what is kept for each fd",
+    note = "the core passes one to each call of `EventOp`; a test of a backend needs a small type that answers `None`"
+)]
 pub trait FdInfos<I> {
     /// The data of one registration; `None` when it has ended.
     fn info(&mut self, token: Token) -> Option<&mut I>;
 }
 
 /// Where a backend's [`dispatch`](EventOp::dispatch) puts what it found.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` takes no reports of `{Fd}`",
+    note = "the core passes one to `EventOp::dispatch`; a test of a backend needs a small type that writes down what it is told"
+)]
 pub trait Sink<Fd> {
     /// What the registration `token` names is ready for `ready`.
     ///
@@ -179,12 +198,13 @@ pub trait Sink<Fd> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend",
     label = "the first parameter of `EventBase` is what it runs on: `Manual`, a platform crate's `Epoll`, `Poll` or `Select`, or your own type",
-    note = "a backend implements `evcore::EventOp`"
+    note = "a backend implements `evcore::EventOp`; docs/writing-a-backend.md in evcore's repository shows how"
 )]
 pub trait EventOp {
     /// What is registered.
     type Fd: Descriptor;
     /// What the backend wants kept for each registered fd (`fdinfo_len`); `()` for most.
+    #[doc(alias = "fdinfo_len")]
     type FdInfo: Default;
     /// What its operations answer when they fail.
     type Error: core::error::Error + Send + Sync + 'static;
@@ -196,6 +216,7 @@ pub trait EventOp {
     fn features(&self) -> Features;
 
     /// The time: monotonic, precise.
+    #[doc(alias = "evutil_gettime_monotonic")]
     fn now(&self) -> Instant;
 
     /// Whether it can be used at all: fails in the child of a fork until [`reinit`](EventOp::reinit). Asked for at each turn
@@ -279,6 +300,11 @@ pub trait EventOp {
 }
 
 /// A backend's power to watch signals. Optional: see [`EventOp::signals`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot watch signals",
+    label = "what `EventOp::signals` lends implements `evcore::SignalOp`",
+    note = "a backend that has no signals leaves `EventOp::signals` out"
+)]
 pub trait SignalOp {
     /// What its operations answer when they fail.
     type Error;
@@ -295,6 +321,11 @@ pub trait SignalOp {
 }
 
 /// A backend's power to be woken from another thread, a signal handler or an interrupt. Optional.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be woken from elsewhere",
+    label = "`EventBase::waker` needs a backend that implements `evcore::Wake`",
+    note = "all backends of the platform crates do; on bare metal an `evcore::WakeFlag` is all that it takes"
+)]
 pub trait Wake: EventOp {
     /// Wakes the base from anywhere. Waking is O(1), takes no lock, and is harmless when the base is gone.
     type Waker: Clone + Send + Sync + 'static;

@@ -58,6 +58,10 @@ pub use query::Pending;
 /// }
 /// assert_eq!(order, ["soon", "later"]);
 /// ```
+#[doc(alias = "event_base")]
+#[doc(alias = "event_base_free")]
+#[doc(alias = "event_base_free_nofinalize")]
+#[doc(alias = "event_base_dump_events")]
 pub struct EventBase<B: EventOp, S: Storage, T> {
     backend: B,
     columns: Columns<B::Fd, B::FdInfo, T, S>,
@@ -95,8 +99,10 @@ pub struct Fired<'a, T> {
 }
 
 /// That an event is handed out, without its data: what [`EventBase::run`] tells its handler.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[doc(alias = "event_self_cbarg")]
 pub struct Occurrence {
     /// Which event it is.
     pub id: EventId,
@@ -107,7 +113,8 @@ pub struct Occurrence {
 }
 
 /// What [`EventBase::poll`] answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "a loop that does not look for its end has none"]
 pub enum Turn {
     /// A turn has begun. It may be that nothing is active: a waker, an interrupted wait.
@@ -125,20 +132,24 @@ impl Turn {
     /// assert!(Turn::Running.is_running());
     /// assert!(!Turn::Ended(End::Empty).is_running());
     /// ```
+    #[must_use]
     pub const fn is_running(self) -> bool {
         matches!(self, Self::Running)
     }
 }
 
 /// Why a loop ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum End {
     /// Nothing is pending or active that keeps the loop alive.
     Empty,
     /// [`EventBase::loop_exit`], or its time came.
+    #[doc(alias = "event_base_got_exit")]
     Exit,
     /// [`EventBase::loop_break`].
+    #[doc(alias = "event_base_got_break")]
     Break,
     /// Events were handed out, and one turn was asked for.
     Once,
@@ -153,10 +164,13 @@ bitflags! {
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Mode: u8 {
         /// Wait until events are ready, hand them out, end (`EVLOOP_ONCE`).
+        #[doc(alias = "EVLOOP_ONCE")]
         const ONCE = 1;
         /// One turn without waiting (`EVLOOP_NONBLOCK`).
+        #[doc(alias = "EVLOOP_NONBLOCK")]
         const NONBLOCK = 2;
         /// Go on when nothing is pending: a waker may bring something (`EVLOOP_NO_EXIT_ON_EMPTY`).
+        #[doc(alias = "EVLOOP_NO_EXIT_ON_EMPTY")]
         const NO_EXIT_ON_EMPTY = 4;
     }
 }
@@ -170,6 +184,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// const BASE: EventBase<Manual, Fixed<16>, u8> = EventBase::new(Manual::new());
     /// # let _ = BASE;
     /// ```
+    #[doc(alias = "event_base_new")]
     #[must_use]
     pub const fn new(backend: B) -> Self {
         Self {
@@ -202,6 +217,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.poll(Wait::Forever), Ok(Turn::Ended(End::Empty)));
     /// assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
     /// ```
+    #[doc(alias = "event_base_loop")]
     pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
         self.end_turn();
         self.backend.usable()?;
@@ -281,6 +297,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// });
     /// assert_eq!(end, Ok(End::Exit));
     /// ```
+    #[doc(alias = "event_base_loop")]
+    #[doc(alias = "event_base_dispatch")]
     pub fn run(&mut self, mode: Mode, mut handler: impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
         if core::mem::replace(&mut self.is_running, true) {
             return Ok(End::Reentered);
@@ -336,6 +354,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.update_now().saturating_since(before), Duration::from_secs(1));
     /// ```
     #[inline]
+    #[doc(alias = "event_base_gettimeofday_cached")]
     pub fn now(&mut self) -> Instant {
         if self.clock.is_current { self.clock.now } else { self.update_now() }
     }

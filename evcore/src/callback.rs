@@ -36,6 +36,7 @@ pub struct Callback<B: EventOp, S: Storage, C> {
 }
 
 /// What a [`Callback`] calls.
+#[doc(alias = "event_callback_fn")]
 pub type CallbackFn<B, S, C> = fn(&mut EventBase<B, S, Callback<B, S, C>>, &mut C, Occurrence, usize);
 
 impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
@@ -47,6 +48,7 @@ impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
     /// # let _ = callback;
     /// ```
+    #[must_use]
     pub const fn new(function: CallbackFn<B, S, C>, arg: usize) -> Self {
         Self { function, arg }
     }
@@ -59,6 +61,7 @@ impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
     /// assert_eq!(callback.arg(), 7);
     /// ```
+    #[must_use]
     pub const fn arg(&self) -> usize {
         self.arg
     }
@@ -142,6 +145,7 @@ mod boxed {
         /// let closure: Closure<Manual, Growable, u32> = Closure::new(|_base, sum, _event| *sum += 7);
         /// # let _ = closure;
         /// ```
+        #[must_use]
         pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Occurrence) + 'static) -> Self {
             Self { function: Some(Box::new(function)) }
         }

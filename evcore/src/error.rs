@@ -3,7 +3,8 @@
 use core::fmt;
 
 /// Why an operation was refused. Nothing has changed when it is returned.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error<E> {
     /// The event has been removed, or never was.
@@ -25,12 +26,14 @@ pub enum Error<E> {
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Stale => "the event has been removed",
+            Self::Stale => "there is no such event: it has been removed, or the id is another base's",
             Self::Full => "no room for another event: give the base a larger capacity, or remove events first",
-            Self::Priority => "no such priority: set the number of priorities first, before events are active",
-            Self::Mixed => "edge-triggered and level-triggered events cannot share a file descriptor",
-            Self::Unsupported => "the backend does not support what the event waits for",
-            Self::Kind => "the operation does not apply to this kind of event",
+            Self::Priority => "no such priority: call `set_priorities` first, with 1 to 255, while no event is active",
+            Self::Mixed => "edge- and level-triggered events cannot share an fd: give all of its events EDGE, or none",
+            Self::Unsupported => {
+                "the backend cannot watch for what the event waits for: ask `features` before, or take another backend"
+            }
+            Self::Kind => "the operation needs an event of another kind: one on an fd, and pending there to be paused",
             Self::Backend(error) => return error.fmt(f),
         })
     }
@@ -46,6 +49,7 @@ impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
 }
 
 /// An event that could not be created, with its data: nothing is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rejected<T, E> {
     /// Why.
     pub error: Error<E>,

@@ -14,14 +14,18 @@ bitflags! {
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Interest: u16 {
         /// There is something to read, or the end (`EV_READ`).
+        #[doc(alias = "EV_READ")]
         const READ = 0x0001;
         /// Urgent data (`EPOLLPRI`); libevent has none.
         const PRIORITY = 0x0002;
         /// There is room to write (`EV_WRITE`).
+        #[doc(alias = "EV_WRITE")]
         const WRITE = 0x0004;
         /// The peer has shut down its writing side (`EV_CLOSED`).
+        #[doc(alias = "EV_CLOSED")]
         const CLOSED = 0x2000;
         /// Report changes, not states (`EV_ET`). All events of one fd have it, or none.
+        #[doc(alias = "EV_ET")]
         const EDGE = 0x8000;
     }
 }
@@ -33,22 +37,27 @@ bitflags! {
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Ready: u16 {
         /// There is something to read, or the end, or an error to collect (`EV_READ`).
+        #[doc(alias = "EV_READ")]
         const READ = 0x0001;
         /// Urgent data.
         const PRIORITY = 0x0002;
         /// There is room to write, or an error to collect (`EV_WRITE`).
+        #[doc(alias = "EV_WRITE")]
         const WRITE = 0x0004;
         /// The descriptor has an error; READ or WRITE is set too where the event waits for it.
         const ERROR = 0x0008;
         /// Both directions are shut down; READ or WRITE is set too where the event waits for it.
         const HANGUP = 0x0010;
         /// The event's time has come (`EV_TIMEOUT`).
+        #[doc(alias = "EV_TIMEOUT")]
         const TIMEOUT = 0x0100;
         /// The event's signal has arrived (`EV_SIGNAL`).
+        #[doc(alias = "EV_SIGNAL")]
         const SIGNAL = 0x0200;
         /// The event had asked for another turn: [`again`](crate::EventBase::again).
         const AGAIN = 0x0400;
         /// The peer has shut down its writing side (`EV_CLOSED`).
+        #[doc(alias = "EV_CLOSED")]
         const CLOSED = 0x2000;
         /// Everything that is said of an fd.
         const IO = 0x201f;
@@ -106,6 +115,7 @@ impl fmt::Debug for EventId {
 
 /// What a persistent timer does about periods that it could not be handed out in, because a handler took long.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Missed {
     /// One hand-out stands for all of them ([`Fired::count`](crate::Fired::count) tells how many), the next one comes in
     /// phase with the first.
@@ -118,7 +128,8 @@ pub enum Missed {
 }
 
 /// Where an event comes from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Source<Fd> {
     Io(Fd, Interest),
     Signal(Signum),
@@ -138,8 +149,9 @@ pub(crate) enum Source<Fd> {
 /// let tick = Event::<u32>::timer().persist().background();
 /// # let _ = (reader, deadline, tick);
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use = "a description waits for nothing until it is given to `create` or `start`"]
 pub struct Event<Fd> {
     pub(crate) source: Source<Fd>,
     pub(crate) persist: bool,
@@ -162,6 +174,8 @@ impl<Fd> Event<Fd> {
     /// let reader = Event::io(3u32, Interest::READ);
     /// # let _ = reader;
     /// ```
+    #[doc(alias = "event_new")]
+    #[doc(alias = "event_assign")]
     pub const fn io(fd: Fd, interest: Interest) -> Self {
         Self::from(Source::Io(fd, interest))
     }
@@ -174,6 +188,9 @@ impl<Fd> Event<Fd> {
     /// let terminate = Event::<u32>::signal(15).persist();
     /// # let _ = terminate;
     /// ```
+    #[doc(alias = "evsignal_new")]
+    #[doc(alias = "evsignal_assign")]
+    #[doc(alias = "EV_SIGNAL")]
     pub const fn signal(signum: Signum) -> Self {
         Self::from(Source::Signal(signum))
     }
@@ -186,6 +203,8 @@ impl<Fd> Event<Fd> {
     /// let timeout = Event::<u32>::timer();
     /// # let _ = timeout;
     /// ```
+    #[doc(alias = "evtimer_new")]
+    #[doc(alias = "evtimer_assign")]
     pub const fn timer() -> Self {
         Self::from(Source::None)
     }
@@ -199,6 +218,7 @@ impl<Fd> Event<Fd> {
     /// let doorbell = Event::<u32>::user();
     /// # let _ = doorbell;
     /// ```
+    #[doc(alias = "evuser_new")]
     pub const fn user() -> Self {
         Self::from(Source::None)
     }
@@ -214,6 +234,7 @@ impl<Fd> Event<Fd> {
     /// assert_eq!(*base.next_active().unwrap().data, "before the wait");
     /// assert_eq!(base.stats().waits, 0);
     /// ```
+    #[doc(alias = "evwatch_prepare_new")]
     pub const fn prepare() -> Self {
         let mut event = Self::from(Source::Prepare);
         event.persist = true;
@@ -231,6 +252,7 @@ impl<Fd> Event<Fd> {
     /// assert_eq!(*base.next_active().unwrap().data, "after the wait");
     /// assert_eq!(base.stats().waits, 1);
     /// ```
+    #[doc(alias = "evwatch_check_new")]
     pub const fn check() -> Self {
         let mut event = Self::from(Source::Check);
         event.persist = true;
@@ -246,6 +268,7 @@ impl<Fd> Event<Fd> {
     /// let listener = Event::io(3u32, Interest::READ).persist();
     /// # let _ = listener;
     /// ```
+    #[doc(alias = "EV_PERSIST")]
     pub const fn persist(mut self) -> Self {
         self.persist = true;
         self
@@ -262,6 +285,7 @@ impl<Fd> Event<Fd> {
     /// base.run(Mode::empty(), |_, _| {}).unwrap();
     /// assert_eq!(base.counts().events, 0);
     /// ```
+    #[doc(alias = "event_base_once")]
     pub const fn once(mut self) -> Self {
         self.once = true;
         self.persist = false;
@@ -276,6 +300,7 @@ impl<Fd> Event<Fd> {
     /// let urgent = Event::<u32>::user().priority(0);
     /// # let _ = urgent;
     /// ```
+    #[doc(alias = "event_priority_set")]
     pub const fn priority(mut self, priority: u8) -> Self {
         self.priority = Some(priority);
         self

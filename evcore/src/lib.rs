@@ -50,6 +50,7 @@
 //!
 //! - `alloc`: `Growable` storage, and boxed closures.
 //! - `std`: `Fd`, the descriptor type of all Unix backends, and conversions to `std::io::Error`.
+//! - `defmt`: `defmt::Format` for ids, interests, errors, counters and all other plain values, for logs of microcontrollers.
 //! - `check`: `EventBase::check`, which walks every table; for tests.
 
 #![no_std]
@@ -97,6 +98,8 @@ mod error;
 mod event;
 mod events;
 mod fds;
+#[cfg(feature = "defmt")]
+mod formats;
 mod manual;
 mod quota;
 mod signals;
@@ -104,6 +107,7 @@ mod stats;
 mod storage;
 mod time;
 mod timers;
+mod traits;
 #[cfg(all(feature = "std", unix))]
 mod unix;
 mod wake;

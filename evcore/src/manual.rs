@@ -62,7 +62,8 @@ struct Signal {
 }
 
 /// Why [`Manual`] refused.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ManualError {
     /// It was told to: [`Manual::refuse`].
@@ -200,6 +201,7 @@ impl<const N: usize> Manual<N> {
     ///
     /// assert_eq!(Manual::new().ready(3), Ready::empty());
     /// ```
+    #[must_use]
     pub fn ready(&self, fd: u32) -> Ready {
         self.fds.iter().find(|source| source.fd == fd).map_or(Ready::empty(), |source| source.state)
     }
@@ -213,6 +215,7 @@ impl<const N: usize> Manual<N> {
     /// base.insert(3, Interest::READ, ()).unwrap();
     /// assert_eq!(base.backend().watched(3), Some(Interest::READ));
     /// ```
+    #[must_use]
     pub fn watched(&self, fd: u32) -> Option<Interest> {
         self.fds.iter().find(|source| source.fd == fd)?.watch.map(|(_, interest)| interest)
     }

@@ -15,7 +15,8 @@ use crate::time::nanos;
 /// let limits = Limits { hand_outs: NonZeroU32::new(16), ..Limits::DEFAULT };
 /// # let _ = limits;
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
     /// How many events are handed out in a turn, at most; 1,024 when `None`.
     pub hand_outs: Option<NonZeroU32>,
@@ -70,7 +71,8 @@ impl From<Limits> for Bounds {
 }
 
 /// How levels share a turn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fairness {
     /// All levels are served in each turn, the most urgent first. Where a level has more than its share of the turn's
     /// hand-outs, a quarter is kept for less urgent ones, and every level at which an event waits gets one at least.

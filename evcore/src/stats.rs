@@ -4,6 +4,7 @@ use core::time::Duration;
 
 /// Counters of a base. Reading them is free; they saturate or wrap, none stops the loop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Stats {
     /// Turns of the loop that have begun.
@@ -69,12 +70,15 @@ impl From<Tally> for Stats {
 
 /// How many events there are of each kind, or were at most (`event_base_get_num_events`, `event_base_get_max_events`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Counts {
     /// Events that exist.
     pub events: u32,
     /// Events that wait: registered, or with a timeout.
+    #[doc(alias = "EVENT_BASE_COUNT_ADDED")]
     pub pending: u32,
     /// Events that are active: queued to be handed out.
+    #[doc(alias = "EVENT_BASE_COUNT_ACTIVE")]
     pub active: u32,
 }

@@ -3,7 +3,7 @@
 //! All columns are tables indexed by event number, so one capacity bounds everything: an event that has been created has
 //! its room in every table, and nothing after its creation can fail for lack of room.
 
-use core::fmt::Debug;
+use core::fmt::{self, Debug};
 
 mod fixed;
 #[cfg(feature = "alloc")]
@@ -14,8 +14,17 @@ pub use fixed::Fixed;
 pub use growable::Growable;
 
 /// There is no room for one more event.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no room for another event: give the base a larger capacity, or remove events first")
+    }
+}
+
+impl core::error::Error for Full {}
 
 /// Where a base keeps its events: [`Fixed`] or, with the feature `alloc`, `Growable`. Sealed.
 #[diagnostic::on_unimplemented(

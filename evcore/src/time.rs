@@ -97,7 +97,8 @@ pub(crate) const fn nanos(delay: Duration) -> u64 {
 }
 
 /// How long a backend may sleep, as a point in time, so that an interrupted wait can be taken up again unchanged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Wait {
     /// Not at all: look for readiness and return.
     Poll,

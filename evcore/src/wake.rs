@@ -73,6 +73,7 @@ impl WakeFlag {
     ///
     /// assert!(!WakeFlag::new().is_set());
     /// ```
+    #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }

@@ -45,6 +45,7 @@ type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 /// Costs: one `epoll_ctl` for each of `add`, `modify` and `del`; a wait is independent of how many descriptors are
 /// registered. Memory: 12 or 16 bytes for each of the first 1024 descriptors. A search of the files, if there are any.
 #[doc(alias = "epollops")]
+#[doc(alias = "EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST")]
 pub struct Epoll {
     set: OwnedFd,
     reports: Reports,
@@ -220,6 +221,7 @@ impl Epoll {
         }
         match (self.timed_wait)(set, &mut self.reports, nanos) {
             Err(error) if is(&error, libc::ENOSYS) || is(&error, libc::EPERM) || is(&error, libc::EOPNOTSUPP) => {
+                told!(Info, "epoll_pwait2: {error}; timers are precise to the millisecond from here on");
                 self.timed_wait = sys::epoll_pwait;
                 (self.timed_wait)(set, &mut self.reports, nanos)
             }
@@ -284,7 +286,10 @@ impl EventOp for Epoll {
                 self.register(fd, token, new)?;
                 Ok(Modified::Replaced)
             }
-            Err(error) => Err(Error::during("epoll_ctl")(error)),
+            Err(error) => {
+                told!(Warn, "epoll_ctl: {fd:?} cannot be watched for {new:?}: {error}");
+                Err(Error::during("epoll_ctl")(error))
+            }
         }
     }
 
@@ -300,6 +305,9 @@ impl EventOp for Epoll {
         if let Err(error) = sys::epoll_del(self.set.as_fd(), fd) {
             // These three mean that the descriptor was closed before.
             let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
+            if !is_gone {
+                told!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be made anew");
+            }
             self.is_damaged |= !is_gone;
         }
     }
@@ -344,6 +352,10 @@ impl EventOp for Epoll {
         self.files.clear();
         self.is_damaged = false;
         self.guard.renew();
+        match forked {
+            true => told!(Debug, "epoll: this process was forked, and has a set of its own now"),
+            false => told!(Warn, "epoll: the set was made anew, and what is registered is registered again"),
+        }
         Ok(())
     }
 

@@ -46,6 +46,9 @@
 
 #![deny(unsafe_code)]
 
+#[macro_use]
+mod log;
+
 mod epoll;
 mod files;
 mod mask;

@@ -58,6 +58,7 @@ impl Bell {
         let mut bell = Self::new();
         let mut done = act(&mut bell.interrupts);
         if matches!(done, Err(Error::System { operation: EVENTFD, errno: libc::ENOSYS | libc::EPERM })) {
+            told!(Info, "eventfd is refused here: the base is woken through a pipe");
             bell = Self::pipe();
             done = act(&mut bell.interrupts);
         }

@@ -19,6 +19,7 @@ use crate::sys;
 #[non_exhaustive]
 pub enum Clock {
     /// `CLOCK_MONOTONIC`. On Linux it stands still while the machine is suspended.
+    #[doc(alias = "EVENT_BASE_FLAG_PRECISE_TIMER")]
     #[default]
     Monotonic,
     /// `CLOCK_BOOTTIME`: runs on while the machine is suspended. A wait that was under way at the suspend still ends
@@ -29,6 +30,7 @@ pub enum Clock {
 
 impl Clock {
     /// The time: nanoseconds since the clock's start. Never coarse; about 20 ns without a system call on most machines.
+    #[doc(alias = "evutil_gettime_monotonic")]
     #[must_use]
     pub fn now(self) -> Instant {
         let id = match self {

@@ -66,11 +66,7 @@ impl fmt::Display for Error {
         match self {
             Self::System { operation, errno } => {
                 write!(f, "{operation}: {}", io::Error::from_raw_os_error(*errno))?;
-                match *errno {
-                    libc::EMFILE => f.write_str("; close descriptors, or raise RLIMIT_NOFILE"),
-                    libc::EBADF => f.write_str("; the descriptor was closed before it was deleted"),
-                    _ => Ok(()),
-                }
+                f.write_str(advice(operation, *errno))
             }
             Self::Forked => f.write_str("this process was forked: call reinit before using the base here"),
             Self::TooLarge { number, limit } => {
@@ -79,6 +75,18 @@ impl fmt::Display for Error {
             Self::Unsupported => f.write_str("the backend cannot watch for that: see its features"),
             Self::Full => f.write_str("the backend's table is full: give it the capacity of the base"),
         }
+    }
+}
+
+/// What can be done about it, as far as that is known.
+fn advice(operation: &str, errno: i32) -> &'static str {
+    match errno {
+        libc::EMFILE => "; close descriptors, or raise RLIMIT_NOFILE",
+        libc::ENFILE => "; the system has no descriptors left: close some, or raise its limit (on Linux fs.file-max)",
+        libc::EBADF => "; the descriptor was closed before it was deleted",
+        libc::ENOSPC if operation == "epoll_ctl" => "; this user watches too much: raise fs.epoll.max_user_watches",
+        libc::EINVAL if operation == "sigaction" => "; that is no signal, or one that no program can watch",
+        _ => "",
     }
 }
 
@@ -113,6 +121,9 @@ mod tests {
         assert!(Error::Forked.to_string().contains("reinit"));
         assert!(Error::TooLarge { number: 1500, limit: 1024 }.to_string().contains("below 1024, not 1500"));
         assert!(Error::system("pipe", libc::EMFILE).to_string().contains("RLIMIT_NOFILE"));
+        assert!(Error::system("epoll_ctl", libc::ENOSPC).to_string().contains("max_user_watches"));
+        assert!(Error::system("sigaction", libc::EINVAL).to_string().contains("no signal"));
+        assert!(!Error::system("poll", libc::EINVAL).to_string().contains("no signal"));
     }
 
     #[test]

@@ -68,6 +68,9 @@
     )
 )]
 
+#[macro_use]
+mod log;
+
 #[cfg(test)]
 mod cases;
 mod clock;
@@ -99,6 +102,7 @@ pub use table::{Place, Slots};
 pub use waker::{WakeState, Waker};
 
 /// An event base on [`Poll`], in memory that grows.
+#[doc(alias = "event_base")]
 pub type EventBase<T> = evcore::EventBase<Poll, evcore::Growable, T>;
 
 /// An event base on [`Select`], in memory that grows.

@@ -77,6 +77,7 @@ impl Poll {
     /// # Errors
     ///
     /// When there is no memory.
+    #[doc(alias = "event_base_new")]
     pub fn new() -> Result<Self, Error> {
         Self::with_clock(Clock::Monotonic)
     }
@@ -112,6 +113,7 @@ impl<S: Slots> Poll<S> {
                 return 0;
             }
             if revents & libc::POLLNVAL != 0 {
+                told!(Warn, "poll: descriptor {} was closed while it was registered", entry.fd);
                 silence(entry);
                 sink.failed(token);
             } else {
@@ -195,6 +197,7 @@ impl<S: Slots> EventOp for Poll<S> {
         if self.fork.forked() {
             self.interrupts.reinit()?;
             self.fork.renew();
+            told!(Debug, "poll: this process was forked, and has wakers and signals of its own now");
         }
         self.table.clear();
         Ok(())
@@ -208,6 +211,7 @@ impl<S: Slots> EventOp for Poll<S> {
 impl<S: Slots> Wake for Poll<S> {
     type Waker = Waker;
 
+    #[doc(alias = "evthread_make_base_notifiable")]
     fn waker(&mut self) -> Result<Waker, Error> {
         self.usable()?;
         self.interrupts.waker()

@@ -47,6 +47,7 @@ use crate::sys;
 /// more rights than whoever started it has (set-user-id, set-group-id; on Linux also privileged in another way).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[doc(alias = "event_config")]
+#[doc(alias = "event_config_free")]
 pub struct Preferences {
     required: Features,
     avoided: Vec<String>,
@@ -79,6 +80,7 @@ impl Preferences {
 
     /// The environment has no say (`EVENT_BASE_FLAG_IGNORE_ENV`).
     #[doc(alias = "EVENT_BASE_FLAG_IGNORE_ENV")]
+    #[doc(alias = "event_config_set_flag")]
     #[must_use]
     pub fn ignore_environment(mut self) -> Self {
         self.ignores_environment = true;
@@ -136,6 +138,7 @@ impl<B: EventOp<Fd = Fd, Error = Error>> Choice<B> {
     ///
     /// When no candidate was left; nothing is left behind. The error tells of each why.
     #[doc(alias = "event_base_new_with_config")]
+    #[doc(alias = "EVENT_SHOW_METHOD")]
     pub fn backend(self) -> Result<B, NoBackend> {
         let Some(backend) = self.made else { return Err(NoBackend { refusals: self.rules.refusals }) };
         if self.rules.environment.has("EVENT_SHOW_METHOD") {
@@ -263,7 +266,12 @@ impl Rules {
             let lacking = self.preferences.required.difference(backend.features());
             if lacking.is_empty() { Ok(backend) } else { Err(Reason::Lacks(lacking)) }
         });
-        made.map_err(|reason| self.refusals.push(Refusal { method, reason })).ok()
+        made.map_err(|reason| {
+            let refusal = Refusal { method, reason };
+            told!(Debug, "not this backend: {refusal}");
+            self.refusals.push(refusal);
+        })
+        .ok()
     }
 
     /// What can be said against a method by its name alone.

@@ -66,6 +66,7 @@ impl Select {
     /// # Errors
     ///
     /// When there is no memory.
+    #[doc(alias = "event_base_new")]
     pub fn new() -> Result<Self, Error> {
         Self::with_clock(Clock::Monotonic)
     }
@@ -143,6 +144,7 @@ impl<S: Slots> Select<S> {
                 return 0;
             }
             sets.iter_mut().for_each(|set| set.set(entry.fd, false));
+            told!(Warn, "select: descriptor {} was closed while it was registered", entry.fd);
             silence(entry);
             sink.failed(token);
             any = true;
@@ -251,6 +253,7 @@ impl<S: Slots> EventOp for Select<S> {
         if self.fork.forked() {
             self.interrupts.reinit()?;
             self.fork.renew();
+            told!(Debug, "select: this process was forked, and has wakers and signals of its own now");
         }
         self.table.clear();
         self.sets = [FdSet::new(); 3];
@@ -266,6 +269,7 @@ impl<S: Slots> EventOp for Select<S> {
 impl<S: Slots> Wake for Select<S> {
     type Waker = Waker;
 
+    #[doc(alias = "evthread_make_base_notifiable")]
     fn waker(&mut self) -> Result<Waker, Error> {
         self.usable()?;
         self.interrupts.waker()

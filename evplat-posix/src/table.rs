@@ -12,6 +12,11 @@ use crate::sys::{FileId, OneMore};
 /// Where a backend's table lives: [`Growable`] or [`Fixed`], as the base's own tables do. Sealed.
 ///
 /// The table has a place for each registered fd, so a backend for `Fixed<N>` bases should be a `Fixed<N>` one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no place for a backend's table",
+    label = "`Poll` and `Select` take `evcore::Growable` or `evcore::Fixed<N>`",
+    note = "take what the base takes: the table has a place for each registered fd"
+)]
 pub trait Slots: sealed::Sealed {
     /// A list with room for one element more than there are fds.
     #[doc(hidden)]

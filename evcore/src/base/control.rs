@@ -37,6 +37,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.loop_exit_after(Duration::from_secs(1));
     /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Exit));
     /// ```
+    #[doc(alias = "event_base_loopexit")]
     pub fn loop_exit_after(&mut self, delay: Duration) {
         let at = self.fresh_now().saturating_add(delay);
         self.exit_at = Some(self.exit_at.map_or(at, |earlier| earlier.min(at)));
@@ -105,6 +106,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # let _ = event;
     /// ```
     #[doc(alias = "event_base_priority_init")]
+    #[doc(alias = "EVENT_MAX_PRIORITIES")]
     pub fn set_priorities(&mut self, priorities: u8) -> Result<(), Error<B::Error>> {
         self.settle();
         let columns = &mut self.columns;
@@ -123,6 +125,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.priorities(), 1);
     /// ```
     #[doc(alias = "event_base_get_npriorities")]
+    #[must_use]
     pub fn priorities(&self) -> u8 {
         self.columns.active.levels()
     }

@@ -28,6 +28,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_new")]
     #[doc(alias = "event_assign")]
+    #[doc(alias = "evtimer_assign")]
+    #[doc(alias = "evsignal_assign")]
+    #[doc(alias = "evuser_new")]
     pub fn create(&mut self, event: Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         let level = event.priority.unwrap_or(self.columns.active.levels() >> 1);
         if level >= self.columns.active.levels() {
@@ -111,6 +114,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert!(base.poll(Wait::Forever).unwrap().is_running());
     /// assert_eq!(base.next_active().unwrap().id, event);
     /// ```
+    #[doc(alias = "event_new")]
+    #[doc(alias = "event_add")]
     pub fn insert(&mut self, fd: B::Fd, interest: Interest, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::io(fd, interest).persist(), None, data)
     }
@@ -128,6 +133,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
     /// ```
     #[doc(alias = "evtimer_new")]
+    #[doc(alias = "evtimer_add")]
     pub fn insert_timer(&mut self, delay: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::timer(), Some(delay), data)
     }
@@ -160,6 +166,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.insert_signal(15, "terminate").unwrap();
     /// ```
     #[doc(alias = "evsignal_new")]
+    #[doc(alias = "evsignal_add")]
     pub fn insert_signal(&mut self, signum: Signum, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::signal(signum).persist(), None, data)
     }

@@ -45,6 +45,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.pending(timer).unwrap().remaining, Some(Duration::from_secs(2)));
     /// ```
     #[doc(alias = "event_add")]
+    #[doc(alias = "evtimer_add")]
+    #[doc(alias = "evsignal_add")]
     pub fn add(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), Error<B::Error>> {
         let index = self.settle_for(id)?;
         let timeout = timeout.map(|delay| {
@@ -446,6 +448,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.add(event, None).unwrap();
     /// ```
     #[doc(alias = "event_del")]
+    #[doc(alias = "event_del_block")]
+    #[doc(alias = "event_del_noblock")]
+    #[doc(alias = "evtimer_del")]
+    #[doc(alias = "evsignal_del")]
+    #[doc(alias = "evuser_del")]
     pub fn del(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.settle_for(id)?;
         self.disarm(index);
@@ -466,6 +473,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.remove(event), None);
     /// ```
     #[doc(alias = "event_free")]
+    #[doc(alias = "event_finalize")]
+    #[doc(alias = "event_free_finalize")]
+    #[doc(alias = "evwatch_free")]
     pub fn remove(&mut self, id: EventId) -> Option<T> {
         let index = self.settle_for(id).ok()?;
         if self.columns.running == index {

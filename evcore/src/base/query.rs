@@ -13,6 +13,7 @@ use crate::time::Instant;
 
 /// What an event waits for at the moment (`event_pending`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Pending {
     /// Its fd, signal or watcher is registered (or would be, but for a pause).
@@ -37,6 +38,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert!(!base.contains(event));
     /// ```
     #[doc(alias = "event_initialized")]
+    #[doc(alias = "evtimer_initialized")]
+    #[doc(alias = "evsignal_initialized")]
+    #[doc(alias = "evuser_initialized")]
+    #[must_use]
     pub fn contains(&self, id: EventId) -> bool {
         self.columns.events.resolve(id).is_some()
     }
@@ -50,6 +55,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.get(event), Some(&"mine"));
     /// ```
     #[doc(alias = "event_get_callback_arg")]
+    #[doc(alias = "event_get_callback")]
+    #[must_use]
     pub fn get(&self, id: EventId) -> Option<&T> {
         self.columns.events.data(self.columns.events.resolve(id)?)
     }
@@ -63,6 +70,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// *base.get_mut(event).unwrap() += 1;
     /// assert_eq!(base.get(event), Some(&2));
     /// ```
+    #[must_use]
     pub fn get_mut(&mut self, id: EventId) -> Option<&mut T> {
         let index = self.columns.events.resolve(id)?;
         self.columns.events.lend(index).map(|(_, data)| data)
@@ -77,6 +85,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.fd(event), Some(3));
     /// ```
     #[doc(alias = "event_get_fd")]
+    #[must_use]
     pub fn fd(&self, id: EventId) -> Option<B::Fd> {
         self.columns.fds.fd(self.columns.events.resolve(id)?)
     }
@@ -90,6 +99,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.interest(event), Some(Interest::READ));
     /// ```
     #[doc(alias = "event_get_events")]
+    #[doc(alias = "event_get_assignment")]
+    #[must_use]
     pub fn interest(&self, id: EventId) -> Option<Interest> {
         let index = self.columns.events.resolve(id)?;
         self.columns.fds.fd(index).map(|_| self.columns.fds.interest(index))
@@ -104,6 +115,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.signum(event), Some(15));
     /// ```
     #[doc(alias = "event_get_signal")]
+    #[must_use]
     pub fn signum(&self, id: EventId) -> Option<Signum> {
         self.columns.signals.signum(self.columns.events.resolve(id)?)
     }
@@ -117,6 +129,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.priority(event), Some(0));
     /// ```
     #[doc(alias = "event_get_priority")]
+    #[must_use]
     pub fn priority(&self, id: EventId) -> Option<u8> {
         self.columns.events.resolve(id).map(|index| self.columns.active.level(index))
     }
@@ -132,6 +145,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.pending(timer).unwrap().remaining, Some(Duration::from_secs(3)));
     /// ```
     #[doc(alias = "event_pending")]
+    #[doc(alias = "evtimer_pending")]
+    #[doc(alias = "evsignal_pending")]
+    #[doc(alias = "evuser_pending")]
+    #[must_use]
     pub fn pending(&mut self, id: EventId) -> Option<Pending> {
         self.settle();
         self.pending_settled(id)
@@ -157,6 +174,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.running_event(), None);
     /// ```
     #[doc(alias = "event_base_get_running_event")]
+    #[must_use]
     pub fn running_event(&self) -> Option<EventId> {
         self.columns.running()
     }
@@ -169,6 +187,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert!(base.is_empty());
     /// ```
+    #[must_use]
     pub fn is_empty(&mut self) -> bool {
         self.settle();
         self.columns.is_idle() && self.exit_at.is_none()
@@ -182,6 +201,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.counts().events, 0);
     /// ```
     #[doc(alias = "event_base_get_num_events")]
+    #[must_use]
     pub fn counts(&mut self) -> Counts {
         self.settle();
         self.counts_settled()
@@ -200,6 +220,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.max_counts().active, 0);
     /// ```
     #[doc(alias = "event_base_get_max_events")]
+    #[must_use]
     pub fn max_counts(&mut self) -> Counts {
         self.settle();
         self.columns.max
@@ -223,6 +244,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.stats().turns, 0);
     /// ```
+    #[must_use]
     pub fn stats(&self) -> Stats {
         let mut tally = self.columns.stats;
         tally.handed_out = tally.handed_out.saturating_add(self.columns.quota.handed_out().into());
@@ -241,6 +263,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.next_deadline().unwrap().as_nanos(), 7);
     /// ```
     #[doc(alias = "evwatch_prepare_get_timeout")]
+    #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
         [self.columns.timers.next(), self.exit_at].into_iter().flatten().min()
     }
@@ -268,6 +291,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.method(), "manual");
     /// ```
     #[doc(alias = "event_base_get_method")]
+    #[must_use]
     pub fn method(&self) -> &'static str {
         self.backend.name()
     }
@@ -280,6 +304,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert!(base.features().contains(Features::EDGE));
     /// ```
     #[doc(alias = "event_base_get_features")]
+    #[must_use]
     pub fn features(&self) -> Features {
         self.backend.features()
     }
@@ -291,6 +316,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.backend().name(), "manual");
     /// ```
+    #[must_use]
     pub fn backend(&self) -> &B {
         &self.backend
     }
@@ -303,6 +329,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_secs(1));
     /// ```
+    #[must_use]
     pub fn backend_mut(&mut self) -> &mut B {
         self.settle();
         &mut self.backend
@@ -316,6 +343,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert!(base.check());
     /// ```
     #[cfg(any(test, feature = "check"))]
+    #[doc(alias = "event_base_assert_ok_")]
+    #[must_use]
     pub fn check(&self) -> bool {
         let columns = &self.columns;
         columns.active.check() && columns.timers.check() && columns.fds.check() && columns.check()

@@ -1,0 +1,8 @@
+// A backend that cannot be woken.
+use evcore::Wake;
+
+fn with_waker<B: Wake>(_: B) {}
+
+fn main() {
+    with_waker(evcore::Instant::ZERO);
+}

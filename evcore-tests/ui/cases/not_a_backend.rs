@@ -1,0 +1,8 @@
+// The parameters of `EventBase` in the wrong order.
+use evcore::{EventBase, Fixed, Manual};
+
+fn run(_: EventBase<Fixed<4>, Manual, u8>) {}
+
+fn main() {
+    let _ = run;
+}

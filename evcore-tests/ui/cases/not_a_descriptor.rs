@@ -1,0 +1,8 @@
+// What a backend watches is a small number that can be copied.
+use evcore::Descriptor;
+
+fn watch(_: impl Descriptor) {}
+
+fn main() {
+    watch("socket");
+}

@@ -1,0 +1,62 @@
+//! What can be done with the public types wherever they go: a promise, and so a breaking change when it fails to compile.
+
+use core::fmt::{Debug, Display};
+use core::hash::Hash;
+
+use static_assertions::assert_impl_all;
+
+use crate::backend::{Features, Modified, Token};
+use crate::base::{End, EventBase, Fired, Mode, Occurrence, Pending, Turn};
+use crate::callback::Callback;
+use crate::error::{Error, Rejected};
+use crate::event::{Event, EventId, Interest, Missed, Ready};
+use crate::manual::{Manual, ManualError};
+use crate::quota::{Fairness, Limits};
+use crate::stats::{Counts, Stats};
+use crate::storage::{Fixed, Full};
+use crate::time::{Instant, Wait};
+use crate::wake::WakeFlag;
+
+/// Plain values: they are copied, compared, printed and sent.
+macro_rules! values {
+    ($($value:ty),* $(,)?) => { $(
+        assert_impl_all!($value: Copy, Eq, Debug, Send, Sync, Unpin);
+        #[cfg(feature = "defmt")]
+        assert_impl_all!($value: defmt::Format);
+    )* };
+}
+values!(Counts, Pending, Stats);
+
+/// And they can be keys, or part of one.
+macro_rules! keys {
+    ($($key:ty),* $(,)?) => { $(
+        values!($key);
+        assert_impl_all!($key: Hash);
+    )* };
+}
+keys!(
+    End, Error<u8>, Event<u32>, EventId, Fairness, Features, Full, Instant, Interest, Limits, ManualError, Missed, Mode,
+    Modified, Occurrence, Ready, Rejected<u8, u8>, Token, Turn, Wait,
+);
+assert_impl_all!(EventId: Ord);
+assert_impl_all!(Instant: Ord);
+
+macro_rules! defaults {
+    ($($value:ty),*) => { $( assert_impl_all!($value: Default); )* };
+}
+defaults!(Counts, Fairness, Features, Instant, Interest, Limits, Manual, Missed, Mode, Pending, Ready, Stats, WakeFlag);
+
+macro_rules! errors {
+    ($($error:ty),*) => { $( assert_impl_all!($error: core::error::Error, Display, Send, Sync); )* };
+}
+errors!(Error<ManualError>, Full, ManualError, Rejected<u8, ManualError>);
+
+// A base prints itself whatever its data is, and goes to another thread with data that does.
+struct Opaque;
+assert_impl_all!(EventBase<Manual, Fixed<1>, Opaque>: Debug, Display, Send);
+assert_impl_all!(Callback<Manual, Fixed<1>, *const u8>: Copy, Debug, Send, Sync);
+assert_impl_all!(Fired<'static, u8>: Debug, Send, Sync);
+assert_impl_all!(Manual: Debug, Send, Sync);
+assert_impl_all!(WakeFlag: Debug, Send, Sync);
+#[cfg(all(feature = "std", unix))]
+keys!(crate::unix::Fd);
