@@ -163,10 +163,10 @@ pub fn file_starves_nobody<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut source = world.source();
     world.watch(&file, Interest::READ, 1);
     world.watch(&source, Interest::READ, 2);
-    world.timer(Duration::from_millis(5), 3);
     assert_eq!(world.look().order(), [1]);
     world.feed(&mut source);
     assert_eq!(world.wait_for(&[2]).of(2), Ready::READ);
+    world.timer(Duration::from_millis(5), 3);
     world.pass(Duration::from_millis(5));
     assert_eq!(world.wait_for(&[3]).of(3), Ready::TIMEOUT);
     Proof::Shown

@@ -321,7 +321,8 @@ pub fn persist_io_resets_interval<F: Fixture, S: Storage>(fixture: F) -> Proof {
         assert!(seen.times(1) == 1 && (!F::IS_VIRTUAL || !seen.of(1).contains(Ready::TIMEOUT)), "{seen:?}");
         world.drain(&mut source);
         let deadline = world.base.pending(event).and_then(|pending| pending.deadline).unwrap_or_default();
-        assert!(deadline >= before.saturating_add(timeout));
+        // On a slow machine the timeout may have passed as well; then it comes again in phase.
+        assert!(deadline >= before.saturating_add(timeout) || seen.of(1).contains(Ready::TIMEOUT));
     }
     let before = world.now();
     assert_eq!(world.wait().of(1), Ready::TIMEOUT);
