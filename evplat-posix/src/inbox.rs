@@ -105,7 +105,9 @@ impl Inbox {
         // finds the count; who found the count before the bit finds a zero later, and says nothing of it.
         let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1));
         self.arrived.insert(signum);
-        self.any.store(true, Ordering::Release);
+        // Exchanged, not stored: a store would end what the handler before it in another thread has released, and `drain`,
+        // which finds only the last one, might then find the summary and not that handler's bit.
+        self.any.swap(true, Ordering::Release);
         self.wake.with(WakeState::wake);
     }
 

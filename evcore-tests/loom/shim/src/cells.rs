@@ -1,0 +1,131 @@
+//! Atomic cells of loom's that can be made in a constant expression, and that know what SeqCst means.
+
+use core::fmt;
+use std::sync::OnceLock;
+
+use loom::sync::atomic::Ordering::{self, AcqRel, Acquire, Release, SeqCst};
+use loom::sync::atomic::{self, fence};
+
+use crate::made;
+
+/// An operation, and the order that loom does it in. To loom a SeqCst operation is one that acquires and releases, which is
+/// less. With a fence on either side it has its place in the one order of all of them.
+fn ordered<R>(order: Ordering, weaker: Ordering, operation: impl FnOnce(Ordering) -> R) -> R {
+    if order != SeqCst {
+        return operation(order);
+    }
+    fence(SeqCst);
+    let answer = operation(weaker);
+    fence(SeqCst);
+    answer
+}
+
+macro_rules! cell {
+    ($name:ident, $value:ty) => {
+        pub struct $name {
+            initial: $value,
+            /// Taken when it is first used: only a running model can make one.
+            inner: OnceLock<atomic::$name>,
+        }
+
+        impl $name {
+            pub const fn new(initial: $value) -> Self {
+                Self { initial, inner: OnceLock::new() }
+            }
+
+            fn inner(&self) -> &atomic::$name {
+                self.inner.get_or_init(|| made::$name::take(self.initial))
+            }
+
+            pub fn load(&self, order: Ordering) -> $value {
+                ordered(order, Acquire, |order| self.inner().load(order))
+            }
+
+            pub fn store(&self, value: $value, order: Ordering) {
+                ordered(order, Release, |order| self.inner().store(value, order));
+            }
+
+            pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                ordered(order, AcqRel, |order| self.inner().swap(value, order))
+            }
+
+            pub fn compare_exchange(
+                &self,
+                old: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.inner().compare_exchange(old, new, success, failure)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    };
+}
+
+macro_rules! number {
+    ($name:ident, $value:ty) => {
+        cell!($name, $value);
+
+        impl $name {
+            pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                ordered(order, AcqRel, |order| self.inner().fetch_add(value, order))
+            }
+
+            pub fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                ordered(order, AcqRel, |order| self.inner().fetch_sub(value, order))
+            }
+
+            pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                ordered(order, AcqRel, |order| self.inner().fetch_or(value, order))
+            }
+
+            pub fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                ordered(order, AcqRel, |order| self.inner().fetch_and(value, order))
+            }
+
+            pub fn fetch_update(
+                &self,
+                set: Ordering,
+                fetch: Ordering,
+                change: impl FnMut($value) -> Option<$value>,
+            ) -> Result<$value, $value> {
+                self.inner().fetch_update(set, fetch, change)
+            }
+        }
+    };
+}
+
+cell!(AtomicBool, bool);
+number!(AtomicU32, u32);
+number!(AtomicUsize, usize);
+
+/// A pointer is kept as a number, which is what loom compares and nothing else.
+pub struct AtomicPtr<T> {
+    number: AtomicUsize,
+    of: core::marker::PhantomData<core::sync::atomic::AtomicPtr<T>>,
+}
+
+impl<T> AtomicPtr<T> {
+    /// Of the null pointer, whatever is given: nothing else is known of a pointer in a constant expression.
+    pub const fn new(_: *mut T) -> Self {
+        Self { number: AtomicUsize::new(0), of: core::marker::PhantomData }
+    }
+
+    pub fn load(&self, order: Ordering) -> *mut T {
+        core::ptr::with_exposed_provenance_mut(self.number.load(order))
+    }
+
+    pub fn store(&self, pointer: *mut T, order: Ordering) {
+        self.number.store(pointer.expose_provenance(), order);
+    }
+
+    pub fn swap(&self, pointer: *mut T, order: Ordering) -> *mut T {
+        core::ptr::with_exposed_provenance_mut(self.number.swap(pointer.expose_provenance(), order))
+    }
+}

@@ -1,0 +1,63 @@
+//! `OnceLock`, also in a `static`, which is to be empty again when the next interleaving is tried.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use loom::sync::atomic::AtomicBool;
+
+static INTERLEAVING: AtomicUsize = AtomicUsize::new(0);
+
+/// To be called first in each model: what was set in an earlier interleaving is unset.
+pub fn begin() {
+    INTERLEAVING.fetch_add(1, Ordering::Relaxed);
+    crate::made::fill();
+}
+
+pub struct OnceLock<T: 'static> {
+    slot: Mutex<Option<Slot<T>>>,
+}
+
+/// What is known in one interleaving. It is never freed, as `get` lends it.
+struct Slot<T: 'static> {
+    interleaving: usize,
+    is_set: &'static AtomicBool,
+    value: Option<&'static T>,
+}
+
+impl<T: 'static> OnceLock<T> {
+    pub const fn new() -> Self {
+        Self { slot: Mutex::new(None) }
+    }
+
+    fn with<R>(&self, look: impl FnOnce(&mut Slot<T>) -> R) -> R {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let interleaving = INTERLEAVING.load(Ordering::Relaxed);
+        let fresh =
+            || Slot { interleaving, is_set: Box::leak(Box::new(crate::made::AtomicBool::take(false))), value: None };
+        let current = slot.take().filter(|slot| slot.interleaving == interleaving).unwrap_or_else(fresh);
+        look(slot.insert(current))
+    }
+
+    /// One load that acquires, as in the standard library.
+    pub fn get(&self) -> Option<&T> {
+        // The load may switch threads: not while the slot is locked.
+        let is_set = self.with(|slot| slot.is_set);
+        if is_set.load(Ordering::Acquire) { self.with(|slot| slot.value) } else { None }
+    }
+
+    pub fn set(&self, value: T) -> Result<(), T> {
+        let is_set = self.with(|slot| slot.is_set);
+        if is_set.load(Ordering::Acquire) {
+            return Err(value);
+        }
+        self.with(|slot| slot.value = Some(Box::leak(Box::new(value))));
+        is_set.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl<T: 'static> Default for OnceLock<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

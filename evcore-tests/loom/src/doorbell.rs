@@ -1,0 +1,73 @@
+//! A model of the kernel's part: something that can be rung, and waited for.
+
+use loom::sync::atomic;
+use shim::Body;
+use shim::really::{AtomicUsize, Ordering};
+
+use crate::error::Error;
+
+/// Rings of all bells of an interleaving: system calls.
+static RINGS: AtomicUsize = AtomicUsize::new(0);
+
+pub fn rings() -> usize {
+    RINGS.load(Ordering::Relaxed)
+}
+
+pub fn forget_rings() {
+    RINGS.store(0, Ordering::Relaxed);
+}
+
+/// Nothing that is written before a ring is known after it by the bell alone, unlike with a real pipe: so what the protocol
+/// promises, it must keep by its own orders.
+pub struct Doorbell {
+    rung: atomic::AtomicUsize,
+    /// Used by who rings.
+    body: Body,
+}
+
+impl core::fmt::Debug for Doorbell {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Doorbell")
+    }
+}
+
+impl Doorbell {
+    pub fn pipe() -> Result<Self, Error> {
+        Ok(Self { rung: atomic::AtomicUsize::new(0), body: Body::new() })
+    }
+
+    pub fn ring(&self) {
+        self.body.use_it();
+        RINGS.fetch_add(1, Ordering::Relaxed);
+        self.rung.fetch_add(1, atomic::Ordering::Relaxed);
+    }
+
+    pub fn quiet(&self) -> Result<(), Error> {
+        self.rung.swap(0, atomic::Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub fn replace(&self, _: &Self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Sleeps until it has rung, and leaves it so: a pipe that is waited for by level.
+    pub fn wait_by_level(&self) {
+        // A read that also writes sees the latest, as the kernel does.
+        while self.rung.fetch_add(0, atomic::Ordering::Relaxed) == 0 {
+            loom::thread::yield_now();
+        }
+    }
+
+    /// Takes the edge, if there is one: what a look at an epoll set does.
+    pub fn take_edge(&self) -> bool {
+        self.rung.swap(0, atomic::Ordering::Relaxed) != 0
+    }
+
+    /// Sleeps until there is an edge, and takes it: an eventfd in an epoll set.
+    pub fn wait_by_edge(&self) {
+        while !self.take_edge() {
+            loom::thread::yield_now();
+        }
+    }
+}

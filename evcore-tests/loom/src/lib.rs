@@ -1,0 +1,41 @@
+//! Models of what threads and signal handlers share with a base, in every interleaving of loom's bound.
+//!
+//! ```text
+//!   handler ──▶ inbox::arrived ─┐                         ┌─▶ Interrupts: prepare, awake, report
+//!                               ├─▶ WakeState ─▶ Doorbell │
+//!   thread ───▶ Waker::wake ────┘                (a model)└─▶ wait
+//! ```
+//!
+//! The files are those of evplat-posix and evcore, word for word, compiled against loom's atomics by way of the crate `shim`.
+//! Models stand for what is not theirs: the kernel's bell, the account of signal handlers, and forks.
+
+#![allow(dead_code, unused_imports, reason = "the files are compiled for the models' sake")]
+#![allow(unreachable_pub, missing_debug_implementations, clippy::all)]
+
+extern crate shim as core;
+extern crate shim as std;
+
+#[path = "../../../evplat-posix/src/error.rs"]
+mod error;
+#[path = "../../../evplat-posix/src/inbox.rs"]
+mod inbox;
+#[path = "../../../evplat-posix/src/interrupts.rs"]
+mod interrupts;
+#[path = "../../../evplat-posix/src/signal.rs"]
+mod signal;
+#[path = "../../../evplat-posix/src/sys.rs"]
+mod sys;
+#[path = "../../../evcore/src/wake.rs"]
+mod wake;
+#[path = "../../../evplat-posix/src/waker.rs"]
+mod waker;
+
+mod doorbell;
+mod fork;
+mod registry;
+
+pub mod models;
+
+// The documentation's links.
+pub use doorbell::Doorbell;
+pub use error::Error;

@@ -1,0 +1,19 @@
+//! The system calls of these tests. All their `unsafe` is here.
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// Sends `signum` to this thread: it has arrived when this returns.
+pub(crate) fn raise(signum: i32) {
+    // SAFETY: it takes a number.
+    assert_eq!(unsafe { libc::raise(signum) }, 0);
+}
+
+/// A descriptor that is readable for good: the cheapest there is.
+pub(crate) fn readable() -> OwnedFd {
+    // SAFETY: it takes numbers.
+    let fd = unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    assert!(fd >= 0, "eventfd: {}", io::Error::last_os_error());
+    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
