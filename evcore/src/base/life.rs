@@ -57,7 +57,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is not read, unless the
-    /// event is persistent: then it comes again after each such span.
+    /// event is persistent: then it comes again after each such span, which is what is left until then when the call is made;
+    /// for an exact period, use [`add`](EventBase::add).
     ///
     /// # Errors
     ///

@@ -1,0 +1,100 @@
+//! libevent's shape: each event has a function and an argument, and all share one context. It greets whoever connects, and
+//! ends by SIGINT or SIGTERM.
+//!
+//! ```text
+//! cargo run -p evplat-linux --example callbacks -- 127.0.0.1:7000
+//! nc 127.0.0.1 7000
+//! ```
+//!
+//! The example `closures` is the same program with closures.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use evcore::{Event, EventBase, EventId, Fd, Growable, Interest, Mode, Occurrence, Ready};
+use evplat_linux::Epoll;
+
+/// What all callbacks share.
+struct Greeter {
+    listener: TcpListener,
+    /// A callback has a number for its argument, so what a connection owns is kept here.
+    streams: HashMap<EventId, TcpStream>,
+    greeted: u64,
+}
+
+type Callback = evcore::Callback<Epoll, Growable, Greeter>;
+type Base = EventBase<Epoll, Growable, Callback>;
+
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a client has to close its side.
+const LINGER: Duration = Duration::from_secs(5);
+
+fn on_connection(base: &mut Base, greeter: &mut Greeter, event: Occurrence, _: usize) {
+    match greeter.listener.accept() {
+        // One that has gone already, or cannot be watched, is closed.
+        Ok((stream, _)) => drop(greet(base, greeter, stream)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+        // No descriptor is left, or no memory. If there is no pause, it is tried again at once.
+        Err(_) => drop(base.pause_for(event.id, PAUSE)),
+    }
+}
+
+fn greet(base: &mut Base, greeter: &mut Greeter, mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    stream.write_all(b"Hello, World!\n")?;
+    // To close at once would take the greeting away from a client that is sending.
+    stream.shutdown(Shutdown::Write)?;
+    let event = Event::io(Fd::of(&stream), Interest::READ).persist();
+    let id = base.start(event, Some(LINGER), Callback::new(on_client, 0))?;
+    greeter.streams.insert(id, stream);
+    greeter.greeted += 1;
+    Ok(())
+}
+
+fn on_client(base: &mut Base, greeter: &mut Greeter, event: Occurrence, _: usize) {
+    let read = greeter.streams.get_mut(&event.id).map(|stream| stream.read(&mut [0; 4096]));
+    let goes_on = event.ready != Ready::TIMEOUT && matches!(read, Some(Ok(1..)));
+    if !goes_on {
+        // First the event, then its descriptor.
+        base.remove(event.id);
+        greeter.streams.remove(&event.id);
+    }
+}
+
+fn on_signal(base: &mut Base, _: &mut Greeter, _: Occurrence, signum: usize) {
+    eprintln!("ended by signal {signum}");
+    base.loop_exit();
+}
+
+fn main() -> ExitCode {
+    let address = std::env::args().nth(1).map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
+    let Ok(address) = address else {
+        eprintln!("usage: callbacks [IP:PORT]");
+        return ExitCode::from(2);
+    };
+    match run(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("callbacks: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(address: SocketAddr) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let mut base = Base::new(Epoll::new()?);
+    base.insert(Fd::of(&listener), Interest::READ, Callback::new(on_connection, 0))?;
+    base.insert_signal(libc::SIGINT, Callback::new(on_signal, 2))?;
+    base.insert_signal(libc::SIGTERM, Callback::new(on_signal, 15))?;
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+    let mut greeter = Greeter { listener, streams: HashMap::new(), greeted: 0 };
+    base.run_callbacks(Mode::empty(), &mut greeter)?;
+    writeln!(io::stdout(), "greeted {}", greeter.greeted)
+}

@@ -1,0 +1,93 @@
+//! One of those who talk.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use evcore::{Interest, Ready};
+
+const LINE_MAX: usize = 1024;
+/// Whoever has so much to read still is let go.
+const BEHIND_MAX: usize = 256 * 1024;
+
+pub(crate) struct Client {
+    stream: TcpStream,
+    name: Option<String>,
+    /// The beginning of a line.
+    input: Vec<u8>,
+    /// What others have said, and this one has not taken yet.
+    output: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        Self { stream, name: None, input: Vec::new(), output: b"* your name?\n".to_vec() }
+    }
+
+    /// None before the first line.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What to wait for.
+    pub(crate) fn interest(&self) -> Interest {
+        if self.output.is_empty() { Interest::READ } else { Interest::READ | Interest::WRITE }
+    }
+
+    /// Has something to tell; `false` when the client is too far behind to be told any more.
+    pub(crate) fn tell(&mut self, line: &str) -> bool {
+        let fits = self.output.len().saturating_add(line.len()) <= BEHIND_MAX;
+        if fits {
+            self.output.extend_from_slice(line.as_bytes());
+        }
+        fits
+    }
+
+    /// Sends and receives, each once; what is left is reported again. Answers what is to be told to all others, or `None` at
+    /// the end of the connection.
+    pub(crate) fn serve(&mut self, ready: Ready, buffer: &mut [u8]) -> io::Result<Option<String>> {
+        if ready.contains(Ready::WRITE) && !self.output.is_empty() {
+            let sent = moved(self.stream.write(&self.output))?.unwrap_or(0);
+            self.output.drain(..sent);
+        }
+        if !ready.contains(Ready::READ) {
+            return Ok(Some(String::new()));
+        }
+        let Some(len) = moved(self.stream.read(buffer))? else { return Ok(Some(String::new())) };
+        self.input.extend_from_slice(buffer.get(..len).unwrap_or_default());
+        let said = self.take_lines();
+        // A client that has talked and gone in one go has talked nevertheless.
+        let is_over = len == 0 || self.input.len() > LINE_MAX;
+        if is_over && said.is_empty() { Ok(None) } else { Ok(Some(said)) }
+    }
+
+    fn take_lines(&mut self) -> String {
+        let mut said = String::new();
+        let end = self.input.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let lines: Vec<u8> = self.input.drain(..end).collect();
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let line = printable(line);
+            match &self.name {
+                Some(name) => said += &format!("{name}: {line}\n"),
+                None if line.is_empty() => {}
+                None => {
+                    said += &format!("* {line} is here\n");
+                    self.name = Some(line);
+                }
+            }
+        }
+        said
+    }
+}
+
+/// Nothing that would do something to somebody else's terminal.
+fn printable(line: &[u8]) -> String {
+    String::from_utf8_lossy(line).chars().filter(|char| !char.is_control()).collect::<String>().trim().to_owned()
+}
+
+/// How many bytes were moved; `None` when it was not the time for it.
+fn moved(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        other => other.map(Some),
+    }
+}

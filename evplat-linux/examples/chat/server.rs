@@ -1,0 +1,131 @@
+//! The loop.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use evcore::{EventId, Fd, Interest, Ready, Wait};
+use evplat_linux::{Epoll, EventBase};
+
+use crate::client::Client;
+
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How much is read from one client before the others have their turn.
+const CHUNK: usize = 4096;
+
+enum Task {
+    Listener,
+    Client(Client),
+    Stop,
+}
+
+pub(crate) struct Server {
+    base: EventBase<Task>,
+    listener: TcpListener,
+    buffer: [u8; CHUNK],
+    /// How many were let go because they did not read.
+    dropped: u32,
+}
+
+impl Server {
+    pub(crate) fn new(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let mut base = EventBase::new(Epoll::new()?);
+        base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
+        for signum in [libc::SIGINT, libc::SIGTERM] {
+            base.insert_signal(signum, Task::Stop)?;
+        }
+        writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+        Ok(Self { base, listener, buffer: [0; CHUNK], dropped: 0 })
+    }
+
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        while self.base.poll(Wait::Forever)?.is_running() {
+            while let Some(fired) = self.base.next_active() {
+                let (id, ready) = (fired.id, fired.ready);
+                match fired.data {
+                    Task::Listener => self.accept(id)?,
+                    Task::Client(_) if ready.contains(Ready::ERROR) => self.close(id),
+                    Task::Client(client) => match client.serve(ready, &mut self.buffer) {
+                        Ok(Some(said)) => {
+                            let interest = client.interest();
+                            match self.base.modify(id, interest) {
+                                Ok(()) => self.broadcast(id, said),
+                                Err(_) => self.close(id),
+                            }
+                        }
+                        _ => self.close(id),
+                    },
+                    Task::Stop => self.base.loop_exit(),
+                }
+            }
+        }
+        writeln!(io::stdout(), "dropped {}", self.dropped)
+    }
+
+    fn accept(&mut self, id: EventId) -> io::Result<()> {
+        match self.listener.accept() {
+            Ok((stream, _)) => self.open(stream),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+            // No descriptor is left, or no memory.
+            Err(_) => self.base.pause_for(id, PAUSE)?,
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, stream: TcpStream) {
+        let fd = Fd::of(&stream);
+        if stream.set_nonblocking(true).is_ok() {
+            let client = Client::new(stream);
+            let interest = client.interest();
+            // One that cannot be watched is closed.
+            let _ = self.base.insert(fd, interest, Task::Client(client));
+        }
+    }
+
+    fn close(&mut self, id: EventId) {
+        if let Some(said) = self.remove(id) {
+            self.broadcast(id, said);
+        }
+    }
+
+    /// Lets a client go. Says what the others are to be told of it.
+    fn remove(&mut self, id: EventId) -> Option<String> {
+        let Some(Task::Client(client)) = self.base.remove(id) else { return None };
+        client.name().map(|name| format!("* {name} is gone\n"))
+    }
+
+    /// Tells all but one. It is only put down here, and sent when there is room for it: each has a write of its own in the
+    /// next turn, for all that was said in this one.
+    fn broadcast(&mut self, speaker: EventId, said: String) {
+        let mut news = vec![(speaker, said)];
+        while let Some((speaker, said)) = news.pop() {
+            if said.is_empty() {
+                continue;
+            }
+            for id in self.tell_all(speaker, &said) {
+                self.dropped += 1;
+                // Which is news as well.
+                news.extend(self.remove(id).map(|said| (id, said)));
+            }
+        }
+    }
+
+    /// Answers who is too far behind to be told.
+    fn tell_all(&mut self, speaker: EventId, said: &str) -> Vec<EventId> {
+        let mut ids: Vec<EventId> = self.base.iter().map(|(id, _)| id).filter(|id| *id != speaker).collect();
+        ids.retain(|id| {
+            let Some(Task::Client(client)) = self.base.get_mut(*id) else { return false };
+            if client.name().is_none() {
+                return false;
+            }
+            let is_told = client.tell(said);
+            let interest = client.interest();
+            !is_told || self.base.modify(*id, interest).is_err()
+        });
+        ids
+    }
+}

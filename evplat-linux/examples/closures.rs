@@ -1,0 +1,84 @@
+//! A closure for each event, which owns what it works on. It greets whoever connects, and ends by SIGINT or SIGTERM.
+//!
+//! ```text
+//! cargo run -p evplat-linux --example closures -- 127.0.0.1:7000
+//! nc 127.0.0.1 7000
+//! ```
+//!
+//! The example `callbacks` is the same program with functions.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use evcore::{Event, EventBase, Fd, Growable, Interest, Mode, Ready};
+use evplat_linux::Epoll;
+
+/// The context that all closures share: how many were greeted.
+type Closure = evcore::Closure<Epoll, Growable, u64>;
+type Base = EventBase<Epoll, Growable, Closure>;
+
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a client has to close its side.
+const LINGER: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let address = std::env::args().nth(1).map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
+    let Ok(address) = address else {
+        eprintln!("usage: closures [IP:PORT]");
+        return ExitCode::from(2);
+    };
+    match run(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("closures: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(address: SocketAddr) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let local = listener.local_addr()?;
+    let mut base = Base::new(Epoll::new()?);
+    for signum in [libc::SIGINT, libc::SIGTERM] {
+        let stop = move |base: &mut Base, _: &mut u64, _| {
+            eprintln!("ended by signal {signum}");
+            base.loop_exit();
+        };
+        base.insert_signal(signum, Closure::new(stop))?;
+    }
+    let accept = Event::io(Fd::of(&listener), Interest::READ).persist();
+    let on_connection = Closure::new(move |base, greeted, event| match listener.accept() {
+        // One that has gone already, or cannot be watched, is closed.
+        Ok((stream, _)) => *greeted += u64::from(greet(base, stream).is_ok()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+        // No descriptor is left, or no memory. If there is no pause, it is tried again at once.
+        Err(_) => drop(base.pause_for(event.id, PAUSE)),
+    });
+    base.start(accept, None, on_connection)?;
+    writeln!(io::stdout(), "listening on {local}")?;
+    let mut greeted = 0;
+    base.run_closures(Mode::empty(), &mut greeted)?;
+    writeln!(io::stdout(), "greeted {greeted}")
+}
+
+fn greet(base: &mut Base, mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    stream.write_all(b"Hello, World!\n")?;
+    // To close at once would take the greeting away from a client that is sending.
+    stream.shutdown(Shutdown::Write)?;
+    let event = Event::io(Fd::of(&stream), Interest::READ).persist();
+    let on_client = Closure::new(move |base: &mut Base, _, event| {
+        // A timeout, an end or an error: the event goes, and the closure with its stream.
+        if event.ready == Ready::TIMEOUT || !matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+            base.remove(event.id);
+        }
+    });
+    base.start(event, Some(LINGER), on_client)?;
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! One base for each core: every thread has its own listener on the same port, and the kernel shares out the connections.
+//! The threads have nothing in common but the order to stop.
+//!
+//! ```text
+//! cargo run --release -p evplat-linux --example multicore -- 127.0.0.1:7000 4
+//! nc 127.0.0.1 7000
+//! ```
+//!
+//! Each connection is told which thread has it, and closed.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use evcore::{Event, EventId, Fd, Interest, Wait};
+use evplat_linux::{Epoll, EventBase};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a client has to close its side.
+const LINGER: Duration = Duration::from_secs(2);
+
+enum Task {
+    Listener,
+    /// It has been greeted, and is waited for.
+    Greeted(TcpStream),
+}
+
+struct Worker {
+    number: usize,
+    base: EventBase<Task>,
+    listener: TcpListener,
+    greeted: u64,
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let address = words.next().map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
+    let cores = words.next().map_or(Ok(thread::available_parallelism().map_or(1, usize::from)), |word| word.parse());
+    let (Ok(address), Ok(cores @ 1..)) = (address, cores) else {
+        eprintln!("usage: multicore [IP:PORT [THREADS]]");
+        return ExitCode::from(2);
+    };
+    match run(address, cores) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("multicore: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(mut address: SocketAddr, cores: usize) -> io::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (mut threads, mut wakers) = (Vec::new(), Vec::new());
+    for number in 0..cores {
+        let listener = listen(address)?;
+        // If the first has chosen a port, the others take the same.
+        address = listener.local_addr()?;
+        let mut worker = Worker::new(number, listener)?;
+        wakers.push(worker.base.waker()?);
+        let stop = Arc::clone(&stop);
+        threads.push(thread::Builder::new().spawn(move || worker.run(&stop))?);
+    }
+
+    // This thread has a base as well, for the signals.
+    let mut base = EventBase::new(Epoll::new()?);
+    for signum in [libc::SIGINT, libc::SIGTERM] {
+        base.insert_signal(signum, ())?;
+    }
+    writeln!(io::stdout(), "listening on {address}")?;
+    while base.poll(Wait::Forever)?.is_running() {
+        while base.next_active().is_some() {
+            base.loop_exit();
+        }
+    }
+    stop.store(true, Ordering::Release);
+    wakers.iter().for_each(evplat_linux::Waker::wake);
+    for (number, thread) in threads.into_iter().enumerate() {
+        let greeted = thread.join().map_err(|_| io::Error::other("a thread has panicked"))??;
+        writeln!(io::stdout(), "thread {number} greeted {greeted}")?;
+    }
+    Ok(())
+}
+
+/// A listener that shares its port with others that are made in the same way.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    Ok(socket.into())
+}
+
+impl Worker {
+    fn new(number: usize, listener: TcpListener) -> io::Result<Self> {
+        let mut base = EventBase::new(Epoll::new()?);
+        base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
+        Ok(Self { number, base, listener, greeted: 0 })
+    }
+
+    /// Serves until it is woken to stop. Says how many it has greeted.
+    fn run(&mut self, stop: &AtomicBool) -> io::Result<u64> {
+        while self.base.poll(Wait::Forever)?.is_running() && !stop.load(Ordering::Acquire) {
+            while let Some(fired) = self.base.next_active() {
+                let id = fired.id;
+                match fired.data {
+                    Task::Listener => self.accept(id)?,
+                    // Its end, or its time is up.
+                    Task::Greeted(stream) => match stream.read(&mut [0; 4096]) {
+                        Ok(1..) if fired.ready.contains(evcore::Ready::READ) => {}
+                        _ => drop(self.base.remove(id)),
+                    },
+                }
+            }
+        }
+        Ok(self.greeted)
+    }
+
+    fn accept(&mut self, id: EventId) -> io::Result<()> {
+        match self.listener.accept() {
+            // One that has gone already, or cannot be watched, is closed.
+            Ok((stream, _)) => self.greeted += u64::from(self.greet(stream).is_ok()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+            // No descriptor is left, or no memory.
+            Err(_) => self.base.pause_for(id, PAUSE)?,
+        }
+        Ok(())
+    }
+
+    /// There is room for so little in any new connection. To close it at once would take it away from a client that sends.
+    fn greet(&mut self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        stream.write_all(format!("thread {}\n", self.number).as_bytes())?;
+        stream.shutdown(Shutdown::Write)?;
+        let event = Event::io(Fd::of(&stream), Interest::READ).persist();
+        self.base.start(event, Some(LINGER), Task::Greeted(stream))?;
+        Ok(())
+    }
+}

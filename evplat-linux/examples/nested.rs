@@ -1,0 +1,118 @@
+//! A base inside another loop, such as that of a toolkit, which owns the thread and knows nothing of ours. Here the other
+//! loop is a bare `poll(2)`.
+//!
+//! ```text
+//! cargo run -p evplat-linux --example nested
+//! ```
+//!
+//! Two things tell the other loop when the base has something to do: the base's descriptor, and its next deadline.
+//! Type lines; the other loop reads them, and sends them to the base through a socket. The end of the input ends it.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use evcore::{EventOp, Fd, Interest, Wait};
+use evplat_linux::{Epoll, EventBase};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+const PERIOD: Duration = Duration::from_millis(50);
+
+enum Task {
+    Receive(UnixStream),
+    Tick,
+}
+
+/// What lives in the base.
+struct Inner {
+    base: EventBase<Task>,
+    received: u64,
+    ticks: u32,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nested: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
+    let (near, mut far) = UnixStream::pair()?;
+    near.set_nonblocking(true)?;
+    let mut inner = Inner { base: EventBase::new(Epoll::new()?), received: 0, ticks: 0 };
+    inner.base.insert(Fd::of(&near), Interest::READ, Task::Receive(near))?;
+    inner.base.insert_interval(PERIOD, Task::Tick)?;
+    // A copy, for the descriptor belongs to the base, and the base is going to be used.
+    let nest = inner.base.backend_mut().nest()?.try_clone_to_owned()?;
+    let stdin = io::stdin();
+    let mut line = [0; 1024];
+    writeln!(io::stdout(), "ready")?;
+
+    // Once before the first wait, and after each change from outside: what the base is to watch is registered by a turn.
+    inner.turn()?;
+    loop {
+        let mut fds = [PollFd::new(&stdin, PollFlags::IN), PollFd::from_borrowed_fd(nest.as_fd(), PollFlags::IN)];
+        match poll(&mut fds, inner.time_left().as_ref()) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        if !fds[0].revents().is_empty() {
+            // The other loop's own business.
+            let len = stdin.lock().read(&mut line)?;
+            if len == 0 {
+                break;
+            }
+            far.write_all(line.get(..len).unwrap_or_default())?;
+        }
+        // It costs little to look when there is nothing, and this way a deadline needs no second thought.
+        inner.turn()?;
+    }
+    drop(far);
+    inner.turn()?;
+    writeln!(io::stdout(), "received {} bytes, ticked {}", inner.received, if inner.ticks > 0 { "on" } else { "never" })
+}
+
+impl Inner {
+    /// What is ready, without waiting: the other loop waits.
+    fn turn(&mut self) -> io::Result<()> {
+        if !self.base.poll(Wait::Poll)?.is_running() {
+            return Ok(());
+        }
+        while let Some(fired) = self.base.next_active() {
+            let (id, count) = (fired.id, fired.count);
+            match fired.data {
+                Task::Receive(stream) => {
+                    let mut buffer = [0; 4096];
+                    match stream.read(&mut buffer) {
+                        Ok(0) => drop(self.base.remove(id)),
+                        Ok(len) => {
+                            self.received += len as u64;
+                            writeln!(io::stdout(), "received {len}")?;
+                        }
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+                Task::Tick => {
+                    if self.ticks == 0 {
+                        writeln!(io::stdout(), "first tick")?;
+                    }
+                    self.ticks = self.ticks.saturating_add(count);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How long the other loop may wait for the base's sake.
+    fn time_left(&self) -> Option<Timespec> {
+        let left = self.base.next_deadline()?.saturating_since(self.base.backend().now());
+        Timespec::try_from(left).ok()
+    }
+}

@@ -1,0 +1,129 @@
+//! Follows files and pipes, and prints what is appended to them.
+//!
+//! ```text
+//! mkfifo fifo
+//! cargo run -p evplat-linux --example tail -- /var/log/syslog fifo
+//! echo hello > fifo
+//! dmesg --follow | cargo run -p evplat-linux --example tail -- /dev/stdin
+//! ```
+//!
+//! A pipe is ready when there is something in it. A file is always ready, at its end too: there it is left alone for a
+//! while, and looked at again. A file that has become shorter is read from its beginning.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use evcore::{Event, Fd, Interest, Wait};
+use evplat_linux::{Epoll, EventBase};
+
+/// How often a file is looked at that has come to its end.
+const LOOK: Duration = Duration::from_millis(100);
+/// How much is read from one before the others have their turn.
+const CHUNK: usize = 16 * 1024;
+
+enum Task {
+    Source(Source),
+    Stop,
+}
+
+struct Source {
+    name: String,
+    file: File,
+    is_regular: bool,
+    position: u64,
+}
+
+enum Found {
+    Bytes(usize),
+    NotYet,
+    End,
+}
+
+fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    if names.is_empty() {
+        eprintln!("usage: tail FILE…");
+        return ExitCode::from(2);
+    }
+    match run(&names) {
+        // Whoever read our output has gone: then there is nothing left to do.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("tail: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn run(names: &[String]) -> io::Result<()> {
+    let mut base = EventBase::new(Epoll::new()?);
+    for name in names {
+        let source = Source::open(name).map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+        base.insert(Fd::of(&source.file), Interest::READ, Task::Source(source))?;
+    }
+    // In the background: with the last pipe the program ends.
+    for signum in [libc::SIGINT, libc::SIGTERM] {
+        base.start(Event::signal(signum).background(), None, Task::Stop)?;
+    }
+    let (mut buffer, mut last, mut output) = (vec![0; CHUNK], None, io::stdout().lock());
+
+    while base.poll(Wait::Forever)?.is_running() {
+        while let Some(fired) = base.next_active() {
+            let id = fired.id;
+            let Task::Source(source) = fired.data else {
+                base.loop_exit();
+                continue;
+            };
+            match source.read(&mut buffer) {
+                Ok(Found::Bytes(len)) => {
+                    if last.replace(id) != Some(id) && names.len() > 1 {
+                        writeln!(output, "==> {} <==", source.name)?;
+                    }
+                    output.write_all(buffer.get(..len).unwrap_or_default())?;
+                    output.flush()?;
+                }
+                Ok(Found::NotYet) if source.is_regular => base.pause_for(id, LOOK)?,
+                Ok(Found::NotYet) => {}
+                Ok(Found::End) => drop(base.remove(id)),
+                Err(error) => {
+                    eprintln!("tail: {}: {error}", source.name);
+                    base.remove(id);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Source {
+    fn open(name: &str) -> io::Result<Self> {
+        let kind = std::fs::metadata(name)?.file_type();
+        let is_stdin = name.starts_with("/dev/") || name.starts_with("/proc/");
+        let file = OpenOptions::new()
+            .read(true)
+            // A pipe with a name has a writer as long as we are one ourselves, so it does not end with the first.
+            .write(kind.is_fifo() && !is_stdin)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(name)?;
+        Ok(Self { name: name.to_owned(), file, is_regular: kind.is_file(), position: 0 })
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Found> {
+        if self.is_regular && self.file.metadata()?.len() < self.position {
+            self.position = self.file.seek(SeekFrom::Start(0))?;
+        }
+        match self.file.read(buffer) {
+            Ok(0) if self.is_regular => Ok(Found::NotYet),
+            Ok(0) => Ok(Found::End),
+            Ok(len) => {
+                self.position = self.position.saturating_add(len as u64);
+                Ok(Found::Bytes(len))
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(Found::NotYet),
+            Err(error) => Err(error),
+        }
+    }
+}

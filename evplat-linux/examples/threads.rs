@@ -1,0 +1,187 @@
+//! A worker pool: what takes long is done in other threads, which hand their results back and wake the loop.
+//!
+//! ```text
+//! cargo run --release -p evplat-linux --example threads -- 127.0.0.1:7000
+//! printf '15\n1000036000099\n' | nc -q5 127.0.0.1 7000
+//! ```
+//!
+//! Each line is a number, and is answered by its factors. A client is not read from while its number is at work, so that
+//! there are never more jobs than clients, and nothing piles up.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use evcore::{Event, EventId, Fd, Interest, Ready, Wait};
+use evplat_linux::{Epoll, EventBase, Waker};
+
+const LINE_MAX: usize = 64;
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// For how long a client may be silent.
+const IDLE: Duration = Duration::from_secs(60);
+
+enum Task {
+    Listener,
+    Client(Client),
+    Stop,
+}
+
+struct Client {
+    stream: TcpStream,
+    input: Vec<u8>,
+}
+
+/// The id is that of the client. If it has gone meanwhile, no other client has it.
+type Job = (EventId, u64);
+type Outcome = (EventId, String);
+
+fn main() -> ExitCode {
+    let address = std::env::args().nth(1).map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
+    let Ok(address) = address else {
+        eprintln!("usage: threads [IP:PORT]");
+        return ExitCode::from(2);
+    };
+    match run(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("threads: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(address: SocketAddr) -> io::Result<()> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let mut base = EventBase::new(Epoll::new()?);
+    base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
+    for signum in [libc::SIGINT, libc::SIGTERM] {
+        base.insert_signal(signum, Task::Stop)?;
+    }
+    let (jobs, queue) = mpsc::channel();
+    let (results, finished) = mpsc::channel();
+    let queue = Arc::new(Mutex::new(queue));
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    for _ in 0..workers {
+        let (queue, results, waker) = (Arc::clone(&queue), results.clone(), base.waker()?);
+        // They end when the loop does, for nobody gives them a job any more.
+        thread::Builder::new().spawn(move || work(&queue, &results, &waker))?;
+    }
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+
+    while base.poll(Wait::Forever)?.is_running() {
+        // After each wait: a waker is not an event, it only ends the wait.
+        for (id, line) in finished.try_iter() {
+            answer(&mut base, id, &line, &jobs);
+        }
+        while let Some(fired) = base.next_active() {
+            let (id, ready) = (fired.id, fired.ready);
+            match fired.data {
+                Task::Listener => accept(&mut base, id, &listener)?,
+                Task::Client(_) if ready == Ready::TIMEOUT => drop(base.remove(id)),
+                Task::Client(client) => {
+                    let outcome = client.receive();
+                    proceed(&mut base, id, outcome, &jobs);
+                }
+                Task::Stop => base.loop_exit(),
+            }
+        }
+    }
+    writeln!(io::stdout(), "{workers} workers")
+}
+
+/// A worker's life.
+fn work(queue: &Mutex<Receiver<Job>>, results: &Sender<Outcome>, waker: &Waker) {
+    loop {
+        // The lock is held while waiting for a job, and not while working on it.
+        let Ok(Ok((id, number))) = queue.lock().map(|queue| queue.recv()) else { break };
+        if results.send((id, format!("{number}:{}\n", factors(number)))).is_err() {
+            break;
+        }
+        // First the result, then the wake: the loop that wakes finds it.
+        waker.wake();
+    }
+}
+
+fn accept(base: &mut EventBase<Task>, id: EventId, listener: &TcpListener) -> io::Result<()> {
+    match listener.accept() {
+        Ok((stream, _)) => {
+            let event = Event::io(Fd::of(&stream), Interest::READ);
+            if stream.set_nonblocking(true).is_ok() {
+                // One that cannot be watched is closed.
+                let _ = base.start(event, Some(IDLE), Task::Client(Client { stream, input: Vec::new() }));
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+        // No descriptor is left, or no memory.
+        Err(_) => base.pause_for(id, PAUSE)?,
+    }
+    Ok(())
+}
+
+impl Client {
+    /// Reads once; the next number, if there is a whole one.
+    fn receive(&mut self) -> io::Result<Option<u64>> {
+        let mut buffer = [0; LINE_MAX];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(len) => self.input.extend_from_slice(buffer.get(..len).unwrap_or_default()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+        self.next()
+    }
+
+    /// The next number that has been read.
+    fn next(&mut self) -> io::Result<Option<u64>> {
+        let Some(end) = self.input.iter().position(|byte| *byte == b'\n') else {
+            let is_too_long = self.input.len() > LINE_MAX;
+            return if is_too_long { Err(ErrorKind::InvalidData.into()) } else { Ok(None) };
+        };
+        let line: Vec<u8> = self.input.drain(..=end).collect();
+        let number = std::str::from_utf8(&line).ok().and_then(|line| line.trim().parse().ok());
+        number.map(Some).ok_or(ErrorKind::InvalidData.into())
+    }
+}
+
+/// Hands a client's number to the workers, or waits for more of it. Its event comes once, so it rests until it is added.
+fn proceed(base: &mut EventBase<Task>, id: EventId, next: io::Result<Option<u64>>, jobs: &Sender<Job>) {
+    let goes_on = match next {
+        Ok(Some(number)) => jobs.send((id, number)).is_ok(),
+        Ok(None) => base.add(id, Some(IDLE)).is_ok(),
+        Err(_) => false,
+    };
+    if !goes_on {
+        base.remove(id);
+    }
+}
+
+fn answer(base: &mut EventBase<Task>, id: EventId, line: &str, jobs: &Sender<Job>) {
+    let Some(Task::Client(client)) = base.get_mut(id) else { return };
+    // A short line at a time. Who has not read so many of them that there is no room for another one is let go.
+    let next = match client.stream.write(line.as_bytes()) {
+        Ok(len) if len == line.len() => client.next(),
+        Ok(_) => Err(ErrorKind::WriteZero.into()),
+        Err(error) => Err(error),
+    };
+    proceed(base, id, next, jobs);
+}
+
+fn factors(mut number: u64) -> String {
+    let (mut text, mut factor) = (String::new(), 2);
+    while factor <= number / factor {
+        if number % factor == 0 {
+            text += &format!(" {factor}");
+            number /= factor;
+        } else {
+            factor += 1;
+        }
+    }
+    text + &format!(" {number}")
+}

@@ -1,0 +1,8 @@
+//! The examples as processes, as somebody sees them who has nothing of ours.
+
+#![cfg(target_os = "linux")]
+
+mod http;
+mod local;
+mod program;
+mod servers;
