@@ -216,14 +216,15 @@ impl<S: Storage> Active<S> {
     }
 
     /// Drops some bits of what an active event was queued for. An event that was queued for nothing else is taken out.
+    #[inline]
     pub(crate) fn retract(&mut self, index: S::Index, bits: Ready) {
         let Some(node) = self.nodes.at_mut(index) else { return };
-        if node.place == Place::Idle || !node.ready.intersects(bits) {
-            return;
-        }
-        node.ready.remove(bits);
-        if node.ready.is_empty() {
-            self.cancel(index);
+        // Empty in an event that is not queued.
+        if node.ready.intersects(bits) {
+            node.ready.remove(bits);
+            if node.ready.is_empty() {
+                self.cancel(index);
+            }
         }
     }
 

@@ -27,6 +27,8 @@ bitflags! {
         const IO = 0x0020;
         /// Is handed out around each wait.
         const WATCHER = 0x0040;
+        /// Waits for something besides time.
+        const SOURCE = 0x0064;
         /// Its fd, signal or watcher is registered.
         const PENDING = 0x0080;
         /// Does not keep the loop alive.

@@ -96,13 +96,16 @@ impl<S: Storage> Timers<S> {
         self.timers.at(index).map_or(0, |timer| timer.interval)
     }
 
-    pub(crate) fn set_interval(&mut self, index: S::Index, interval: u64) {
+    /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
+    #[inline]
+    pub(crate) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
         if let Some(timer) = self.timers.at_mut(index) {
             timer.interval = interval;
         }
+        self.arm(index, deadline);
     }
 
-    /// Arms the event's timer, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
+    /// As [`Timers::set`], with the interval that the event has.
     #[inline]
     pub(crate) fn arm(&mut self, index: S::Index, deadline: Instant) {
         let seq = self.seq;
@@ -117,16 +120,23 @@ impl<S: Storage> Timers<S> {
     }
 
     /// Starts an armed timer again, with its own interval from `now`: what each activity of a connection does.
-    #[inline]
+    // Part of each hand-out; what moves the heap is out of line, so that this stays a few stores.
+    #[inline(always)]
     pub(crate) fn restart(&mut self, index: S::Index, now: Instant) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let deadline = now.as_nanos().saturating_add(timer.interval);
         if deadline < timer.deadline {
-            return self.arm(index, Instant::from_nanos(deadline));
+            return self.bring_forward(index, Instant::from_nanos(deadline));
         }
         timer.deadline = deadline;
         timer.seq = self.seq;
         self.seq = self.seq.wrapping_add(1);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bring_forward(&mut self, index: S::Index, deadline: Instant) {
+        self.arm(index, deadline);
     }
 
     /// Arms the event's timer, armed or not, with its own interval from `now`.
@@ -135,6 +145,7 @@ impl<S: Storage> Timers<S> {
     }
 
     /// Brings the event's entry to where its deadline belongs: earlier than it was, or not in the heap yet.
+    #[inline(never)]
     fn place(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at(index) else { return };
         let entry = Entry { key: timer.deadline, seq: timer.seq, event: index };

@@ -83,18 +83,20 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     fn add_index(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.usable().map_err(Error::Backend)?;
-        let state = self.columns.events.state(index);
-        if state.contains(State::PAUSED) || !state.contains(State::PENDING) {
+        let mut state = self.columns.events.state(index);
+        if state.intersects(State::SOURCE) && (state.contains(State::PAUSED) || !state.contains(State::PENDING)) {
             self.register(index)?;
-        }
-        if state.contains(State::PAUSED) {
-            self.end_pause(index);
+            if state.contains(State::PAUSED) {
+                self.end_pause(index);
+            }
+            state = self.columns.events.state(index);
         }
         if let Some(timeout) = timeout {
             self.columns.active.retract(index, Ready::TIMEOUT);
-            self.columns.timers.set_interval(index, timeout.interval);
-            self.columns.timers.arm(index, timeout.deadline);
-            self.columns.set_state(index, self.columns.events.state(index) | State::TIMED);
+            self.columns.timers.set(index, timeout.deadline, timeout.interval);
+            if !state.contains(State::TIMED) {
+                self.columns.set_state(index, state | State::TIMED);
+            }
         }
         Ok(())
     }
@@ -106,10 +108,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             self.register_fd(index)?;
         } else if state.contains(State::SIGNAL) {
             self.register_signal(index)?;
-        } else if state.contains(State::WATCHER) {
-            self.columns.watchers.set_pending(index, true);
         } else {
-            return Ok(());
+            self.columns.watchers.set_pending(index, true);
         }
         self.columns.set_state(index, state | State::PENDING);
         Ok(())
