@@ -190,3 +190,82 @@ mod boxed {
 
 #[cfg(feature = "alloc")]
 pub use boxed::{Closure, ClosureFn};
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::{Event, Fixed, Manual, Ready};
+
+    type Base = EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, Vec<usize>>>;
+
+    /// Each event's own function and argument, in the order of their deadlines; one that removes its event is not called again.
+    #[test]
+    fn each_callback_gets_its_own_argument_and_may_remove_its_event() {
+        let mut base = Base::new(Manual::new());
+        let callback = Callback::new(|_, seen: &mut Vec<usize>, _, arg| seen.push(arg), 2);
+        base.insert_timer(Duration::from_millis(2), callback).unwrap();
+        let callback = Callback::new(
+            |base: &mut Base, seen: &mut Vec<usize>, event, arg| {
+                assert_eq!(event.ready, Ready::TIMEOUT);
+                seen.push(arg);
+                assert!(base.remove(event.id).is_some());
+            },
+            1,
+        );
+        let interval = base.insert_interval(Duration::from_millis(1), callback).unwrap();
+        assert_eq!((base.get(interval).unwrap().arg(), callback.clone().arg()), (1, 1));
+        assert_eq!(std::format!("{callback:?}"), "Callback { arg: 1, .. }");
+        let mut seen = Vec::new();
+        assert_eq!(base.run_callbacks(Mode::empty(), &mut seen), Ok(End::Empty));
+        assert_eq!(seen, [1, 2]);
+    }
+
+    #[cfg(feature = "alloc")]
+    mod closures {
+        use super::*;
+
+        type Base = EventBase<Manual, Fixed<4>, Closure<Manual, Fixed<4>, Vec<u32>>>;
+
+        /// A closure keeps what it has counted from call to call, and its event survives each.
+        #[test]
+        fn a_closure_is_put_back_after_each_call_and_dropped_with_its_event() {
+            let owned = std::rc::Rc::new(());
+            let witness = owned.clone();
+            let mut base = Base::new(Manual::new());
+            let mut calls = 0;
+            let closure = Closure::new(move |base: &mut Base, seen: &mut Vec<u32>, event| {
+                let _ = &witness;
+                calls += 1;
+                seen.push(calls);
+                if calls == 3 {
+                    assert!(base.remove(event.id).is_some());
+                }
+            });
+            assert_eq!(std::format!("{closure:?}"), "Closure { .. }");
+            base.insert_interval(Duration::from_millis(1), closure).unwrap();
+            let mut seen = Vec::new();
+            assert_eq!(base.run_closures(Mode::empty(), &mut seen), Ok(End::Empty));
+            assert_eq!(seen, [1, 2, 3]);
+            assert_eq!(std::rc::Rc::strong_count(&owned), 1);
+        }
+
+        /// Nobody can lend a closure that is under way to a second call: a loop inside of it passes its event by.
+        #[test]
+        fn a_closure_is_not_entered_again_from_inside_of_itself() {
+            let mut base = Base::new(Manual::new());
+            let closure = Closure::new(|base: &mut Base, seen: &mut Vec<u32>, event| {
+                seen.push(event.count);
+                assert!(base.activate(event.id, Ready::READ).is_ok());
+                assert_eq!(base.run_closures(Mode::NONBLOCK, seen), Ok(End::Reentered));
+                base.loop_exit();
+            });
+            base.start(Event::timer(), Some(Duration::ZERO), closure).unwrap();
+            let mut seen = Vec::new();
+            assert_eq!(base.run_closures(Mode::empty(), &mut seen), Ok(End::Exit));
+            assert_eq!(seen, [1]);
+        }
+    }
+}

@@ -125,3 +125,83 @@ impl<E> Error<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use core::error::Error as _;
+    use std::string::ToString;
+
+    use super::*;
+    use crate::manual::ManualError;
+
+    const BACKEND: Error<ManualError> = Error::Backend(ManualError::Full);
+    const OWN: [Error<ManualError>; 6] =
+        [Error::Stale, Error::Full, Error::Priority, Error::Mixed, Error::Unsupported, Error::Kind];
+
+    #[test]
+    fn each_error_says_something_of_its_own_and_the_backends_is_let_through() {
+        let texts: std::collections::BTreeSet<_> = OWN.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), OWN.len());
+        assert!(texts.iter().all(|text| !text.is_empty()));
+        assert_eq!(BACKEND.to_string(), ManualError::Full.to_string());
+    }
+
+    #[test]
+    fn only_the_backends_error_is_a_source() {
+        assert!(OWN.iter().all(|error| error.source().is_none()));
+        assert_eq!(BACKEND.source().unwrap().to_string(), ManualError::Full.to_string());
+        assert!(Rejected { error: BACKEND, data: () }.source().is_some());
+        assert!(Rejected { error: Error::<ManualError>::Full, data: () }.source().is_none());
+    }
+
+    /// The data need not be fit to be printed.
+    #[test]
+    fn a_rejection_reads_as_its_error() {
+        struct Silent;
+        let rejected = Rejected { error: Error::<ManualError>::Mixed, data: Silent };
+        assert_eq!(rejected.to_string(), Error::<ManualError>::Mixed.to_string());
+        assert_eq!(std::format!("{rejected:?}"), "Rejected { error: Mixed, .. }");
+        assert_eq!(Error::from(rejected), Error::Mixed);
+    }
+
+    #[test]
+    fn another_error_of_the_backend_changes_no_other_error() {
+        for error in OWN {
+            assert_eq!(error.map_backend(|_| 7).to_string(), error.to_string());
+        }
+        assert_eq!(BACKEND.map_backend(|error| (error, 7)), Error::Backend((ManualError::Full, 7)));
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn as_an_input_output_error_each_keeps_its_kind_and_its_text() {
+        use std::io::{self, ErrorKind};
+
+        #[derive(Clone, Copy, Debug)]
+        struct Errno(i32);
+        impl fmt::Display for Errno {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "errno {}", self.0)
+            }
+        }
+        impl From<Errno> for io::Error {
+            fn from(errno: Errno) -> Self {
+                Self::from_raw_os_error(errno.0)
+            }
+        }
+        for (error, kind) in [
+            (Error::Stale, ErrorKind::NotFound),
+            (Error::Full, ErrorKind::OutOfMemory),
+            (Error::Unsupported, ErrorKind::Unsupported),
+            (Error::Priority, ErrorKind::InvalidInput),
+            (Error::Mixed, ErrorKind::InvalidInput),
+            (Error::Kind, ErrorKind::InvalidInput),
+        ] {
+            let text = Error::<Errno>::to_string(&error);
+            let converted = io::Error::from(error);
+            assert_eq!((converted.kind(), converted.to_string()), (kind, text));
+        }
+        let rejected = Rejected { error: Error::Backend(Errno(24)), data: () };
+        assert_eq!(io::Error::from(rejected).raw_os_error(), Some(24));
+    }
+}

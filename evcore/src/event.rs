@@ -336,3 +336,20 @@ impl<Fd> Event<Fd> {
 
 // An id is as small with `Option` as without.
 static_assertions::assert_eq_size!(EventId, Option<EventId>, u64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_its_slot_and_its_generation_in_bits_and_in_print() {
+        let id = EventId { slot: 5, generation: NonZeroU32::new(7).unwrap() };
+        assert_eq!(id.to_bits(), 7 << 32 | 5);
+        assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
+        assert_eq!(EventId::from_bits(5), None);
+        assert_eq!(std::format!("{id:?}"), "5v7");
+        // Bits that both halves have.
+        let id = EventId { slot: u32::MAX, generation: NonZeroU32::MAX };
+        assert_eq!((id.to_bits(), EventId::from_bits(u64::MAX)), (u64::MAX, Some(id)));
+    }
+}

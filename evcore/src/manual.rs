@@ -460,3 +460,48 @@ impl<const N: usize> fmt::Debug for Manual<N> {
         f.debug_struct("Manual").field("now", &self.now).field("fds", &self.fds.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+    use crate::{EventBase, Fixed};
+
+    #[test]
+    fn what_a_program_asks_of_it_is_what_was_set() {
+        let mut manual = Manual::<2>::with_room();
+        assert!(manual.set_ready(3, Ready::WRITE));
+        assert_eq!((manual.ready(3), manual.ready(4)), (Ready::WRITE, Ready::empty()));
+        assert!(manual.set_ready(4, Ready::READ));
+        assert!(!manual.set_ready(5, Ready::READ), "there is room for two");
+        assert_eq!(manual.name(), "manual");
+        assert_eq!(std::format!("{manual:?}"), "Manual { now: Instant(0 ns), fds: 2, .. }");
+        let mut base: EventBase<Manual, Fixed<2>, ()> = EventBase::new(Manual::new());
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert_eq!(base.backend().waits(), 2);
+    }
+
+    /// The one that goes is not always the last.
+    #[test]
+    fn the_signal_that_is_deleted_is_the_one_that_goes() {
+        for gone in 0..3 {
+            let mut manual = Manual::new();
+            for signum in 0..3 {
+                SignalOp::add(&mut manual, signum).unwrap();
+            }
+            SignalOp::del(&mut manual, gone);
+            let mut left: std::vec::Vec<_> = manual.signals.iter().map(|signal| signal.signum).collect();
+            left.sort_unstable();
+            assert_eq!(left, (0..3).filter(|signum| *signum != gone).collect::<std::vec::Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_a_text_of_its_own() {
+        let all = [ManualError::Refused, ManualError::Full, ManualError::NoFlag].map(|error| error.to_string());
+        assert!(all.iter().all(|text| !text.is_empty()) && all[0] != all[1] && all[1] != all[2]);
+        assert_eq!(Manual::default().waker().err(), Some(ManualError::NoFlag));
+    }
+}

@@ -60,3 +60,30 @@ impl Descriptor for Fd {
         !self.0.get()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_keeps_its_number_in_all_forms() {
+        for source in [&io::stdin() as &dyn AsFdObject, &io::stdout(), &io::stderr()] {
+            let (fd, raw) = source.both();
+            assert_eq!((fd.as_raw_fd(), fd.number()), (raw, u32::try_from(raw).unwrap()));
+            assert_eq!(std::format!("{fd:?}"), std::format!("Fd({raw})"));
+        }
+        assert_ne!(Fd::of(&io::stdin()), Fd::of(&io::stdout()));
+    }
+
+    /// `AsFd` as an object.
+    trait AsFdObject {
+        fn both(&self) -> (Fd, RawFd);
+    }
+    impl<T: AsFd> AsFdObject for T {
+        fn both(&self) -> (Fd, RawFd) {
+            (Fd::of(self), self.as_fd().as_raw_fd())
+        }
+    }
+}

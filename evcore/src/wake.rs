@@ -84,3 +84,19 @@ impl Default for WakeFlag {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_is_seen_until_it_is_taken_and_taken_once() {
+        let flag = WakeFlag::default();
+        assert!(!flag.is_set() && !flag.take());
+        flag.wake();
+        flag.wake();
+        assert!(flag.is_set() && flag.is_set());
+        assert!(flag.take());
+        assert!(!flag.is_set() && !flag.take());
+    }
+}
