@@ -135,6 +135,18 @@ pub trait Fixture {
         None
     }
 
+    /// A connection that has begun, without waiting, to where nobody listens: it will be refused.
+    fn refused(&mut self, backend: &mut Self::Backend) -> Option<Self::Source> {
+        let _ = backend;
+        None
+    }
+
+    /// Whether the system says of such a connection that it was refused. Asking takes the answer.
+    fn is_refused(&self, source: &Self::Source) -> bool {
+        let _ = source;
+        false
+    }
+
     /// A source that can only be read, whose peer hangs up without leaving anything to read: a pipe.
     fn pipe(&mut self, backend: &mut Self::Backend) -> Option<Self::Source> {
         let _ = backend;
@@ -239,6 +251,13 @@ pub trait Fixture {
     /// Raises a signal that is watched after a while, from another thread or an interrupt, so that it interrupts this one.
     fn raise_later(&mut self, signum: Signum, delay: Duration) -> bool {
         let _ = (signum, delay);
+        false
+    }
+
+    /// Stops this process after a while and has it go on after another, as a shell does (`SIGSTOP`, `SIGCONT`). It is done
+    /// from outside, and has failed when [`finish`](Fixture::finish) panics.
+    fn stop_later(&mut self, delay: Duration, pause: Duration) -> bool {
+        let _ = (delay, pause);
         false
     }
 

@@ -29,6 +29,7 @@ macro_rules! for_each_case {
                 b3_closed_alone_hears_of_a_reset
                 b16_closed_alone_is_refused_where_unknown
                 rst_is_read_write
+                connect_refused
                 error_and_hangup_show_as_declared
                 hup_without_interest_does_not_spin
                 oob_not_read
@@ -205,6 +206,7 @@ macro_rules! for_each_case {
                 pending_signal_at_drop_is_drained
                 activated_by_signal
                 eintr_is_invisible
+                stop_cont_is_invisible
                 signal_and_timeout_together;
             wake:
                 wake_before_wait_not_lost

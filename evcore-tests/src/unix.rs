@@ -8,7 +8,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::string::{String, ToString};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
@@ -41,6 +41,8 @@ pub struct Unix<B: Wake<Fd = Fd>> {
     wake: fn(&B::Waker),
     powers: Powers,
     threads: Vec<JoinHandle<()>>,
+    /// The programs that stop this process and have it go on.
+    stops: Vec<Child>,
     turn: Option<Turn>,
 }
 
@@ -50,6 +52,8 @@ pub struct Unix<B: Wake<Fd = Fd>> {
 pub struct Powers {
     /// Sends a byte of urgent data (`send` with `MSG_OOB`).
     pub urgent: Option<fn(&TcpStream) -> io::Result<()>>,
+    /// Begins to connect to where nobody listens, without waiting for the answer (`connect` of a socket that does not block).
+    pub refused: Option<fn() -> io::Result<TcpStream>>,
     /// Makes a pipe: the end to read from, which does not block, and the end to write to.
     pub pipe: Option<MakePipe>,
     /// Raises a signal in the calling thread (`raise`); without it the program `kill` is run.
@@ -81,7 +85,14 @@ impl<B: Wake<Fd = Fd>> Unix<B> {
     /// The world of the backend that `new` makes, and that `wake` wakes.
     pub fn new(new: fn() -> Result<B, B::Error>, wake: fn(&B::Waker)) -> Self {
         let shared = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
-        Self { new, wake, powers: Powers::default(), threads: Vec::new(), turn: Some(Turn::Shared(shared)) }
+        Self {
+            new,
+            wake,
+            powers: Powers::default(),
+            threads: Vec::new(),
+            stops: Vec::new(),
+            turn: Some(Turn::Shared(shared)),
+        }
     }
 
     /// The same, with more powers.
@@ -227,6 +238,16 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
         Some(UnixSource::new(End::Listener(listener), None))
     }
 
+    fn refused(&mut self, _: &mut B) -> Option<UnixSource> {
+        let stream = (self.powers.refused?)().expect("a connection that has begun");
+        Some(UnixSource::new(End::Tcp(stream), None))
+    }
+
+    fn is_refused(&self, source: &UnixSource) -> bool {
+        let Some(End::Tcp(stream)) = &source.near else { return false };
+        matches!(stream.take_error(), Ok(Some(error)) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
     fn pipe(&mut self, _: &mut B) -> Option<UnixSource> {
         let (reader, writer) = (self.powers.pipe?)().ok()?;
         Some(UnixSource::new(End::File(reader.into()), Some(End::File(writer.into()))))
@@ -319,7 +340,20 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
         }
     }
 
+    fn stop_later(&mut self, delay: Duration, pause: Duration) -> bool {
+        // Who is stopped cannot have itself go on.
+        let script = "sleep $1 && kill -STOP $0 && sleep $2 && kill -CONT $0";
+        let seconds = |time: Duration| std::format!("{}.{:03}", time.as_secs(), time.subsec_millis());
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(script).arg(std::process::id().to_string()).arg(seconds(delay)).arg(seconds(pause));
+        shell.stdin(Stdio::null()).spawn().map(|stop| self.stops.push(stop)).is_ok()
+    }
+
     fn finish(&mut self) {
+        for mut stop in self.stops.drain(..) {
+            let is_done = stop.wait().is_ok_and(|status| status.success());
+            assert!(is_done || thread::panicking(), "this process could not be stopped by `sh`");
+        }
         for thread in self.threads.drain(..) {
             // It has nothing to say; what it did not do, the case has missed.
             let _ = thread.join();

@@ -113,6 +113,11 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         self.fixture.listener(self.base.backend_mut())
     }
 
+    /// See [`Fixture::refused`].
+    pub fn refused(&mut self) -> Option<F::Source> {
+        self.fixture.refused(self.base.backend_mut())
+    }
+
     /// See [`Fixture::pipe`].
     pub fn pipe(&mut self) -> Option<F::Source> {
         self.fixture.pipe(self.base.backend_mut())

@@ -197,7 +197,9 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
-    use crate::{Event, Fixed, Manual, Ready};
+    #[cfg(feature = "alloc")]
+    use crate::Event;
+    use crate::{Fixed, Manual, Ready};
 
     type Base = EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, Vec<usize>>>;
 

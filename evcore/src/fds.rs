@@ -40,6 +40,8 @@ struct Row<F, D, I> {
     created: u16,
     /// The next row in the list of changes, or the next free row.
     next: I,
+    /// The row before it in the list of changes; not kept up to date for the first.
+    prev: I,
     in_changes: bool,
     /// The backend is to be asked whether the registration still stands.
     verify: bool,
@@ -163,6 +165,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             unusual: u16::MAX,
             created: 1,
             next: none,
+            prev: none,
             in_changes: false,
             verify: false,
             info: D::default(),
@@ -312,32 +315,34 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     fn list_if_changed(&mut self, at: S::Index) {
+        let head = self.changes.unwrap_or(Index::NIL);
         let Some(row) = self.rows.at_mut(at) else { return };
         if !row.in_changes && (row.verify || row.told != row.want) {
             row.in_changes = true;
-            row.next = self.changes.unwrap_or(Index::NIL);
+            row.next = head;
+            if let Some(head) = self.rows.at_mut(head) {
+                head.prev = at;
+            }
             self.changes = Some(at);
         }
     }
 
-    /// Takes a row that is being freed out of the list of changes. The list is short: it is made anew each turn.
+    /// Takes a row that is being freed out of the list of changes.
     fn unlist(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
         if !core::mem::take(&mut row.in_changes) {
             return;
         }
-        let next = row.next;
+        let (next, prev) = (row.next, row.prev);
         if self.changes == Some(at) {
             self.changes = Some(next).filter(|next| !next.is_nil());
             return;
         }
-        let mut before = self.changes.unwrap_or(Index::NIL);
-        while let Some(row) = self.rows.at_mut(before) {
-            if row.next == at {
-                row.next = next;
-                return;
-            }
-            before = row.next;
+        if let Some(before) = self.rows.at_mut(prev) {
+            before.next = next;
+        }
+        if let Some(after) = self.rows.at_mut(next) {
+            after.prev = prev;
         }
     }
 

@@ -91,6 +91,8 @@ extern crate std;
 mod active;
 mod backend;
 mod base;
+#[cfg(test)]
+mod bounds;
 mod callback;
 mod columns;
 mod either;
@@ -104,6 +106,8 @@ mod manual;
 mod quota;
 mod signals;
 mod stats;
+#[cfg(test)]
+mod steps;
 mod storage;
 mod time;
 mod timers;

@@ -72,6 +72,8 @@ impl Index for u16 {
     }
     #[inline]
     fn get(self) -> usize {
+        #[cfg(test)]
+        crate::steps::count(|steps| &steps.links);
         self.into()
     }
 }
@@ -86,6 +88,8 @@ impl Index for u32 {
     #[inline]
     #[expect(clippy::as_conversions, reason = "u32 fits usize wherever there is memory for that many events")]
     fn get(self) -> usize {
+        #[cfg(test)]
+        crate::steps::count(|steps| &steps.links);
         self as usize
     }
 }
@@ -106,6 +110,8 @@ pub trait Table<E> {
     fn remove(&mut self, place: usize) {
         let mut rest = self.as_mut_slice().get_mut(place..).unwrap_or_default();
         while let [gone, tail @ ..] = rest {
+            #[cfg(test)]
+            crate::steps::count(|steps| &steps.moves);
             if let Some(next) = tail.first_mut() {
                 core::mem::swap(gone, next);
             }

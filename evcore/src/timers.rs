@@ -29,6 +29,8 @@ impl<I> Entry<I> {
     /// matter, and these were armed within two thousand million of each other.
     #[inline]
     fn before(&self, other: &Self) -> bool {
+        #[cfg(test)]
+        crate::steps::count(|steps| &steps.comparisons);
         self.key < other.key || (self.key == other.key && self.seq.wrapping_sub(other.seq) > u32::MAX >> 1)
     }
 }
@@ -261,6 +263,8 @@ impl<S: Storage> Timers<S> {
 
     #[inline]
     fn put(heap: &mut [Entry<S::Index>], timers: &mut [Timer<S::Index>], at: usize, entry: Entry<S::Index>) {
+        #[cfg(test)]
+        crate::steps::count(|steps| &steps.levels);
         if let Some(place) = heap.get_mut(at) {
             *place = entry;
         }

@@ -269,6 +269,23 @@ pub fn rst_is_read_write<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// A connection that is refused makes its socket ready for WRITE, and the socket says why.
+pub fn connect_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(source) = world.refused() else { return world.without("connection that is refused") };
+    world.watch(&source, Interest::WRITE, 1);
+    world.watch(&source, Interest::READ | Interest::WRITE, 2);
+    let seen = world.wait_for(&[1, 2]);
+    for number in [1, 2] {
+        assert!(seen.of(number).contains(Ready::WRITE), "{:?}", seen.of(number));
+        if world.can(Features::ERRORS) {
+            assert!(seen.of(number).intersects(Ready::ERROR | Ready::HANGUP), "{:?}", seen.of(number));
+        }
+    }
+    assert!(world.fixture.is_refused(&source));
+    Proof::Shown
+}
+
 /// ERROR and HANGUP are reported as themselves where the backend says so, and never where it does not.
 pub fn error_and_hangup_show_as_declared<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);

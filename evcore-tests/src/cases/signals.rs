@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evcore::{Error, Event, EventBase, Features, Ready, Signum, Storage, Wait};
+use evcore::{Error, Event, EventBase, Features, Interest, Ready, Signum, Storage, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -372,6 +372,46 @@ pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     assert!(other.poll(Wait::Poll).is_ok());
     assert!(other.next_active().is_some_and(|fired| fired.count >= 1));
+    Proof::Shown
+}
+
+/// A process that is stopped and goes on notices nothing but the time: no error, no hand-out without a reason, no timer
+/// that is early or forgotten. It is a child that is stopped, not the program that runs this.
+pub fn stop_cont_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let can_stop = world.fixture.fork(&mut |fixture| {
+        let can_stop = fixture.stop_later(Duration::ZERO, Duration::ZERO);
+        fixture.finish();
+        can_stop
+    });
+    if can_stop != Some(true) {
+        return world.without("child that can be stopped");
+    }
+    let child = world.fixture.fork(&mut |fixture| {
+        let mut base: EventBase<F::Backend, S, u32> = EventBase::new(fixture.backend());
+        let source = fixture.source(base.backend_mut());
+        assert!(base.insert(fixture.fd(&source), Interest::READ, 0).is_ok());
+        let begin = base.update_now();
+        // While nothing runs, where the machine is not too busy for that; and after.
+        let dues = [100, 400].map(|millis| begin.saturating_add(Duration::from_millis(millis)));
+        for (number, due) in (1..).zip(dues) {
+            let timer = base.create(Event::timer(), number);
+            assert!(timer.is_ok_and(|timer| base.add_at(timer, due).is_ok()));
+        }
+        assert!(fixture.stop_later(Duration::from_millis(50), Duration::from_millis(200)));
+        let mut next = (1..).zip(dues).peekable();
+        while let Some((number, due)) = next.peek().copied() {
+            assert!(base.poll(Wait::Forever).is_ok());
+            if let Some(fired) = base.next_active() {
+                assert_eq!((*fired.data, fired.ready), (number, Ready::TIMEOUT));
+                assert!(base.update_now() >= due);
+                next.next();
+            }
+        }
+        fixture.finish();
+        base.stats().turns <= 20
+    });
+    assert_eq!(child, Some(true), "the child failed; it has printed why");
     Proof::Shown
 }
 

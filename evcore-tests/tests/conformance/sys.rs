@@ -9,6 +9,7 @@ use evcore_tests::{Powers, Raiser};
 pub(crate) fn powers() -> Powers {
     let mut powers = Powers::default();
     powers.urgent = Some(urgent);
+    powers.refused = Some(refused);
     powers.pipe = Some(pipe);
     powers.raise = Some(raise);
     powers.raiser = Some(raiser);
@@ -20,6 +21,30 @@ fn urgent(socket: &TcpStream) -> io::Result<()> {
     // SAFETY: the buffer is one byte long, and the socket is open as long as it is lent.
     let sent = unsafe { libc::send(socket.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
     if sent == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn refused() -> io::Result<TcpStream> {
+    // SAFETY: it takes numbers.
+    let socket = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0) };
+    if socket < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    let stream = TcpStream::from(socket);
+    stream.set_nonblocking(true)?;
+    // SAFETY: an address is made of numbers, and may be all zeros.
+    let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+    name.sin_family = libc::AF_INET as libc::sa_family_t;
+    // The lowest port is one that no system hands out and that nobody serves any more.
+    name.sin_port = 1u16.to_be();
+    name.sin_addr.s_addr = u32::from(std::net::Ipv4Addr::LOCALHOST).to_be();
+    let len = size_of_val(&name) as libc::socklen_t;
+    // SAFETY: the pointer and the length are those of an address.
+    let answer = unsafe { libc::connect(stream.as_raw_fd(), (&raw const name).cast(), len) };
+    let error = io::Error::last_os_error();
+    // An answer at once would be no readiness, but it never is one while the socket is asked to wait.
+    if answer < 0 && error.raw_os_error() == Some(libc::EINPROGRESS) { Ok(stream) } else { Err(error) }
 }
 
 fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {

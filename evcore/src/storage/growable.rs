@@ -99,7 +99,11 @@ impl FdIndex<u32> for Pages {
         if self.directory.len() <= place {
             let more = place.saturating_sub(self.directory.len()).saturating_add(1);
             self.directory.try_reserve(more).map_err(|_| Full)?;
-            (0..more).for_each(|_| push_reserved(&mut self.directory, None));
+            for _ in 0..more {
+                #[cfg(test)]
+                crate::steps::count(|steps| &steps.pages);
+                push_reserved(&mut self.directory, None);
+            }
         }
         let entry = self.directory.get_mut(place).ok_or(Full)?;
         let [page] = match entry {
@@ -124,6 +128,8 @@ impl FdIndex<u32> for Pages {
                 *entry = None;
             }
             while let Some(None) = self.directory.last() {
+                #[cfg(test)]
+                crate::steps::count(|steps| &steps.pages);
                 self.directory.pop();
             }
             if self.directory.is_empty() {
@@ -133,6 +139,8 @@ impl FdIndex<u32> for Pages {
     }
 
     fn find(&self, number: u32, _: impl Iterator<Item = Option<u32>>) -> Option<u32> {
+        #[cfg(test)]
+        crate::steps::count(|steps| &steps.probes);
         let (place, offset) = Self::place(number);
         let [page] = self.directory.get(place)?.as_deref()?;
         page.rows.get(offset).copied().filter(|row| !row.is_nil())
@@ -154,7 +162,7 @@ mod tests {
         pages.set(100_000, 3);
         assert_eq!(find(&pages, 100_000), Some(3));
         assert_eq!(pages.directory.len(), 100_000 / 64 + 1);
-        assert_eq!(size_of_val(&pages.directory[0]), 8);
+        assert_eq!(size_of_val(&pages.directory[0]), size_of::<usize>());
         assert_eq!(pages.directory.iter().flatten().count(), 1);
     }
 

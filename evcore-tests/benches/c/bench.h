@@ -1,0 +1,74 @@
+/* What is the same for all peers in C: the counterpart of ../src. See ../src/lib.rs for the command line and the workloads. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* W1, W2: a pipe of the ring, and how far a round is. */
+struct link {
+    int reader, next;
+};
+
+struct round {
+    size_t writes, sent, read;
+};
+
+static inline bool round_is_over(const struct round *round) {
+    return round->read == round->sent;
+}
+
+/* The handler, the same for all peers. */
+void pass_on(const struct link *link, struct round *round);
+
+/* W5: the handler of a connection; false at its end. */
+struct served {
+    uint64_t accepted, closed, requests;
+};
+
+extern struct served served;
+int accept_next(int listener); /* a connection, or -1 when nobody waits */
+bool echo(int connection);
+void echo_begins(void);
+int listen_on_loopback(void); /* and says where */
+
+static inline bool is_served(void) {
+    return served.accepted > 0 && served.accepted == served.closed;
+}
+
+/* W7: what the loop's thread does when it is woken. */
+void woken(void);
+
+enum kind { PAIR, TOGGLE, BULK, ONESHOT };
+
+/* All workloads on one loop. A program carries out one of them, so a peer may keep what it needs in static variables. */
+struct peer {
+    const char *name, *version;
+    void (*ring_new)(struct link *links, size_t n, uint64_t idle_seconds);
+    void (*ring_run)(struct round *round);
+    /* Watches all for READ; `once`: each until it is handed out. */
+    void (*churn_new)(const int *readers, size_t n, bool once);
+    /* A pass of a kind; says how many operations it has carried out. */
+    uint64_t (*churn_pass)(enum kind kind);
+    /* Runs a function where the turn's clock is valid. */
+    void (*timers_inside)(void (*phases)(void));
+    void (*timers_begin)(void);
+    /* Delays are in nanoseconds. `cancel` and `add` are of every second timer. */
+    void (*timers_insert)(const uint64_t *delays, size_t n);
+    void (*timers_cancel)(size_t n);
+    void (*timers_add)(const uint64_t *delays, size_t n);
+    void (*timers_rearm)(const uint64_t *delays, size_t n);
+    void (*timers_expire)(size_t n);
+    void (*serve)(void);
+    void (*wake_new)(void);
+    void (*wake)(void); /* on another thread */
+    void (*turn)(void); /* waits until it is woken, and calls `woken` */
+};
+
+int bench_main(const struct peer *peer, int argc, char **argv);
+
+/* Ends the program, where `what` is not as it has to be. */
+void check(bool is_right, const char *what);
+
+#endif

@@ -1,0 +1,72 @@
+//! The page, the table and the plots. The page's text is `template.md`; every figure in it is filled in here.
+
+use std::io;
+use std::time::Duration;
+
+use crate::machine::Machine;
+use crate::peers::Peer;
+use crate::results::Results;
+use crate::settings::Settings;
+use crate::{plots, tables, targets};
+
+const WORKLOADS: [&str; 7] = ["w1", "w2", "w3", "w4", "w5", "w6", "w7"];
+
+pub(crate) fn write(
+    settings: &Settings,
+    machine: &Machine,
+    peers: &[Peer],
+    results: &Results,
+    took: Duration,
+) -> io::Result<()> {
+    std::fs::create_dir_all(&settings.out)?;
+    std::fs::write(settings.out.join("results.csv"), results.csv(peers))?;
+    let plots = plots::draw(&settings.out, results)?;
+    let page = page(settings, machine, peers, results, &plots, took)?;
+    std::fs::write(settings.out.join("README.md"), page)
+}
+
+fn page(
+    settings: &Settings,
+    machine: &Machine,
+    peers: &[Peer],
+    results: &Results,
+    plots: &[plots::Plot],
+    took: Duration,
+) -> io::Result<String> {
+    let versions: Vec<_> =
+        peers.iter().filter(|peer| peer.version != "-").map(|peer| format!("{} {}", peer.name, peer.version)).collect();
+    let unquiet = "The machine was not quiet: take the times for ratios of one run, and no more.";
+    let notice = [(settings.quick, "This is a quick run: few rounds, few sizes."), (machine.load > 0.5, unquiet)];
+    let notices: Vec<_> = notice.into_iter().filter(|(is_due, _)| *is_due).map(|(_, text)| text).collect();
+    let mut page = include_str!("template.md")
+        .replace("{{command}}", &settings.command())
+        .replace("{{machine}}", &machine.to_string())
+        .replace("{{versions}}", &versions.join(", "))
+        .replace("{{took}}", &took.as_secs().div_ceil(60).to_string())
+        .replace("{{notices}}", &notices.join(" "))
+        .replace("{{targets}}", &targets::table(results));
+    for workload in WORKLOADS {
+        let images: Vec<_> = plots
+            .iter()
+            .filter(|plot| plot.workload == workload)
+            .map(|plot| format!("![{}]({})", plot.title, plot.file))
+            .collect();
+        let is_there = results.keys().any(|key| key.workload == workload);
+        let text = match is_there {
+            true => [tables::against(results, workload), images.join("\n"), tables::all(results, workload, peers)]
+                .join("\n"),
+            false => "Not measured in this run.\n".to_owned(),
+        };
+        page = page.replace(&format!("{{{{{workload}}}}}"), text.trim_end());
+    }
+    // No empty line more than one.
+    while page.contains("\n\n\n") {
+        page = page.replace("\n\n\n", "\n\n");
+    }
+    match page.split_once("{{") {
+        None => Ok(page),
+        Some((_, rest)) => {
+            Err(io::Error::other(format!("template.md: nothing to fill in for {}", &rest[..rest.len().min(20)])))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! W4: the bare heap. A loop of its own would add a wait a turn.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use evcore_benchmarks::timers;
+
+use crate::heap::Heap;
+
+pub(crate) struct Timers {
+    heap: Heap,
+    epoch: Instant,
+    now: u64,
+    ids: Vec<u32>,
+}
+
+impl Timers {
+    fn at(&self, delay: Duration) -> u64 {
+        self.now + delay.as_nanos() as u64
+    }
+}
+
+impl timers::Timers for Timers {
+    fn new() -> io::Result<Self> {
+        Ok(Self { heap: Heap::default(), epoch: Instant::now(), now: 0, ids: Vec::new() })
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        self.heap.clear();
+        self.ids.clear();
+        self.now = self.epoch.elapsed().as_nanos() as u64;
+        Ok(())
+    }
+
+    fn insert(&mut self, delays: &[Duration]) -> io::Result<()> {
+        for delay in delays {
+            let timer = self.heap.create();
+            self.heap.arm(timer, self.at(*delay));
+            self.ids.push(timer);
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self) -> io::Result<()> {
+        self.ids.iter().skip(1).step_by(2).for_each(|timer| self.heap.cancel(*timer));
+        Ok(())
+    }
+
+    fn add(&mut self, delays: &[Duration]) -> io::Result<()> {
+        for (index, delay) in delays.iter().enumerate().skip(1).step_by(2) {
+            self.heap.arm(self.ids[index], self.at(*delay));
+        }
+        Ok(())
+    }
+
+    fn rearm(&mut self, delays: &[Duration]) -> io::Result<()> {
+        for (index, delay) in delays.iter().enumerate() {
+            self.heap.arm(self.ids[index], self.at(*delay));
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self) -> io::Result<()> {
+        let (mut left, now) = (self.ids.len(), self.epoch.elapsed().as_nanos() as u64);
+        while left > 0 {
+            let timer = self.heap.pop(now).ok_or_else(|| io::Error::other("a timer is not due"))?;
+            std::hint::black_box(timer);
+            left -= 1;
+        }
+        Ok(())
+    }
+}

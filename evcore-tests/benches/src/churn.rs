@@ -1,0 +1,51 @@
+//! W3: changes of interest on pipes that are watched for READ.
+//!
+//! | kind | a pass over all N pipes | an operation |
+//! |---|---|---|
+//! | `pair` | each is deleted and added again; one turn of the loop | a pair |
+//! | `toggle` | each is watched for WRITE too, and then not any more; one turn | a pair |
+//! | `bulk` | all are deleted; a turn; all are added; a turn | a pair |
+//! | `oneshot` | each is readable; it is handed out, once, and added again by its handler | a hand-out |
+//!
+//! In `pair` and `toggle` nothing is to be changed in the end, in `bulk` everything is, in `oneshot` what the loop makes of it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use crate::options::Options;
+use crate::{Figures, Stopwatch, sys};
+
+/// A loop whose interests change.
+pub trait Churn: Sized {
+    /// Watches all for READ, until they are deleted.
+    fn new(readers: Vec<OwnedFd>) -> io::Result<Self>;
+    /// Watches all for READ, each until it is handed out.
+    fn once(readers: Vec<OwnedFd>) -> io::Result<Self>;
+    /// As in the table above; each says how many operations it has carried out.
+    fn pair(&mut self) -> io::Result<u64>;
+    fn toggle(&mut self) -> io::Result<u64>;
+    fn bulk(&mut self) -> io::Result<u64>;
+    fn oneshot(&mut self) -> io::Result<u64>;
+}
+
+/// A pass that is not counted, and as many as it takes for all operations.
+pub fn measure<C: Churn>(options: &Options) -> io::Result<Figures> {
+    let pipes = (0..options.n).map(|_| sys::pipe()).collect::<io::Result<Vec<_>>>()?;
+    let (readers, writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
+    let (mut churn, pass): (C, fn(&mut C) -> io::Result<u64>) = match options.kind.as_str() {
+        "pair" => (C::new(readers)?, C::pair),
+        "toggle" => (C::new(readers)?, C::toggle),
+        "bulk" => (C::new(readers)?, C::bulk),
+        "oneshot" => (C::once(readers)?, C::oneshot),
+        _ => return Err(io::Error::other("--kind pair|toggle|bulk|oneshot")),
+    };
+    if options.kind == "oneshot" {
+        writers.iter().try_for_each(|writer| sys::write(writer, &[0]).map(drop))?;
+    }
+    pass(&mut churn)?;
+    let (mut done, watch) = (0, Stopwatch::start());
+    while done < options.events {
+        done += pass(&mut churn)?;
+    }
+    Ok(Figures::of(done, watch.stop()))
+}

@@ -1,0 +1,95 @@
+//! Timers for a loop that has none, as async-io keeps them: an ordered map by deadline.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::timers::Timers;
+
+/// Which timers are due when. A timer is named by a number, and may be armed once.
+#[derive(Debug, Default)]
+pub struct Deadlines {
+    ordered: BTreeMap<(Instant, usize), ()>,
+}
+
+impl Deadlines {
+    #[inline]
+    pub fn insert(&mut self, deadline: Instant, timer: usize) {
+        self.ordered.insert((deadline, timer), ());
+    }
+
+    #[inline]
+    pub fn remove(&mut self, deadline: Instant, timer: usize) {
+        self.ordered.remove(&(deadline, timer));
+    }
+
+    /// How long the loop may sleep.
+    #[inline]
+    #[must_use]
+    pub fn until_first(&self, now: Instant) -> Option<Duration> {
+        self.ordered.first_key_value().map(|((deadline, _), ())| deadline.saturating_duration_since(now))
+    }
+
+    /// Takes out what is due.
+    pub fn take_due(&mut self, now: Instant) -> impl Iterator<Item = usize> + use<> {
+        let later = self.ordered.split_off(&(now, usize::MAX));
+        std::mem::replace(&mut self.ordered, later).into_keys().map(|(_, timer)| timer)
+    }
+}
+
+/// W4 on such a map: of a timer, its deadline is kept beside the map.
+pub struct MapTimers {
+    map: Deadlines,
+    deadlines: Vec<Instant>,
+    now: Instant,
+}
+
+impl Timers for MapTimers {
+    fn new() -> io::Result<Self> {
+        Ok(Self { map: Deadlines::default(), deadlines: Vec::new(), now: Instant::now() })
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        self.deadlines.clear();
+        self.now = Instant::now();
+        Ok(())
+    }
+
+    fn insert(&mut self, delays: &[Duration]) -> io::Result<()> {
+        for (timer, delay) in delays.iter().enumerate() {
+            let deadline = self.now + *delay;
+            self.map.insert(deadline, timer);
+            self.deadlines.push(deadline);
+        }
+        Ok(())
+    }
+
+    fn cancel(&mut self) -> io::Result<()> {
+        for (timer, deadline) in self.deadlines.iter().enumerate().skip(1).step_by(2) {
+            self.map.remove(*deadline, timer);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, delays: &[Duration]) -> io::Result<()> {
+        for (timer, (deadline, delay)) in self.deadlines.iter_mut().zip(delays).enumerate().skip(1).step_by(2) {
+            *deadline = self.now + *delay;
+            self.map.insert(*deadline, timer);
+        }
+        Ok(())
+    }
+
+    fn rearm(&mut self, delays: &[Duration]) -> io::Result<()> {
+        for (timer, (deadline, delay)) in self.deadlines.iter_mut().zip(delays).enumerate() {
+            self.map.remove(*deadline, timer);
+            *deadline = self.now + *delay;
+            self.map.insert(*deadline, timer);
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self) -> io::Result<()> {
+        let due = self.map.take_due(Instant::now()).map(std::hint::black_box).count();
+        if due == self.deadlines.len() { Ok(()) } else { Err(io::Error::other("a timer is not due")) }
+    }
+}

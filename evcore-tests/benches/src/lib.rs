@@ -1,0 +1,103 @@
+//! The comparison of evcore with other event loops: what is the same for all of them.
+//!
+//! ```text
+//!   benchmarks ──▶ raw, evcore, mio, polling, calloop        src/bin: a program a peer, on this library
+//!       │     └──▶ libevent, libev, libuv                    c/: likewise, on c/bench.h
+//!       └────────▶ generator                                 the clients of W5
+//! ```
+//!
+//! Every peer program has the same command line and answers with one line of `key=value`:
+//!
+//! ```text
+//! evcore w1 --n 1000 --active 100 --events 100000
+//! ```
+//!
+//! | workload | what an operation is | file |
+//! |---|---|---|
+//! | `w1` | a byte is read from one pipe of a ring and written to the next | [`ring`] |
+//! | `w2` | the same, and the pipe's idle timeout starts anew | [`ring`] |
+//! | `w3` | a change of interest, by `--kind pair\|toggle\|bulk\|oneshot` | [`churn`] |
+//! | `w4` | a timer is inserted, cancelled, added again, re-armed, expires | [`timers`] |
+//! | `w5` | a request of 64 bytes is echoed over TCP | [`echo`] |
+//! | `w6` | an fd, or a timer, by `--kind fd\|timer`, is kept in memory | [`memory`] |
+//! | `w7` | a wake, by `--kind trip\|awake` | [`wake`] |
+
+#![deny(unsafe_code)]
+
+pub mod churn;
+pub mod deadlines;
+pub mod echo;
+pub mod memory;
+pub mod options;
+pub mod peer;
+pub mod ring;
+pub mod sys;
+pub mod timers;
+pub mod wake;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What a program has measured: named numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Figures(Vec<(&'static str, f64)>);
+
+impl Figures {
+    /// One number more.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: f64) -> Self {
+        self.0.push((name, value));
+        self
+    }
+
+    /// What `ops` operations took, each.
+    #[must_use]
+    pub fn of(ops: u64, spent: Spent) -> Self {
+        let each = |time: Duration| time.as_nanos() as f64 / ops.max(1) as f64;
+        Self::default().with("ops", ops as f64).with("cpu", each(spent.cpu)).with("wall", each(spent.wall))
+    }
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.0 {
+            write!(f, " {name}={value:.2}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How long something took, by the clock and by the processor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    pub cpu: Duration,
+    pub wall: Duration,
+}
+
+/// Begun by [`Stopwatch::start`].
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch {
+    cpu: Duration,
+    wall: Instant,
+}
+
+impl Stopwatch {
+    #[must_use]
+    pub fn start() -> Self {
+        Self { wall: Instant::now(), cpu: sys::process_time() }
+    }
+
+    #[must_use]
+    pub fn stop(self) -> Spent {
+        let cpu = sys::process_time().saturating_sub(self.cpu);
+        Spent { cpu, wall: self.wall.elapsed() }
+    }
+}
+
+/// The version of a crate that this one is locked to.
+#[must_use]
+pub fn locked_version(name: &str) -> &'static str {
+    let lock = include_str!("../Cargo.lock");
+    let after = lock.split_once(&format!("name = \"{name}\"\nversion = \"")).map(|(_, rest)| rest);
+    after.and_then(|rest| rest.split_once('"')).map_or("unknown", |(version, _)| version)
+}

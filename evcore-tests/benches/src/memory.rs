@@ -1,0 +1,45 @@
+//! W6: how much memory the process needs more for each fd that is watched, and for each timer. What a user of the peer has
+//! to keep for it (a handle, a structure) is part of it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use crate::churn::Churn;
+use crate::options::Options;
+use crate::timers::Timers;
+use crate::{Figures, sys};
+
+pub fn measure<C: Churn, T: Timers>(options: &Options) -> io::Result<Figures> {
+    let count = options.n;
+    let bytes = match options.kind.as_str() {
+        "fd" => {
+            let (reader, _writer) = sys::pipe()?;
+            let readers = (0..count).map(|_| reader.try_clone()).collect::<io::Result<Vec<OwnedFd>>>()?;
+            let before = resident()?;
+            let churn = C::new(readers)?;
+            let after = resident()?;
+            drop(churn);
+            after.saturating_sub(before)
+        }
+        "timer" => {
+            let delays: Vec<_> = (0..count as u64).map(|place| Duration::from_secs(60 + place)).collect();
+            let mut timers = T::new()?;
+            timers.begin()?;
+            let before = resident()?;
+            timers.insert(&delays)?;
+            resident()?.saturating_sub(before)
+        }
+        _ => return Err(io::Error::other("--kind fd|timer")),
+    };
+    Ok(Figures::default().with("ops", count as f64).with("bytes", bytes as f64 / count as f64))
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> io::Result<usize> {
+    let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
+    let line = text.lines().find(|line| line.starts_with("Rss:"));
+    let kilobytes =
+        line.and_then(|line| line.split_whitespace().nth(1)).and_then(|number| number.parse::<usize>().ok());
+    kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no Rss in smaps_rollup"))
+}

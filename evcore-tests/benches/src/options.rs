@@ -1,0 +1,65 @@
+//! The command line of every peer program.
+
+use std::time::Duration;
+
+/// What is wanted of a peer.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `w1` to `w7`.
+    pub workload: String,
+    /// Which one of the workload's kinds.
+    pub kind: String,
+    /// Which one of the peer's ways: the backend of evcore, say.
+    pub variant: String,
+    /// How many pipes, descriptors, timers.
+    pub n: usize,
+    /// How many of them are active at a time.
+    pub active: usize,
+    /// How many operations.
+    pub events: u64,
+    /// How often everything is done.
+    pub cycles: usize,
+    /// The last phase that is carried out.
+    pub until: String,
+    pub idle: Duration,
+}
+
+pub const USAGE: &str = "usage: PEER w1|w2|w3|w4|w5|w6|w7 [--variant NAME] [--kind NAME] [--n N] [--active A] \
+                         [--events E] [--cycles C] [--until setup|insert|cancel|add|rearm|expire] [--idle SECONDS]";
+
+impl Options {
+    /// Reads the command line.
+    pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut options = Self {
+            workload: words.next().ok_or("which workload?")?,
+            kind: String::new(),
+            variant: String::new(),
+            n: 1000,
+            active: 100,
+            events: 100_000,
+            cycles: 1,
+            until: "expire".to_owned(),
+            idle: Duration::from_secs(60),
+        };
+        while let Some(name) = words.next() {
+            let value = words.next().ok_or_else(|| format!("{name} needs a value"))?;
+            let number = || value.parse::<u64>().map_err(|_| format!("{name} needs a number"));
+            match name.as_str() {
+                "--kind" => options.kind = value,
+                "--variant" => options.variant = value,
+                "--until" => options.until = value,
+                "--n" => options.n = number()? as usize,
+                "--active" => options.active = number()? as usize,
+                "--events" => options.events = number()?,
+                "--cycles" => options.cycles = number()? as usize,
+                "--idle" => options.idle = Duration::from_secs(number()?),
+                _ => return Err(format!("no such option: {name}")),
+            }
+        }
+        if options.n == 0 || options.active == 0 {
+            return Err("neither n nor active may be 0".into());
+        }
+        options.active = options.active.min(options.n);
+        Ok(options)
+    }
+}

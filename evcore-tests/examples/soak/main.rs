@@ -1,0 +1,69 @@
+//! The soak: an echo server under everything that clients do, for as long as is asked for.
+//!
+//! ```text
+//!   ┌ soak ─────────────────────────────────────┐          ┌ the echo example of evplat-linux ┐
+//!   │ load         clients on a base of its own │ ◀─ TCP ─▶│ its base                         │
+//!   │ disturber    wakes and SIGUSR1 for the    │          │                                  │
+//!   │              base, SIGSTOP for the server │ ─ kill ─▶│                                  │
+//!   └───────────────────────────────────────────┘          └──────────────────────────────────┘
+//! ```
+//!
+//! Some clients close, some close their writing side first, some break the connection off in the middle of a transfer, and
+//! some fall silent until the server closes. The load comes in rounds. After each the server must be as it was: no
+//! descriptor more, and after the first round no memory more; and so must be the base that drives it.
+//!
+//! ```text
+//! cargo build --release -p evplat-linux --example echo
+//! cargo run --release -p evcore-tests --example soak -- --server target/release/examples/echo --seconds 20 --seed 1
+//! ```
+//!
+//! `.ci/soak` does both. The exit status is 1 when something got lost, and each thing that did is printed.
+
+#[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
+mod disturber;
+#[cfg(target_os = "linux")]
+mod load;
+#[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod random;
+#[cfg(target_os = "linux")]
+mod report;
+#[cfg(target_os = "linux")]
+mod server;
+#[cfg(target_os = "linux")]
+mod sys;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    use std::process::ExitCode;
+
+    let options = match options::Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("{why}\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    println!("soak: {} s with seed {}", options.seconds, options.seed);
+    match load::soak(&options) {
+        Ok(report) if report.print() => ExitCode::SUCCESS,
+        Ok(_) => {
+            println!("soak: again with --seconds {} --seed {}", options.seconds, options.seed);
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("soak: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!("soak: it reads /proc, which only Linux has");
+}

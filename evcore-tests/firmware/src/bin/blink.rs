@@ -1,0 +1,40 @@
+//! The smallest program: one timer blinks.
+
+#![no_std]
+#![no_main]
+
+use core::time::Duration;
+
+use evcore::{EventBase, Fixed, Wait};
+use firmware::lines::Lines;
+use firmware::sys::Own;
+use firmware::{board, sys};
+
+// [snippet: static]
+static BASE: Own<EventBase<Lines<1>, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new()));
+// [end]
+
+#[firmware::entry]
+fn main() -> ! {
+    board::init();
+    sys::exit(blink().unwrap_or(1))
+}
+
+// [snippet: blink]
+/// The status that the program ends with, after ten changes of the light.
+fn blink() -> Option<i32> {
+    let base = BASE.take()?;
+    base.insert_interval(Duration::from_millis(20), 10).ok()?;
+    while base.poll(Wait::Forever).ok()?.is_running() {
+        while let Some(fired) = base.next_active() {
+            *fired.data = fired.data.saturating_sub(1);
+            sys::say(if *fired.data % 2 == 0 { b'.' } else { b'*' });
+            if *fired.data == 0 {
+                sys::say(b'\n');
+                return Some(0);
+            }
+        }
+    }
+    None
+}
+// [end]

@@ -1,0 +1,46 @@
+//! Four lines and four timers.
+
+#![no_std]
+#![no_main]
+
+use core::time::Duration;
+
+use evcore::{EventBase, Fixed, Interest, Wait};
+use firmware::lines::{Line, Lines, press};
+use firmware::sys::Own;
+use firmware::{board, sys};
+
+static BASE: Own<EventBase<Lines<4>, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new()));
+
+/// Marks the data of a timer; the rest of it is the number of a line.
+const TIMER: u8 = 4;
+
+#[firmware::entry]
+fn main() -> ! {
+    board::init();
+    sys::exit(four().unwrap_or(1))
+}
+
+/// Each timer presses its line; a line that is pressed is named and watched no longer.
+fn four() -> Option<i32> {
+    let base = BASE.take()?;
+    for (number, delay) in [(0, 80), (1, 60), (2, 40), (3, 20)] {
+        base.insert(Line(number), Interest::READ, number).ok()?;
+        base.insert_timer(Duration::from_millis(delay), number | TIMER).ok()?;
+    }
+    let mut named = 0u8;
+    while base.poll(Wait::Forever).ok()?.is_running() {
+        while let Some(fired) = base.next_active() {
+            let (id, number) = (fired.id, *fired.data);
+            if number & TIMER != 0 {
+                press(Line(number ^ TIMER));
+                continue;
+            }
+            sys::say(b'0' | number);
+            base.remove(id);
+            named = named.saturating_add(1);
+        }
+    }
+    sys::say(b'\n');
+    Some(if named == 4 { 0 } else { 1 })
+}

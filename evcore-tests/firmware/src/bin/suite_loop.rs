@@ -1,0 +1,6 @@
+//! The conformance suite: events, their order, the loop around them, and what comes from elsewhere.
+
+#![no_std]
+#![no_main]
+
+firmware::suite! { "events" "priorities" "loop_control" "limits" "watchers" "signals" "wake" "faults" }

@@ -1,0 +1,6 @@
+//! The conformance suite: what becomes ready, and what time brings.
+
+#![no_std]
+#![no_main]
+
+firmware::suite! { "readiness" "edge" "changes" "files" "timers" "pauses" }

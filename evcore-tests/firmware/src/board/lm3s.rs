@@ -1,0 +1,131 @@
+//! Stellaris LM3S6965 (Cortex-M3), as QEMU's `lm3s6965evb`.
+//!
+//! SysTick counts all the time and is the clock; timer 0 counts down once and is the alarm.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{NVIC, Peripherals, SCB, SYST};
+use cortex_m_rt::exception;
+use evcore::Instant;
+
+use crate::sys::{Irq, Register, masked, unmask};
+use crate::{clock, lines};
+
+pub const NAME: &str = "lm3s6965evb";
+
+const CLOCKS_1: Register<u32> = Register::at(0x400f_e104);
+const CLOCKS_2: Register<u32> = Register::at(0x400f_e108);
+
+const ALARM: Irq = Irq(19);
+const ALARM_MODE: Register<u32> = Register::at(0x4003_0004);
+const ALARM_CONTROL: Register<u32> = Register::at(0x4003_000c);
+const ALARM_INTERRUPTS: Register<u32> = Register::at(0x4003_0018);
+const ALARM_CLEAR: Register<u32> = Register::at(0x4003_0024);
+const ALARM_TICKS: Register<u32> = Register::at(0x4003_0028);
+
+const UART: Irq = Irq(5);
+const UART_DATA: Register<u32> = Register::at(0x4000_c000);
+const UART_FLAGS: Register<u32> = Register::at(0x4000_c018);
+const UART_DIVISOR: Register<u32> = Register::at(0x4000_c024);
+const UART_FORMAT: Register<u32> = Register::at(0x4000_c02c);
+const UART_CONTROL: Register<u32> = Register::at(0x4000_c030);
+const UART_INTERRUPTS: Register<u32> = Register::at(0x4000_c038);
+const UART_PENDING: Register<u32> = Register::at(0x4000_c040);
+const UART_CLEAR: Register<u32> = Register::at(0x4000_c044);
+const IS_EMPTY: u32 = 1 << 4;
+const RECEIVED: u32 = 1 << 4;
+const SENT: u32 = 1 << 5;
+
+/// The interrupt of a converter that these programs do not use: raised by software, it stands for a pin's.
+const PRESS: Irq = Irq(17);
+
+/// 12.5 MHz after a reset.
+const NANOS_PER_TICK: u64 = 80;
+const TICKS_PER_4S: u32 = 53_687_092;
+
+/// How often SysTick, of 24 bits, has begun anew.
+static ROUNDS: AtomicU32 = AtomicU32::new(0);
+
+pub fn init() {
+    CLOCKS_1.write(1 << 16 | 1);
+    CLOCKS_2.write(1);
+    if let Some(mut core) = Peripherals::take() {
+        core.SYST.set_clock_source(SystClkSource::Core);
+        core.SYST.set_reload(0xff_ffff);
+        core.SYST.clear_current();
+        core.SYST.enable_interrupt();
+        core.SYST.enable_counter();
+    }
+    ALARM_MODE.write(1);
+    ALARM_INTERRUPTS.write(1);
+    UART_DIVISOR.write(6);
+    UART_FORMAT.write(3 << 5);
+    UART_CONTROL.write(1 << 9 | 1 << 8 | 1);
+    UART_INTERRUPTS.write(RECEIVED | SENT);
+    if let Some(flags) = lines::UART.flags() {
+        flags.room.wake();
+    }
+    [ALARM, UART, PRESS].into_iter().for_each(unmask);
+}
+
+// [snippet: clock]
+pub fn now() -> Instant {
+    let (rounds, count) = masked(|| {
+        let (rounds, count) = (ROUNDS.load(Ordering::Relaxed), SYST::get_current());
+        // It began anew while its interrupt was masked: whatever it says now belongs to the new round.
+        if SCB::is_pendst_pending() { (rounds.wrapping_add(1), SYST::get_current()) } else { (rounds, count) }
+    });
+    // It counts down, and its interrupt comes when it reaches 0.
+    let ticks = u64::from(rounds) << 24 | u64::from(count.wrapping_neg() & 0xff_ffff);
+    Instant::from_nanos(ticks.wrapping_mul(NANOS_PER_TICK))
+}
+
+#[exception]
+fn SysTick() {
+    // Only this interrupt changes it, so a load and a store will do.
+    ROUNDS.store(ROUNDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+}
+// [end]
+
+/// Has an interrupt come at that time, or earlier where that is far off.
+pub fn set_alarm(at: Instant) {
+    let nanos = at.as_nanos().saturating_sub(now().as_nanos());
+    ALARM_CONTROL.write(0);
+    ALARM_TICKS.write(clock::ticks(nanos, TICKS_PER_4S));
+    ALARM_CONTROL.write(1);
+}
+
+pub fn transmit(byte: u8) {
+    UART_DATA.write(byte.into());
+}
+
+/// Raises an interrupt by software.
+pub fn raise() {
+    NVIC::pend(PRESS);
+    cortex_m::asm::dsb();
+    cortex_m::asm::isb();
+}
+
+// [snippet: interrupt]
+pub fn interrupt(irq: i16) {
+    match u16::try_from(irq).map(Irq) {
+        // That it came is all: it has ended the sleep.
+        Ok(ALARM) => ALARM_CLEAR.write(1),
+        Ok(UART) => on_uart(),
+        Ok(PRESS) => lines::on_press(),
+        _ => {}
+    }
+}
+
+fn on_uart() {
+    let pending = UART_PENDING.read();
+    UART_CLEAR.write(pending);
+    while UART_FLAGS.read() & IS_EMPTY == 0 {
+        lines::on_byte(UART_DATA.read() as u8);
+    }
+    if pending & SENT != 0 {
+        lines::UART.on_room();
+    }
+}
+// [end]

@@ -1,0 +1,132 @@
+//! BBC micro:bit (nRF51822, Cortex-M0), as QEMU's `microbit`. No compare-and-swap, no division, 16 KiB of memory.
+//!
+//! Timer 0 counts microseconds in 32 bits. Its four registers compare: 0 is the alarm, 1 is where a count is read from,
+//! 2 tells that it begins anew.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use cortex_m::peripheral::NVIC;
+use evcore::Instant;
+
+use crate::sys::{Irq, Register, masked, unmask};
+use crate::{clock, lines};
+
+pub const NAME: &str = "microbit";
+
+const TIMER: Irq = Irq(8);
+const TIMER_START: Register<u32> = Register::at(0x4000_8000);
+const TIMER_CLEAR: Register<u32> = Register::at(0x4000_800c);
+const TIMER_CAPTURE: Register<u32> = Register::at(0x4000_8044);
+const TIMER_ALARMED: Register<u32> = Register::at(0x4000_8140);
+const TIMER_BEGUN: Register<u32> = Register::at(0x4000_8148);
+const TIMER_INTERRUPTS: Register<u32> = Register::at(0x4000_8304);
+const TIMER_BITS: Register<u32> = Register::at(0x4000_8508);
+const TIMER_PRESCALER: Register<u32> = Register::at(0x4000_8510);
+const TIMER_ALARM: Register<u32> = Register::at(0x4000_8540);
+const TIMER_COUNT: Register<u32> = Register::at(0x4000_8544);
+const TIMER_BEGIN: Register<u32> = Register::at(0x4000_8548);
+
+const UART: Irq = Irq(2);
+const UART_START_RECEIVING: Register<u32> = Register::at(0x4000_2000);
+const UART_START_SENDING: Register<u32> = Register::at(0x4000_2008);
+const UART_RECEIVED: Register<u32> = Register::at(0x4000_2108);
+const UART_SENT: Register<u32> = Register::at(0x4000_211c);
+const UART_INTERRUPTS: Register<u32> = Register::at(0x4000_2304);
+const UART_ENABLE: Register<u32> = Register::at(0x4000_2500);
+const UART_SEND_PIN: Register<u32> = Register::at(0x4000_250c);
+const UART_RECEIVE_PIN: Register<u32> = Register::at(0x4000_2514);
+const UART_INPUT: Register<u32> = Register::at(0x4000_2518);
+const UART_OUTPUT: Register<u32> = Register::at(0x4000_251c);
+const UART_SPEED: Register<u32> = Register::at(0x4000_2524);
+
+/// This part has interrupts for software to raise. It stands for a pin's.
+const PRESS: Irq = Irq(20);
+
+const NANOS_PER_TICK: u64 = 1_000;
+const TICKS_PER_4S: u32 = 4_294_968;
+
+/// How often the timer has begun anew.
+static ROUNDS: AtomicU32 = AtomicU32::new(0);
+
+pub fn init() {
+    TIMER_BITS.write(3);
+    TIMER_PRESCALER.write(4);
+    TIMER_BEGIN.write(0);
+    TIMER_CLEAR.write(1);
+    TIMER_START.write(1);
+    TIMER_BEGUN.write(0);
+    TIMER_INTERRUPTS.write(1 << 16 | 1 << 18);
+    UART_SEND_PIN.write(24);
+    UART_RECEIVE_PIN.write(25);
+    UART_SPEED.write(0x01d7_e000);
+    UART_ENABLE.write(4);
+    UART_START_RECEIVING.write(1);
+    UART_START_SENDING.write(1);
+    UART_INTERRUPTS.write(1 << 2 | 1 << 7);
+    if let Some(flags) = lines::UART.flags() {
+        flags.room.wake();
+    }
+    [TIMER, UART, PRESS].into_iter().for_each(unmask);
+}
+
+pub fn now() -> Instant {
+    let (rounds, count) = masked(|| {
+        let (rounds, count) = (ROUNDS.load(Ordering::Relaxed), count());
+        // It began anew while its interrupt was masked: whatever it says now belongs to the new round.
+        if TIMER_BEGUN.read() != 0 { (rounds.wrapping_add(1), self::count()) } else { (rounds, count) }
+    });
+    let ticks = u64::from(rounds) << 32 | u64::from(count);
+    Instant::from_nanos(ticks.wrapping_mul(NANOS_PER_TICK))
+}
+
+fn count() -> u32 {
+    TIMER_CAPTURE.write(1);
+    TIMER_COUNT.read()
+}
+
+/// Has an interrupt come at that time, or earlier where that is far off.
+pub fn set_alarm(at: Instant) {
+    let nanos = at.as_nanos().saturating_sub(now().as_nanos());
+    TIMER_ALARM.write(count().wrapping_add(clock::ticks(nanos, TICKS_PER_4S)));
+}
+
+pub fn transmit(byte: u8) {
+    UART_OUTPUT.write(byte.into());
+}
+
+/// Raises an interrupt by software.
+pub fn raise() {
+    NVIC::pend(PRESS);
+    cortex_m::asm::dsb();
+    cortex_m::asm::isb();
+}
+
+pub fn interrupt(irq: i16) {
+    match u16::try_from(irq).map(Irq) {
+        Ok(TIMER) => on_timer(),
+        Ok(UART) => on_uart(),
+        Ok(PRESS) => lines::on_press(),
+        _ => {}
+    }
+}
+
+fn on_timer() {
+    // That the alarm came is all: it has ended the sleep.
+    TIMER_ALARMED.write(0);
+    if TIMER_BEGUN.read() != 0 {
+        TIMER_BEGUN.write(0);
+        // Only this interrupt changes it, so a load and a store will do.
+        ROUNDS.store(ROUNDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+fn on_uart() {
+    if UART_RECEIVED.read() != 0 {
+        UART_RECEIVED.write(0);
+        lines::on_byte(UART_INPUT.read() as u8);
+    }
+    if UART_SENT.read() != 0 {
+        UART_SENT.write(0);
+        lines::UART.on_room();
+    }
+}

@@ -1,0 +1,147 @@
+//! The program that all boards run: it blinks, echoes the UART, runs 50 timers, serves an urgent line and a watchdog.
+
+mod echo;
+mod tasks;
+
+use core::time::Duration;
+
+use evcore::{Error, Event, EventBase, EventId, Fixed, Interest, Rejected, Wait};
+
+use crate::lines::{self, Line, Lines, NoSuchLine};
+use crate::report;
+use echo::Echo;
+pub use tasks::Task;
+
+pub type Base = EventBase<Lines<8>, Fixed<64>, Task>;
+
+const TIMERS: u8 = 50;
+const BLINKS: u8 = 5;
+const BLINK: Duration = Duration::from_millis(40);
+const HEARTBEAT: Duration = Duration::from_millis(10);
+/// Without a heartbeat for so long, the program hangs.
+const PATIENCE: Duration = Duration::from_millis(100);
+const URGENT: Line = Line(5);
+/// Three lines that are not urgent, and come before the urgent one in the backend's table.
+const ORDINARY: [Line; 3] = [Line(2), Line(3), Line(4)];
+
+/// What has happened, and what must have in the end.
+pub struct Program {
+    watchdog: EventId,
+    echo: Echo,
+    blinks: u8,
+    timers: u8,
+    in_order: bool,
+    pressed: u8,
+    urgent_was_first: bool,
+    hung: bool,
+}
+
+type Failure = Error<NoSuchLine>;
+
+fn failure(rejected: Rejected<Task, NoSuchLine>) -> Failure {
+    rejected.error
+}
+
+// [snippet: main]
+/// Runs the program. The number of checks that have failed in the end.
+pub fn run(base: &mut Base) -> Result<u32, Failure> {
+    let mut program = Program::start(base)?;
+    while base.poll(Wait::Forever).map_err(Error::Backend)?.is_running() {
+        while let Some(fired) = base.next_active() {
+            let task = *fired.data;
+            program.handle(base, task)?;
+        }
+    }
+    Ok(program.check(base))
+}
+// [end]
+
+impl Program {
+    fn start(base: &mut Base) -> Result<Self, Failure> {
+        base.set_priorities(2)?;
+        let ordinary = |event: Event<Line>| event.persist().priority(1);
+        let watchdog = base.start(Event::timer().priority(1), Some(PATIENCE), Task::Hung).map_err(failure)?;
+        base.start(ordinary(Event::timer()), Some(HEARTBEAT), Task::Heartbeat).map_err(failure)?;
+        base.start(ordinary(Event::timer()), Some(BLINK), Task::Blink).map_err(failure)?;
+        let uart = base.start(ordinary(Event::io(lines::UART, Interest::READ)), None, Task::Uart).map_err(failure)?;
+        for line in ORDINARY {
+            base.start(ordinary(Event::io(line, Interest::READ)), None, Task::Pressed(line)).map_err(failure)?;
+        }
+        let urgent = Event::io(URGENT, Interest::READ).persist().priority(0);
+        base.start(urgent, None, Task::Pressed(URGENT)).map_err(failure)?;
+        // Created in the reverse of the order that they come in.
+        for place in (0..TIMERS).rev() {
+            let delay = Duration::from_millis(u64::from(place.saturating_add(1)));
+            base.start(Event::timer().priority(1), Some(delay), Task::Timer(place)).map_err(failure)?;
+        }
+        let echo = Echo::new(uart);
+        Ok(Self {
+            watchdog,
+            echo,
+            blinks: 0,
+            timers: 0,
+            in_order: true,
+            pressed: 0,
+            urgent_was_first: false,
+            hung: false,
+        })
+    }
+
+    fn handle(&mut self, base: &mut Base, task: Task) -> Result<(), Failure> {
+        match task {
+            Task::Blink => self.blink(),
+            // [snippet: watchdog]
+            Task::Heartbeat => base.add(self.watchdog, Some(PATIENCE))?,
+            Task::Hung => self.hung = true,
+            // [end]
+            Task::Timer(place) => {
+                self.in_order &= place == self.timers;
+                self.timers = self.timers.saturating_add(1);
+            }
+            Task::Uart => self.echo.serve(base)?,
+            Task::Pressed(line) => self.release(line),
+        }
+        if self.blinks >= BLINKS && self.timers >= TIMERS && self.echo.is_done() || self.hung {
+            base.loop_exit();
+        }
+        Ok(())
+    }
+
+    fn blink(&mut self) {
+        if self.blinks >= BLINKS {
+            return;
+        }
+        self.blinks = self.blinks.saturating_add(1);
+        report::line(if self.blinks % 2 == 1 { "light on" } else { "light off" });
+        if self.blinks == 3 {
+            // All in one turn: the urgent one is raised last.
+            ORDINARY.into_iter().for_each(lines::press);
+            lines::press(URGENT);
+        }
+    }
+
+    fn release(&mut self, line: Line) {
+        if let Some(flags) = line.flags() {
+            flags.received.take();
+        }
+        self.urgent_was_first |= self.pressed == 0 && line == URGENT;
+        self.pressed = self.pressed.saturating_add(1);
+    }
+
+    fn check(&self, base: &Base) -> u32 {
+        let stats = base.stats();
+        let mut failed = 0;
+        let mut check = |holds: bool, what: &str| {
+            report::text(if holds { "ok: " } else { "FAILED: " });
+            report::line(what);
+            failed = u32::from(!holds).saturating_add(failed);
+        };
+        check(self.blinks == BLINKS, "5 blinks");
+        check(self.timers == TIMERS && self.in_order, "50 timers in the order of their times");
+        check(self.pressed == 4 && self.urgent_was_first, "the urgent line before 3 others");
+        check(!self.hung, "the watchdog was fed");
+        check(self.echo.is_done(), "the UART was echoed");
+        check(stats.refused == 0 && stats.stale == 0, "nothing was refused or out of date");
+        failed
+    }
+}

@@ -1,0 +1,142 @@
+//! The conformance suite on the board itself, with its own backend. The cases that need an operating system say so.
+
+mod fixture;
+
+use core::fmt::Write;
+
+use evcore::Fixed;
+use evcore_tests::{NAMES, Proof};
+
+use crate::lines::NEWS;
+use crate::report::{self, Report};
+use crate::{board, later, sys};
+pub use fixture::OnBoard;
+
+/// What the cases have their events in: as many as the largest of them asks for, or as there is memory for.
+#[cfg(not(board = "microbit"))]
+pub type Storage = Fixed<49>;
+#[cfg(board = "microbit")]
+pub type Storage = Fixed<12>;
+
+/// The cases that this board cannot run, and why.
+#[cfg(not(board = "microbit"))]
+const LEFT_OUT: &[(&str, &str)] = &[];
+#[cfg(board = "microbit")]
+const LEFT_OUT: &[(&str, &str)] =
+    &[("many_ready_small_batch", "it wants a storage of 49 events, and the memory has room for 12")];
+
+/// A case, its topic's name and its own. Only those of this part are in the image.
+pub type Case = (&'static str, Option<fn(OnBoard) -> Proof>);
+
+/// Whether a topic is one of these.
+pub const fn has(topics: &[&str], topic: &str) -> bool {
+    let mut at = 0;
+    while at < topics.len() {
+        if equal(topics[at].as_bytes(), topic.as_bytes()) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn equal(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < one.len() {
+        if one[at] != other[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// A program with the cases of some topics. All in one do not fit the parts' memory.
+#[macro_export]
+macro_rules! suite {
+    ($($topic:literal)*) => {
+        #[firmware::entry]
+        fn main() -> ! {
+            firmware::suite::run(&CASES)
+        }
+        evcore_tests::for_each_case! { firmware::suite_table! ([$($topic),*]) }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! suite_table {
+    ($topics:tt $($topic:ident: $($case:ident)*;)*) => {
+        // By pointers, so that each case has its own frame on the stack, which is small.
+        static CASES: [firmware::suite::Case; evcore_tests::NAMES.len()] = [$($(
+            if firmware::suite::has(&$topics, stringify!($topic)) {
+                let case = evcore_tests::$topic::$case::<firmware::suite::OnBoard, firmware::suite::Storage>;
+                (stringify!($case), Some(case))
+            } else {
+                ("", None)
+            },
+        )*)*];
+    };
+}
+
+/// Runs the cases, names each before it runs, and counts.
+pub fn run(cases: &[Case]) -> ! {
+    sys::paint_stack();
+    board::init();
+    later::init();
+    report::line(board::NAME);
+    let mut total = Total::default();
+    for (name, case) in cases {
+        let Some(case) = case else { continue };
+        report::text(name);
+        report::text(": ");
+        if let Some((_, reason)) = LEFT_OUT.iter().find(|(left_out, _)| left_out == name) {
+            report::text("left out: ");
+            report::line(reason);
+            total.left_out += 1;
+            continue;
+        }
+        // Wakers of the case before may have left one.
+        NEWS.take();
+        let proof = case(OnBoard::new());
+        later::finish();
+        if sys::unused_stack() == 0 {
+            report::line("FAILED: the stack has grown into the variables");
+            sys::exit(1)
+        }
+        total.count(proof);
+    }
+    total.say();
+    sys::exit(0)
+}
+
+#[derive(Default)]
+struct Total {
+    shown: u32,
+    refused: u32,
+    without: u32,
+    left_out: u32,
+}
+
+impl Total {
+    fn count(&mut self, proof: Proof) {
+        let (count, mark) = match proof {
+            Proof::Shown => (&mut self.shown, ""),
+            Proof::Refused(_) => (&mut self.refused, ""),
+            Proof::Absent(_) => (&mut self.without, "without POWER: "),
+        };
+        *count += 1;
+        let _ = writeln!(Report, "{mark}{proof}");
+    }
+
+    fn say(&self) {
+        let Self { shown, refused, without, left_out } = self;
+        let (cases, of) = (shown + refused + without + left_out, NAMES.len());
+        report::number(sys::unused_stack() as u32, " bytes of the stack were never used");
+        let _ = write!(Report, "{cases} cases of {of}: {shown} shown, {refused} refused, ");
+        let _ = writeln!(Report, "{without} without POWER, {left_out} left out");
+    }
+}

@@ -1,0 +1,81 @@
+//! At the limits of what a process may have and do: descriptors, system calls; and an epoll set that somebody else has
+//! laid hands on.
+//!
+//! Limits and sandboxes belong to the process, so each case runs in one of its own. That an allocator may refuse is
+//! `parity_allocation.rs`.
+
+#![cfg(target_os = "linux")]
+
+/// Makes each case a test of each backend, in a process of its own.
+macro_rules! on_each_backend {
+    ($($case:ident)*) => { $(
+        mod $case {
+            use crate::sys;
+
+            #[test]
+            fn epoll() {
+                sys::alone(|| super::$case(evplat_linux::Epoll::new));
+            }
+
+            #[test]
+            fn poll() {
+                sys::alone(|| super::$case(evplat_posix::Poll::new));
+            }
+
+            #[test]
+            fn select() {
+                sys::alone(|| super::$case(evplat_posix::Select::new));
+            }
+
+            #[test]
+            fn chosen() {
+                sys::alone(|| super::$case(crate::choose));
+            }
+        }
+    )* };
+}
+
+mod closed;
+mod descriptors;
+mod forged;
+mod sandbox;
+mod set;
+mod sys;
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+use evcore::{Either, EventBase, Growable, Ready, Wait, Wake};
+use evplat_linux::Epoll;
+use evplat_posix::{Error, Poll, Preferences, Select, Waker};
+
+trait Backend: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker> {}
+impl<B: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker>> Backend for B {}
+
+type Make<B> = fn() -> Result<B, Error>;
+type Base<B> = EventBase<B, Growable, u32>;
+
+/// What a program runs on that chooses when it runs.
+fn choose() -> Result<Either<Either<Epoll, Poll>, Select>, Error> {
+    let wanted = Preferences::new().ignore_environment();
+    let choice = wanted.pick("epoll", Epoll::new).or("poll", Poll::new).or("select", Select::new);
+    choice.backend().map_err(|_| Error::Unsupported)
+}
+
+/// What a turn hands out, in the order of the numbers.
+fn turn<B: Backend>(base: &mut Base<B>, wait: Wait) -> Result<Vec<(u32, Ready)>, Error> {
+    assert!(base.poll(wait)?.is_running());
+    let mut found = Vec::new();
+    while let Some(fired) = base.next_active() {
+        found.push((*fired.data, fired.ready));
+    }
+    found.sort_by_key(|(number, _)| *number);
+    Ok(found)
+}
+
+/// A socket with something to read, and its peer.
+fn readable() -> (UnixStream, UnixStream) {
+    let (near, mut far) = UnixStream::pair().unwrap();
+    far.write_all(b"x").unwrap();
+    (near, far)
+}

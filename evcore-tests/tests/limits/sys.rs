@@ -1,0 +1,115 @@
+//! The system calls of these tests, which the standard library has not got. All their `unsafe` is here.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+fn done(answer: i32) -> io::Result<i32> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+/// Runs a case in a child of this process, which is killed after 20 s.
+#[track_caller]
+pub(crate) fn alone(case: impl FnOnce()) {
+    // SAFETY: the child has this thread alone. The C library keeps its allocator usable, and a case takes no lock that
+    // another thread of the parent may hold.
+    let pid = done(unsafe { libc::fork() }).unwrap();
+    if pid == 0 {
+        // SAFETY: it takes a number.
+        unsafe { libc::alarm(20) };
+        let failed = catch_unwind(AssertUnwindSafe(case)).is_err();
+        // SAFETY: it ends the process, and runs nothing of the parent's.
+        unsafe { libc::_exit(failed.into()) }
+    }
+    let mut status = 0;
+    // SAFETY: the pointer is to a number.
+    while let Err(error) = done(unsafe { libc::waitpid(pid, &mut status, 0) }) {
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+    }
+    assert_eq!(status, 0, "run it with --nocapture to see why");
+}
+
+/// Closes all but the standard streams: for a case whose descriptors have small numbers.
+pub(crate) fn close_all() {
+    // A limit may be lower than the numbers that are open, but not these.
+    for entry in open_descriptors().into_iter().filter(|number| *number > 2) {
+        // SAFETY: in a child that uses nothing of what its parent had open.
+        unsafe { libc::close(entry) };
+    }
+}
+
+/// Which descriptors below 256 are open. It needs none to find out.
+pub(crate) fn open_descriptors() -> Vec<RawFd> {
+    // SAFETY: the command takes numbers, and changes nothing.
+    (0..256).filter(|number| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0).collect()
+}
+
+/// Lets this process have so many descriptors.
+pub(crate) fn limit_descriptors(limit: u64) {
+    let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to one pair of limits.
+    done(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limits) }).unwrap();
+    limits.rlim_cur = limit;
+    // SAFETY: the pointer is to one pair of limits.
+    done(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limits) }).unwrap();
+}
+
+/// Sends `signum` to this thread: it has arrived when this returns.
+pub(crate) fn raise(signum: i32) {
+    // SAFETY: it takes a number.
+    done(unsafe { libc::raise(signum) }).unwrap();
+}
+
+/// The processor time that all threads of this process have used.
+pub(crate) fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to one structure.
+    done(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) }).unwrap();
+    Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
+}
+
+/// A descriptor that is readable for good.
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: it takes numbers.
+    let fd = done(unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Puts a descriptor into somebody's epoll set, to be reported as READ with these 64 bits.
+pub(crate) fn enter(set: RawFd, fd: &impl AsFd, bits: u64) {
+    let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: bits };
+    // SAFETY: the pointer is to one event, which is only read.
+    done(unsafe { libc::epoll_ctl(set, libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &mut event) }).unwrap();
+}
+
+/// Has the number `old` stand for what `new` stands for. Whoever owns the number goes on owning it.
+pub(crate) fn usurp(new: &impl AsFd, old: RawFd) {
+    // SAFETY: both are open; what `old` stood for is not memory, so nothing dangles.
+    done(unsafe { libc::dup2(new.as_fd().as_raw_fd(), old) }).unwrap();
+}
+
+/// From now on the system calls of this thread with these numbers fail with `errno`, and of all threads that it starts:
+/// what a sandbox does. An error where the kernel has no such filters.
+pub(crate) fn refuse(calls: &[libc::c_long], errno: i32) -> io::Result<()> {
+    let step = |code: u32, jt: usize, k: u32| libc::sock_filter {
+        code: code.try_into().unwrap(),
+        jt: jt.try_into().unwrap(),
+        jf: 0,
+        k,
+    };
+    // The number of the call is the first word of what the filter is given.
+    let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    for (index, call) in calls.iter().enumerate() {
+        let to_refusal = calls.len() - index;
+        filter.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, to_refusal, (*call).try_into().unwrap()));
+    }
+    filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW));
+    filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | errno as u32));
+    let program = libc::sock_fprog { len: filter.len().try_into().unwrap(), filter: filter.as_mut_ptr() };
+    // SAFETY: this option takes numbers.
+    done(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    // SAFETY: the pointer is to a program whose steps outlive the call.
+    done(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) }).map(drop)
+}

@@ -1,0 +1,406 @@
+//! The worst case of each operation, as docs/embedded.md states it: counted over sequences that are made to be bad.
+
+use core::time::Duration;
+use std::vec::Vec;
+
+use crate::backend::{EventOp, FdInfos, Features, Modified, Sink, Token};
+use crate::base::EventBase;
+use crate::event::{Event, EventId, Interest, Ready};
+use crate::quota::Limits;
+use crate::steps::{self, Steps};
+use crate::storage::{Fixed, Storage};
+use crate::time::{Instant, Wait};
+use crate::timers::{Expired, Timers};
+
+/// As many rows as an operation may look up besides those that its bound names.
+const FEW: usize = 32;
+
+/// Runs a test with each N = 2^k - 1, 2^k, 2^k + 1.
+macro_rules! sizes {
+    ($test:ident: $($n:literal)*) => { $( $test::<$n>(); )* };
+    ($test:ident) => { sizes!($test: 1 2 3 4 5 7 8 9 15 16 17 31 32 33 63 64 65 127 128 129 255 256 257 511 512 513 1023 1024 1025) };
+}
+
+/// ⌈log4 n⌉ + 1.
+fn levels(n: usize) -> usize {
+    let mut levels = 1;
+    while 1 << (2 * (levels - 1)) < n {
+        levels += 1;
+    }
+    levels
+}
+
+fn at(nanos: usize) -> Instant {
+    Instant::from_nanos(nanos as u64)
+}
+
+// The heap.
+
+/// Deadlines of `n` timers: rising, falling, equal, the last of the heap before all but one branch, and mixed.
+fn sequences(n: usize) -> Vec<Vec<usize>> {
+    let branch = |place: usize| {
+        let mut top = place;
+        while top > 4 {
+            top = (top - 1) / 4;
+        }
+        top
+    };
+    let last = branch(n - 1);
+    [
+        (0..n).collect::<Vec<_>>(),
+        (0..n).rev().collect(),
+        (0..n).map(|_| 7).collect(),
+        (0..n).map(|place| if place == 0 || branch(place) == last { place } else { place + 2 * n }).collect(),
+        (0..n).map(|place| place.wrapping_mul(2_654_435_761) >> 7 & 0xffff).collect(),
+    ]
+    .into()
+}
+
+fn armed<const N: usize>(deadlines: &[usize]) -> Timers<Fixed<N>> {
+    let mut timers = Timers::new();
+    for (place, deadline) in deadlines.iter().enumerate() {
+        let index = u16::try_from(place).unwrap();
+        timers.reserve().unwrap();
+        timers.create(index);
+        let steps = steps::of(|| timers.arm(index, at(*deadline)));
+        assert_in_levels(&steps, place + 1, 0);
+    }
+    assert!(timers.check());
+    timers
+}
+
+/// At each level an entry is put once, and compared with one above or with four below it.
+#[track_caller]
+fn assert_in_levels(steps: &Steps, n: usize, besides: usize) {
+    assert!(steps.levels.get() <= levels(n), "{n} timers: {steps:?}");
+    assert!(steps.comparisons.get() <= 4 * levels(n) + besides, "{n} timers: {steps:?}");
+}
+
+#[test]
+fn arming_and_cancelling_take_a_step_for_each_level() {
+    fn test<const N: usize>() {
+        let mut worst = 0;
+        for deadlines in sequences(N) {
+            let mut timers = armed::<N>(&deadlines);
+            for (index, deadline) in (0u16..).zip(&deadlines) {
+                let cancelled = steps::of(|| timers.cancel(index));
+                assert_in_levels(&cancelled, N, 1);
+                let armed = steps::of(|| timers.arm(index, at(*deadline)));
+                assert_in_levels(&armed, N, 0);
+                worst = worst.max(cancelled.levels.get()).max(armed.levels.get());
+            }
+            assert!(timers.check());
+        }
+        // The sequences are bad enough: some path is as long as the heap is deep.
+        let depth = core::iter::successors(Some(N - 1), |place| (*place > 0).then(|| (*place - 1) / 4)).count();
+        assert_eq!(worst, depth, "{N} timers");
+    }
+    sizes!(test);
+}
+
+#[test]
+fn moving_a_timer_later_leaves_the_heap_alone_and_earlier_takes_a_step_for_each_level() {
+    fn test<const N: usize>() {
+        for deadlines in sequences(N) {
+            let mut timers = armed::<N>(&deadlines);
+            for index in 0..u16::try_from(N).unwrap() {
+                let later = steps::of(|| {
+                    timers.arm(index, at(1 << 40));
+                    timers.restart(index, at(1 << 41));
+                });
+                assert_eq!((later.levels.get(), later.comparisons.get()), (0, 0));
+                assert!(later.links.get() <= 8, "{later:?}");
+                assert_in_levels(&steps::of(|| timers.arm(index, at(0))), N, 0);
+            }
+        }
+    }
+    sizes!(test);
+}
+
+#[test]
+fn an_entry_is_put_right_once_however_often_its_timer_was_moved_later() {
+    fn test<const N: usize>() {
+        for deadlines in sequences(N) {
+            let mut timers = armed::<N>(&deadlines);
+            for later in 1..=5 {
+                for (index, deadline) in (0..u16::try_from(N).unwrap()).zip(&deadlines).rev() {
+                    timers.arm(index, at(deadline + later));
+                }
+            }
+            let (mut corrections, mut due) = (u32::MAX, 0);
+            let steps = steps::of(|| {
+                while let Expired::Due(..) = timers.expire(Instant::from_nanos(1 << 40), &mut corrections) {
+                    due += 1;
+                }
+            });
+            assert_eq!(due, N);
+            assert!(usize::try_from(u32::MAX - corrections).unwrap() <= N);
+            assert!(steps.levels.get() <= 2 * N * levels(N), "{N} timers: {steps:?}");
+        }
+    }
+    sizes!(test);
+}
+
+// A base.
+
+/// A backend that never has anything to say.
+struct Silent(Instant);
+
+impl EventOp for Silent {
+    type Fd = u32;
+    type FdInfo = ();
+    type Error = core::convert::Infallible;
+
+    fn name(&self) -> &'static str {
+        "silent"
+    }
+    fn features(&self) -> Features {
+        Features::empty()
+    }
+    fn now(&self) -> Instant {
+        self.0
+    }
+    fn add(&mut self, _: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) -> Result<(), Self::Error> {
+        Ok(())
+    }
+    fn modify(
+        &mut self,
+        _: u32,
+        _: Token,
+        _: Interest,
+        _: Interest,
+        _: &mut impl FdInfos<()>,
+    ) -> Result<Modified, Self::Error> {
+        Ok(Modified::Kept)
+    }
+    fn del(&mut self, _: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) {}
+    fn dispatch(&mut self, _: Wait, _: &mut impl Sink<u32>) -> Result<(), Self::Error> {
+        Ok(())
+    }
+    fn reinit(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+type Base<S> = EventBase<Silent, S, u8>;
+
+fn base<S: Storage>() -> Base<S> {
+    EventBase::new(Silent(Instant::ZERO))
+}
+
+fn turn<S: Storage>(base: &mut Base<S>) {
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    while base.next_active().is_some() {}
+}
+
+#[test]
+fn a_turn_puts_no_more_timers_right_or_aside_than_its_limits_say() {
+    fn test<const N: usize>() {
+        for limit in [1, 3, N] {
+            let mut base = base::<Fixed<N>>();
+            let timers = core::num::NonZeroU32::new(u32::try_from(limit).unwrap());
+            base.set_limits(Limits { timers, ..Limits::DEFAULT });
+            let ids: Vec<EventId> = (0..N).map(|_| base.insert_timer(Duration::from_nanos(1), 0).unwrap()).collect();
+            // Every entry is wrong, and due both before it is put right and after.
+            for (delay, id) in (2u64..).zip(ids.iter().rev()) {
+                base.add(*id, Some(Duration::from_nanos(delay))).unwrap();
+            }
+            base.backend_mut().0 = Instant::from_nanos(1 << 40);
+            let mut turns = 0;
+            while base.counts().pending > 0 {
+                let steps = steps::of(|| turn(&mut base));
+                assert!(steps.levels.get() <= (2 * limit + 1) * levels(N), "{N} timers, {limit} a turn: {steps:?}");
+                turns += 1;
+                assert!(turns <= 2 * N.div_ceil(limit) + 1, "{N} timers, {limit} a turn");
+            }
+        }
+    }
+    sizes!(test);
+}
+
+/// One event for each of `n` descriptors, or all on one, and a turn, so that the backend has been told.
+fn watching<S: Storage>(n: usize, shared: bool) -> (Base<S>, Vec<EventId>) {
+    let mut base = base::<S>();
+    let ids = (0..u32::try_from(n).unwrap())
+        .map(|number| base.insert(if shared { 0 } else { number }, Interest::READ, 0).unwrap())
+        .collect();
+    turn(&mut base);
+    (base, ids)
+}
+
+/// No table is looked through, and few rows are looked up.
+#[track_caller]
+fn assert_few(steps: &Steps) {
+    assert_eq!((steps.probes.get(), steps.moves.get(), steps.pages.get()), (0, 0, 0), "{steps:?}");
+    assert!(steps.links.get() <= FEW, "{steps:?}");
+}
+
+fn io_add_del_and_modify_take_few_steps<S: Storage>(n: usize) {
+    for shared in [false, true] {
+        let (mut base, ids) = watching::<S>(n, shared);
+        for id in ids.iter().rev().chain(&ids) {
+            assert_few(&steps::of(|| base.del(*id).unwrap()));
+            assert_few(&steps::of(|| base.add(*id, None).unwrap()));
+            assert_few(&steps::of(|| base.modify(*id, Interest::READ | Interest::WRITE).unwrap()));
+        }
+    }
+}
+
+fn activation_takes_few_steps<S: Storage>(n: usize) {
+    let (mut base, ids) = watching::<S>(n, false);
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    for id in &ids {
+        assert_few(&steps::of(|| base.activate(*id, Ready::READ).unwrap()));
+        assert_few(&steps::of(|| base.activate(*id, Ready::WRITE).unwrap()));
+    }
+    // Taken out of the middle of the queue, and off its head.
+    for id in ids.iter().skip(1).step_by(2) {
+        assert_few(&steps::of(|| base.del(*id).unwrap()));
+    }
+    for _ in &ids {
+        assert_few(&steps::of(|| {
+            base.next_active();
+        }));
+    }
+}
+
+#[test]
+fn io_and_activation_take_few_steps_in_fixed_storage() {
+    fn test<const N: usize>() {
+        io_add_del_and_modify_take_few_steps::<Fixed<N>>(N);
+        activation_takes_few_steps::<Fixed<N>>(N);
+    }
+    sizes!(test);
+}
+
+#[test]
+fn creating_probes_each_row_once_at_most_in_fixed_storage() {
+    fn test<const N: usize>() {
+        let mut base = base::<Fixed<N>>();
+        let mut worst = 0;
+        for number in 0..u32::try_from(N).unwrap() {
+            let created = steps::of(|| base.create(Event::io(number, Interest::READ), 0).unwrap());
+            worst = worst.max(created.probes.get());
+            assert!(created.links.get() <= FEW, "{created:?}");
+        }
+        assert_eq!(worst, N - 1);
+        assert!(base.create(Event::io(0, Interest::READ), 0).is_err());
+    }
+    sizes!(test);
+}
+
+fn removing_takes_few_steps_whatever_has_changed<S: Storage>(n: usize) {
+    // Nothing has changed since the wait.
+    let (mut base, ids) = watching::<S>(n, false);
+    for id in &ids {
+        let removed = steps::of(|| base.remove(*id));
+        assert!(removed.links.get() <= FEW && removed.probes.get() == 0, "{removed:?}");
+    }
+    // All have, and the one that was changed first goes first.
+    let (mut base, ids) = watching::<S>(n, false);
+    for id in &ids {
+        base.modify(*id, Interest::WRITE).unwrap();
+    }
+    for id in &ids {
+        let removed = steps::of(|| base.remove(*id));
+        assert!(removed.links.get() <= FEW && removed.probes.get() == 0, "{n} changed: {removed:?}");
+    }
+}
+
+#[test]
+fn removing_takes_few_steps_whatever_has_changed_in_fixed_storage() {
+    fn test<const N: usize>() {
+        removing_takes_few_steps_whatever_has_changed::<Fixed<N>>(N);
+    }
+    sizes!(test);
+}
+
+#[test]
+fn creating_and_removing_what_waits_for_no_line_takes_few_steps() {
+    fn test<const N: usize>() {
+        let mut base = base::<Fixed<N>>();
+        let mut ids = Vec::new();
+        for event in [Event::timer, Event::user].into_iter().cycle().take(N) {
+            assert_few(&steps::of(|| ids.push(base.create(event(), 0).unwrap())));
+        }
+        for id in ids {
+            assert_few(&steps::of(|| base.remove(id)));
+        }
+    }
+    sizes!(test);
+}
+
+#[test]
+fn the_later_watchers_move_up() {
+    fn test<const N: usize>() {
+        let mut base = base::<Fixed<N>>();
+        let ids: Vec<EventId> = (0..N).map(|_| base.create(Event::prepare(), 0).unwrap()).collect();
+        for (left, id) in (1..=N).rev().zip(ids) {
+            assert!(steps::of(|| base.remove(id)).moves.get() <= left);
+        }
+    }
+    sizes!(test);
+}
+
+#[cfg(feature = "alloc")]
+mod growable {
+    use super::*;
+    use crate::storage::Growable;
+
+    const SIZES: [usize; 9] = [1, 2, 3, 63, 64, 65, 1_023, 1_024, 1_025];
+
+    #[test]
+    fn io_and_activation_take_few_steps() {
+        for n in SIZES {
+            io_add_del_and_modify_take_few_steps::<Growable>(n);
+            activation_takes_few_steps::<Growable>(n);
+            removing_takes_few_steps_whatever_has_changed::<Growable>(n);
+        }
+    }
+
+    #[test]
+    fn creating_probes_one_page() {
+        let mut base = base::<Growable>();
+        for number in 0..5_000 {
+            let created = steps::of(|| base.create(Event::io(number, Interest::READ), 0).unwrap());
+            assert!(created.probes.get() == 1 && created.pages.get() <= 1 && created.links.get() <= FEW, "{created:?}");
+        }
+    }
+
+    #[test]
+    fn the_map_grows_and_shrinks_with_the_largest_number() {
+        let mut base = base::<Growable>();
+        let mut id = None;
+        let created = steps::of(|| id = base.create(Event::io(100_000, Interest::READ), 0).ok());
+        assert_eq!(created.pages.get(), 100_000 / 64 + 1);
+        let removed = steps::of(|| base.remove(id.unwrap()));
+        assert_eq!(removed.pages.get(), 100_000 / 64 + 1);
+    }
+}
+
+/// What an event takes in each table of fixed storage. `cargo test -p evcore --lib bounds::bytes -- --nocapture` prints it.
+#[test]
+fn bytes_of_an_event() {
+    use crate::columns::Columns;
+    use crate::{active::Active, events::Events, fds::Fds, signals::Signals, watchers::Watchers};
+
+    macro_rules! of_an_event {
+        ($table:ident $($of:ty),*) => {
+            (size_of::<$table<$($of,)* Fixed<128>>>() - size_of::<$table<$($of,)* Fixed<64>>>()) / 64
+        };
+    }
+    let tables = [
+        ("events", of_an_event!(Events u8)),
+        ("fds", of_an_event!(Fds u8, ())),
+        ("signals", of_an_event!(Signals)),
+        ("watchers", of_an_event!(Watchers)),
+        ("timers", of_an_event!(Timers)),
+        ("active", of_an_event!(Active)),
+    ];
+    for (table, bytes) in tables {
+        std::println!("{table:<9} {bytes:>3}");
+    }
+    let all = of_an_event!(Columns u8, (), u8);
+    std::println!("{:<9} {all:>3}", "together");
+    assert_eq!(tables.iter().map(|(_, bytes)| bytes).sum::<usize>(), all);
+}

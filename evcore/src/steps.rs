@@ -1,0 +1,45 @@
+//! What an operation costs, counted where it is done: for the proof of the bounds. Nothing of this is outside tests.
+
+use core::cell::Cell;
+
+/// Steps since they were last taken.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Steps {
+    /// Levels of the heap at which an entry was put.
+    pub(crate) levels: Cell<usize>,
+    /// Entries of the heap that were compared.
+    pub(crate) comparisons: Cell<usize>,
+    /// Rows of any table that were looked up by their place: the links of lists among them.
+    pub(crate) links: Cell<usize>,
+    /// Rows, or pages, that were looked through for a descriptor.
+    pub(crate) probes: Cell<usize>,
+    /// Rows that moved up in a table.
+    pub(crate) moves: Cell<usize>,
+    /// Entries that the map of pages was made longer or shorter by.
+    pub(crate) pages: Cell<usize>,
+}
+
+std::thread_local! {
+    static STEPS: Steps = Steps::default();
+}
+
+pub(crate) fn count(kind: fn(&Steps) -> &Cell<usize>) {
+    STEPS.with(|steps| kind(steps).set(kind(steps).get() + 1));
+}
+
+/// The steps of a piece of work.
+pub(crate) fn of<R>(work: impl FnOnce() -> R) -> Steps {
+    let steps = || STEPS.with(Steps::clone);
+    let before = steps();
+    drop(work());
+    let after = steps();
+    let spent = |kind: fn(&Steps) -> &Cell<usize>| Cell::new(kind(&after).get() - kind(&before).get());
+    Steps {
+        levels: spent(|steps| &steps.levels),
+        comparisons: spent(|steps| &steps.comparisons),
+        links: spent(|steps| &steps.links),
+        probes: spent(|steps| &steps.probes),
+        moves: spent(|steps| &steps.moves),
+        pages: spent(|steps| &steps.pages),
+    }
+}
