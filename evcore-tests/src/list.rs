@@ -49,7 +49,8 @@ macro_rules! for_each_case {
                 mode_may_change_when_all_have_left
                 et_multiple_events_same_fd
                 et_rearm_after_modify
-                et_readded_hears_of_what_is_ready;
+                et_readded_hears_of_what_is_ready
+                et_readded_at_once_hears_of_what_is_ready;
             changes:
                 del_other_in_batch
                 del_self_in_callback

@@ -240,6 +240,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             row.told = Interest::empty();
             return Some(Joining::Register(row.fd?, row.token(at), interest));
         }
+        // An event that waits for edges is to hear of what is ready now, also where the union comes out as it was.
+        row.verify |= interest.contains(Interest::EDGE);
         Some(Joining::Merge)
     }
 

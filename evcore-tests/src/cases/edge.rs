@@ -158,3 +158,28 @@ pub fn et_readded_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> 
     assert_eq!(world.wait().of(1), Ready::READ);
     Proof::Shown
 }
+
+/// The same when it is added again by its handler, before the next wait: what was left unread is not forgotten. And when its
+/// interest changes to another one and back.
+pub fn et_readded_at_once_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let fd = world.fd(&source);
+    let event = world.start(Event::io(fd, READ_EDGE), None, 1);
+    world.feed(&mut source);
+    for _ in 0..3 {
+        assert_eq!(world.wait().of(1), Ready::READ);
+        assert!(world.base.add(event, None).is_ok());
+    }
+    assert_eq!(world.wait().of(1), Ready::READ);
+    assert!(world.base.remove(event).is_some());
+    let event = world.start(Event::io(fd, READ_EDGE).persist(), None, 2);
+    assert_eq!(world.wait().of(2), Ready::READ);
+    assert!(world.base.modify(event, Interest::WRITE | Interest::EDGE).is_ok());
+    assert!(world.base.modify(event, READ_EDGE).is_ok());
+    assert_eq!(world.wait().of(2), Ready::READ);
+    assert!(world.look().is_empty());
+    Proof::Shown
+}

@@ -120,6 +120,8 @@ impl Model {
             }
             self.row(place).told = interest;
             self.events[uid].fresh = false;
+        } else {
+            self.row(place).verify |= interest.contains(Interest::EDGE);
         }
         self.join(uid);
         Ok(())
