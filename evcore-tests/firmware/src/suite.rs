@@ -3,6 +3,7 @@
 mod fixture;
 
 use core::fmt::Write;
+use core::time::Duration;
 
 use evcore::Fixed;
 use evcore_tests::{NAMES, Proof};
@@ -109,8 +110,25 @@ pub fn run(cases: &[Case]) -> ! {
         }
         total.count(proof);
     }
+    if !is_woken_at_any_time() {
+        report::line("FAILED: a wake was slept over");
+        sys::exit(1)
+    }
+    report::line("no wake is slept over");
     total.say();
     sys::exit(0)
+}
+
+/// Whether a wake ends a sleep, also when it comes between the last look at the flag and the sleep: it comes a little later
+/// each time.
+fn is_woken_at_any_time() -> bool {
+    (0..60_000).step_by(100).all(|nanos| {
+        NEWS.take();
+        later::wake(Duration::from_nanos(nanos));
+        let begin = board::now();
+        board::sleep(begin.saturating_add(Duration::from_secs(1)), &NEWS);
+        board::now().saturating_since(begin) < Duration::from_millis(500)
+    })
 }
 
 #[derive(Default)]

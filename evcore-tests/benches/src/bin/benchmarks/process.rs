@@ -69,10 +69,7 @@ pub(crate) fn run(case: &Case, peer: &Peer, machine: &Machine) -> io::Result<Fig
     match case.tool {
         Tool::Clock => clock(case, peer, machine, whole),
         Tool::Callgrind => per_operation(case, "instr", 5_000, 25_000, |events| callgrind(case, peer, events, None)),
-        Tool::Strace => {
-            let few = if case.kind == "trip" { 200 } else { 2_000 };
-            per_operation(case, "calls", few, 3 * few, |events| strace(case, peer, machine, events))
-        }
+        Tool::Strace => per_operation(case, "calls", 2_000, 6_000, |events| strace(case, peer, machine, events)),
         Tool::Phases => phases(case, peer),
         Tool::Load { millis } => load(case, peer, machine, millis),
     }

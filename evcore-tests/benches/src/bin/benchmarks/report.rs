@@ -54,7 +54,7 @@ fn page(
         let is_there = results.keys().any(|key| key.workload == workload);
         let text = match is_there {
             true => [tables::against(results, workload), images.join("\n"), tables::all(results, workload, peers)]
-                .join("\n"),
+                .join("\n\n"),
             false => "Not measured in this run.\n".to_owned(),
         };
         page = page.replace(&format!("{{{{{workload}}}}}"), text.trim_end());
