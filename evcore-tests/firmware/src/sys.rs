@@ -31,6 +31,7 @@ impl<T: Copy> Register<T> {
     }
 }
 
+// [snippet: own]
 /// A variable in a `static` that `main` has for itself from the moment that it is taken.
 pub struct Own<T> {
     value: core::cell::UnsafeCell<T>,
@@ -66,6 +67,7 @@ pub fn masked<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "riscv32")]
     return riscv::interrupt::free(work);
 }
+// [end]
 
 /// Sleeps until an interrupt is pending, masked or not. After the mask is lifted the interrupt is served.
 #[inline]
