@@ -198,11 +198,19 @@ impl<S: Storage> Active<S> {
     }
 
     /// Takes the event out of its queue, if it is in one.
+    #[inline]
     pub(crate) fn cancel(&mut self, index: S::Index) {
+        let is_queued = self.nodes.at(index).is_some_and(|node| node.place != Place::Idle);
+        if is_queued {
+            self.take_out(index);
+        }
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self, index: S::Index) {
         let Some(node) = self.nodes.at_mut(index) else { return };
-        node.ready = Ready::empty();
         let (place, level) = (node.place, usize::from(node.level));
-        node.place = Place::Idle;
+        (node.place, node.ready) = (Place::Idle, Ready::empty());
         let queue = match place {
             Place::Idle => return,
             Place::Level => self.levels.as_mut_slice().get_mut(level),

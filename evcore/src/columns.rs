@@ -28,9 +28,9 @@ pub(crate) struct Columns<F, D, T, S: Storage> {
     pub(crate) fairness: Fairness,
     pub(crate) stats: Tally,
     pub(crate) max: Counts,
-    /// Events that wait, and those among them that keep the loop alive.
+    /// Events that wait, and those among them that do not keep the loop alive.
     pub(crate) pending: u32,
-    pub(crate) foreground: u32,
+    pub(crate) background: u32,
     pub(crate) rare: Rare,
     /// The event that is being handed out, as far as this turn has handed it out: so it need not be reset.
     pub(crate) running: S::Index,
@@ -76,7 +76,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
             stats: Tally::ZERO,
             max: Counts { events: 0, pending: 0, active: 0 },
             pending: 0,
-            foreground: 0,
+            background: 0,
             rare: Rare::empty(),
             running: Index::FIRST,
             rebuild: false,
@@ -107,16 +107,15 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
 
     /// Sets where an event is in its life, and counts it where it belongs.
     pub(crate) fn set_state(&mut self, index: S::Index, state: State) {
-        let old = self.events.state(index);
-        self.events.set_state(index, state);
+        let Some(old) = self.events.replace_state(index, state) else { return };
         if old.is_waiting() == state.is_waiting() {
             return;
         }
-        let step = |count: u32| if state.is_waiting() { count.saturating_add(1) } else { count.saturating_sub(1) };
-        self.pending = step(self.pending);
+        let step = if state.is_waiting() { 1 } else { u32::MAX };
+        self.pending = self.pending.wrapping_add(step);
         self.max.pending = self.max.pending.max(self.pending);
-        if !state.contains(State::BACKGROUND) {
-            self.foreground = step(self.foreground);
+        if state.contains(State::BACKGROUND) {
+            self.background = self.background.wrapping_add(step);
         }
     }
 
@@ -208,7 +207,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
 
     /// Whether nothing that the loop is kept alive for is left.
     pub(crate) fn is_idle(&self) -> bool {
-        self.foreground == 0 && self.active.len() == 0
+        self.pending == self.background && self.active.len() == 0
     }
 
     /// Whether the states of the events agree with the tables, and the counts with the states.
@@ -217,7 +216,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         let states = || self.events.indices().map(|index| self.events.state(index)).filter(|state| state.is_waiting());
         let count = |wanted: fn(&State) -> bool| u32::try_from(states().filter(wanted).count()).ok();
         count(|_| true) == Some(self.pending)
-            && count(|state| !state.contains(State::BACKGROUND)) == Some(self.foreground)
+            && count(|state| state.contains(State::BACKGROUND)) == Some(self.background)
             && self.events.indices().all(|index| self.agrees(index))
     }
 

@@ -51,6 +51,11 @@ impl State {
         }
     }
 
+    /// Whether its fd is to be watched.
+    pub(crate) const fn is_watched(self) -> bool {
+        self.intersection(Self::PENDING.union(Self::PAUSED)).bits() == Self::PENDING.bits()
+    }
+
     /// Whether it waits for anything.
     pub(crate) const fn is_waiting(self) -> bool {
         self.intersects(Self::PENDING.union(Self::TIMED))
@@ -168,10 +173,10 @@ impl<T, S: Storage> Events<T, S> {
         self.get_state(index).unwrap_or(State::empty())
     }
 
-    pub(crate) fn set_state(&mut self, index: S::Index, state: State) {
-        if let Some(slot) = self.slots.at_mut(index) {
-            slot.state = state;
-        }
+    /// Sets the state, and answers what it was.
+    #[inline]
+    pub(crate) fn replace_state(&mut self, index: S::Index, state: State) -> Option<State> {
+        self.slots.at_mut(index).map(|slot| core::mem::replace(&mut slot.state, state))
     }
 
     pub(crate) fn data(&self, index: S::Index) -> Option<&T> {

@@ -30,7 +30,7 @@ struct Row<F, D, I> {
     generation: u32,
     head: I,
     tail: I,
-    /// How many pending events wait for each of READ, PRIORITY, WRITE and CLOSED.
+    /// How many pending events wait for each of READ, PRIORITY, WRITE and CLOSED: kept where there are several.
     counts: [u16; 4],
     want: Interest,
     told: Interest,
@@ -52,6 +52,43 @@ impl<F, D, I: Index> Row<F, D, I> {
     fn token(&self, at: I) -> Token {
         Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
     }
+
+    /// Whether one event is pending. Or none: then nobody asks.
+    fn is_alone(&self) -> bool {
+        self.head == self.tail
+    }
+
+    /// Sets what the only pending event waits for.
+    fn wait_for(&mut self, interest: Interest) {
+        self.want = interest;
+        self.unusual = !(interest.bits() & IO);
+    }
+
+    /// Whether the backend is to be told, and is not going to be yet.
+    fn is_to_be_listed(&self) -> bool {
+        !self.in_changes && (self.verify || self.told != self.want)
+    }
+
+    /// Counts the interest of one of several events in.
+    fn count_in(&mut self, interest: Interest) {
+        self.count(interest, |count| count.saturating_add(1));
+    }
+
+    /// Counts the interest of one of several events out.
+    fn count_out(&mut self, interest: Interest) {
+        self.count(interest, |count| count.saturating_sub(1));
+    }
+
+    fn count(&mut self, interest: Interest, step: impl Fn(u16) -> u16) {
+        for (bit, count) in COUNTED.into_iter().zip(&mut self.counts) {
+            if interest.contains(bit) {
+                *count = step(*count);
+                self.want.set(bit, *count > 0);
+            }
+        }
+        let edge = self.want.bits() & IO != 0 && (self.want | interest).contains(Interest::EDGE);
+        self.want.set(Interest::EDGE, edge);
+    }
 }
 
 struct Watch<I> {
@@ -69,9 +106,13 @@ const COUNTED: [Interest; 4] = [Interest::READ, Interest::PRIORITY, Interest::WR
 const IO: u16 = COUNTED[0].bits() | COUNTED[1].bits() | COUNTED[2].bits() | COUNTED[3].bits();
 const ALWAYS: u16 = Ready::ERROR.bits() | Ready::HANGUP.bits();
 
+const fn interest_of(mask: u16) -> Interest {
+    Interest::from_bits_truncate(mask & !ALWAYS)
+}
+
 impl<I> Watch<I> {
     const fn interest(&self) -> Interest {
-        Interest::from_bits_truncate(self.mask & !ALWAYS)
+        interest_of(self.mask)
     }
 
     /// What of a report it is told. Whoever waits for READ or WRITE learns of an error or a hang-up by trying, as on every
@@ -88,15 +129,17 @@ impl<I> Watch<I> {
     }
 }
 
-/// What joining an fd needs from the backend.
+/// What became of an event that was to join its fd's list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Joining<F> {
-    /// This registration, now, before anything else is changed.
-    Register(F, Token, Interest),
-    /// Nothing now; the union is looked at before the wait.
-    Merge,
+pub(crate) enum Joining {
+    /// It has joined; the union is looked at before the wait. So has a silent one, which is in no list.
+    Joined,
+    /// The fd is to be registered now, before anything else is changed.
+    Register,
     /// Edge- and level-triggered events cannot share an fd.
     Mixed,
+    /// It has no fd.
+    Unbound,
 }
 
 /// A row whose registration is not what its events want.
@@ -223,59 +266,90 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// What has to happen before the event can join its fd's list.
-    pub(crate) fn joining(&mut self, index: S::Index) -> Option<Joining<F>> {
-        let watch = self.watches.at(index)?;
-        let (interest, fresh, at) = (watch.interest(), watch.fresh, watch.row);
-        let row = self.rows.at_mut(at)?;
+    /// Puts the event at the end of its fd's list, unless the fd has to be registered first.
+    #[inline]
+    pub(crate) fn try_join(&mut self, index: S::Index) -> Joining {
+        let Some(watch) = self.watches.at(index) else { return Joining::Unbound };
+        let Some(row) = self.rows.at_mut(watch.row) else { return Joining::Unbound };
+        let interest = watch.interest();
         if interest.is_empty() {
-            return Some(Joining::Merge);
+            return Joining::Joined;
         }
-        if !row.want.is_empty() && row.want.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
-            return Some(Joining::Mixed);
-        }
-        if row.want.is_empty() && (fresh || row.told.is_empty()) {
-            // A registration of its own: reports of any earlier one on this fd are stale from here on.
-            row.generation = row.generation.wrapping_add(1);
-            row.told = Interest::empty();
-            return Some(Joining::Register(row.fd?, row.token(at), interest));
+        if row.want.is_empty() {
+            if watch.fresh || row.told.is_empty() {
+                return Joining::Register;
+            }
+        } else if row.want.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+            return Joining::Mixed;
         }
         // An event that waits for edges is to hear of what is ready now, also where the union comes out as it was.
         row.verify |= interest.contains(Interest::EDGE);
-        Some(Joining::Merge)
+        self.join(index);
+        Joining::Joined
     }
 
-    /// The backend has registered the fd for this interest.
+    /// What the backend is to register before the event can join. Reports of any earlier registration of this fd are stale
+    /// from here on.
+    pub(crate) fn registration(&mut self, index: S::Index) -> Option<(F, Token, Interest)> {
+        let watch = self.watches.at(index)?;
+        let row = self.rows.at_mut(watch.row)?;
+        row.generation = row.generation.wrapping_add(1);
+        row.told = Interest::empty();
+        Some((row.fd?, row.token(watch.row), watch.interest()))
+    }
+
+    /// The backend has registered the fd for this interest: the event joins its list.
     pub(crate) fn registered(&mut self, index: S::Index, interest: Interest) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         watch.fresh = false;
         if let Some(row) = self.rows.at_mut(watch.row) {
             row.told = interest;
         }
+        self.join(index);
     }
 
     /// Puts the event at the end of its fd's list.
+    #[inline]
     pub(crate) fn join(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         if watch.linked || watch.mask == 0 {
             return;
         }
-        let (at, fresh, interest) = (watch.row, watch.fresh, watch.interest());
+        let at = watch.row;
         let Some(row) = self.rows.at_mut(at) else { return };
+        row.verify |= watch.fresh;
         watch.linked = true;
-        watch.prev = row.tail;
         watch.next = Index::NIL;
-        let last = core::mem::replace(&mut row.tail, index);
-        row.verify |= fresh;
-        Self::count(row, interest, |count| count.saturating_add(1));
-        match self.watches.at_mut(last) {
-            Some(last) => last.next = index,
-            None => row.head = index,
+        watch.prev = core::mem::replace(&mut row.tail, index);
+        if !row.head.is_nil() {
+            return self.append(at, index);
         }
-        self.refresh(at);
+        row.head = index;
+        row.wait_for(watch.interest());
+        if row.is_to_be_listed() {
+            self.list(at);
+        }
+    }
+
+    /// Joins an event, which is the last one now, to others that are pending on its fd.
+    // Out of line, as `unlink` is: one event an fd is the usual case, and small then.
+    #[inline(never)]
+    fn append(&mut self, at: S::Index, index: S::Index) {
+        let Some(&Watch { prev: last, mask, .. }) = self.watches.at(index) else { return };
+        let Some(row) = self.rows.at_mut(at) else { return };
+        let Some(last_watch) = self.watches.at_mut(last) else { return };
+        last_watch.next = index;
+        if row.head == last {
+            row.counts = [0; 4];
+            row.count_in(last_watch.interest());
+        }
+        row.count_in(interest_of(mask));
+        row.unusual = u16::MAX;
+        self.list_if_changed(at);
     }
 
     /// Takes the event out of its fd's list.
+    #[inline]
     pub(crate) fn leave(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         if !core::mem::take(&mut watch.linked) {
@@ -283,7 +357,21 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
         let (at, next, prev, interest) = (watch.row, watch.next, watch.prev, watch.interest());
         let Some(row) = self.rows.at_mut(at) else { return };
-        Self::count(row, interest, |count| count.saturating_sub(1));
+        if !row.is_alone() {
+            row.count_out(interest);
+            return self.unlink(at, next, prev);
+        }
+        (row.head, row.tail) = (Index::NIL, Index::NIL);
+        (row.want, row.unusual) = (Interest::empty(), u16::MAX);
+        if row.is_to_be_listed() {
+            self.list(at);
+        }
+    }
+
+    /// Closes the gap that an event leaves in the list of its fd.
+    #[inline(never)]
+    fn unlink(&mut self, at: S::Index, next: S::Index, prev: S::Index) {
+        let Some(row) = self.rows.at_mut(at) else { return };
         match self.watches.at_mut(prev) {
             Some(before) => before.next = next,
             None => row.head = next,
@@ -292,40 +380,69 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             Some(after) => after.prev = prev,
             None => row.tail = prev,
         }
-        self.refresh(at);
-    }
-
-    /// Counts an interest in or out, and keeps the union.
-    fn count(row: &mut Row<F, D, S::Index>, interest: Interest, step: impl Fn(u16) -> u16) {
-        for (bit, count) in COUNTED.into_iter().zip(&mut row.counts) {
-            if interest.contains(bit) {
-                *count = step(*count);
-                row.want.set(bit, *count > 0);
-            }
-        }
-        let edge = row.want.bits() & IO != 0 && (row.want | interest).contains(Interest::EDGE);
-        row.want.set(Interest::EDGE, edge);
-    }
-
-    /// Brings up to date what follows from an fd's list and union.
-    fn refresh(&mut self, at: S::Index) {
-        if let Some(row) = self.rows.at_mut(at) {
-            let is_alone = !row.head.is_nil() && row.head == row.tail;
-            row.unusual = if is_alone { !(row.want.bits() & IO) } else { u16::MAX };
+        if row.is_alone() {
+            row.wait_for(row.want);
         }
         self.list_if_changed(at);
     }
 
+    /// Sets what a pending event waits for; it keeps its place among those of its fd. `false`, and nothing has changed: it
+    /// would be edge-triggered among level-triggered ones, or the other way round.
+    #[inline]
+    pub(crate) fn change(&mut self, index: S::Index, interest: Interest) -> bool {
+        if interest.bits() & IO == 0 {
+            self.leave(index);
+            self.set_interest(index, interest);
+            return true;
+        }
+        let Some(watch) = self.watches.at_mut(index) else { return true };
+        let at = watch.row;
+        let Some(row) = self.rows.at_mut(at) else { return true };
+        if !row.is_alone() {
+            return self.change_one_of_many(index, interest);
+        }
+        watch.set_interest(interest);
+        // As in `join`, and in `try_join`.
+        row.verify |= watch.fresh || interest.contains(Interest::EDGE);
+        row.wait_for(interest);
+        if row.is_to_be_listed() {
+            self.list(at);
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn change_one_of_many(&mut self, index: S::Index, interest: Interest) -> bool {
+        let Some(watch) = self.watches.at_mut(index) else { return true };
+        let (at, old) = (watch.row, watch.interest());
+        let Some(row) = self.rows.at_mut(at) else { return true };
+        if row.want.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+            return false;
+        }
+        watch.set_interest(interest);
+        row.verify |= watch.fresh || interest.contains(Interest::EDGE);
+        row.count_out(old);
+        row.count_in(interest);
+        self.list_if_changed(at);
+        true
+    }
+
     fn list_if_changed(&mut self, at: S::Index) {
-        let head = self.changes.unwrap_or(Index::NIL);
-        let Some(row) = self.rows.at_mut(at) else { return };
-        if !row.in_changes && (row.verify || row.told != row.want) {
+        let is_to_be_listed = self.rows.at(at).is_some_and(Row::is_to_be_listed);
+        if is_to_be_listed {
+            self.list(at);
+        }
+    }
+
+    /// Puts a row into the list of changes.
+    fn list(&mut self, at: S::Index) {
+        let head = self.changes.replace(at).unwrap_or(Index::NIL);
+        if let Some(row) = self.rows.at_mut(at) {
             row.in_changes = true;
             row.next = head;
-            if let Some(head) = self.rows.at_mut(head) {
-                head.prev = at;
-            }
-            self.changes = Some(at);
+        }
+        if let Some(head) = self.rows.at_mut(head) {
+            head.prev = at;
         }
     }
 
@@ -449,14 +566,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.watches.at(index).map_or(Ready::empty(), |watch| watch.hears(ready))
     }
 
-    /// Whether the event, with this interest instead of its own, would be edge-triggered among level-triggered ones or the
-    /// other way round.
-    pub(crate) fn would_mix(&self, index: S::Index, interest: Interest) -> bool {
-        let Some(row) = self.watches.at(index).and_then(|watch| self.rows.at(watch.row)) else { return false };
-        let is_alone = row.head == row.tail && (row.head.is_nil() || row.head == index);
-        !is_alone && interest.bits() & IO != 0 && row.want.contains(Interest::EDGE) != interest.contains(Interest::EDGE)
-    }
-
     pub(crate) fn fd(&self, index: S::Index) -> Option<F> {
         self.rows.at(self.watches.at(index)?.row)?.fd
     }
@@ -516,6 +625,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let mut linked = 0usize;
         for (place, row) in self.rows.as_slice().iter().enumerate() {
             let (mut counts, mut before, mut at, mut edge) = ([0u16; 4], S::Index::NIL, row.head, false);
+            let mut members = 0u32;
             while let Some(watch) = self.watches.at(at) {
                 if watch.prev != before || watch.row.get() != place || !watch.linked || row.fd.is_none() {
                     return false;
@@ -524,7 +634,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
                 for (bit, count) in COUNTED.into_iter().zip(&mut counts) {
                     *count = count.saturating_add(watch.interest().contains(bit).into());
                 }
-                linked = linked.saturating_add(1);
+                (linked, members) = (linked.saturating_add(1), members.saturating_add(1));
                 if linked > self.watches.len() {
                     return false;
                 }
@@ -535,7 +645,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             want.set(Interest::EDGE, edge);
             let created = self.watches.as_slice().iter().filter(|watch| watch.row.get() == place).count();
             if before != row.tail
-                || counts != row.counts
+                || members > 1 && counts != row.counts
                 || want != row.want
                 || row.fd.is_some() && created != usize::from(row.created)
                 || row.fd.is_some() != (created > 0)

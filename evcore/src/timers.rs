@@ -160,6 +160,7 @@ impl<S: Storage> Timers<S> {
     }
 
     /// Disarms the event's timer. O(log n).
+    #[inline]
     pub(crate) fn cancel(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let at = timer.at;
@@ -211,6 +212,7 @@ impl<S: Storage> Timers<S> {
     }
 
     /// Closes the gap that an entry leaves.
+    #[inline(never)]
     fn take_out(&mut self, at: usize) {
         let Some(last) = self.heap.pop() else { return };
         let Some(gone) = self.heap.as_slice().get(at) else { return };

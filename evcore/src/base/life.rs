@@ -81,14 +81,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.add_index(index, Some(Timeout { deadline, interval }))
     }
 
+    #[inline]
     fn add_index(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.usable().map_err(Error::Backend)?;
         let mut state = self.columns.events.state(index);
-        if state.intersects(State::SOURCE) && (state.contains(State::PAUSED) || !state.contains(State::PENDING)) {
-            self.register(index)?;
-            if state.contains(State::PAUSED) {
-                self.end_pause(index);
-            }
+        if state.intersects(State::SOURCE) && !state.is_watched() {
+            self.register(index, state)?;
             state = self.columns.events.state(index);
         }
         if let Some(timeout) = timeout {
@@ -102,30 +100,49 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Registers what the event waits for besides time.
-    fn register(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
-        let state = self.columns.events.state(index);
+    #[inline]
+    fn register(&mut self, index: S::Index, state: State) -> Result<(), Error<B::Error>> {
         if state.contains(State::IO) {
             self.register_fd(index)?;
-        } else if state.contains(State::SIGNAL) {
-            self.register_signal(index)?;
         } else {
-            self.columns.watchers.set_pending(index, true);
+            self.register_other(index, state)?;
         }
         self.columns.set_state(index, state | State::PENDING);
+        if state.contains(State::PAUSED) {
+            self.end_pause(index);
+        }
         Ok(())
     }
 
+    #[inline]
     fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         self.check_supported(self.columns.fds.interest(index))?;
-        match self.columns.fds.joining(index).ok_or(Error::Kind)? {
-            Joining::Mixed => return Err(Error::Mixed),
-            Joining::Merge => {}
-            Joining::Register(fd, token, interest) => {
-                self.backend.add(fd, token, interest, &mut self.columns.fds).map_err(Error::Backend)?;
-                self.columns.fds.registered(index, interest);
-            }
+        match self.columns.fds.try_join(index) {
+            Joining::Joined => Ok(()),
+            unfinished => self.finish_joining(index, unfinished),
         }
-        self.columns.fds.join(index);
+    }
+
+    /// The fd begins to be watched for one event, which then joins its list. Or it cannot.
+    #[inline(never)]
+    fn finish_joining(&mut self, index: S::Index, joining: Joining) -> Result<(), Error<B::Error>> {
+        match joining {
+            Joining::Joined | Joining::Register => {}
+            Joining::Mixed => return Err(Error::Mixed),
+            Joining::Unbound => return Err(Error::Kind),
+        }
+        let (fd, token, interest) = self.columns.fds.registration(index).ok_or(Error::Kind)?;
+        self.backend.add(fd, token, interest, &mut self.columns.fds).map_err(Error::Backend)?;
+        self.columns.fds.registered(index, interest);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn register_other(&mut self, index: S::Index, state: State) -> Result<(), Error<B::Error>> {
+        if state.contains(State::SIGNAL) {
+            return self.register_signal(index);
+        }
+        self.columns.watchers.set_pending(index, true);
         Ok(())
     }
 
@@ -166,6 +183,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.interest(event), Some(Interest::READ | Interest::WRITE));
     /// ```
     pub fn modify(&mut self, id: EventId, interest: Interest) -> Result<(), Error<B::Error>> {
+        let interest = Interest::from_bits_truncate(interest.bits());
         let index = self.settle_for(id)?;
         let state = self.columns.events.state(index);
         if !state.contains(State::IO) {
@@ -176,23 +194,22 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if old == interest {
             return Ok(());
         }
-        let is_registered = state.contains(State::PENDING) && !state.contains(State::PAUSED);
-        if is_registered {
-            self.check_supported(interest)?;
-            if self.columns.fds.would_mix(index, interest) {
-                return Err(Error::Mixed);
-            }
-            self.columns.fds.leave(index);
-        }
-        self.columns.fds.set_interest(index, interest);
-        if is_registered {
+        let is_registered = state.is_watched();
+        if !is_registered {
+            self.columns.fds.set_interest(index, interest);
+        } else if old.is_empty() {
+            self.columns.fds.set_interest(index, interest);
             if let Err(error) = self.register_fd(index) {
                 self.columns.fds.set_interest(index, old);
-                self.columns.fds.join(index);
                 return Err(error);
             }
+        } else {
+            self.check_supported(interest)?;
+            if !self.columns.fds.change(index, interest) {
+                return Err(Error::Mixed);
+            }
         }
-        let is_silent = self.columns.fds.interest(index).is_empty();
+        let is_silent = interest.difference(Interest::EDGE).is_empty();
         let dropped = Ready::from_bits_retain(old.difference(interest | Interest::EDGE).bits());
         self.columns.active.retract(index, if is_silent { Ready::IO } else { dropped });
         Ok(())
@@ -218,7 +235,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         let old = self.columns.fds.fd(index).ok_or(Error::Kind)?;
         self.backend.usable().map_err(Error::Backend)?;
         self.move_to(index, fd)?;
-        let is_watched = state.contains(State::PENDING) && !state.contains(State::PAUSED);
+        let is_watched = state.is_watched();
         let outcome = if is_watched { self.register_fd(index) } else { Ok(()) };
         let Err(error) = outcome else {
             // What was found on the old fd says nothing of the new one.
@@ -236,7 +253,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     fn move_to(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
         let interest = self.columns.fds.interest(index);
         let state = self.columns.events.state(index);
-        let was_registered = state.contains(State::PENDING) && !state.contains(State::PAUSED);
+        let was_registered = state.is_watched();
         self.columns.fds.leave(index);
         let old = self.columns.fds.fd(index);
         // The old fd is given up first: with fixed capacity its row may be the one that is needed.
@@ -496,18 +513,26 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Takes an event out of everything it waits for. Its activation, if it has one, stays.
+    #[inline]
     pub(super) fn disarm(&mut self, index: S::Index) {
         let state = self.columns.events.state(index);
         if state.contains(State::IO) {
             self.columns.fds.leave(index);
-        } else if state.contains(State::SIGNAL | State::PENDING) {
-            self.unwatch_signal(index);
-        } else if state.contains(State::WATCHER) {
-            self.columns.watchers.set_pending(index, false);
+        } else if state.intersects(State::SOURCE) {
+            self.unregister_other(index, state);
         }
         self.columns.timers.cancel(index);
         let ended = State::PENDING | State::TIMED | State::PAUSED | State::TIMED_BEFORE;
         self.columns.set_state(index, state.difference(ended));
+    }
+
+    #[inline(never)]
+    fn unregister_other(&mut self, index: S::Index, state: State) {
+        if state.contains(State::WATCHER) {
+            self.columns.watchers.set_pending(index, false);
+        } else if state.contains(State::PENDING) {
+            self.unwatch_signal(index);
+        }
     }
 
     fn unwatch_signal(&mut self, index: S::Index) {

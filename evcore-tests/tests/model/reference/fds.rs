@@ -155,6 +155,14 @@ impl Model {
         }
     }
 
+    /// What a member waits for is another thing now; it keeps its place.
+    pub(super) fn ask_anew(&mut self, uid: Uid) {
+        let (place, fresh) = (self.events[uid].row, self.events[uid].fresh);
+        let is_edge = self.interest(uid).contains(Interest::EDGE);
+        self.row(place).verify |= fresh || is_edge;
+        self.list(place);
+    }
+
     /// Notes that the backend is to be told, if it is.
     fn list(&mut self, place: usize) {
         let wanted = self.wanted(place);

@@ -94,19 +94,21 @@ impl Model {
             return Ok(());
         }
         let watches = self.events[uid].registered && !self.events[uid].paused;
-        if watches {
-            if self.would_mix(uid, super::normal(interest)) {
-                return Err(Error::Mixed);
-            }
+        let new = super::normal(interest);
+        if watches && self.would_mix(uid, new) {
+            return Err(Error::Mixed);
+        }
+        if watches && new.is_empty() {
             self.leave(uid);
         }
-        self.events[uid].spec.kind = Kind::Io(fd, super::normal(interest));
-        if watches {
+        self.events[uid].spec.kind = Kind::Io(fd, new);
+        if watches && old.is_empty() {
             if let Err(error) = self.watch_fd(uid) {
                 self.events[uid].spec.kind = Kind::Io(fd, old);
-                self.join(uid);
                 return Err(error);
             }
+        } else if watches && !new.is_empty() {
+            self.ask_anew(uid);
         }
         let is_silent = super::normal(interest).is_empty();
         let dropped = Ready::from_bits_retain((old - interest - Interest::EDGE).bits());
