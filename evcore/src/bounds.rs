@@ -134,7 +134,8 @@ fn an_entry_is_put_right_once_however_often_its_timer_was_moved_later() {
                 }
             });
             assert_eq!(due, N);
-            assert!(usize::try_from(u32::MAX - corrections).unwrap() <= N);
+            // Each is put right, and with each that was at the top eight more are looked at.
+            assert!(usize::try_from(u32::MAX - corrections).unwrap() <= N + N / 8 + 9);
             assert!(steps.levels.get() <= 2 * N * levels(N), "{N} timers: {steps:?}");
         }
     }

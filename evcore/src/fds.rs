@@ -162,13 +162,11 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.watches.reserve(1)
     }
 
-    /// The event begins to exist, on no fd yet.
+    /// The event begins to exist, on no fd yet. The place of one that was there before is as good as new.
     pub(crate) fn create(&mut self, index: S::Index) {
         let none = Index::NIL;
-        let watch = Watch { row: none, next: none, prev: none, mask: 0, linked: false, fresh: true };
-        match self.watches.at_mut(index) {
-            Some(place) => *place = watch,
-            None => self.watches.push(watch),
+        if self.watches.at(index).is_none() {
+            self.watches.push(Watch { row: none, next: none, prev: none, mask: 0, linked: false, fresh: true });
         }
     }
 
@@ -234,7 +232,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// The event, which has left, gives its fd up. Says what the backend must end if it was the fd's last.
     pub(crate) fn detach(&mut self, index: S::Index) -> Option<Change<F>> {
-        let at = self.watches.at_mut(index).map(|watch| core::mem::replace(&mut watch.row, Index::NIL))?;
+        let watch = self.watches.at_mut(index)?;
+        watch.mask = 0;
+        let at = core::mem::replace(&mut watch.row, Index::NIL);
         let row = self.rows.at_mut(at)?;
         let fd = row.fd?;
         row.created = row.created.saturating_sub(1);

@@ -15,6 +15,8 @@ pub(crate) struct Timers<S: Storage> {
     heap: S::Table<Entry<S::Index>>,
     timers: S::Table<Timer<S::Index>>,
     seq: u32,
+    /// The entry that was looked at last on the way from the end of the heap to its top.
+    swept: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -31,7 +33,8 @@ impl<I> Entry<I> {
     fn before(&self, other: &Self) -> bool {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.comparisons);
-        self.key < other.key || (self.key == other.key && self.seq.wrapping_sub(other.seq) > u32::MAX >> 1)
+        let is_earlier = self.seq.wrapping_sub(other.seq) > u32::MAX >> 1;
+        (self.key < other.key) | ((self.key == other.key) & is_earlier)
     }
 }
 
@@ -46,6 +49,9 @@ struct Timer<I> {
 const ARITY_SHIFT: u32 = 2;
 const ARITY: usize = 1 << ARITY_SHIFT;
 
+/// So many further entries are looked at when one was out of date.
+const SWEEP: usize = 8;
+
 /// What [`Timers::expire`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Expired<I> {
@@ -59,7 +65,7 @@ pub(crate) enum Expired<I> {
 
 impl<S: Storage> Timers<S> {
     pub(crate) const fn new() -> Self {
-        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, seq: 0 }
+        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, seq: 0, swept: 0 }
     }
 
     pub(crate) fn reserve(&mut self) -> Result<(), Full> {
@@ -68,11 +74,10 @@ impl<S: Storage> Timers<S> {
         self.heap.reserve(wanted.saturating_sub(self.heap.len()))
     }
 
+    /// The event begins to exist. The place of one that was there before is disarmed, and as good as new.
     pub(crate) fn create(&mut self, index: S::Index) {
-        let timer = Timer { deadline: 0, interval: 0, seq: 0, at: Index::NIL };
-        match self.timers.at_mut(index) {
-            Some(place) => *place = timer,
-            None => self.timers.push(timer),
+        if self.timers.at(index).is_none() {
+            self.timers.push(Timer { deadline: 0, interval: 0, seq: 0, at: Index::NIL });
         }
     }
 
@@ -183,7 +188,7 @@ impl<S: Storage> Timers<S> {
             if top.key > now.as_nanos() || top.key == u64::MAX {
                 return Expired::None;
             }
-            if !self.correct_top(top) {
+            if !self.correct(0, top) {
                 if let Some(timer) = self.timers.at_mut(top.event) {
                     timer.at = Index::NIL;
                 }
@@ -194,20 +199,33 @@ impl<S: Storage> Timers<S> {
                 Some(left) => *corrections = left,
                 None => return Expired::Unfinished,
             }
+            self.sweep(corrections);
         }
     }
 
-    /// Puts the top entry right if its event's deadline has moved on since. `false`: it was right.
-    fn correct_top(&mut self, top: Entry<S::Index>) -> bool {
-        let Some(timer) = self.timers.at(top.event) else { return false };
-        if timer.deadline == top.key {
-            // Re-armed for the same point: its place among its equals may be a later one.
-            if timer.seq == top.seq {
-                return false;
-            }
+    /// Puts some more entries right, from the end of the heap to its top and round again: what is done for one at the end is a
+    /// store, and done for it at the top is the way down through the whole heap.
+    fn sweep(&mut self, corrections: &mut u32) {
+        for _ in 0..SWEEP {
+            let place = self.swept.checked_sub(1).filter(|place| *place < self.heap.len());
+            self.swept = place.unwrap_or(self.heap.len());
+            let (Some(&entry), Some(left)) = (self.heap.as_slice().get(self.swept), corrections.checked_sub(1)) else {
+                return;
+            };
+            *corrections = left;
+            self.correct(self.swept, entry);
         }
-        let right = Entry { key: timer.deadline, seq: timer.seq, event: top.event };
-        self.sift_down(0, right);
+    }
+
+    /// Puts an entry right if its event's deadline has moved on since. `false`: it was right.
+    fn correct(&mut self, at: usize, entry: Entry<S::Index>) -> bool {
+        let Some(timer) = self.timers.at(entry.event) else { return false };
+        // Re-armed for the same point: its place among its equals may be a later one.
+        if timer.deadline == entry.key && timer.seq == entry.seq {
+            return false;
+        }
+        let right = Entry { key: timer.deadline, seq: timer.seq, event: entry.event };
+        self.sift_down(at, right);
         true
     }
 
@@ -237,9 +255,7 @@ impl<S: Storage> Timers<S> {
     /// Puts `entry` at `at` or below it.
     fn sift_down(&mut self, mut at: usize, entry: Entry<S::Index>) {
         let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
-        loop {
-            let first = (at << ARITY_SHIFT).wrapping_add(1);
-            let Some((child, least)) = Self::least(heap, first) else { break };
+        while let Some((child, least)) = Self::least(heap, (at << ARITY_SHIFT).wrapping_add(1)) {
             if !least.before(&entry) {
                 break;
             }
@@ -252,9 +268,19 @@ impl<S: Storage> Timers<S> {
     /// The first to come of the children that begin at `first`.
     #[inline]
     fn least(heap: &[Entry<S::Index>], first: usize) -> Option<(usize, Entry<S::Index>)> {
-        let (least, others) = heap.get(first..)?.split_first()?;
+        let children = heap.get(first..)?;
+        if let Some(four) = children.first_chunk::<ARITY>() {
+            // Places are computed and not branched to: which child is the least cannot be foreseen.
+            let [a, b, c, d] = four;
+            let left = usize::from(b.before(a));
+            let right = usize::from(d.before(c)) | 2;
+            let (x, y) = (four.get(left)?, four.get(right)?);
+            let place = if y.before(x) { right } else { left };
+            return Some((first.wrapping_add(place), *four.get(place)?));
+        }
+        let (least, others) = children.split_first()?;
         let (mut at, mut least, mut place) = (first, *least, first);
-        for child in others.iter().take(ARITY.wrapping_sub(1)) {
+        for child in others {
             place = place.wrapping_add(1);
             if child.before(&least) {
                 (at, least) = (place, *child);
