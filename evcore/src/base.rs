@@ -218,6 +218,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
     /// ```
     #[doc(alias = "event_base_loop")]
+    // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
+    #[inline(never)]
     pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
         self.end_turn();
         self.backend.usable()?;

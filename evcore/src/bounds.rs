@@ -134,8 +134,8 @@ fn an_entry_is_put_right_once_however_often_its_timer_was_moved_later() {
                 }
             });
             assert_eq!(due, N);
-            // Each is put right, and with each that was at the top eight more are looked at.
-            assert!(usize::try_from(u32::MAX - corrections).unwrap() <= N + N / 8 + 9);
+            // Each is put right, and with each that was at the top sixteen more are looked at.
+            assert!(usize::try_from(u32::MAX - corrections).unwrap() <= N + N / 16 + 17);
             assert!(steps.levels.get() <= 2 * N * levels(N), "{N} timers: {steps:?}");
         }
     }
@@ -212,7 +212,8 @@ fn a_turn_puts_no_more_timers_right_or_aside_than_its_limits_say() {
                 let steps = steps::of(|| turn(&mut base));
                 assert!(steps.levels.get() <= (2 * limit + 1) * levels(N), "{N} timers, {limit} a turn: {steps:?}");
                 turns += 1;
-                assert!(turns <= 2 * N.div_ceil(limit) + 1, "{N} timers, {limit} a turn");
+                // A turn that is cut short has put two right at the top at least; one that is not has handed out as many as it may.
+                assert!(turns <= N.div_ceil(2) + N.div_ceil(limit) + 1, "{N} timers, {limit} a turn");
             }
         }
     }

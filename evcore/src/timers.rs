@@ -15,7 +15,7 @@ pub(crate) struct Timers<S: Storage> {
     heap: S::Table<Entry<S::Index>>,
     timers: S::Table<Timer<S::Index>>,
     seq: u32,
-    /// The entry that was looked at last on the way from the end of the heap to its top.
+    /// The event whose entry is looked at next in passing.
     swept: usize,
 }
 
@@ -50,7 +50,7 @@ const ARITY_SHIFT: u32 = 2;
 const ARITY: usize = 1 << ARITY_SHIFT;
 
 /// So many further entries are looked at when one was out of date.
-const SWEEP: usize = 8;
+const SWEEP: usize = 16;
 
 /// What [`Timers::expire`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -203,17 +203,20 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Puts some more entries right, from the end of the heap to its top and round again: what is done for one at the end is a
-    /// store, and done for it at the top is the way down through the whole heap.
+    /// Puts some more entries right, those of the next events, all of them in turn: most are far down in the heap, where it is
+    /// a store. At the top it would be the way down through the whole heap.
     fn sweep(&mut self, corrections: &mut u32) {
         for _ in 0..SWEEP {
-            let place = self.swept.checked_sub(1).filter(|place| *place < self.heap.len());
-            self.swept = place.unwrap_or(self.heap.len());
-            let (Some(&entry), Some(left)) = (self.heap.as_slice().get(self.swept), corrections.checked_sub(1)) else {
-                return;
-            };
+            let Some(left) = corrections.checked_sub(1) else { return };
             *corrections = left;
-            self.correct(self.swept, entry);
+            let place = self.timers.as_slice().get(self.swept).map_or(Index::NIL, |timer| timer.at);
+            if let Some(&entry) = self.heap.at(place) {
+                self.correct(place.get(), entry);
+            }
+            self.swept = self.swept.wrapping_add(1);
+            if self.swept >= self.timers.len() {
+                self.swept = 0;
+            }
         }
     }
 

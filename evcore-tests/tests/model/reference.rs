@@ -28,6 +28,11 @@ pub(crate) struct Model {
     world: World,
 
     /// The fds that events exist on, in the places that they took; and the places that are free, the next one last.
+    /// Which event has, or had last, each slot; and those that none has, the next one to be taken last.
+    slots: Vec<Uid>,
+    free_slots: Vec<usize>,
+    /// The slot whose timer is looked at next in passing.
+    swept: usize,
     rows: Vec<Option<Row>>,
     free_rows: Vec<usize>,
     /// The rows that the backend is to be told of, the next one last.
@@ -80,7 +85,7 @@ struct Event {
     deadline: u64,
     interval: u64,
     /// When it was armed last, and what it stands in the queue of timers for: a deadline that moves later leaves that alone
-    /// until it comes to the top.
+    /// until it comes to the top, or is looked at in passing.
     armed: u64,
     entry: Option<(u64, u64)>,
     ready: Ready,
@@ -98,6 +103,9 @@ impl Model {
             capacity,
             events: Vec::new(),
             world: World::default(),
+            slots: Vec::new(),
+            free_slots: Vec::new(),
+            swept: 0,
             rows: Vec::new(),
             free_rows: Vec::new(),
             changes: Vec::new(),

@@ -18,7 +18,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub(super) fn end_turn(&mut self) {
         self.settle();
         let handed_out = self.columns.quota.end();
-        self.columns.stats.handed_out = self.columns.stats.handed_out.saturating_add(handed_out.into());
+        self.columns.stats.handed_out = self.columns.stats.handed_out.wrapping_add(handed_out.into());
         self.remove_spent();
         self.columns.running = Index::NIL;
         self.columns.rare.remove(Rare::CONTINUE | Rare::INTERVAL);
@@ -95,22 +95,24 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         if self.columns.active.len() > 0 || wait == Wait::Poll {
             return Wait::Poll;
         }
-        // A timer that has been pushed back since may wake the loop once too early: cheaper than to look for the true first.
-        let timer = self.columns.timers.next().map(|deadline| deadline.saturating_add(self.slack));
-        let asked = match wait {
-            Wait::Until(point) => Some(point),
-            _ => None,
+        let mut first = match wait {
+            Wait::Until(point) => point,
+            _ => Instant::MAX,
         };
-        match [timer, self.exit_at, asked].into_iter().flatten().min() {
-            Some(first) if first != Instant::MAX => Wait::Until(first),
-            _ => Wait::Forever,
+        // A timer that has been pushed back since may wake the loop once too early: cheaper than to look for the true first.
+        if let Some(deadline) = self.columns.timers.next() {
+            first = first.min(deadline.saturating_add(self.slack));
         }
+        if let Some(exit) = self.exit_at {
+            first = first.min(exit);
+        }
+        if first == Instant::MAX { Wait::Forever } else { Wait::Until(first) }
     }
 
     pub(super) fn dispatch(&mut self, wait: Wait) -> Result<(), B::Error> {
         self.clock.is_current = false;
         let stats = &mut self.columns.stats;
-        stats.waits = stats.waits.saturating_add(1);
+        stats.waits = stats.waits.wrapping_add(1);
         self.columns.quota.is_direct = true;
         self.backend.dispatch(wait, &mut self.columns)
     }
@@ -127,10 +129,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Moves the timers that are due to their queues, in the order of their deadlines.
+    #[inline]
     pub(super) fn expire_timers(&mut self) {
-        if self.columns.timers.len() == 0 && self.exit_at.is_none() {
-            return;
+        if self.columns.timers.len() > 0 || self.exit_at.is_some() {
+            self.expire_due();
         }
+    }
+
+    // Out of line, so that a turn without timers does not pay for it.
+    #[inline(never)]
+    fn expire_due(&mut self) {
         let now = self.now();
         if self.next_deadline().is_none_or(|first| first > now) {
             return;
@@ -154,9 +162,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
     }
 
+    #[inline]
     pub(super) fn begin_turn(&mut self) {
         let columns = &mut self.columns;
-        columns.stats.turns = columns.stats.turns.saturating_add(1);
+        columns.stats.turns = columns.stats.turns.wrapping_add(1);
         columns.quota.begin(&columns.limits);
         if let Some(interval) = columns.limits.interval {
             columns.rare.insert(Rare::INTERVAL);
@@ -193,16 +202,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         match self.columns.fds.usual(token, ready) {
             Some(index) => (index, ready),
             None => {
-                self.queue_unusual(token, ready);
+                self.queue(token, ready);
                 nothing
             }
         }
     }
 
-    /// Queues a report that is not for one event alone, or not only what it waits for.
+    /// Queues a report that cannot be handed out straight: it is not for one event alone, or not only what that waits for.
     #[cold]
     #[inline(never)]
-    fn queue_unusual(&mut self, token: Token, ready: Ready) {
+    fn queue(&mut self, token: Token, ready: Ready) {
         self.columns.ready(token, ready);
     }
 
@@ -219,7 +228,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     fn settle_reports(&mut self) {
         self.columns.quota.end_direct();
         while let Some((token, ready)) = self.backend.take_ready() {
-            self.columns.ready(token, ready);
+            self.queue(token, ready);
         }
         let handed_out = self.columns.quota.handed_out();
         self.columns.note_active(handed_out);

@@ -38,8 +38,13 @@ impl Model {
         if let Some(error) = refused {
             return Err(error);
         }
+        let uid = self.events.len() - 1;
+        match self.free_slots.pop() {
+            Some(slot) => self.slots[slot] = uid,
+            None => self.slots.push(uid),
+        }
         if let Kind::Io(fd, interest) = spec.kind {
-            self.bind(self.events.len() - 1, fd, interest);
+            self.bind(uid, fd, interest);
         }
         self.note_counts();
         Ok(())
@@ -215,6 +220,7 @@ impl Model {
             self.unbind(uid);
         }
         self.events[uid].exists = false;
+        self.free_slots.extend(self.slots.iter().position(|owner| *owner == uid));
     }
 
     /// Takes an event out of everything that it waits for.

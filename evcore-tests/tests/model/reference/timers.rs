@@ -31,14 +31,24 @@ impl Model {
         self.events[uid].entry = None;
     }
 
-    /// Puts the first entry right. `false`: it was.
-    fn correct_first(&mut self) -> bool {
-        let Some((_, uid)) = self.first_entry() else { return false };
+    /// Puts an armed timer's entry right. `false`: it was.
+    fn correct(&mut self, uid: Uid) -> bool {
         let event = &mut self.events[uid];
         let right = Some((event.deadline, event.armed));
-        let was_right = event.entry == right;
-        event.entry = right;
-        !was_right
+        std::mem::replace(&mut event.entry, right) != right
+    }
+
+    /// Puts those of the next sixteen slots right.
+    fn sweep(&mut self, corrections: &mut u32) {
+        for _ in 0..16 {
+            let Some(left) = corrections.checked_sub(1) else { return };
+            *corrections = left;
+            let uid = self.slots[self.swept];
+            if self.is_armed(uid) {
+                self.correct(uid);
+            }
+            self.swept = (self.swept + 1) % self.slots.len();
+        }
     }
 
     fn timer_bound(&self) -> u32 {
@@ -52,11 +62,12 @@ impl Model {
             if key > now || key == u64::MAX {
                 return None;
             }
-            if !self.correct_first() {
+            if !self.correct(uid) {
                 self.disarm_timer(uid);
                 return Some((uid, key));
             }
             *corrections = corrections.checked_sub(1)?;
+            self.sweep(corrections);
         }
     }
 
