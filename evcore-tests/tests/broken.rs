@@ -396,6 +396,14 @@ fn fails(fault: Fault, case: Case) -> bool {
 }
 
 #[test]
+fn a_case_without_its_power_needs_no_larger_storage() {
+    static FLAG: WakeFlag = WakeFlag::new();
+    let world = World { hands: ByHand::with_flag(&FLAG), fault: Fault::None };
+    let proof = readiness::many_ready_small_batch::<_, Fixed<8>>(world);
+    assert!(matches!(proof, Proof::Absent(_)), "{proof}");
+}
+
+#[test]
 fn each_fault_fails_the_case_that_is_meant_for_it() {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
