@@ -226,8 +226,11 @@ impl<F: Fixture, S: Storage> World<F, S> {
 
     fn hand_out(&mut self, seen: &mut Seen, handler: &mut impl FnMut(&mut Self, EventId, u32)) {
         while let Some(fired) = self.base.next_active() {
-            let (id, number) = (fired.id, *fired.data);
-            seen.note(number, fired.ready, fired.count);
+            let (id, number, ready) = (fired.id, *fired.data, fired.ready);
+            seen.note(number, ready, fired.count);
+            // No case activates an event of an fd for nothing, so this is a report without a bit.
+            let is_io = self.base.fd(id).is_some();
+            assert!(!(is_io && ready.is_empty()), "event {number} was handed out for nothing");
             handler(self, id, number);
         }
         if self.base.counts().events < 200 {

@@ -54,6 +54,8 @@ enum Fault {
     HidesResets,
     /// Each direction is a report of its own.
     ReportsTwice,
+    /// What is not ready is reported all the same, without a bit.
+    ReportsNothing,
     /// CLOSED is declared, and asking for it is refused.
     ClaimsTooMuch,
     /// A wake does not end a wait.
@@ -116,6 +118,13 @@ impl Broken {
             }),
             Fault::ReportsTwice => {
                 reports = reports.iter().flat_map(|(token, ready)| ready.iter().map(|bit| (*token, bit))).collect();
+            }
+            Fault::ReportsNothing => {
+                for known in self.known.iter().filter(|known| known.lives) {
+                    if !reports.iter().any(|(token, _)| *token == known.token) {
+                        reports.push((known.token, Ready::empty()));
+                    }
+                }
             }
             Fault::EdgeAsLevel => {
                 for known in self.known.iter().filter(|known| known.lives && known.interest.contains(Interest::EDGE)) {
@@ -379,6 +388,7 @@ meant! {
     HidesErrors => readiness::error_and_hangup_show_as_declared,
     HidesResets => readiness::b3_closed_alone_hears_of_a_reset,
     ReportsTwice => readiness::read_write_same_event,
+    ReportsNothing => readiness::read_ready_later,
     ClaimsTooMuch => readiness::caps_are_honest,
     LosesWakes => wake::wake_before_wait_not_lost,
     SpinsAfterAWake => wake::thousand_wakes_coalesce,

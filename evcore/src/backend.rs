@@ -157,7 +157,8 @@ pub trait Sink<Fd> {
     /// `false`: there is no such registration any more; the report was dropped and counted. When such reports keep coming,
     /// the core starts the backend anew, see [`EventOp::reinit`].
     ///
-    /// Bits that no event asked for may be set, they are dropped; ERROR and HANGUP wake every event of the fd.
+    /// `ready` is not empty; a report without a bit is dropped. Bits that no event asked for may be set, they are dropped,
+    /// too; ERROR and HANGUP wake every event of the fd.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
 
     /// As [`ready`](Sink::ready), by descriptor: for backends that keep no tokens. Costs a look-up in the fd map.
@@ -276,8 +277,9 @@ pub trait EventOp {
     /// sink: none, in most backends.
     ///
     /// A backend whose system fills such a buffer saves a copy by this, and the core saves a queue: where it can, it takes a
-    /// report just when it hands the event out. It has taken all of them before it calls anything else of the backend. A
-    /// report MUST have a bit set: one without may be handed out.
+    /// report just when it hands the event out. It has taken all of them before it calls anything else of the backend.
+    /// `ready` MUST NOT be empty, as in [`Sink::ready`]: here nothing is in between that would drop such a report, so its
+    /// event may be handed out for nothing.
     #[inline]
     fn take_ready(&mut self) -> Option<(Token, Ready)> {
         None
