@@ -255,6 +255,26 @@ pub(crate) fn a_closed_descriptor_fails_alone_and_once<B: Backend>(make: fn() ->
     });
 }
 
+/// `select` fails as a whole for a closed descriptor, and once told nothing of the others in that turn.
+pub(crate) fn a_closed_descriptor_hides_no_ready_one<B: Backend>(make: fn() -> Result<B, Error>) {
+    alone(|| {
+        let mut rig = Rig::new(make());
+        let waker = rig.backend.waker().unwrap();
+        let (good, _writer) = full_pipe();
+        let (silent, _silent_writer) = pipe();
+        let (gone, _gone_writer) = pipe();
+        rig.add(&gone, 1, Interest::READ);
+        rig.add(&good, 2, Interest::READ);
+        rig.add(&silent, 3, Interest::READ);
+        drop(gone);
+        waker.wake();
+        assert_eq!(rig.wait(Wait::Forever), [(2, Ready::READ)]);
+        assert_eq!(core::mem::take(&mut rig.core.failed), [1]);
+        rig.del(Fd::of(&good), 2, Interest::READ);
+        assert!(rig.is_idle(), "the wake comes again");
+    });
+}
+
 pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -596,6 +616,7 @@ macro_rules! cases {
             urgent_data_is_priority_and_not_read
             a_reset_wakes_every_interest
             a_closed_descriptor_fails_alone_and_once
+            a_closed_descriptor_hides_no_ready_one
             a_number_that_is_another_files_now_is_noticed
             what_is_refused_leaves_nothing
             interest_can_change

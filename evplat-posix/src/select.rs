@@ -2,6 +2,7 @@
 
 use core::ffi::c_int;
 use core::fmt;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use evcore::{
@@ -36,7 +37,7 @@ const SETS: [(Interest, Ready, i16); 3] = [
 /// knows nothing of a peer that has shut down its writing side, so an event that waits for CLOSED alone is refused.
 ///
 /// When a registered descriptor has been closed, the system fails the whole wait. The backend finds which, tells the events
-/// of that one of an error, and goes on without it. (A closed number above all that the process has open may pass unnoticed:
+/// of that one of an error, and looks again without it. (A closed number above all that the process has open may pass unnoticed:
 /// Linux does not look at it.)
 ///
 /// ```
@@ -117,6 +118,22 @@ impl<S: Slots> Select<S> {
         }
     }
 
+    /// Waits, on the doorbell too. `ready` is what is left of the sets then; the answer counts what is in them.
+    fn look(&mut self, wait: Wait, doorbell: Option<RawFd>, ready: &mut [FdSet; 3]) -> io::Result<usize> {
+        let mut asked = self.sets;
+        let highest = || self.table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
+        let mut end = *self.end.get_or_insert_with(highest);
+        if let (Some(doorbell), [read, ..]) = (doorbell, &mut asked) {
+            read.set(doorbell, true);
+            end = end.max(doorbell.saturating_add(1));
+        }
+        self.clock.wait(wait, |time| {
+            // A wait that is taken up again has emptied them.
+            *ready = asked;
+            sys::select(end, ready, time)
+        })
+    }
+
     fn report(&mut self, found: usize, ready: &[FdSet; 3], sink: &mut impl Sink<Fd>) {
         self.table.scan(found, |entry, token| {
             let in_sets = |(set, _): &(&FdSet, _)| set.contains(entry.fd);
@@ -150,6 +167,9 @@ impl<S: Slots> Select<S> {
             any = true;
             1
         });
+        if any {
+            self.end = None;
+        }
         any
     }
 }
@@ -213,38 +233,24 @@ impl<S: Slots> EventOp for Select<S> {
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         self.usable()?;
         let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
-        let mut asked = self.sets;
-        let highest = || self.table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
-        let mut end = *self.end.get_or_insert_with(highest);
-        if let (Some(doorbell), [read, ..]) = (doorbell, &mut asked) {
-            read.set(doorbell, true);
-            end = end.max(doorbell.saturating_add(1));
-        }
+        let mut ready = [FdSet::new(); 3];
         let wait = self.interrupts.prepare(wait);
-        let mut ready = asked;
-        let found = self.clock.wait(wait, |time| {
-            // A wait that is taken up again has emptied them.
-            ready = asked;
-            sys::select(end, &mut ready, time)
-        });
+        let mut found = self.look(wait, doorbell, &mut ready);
         let woken = self.interrupts.awake() && wait != Wait::Poll;
-        let mut outcome = Ok(());
-        match found {
-            Ok(found) => {
-                let rings = found > 0 && doorbell.is_some_and(|number| ready[0].contains(number));
-                // A signal that interrupted the wait has rung, and the wait does not tell.
-                if rings || woken {
-                    outcome = self.interrupts.answer();
-                }
-                self.report(found.saturating_sub(usize::from(rings)), &ready, sink);
-            }
-            // With none of the registered ones closed, it is the doorbell that someone has closed.
-            Err(error) if error.raw_os_error() == Some(libc::EBADF) && self.expel_closed(sink) => {}
-            Err(error) => {
-                self.interrupts.put_back();
-                return Err(Error::during("select")(error));
-            }
+        // With none of the registered ones closed, it is the doorbell that someone has closed.
+        if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && self.expel_closed(sink) {
+            // The others are told in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
+            // soon enough.
+            found = Ok(self.look(Wait::Poll, doorbell, &mut ready).unwrap_or(0));
         }
+        let found = found.map_err(|error| {
+            self.interrupts.put_back();
+            Error::during("select")(error)
+        })?;
+        let rings = found > 0 && doorbell.is_some_and(|number| ready[0].contains(number));
+        // A signal that interrupted the wait has rung, and the wait does not tell.
+        let outcome = if rings || woken { self.interrupts.answer() } else { Ok(()) };
+        self.report(found.saturating_sub(usize::from(rings)), &ready, sink);
         self.interrupts.report(sink);
         outcome
     }
