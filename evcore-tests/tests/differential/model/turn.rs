@@ -1,0 +1,208 @@
+//! A turn: what is found, and whether what is handed out is that.
+
+use std::time::Duration;
+
+use evcore::{Interest, Ready};
+
+use super::{Event, Handed, Lost, Model, SOON};
+use crate::differences::hears;
+use crate::script::{EVENTS, End, From, LEVELS, SOURCES, Step};
+use crate::world::Raw;
+
+/// What an event must be told in a turn, and what it may be told: for levels the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Due {
+    pub(crate) must: Ready,
+    pub(crate) may: Ready,
+    /// What it is ready for, whatever it was told of before.
+    pub(crate) all: Ready,
+}
+
+impl Due {
+    fn with(self, ready: Ready) -> Self {
+        Self { must: self.must | ready, may: self.may | ready, all: self.all | ready }
+    }
+}
+
+/// A turn that has begun.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) found: Vec<(u8, Due)>,
+    /// The level that is handed out now, and the last one of this turn.
+    level: u8,
+    last: u8,
+}
+
+impl Model {
+    /// Whether a wait ends by itself now.
+    pub(crate) fn ends_a_wait(&self, raw: &Raw) -> bool {
+        let is_due = |event: &Event| event.queued.is_some() || !self.due(event, raw).must.is_empty();
+        self.woken || self.events.iter().flatten().any(|event| event.lost == Lost::No && is_due(event))
+    }
+
+    /// What is found for an event by a turn now.
+    fn due(&self, event: &Event, raw: &Raw) -> Due {
+        let mut due = Due { must: Ready::empty(), may: Ready::empty(), all: Ready::empty() };
+        match event.start.from {
+            From::Io(end, _) if event.pending && !event.paused => {
+                let raw = raw[usize::from(end)].unwrap_or(0);
+                let heard = hears(self.features, event.interest, raw);
+                due = Due { must: heard, may: heard, all: heard };
+                if event.interest.contains(Interest::EDGE) {
+                    due = self.edges_due(event, end, raw);
+                }
+            }
+            From::Signal(signal) if event.pending && self.arrived[usize::from(signal)] > 0 => {
+                due = due.with(Ready::SIGNAL);
+            }
+            _ => {}
+        }
+        if event.deadline.is_some_and(|deadline| deadline <= self.clock.now()) {
+            due = due.with(Ready::TIMEOUT);
+        }
+        due
+    }
+
+    /// Of an edge-triggered event: what is new it must be told, and where anything has happened it may be told all. Else
+    /// there is nothing to tell.
+    fn edges_due(&self, event: &Event, end: End, raw: i16) -> Due {
+        let is_quiet = !self.touched[usize::from(end / 2)];
+        let heard = |raw| hears(self.features, event.interest, raw);
+        let must = heard(if event.is_anew { raw } else { raw & !event.known });
+        Due { must, may: if is_quiet { must } else { heard(raw) }, all: heard(raw) }
+    }
+
+    /// A turn begins: queues what must be told.
+    pub(crate) fn begin_turn(&mut self, raw: &Raw) -> Turn {
+        let existing = (0..EVENTS).filter_map(|number| Some((number, self.event(number)?)));
+        let existing = existing.filter(|(_, event)| event.lost == Lost::No);
+        let mut found: Vec<_> = existing.map(|(number, event)| (number, self.due(event, raw))).collect();
+        for (number, due) in &mut found {
+            self.find(*number, due, raw);
+        }
+        (self.arrived, self.woken, self.touched) = ([0; 2], false, [false; SOURCES as usize]);
+        let queued = self.events.iter().flatten().filter(|event| event.queued.is_some() && event.lost == Lost::No);
+        let first = queued.map(|event| event.start.level).min();
+        Turn { found, level: 0, last: first.filter(|_| self.strict).unwrap_or(LEVELS) }
+    }
+
+    /// Queues what an event must be told, with what it was queued for before.
+    fn find(&mut self, number: u8, due: &mut Due, raw: &Raw) {
+        let arrived = self.arrived;
+        self.change(number, |event| {
+            match event.start.from {
+                From::Signal(signal) if due.must.contains(Ready::SIGNAL) => {
+                    event.signals += arrived[usize::from(signal)]
+                }
+                From::Io(end, _) => {
+                    event.known = raw[usize::from(end)].unwrap_or(0);
+                    event.is_anew &= !event.pending || event.interest.is_empty();
+                }
+                _ => {}
+            }
+            *due = due.with(event.queued.unwrap_or(Ready::empty()));
+            if !due.must.is_empty() {
+                event.queue(due.must);
+            }
+        });
+    }
+
+    /// Whether this may be handed out now; and what its handler does.
+    pub(crate) fn hand_out(&mut self, turn: &mut Turn, one: &Handed) -> Result<Option<Step>, String> {
+        if self.is_lost(one.event) {
+            return self.hand_out_lost(one).map(|()| None);
+        }
+        let Some(event) = self.event(one.event) else { return Err(one.differs("it does not exist")) };
+        let start = event.start;
+        if start.level < turn.level || start.level > turn.last {
+            return Err(one.differs("it is out of its turn"));
+        }
+        turn.level = start.level;
+        if !start.persist {
+            self.touch_with(one.event);
+        }
+        let now = self.clock.now();
+        let Some(event) = self.event_mut(one.event) else { return Ok(None) };
+        let must = event.queued.take().unwrap_or(Ready::empty());
+        let due = turn.found.iter().find(|(event, due)| *event == one.event && is_loose(due)).map(|(_, due)| due.may);
+        let may = must | due.unwrap_or(Ready::empty());
+        if !one.ready.contains(must) || !may.contains(one.ready) || one.ready.is_empty() {
+            return Err(one.differs(&format!("it must be told {must:?}, and may be told {may:?}")));
+        }
+        let count = event.settle(one.ready, now);
+        if one.count != count {
+            return Err(one.differs(&format!("it stands for {count}")));
+        }
+        Ok(self.step_of(one.event, start.body))
+    }
+
+    /// After the handler: a once event is gone.
+    pub(crate) fn handled(&mut self, one: &Handed) {
+        if self.event(one.event).is_some_and(|event| event.start.once && event.lost == Lost::No) {
+            self.events[usize::from(one.event)] = None;
+        }
+    }
+
+    /// Nothing more is handed out.
+    pub(crate) fn end_turn(&self, turn: &Turn) -> Result<(), String> {
+        for (event, number) in self.events.iter().zip(0u8..) {
+            let Some(event) = event.as_ref().filter(|event| event.lost == Lost::No) else { continue };
+            if let (Some(ready), true) = (event.queued, event.start.level <= turn.last) {
+                return Err(format!("event {number} was not told {ready:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn hand_out_lost(&mut self, one: &Handed) -> Result<(), String> {
+        if self.event(one.event).is_some_and(|event| !event.start.persist) {
+            self.leave_lost(one.event);
+        }
+        let Some(event) = self.event_mut(one.event) else { return Ok(()) };
+        let again = event.lost == Lost::OpenAgain;
+        // Its timeout is its own, and what it was activated for by hand.
+        let own = event.queued.take().unwrap_or(Ready::empty()) | Ready::TIMEOUT;
+        if !event.start.persist {
+            event.disarm();
+        }
+        if own.contains(one.ready) {
+            return Ok(());
+        }
+        if !again && (event.errors == 0 || !one.ready.contains(Ready::ERROR)) {
+            return Err(one.differs("its descriptor is closed"));
+        }
+        event.errors = event.errors.saturating_sub(1);
+        Ok(())
+    }
+}
+
+/// Whether more may be told than must.
+fn is_loose(due: &Due) -> bool {
+    due.must != due.may
+}
+
+impl Event {
+    /// It was handed out: what it waits for from now on, and how much the hand-out stands for.
+    fn settle(&mut self, ready: Ready, now: Duration) -> u32 {
+        let signals = std::mem::take(&mut self.signals);
+        let mut periods = 1;
+        if !self.start.persist {
+            self.disarm();
+        } else if self.is_timed {
+            match self.deadline.filter(|_| ready.contains(Ready::TIMEOUT)) {
+                Some(deadline) => {
+                    periods = (now.saturating_sub(deadline).as_millis() / SOON.as_millis()) as u32 + 1;
+                    self.deadline = Some(deadline + SOON * periods);
+                }
+                None => self.deadline = Some(now + SOON),
+            }
+        }
+        if ready.contains(Ready::SIGNAL) { signals } else { periods }
+    }
+}
+
+impl Handed {
+    pub(crate) fn differs(&self, why: &str) -> String {
+        format!("event {} was told {:?}, for {}: {why}", self.event, self.ready, self.count)
+    }
+}
