@@ -120,9 +120,14 @@ impl<S: Storage> Timers<S> {
         let Some(timer) = self.timers.at_mut(index) else { return };
         timer.deadline = deadline.as_nanos();
         timer.seq = seq;
-        match self.heap.at(timer.at) {
-            Some(entry) if entry.key <= timer.deadline => {}
-            _ => self.place(index),
+        let (at, entry) = (timer.at, Entry { key: timer.deadline, seq, event: index });
+        match self.heap.at(at) {
+            Some(before) if before.key <= entry.key => {}
+            Some(_) => self.sift_up(at.get(), entry),
+            None => {
+                self.heap.push(entry);
+                self.sift_up(self.heap.len().wrapping_sub(1), entry);
+            }
         }
     }
 
@@ -149,19 +154,6 @@ impl<S: Storage> Timers<S> {
     /// Arms the event's timer, armed or not, with its own interval from `now`.
     pub(crate) fn arm_after(&mut self, index: S::Index, now: Instant) {
         self.arm(index, Instant::from_nanos(now.as_nanos().saturating_add(self.interval(index))));
-    }
-
-    /// Brings the event's entry to where its deadline belongs: earlier than it was, or not in the heap yet.
-    #[inline(never)]
-    fn place(&mut self, index: S::Index) {
-        let Some(timer) = self.timers.at(index) else { return };
-        let entry = Entry { key: timer.deadline, seq: timer.seq, event: index };
-        let mut at = timer.at.get();
-        if timer.at.is_nil() {
-            at = self.heap.len();
-            self.heap.push(entry);
-        }
-        self.sift_up(at, entry);
     }
 
     /// Disarms the event's timer. O(log n).
@@ -241,6 +233,7 @@ impl<S: Storage> Timers<S> {
     }
 
     /// Puts `entry` at `at` or above it.
+    #[inline(never)]
     fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {
         let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
         while at > 0 {
