@@ -309,7 +309,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     /// Puts the event at the end of its fd's list.
-    #[inline]
     pub(crate) fn join(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         if watch.linked || watch.mask == 0 {
@@ -349,7 +348,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     /// Takes the event out of its fd's list.
-    #[inline]
     pub(crate) fn leave(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         if !core::mem::take(&mut watch.linked) {
@@ -388,7 +386,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// Sets what a pending event waits for; it keeps its place among those of its fd. `false`, and nothing has changed: it
     /// would be edge-triggered among level-triggered ones, or the other way round.
-    #[inline]
     pub(crate) fn change(&mut self, index: S::Index, interest: Interest) -> bool {
         if interest.bits() & IO == 0 {
             self.leave(index);

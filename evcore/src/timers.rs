@@ -104,7 +104,6 @@ impl<S: Storage> Timers<S> {
     }
 
     /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
-    #[inline]
     pub(crate) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
         if let Some(timer) = self.timers.at_mut(index) {
             timer.interval = interval;
@@ -113,7 +112,6 @@ impl<S: Storage> Timers<S> {
     }
 
     /// As [`Timers::set`], with the interval that the event has.
-    #[inline]
     pub(crate) fn arm(&mut self, index: S::Index, deadline: Instant) {
         let seq = self.seq;
         self.seq = seq.wrapping_add(1);

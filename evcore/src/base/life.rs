@@ -81,7 +81,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.add_index(index, Some(Timeout { deadline, interval }))
     }
 
-    #[inline]
     fn add_index(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.usable().map_err(Error::Backend)?;
         let mut state = self.columns.events.state(index);
@@ -100,7 +99,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Registers what the event waits for besides time.
-    #[inline]
     fn register(&mut self, index: S::Index, state: State) -> Result<(), Error<B::Error>> {
         if state.contains(State::IO) {
             self.register_fd(index)?;
@@ -114,7 +112,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    #[inline]
     fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         self.check_supported(self.columns.fds.interest(index))?;
         match self.columns.fds.try_join(index) {
@@ -513,7 +510,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Takes an event out of everything it waits for. Its activation, if it has one, stays.
-    #[inline]
     pub(super) fn disarm(&mut self, index: S::Index) {
         let state = self.columns.events.state(index);
         if state.contains(State::IO) {
