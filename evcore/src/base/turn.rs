@@ -131,18 +131,17 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Moves the timers that are due to their queues, in the order of their deadlines.
     #[inline]
     pub(super) fn expire_timers(&mut self) {
-        if self.columns.timers.len() > 0 || self.exit_at.is_some() {
-            self.expire_due();
+        if let Some(first) = self.next_deadline() {
+            let now = self.now();
+            if first <= now {
+                self.expire_due(now);
+            }
         }
     }
 
-    // Out of line, so that a turn without timers does not pay for it.
+    // Out of line, so that a turn in which nothing is due does not pay for it.
     #[inline(never)]
-    fn expire_due(&mut self) {
-        let now = self.now();
-        if self.next_deadline().is_none_or(|first| first > now) {
-            return;
-        }
+    fn expire_due(&mut self, now: Instant) {
         // Readiness comes before time, in the same queues.
         self.settle();
         if self.exit_at.is_some_and(|exit| exit <= now) {
