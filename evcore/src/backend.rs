@@ -53,22 +53,22 @@ impl Token {
 
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
     pub(crate) const fn new(row: u32, generation: u32) -> Self {
-        Self((generation as u64) << 32 | row as u64)
-    }
-
-    #[inline]
-    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the lower half of the word")]
-    pub(crate) const fn row(self) -> u32 {
-        self.0 as u32
+        Self((row as u64) << 32 | generation as u64)
     }
 
     #[inline]
     #[expect(clippy::as_conversions, reason = "the upper half of the word")]
-    pub(crate) const fn generation(self) -> u32 {
+    pub(crate) const fn row(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    /// The token as 64 bits: the generation in the upper half.
+    #[inline]
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the lower half of the word")]
+    pub(crate) const fn generation(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// The token as 64 bits: the place in the upper half, the generation, which is compared straight from the word, in the lower.
     ///
     /// ```
     /// use evcore::Token;

@@ -193,10 +193,11 @@ impl Quota {
         self.direct = self.left;
     }
 
-    /// From here on they come from the queues.
-    pub(crate) fn end_direct(&mut self) {
+    /// From here on they come from the queues. Says how many have been handed out.
+    pub(crate) fn end_direct(&mut self) -> u32 {
         self.left = self.direct;
         (self.direct, self.is_direct) = (0, false);
+        self.given.wrapping_sub(self.left)
     }
 
     /// Whether the level that is served may go on.

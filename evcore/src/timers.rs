@@ -82,7 +82,7 @@ impl<S: Storage> Timers<S> {
     }
 
     /// How many timers are armed.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
@@ -134,19 +134,18 @@ impl<S: Storage> Timers<S> {
     #[inline(always)]
     pub(crate) fn restart(&mut self, index: S::Index, now: Instant) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        let deadline = now.as_nanos().saturating_add(timer.interval);
-        if deadline < timer.deadline {
-            return self.bring_forward(index, Instant::from_nanos(deadline));
+        match now.as_nanos().checked_add(timer.interval) {
+            Some(deadline) if deadline >= timer.deadline => timer.deadline = deadline,
+            _ => return self.bring_forward(index, now),
         }
-        timer.deadline = deadline;
         timer.seq = self.seq;
         self.seq = self.seq.wrapping_add(1);
     }
 
     #[cold]
     #[inline(never)]
-    fn bring_forward(&mut self, index: S::Index, deadline: Instant) {
-        self.arm(index, deadline);
+    fn bring_forward(&mut self, index: S::Index, now: Instant) {
+        self.arm_after(index, now);
     }
 
     /// Arms the event's timer, armed or not, with its own interval from `now`.

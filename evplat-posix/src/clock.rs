@@ -39,7 +39,7 @@ impl Clock {
             Self::Boottime => libc::CLOCK_BOOTTIME,
         };
         // Both clocks exist on every system that the crate builds for, so there is no error to pass on.
-        Instant::ZERO.saturating_add(sys::clock_gettime(id).unwrap_or_default())
+        Instant::from_nanos(sys::clock_gettime(id).unwrap_or_default())
     }
 
     /// Has `call` wait, for no longer than a time and never shorter than it says, until it finds something or `wait` is

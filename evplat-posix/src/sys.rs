@@ -53,15 +53,16 @@ fn keeping_errno(work: impl FnOnce()) {
 
 // ---- Time ----------------------------------------------------------------------------------------------------------
 
-/// What a clock shows, since its start.
+/// What a clock shows, in nanoseconds since its start.
 #[inline]
-pub(crate) fn clock_gettime(id: libc::clockid_t) -> io::Result<Duration> {
+pub(crate) fn clock_gettime(id: libc::clockid_t) -> io::Result<u64> {
     let mut time = MaybeUninit::uninit();
     // SAFETY: the pointer is to room for one `timespec`.
     checked(unsafe { libc::clock_gettime(id, time.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, so it has written all of it.
     let time: libc::timespec = unsafe { time.assume_init() };
-    Ok(Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0)))
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
 }
 
 // ---- Descriptors ---------------------------------------------------------------------------------------------------

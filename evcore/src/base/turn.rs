@@ -225,11 +225,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     #[cold]
     fn settle_reports(&mut self) {
-        self.columns.quota.end_direct();
+        let handed_out = self.columns.quota.end_direct();
         while let Some((token, ready)) = self.backend.take_ready() {
             self.queue(token, ready);
         }
-        let handed_out = self.columns.quota.handed_out();
         self.columns.note_active(handed_out);
     }
 
