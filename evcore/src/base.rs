@@ -12,7 +12,7 @@ use crate::columns::{Columns, Rare};
 use crate::event::{EventId, Ready};
 use crate::events::State;
 use crate::manual::Manual;
-use crate::storage::{Fixed, Storage};
+use crate::storage::{Fixed, Index, Storage};
 use crate::time::{Instant, Wait};
 
 mod control;
@@ -263,12 +263,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // Small where it is taken straight, and out of line elsewhere; as a call it would cost half as much again.
     #[inline(always)]
     pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
-        let (index, ready) = self.take_direct();
-        if let Some(state) = self.columns.events.get_state(index) {
+        let direct = self.take_direct();
+        if let Some((index, ready)) = direct {
+            let state = self.columns.events.state(index);
             if !state.intersects(State::SPECIAL.difference(State::TIMED)) {
                 return self.lend_direct(index, ready, state.contains(State::TIMED));
             }
         }
+        let (index, ready) = direct.unwrap_or((Index::NIL, Ready::empty()));
         // What goes in and comes back fits registers: with an event in it, both ways would build it in memory.
         let (index, ready, count) = self.take_prepared(index, ready)?;
         self.columns.running = index;

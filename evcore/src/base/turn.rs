@@ -190,21 +190,18 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The next event to hand out, straight from the backend's buffer: nothing is queued, and there is one priority. NIL
     /// when the queues have to be looked at.
     #[inline]
-    pub(super) fn take_direct(&mut self) -> (S::Index, Ready) {
-        let nothing = (Index::NIL, Ready::empty());
+    pub(super) fn take_direct(&mut self) -> Option<(S::Index, Ready)> {
         let (left, is_over) = self.columns.quota.direct.overflowing_sub(1);
         self.columns.quota.direct = left;
         if is_over {
-            return nothing;
+            return None;
         }
-        let Some((token, ready)) = self.backend.take_ready() else { return nothing };
-        match self.columns.fds.usual(token, ready) {
-            Some(index) => (index, ready),
-            None => {
-                self.queue(token, ready);
-                nothing
-            }
+        let (token, ready) = self.backend.take_ready()?;
+        let found = self.columns.fds.usual(token, ready);
+        if found.is_none() {
+            self.queue(token, ready);
         }
+        Some((found?, ready))
     }
 
     /// Queues a report that cannot be handed out straight: it is not for one event alone, or not only what that waits for.
