@@ -248,7 +248,8 @@ pub trait EventOp {
     /// Changes what a registered fd is watched for, from `old` to `new`; neither is empty.
     ///
     /// With `old == new` the core asks whether the registration still stands: a new event joined the fd, and its number may
-    /// have been closed and given out again since. A backend that cannot tell answers [`Modified::Kept`].
+    /// have been closed and given out again since. A backend that cannot tell answers [`Modified::Kept`]. With EDGE in `new`, what
+    /// is ready now MUST be reported again, also where `old == new`.
     ///
     /// # Errors
     ///

@@ -111,6 +111,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         if old.is_waiting() == state.is_waiting() {
             return;
         }
+        // One more, or one less: the sum wraps.
         let step = if state.is_waiting() { 1 } else { u32::MAX };
         self.pending = self.pending.wrapping_add(step);
         self.max.pending = self.max.pending.max(self.pending);
@@ -160,12 +161,13 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         self.activate(index, Ready::ERROR);
     }
 
-    /// Tells those pending events of a registration of an error that wait for more than what it is registered for.
-    pub(crate) fn tell_error(&mut self, token: Token, told: Interest) {
+    /// Tells those pending events of a registration of an error that wait for more than what it is registered for; all of them
+    /// where it has been asked for whether it still stands.
+    pub(crate) fn tell_error(&mut self, token: Token, told: Interest, all: bool) {
         let mut next = self.fds.first(token);
         while let Some(index) = next {
             next = self.fds.next(index);
-            if !told.contains(self.fds.interest(index)) {
+            if all || !told.contains(self.fds.interest(index)) {
                 self.activate(index, Ready::ERROR);
             }
         }

@@ -53,7 +53,7 @@ impl<F, D, I: Index> Row<F, D, I> {
         Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
     }
 
-    /// Whether one event is pending. Or none: then nobody asks.
+    /// Whether one event is pending; true where none is, too.
     fn is_alone(&self) -> bool {
         self.head == self.tail
     }
@@ -132,8 +132,8 @@ impl<I> Watch<I> {
 /// What became of an event that was to join its fd's list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Joining {
-    /// It has joined; the union is looked at before the wait. So has a silent one, which is in no list.
-    Joined,
+    /// It is in the list, or silent and in none; the union is looked at before the wait.
+    Done,
     /// The fd is to be registered now, before anything else is changed.
     Register,
     /// Edge- and level-triggered events cannot share an fd.
@@ -273,7 +273,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(row) = self.rows.at_mut(watch.row) else { return Joining::Unbound };
         let interest = watch.interest();
         if interest.is_empty() {
-            return Joining::Joined;
+            return Joining::Done;
         }
         if row.want.is_empty() {
             if watch.fresh || row.told.is_empty() {
@@ -285,12 +285,12 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         // An event that waits for edges is to hear of what is ready now, also where the union comes out as it was.
         row.verify |= interest.contains(Interest::EDGE);
         self.join(index);
-        Joining::Joined
+        Joining::Done
     }
 
     /// What the backend is to register before the event can join. Reports of any earlier registration of this fd are stale
     /// from here on.
-    pub(crate) fn registration(&mut self, index: S::Index) -> Option<(F, Token, Interest)> {
+    pub(crate) fn begin_registration(&mut self, index: S::Index) -> Option<(F, Token, Interest)> {
         let watch = self.watches.at(index)?;
         let row = self.rows.at_mut(watch.row)?;
         row.generation = row.generation.wrapping_add(1);
@@ -384,7 +384,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(at);
     }
 
-    /// Sets what a pending event waits for; it keeps its place among those of its fd. `false`, and nothing has changed: it
+    /// Sets what an event in its fd's list waits for; it keeps its place there. `false`, and nothing has changed: it
     /// would be edge-triggered among level-triggered ones, or the other way round.
     pub(crate) fn change(&mut self, index: S::Index, interest: Interest) -> bool {
         if interest.bits() & IO == 0 {

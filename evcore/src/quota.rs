@@ -21,7 +21,7 @@ pub struct Limits {
     /// How many events are handed out in a turn, at most; 1,024 when `None`.
     pub hand_outs: Option<NonZeroU32>,
     /// How many timers are moved to the active queues in a turn, at most; 1,024 when `None`. As many entries of timers
-    /// that may have been pushed back are looked at in a turn, and put right.
+    /// that have been pushed back are put right in a turn, and one more at most.
     pub timers: Option<NonZeroU32>,
     /// For how long events are handed out in a turn, a nanosecond at least. Looked at after each hand-out, which costs a
     /// read of the clock.

@@ -170,7 +170,7 @@ impl<S: Storage> Timers<S> {
         self.heap.as_slice().first().map(|entry| Instant::from_nanos(entry.key))
     }
 
-    /// Takes the earliest timer out if it is due at `now`; on the way at most `corrections` entries are put right.
+    /// Takes the earliest timer out if it is due at `now`; on the way `corrections` entries are put right, and one more at most.
     pub(crate) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
         loop {
             let Some(&top) = self.heap.as_slice().first() else { return Expired::None };
@@ -192,15 +192,15 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Puts some more entries right, those of the next events, all of them in turn: most are far down in the heap, where it is
-    /// a store. At the top it would be the way down through the whole heap.
+    /// Looks at some more entries, those of the next events, all of them in turn, and puts them right: most are far down in the
+    /// heap, where it is a store. At the top it would be the way down through the whole heap.
     fn sweep(&mut self, corrections: &mut u32) {
-        for _ in 0..SWEEP {
+        for _ in 0..SWEEP.min(self.timers.len()) {
             let Some(left) = corrections.checked_sub(1) else { return };
-            *corrections = left;
             let place = self.timers.as_slice().get(self.swept).map_or(Index::NIL, |timer| timer.at);
-            if let Some(&entry) = self.heap.at(place) {
-                self.correct(place.get(), entry);
+            let is_corrected = self.heap.at(place).copied().is_some_and(|entry| self.correct(place.get(), entry));
+            if is_corrected {
+                *corrections = left;
             }
             self.swept = self.swept.wrapping_add(1);
             if self.swept >= self.timers.len() {
@@ -383,6 +383,18 @@ mod tests {
         assert_eq!(timers.expire(at(5), &mut 3), Expired::Unfinished);
         assert_eq!(timers.expire(at(5), &mut 100), Expired::None);
         assert_eq!(timers.next(), Some(at(1_000)));
+    }
+
+    #[test]
+    fn looking_at_what_is_right_or_has_no_timer_costs_no_correction() {
+        let mut timers = timers(200);
+        for index in 180..200 {
+            timers.arm(index, at(1));
+            timers.arm(index, at(1_000));
+        }
+        timers.arm(0, at(2));
+        assert_eq!(timers.expire(at(5), &mut 20), Expired::Due(0, at(2)));
+        assert!(timers.check());
     }
 
     #[test]

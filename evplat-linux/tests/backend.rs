@@ -109,6 +109,21 @@ fn alone() -> MutexGuard<'static, ()> {
 // The differences between epoll, poll and select: what an event is told is the same on all of them.
 
 #[test]
+fn a_new_event_on_a_descriptor_that_is_closed_is_told_so() {
+    let (near, _far) = pair();
+    let fd = Fd::of(&near);
+    let mut base = base();
+    base.insert(fd, READ, 1).unwrap();
+    assert_eq!(turn(&mut base), []);
+    drop(near);
+    base.insert(fd, READ, 2).unwrap();
+    // The kernel is asked whether it still watches the descriptor, and says no: nobody may wait on in silence.
+    assert_eq!(turn(&mut base), [(1, Ready::ERROR), (2, Ready::ERROR)]);
+    assert_eq!(base.stats().refused, 1);
+    assert_eq!(turn(&mut base), []);
+}
+
+#[test]
 fn an_end_or_an_error_wakes_whoever_reads_or_writes() {
     let mut base = base();
     let (hung_up, writer) = pipe();

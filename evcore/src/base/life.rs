@@ -115,20 +115,17 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         self.check_supported(self.columns.fds.interest(index))?;
         match self.columns.fds.try_join(index) {
-            Joining::Joined => Ok(()),
-            unfinished => self.finish_joining(index, unfinished),
+            Joining::Done => Ok(()),
+            Joining::Register => self.register_now(index),
+            Joining::Mixed => Err(Error::Mixed),
+            Joining::Unbound => Err(Error::Kind),
         }
     }
 
-    /// The fd begins to be watched for one event, which then joins its list. Or it cannot.
+    /// The fd begins to be watched for one event, which then joins its list.
     #[inline(never)]
-    fn finish_joining(&mut self, index: S::Index, joining: Joining) -> Result<(), Error<B::Error>> {
-        match joining {
-            Joining::Joined | Joining::Register => {}
-            Joining::Mixed => return Err(Error::Mixed),
-            Joining::Unbound => return Err(Error::Kind),
-        }
-        let (fd, token, interest) = self.columns.fds.registration(index).ok_or(Error::Kind)?;
+    fn register_now(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        let (fd, token, interest) = self.columns.fds.begin_registration(index).ok_or(Error::Kind)?;
         self.backend.add(fd, token, interest, &mut self.columns.fds).map_err(Error::Backend)?;
         self.columns.fds.registered(index, interest);
         Ok(())
@@ -180,7 +177,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.interest(event), Some(Interest::READ | Interest::WRITE));
     /// ```
     pub fn modify(&mut self, id: EventId, interest: Interest) -> Result<(), Error<B::Error>> {
-        let interest = Interest::from_bits_truncate(interest.bits());
+        let mut interest = Interest::from_bits_truncate(interest.bits());
+        let is_silent = interest.difference(Interest::EDGE).is_empty();
+        if is_silent {
+            interest = Interest::empty();
+        }
         let index = self.settle_for(id)?;
         let state = self.columns.events.state(index);
         if !state.contains(State::IO) {
@@ -206,7 +207,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
                 return Err(Error::Mixed);
             }
         }
-        let is_silent = interest.difference(Interest::EDGE).is_empty();
         let dropped = Ready::from_bits_retain(old.difference(interest | Interest::EDGE).bits());
         self.columns.active.retract(index, if is_silent { Ready::IO } else { dropped });
         Ok(())

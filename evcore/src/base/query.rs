@@ -251,8 +251,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         tally.into()
     }
 
-    /// When the next timer is due, for a loop that waits by other means: never later than it is, and earlier only when
-    /// the timer at the top has been pushed back since the last turn (`evwatch_prepare_get_timeout`). O(1).
+    /// When the next timer is due, for a loop that waits by other means: never later than it is, and earlier while the timer
+    /// at the top has been pushed back and its old deadline has not come (`evwatch_prepare_get_timeout`). O(1).
     ///
     /// ```
     /// # use core::time::Duration;

@@ -60,7 +60,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     fn apply(&mut self, change: &Change<B::Fd>) {
-        let Change { fd, token, told, want, .. } = *change;
+        let Change { fd, token, told, want, verify } = *change;
         let fds = &mut self.columns.fds;
         let outcome = if want.is_empty() {
             self.backend.del(fd, token, told, fds);
@@ -84,7 +84,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
                     // Nothing is registered, so nobody waits for it.
                     self.columns.expel_old(token, true);
                 } else {
-                    self.columns.tell_error(token, told);
+                    self.columns.tell_error(token, told, verify);
                 }
             }
         }
@@ -187,7 +187,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // The hand-out.
 
-    /// The next event to hand out, straight from the backend's buffer: nothing is queued, and there is one priority. NIL
+    /// The next event to hand out, straight from the backend's buffer: nothing is queued, and there is one priority. `None`
     /// when the queues have to be looked at.
     #[inline]
     pub(super) fn take_direct(&mut self) -> Option<(S::Index, Ready)> {

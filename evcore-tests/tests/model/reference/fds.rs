@@ -201,7 +201,7 @@ impl Model {
             for member in self.row(place).members.clone() {
                 if told.is_empty() {
                     self.expel(member);
-                } else if !told.contains(self.interest(member)) {
+                } else if verify || !told.contains(self.interest(member)) {
                     self.activate(member, Ready::ERROR);
                 }
             }

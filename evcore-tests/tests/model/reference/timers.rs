@@ -40,12 +40,11 @@ impl Model {
 
     /// Puts those of the next sixteen slots right.
     fn sweep(&mut self, corrections: &mut u32) {
-        for _ in 0..16 {
+        for _ in 0..self.slots.len().min(16) {
             let Some(left) = corrections.checked_sub(1) else { return };
-            *corrections = left;
             let uid = self.slots[self.swept];
-            if self.is_armed(uid) {
-                self.correct(uid);
+            if self.is_armed(uid) && self.correct(uid) {
+                *corrections = left;
             }
             self.swept = (self.swept + 1) % self.slots.len();
         }
