@@ -41,7 +41,10 @@ pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     world.feed(&mut gone);
     assert_eq!(world.base.remove(event), Some(1));
-    assert_eq!(world.during(Duration::from_millis(10)).times(2), 0);
+    // Some turns may pass before the loop gets rid of it; how many does not depend on the machine.
+    for _ in 0..64 {
+        assert!(world.look().is_empty());
+    }
     assert_quiet(&mut world);
     world.feed(&mut other);
     assert_eq!(world.wait().order(), [2]);
