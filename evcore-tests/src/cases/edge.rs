@@ -120,7 +120,10 @@ pub fn et_multiple_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let seen = world.wait_for(&[1, 2, 3]);
     assert_eq!((seen.of(1), seen.of(2), seen.of(3)), (Ready::READ, Ready::READ, Ready::WRITE));
     world.base.remove(first);
-    while !world.look().is_empty() {}
+    // A backend that only says that it has edges has no end of them.
+    for _ in 0..16 {
+        world.look();
+    }
     world.feed(&mut source);
     assert_eq!(world.wait().of(2), Ready::READ);
     assert!(world.look().is_empty(), "not edge-triggered any more");

@@ -83,11 +83,11 @@ impl Lines {
     fn found(&self) -> impl Iterator<Item = (Token, Ready)> {
         let received = self.board.received.load(Ordering::Acquire);
         let room = self.board.room.load(Ordering::Acquire);
-        self.watches.iter().enumerate().filter_map(move |(number, watch)| {
+        self.watches.iter().zip(0..64).filter_map(move |(watch, number)| {
             let (token, interest) = (*watch)?;
             let mut ready = Ready::empty();
-            ready.set(Ready::READ, interest.contains(Interest::READ) && received >> number & 1 == 1);
-            ready.set(Ready::WRITE, interest.contains(Interest::WRITE) && room >> number & 1 == 1);
+            ready.set(Ready::READ, interest.contains(Interest::READ) && received.wrapping_shr(number) & 1 == 1);
+            ready.set(Ready::WRITE, interest.contains(Interest::WRITE) && room.wrapping_shr(number) & 1 == 1);
             (!ready.is_empty()).then_some((token, ready))
         })
     }
