@@ -335,7 +335,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             }
             match any {
                 _ if is_prepare || self.end_is_asked_for() => {}
-                true if mode.intersects(Mode::ONCE | Mode::NONBLOCK) => return Ok(End::Once),
+                true if mode.intersects(Mode::ONCE.union(Mode::NONBLOCK)) => return Ok(End::Once),
                 false if mode.contains(Mode::NONBLOCK) => return Ok(End::NotReady),
                 _ => {}
             }

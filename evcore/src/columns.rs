@@ -156,8 +156,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
     pub(crate) fn expel(&mut self, index: S::Index) {
         self.fds.leave(index);
         self.timers.cancel(index);
-        let ended = State::PENDING | State::TIMED | State::PAUSED | State::TIMED_BEFORE;
-        self.set_state(index, self.events.state(index).difference(ended));
+        self.set_state(index, self.events.state(index).difference(State::ARMED));
         self.activate(index, Ready::ERROR);
     }
 

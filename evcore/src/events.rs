@@ -37,6 +37,8 @@ bitflags! {
         const DELAY = 0x0400;
         /// Had a timeout when its pause began.
         const TIMED_BEFORE = 0x0800;
+        /// What ends when it is disarmed: it waits for nothing any more.
+        const ARMED = 0x0898;
     }
 }
 

@@ -103,8 +103,8 @@ struct Watch<I> {
 }
 
 const COUNTED: [Interest; 4] = [Interest::READ, Interest::PRIORITY, Interest::WRITE, Interest::CLOSED];
-const IO: u16 = COUNTED[0].bits() | COUNTED[1].bits() | COUNTED[2].bits() | COUNTED[3].bits();
-const ALWAYS: u16 = Ready::ERROR.bits() | Ready::HANGUP.bits();
+const IO: u16 = Interest::all().difference(Interest::EDGE).bits();
+const ALWAYS: u16 = Ready::ERROR.union(Ready::HANGUP).bits();
 
 const fn interest_of(mask: u16) -> Interest {
     Interest::from_bits_truncate(mask & !ALWAYS)
@@ -119,9 +119,9 @@ impl<I> Watch<I> {
     /// Unix.
     fn hears(&self, mut ready: Ready) -> Ready {
         if ready.intersects(Ready::ERROR.union(Ready::HANGUP)) {
-            ready |= Ready::READ | Ready::WRITE;
+            ready |= Ready::READ.union(Ready::WRITE);
         }
-        Ready::from_bits_retain(ready.bits() & self.mask & (IO | ALWAYS))
+        Ready::from_bits_retain(ready.bits() & self.mask & Ready::IO.bits())
     }
 
     const fn set_interest(&mut self, interest: Interest) {

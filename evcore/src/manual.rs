@@ -354,7 +354,7 @@ impl Source {
     fn take_report(&mut self) -> Option<(Token, Ready)> {
         let (token, interest) = self.watch?;
         let found = if interest.contains(Interest::EDGE) { self.edges } else { self.state };
-        let asked = Ready::from_bits_retain(interest.bits()) | Ready::ERROR | Ready::HANGUP;
+        let asked = Ready::from_bits_retain(interest.bits()).union(Ready::ERROR).union(Ready::HANGUP);
         let bits = found & asked;
         self.edges.remove(asked);
         (!bits.is_empty()).then_some((token, bits))

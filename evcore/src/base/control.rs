@@ -73,7 +73,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     pub(super) fn end_is_asked_for(&self) -> bool {
-        self.columns.rare.intersects(Rare::BREAK | Rare::EXIT)
+        self.columns.rare.intersects(Rare::BREAK.union(Rare::EXIT))
     }
 
     /// The end that was asked for, once.
@@ -85,7 +85,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         } else {
             return None;
         };
-        self.columns.rare.remove(Rare::BREAK | Rare::EXIT);
+        self.columns.rare.remove(Rare::BREAK.union(Rare::EXIT));
         Some(end)
     }
 

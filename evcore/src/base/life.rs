@@ -92,7 +92,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             self.columns.active.retract(index, Ready::TIMEOUT);
             self.columns.timers.set(index, timeout.deadline, timeout.interval);
             if !state.contains(State::TIMED) {
-                self.columns.set_state(index, state | State::TIMED);
+                self.columns.set_state(index, state.union(State::TIMED));
             }
         }
         Ok(())
@@ -207,7 +207,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
                 return Err(Error::Mixed);
             }
         }
-        let dropped = Ready::from_bits_retain(old.difference(interest | Interest::EDGE).bits());
+        let dropped = Ready::from_bits_retain(old.difference(interest).difference(Interest::EDGE).bits());
         self.columns.active.retract(index, if is_silent { Ready::IO } else { dropped });
         Ok(())
     }
@@ -303,7 +303,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<B::Error>> {
         let index = self.settle_for(id)?;
         let mut state = self.columns.events.state(index);
-        if !state.contains(State::IO | State::PENDING) {
+        if !state.contains(State::IO.union(State::PENDING)) {
             return Err(Error::Kind);
         }
         self.backend.usable().map_err(Error::Backend)?;
@@ -330,7 +330,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     fn end_pause(&mut self, index: S::Index) {
         let state = self.columns.events.state(index);
         self.columns.timers.cancel(index);
-        let mut resumed = state.difference(State::PAUSED | State::TIMED_BEFORE);
+        let mut resumed = state.difference(State::PAUSED.union(State::TIMED_BEFORE));
         if state.contains(State::TIMED_BEFORE) {
             resumed |= State::TIMED;
             let now = self.now();
@@ -362,7 +362,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             self.columns.timers.cancel(index);
         }
         self.columns.active.retract(index, Ready::TIMEOUT);
-        self.columns.set_state(index, state.difference(State::TIMED | State::TIMED_BEFORE));
+        self.columns.set_state(index, state.difference(State::TIMED.union(State::TIMED_BEFORE)));
         Ok(())
     }
 
@@ -518,8 +518,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             self.unregister_other(index, state);
         }
         self.columns.timers.cancel(index);
-        let ended = State::PENDING | State::TIMED | State::PAUSED | State::TIMED_BEFORE;
-        self.columns.set_state(index, state.difference(ended));
+        self.columns.set_state(index, state.difference(State::ARMED));
     }
 
     #[inline(never)]

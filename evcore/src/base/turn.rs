@@ -21,7 +21,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.columns.stats.handed_out = self.columns.stats.handed_out.wrapping_add(handed_out.into());
         self.remove_spent();
         self.columns.running = Index::NIL;
-        self.columns.rare.remove(Rare::CONTINUE | Rare::INTERVAL);
+        self.columns.rare.remove(Rare::CONTINUE.union(Rare::INTERVAL));
     }
 
     /// In a base with prepare watchers: begins a turn of these, unless that turn has just been.
@@ -266,7 +266,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[cold]
     fn take_rare(&mut self) -> Option<(S::Index, Ready)> {
         self.remove_spent();
-        if !self.columns.quota.is_open() || self.columns.rare.intersects(Rare::BREAK | Rare::CONTINUE) {
+        if !self.columns.quota.is_open() || self.columns.rare.intersects(Rare::BREAK.union(Rare::CONTINUE)) {
             return None;
         }
         if self.columns.rare.contains(Rare::FRONT) {
