@@ -1,6 +1,6 @@
 //! What is done to a base, step by step, and what must come of it.
 
-use evcore::{End, Error, Fairness, Instant, Interest, Limits, ManualError, Missed, Mode, Ready, Turn, Wait};
+use evcore::{End, Error, Fairness, Features, Instant, Interest, Limits, ManualError, Missed, Mode, Ready, Turn, Wait};
 
 /// Names an event in the model: never given twice.
 pub(crate) type Uid = usize;
@@ -93,6 +93,8 @@ pub(crate) enum World {
     SetBatch(usize),
     /// Whether the backend leaves what it found in a buffer of its own, or puts it into the sink.
     SetBuffer(bool),
+    /// What the backend can do.
+    SetFeatures(Features),
     /// The next so many waits fail.
     FailWaits(u32),
     /// The next so many new starts fail.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evcore::{Fairness, Interest, Limits, Missed, Mode, Ready};
+use evcore::{Fairness, Features, Interest, Limits, Missed, Mode, Ready};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -19,6 +19,7 @@ pub(crate) struct Program {
     pub(crate) without: u16,
     /// Whether the backend has a buffer, and after how many steps all that can be seen of the base is looked at.
     pub(crate) has_buffer: bool,
+    pub(crate) features: Features,
     pub(crate) looks: usize,
     pub(crate) ops: Vec<Op>,
 }
@@ -76,10 +77,12 @@ pub(crate) enum Op {
         timeout: Option<u64>,
         short: bool,
     },
-    /// An event on each fd, all of them ready. Of each bit, lowest first: whether it comes once, whether it is persistent.
+    /// An event on each fd, all of them ready. Of each bit, lowest first: whether it comes once, whether it is persistent,
+    /// whether more is going to be reported than it waits for.
     Readers {
         once: u8,
         persist: u8,
+        more: u8,
         body: Vec<Op>,
     },
     /// Many timers at once, three of four at the most urgent level, each with the same body; and a bound on hand-outs.
@@ -135,7 +138,8 @@ pub(crate) enum Op {
     Fail(u32),
     Report(u32, Ready),
     ReportFd(u32, Ready),
-    ReportStale(Ready),
+    /// So often.
+    ReportStale(Ready, u8),
     Rebuild,
 }
 
@@ -169,7 +173,7 @@ impl Op {
             | Self::Fail(_)
             | Self::Report(..)
             | Self::ReportFd(..)
-            | Self::ReportStale(_)
+            | Self::ReportStale(..)
             | Self::Rebuild => 13,
             Self::Poll(_) | Self::Next => 14,
             Self::SetBatch(_) | Self::Wake => 15,
@@ -189,13 +193,15 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
     let inner = op(vec(innermost, 0..=4).boxed());
     let ops = vec(op(vec(inner, 0..=4).boxed()), LENGTH);
     let priorities = prop_oneof![1 => Just(1), 2 => 1u8..=4];
+    let features = prop_oneof![3 => Just(Features::all()), 1 => any::<u16>().prop_map(Features::from_bits_truncate)];
     let looks = prop_oneof![Just(1), Just(5), Just(1_000)];
-    (priorities, begins_at, without, prop::bool::weighted(0.7), looks, ops).prop_map(
-        |(priorities, begins_at, without, has_buffer, looks, ops)| Program {
+    (priorities, begins_at, without, prop::bool::weighted(0.7), features, looks, ops).prop_map(
+        |(priorities, begins_at, without, has_buffer, features, looks, ops)| Program {
             priorities,
             begins_at,
             without,
             has_buffer,
+            features,
             looks,
             ops,
         },
@@ -206,7 +212,8 @@ fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
     let new = new(body.clone()).boxed();
     prop_oneof![
         6 => new.clone().prop_map(Op::Create),
-        2 => (any::<u8>(), any::<u8>(), body.clone()).prop_map(|(once, persist, body)| Op::Readers { once, persist, body }),
+        2 => (any::<u8>(), any::<u8>(), any::<u8>(), body.clone())
+            .prop_map(|(once, persist, more, body)| Op::Readers { once, persist, more, body }),
         1 => (2u8..14, delay(), 0u32..13, body).prop_map(|(count, delay, hand_outs, body)| Op::Crowd { count, delay, hand_outs, body }),
         16 => (new, timeout(), any::<bool>()).prop_map(|(new, timeout, short)| Op::Start { new, timeout, short }),
         24 => of_an_event(),
@@ -287,7 +294,8 @@ fn of_the_world() -> impl Strategy<Value = Op> {
         1 => (fds(), any::<u8>()).prop_map(|(fd, bits)| Op::ReportFd(fd, readiness(bits))),
         // A report has a bit at least.
         2 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::Report(fd, readiness((a & b) | 1))),
-        1 => any::<u8>().prop_map(|bits| Op::ReportStale(readiness(bits | 1))),
+        1 => (any::<u8>(), prop_oneof![3 => Just(1), 1 => 1u8..20])
+            .prop_map(|(bits, times)| Op::ReportStale(readiness(bits | 1), times)),
         1 => Just(Op::Rebuild),
     ]
 }

@@ -57,6 +57,7 @@ impl Plan {
         };
         plan.call(Call::World(World::SetNow(program.begins_at)));
         plan.call(Call::World(World::SetBuffer(program.has_buffer)));
+        plan.call(Call::World(World::SetFeatures(program.features)));
         plan.call(Call::SetPriorities(program.priorities));
         for op in &program.ops {
             plan.ends_at = plan.steps.len() + CALLS;
@@ -97,6 +98,11 @@ impl Plan {
                     self.call(Call::World(World::Raise(*signum)));
                 }
             }
+            Op::ReportStale(ready, times) => {
+                for _ in 0..*times {
+                    self.call(Call::World(World::ReportStale(*ready)));
+                }
+            }
             Op::Create(new) => {
                 let (uid, spec) = self.draw(new);
                 self.call(Call::Create(uid, spec));
@@ -105,7 +111,7 @@ impl Plan {
                 let (uid, spec) = self.draw(new);
                 self.call(Call::Start { uid, spec, timeout: *timeout, short: *short });
             }
-            Op::Readers { once, persist, body } => self.readers(*once, *persist, body),
+            Op::Readers { once, persist, more, body } => self.readers(*once, *persist, *more, body),
             Op::Crowd { count, delay, hand_outs, body } => {
                 let hand_outs = NonZeroU32::new(*hand_outs);
                 self.call(Call::SetLimits(Limits { hand_outs, ..Limits::DEFAULT }));
@@ -169,19 +175,21 @@ impl Plan {
             Op::Fail(fd) => Call::World(World::Fail(fd)),
             Op::Report(fd, ready) => Call::World(World::Report(fd, ready)),
             Op::ReportFd(fd, ready) => Call::World(World::ReportFd(fd, ready)),
-            Op::ReportStale(ready) => Call::World(World::ReportStale(ready)),
             Op::Rebuild => Call::World(World::Rebuild),
             Op::Turn(_) | Op::Next | Op::Run(_) | Op::Raise(..) | Op::Create(_) | Op::Start { .. } => unreachable!(),
-            Op::Readers { .. } | Op::Crowd { .. } | Op::AddAnew(..) => unreachable!(),
+            Op::Readers { .. } | Op::Crowd { .. } | Op::AddAnew(..) | Op::ReportStale(..) => unreachable!(),
         }
     }
 
-    fn readers(&mut self, once: u8, persist: u8, body: &[Op]) {
+    fn readers(&mut self, once: u8, persist: u8, more: u8, body: &[Op]) {
         for (at, fd) in FDS.into_iter().enumerate() {
             let (once, persist) = (once >> at & 1 == 1, persist >> at & 1 == 1);
             let (uid, spec) = self.draw(&New { from: From::Io(fd, Interest::READ), once, persist, ..timer(body) });
             self.call(Call::Start { uid, spec, timeout: None, short: true });
             self.call(Call::World(World::SetReady(fd, Ready::READ)));
+            if more >> at & 1 == 1 {
+                self.call(Call::World(World::Report(fd, Ready::WRITE)));
+            }
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) struct Stage {
     fail_reinits: u32,
     replace: u32,
     has_buffer: bool,
+    features: Features,
     /// What the last wait found, the last first.
     buffer: Vec<(Token, Ready)>,
     /// For the next wait.
@@ -38,6 +39,7 @@ impl Stage {
             fail_reinits: 0,
             replace: 0,
             has_buffer: false,
+            features: Features::all(),
             buffer: Vec::new(),
             plans: Vec::new(),
             current: Vec::new(),
@@ -62,6 +64,7 @@ impl Stage {
             World::FailReinits(count) => self.fail_reinits = count,
             World::Replace(count) => self.replace = count,
             World::SetBuffer(has_buffer) => self.has_buffer = has_buffer,
+            World::SetFeatures(features) => self.features = features,
             World::Fail(_) | World::Report(..) | World::ReportFd(..) | World::ReportStale(_) | World::Rebuild => {
                 self.plans.push(world);
             }
@@ -113,7 +116,7 @@ impl EventOp for Stage {
     }
 
     fn features(&self) -> Features {
-        self.manual.features()
+        self.features
     }
 
     fn now(&self) -> Instant {
@@ -210,7 +213,7 @@ impl EventOp for Stage {
     }
 
     fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = ManualError>> {
-        self.manual.signals()
+        if self.features.contains(Features::SIGNALS) { self.manual.signals() } else { None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which events watch an fd, and what the backend knows of it.
 
-use evcore::{Error, Interest, ManualError, Ready};
+use evcore::{Error, Features, Interest, ManualError, Ready};
 
 use super::{Answer, Model, normal};
 use crate::call::{Kind, Uid};
@@ -101,6 +101,7 @@ impl Model {
     /// Begins to watch. The first registration of an fd is made at once, everything else before the next wait.
     pub(super) fn watch_fd(&mut self, uid: Uid) -> Answer {
         let (place, interest, fresh) = (self.events[uid].row, self.interest(uid), self.events[uid].fresh);
+        self.supports(interest)?;
         if interest.is_empty() {
             return Ok(());
         }
@@ -125,6 +126,16 @@ impl Model {
         }
         self.join(uid);
         Ok(())
+    }
+
+    /// Edges are watched for or not at all; the end and urgent data may be missed beside what else an event waits for.
+    pub(super) fn supports(&self, interest: Interest) -> Answer {
+        let lacks = |feature| self.world.lacks.contains(feature);
+        let level = interest - Interest::EDGE;
+        let is_refused = lacks(Features::EDGE) && interest != level
+            || lacks(Features::CLOSED) && level == Interest::CLOSED
+            || lacks(Features::PRIORITY) && level == Interest::PRIORITY;
+        if is_refused { Err(Error::Unsupported) } else { Ok(()) }
     }
 
     /// Whether there would be edge-triggered events among level-triggered ones.

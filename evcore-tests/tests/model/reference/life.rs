@@ -1,6 +1,6 @@
 //! Events: created, added, changed, activated, removed.
 
-use evcore::{Error, Interest, ManualError, Ready};
+use evcore::{Error, Features, Interest, ManualError, Ready};
 
 use super::{Answer, Event, Model};
 use crate::call::{Kind, Spec, Uid};
@@ -87,10 +87,13 @@ impl Model {
 
     /// One registration for each number.
     fn watch_signal(&mut self, signum: i32) -> Answer {
-        if !self.watches_signal(signum) && !self.world.watch_signal(signum) {
-            return Err(Error::Backend(ManualError::Refused));
+        if self.watches_signal(signum) {
+            return Ok(());
         }
-        Ok(())
+        if self.world.lacks.contains(Features::SIGNALS) {
+            return Err(Error::Unsupported);
+        }
+        if self.world.watch_signal(signum) { Ok(()) } else { Err(Error::Backend(ManualError::Refused)) }
     }
 
     pub(super) fn modify(&mut self, uid: Uid, interest: Interest) -> Answer {
@@ -100,6 +103,9 @@ impl Model {
         }
         let watches = self.events[uid].registered && !self.events[uid].paused;
         let new = super::normal(interest);
+        if watches && !old.is_empty() {
+            self.supports(interest)?;
+        }
         if watches && self.would_mix(uid, new) {
             return Err(Error::Mixed);
         }

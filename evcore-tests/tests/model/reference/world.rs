@@ -1,6 +1,6 @@
 //! The backend and its world, as they look from outside.
 
-use evcore::{Interest, Ready};
+use evcore::{Features, Interest, Ready};
 
 use crate::call;
 
@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) fail_reinits: u32,
     pub(crate) replace: u32,
     pub(crate) has_buffer: bool,
+    /// What it cannot do.
+    pub(crate) lacks: Features,
     pub(crate) plans: Vec<call::World>,
     /// All registrations that there have been.
     pub(crate) given: Vec<u64>,
@@ -61,6 +63,7 @@ impl World {
             call::World::FailReinits(count) => self.fail_reinits = count,
             call::World::Replace(count) => self.replace = count,
             call::World::SetBuffer(has_buffer) => self.has_buffer = has_buffer,
+            call::World::SetFeatures(features) => self.lacks = Features::all() - features,
             plan => self.plans.push(plan),
         }
     }
