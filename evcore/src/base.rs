@@ -19,6 +19,8 @@ mod control;
 mod create;
 mod life;
 mod query;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 pub use query::Pending;

@@ -235,6 +235,10 @@ mod tests {
             Instant::from_nanos(KIND.into())
         }
 
+        fn usable(&self) -> Result<(), ManualError> {
+            if self.seen.is_empty() { Ok(()) } else { Err(ManualError::NoFlag) }
+        }
+
         fn add(
             &mut self,
             _: u32,
@@ -316,7 +320,7 @@ mod tests {
             };
             let mut core = Core::default();
             assert_eq!((backend.name(), backend.features().bits()), (name, kind));
-            assert_eq!(backend.now().as_nanos(), kind.into());
+            assert_eq!((backend.now().as_nanos(), backend.usable()), (kind.into(), Ok(())));
 
             assert_eq!(backend.add(3, token, read, &mut core), Err(ManualError::Full), "the map knows no such token");
             core.infos.insert(7, Default::default());
@@ -331,6 +335,7 @@ mod tests {
             assert_eq!(backend.take_ready(), None);
             assert_eq!(backend.reinit(), Ok(()));
             assert!(backend.signals().is_none());
+            assert_eq!(backend.usable(), Err(ManualError::NoFlag), "it has been used up");
             let seen = match backend {
                 Either::Left(noting) => noting.seen,
                 Either::Right(noting) => noting.seen,

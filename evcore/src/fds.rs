@@ -660,3 +660,6 @@ impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
         (row.generation == token.generation() && row.fd.is_some()).then_some(&mut row.info)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -358,6 +358,17 @@ mod tests {
     }
 
     #[test]
+    fn equal_deadlines_keep_their_order_while_less_than_half_of_the_sequence_lies_between() {
+        for between in [1, 1_000, i32::MAX as u32] {
+            let mut timers = timers(2);
+            timers.arm(1, at(7));
+            timers.seq = between;
+            timers.arm(0, at(7));
+            assert_eq!(drain(&mut timers, 7), [1, 0], "{between}");
+        }
+    }
+
+    #[test]
     fn a_deadline_moved_later_leaves_the_heap_alone_until_it_surfaces() {
         let mut timers = timers(3);
         for index in 0..3 {

@@ -1,0 +1,94 @@
+//! Tests of a base as its user meets it, for what the random programs of the model test hardly come to.
+
+use core::time::Duration;
+use std::string::ToString;
+
+use super::*;
+use crate::{Event, Interest, Manual, Ready};
+
+type Base = EventBase<Manual, Fixed<8>, u32>;
+
+fn base() -> Base {
+    Base::new(Manual::new())
+}
+
+#[test]
+fn the_loop_ends_without_another_wait_when_its_last_event_came_once() {
+    let mut base = base();
+    base.start(Event::io(3, Interest::READ).persist().once(), None, 0).unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    let mut calls = 0;
+    assert_eq!(base.run(Mode::empty(), |_, _| calls += 1), Ok(End::Empty));
+    assert_eq!((calls, base.backend().waits()), (1, 1));
+}
+
+#[test]
+fn what_the_backend_has_refused_is_asked_again_when_it_reports_what_nobody_wants() {
+    let mut base = base();
+    let event = base.insert(3, Interest::READ | Interest::WRITE, 0).unwrap();
+    base.modify(event, Interest::READ).unwrap();
+    base.backend_mut().refuse(1);
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.backend().watched(3), Some(Interest::READ | Interest::WRITE));
+    // Else the loop would spin from here on.
+    base.backend_mut().set_ready(3, Ready::WRITE);
+    for _ in 0..2 {
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.next_active().is_none());
+    }
+    assert_eq!(base.backend().watched(3), Some(Interest::READ));
+}
+
+#[test]
+fn a_base_prints_a_line_for_each_event_that_waits_or_is_active() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    let reader = base.insert(3, Interest::READ, 0).unwrap();
+    base.insert_signal(15, 0).unwrap();
+    base.insert_timer(Duration::from_secs(1), 0).unwrap();
+    let idle = base.create(Event::user(), 0).unwrap();
+    let user = base.create(Event::user().priority(0), 0).unwrap();
+    base.activate(reader, Ready::WRITE).unwrap();
+    base.activate(user, Ready::empty()).unwrap();
+    let lines = [
+        "manual: 5 events, 3 pending, 2 active",
+        "  0v1 fd 3 Interest(READ) active Ready(WRITE) priority 1",
+        "  1v1 signal 15 priority 1",
+        "  2v1 timeout in 1s priority 1",
+        "  4v1 active Ready(0x0) priority 0",
+    ];
+    assert_eq!(base.to_string().lines().collect::<std::vec::Vec<_>>(), lines);
+    assert!(!base.to_string().contains(&std::format!("{idle:?}")));
+    let short = std::format!("{base:?}");
+    assert_eq!(
+        short,
+        "EventBase { method: \"manual\", counts: Counts { events: 5, pending: 3, active: 2 }, \
+         next_deadline: Some(Instant(1000000000 ns)), .. }"
+    );
+}
+
+/// An fd has room for 65,535 events: the one that is too many stays where it was.
+#[cfg(feature = "alloc")]
+#[test]
+fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
+    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
+    for _ in 0..u16::MAX {
+        base.create(Event::io(4, Interest::READ), ()).unwrap();
+    }
+    let event = base.insert(3, Interest::READ, ()).unwrap();
+    let moved = base.replace_fd(event, 4);
+    assert_eq!(moved, Err(crate::Error::Full));
+    assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), Some(Interest::READ)));
+
+    base.pause_for(event, Duration::from_secs(1)).unwrap();
+    assert_eq!(base.replace_fd(event, 4), Err(crate::Error::Full));
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), None), "the pause goes on");
+    base.backend_mut().set_ready(3, Ready::READ);
+    while base.now() < Instant::from_nanos(1_000_000_000) {
+        assert!(base.poll(Wait::Forever).unwrap().is_running());
+        assert!(base.next_active().is_none());
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| (fired.id, fired.ready)), Some((event, Ready::READ)));
+}
