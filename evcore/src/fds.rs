@@ -551,11 +551,11 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(S::Index::new(Self::place(token)));
     }
 
-    /// The token of an fd's registration, if it is registered or is going to be.
+    /// The token of an fd's registration. Whatever has events that wait is registered: the first of them sees to that.
     pub(crate) fn registration_of(&self, fd: F) -> Option<Token> {
         let at = self.find(fd)?;
         let row = self.rows.at(at)?;
-        (!row.told.is_empty() || !row.want.is_empty()).then_some(row.token(at))
+        (!row.told.is_empty()).then_some(row.token(at))
     }
 
     /// What of a report an event is told.
