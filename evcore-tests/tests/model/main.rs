@@ -11,6 +11,7 @@
 //!
 //! - `EVCORE_MODEL_OPS`: how many operations to do on each storage, 10,000 without it.
 //! - `EVCORE_MODEL_SEED`: what the random programs are made from, 1 without it.
+//! - `EVCORE_MODEL_SHRINK`: with 0, a program that shows a difference is not made short, which takes a while.
 
 mod call;
 mod op;
@@ -85,7 +86,9 @@ impl Search {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&(seed as u64).to_le_bytes());
         bytes[8..16].copy_from_slice(&batch.to_le_bytes());
-        let config = Config { cases: BATCH, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+        let is_shortened = number("EVCORE_MODEL_SHRINK", 1) != 0;
+        let max_shrink_iters = if is_shortened { 20_000 } else { 0 };
+        let config = Config { cases: BATCH, failure_persistence: None, max_shrink_iters, ..Config::default() };
         let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
         let done = Cell::new(0);
         let outcome = runner.run(&op::program(), |program| {
@@ -94,8 +97,10 @@ impl Search {
         });
         match outcome {
             Ok(()) => done.get(),
-            Err(TestError::Fail(_, program)) => {
-                let program = shrink::shortest(program, |program| self.fails::<S>(program));
+            Err(TestError::Fail(_, mut program)) => {
+                if is_shortened {
+                    program = shrink::shortest(program, |program| self.fails::<S>(program));
+                }
                 let why = self.compare::<S>(&program).err().unwrap_or_default();
                 panic!("{}: a difference, seed {seed}, batch {batch}\n{program:?}\n{why}", self.name);
             }

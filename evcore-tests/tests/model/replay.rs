@@ -200,6 +200,10 @@ impl Replay<'_> {
     fn look<S: Storage>(&self, base: &mut Base<S>, is_full: bool) -> Snapshot {
         let mut existing: Vec<(Uid, EventId)> = base.iter().map(|(id, data)| (data.uid, id)).collect();
         existing.sort_unstable();
+        for id in self.ids.iter().flatten() {
+            let exists = existing.iter().any(|(_, other)| other == id);
+            assert_eq!((base.contains(*id), base.get(*id).is_some()), (exists, exists), "{id:?}");
+        }
         let full = is_full.then(|| look_fully(base, &existing));
         Snapshot {
             full,
