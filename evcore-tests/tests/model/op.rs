@@ -78,18 +78,20 @@ pub(crate) enum Op {
         short: bool,
     },
     /// An event on each fd, all of them ready. Of each bit, lowest first: whether it comes once, whether it is persistent,
-    /// whether more is going to be reported than it waits for.
+    /// whether it is at the most urgent level, whether more is going to be reported than it waits for.
     Readers {
         once: u8,
         persist: u8,
+        urgent: u8,
         more: u8,
         body: Vec<Op>,
     },
-    /// Many timers at once, three of four at the most urgent level, each with the same body; and a bound on hand-outs.
+    /// Many timers at once, three of four at the most urgent level, each with the same body; and bounds on hand-outs and on timers.
     Crowd {
         count: u8,
         delay: u64,
         hand_outs: u32,
+        timers: u32,
         body: Vec<Op>,
     },
     Add(Who, Option<u64>),
@@ -212,9 +214,10 @@ fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
     let new = new(body.clone()).boxed();
     prop_oneof![
         6 => new.clone().prop_map(Op::Create),
-        2 => (any::<u8>(), any::<u8>(), any::<u8>(), body.clone())
-            .prop_map(|(once, persist, more, body)| Op::Readers { once, persist, more, body }),
-        1 => (2u8..14, delay(), 0u32..13, body).prop_map(|(count, delay, hand_outs, body)| Op::Crowd { count, delay, hand_outs, body }),
+        2 => (any::<[u8; 4]>(), body.clone())
+            .prop_map(|([once, persist, urgent, more], body)| Op::Readers { once, persist, urgent, more, body }),
+        1 => (2u8..14, delay(), 0u32..13, prop_oneof![Just(0), 1u32..13], body)
+            .prop_map(|(count, delay, hand_outs, timers, body)| Op::Crowd { count, delay, hand_outs, timers, body }),
         16 => (new, timeout(), any::<bool>()).prop_map(|(new, timeout, short)| Op::Start { new, timeout, short }),
         24 => of_an_event(),
         20 => of_the_loop(),

@@ -111,10 +111,10 @@ impl Plan {
                 let (uid, spec) = self.draw(new);
                 self.call(Call::Start { uid, spec, timeout: *timeout, short: *short });
             }
-            Op::Readers { once, persist, more, body } => self.readers(*once, *persist, *more, body),
-            Op::Crowd { count, delay, hand_outs, body } => {
-                let hand_outs = NonZeroU32::new(*hand_outs);
-                self.call(Call::SetLimits(Limits { hand_outs, ..Limits::DEFAULT }));
+            Op::Readers { once, persist, urgent, more, body } => self.readers([*once, *persist, *urgent, *more], body),
+            Op::Crowd { count, delay, hand_outs, timers, body } => {
+                let (hand_outs, timers) = (NonZeroU32::new(*hand_outs), NonZeroU32::new(*timers));
+                self.call(Call::SetLimits(Limits { hand_outs, timers, ..Limits::DEFAULT }));
                 for at in 0..*count {
                     let (uid, spec) = self.draw(&New { priority: Some(u8::from(at % 4 == 3)), ..timer(body) });
                     self.call(Call::Start { uid, spec, timeout: Some(*delay), short: false });
@@ -181,13 +181,15 @@ impl Plan {
         }
     }
 
-    fn readers(&mut self, once: u8, persist: u8, more: u8, body: &[Op]) {
+    fn readers(&mut self, bits: [u8; 4], body: &[Op]) {
         for (at, fd) in FDS.into_iter().enumerate() {
-            let (once, persist) = (once >> at & 1 == 1, persist >> at & 1 == 1);
-            let (uid, spec) = self.draw(&New { from: From::Io(fd, Interest::READ), once, persist, ..timer(body) });
+            let [once, persist, urgent, more] = bits.map(|bits| bits >> at & 1 == 1);
+            let priority = urgent.then_some(0);
+            let from = From::Io(fd, Interest::READ);
+            let (uid, spec) = self.draw(&New { from, once, persist, priority, ..timer(body) });
             self.call(Call::Start { uid, spec, timeout: None, short: true });
             self.call(Call::World(World::SetReady(fd, Ready::READ)));
-            if more >> at & 1 == 1 {
+            if more {
                 self.call(Call::World(World::Report(fd, Ready::WRITE)));
             }
         }

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::string::ToString;
 
 use super::*;
-use crate::{Event, Interest, Manual, Ready};
+use crate::{Event, Interest, Limits, Manual, Ready};
 
 type Base = EventBase<Manual, Fixed<8>, u32>;
 
@@ -37,6 +37,45 @@ fn what_the_backend_has_refused_is_asked_again_when_it_reports_what_nobody_wants
         assert!(base.next_active().is_none());
     }
     assert_eq!(base.backend().watched(3), Some(Interest::READ));
+}
+
+/// Two events on two fds that are found ready at once, the first of them at priority `first`, the other at 0.
+fn two_readers(first: u8) -> Base {
+    let mut base = base();
+    base.set_priorities(first + 1).unwrap();
+    for (fd, priority) in [(3, first), (4, 0)] {
+        base.start(Event::io(fd, Interest::READ).persist().priority(priority), None, fd).unwrap();
+        base.backend_mut().set_ready(fd, Ready::READ);
+    }
+    base
+}
+
+#[test]
+fn what_is_found_ready_comes_in_the_order_of_its_priority() {
+    let mut base = two_readers(1);
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(4));
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
+}
+
+#[test]
+fn the_interval_of_a_turn_ends_it_for_what_was_found_ready_as_well() {
+    let mut base = two_readers(0);
+    base.set_limits(Limits { interval: Some(Duration::from_secs(1)), ..Limits::DEFAULT });
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
+    // The clock alone: `backend_mut` would put the rest into the queues.
+    base.backend.advance(Duration::from_secs(1));
+    assert!(base.next_active().is_none());
+}
+
+#[test]
+fn what_is_found_ready_at_an_exempt_level_is_without_bound() {
+    let mut base = two_readers(0);
+    base.set_limits(Limits { hand_outs: core::num::NonZeroU32::new(1), from_priority: 1, ..Limits::DEFAULT });
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(4));
 }
 
 #[test]
