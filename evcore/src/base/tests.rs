@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::string::ToString;
 
 use super::*;
-use crate::{Event, Interest, Limits, Manual, Ready};
+use crate::{Event, Interest, Limits, Manual, Ready, WakeFlag};
 
 type Base = EventBase<Manual, Fixed<8>, u32>;
 
@@ -20,6 +20,19 @@ fn the_loop_ends_without_another_wait_when_its_last_event_came_once() {
     let mut calls = 0;
     assert_eq!(base.run(Mode::empty(), |_, _| calls += 1), Ok(End::Empty));
     assert_eq!((calls, base.backend().waits()), (1, 1));
+}
+
+#[test]
+fn a_wait_that_finds_nothing_to_hand_out_does_not_end_the_loop() {
+    static FLAG: WakeFlag = WakeFlag::new();
+    for (mode, end) in [(Mode::empty(), End::Empty), (Mode::ONCE, End::Once)] {
+        let mut base = Base::new(Manual::new().with_flag(&FLAG));
+        base.insert_timer(Duration::from_secs(1), 0).unwrap();
+        base.waker().unwrap().wake();
+        let mut calls = 0;
+        assert_eq!(base.run(mode, |_, _| calls += 1), Ok(end));
+        assert_eq!((calls, base.backend().waits()), (1, 2));
+    }
 }
 
 #[test]
