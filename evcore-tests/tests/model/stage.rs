@@ -5,7 +5,7 @@ use evcore::{
     WakeFlag,
 };
 
-use crate::call::World;
+use crate::call::{SIGNALS, World};
 
 /// How often a base may wait in one program: a loop that waits without end and finds nothing is a failure.
 const WAITS: u32 = 20_000;
@@ -165,6 +165,8 @@ impl EventOp for Stage {
         if counted_down(&mut self.fail_waits) {
             return Err(ManualError::Refused);
         }
+        // A signal that has come no times says nothing.
+        SIGNALS.into_iter().for_each(|signum| sink.signal(signum, 0));
         let plans = std::mem::take(&mut self.plans);
         // What else is found ends a wait, too.
         self.manual.dispatch(if plans.is_empty() { wait } else { Wait::Poll }, sink)?;

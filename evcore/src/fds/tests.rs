@@ -3,7 +3,7 @@
 use super::*;
 use crate::storage::Fixed;
 
-type Map = Fds<u32, (), Fixed<4>>;
+type Map = Fds<u32, u8, Fixed<4>>;
 
 /// An event that watches an fd, which the backend has been told of.
 fn watching(fds: &mut Map, index: u16, fd: u32, interest: Interest) -> Token {
@@ -34,4 +34,18 @@ fn the_short_way_is_for_one_event_that_waits_for_all_that_is_reported() {
     assert_eq!(fds.usual(token, Ready::WRITE), None);
     fds.leave(1);
     assert_eq!(fds.usual(token, Ready::READ), None, "nobody is left");
+}
+
+#[test]
+fn what_a_backend_keeps_of_a_registration_is_not_found_by_the_token_of_an_earlier_one() {
+    let mut fds = Map::new();
+    let first = watching(&mut fds, 0, 7, Interest::READ);
+    *fds.info(first).unwrap() = 5;
+    assert_eq!(fds.info(first), Some(&mut 5));
+    fds.leave(0);
+    let change = fds.next_change().unwrap();
+    fds.told(&change);
+    assert_eq!(fds.info(first), None, "it has ended");
+    let second = watching(&mut fds, 1, 7, Interest::READ);
+    assert!(fds.info(first).is_none() && fds.info(second).is_some());
 }
