@@ -71,6 +71,19 @@ fn what_is_found_ready_comes_in_the_order_of_its_priority() {
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
 }
 
+/// It makes no difference to a program but in time.
+#[test]
+fn what_is_found_ready_is_handed_out_without_a_queue_where_nothing_has_to_be_put_in_order() {
+    let mut base = two_readers(0);
+    for _ in 0..2 {
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
+        assert_eq!(base.columns.active.len(), 0);
+        assert_eq!(base.next_active().map(|fired| *fired.data), Some(4));
+        assert!(base.next_active().is_none());
+    }
+}
+
 #[test]
 fn the_interval_of_a_turn_ends_it_for_what_was_found_ready_as_well() {
     let mut base = two_readers(0);
