@@ -483,6 +483,21 @@ mod tests {
         assert_eq!(base.backend().waits(), 2);
     }
 
+    #[test]
+    fn a_batch_bounds_what_a_wait_finds_and_the_next_one_goes_on_behind_it() {
+        let mut base: EventBase<Manual, Fixed<4>, u32> = EventBase::new(Manual::new());
+        for fd in 0..3 {
+            base.insert(fd, Interest::READ, fd).unwrap();
+            base.backend_mut().set_ready(fd, Ready::READ);
+        }
+        base.backend_mut().set_batch(2);
+        let mut turn = || {
+            assert!(base.poll(Wait::Poll).unwrap().is_running());
+            std::iter::from_fn(|| base.next_active().map(|fired| *fired.data)).collect::<std::vec::Vec<_>>()
+        };
+        assert_eq!([turn(), turn(), turn()], [[0, 1], [2, 0], [1, 2]]);
+    }
+
     /// The one that goes is not always the last.
     #[test]
     fn the_signal_that_is_deleted_is_the_one_that_goes() {

@@ -71,6 +71,30 @@ fn what_is_found_ready_comes_in_the_order_of_its_priority() {
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
 }
 
+#[test]
+fn an_edge_triggered_event_that_is_changed_there_and_back_hears_of_what_is_ready_now() {
+    for events in [1, 2] {
+        let mut base = base();
+        let mut last = None;
+        for data in 0..events {
+            last = base.insert(3, Interest::READ | Interest::EDGE, data).ok();
+        }
+        base.backend_mut().set_ready(3, Ready::READ);
+        for interest in [Interest::empty(), Interest::WRITE] {
+            assert!(base.poll(Wait::Poll).unwrap().is_running());
+            for data in 0..events {
+                assert_eq!(base.next_active().map(|fired| (*fired.data, fired.ready)), Some((data, Ready::READ)));
+            }
+            assert!(base.poll(Wait::Poll).unwrap().is_running());
+            assert!(base.next_active().is_none(), "nothing new");
+            base.modify(last.unwrap(), interest | Interest::EDGE).unwrap();
+            base.modify(last.unwrap(), Interest::READ | Interest::EDGE).unwrap();
+        }
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert_eq!(base.next_active().map(|fired| fired.ready), Some(Ready::READ), "{events}");
+    }
+}
+
 /// It makes no difference to a program but in time.
 #[test]
 fn what_is_found_ready_is_handed_out_without_a_queue_where_nothing_has_to_be_put_in_order() {
