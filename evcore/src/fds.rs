@@ -86,8 +86,6 @@ impl<F, D, I: Index> Row<F, D, I> {
                 self.want.set(bit, *count > 0);
             }
         }
-        let edge = self.want.bits() & IO != 0 && (self.want | interest).contains(Interest::EDGE);
-        self.want.set(Interest::EDGE, edge);
     }
 }
 
