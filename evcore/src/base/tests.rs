@@ -109,6 +109,22 @@ fn what_is_found_ready_is_handed_out_without_a_queue_where_nothing_has_to_be_put
 }
 
 #[test]
+fn what_a_handler_activates_comes_next_where_it_is_more_urgent() {
+    let mut base = base();
+    base.set_priorities(2).unwrap();
+    let urgent = base.create(Event::user().priority(0), 0).unwrap();
+    for data in [1, 2] {
+        let event = base.create(Event::user().priority(1), data).unwrap();
+        base.activate(event, Ready::empty()).unwrap();
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(1));
+    base.activate(urgent, Ready::empty()).unwrap();
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(0));
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(2));
+}
+
+#[test]
 fn the_interval_of_a_turn_ends_it_for_what_was_found_ready_as_well() {
     let mut base = two_readers(0);
     base.set_limits(Limits { interval: Some(Duration::from_secs(1)), ..Limits::DEFAULT });
