@@ -385,6 +385,16 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_that_starts_again_for_an_earlier_point_comes_then() {
+        let mut timers = timers(2);
+        timers.set(0, at(100), 10);
+        timers.set(1, at(50), 10);
+        timers.restart(0, at(5));
+        assert_eq!(timers.next(), Some(at(15)));
+        assert_eq!(drain(&mut timers, 15), [0]);
+    }
+
+    #[test]
     fn corrections_are_bounded() {
         let mut timers = timers(10);
         for index in 0..10 {
