@@ -52,6 +52,18 @@ fn what_the_backend_has_refused_is_asked_again_when_it_reports_what_nobody_wants
     assert_eq!(base.backend().watched(3), Some(Interest::READ));
 }
 
+#[test]
+fn a_timer_that_is_handed_out_when_its_next_period_ends_stands_for_both() {
+    for (late, count, next) in [(9, 1, 20), (10, 2, 30), (11, 2, 30), (20, 3, 40)] {
+        let mut base = base();
+        base.insert_interval(Duration::from_nanos(10), 0).unwrap();
+        base.backend_mut().advance(Duration::from_nanos(10 + late));
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert_eq!(base.next_active().map(|fired| fired.count), Some(count), "{late} ns late");
+        assert_eq!(base.next_deadline(), Some(Instant::from_nanos(next)), "{late} ns late");
+    }
+}
+
 /// Two events on two fds that are found ready at once, the first of them at priority `first`, the other at 0.
 fn two_readers(first: u8) -> Base {
     let mut base = base();
