@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evcore::{Fairness, Interest, Limits, Missed, Mode, Ready};
+use evcore::{Fairness, Features, Interest, Limits, Missed, Mode, Ready};
 
 use crate::bytes::Bytes;
 use crate::reference::{fd, signum};
@@ -24,11 +24,19 @@ pub(crate) fn program(bytes: &mut Bytes<'_>) -> Program {
     let begins_at = [0, 0, 1 << 52, u64::MAX - 1_000][usize::from(settings & 3)];
     let has_buffer = settings & 4 != 0;
     let looks = [1, 1, 5, 1_000][usize::from(settings >> 3 & 3)];
+    let lacks = match settings >> 5 {
+        4 => Features::EDGE,
+        5 => Features::CLOSED,
+        6 => Features::PRIORITY,
+        7 => Features::SIGNALS,
+        _ => Features::empty(),
+    };
+    let features = Features::all() - lacks;
     let mut ops = Vec::new();
     while let (Some(kind), true) = (bytes.next(), ops.len() < LENGTH) {
         ops.push(op(kind, bytes, DEPTH));
     }
-    Program { priorities, begins_at, without: 0, has_buffer, looks, ops }
+    Program { priorities, begins_at, without: 0, has_buffer, features, looks, ops }
 }
 
 fn body(bytes: &mut Bytes<'_>, depth: usize) -> Vec<Op> {
@@ -45,13 +53,14 @@ fn op(kind: u8, bytes: &mut Bytes<'_>, depth: usize) -> Op {
     match kind % 80 {
         0..=5 => Op::Create(new(bytes, depth)),
         6..=17 => Op::Start { new: new(bytes, depth), timeout: timeout(bytes), short: bytes.bool() },
-        18 => Op::Readers { once: bytes.byte(), persist: bytes.byte(), body: body(bytes, depth) },
-        19 => Op::Crowd {
-            count: 2 + bytes.byte() % 12,
-            delay: delay(bytes),
-            hand_outs: u32::from(bytes.byte() % 13),
-            body: body(bytes, depth),
-        },
+        18 => {
+            let (once, persist) = (bytes.byte(), bytes.byte());
+            Op::Readers { once, persist, urgent: once >> 3, more: persist >> 3, body: body(bytes, depth) }
+        }
+        19 => {
+            let (count, delay, bounds) = (2 + bytes.byte() % 12, delay(bytes), u32::from(bytes.byte()));
+            Op::Crowd { count, delay, hand_outs: bounds % 13, timers: bounds / 13 % 13, body: body(bytes, depth) }
+        }
         20..=36 => of_an_event(bytes),
         37..=52 => of_the_loop(bytes),
         53..=69 => of_the_world(bytes),
@@ -133,7 +142,10 @@ fn of_the_world(bytes: &mut Bytes<'_>) -> Op {
         20 => Op::ReportFd(fd(bytes.byte()), readiness(bytes.byte())),
         // A report has a bit at least.
         21 => Op::Report(fd(bytes.byte()), readiness(bytes.byte() | 1)),
-        22 => Op::ReportStale(readiness(bytes.byte() | 1)),
+        22 => {
+            let drawn = bytes.byte();
+            Op::ReportStale(readiness(drawn | 1), [1, 1, 1, 17][usize::from(drawn >> 6)])
+        }
         _ => Op::Rebuild,
     }
 }
