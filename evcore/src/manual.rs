@@ -498,6 +498,38 @@ mod tests {
         assert_eq!([turn(), turn(), turn()], [[0, 1], [2, 0], [1, 2]]);
     }
 
+    /// Two reasons at once are no less than one.
+    #[test]
+    fn a_wait_that_finds_anything_takes_no_time() {
+        static FLAG: WakeFlag = WakeFlag::new();
+        for found in 1..8 {
+            let mut base: EventBase<Manual, Fixed<4>, ()> = EventBase::new(Manual::new().with_flag(&FLAG));
+            base.insert(3, Interest::READ, ()).unwrap();
+            base.insert_signal(15, ()).unwrap();
+            let manual = base.backend_mut();
+            if found & 1 != 0 {
+                manual.set_ready(3, Ready::READ);
+            }
+            if found & 2 != 0 {
+                manual.raise(15);
+            }
+            if found & 4 != 0 {
+                FLAG.wake();
+            }
+            assert!(base.poll(Wait::Until(Instant::from_nanos(9))).unwrap().is_running());
+            assert_eq!(base.update_now(), Instant::ZERO, "{found}");
+        }
+    }
+
+    #[test]
+    fn a_new_start_forgets_what_is_watched_and_not_what_is_ready() {
+        let mut manual = Manual::new();
+        assert!(manual.set_ready(3, Ready::READ));
+        manual.watch(3, Token::from_bits(7), Interest::READ).unwrap();
+        assert_eq!(manual.reinit(), Ok(()));
+        assert_eq!((manual.watched(3), manual.ready(3)), (None, Ready::READ));
+    }
+
     /// The one that goes is not always the last.
     #[test]
     fn the_signal_that_is_deleted_is_the_one_that_goes() {

@@ -76,6 +76,17 @@ fn two_readers(first: u8) -> Base {
 }
 
 #[test]
+fn there_are_as_many_priorities_as_were_asked_for_last() {
+    let mut base = base();
+    for priorities in [3, 1, 2] {
+        base.set_priorities(priorities).unwrap();
+        assert_eq!(base.priorities(), priorities);
+        let none = Event::user().priority(priorities);
+        assert_eq!(base.create(none, 0).map_err(|rejected| rejected.error), Err(crate::Error::Priority));
+    }
+}
+
+#[test]
 fn what_is_found_ready_comes_in_the_order_of_its_priority() {
     let mut base = two_readers(1);
     assert!(base.poll(Wait::Poll).unwrap().is_running());
