@@ -306,12 +306,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.join(index);
     }
 
-    /// Puts the event at the end of its fd's list.
-    pub(crate) fn join(&mut self, index: S::Index) {
+    /// Puts the event, which is in no list and waits for something, at the end of its fd's list.
+    fn join(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
-        if watch.linked || watch.mask == 0 {
-            return;
-        }
         let at = watch.row;
         let Some(row) = self.rows.at_mut(at) else { return };
         row.verify |= watch.fresh;
