@@ -340,3 +340,16 @@ pub trait Wake: EventOp {
     /// When the system refuses to give what the first waker needs.
     fn waker(&mut self) -> Result<Self::Waker, Self::Error>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Token;
+
+    #[test]
+    fn a_token_is_its_row_and_its_generation_as_bits_too_and_in_print() {
+        let token = Token::new(5, 7);
+        assert_eq!((token.row(), token.generation()), (5, 7));
+        assert_eq!(Token::from_bits(token.to_bits()), token);
+        assert_eq!(std::format!("{token:?}"), "Token(5v7)");
+    }
+}

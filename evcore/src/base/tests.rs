@@ -76,6 +76,17 @@ fn two_readers(first: u8) -> Base {
 }
 
 #[test]
+fn a_turn_says_that_there_is_none_when_nothing_is_left() {
+    let mut base = base();
+    base.insert_timer(Duration::ZERO, 0).unwrap();
+    let turns = [(); 2].map(|()| {
+        let is_running = base.poll(Wait::Forever).unwrap().is_running();
+        (is_running, base.next_active().is_some())
+    });
+    assert_eq!(turns, [(true, true), (false, false)]);
+}
+
+#[test]
 fn there_are_as_many_priorities_as_were_asked_for_last() {
     let mut base = base();
     for priorities in [3, 1, 2] {
