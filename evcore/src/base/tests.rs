@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::string::ToString;
 
 use super::*;
-use crate::{Event, Interest, Limits, Manual, Ready, WakeFlag};
+use crate::{Event, Fairness, Interest, Limits, Manual, Ready, WakeFlag};
 
 type Base = EventBase<Manual, Fixed<8>, u32>;
 
@@ -140,6 +140,45 @@ fn what_is_found_ready_is_handed_out_without_a_queue_where_nothing_has_to_be_put
         assert_eq!(base.next_active().map(|fired| *fired.data), Some(4));
         assert!(base.next_active().is_none());
     }
+}
+
+/// Eight events at level 2 and three at level 3 are active, those of level 1 are idle. Says how many of each level the turn hands
+/// out, when the handler of the first activates so many of level 1.
+fn served(fairness: Fairness, hand_outs: u32, activated: u32) -> [u32; 4] {
+    let mut base: EventBase<Manual, Fixed<32>, usize> = EventBase::new(Manual::new());
+    base.set_priorities(4).unwrap();
+    base.set_fairness(fairness);
+    base.set_limits(Limits { hand_outs: core::num::NonZeroU32::new(hand_outs), ..Limits::DEFAULT });
+    let mut idle = std::vec::Vec::new();
+    for (level, count) in [(1, activated), (2, 8), (3, 3)] {
+        for _ in 0..count {
+            let event = base.create(Event::user().priority(level), level.into()).unwrap();
+            if level == 1 {
+                idle.push(event);
+            } else {
+                base.activate(event, Ready::empty()).unwrap();
+            }
+        }
+    }
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    let mut served = [0; 4];
+    while let Some(fired) = base.next_active() {
+        served[*fired.data] += 1;
+        for event in idle.drain(..) {
+            base.activate(event, Ready::empty()).unwrap();
+        }
+    }
+    served
+}
+
+#[test]
+fn what_a_handler_activates_has_a_part_in_the_share_that_is_served() {
+    // A quarter of eight is kept for level 3, whatever comes between.
+    assert_eq!(served(Fairness::Fair, 8, 0), [0, 0, 6, 2]);
+    assert_eq!(served(Fairness::Fair, 8, 1), [0, 1, 5, 2]);
+    assert_eq!(served(Fairness::Fair, 8, 9), [0, 5, 1, 2]);
+    assert_eq!(served(Fairness::Strict, 100, 1), [0, 1, 8, 0]);
+    assert_eq!(served(Fairness::Strict, 4, 9), [0, 3, 1, 0]);
 }
 
 #[test]
