@@ -103,8 +103,8 @@ impl Model {
         }
         let watches = self.events[uid].registered && !self.events[uid].paused;
         let new = super::normal(interest);
-        if watches && !old.is_empty() {
-            self.supports(interest)?;
+        if watches {
+            self.supports(new)?;
         }
         if watches && self.would_mix(uid, new) {
             return Err(Error::Mixed);
