@@ -208,6 +208,7 @@ mod tests {
     fn each_callback_gets_its_own_argument_and_may_remove_its_event() {
         let mut base = Base::new(Manual::new());
         let callback = Callback::new(|_, seen: &mut Vec<usize>, _, arg| seen.push(arg), 2);
+        assert_eq!(callback.arg(), 2);
         base.insert_timer(Duration::from_millis(2), callback).unwrap();
         let callback = Callback::new(
             |base: &mut Base, seen: &mut Vec<usize>, event, arg| {
