@@ -17,7 +17,7 @@ fn base() -> Base {
 fn the_loop_ends_without_another_wait_when_its_last_event_came_once() {
     for by_hand in [false, true] {
         let mut base = base();
-        base.start(Event::io(3, Interest::READ).persist().once(), None, 0).unwrap();
+        base.start(Event::io(3, Interest::READ).once().persist(), None, 0).unwrap();
         base.backend_mut().set_ready(3, Ready::READ);
         if by_hand {
             assert!(base.poll(Wait::Poll).unwrap().is_running());
