@@ -144,6 +144,7 @@ mod tests {
         assert_eq!(texts.len(), OWN.len());
         assert!(texts.iter().all(|text| !text.is_empty()));
         assert_eq!(BACKEND.to_string(), ManualError::Full.to_string());
+        assert!(crate::storage::Full.to_string().contains("room"), "the storage's own");
     }
 
     #[test]
