@@ -4,8 +4,8 @@ use crate::storage::{Full, Index, Storage, Table};
 use crate::time::Instant;
 
 /// A 4-ary heap with its keys inline, first in first out among equal deadlines, and lazy towards the future: a deadline
-/// that moves later is written down beside the event and the heap is left alone, until the entry comes to the top and is
-/// put right. So the timeout that each read of a busy connection pushes back costs a store.
+/// that moves later is written down beside the event and the heap is left alone, until the entry comes to the top, or is
+/// looked at in passing, and is put right. So the timeout that each read of a busy connection pushes back costs a store.
 ///
 /// ```text
 ///   heap     [ (key, seq, event) … ]     key ≤ the event's deadline; equal when the entry is right
