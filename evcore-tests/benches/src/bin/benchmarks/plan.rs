@@ -86,7 +86,7 @@ impl Plan {
         plan.rings(quick, rounds, most.min(10_000));
         plan.churn(quick, rounds, most.min(10_000));
         plan.timers(quick, rounds);
-        plan.echo(quick, if quick { 2 } else { 5 });
+        plan.echo(quick, if quick { 2 } else { 9 });
         plan.memory(machine);
         plan.wakes(rounds);
         plan.cases.retain(|case| settings.wants_workload(case.workload));
