@@ -223,6 +223,7 @@ fn report_panic(info: &core::panic::PanicInfo) -> ! {
 
 /// Nobody defines what this calls: where a panic can be reached, the firmware does not link.
 #[cfg(not(feature = "panics"))]
+// [snippet: panic]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     // SAFETY: there is no such function, so nothing is called.
@@ -231,3 +232,4 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     }
     a_panic_can_be_reached()
 }
+// [end]

@@ -98,11 +98,11 @@ impl Model {
 
     pub(super) fn modify(&mut self, uid: Uid, interest: Interest) -> Answer {
         let Kind::Io(fd, old) = self.events[uid].spec.kind else { return Err(Error::Kind) };
-        if old == interest {
+        let (old, new) = (super::normal(old), super::normal(interest));
+        if old == new {
             return Ok(());
         }
         let watches = self.events[uid].registered && !self.events[uid].paused;
-        let new = super::normal(interest);
         if watches {
             self.supports(new)?;
         }
