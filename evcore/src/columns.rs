@@ -160,13 +160,15 @@ impl<F: Descriptor, D: Default, T, S: Storage> Columns<F, D, T, S> {
         self.activate(index, Ready::ERROR);
     }
 
-    /// Tells those pending events of a registration of an error that wait for more than what it is registered for; all of them
-    /// where it has been asked for whether it still stands.
-    pub(crate) fn tell_error(&mut self, token: Token, told: Interest, all: bool) {
+    /// Tells those pending events of a registration of an error that wait for more than what it is registered for, and those that
+    /// it has been asked for anew.
+    pub(crate) fn tell_error(&mut self, token: Token, told: Interest, is_asked: bool) {
         let mut next = self.fds.first(token);
         while let Some(index) = next {
             next = self.fds.next(index);
-            if all || !told.contains(self.fds.interest(index)) {
+            let interest = self.fds.interest(index);
+            let is_its = self.fds.is_fresh(index) || interest.contains(Interest::EDGE);
+            if !told.contains(interest) || is_asked && is_its {
                 self.activate(index, Ready::ERROR);
             }
         }

@@ -197,6 +197,11 @@ impl Model {
         }
     }
 
+    /// Whether it is because of this event that the backend is asked whether a registration stands.
+    fn is_asked_for(&self, uid: Uid) -> bool {
+        self.events[uid].fresh || self.interest(uid).contains(Interest::EDGE)
+    }
+
     fn apply(&mut self, place: usize, wanted: Interest, verify: bool) {
         let (fd, registration, told) = {
             let row = self.row(place);
@@ -212,7 +217,7 @@ impl Model {
             for member in self.row(place).members.clone() {
                 if told.is_empty() {
                     self.expel(member);
-                } else if verify || !told.contains(self.interest(member)) {
+                } else if !told.contains(self.interest(member)) || verify && self.is_asked_for(member) {
                     self.activate(member, Ready::ERROR);
                 }
             }
