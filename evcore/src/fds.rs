@@ -4,6 +4,14 @@ use crate::backend::{Descriptor, FdInfos, Token};
 use crate::event::{Interest, Ready};
 use crate::storage::{FdIndex, Full, Index, Storage, Table};
 
+mod changes;
+#[cfg(any(test, feature = "check"))]
+mod check;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use changes::Change;
+
 /// The fd map, libevent's `event_io_map`.
 ///
 /// ```text
@@ -138,17 +146,6 @@ pub(crate) enum Joining {
     Mixed,
     /// It has no fd.
     Unbound,
-}
-
-/// A row whose registration is not what its events want.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Change<F> {
-    pub(crate) fd: F,
-    pub(crate) token: Token,
-    pub(crate) told: Interest,
-    pub(crate) want: Interest,
-    /// A new event has joined: the backend is to look whether the registration still stands.
-    pub(crate) verify: bool,
 }
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
@@ -419,85 +416,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         true
     }
 
-    fn list_if_changed(&mut self, at: S::Index) {
-        let is_to_be_listed = self.rows.at(at).is_some_and(Row::is_to_be_listed);
-        if is_to_be_listed {
-            self.list(at);
-        }
-    }
-
-    /// Puts a row into the list of changes.
-    fn list(&mut self, at: S::Index) {
-        let head = self.changes.replace(at).unwrap_or(Index::NIL);
-        if let Some(row) = self.rows.at_mut(at) {
-            row.in_changes = true;
-            row.next = head;
-        }
-        if let Some(head) = self.rows.at_mut(head) {
-            head.prev = at;
-        }
-    }
-
-    /// Takes a row that is being freed out of the list of changes.
-    fn unlist(&mut self, at: S::Index) {
-        let Some(row) = self.rows.at_mut(at) else { return };
-        if !core::mem::take(&mut row.in_changes) {
-            return;
-        }
-        let (next, prev) = (row.next, row.prev);
-        if self.changes == Some(at) {
-            self.changes = Some(next).filter(|next| !next.is_nil());
-            return;
-        }
-        if let Some(before) = self.rows.at_mut(prev) {
-            before.next = next;
-        }
-        if let Some(after) = self.rows.at_mut(next) {
-            after.prev = prev;
-        }
-    }
-
-    /// Takes the next row out of the list of changes whose backend really has to be told something.
-    pub(crate) fn next_change(&mut self) -> Option<Change<F>> {
-        while let Some(at) = self.changes {
-            let row = self.rows.at_mut(at)?;
-            self.changes = Some(row.next).filter(|next| !next.is_nil());
-            row.in_changes = false;
-            let verify = core::mem::take(&mut row.verify);
-            let differs = row.told != row.want;
-            if let (Some(fd), true) = (row.fd, differs || (verify && !row.want.is_empty())) {
-                return Some(Change { fd, token: row.token(at), told: row.told, want: row.want, verify });
-            }
-        }
-        None
-    }
-
-    /// The backend has been told of a change, and watches for what is wanted now.
-    pub(crate) fn told(&mut self, change: &Change<F>) {
-        let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
-        row.told = change.want;
-        if change.want.is_empty() {
-            row.generation = row.generation.wrapping_add(1);
-        }
-        let mut next = if change.verify { row.head } else { Index::NIL };
-        while let Some(watch) = self.watches.at_mut(next) {
-            watch.fresh = false;
-            next = watch.next;
-        }
-        self.list_if_changed(S::Index::new(Self::place(change.token)));
-    }
-
-    /// The fd's number had been given to another file, and the registration was made anew. What the system may still
-    /// report of the old one must not be taken for the new one's, so this registration gets another token.
-    pub(crate) fn renew(&mut self, token: Token) {
-        let at = S::Index::new(Self::place(token));
-        if let Some(row) = self.rows.at_mut(at) {
-            row.generation = row.generation.wrapping_add(1);
-            row.verify = true;
-        }
-        self.list_if_changed(at);
-    }
-
     /// The events pending on a registration, from the first.
     pub(crate) fn first(&self, token: Token) -> Option<S::Index> {
         let row = self.row(token)?;
@@ -577,19 +495,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// The backend has lost everything: every row has to be registered again, under a new token.
-    pub(crate) fn forget_all(&mut self) {
-        for at in 0..self.rows.len() {
-            let at = Index::new(at);
-            if let Some(row) = self.rows.at_mut(at) {
-                row.told = Interest::empty();
-                row.generation = row.generation.wrapping_add(1);
-                row.info = D::default();
-            }
-            self.list_if_changed(at);
-        }
-    }
-
     fn find(&self, fd: F) -> Option<S::Index> {
         let numbers = self.rows.as_slice().iter().map(|row| row.fd.map(Descriptor::number));
         self.index.find(fd.number(), numbers)
@@ -610,43 +515,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(crate) fn is_linked(&self, index: S::Index) -> bool {
         self.watches.at(index).is_some_and(|watch| watch.linked)
     }
-
-    /// Walks every row. `true` when lists, counts and unions agree.
-    #[cfg(any(test, feature = "check"))]
-    pub(crate) fn check(&self) -> bool {
-        let mut linked = 0usize;
-        for (place, row) in self.rows.as_slice().iter().enumerate() {
-            let (mut counts, mut before, mut at, mut edge) = ([0u16; 4], S::Index::NIL, row.head, false);
-            let mut members = 0u32;
-            while let Some(watch) = self.watches.at(at) {
-                if watch.prev != before || watch.row.get() != place || !watch.linked || row.fd.is_none() {
-                    return false;
-                }
-                edge |= watch.interest().contains(Interest::EDGE);
-                for (bit, count) in COUNTED.into_iter().zip(&mut counts) {
-                    *count = count.saturating_add(watch.interest().contains(bit).into());
-                }
-                (linked, members) = (linked.saturating_add(1), members.saturating_add(1));
-                if linked > self.watches.len() {
-                    return false;
-                }
-                (before, at) = (at, watch.next);
-            }
-            let mut want: Interest =
-                COUNTED.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(|(bit, _)| bit).collect();
-            want.set(Interest::EDGE, edge);
-            let created = self.watches.as_slice().iter().filter(|watch| watch.row.get() == place).count();
-            if before != row.tail
-                || members > 1 && counts != row.counts
-                || want != row.want
-                || row.fd.is_some() && created != usize::from(row.created)
-                || row.fd.is_some() != (created > 0)
-            {
-                return false;
-            }
-        }
-        self.watches.as_slice().iter().filter(|watch| watch.linked).count() == linked
-    }
 }
 
 impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
@@ -655,6 +523,3 @@ impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
         (row.generation == token.generation() && row.fd.is_some()).then_some(&mut row.info)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,111 @@
+//! The list of changes: what the backend is still to be told of its fds.
+
+use super::{Fds, Row};
+use crate::backend::{Descriptor, Token};
+use crate::event::Interest;
+use crate::storage::{Index, Storage, Table};
+
+/// A row whose registration is not what its events want.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Change<F> {
+    pub(crate) fd: F,
+    pub(crate) token: Token,
+    pub(crate) told: Interest,
+    pub(crate) want: Interest,
+    /// A new event has joined, or one that waits for edges: the backend is to look whether the registration still stands.
+    pub(crate) verify: bool,
+}
+
+impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
+    pub(super) fn list_if_changed(&mut self, at: S::Index) {
+        let is_to_be_listed = self.rows.at(at).is_some_and(Row::is_to_be_listed);
+        if is_to_be_listed {
+            self.list(at);
+        }
+    }
+
+    /// Puts a row into the list of changes.
+    pub(super) fn list(&mut self, at: S::Index) {
+        let head = self.changes.replace(at).unwrap_or(Index::NIL);
+        if let Some(row) = self.rows.at_mut(at) {
+            row.in_changes = true;
+            row.next = head;
+        }
+        if let Some(head) = self.rows.at_mut(head) {
+            head.prev = at;
+        }
+    }
+
+    /// Takes a row that is being freed out of the list of changes.
+    pub(super) fn unlist(&mut self, at: S::Index) {
+        let Some(row) = self.rows.at_mut(at) else { return };
+        if !core::mem::take(&mut row.in_changes) {
+            return;
+        }
+        let (next, prev) = (row.next, row.prev);
+        if self.changes == Some(at) {
+            self.changes = Some(next).filter(|next| !next.is_nil());
+            return;
+        }
+        if let Some(before) = self.rows.at_mut(prev) {
+            before.next = next;
+        }
+        if let Some(after) = self.rows.at_mut(next) {
+            after.prev = prev;
+        }
+    }
+
+    /// Takes the next row out of the list of changes whose backend really has to be told something.
+    pub(crate) fn next_change(&mut self) -> Option<Change<F>> {
+        while let Some(at) = self.changes {
+            let row = self.rows.at_mut(at)?;
+            self.changes = Some(row.next).filter(|next| !next.is_nil());
+            row.in_changes = false;
+            let verify = core::mem::take(&mut row.verify);
+            let differs = row.told != row.want;
+            if let (Some(fd), true) = (row.fd, differs || (verify && !row.want.is_empty())) {
+                return Some(Change { fd, token: row.token(at), told: row.told, want: row.want, verify });
+            }
+        }
+        None
+    }
+
+    /// The backend has been told of a change, and watches for what is wanted now.
+    pub(crate) fn told(&mut self, change: &Change<F>) {
+        let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
+        row.told = change.want;
+        if change.want.is_empty() {
+            row.generation = row.generation.wrapping_add(1);
+        }
+        let mut next = if change.verify { row.head } else { Index::NIL };
+        while let Some(watch) = self.watches.at_mut(next) {
+            watch.fresh = false;
+            next = watch.next;
+        }
+        self.list_if_changed(S::Index::new(Self::place(change.token)));
+    }
+
+    /// The fd's number had been given to another file, and the registration was made anew. What the system may still
+    /// report of the old one must not be taken for the new one's, so this registration gets another token.
+    pub(crate) fn renew(&mut self, token: Token) {
+        let at = S::Index::new(Self::place(token));
+        if let Some(row) = self.rows.at_mut(at) {
+            row.generation = row.generation.wrapping_add(1);
+            row.verify = true;
+        }
+        self.list_if_changed(at);
+    }
+
+    /// The backend has lost everything: every row has to be registered again, under a new token.
+    pub(crate) fn forget_all(&mut self) {
+        for at in 0..self.rows.len() {
+            let at = Index::new(at);
+            if let Some(row) = self.rows.at_mut(at) {
+                row.told = Interest::empty();
+                row.generation = row.generation.wrapping_add(1);
+                row.info = D::default();
+            }
+            self.list_if_changed(at);
+        }
+    }
+}

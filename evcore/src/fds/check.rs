@@ -1,0 +1,44 @@
+//! Whether the fd map agrees with itself.
+
+use super::{COUNTED, Fds};
+use crate::backend::Descriptor;
+use crate::event::Interest;
+use crate::storage::{Index, Storage, Table};
+
+impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
+    /// Walks every row. `true` when lists, counts and unions agree.
+    pub(crate) fn check(&self) -> bool {
+        let mut linked = 0usize;
+        for (place, row) in self.rows.as_slice().iter().enumerate() {
+            let (mut counts, mut before, mut at, mut edge) = ([0u16; 4], S::Index::NIL, row.head, false);
+            let mut members = 0u32;
+            while let Some(watch) = self.watches.at(at) {
+                if watch.prev != before || watch.row.get() != place || !watch.linked || row.fd.is_none() {
+                    return false;
+                }
+                edge |= watch.interest().contains(Interest::EDGE);
+                for (bit, count) in COUNTED.into_iter().zip(&mut counts) {
+                    *count = count.saturating_add(watch.interest().contains(bit).into());
+                }
+                (linked, members) = (linked.saturating_add(1), members.saturating_add(1));
+                if linked > self.watches.len() {
+                    return false;
+                }
+                (before, at) = (at, watch.next);
+            }
+            let mut want: Interest =
+                COUNTED.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(|(bit, _)| bit).collect();
+            want.set(Interest::EDGE, edge);
+            let created = self.watches.as_slice().iter().filter(|watch| watch.row.get() == place).count();
+            if before != row.tail
+                || members > 1 && counts != row.counts
+                || want != row.want
+                || row.fd.is_some() && created != usize::from(row.created)
+                || row.fd.is_some() != (created > 0)
+            {
+                return false;
+            }
+        }
+        self.watches.as_slice().iter().filter(|watch| watch.linked).count() == linked
+    }
+}
