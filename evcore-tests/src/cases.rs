@@ -14,5 +14,7 @@ pub mod priorities;
 pub mod readiness;
 pub mod signals;
 pub mod timers;
+pub mod unread;
+pub mod unread_changes;
 pub mod wake;
 pub mod watchers;

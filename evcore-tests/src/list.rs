@@ -73,6 +73,42 @@ macro_rules! for_each_case {
                 replaced_fd_is_watched_instead
                 all_removed_from_one_handler
                 data_is_dropped_once;
+            unread:
+                counts_include_unread_reports
+                max_counts_include_unread_reports
+                pending_shows_unread_reports
+                is_empty_sees_unread_reports
+                set_priorities_refused_while_unread
+                break_leaves_reports_active
+                continue_leaves_reports_active
+                poll_keeps_unread_reports
+                two_of_one_report_come_together
+                bound_counts_reports_of_both_kinds
+                timer_due_follows_reports
+                once_is_gone_at_the_next_report
+                reinit_keeps_unread_reports
+                backend_mut_keeps_unread_reports
+                backend_swap_keeps_unread_reports
+                waker_keeps_unread_reports;
+            unread_changes:
+                del_then_add_waits_a_turn
+                modify_back_waits_a_turn
+                pause_then_add_waits_a_turn
+                replace_fd_back_waits_a_turn
+                replace_fd_waits_a_turn
+                second_event_waits_a_turn
+                modify_gains_bits_next_turn
+                reuse_hears_no_unread_report
+                activate_joins_unread_report
+                activate_keeps_order_of_report
+                activate_fd_joins_unread_report
+                again_joins_unread_report
+                activate_follows_unread_reports
+                activate_urgent_precedes_reports
+                activate_signal_follows_reports
+                set_priority_moves_unread_report
+                remove_makes_no_report_stale
+                insert_many_loses_no_report;
             files:
                 closed_fd_hits_only_its_event
                 stale_after_close_with_dup

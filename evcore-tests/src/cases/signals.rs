@@ -7,7 +7,7 @@ use evcore::{Error, Event, EventBase, Features, Interest, Ready, Signum, Storage
 use crate::{Fixture, Proof, World};
 
 /// A world, alone, and its first two signals; the proof that signals are refused, where the backend has none.
-fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, [Signum; 2]), Proof> {
+pub(super) fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, [Signum; 2]), Proof> {
     let mut world = World::<F, S>::alone(fixture);
     if !world.can(Features::SIGNALS) {
         match world.base.insert_signal(10, 5) {
