@@ -1,0 +1,247 @@
+//! Builds the copy, and finds out which statements cannot be put under a condition: the compiler says so.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::source::Sources;
+use crate::tree::{Rendered, render};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Constant {
+    /// It is as it was written.
+    Kept,
+    /// It is not `const` in the copy.
+    Freed,
+    /// It is called where only a `const fn` can be.
+    Needed,
+}
+
+/// A test program.
+pub struct Program {
+    pub package: String,
+    pub target: String,
+    pub path: PathBuf,
+}
+
+pub struct Compile<'a> {
+    sources: &'a Sources,
+    tree: PathBuf,
+    target: PathBuf,
+    /// Which statements are put under a condition, as far as their function allows that.
+    is_on: Vec<bool>,
+    constants: Vec<Constant>,
+    rendered: Vec<Rendered>,
+    /// Statements that an error may be due to, and that have not been tried alone.
+    suspects: BTreeSet<usize>,
+}
+
+/// An error of the compiler: where in the copy, and whether it is the main place.
+struct Complaint {
+    code: String,
+    text: String,
+    places: Vec<(String, usize, usize, bool)>,
+}
+
+impl<'a> Compile<'a> {
+    pub fn new(sources: &'a Sources, tree: PathBuf, target: PathBuf, is_on: Vec<bool>) -> Result<Self, String> {
+        let mut constants = vec![Constant::Kept; sources.functions.len()];
+        for (number, statement) in sources.statements.iter().enumerate() {
+            if is_on[number] && sources.is_constant(number) {
+                constants[statement.function] = Constant::Freed;
+            }
+        }
+        let mut compile =
+            Self { sources, tree, target, is_on, constants, rendered: Vec::new(), suspects: BTreeSet::new() };
+        compile.write()?;
+        Ok(compile)
+    }
+
+    /// Whether the statement is under a condition.
+    pub fn is_on(&self, statement: usize) -> bool {
+        self.is_on[statement] && !self.is_in_constant(statement)
+    }
+
+    /// Whether the statement is in a function that has to be `const`.
+    pub fn is_in_constant(&self, statement: usize) -> bool {
+        let function = self.sources.statements[statement].function;
+        self.sources.is_constant(statement) && self.constants[function] != Constant::Freed
+    }
+
+    fn write(&mut self) -> Result<(), String> {
+        let is_freed = |function: usize| self.constants[function] == Constant::Freed;
+        let files = 0..self.sources.files.len();
+        self.rendered = files.map(|file| render(self.sources, file, |one| self.is_on(one), is_freed)).collect();
+        for (file, rendered) in self.sources.files.iter().zip(&self.rendered) {
+            let path = self.tree.join(&file.path);
+            if fs::read_to_string(&path).is_ok_and(|old| old == rendered.text) {
+                continue;
+            }
+            let folder = path.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            fs::write(&path, &rendered.text).map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out what does not compile until `cargo` succeeds, and tries each of these statements alone.
+    pub fn settle(&mut self, cargo: &[String]) -> Result<(), String> {
+        self.build(cargo)?;
+        for suspect in std::mem::take(&mut self.suspects) {
+            if self.is_in_constant(suspect) || self.sources.statements[suspect].is_value {
+                continue;
+            }
+            self.is_on[suspect] = true;
+            self.write()?;
+            if self.cargo(cargo)?.is_err() {
+                self.is_on[suspect] = false;
+            }
+        }
+        self.write()
+    }
+
+    /// Builds, and leaves out what does not compile.
+    pub fn build(&mut self, cargo: &[String]) -> Result<Vec<Program>, String> {
+        loop {
+            let complaints = match self.cargo(cargo)? {
+                Ok(programs) => return Ok(programs),
+                Err(complaints) => complaints,
+            };
+            let before = (self.is_on.clone(), self.constants.clone());
+            for complaint in &complaints {
+                self.answer(complaint);
+            }
+            if before == (self.is_on.clone(), self.constants.clone()) {
+                let texts: Vec<&str> = complaints.iter().map(|complaint| complaint.text.as_str()).collect();
+                return Err(format!(
+                    "cargo {} fails, and not because of a condition:\n{}",
+                    cargo.join(" "),
+                    texts.join("\n")
+                ));
+            }
+            self.write()?;
+        }
+    }
+
+    fn answer(&mut self, complaint: &Complaint) {
+        if complaint.code == "E0015" && self.answer_constant(complaint) {
+            return;
+        }
+        let mut causes = BTreeSet::new();
+        let mut functions = BTreeSet::new();
+        for (name, start, end, is_main) in &complaint.places {
+            let Some(file) = self.sources.files.iter().position(|file| file.path == *name) else { continue };
+            let rendered = &self.rendered[file];
+            let around = rendered.guards.iter().filter(|(range, _)| range.start <= *start && *end <= range.end);
+            causes.extend(around.min_by_key(|(range, _)| range.len()).map(|(_, number)| *number));
+            if *is_main {
+                functions.extend(self.sources.function_at(file, rendered.original(*start)));
+            }
+        }
+        causes.retain(|number| self.is_on[*number]);
+        // What goes on where it went away before may be wrong anywhere in the function.
+        for is_any in [false, true] {
+            if causes.is_empty() {
+                let all = self.sources.statements.iter().enumerate().filter(|(number, _)| self.is_on(*number));
+                let inside = all.filter(|(_, statement)| functions.contains(&statement.function));
+                causes.extend(inside.filter(|(_, statement)| is_any || statement.diverges).map(|(number, _)| number));
+            }
+        }
+        for cause in causes {
+            self.is_on[cause] = false;
+            self.suspects.insert(cause);
+        }
+    }
+
+    /// "Cannot call non-const … `path` in …": the caller is freed of its `const` as well, or the callee gets it back.
+    fn answer_constant(&mut self, complaint: &Complaint) -> bool {
+        for (name, start, _, is_main) in &complaint.places {
+            let Some(file) = self.sources.files.iter().position(|file| file.path == *name) else { continue };
+            let caller = self.sources.function_at(file, self.rendered[file].original(*start));
+            let Some(caller) = caller.filter(|_| *is_main) else { continue };
+            if self.sources.functions[caller].constant.is_some() && self.constants[caller] == Constant::Kept {
+                self.constants[caller] = Constant::Freed;
+                return true;
+            }
+        }
+        let path: Vec<&str> = complaint.text.split('`').nth(1).unwrap_or_default().split("::").collect();
+        let Some(callee) = path.last() else { return false };
+        let kind = path.iter().rev().skip(1).find(|part| !part.starts_with('<')).copied().unwrap_or_default();
+        let kind = kind.split('<').next().unwrap_or_default();
+        let mut is_found = false;
+        for is_same_kind in [true, false] {
+            for (number, function) in self.sources.functions.iter().enumerate() {
+                let is_called = function.name.rsplit("::").next() == Some(callee);
+                let is_wanted = !is_same_kind || function.name.contains(kind);
+                if !is_found && is_called && is_wanted && self.constants[number] == Constant::Freed {
+                    self.constants[number] = Constant::Needed;
+                    is_found = true;
+                }
+            }
+        }
+        is_found
+    }
+
+    fn cargo(&self, arguments: &[String]) -> Result<Result<Vec<Program>, Vec<Complaint>>, String> {
+        let mut cargo = Command::new("cargo");
+        cargo.args(arguments).args(["--locked", "--quiet", "--message-format=json", "--config"]);
+        // Half of the model test is drawing its programs.
+        cargo.arg("profile.dev.package.\"*\".opt-level=2").current_dir(&self.tree).stderr(Stdio::piped());
+        cargo.env("CARGO_TARGET_DIR", &self.target).env("RUSTFLAGS", "--cap-lints=allow");
+        cargo.envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "1"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
+        cargo.envs([("CARGO_PROFILE_TEST_OPT_LEVEL", "1"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
+        let output = cargo.output().map_err(|error| format!("cargo: {error}"))?;
+        let (mut programs, mut complaints) = (Vec::new(), Vec::new());
+        for line in String::from_utf8_lossy(&output.stdout).lines() {
+            let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
+            if let Some(path) = message["executable"].as_str() {
+                let manifest = Path::new(message["manifest_path"].as_str().unwrap_or_default());
+                let package = manifest.parent().and_then(Path::file_name).unwrap_or_default();
+                programs.push(Program {
+                    package: package.to_string_lossy().into_owned(),
+                    target: message["target"]["name"].as_str().unwrap_or_default().to_owned(),
+                    path: PathBuf::from(path),
+                });
+            }
+            if message["message"]["level"] == "error" {
+                let mut places = Vec::new();
+                places_of(&message["message"], true, &mut places);
+                if !places.is_empty() {
+                    let text = message["message"]["rendered"].as_str().unwrap_or_default().to_owned();
+                    let code = message["message"]["code"]["code"].as_str().unwrap_or_default().to_owned();
+                    complaints.push(Complaint { code, text, places });
+                }
+            }
+        }
+        if output.status.success() {
+            return Ok(Ok(programs));
+        }
+        if complaints.is_empty() {
+            return Err(format!("cargo {} fails:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)));
+        }
+        Ok(Err(complaints))
+    }
+}
+
+/// All places of an error: those of what it says besides, and where a macro is called, too.
+fn places_of(message: &Value, is_main: bool, places: &mut Vec<(String, usize, usize, bool)>) {
+    for span in message["spans"].as_array().into_iter().flatten() {
+        let is_main = is_main && span["is_primary"] == true;
+        let mut span = span;
+        loop {
+            let number = |name: &str| span[name].as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+            let name = span["file_name"].as_str().unwrap_or_default().to_owned();
+            places.push((name, number("byte_start"), number("byte_end"), is_main));
+            if span["expansion"].is_null() {
+                break;
+            }
+            span = &span["expansion"]["span"];
+        }
+    }
+    for child in message["children"].as_array().into_iter().flatten() {
+        places_of(child, false, places);
+    }
+}

@@ -1,0 +1,143 @@
+//! The tests that judge, the cheapest first.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::compile::{Compile, Program};
+use crate::tree::VARIABLE;
+
+/// A test program, and which of its tests.
+pub struct Judge {
+    pub name: &'static str,
+    package: &'static str,
+    /// The name of the test, or of the crate for its unit tests.
+    target: &'static str,
+    arguments: &'static [&'static str],
+    variables: &'static [(&'static str, &'static str)],
+    /// It waits for a real system, which may be busy: what fails has to fail again.
+    is_real: bool,
+}
+
+const fn model(name: &'static str, variables: &'static [(&'static str, &'static str)]) -> Judge {
+    Judge { name, package: "evcore-tests", target: "model", arguments: &[], variables, is_real: false }
+}
+
+const fn unit_tests(name: &'static str, package: &'static str, target: &'static str, is_real: bool) -> Judge {
+    Judge { name, package, target, arguments: &[], variables: &[], is_real }
+}
+
+const fn test(name: &'static str, target: &'static str, arguments: &'static [&'static str]) -> Judge {
+    Judge { name, package: "evcore-tests", target, arguments, variables: &[], is_real: true }
+}
+
+pub const CORE: &[Judge] = &[
+    model("short model", &[("EVCORE_MODEL_OPS", "2000"), ("EVCORE_MODEL_SHRINK", "0")]),
+    unit_tests("unit tests", "evcore", "evcore", false),
+    test("conformance: manual", "conformance", &["manual::"]),
+    test("parity", "parity", &[]),
+    test("regressions", "regressions", &[]),
+    model("longer model", &[("EVCORE_MODEL_OPS", "10000"), ("EVCORE_MODEL_SEED", "2"), ("EVCORE_MODEL_SHRINK", "0")]),
+    test("conformance: epoll", "conformance", &["epoll::", "--skip", "chosen_"]),
+    test("conformance: poll", "conformance", &["poll::", "--skip", "chosen_", "--skip", "epoll::"]),
+    test("broken backends", "broken", &[]),
+];
+
+pub const BACKENDS: &[Judge] = &[
+    unit_tests("unit tests: posix", "evplat-posix", "evplat_posix", true),
+    unit_tests("unit tests: linux", "evplat-linux", "evplat_linux", true),
+    test("conformance", "conformance", &["--skip", "manual::"]),
+    test("backends", "backends", &[]),
+    test("parity: unix", "parity_unix", &[]),
+];
+
+/// A judge that is ready.
+pub struct Seat {
+    pub judge: &'static Judge,
+    program: PathBuf,
+    folder: PathBuf,
+    /// How long it takes when nothing is deleted.
+    pub takes: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Passed,
+    Failed,
+    DidNotEnd,
+}
+
+/// Builds the test programs, and runs each of them with nothing deleted.
+pub fn seats(judges: &'static [Judge], compile: &mut Compile, tree: &Path) -> Result<Vec<Seat>, String> {
+    let mut programs: Vec<Program> = Vec::new();
+    // What a later build leaves out changes the programs of an earlier one: so all of them again, until nothing changes.
+    for _ in 0..2 {
+        programs.clear();
+        for command in commands(judges) {
+            programs.extend(compile.build(&command)?);
+        }
+    }
+    let mut seats = Vec::new();
+    for judge in judges {
+        let is_its = |program: &&Program| program.package == judge.package && program.target == judge.target;
+        let program = programs.iter().find(is_its).ok_or_else(|| format!("there is no program for {}", judge.name))?;
+        let folder = tree.join(judge.package);
+        let mut seat = Seat { judge, program: program.path.clone(), folder, takes: Duration::ZERO };
+        let begun = Instant::now();
+        if run(&seat, 0, Duration::from_secs(300)) != Verdict::Passed {
+            return Err(format!("{} does not pass with nothing deleted: {}", judge.name, program.path.display()));
+        }
+        seat.takes = begun.elapsed();
+        seats.push(seat);
+    }
+    Ok(seats)
+}
+
+/// The commands that build the programs.
+fn commands(judges: &[Judge]) -> Vec<Vec<String>> {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut commands = Vec::new();
+    let mut tests = words("test --no-run -p evcore-tests");
+    for judge in judges {
+        if judge.package == "evcore-tests" {
+            if !tests.iter().any(|word| word == judge.target) {
+                tests.extend(["--test".to_owned(), judge.target.to_owned()]);
+            }
+        } else {
+            let features = if judge.package == "evcore" { "--features std,check" } else { "" };
+            commands.push(words(&format!("test --no-run -p {} --lib {features}", judge.package)));
+        }
+    }
+    commands.push(tests);
+    commands
+}
+
+/// What the tests say when the statement with this number is deleted.
+pub fn judge(seat: &Seat, number: usize) -> Verdict {
+    let limit = if seat.judge.is_real {
+        seat.takes * 8 + Duration::from_secs(10)
+    } else {
+        seat.takes * 6 + Duration::from_secs(3)
+    };
+    match run(seat, number, limit) {
+        Verdict::Passed => Verdict::Passed,
+        _ if seat.judge.is_real => run(seat, number, limit),
+        verdict => verdict,
+    }
+}
+
+fn run(seat: &Seat, number: usize, limit: Duration) -> Verdict {
+    // Without an end to its memory a test could take the machine's. `timeout` ends what the test has started, too.
+    let script = "ulimit -v 8000000; exec timeout -s KILL \"$@\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, "bash", &format!("{:.1}", limit.as_secs_f64())]).arg(&seat.program);
+    command.args(seat.judge.arguments).envs(seat.judge.variables.iter().copied()).env("RUST_BACKTRACE", "0");
+    command.env(VARIABLE, number.to_string()).current_dir(&seat.folder);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let begun = Instant::now();
+    match command.status() {
+        Ok(status) if status.success() => Verdict::Passed,
+        _ if begun.elapsed() >= limit => Verdict::DidNotEnd,
+        _ => Verdict::Failed,
+    }
+}

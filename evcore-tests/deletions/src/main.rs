@@ -1,0 +1,273 @@
+//! Statement-deletion mutants: see `options.rs` for what it does, and `.ci/deletions`, which runs it.
+//!
+//! ```text
+//!   source    finds the statements            cfg        which code is compiled
+//!   tree      writes the copy                 compile    leaves out what does not compile
+//!   judges    runs the tests                  state      what is known from earlier runs
+//!   survivors the committed list
+//! ```
+
+mod cfg;
+mod compile;
+mod judges;
+mod options;
+mod source;
+mod state;
+mod survivors;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use cfg::Cfg;
+use compile::Compile;
+use judges::{Judge, Verdict};
+use options::{HELP, Options};
+use source::Sources;
+use state::{Fate, State};
+
+const SURVIVORS: &str = ".ci/deletions.survivors";
+/// After how many statements a run tells how far it is.
+const PROGRESS: usize = 50;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprint!("{error}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `false` when there is a survivor that is not in the list.
+fn run(options: &Options) -> Result<bool, String> {
+    // `.ci/deletions` starts it there.
+    let repository = std::env::current_dir().map_err(|error| error.to_string())?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(PathBuf::from("target"), PathBuf::from).join("deletions");
+    let target = repository.join(target);
+    let (crates, features, judges): (&[&str], &[&str], &'static [Judge]) = if options.is_backends {
+        (&["evplat-posix", "evplat-linux"], &[], judges::BACKENDS)
+    } else {
+        (&["evcore"], &["alloc", "std"], judges::CORE)
+    };
+    let cfg = Cfg::new(features)?;
+    let mut sources = Sources::default();
+    for name in crates {
+        sources.add_crate(&repository, name, &cfg)?;
+    }
+    let chosen = chosen(&sources, options)?;
+    if options.is_list {
+        for &number in &chosen {
+            let constant = if sources.is_constant(number) { " [const fn]" } else { "" };
+            println!("{}{constant}", numbered(&sources, number));
+        }
+        println!("{} statements", chosen.len());
+        return Ok(true);
+    }
+
+    fs::create_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
+    let files = tree::files(&repository)?;
+    let hash = tree::hash_of(&repository, &files);
+    let state_name = if options.is_backends { "state.backends" } else { "state" };
+    let state = Mutex::new(State::open(&target.join(state_name), hash, options.is_fresh)?);
+    let fate = |number: usize| {
+        let statement: &source::Statement = &sources.statements[number];
+        let state = state.lock().unwrap_or_else(|error| error.into_inner());
+        state.get(&statement.key, sources.functions[statement.function].hash).cloned()
+    };
+    let set = |number: usize, fate: Fate| {
+        let statement: &source::Statement = &sources.statements[number];
+        let mut state = state.lock().unwrap_or_else(|error| error.into_inner());
+        state.set(&statement.key, sources.functions[statement.function].hash, fate)
+    };
+
+    if chosen.iter().any(|number| fate(*number).is_none()) {
+        let copy = target.join("tree");
+        tree::copy(&repository, &copy, &files, &sources)?;
+        let can_be_deleted =
+            |number: usize| !sources.statements[number].is_value && fate(number) != Some(Fate::CannotBeDeleted);
+        let is_on = (0..sources.statements.len()).map(can_be_deleted).collect();
+        let mut compile = Compile::new(&sources, copy.clone(), target.join("build"), is_on)?;
+        let begun = Instant::now();
+        for name in crates {
+            let features: &[&str] = if *name == "evcore" { &["--features", "std,check"] } else { &[] };
+            let words: Vec<_> = [&["check", "-p", *name], features].concat().into_iter().map(str::to_owned).collect();
+            compile.settle(&words)?;
+        }
+        let seats = judges::seats(judges, &mut compile, &copy)?;
+        println!("built in {} s; with nothing deleted the tests take", begun.elapsed().as_secs());
+        for seat in &seats {
+            println!("  {:24} {:5.1} s", seat.judge.name, seat.takes.as_secs_f64());
+        }
+        for number in 0..sources.statements.len() {
+            if compile.is_in_constant(number) {
+                set(number, Fate::InConstant)?;
+            } else if !compile.is_on(number) {
+                set(number, Fate::CannotBeDeleted)?;
+            }
+        }
+        let open: Vec<usize> = chosen.iter().copied().filter(|number| fate(*number).is_none()).collect();
+        judge_all(&sources, &seats, &open, options.jobs, &set)?;
+    }
+    report(&repository, &target, &sources, &chosen, options, fate)
+}
+
+/// The statements that this run is about.
+fn chosen(sources: &Sources, options: &Options) -> Result<Vec<usize>, String> {
+    let is_in =
+        |path: &str, name: &str| path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    for name in &options.files {
+        if !sources.files.iter().any(|file| is_in(&file.path, name)) {
+            return Err(format!("{name} is not a source, or not one that is compiled"));
+        }
+    }
+    let is_wanted = |number: &usize| {
+        let path = &sources.files[sources.statements[*number].file].path;
+        options.files.is_empty() || options.files.iter().any(|name| is_in(path, name))
+    };
+    let all: Vec<usize> = (0..sources.statements.len()).filter(is_wanted).collect();
+    let (first, step) = options.sample.unwrap_or((0, 1));
+    Ok(all.into_iter().skip(first).step_by(step).collect())
+}
+
+fn judge_all(
+    sources: &Sources,
+    seats: &[judges::Seat],
+    open: &[usize],
+    jobs: usize,
+    set: &(impl Fn(usize, Fate) -> Result<(), String> + Sync),
+) -> Result<(), String> {
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let begun = Instant::now();
+    let work = || {
+        while let Some(&number) = open.get(next.fetch_add(1, Relaxed)) {
+            let mut fate = Fate::Survives;
+            for seat in seats {
+                let name = seat.judge.name;
+                match judges::judge(seat, number + 1) {
+                    Verdict::Passed => continue,
+                    Verdict::Failed => fate = Fate::Noticed(name.to_owned()),
+                    Verdict::DidNotEnd => fate = Fate::Noticed(format!("{name} does not end")),
+                }
+                break;
+            }
+            if fate == Fate::Survives {
+                println!("survives: {}", numbered(sources, number));
+            }
+            set(number, fate)?;
+            let done = done.fetch_add(1, Relaxed) + 1;
+            if done % PROGRESS == 0 || done == open.len() {
+                let each = begun.elapsed().as_secs_f64() / done as f64;
+                println!("{done} of {} judged, {each:.1} s each", open.len());
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("a worker panicked".into())))
+    })
+}
+
+fn report(
+    repository: &Path,
+    target: &Path,
+    sources: &Sources,
+    chosen: &[usize],
+    options: &Options,
+    fate: impl Fn(usize) -> Option<Fate>,
+) -> Result<bool, String> {
+    let mut lists: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut by_judge: BTreeMap<String, usize> = BTreeMap::new();
+    for &number in chosen {
+        let list = match fate(number) {
+            Some(Fate::Noticed(judge)) => {
+                *by_judge.entry(judge).or_default() += 1;
+                "noticed"
+            }
+            Some(Fate::Survives) => "survive",
+            Some(Fate::InConstant) => "in functions that have to be const",
+            Some(Fate::CannotBeDeleted) | None => "cannot be deleted",
+        };
+        lists.entry(list).or_default().push(number);
+    }
+    let of = |list: &str| lists.get(list).cloned().unwrap_or_default();
+    let mut text = String::new();
+    for list in ["survive", "in functions that have to be const", "cannot be deleted"] {
+        text += &format!("# {list}\n\n");
+        of(list).iter().for_each(|&number| text += &format!("{}\n", numbered(sources, number)));
+        text += "\n";
+    }
+    let path = target.join("report");
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("noticed by:");
+    by_judge.iter().for_each(|(judge, count)| println!("  {judge:40} {count:5}"));
+
+    let (noticed, alive) = (of("noticed").len(), of("survive"));
+    let summary = format!(
+        "{} statements; {noticed} deletions noticed, {} not; {} cannot be deleted, {} in functions that have to be const",
+        chosen.len(),
+        alive.len(),
+        of("cannot be deleted").len(),
+        of("in functions that have to be const").len(),
+    );
+    println!("{summary}\nthe lists are in {}", path.display());
+
+    let list = repository.join(SURVIVORS);
+    let committed = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    let survivors = survivors::parse(&committed);
+    let new: Vec<_> =
+        alive.iter().filter(|number| !survivors.known.contains(&sources.statements[**number].key)).collect();
+    if !new.is_empty() {
+        println!("not noticed, and not in {SURVIVORS}:");
+        new.iter().for_each(|number| println!("{}", numbered(sources, **number)));
+    }
+    for key in &survivors.unexplained {
+        println!("without a reason in {SURVIVORS}: {key}");
+    }
+    // A line is stale when its statement is gone, or noticed now. Those of files that this run was not about are left alone.
+    let all: BTreeSet<&str> = sources.statements.iter().map(|statement| statement.key.as_str()).collect();
+    let judged: BTreeSet<&str> = chosen.iter().map(|number| sources.statements[*number].key.as_str()).collect();
+    let living: BTreeSet<&str> = alive.iter().map(|number| sources.statements[*number].key.as_str()).collect();
+    let is_backend = |key: &str| key.starts_with("evplat-");
+    for key in survivors.known.iter().filter(|key| is_backend(key) == options.is_backends) {
+        let key = key.as_str();
+        if !all.contains(key) {
+            println!("stale in {SURVIVORS}, there is no such statement: {key}");
+        } else if judged.contains(key) && !living.contains(key) {
+            println!("stale in {SURVIVORS}, a test notices it now: {key}");
+        }
+    }
+    if options.is_record {
+        let of = if options.is_backends { "the platform crates" } else { "the core" };
+        fs::write(&list, survivors::with_summary(&committed, of, &summary))
+            .map_err(|error| format!("{SURVIVORS}: {error}"))?;
+    }
+    Ok(new.is_empty() && survivors.unexplained.is_empty())
+}
+
+/// The name of a statement with its line, for whoever reads it now.
+fn numbered(sources: &Sources, number: usize) -> String {
+    let statement = &sources.statements[number];
+    let path = &sources.files[statement.file].path;
+    let rest = statement.key.strip_prefix(path.as_str()).unwrap_or(&statement.key);
+    format!("{path}:{}{rest}", statement.line)
+}

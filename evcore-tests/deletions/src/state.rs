@@ -1,0 +1,100 @@
+//! What is known from run to run: a line for each statement, in a file of `target`.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+/// What became of a statement.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// A test fails, or does not end.
+    Noticed(String),
+    Survives,
+    /// What is left does not compile.
+    CannotBeDeleted,
+    /// It is in a function that has to be `const`.
+    InConstant,
+}
+
+impl Fate {
+    fn name(&self) -> &str {
+        match self {
+            Self::Noticed(judge) => judge,
+            Self::Survives => "survives",
+            Self::CannotBeDeleted => "cannot be deleted",
+            Self::InConstant => "in a const fn",
+        }
+    }
+
+    fn of(name: &str) -> Self {
+        match name {
+            "survives" => Self::Survives,
+            "cannot be deleted" => Self::CannotBeDeleted,
+            "in a const fn" => Self::InConstant,
+            judge => Self::Noticed(judge.to_owned()),
+        }
+    }
+}
+
+pub struct State {
+    known: HashMap<String, (u64, u64, Fate)>,
+    file: File,
+    /// Of all sources and tests.
+    tree: u64,
+}
+
+impl State {
+    pub fn open(path: &Path, tree: u64, is_fresh: bool) -> Result<Self, String> {
+        let fail = |error| format!("{}: {error}", path.display());
+        let text = if is_fresh { String::new() } else { std::fs::read_to_string(path).unwrap_or_default() };
+        let known = text.lines().filter_map(parse).collect();
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
+        if is_fresh {
+            file.set_len(0).map_err(fail)?;
+        }
+        Ok(Self { known, file, tree })
+    }
+
+    /// What is known of a statement whose function is unchanged. That no test notices it holds only for the same tests.
+    pub fn get(&self, key: &str, function: u64) -> Option<&Fate> {
+        let (hash, tree, fate) = self.known.get(key)?;
+        let holds = *hash == function && (*tree == self.tree || matches!(fate, Fate::Noticed(_)));
+        holds.then_some(fate)
+    }
+
+    pub fn set(&mut self, key: &str, function: u64, fate: Fate) -> Result<(), String> {
+        let line = format!("{function:016x}\t{:016x}\t{}\t{key}\n", self.tree, fate.name());
+        self.file.write_all(line.as_bytes()).map_err(|error| format!("the state: {error}"))?;
+        self.known.insert(key.to_owned(), (function, self.tree, fate));
+        Ok(())
+    }
+}
+
+fn parse(line: &str) -> Option<(String, (u64, u64, Fate))> {
+    let mut parts = line.splitn(4, '\t');
+    let mut hash = || u64::from_str_radix(parts.next()?, 16).ok();
+    let (function, tree) = (hash()?, hash()?);
+    let fate = Fate::of(parts.next()?);
+    Some((parts.next()?.to_owned(), (function, tree, fate)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_survivor_is_judged_again_when_the_tests_change() {
+        let path = std::env::temp_dir().join(format!("deletions-state-{}", std::process::id()));
+        let mut state = State::open(&path, 1, true).unwrap();
+        state.set("a", 5, Fate::Survives).unwrap();
+        state.set("b", 5, Fate::Noticed("unit tests".into())).unwrap();
+        let same = State::open(&path, 1, false).unwrap();
+        let other = State::open(&path, 2, false).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(same.get("a", 5), Some(&Fate::Survives));
+        assert_eq!(same.get("a", 6), None);
+        assert_eq!(other.get("a", 5), None);
+        assert_eq!(other.get("b", 5), Some(&Fate::Noticed("unit tests".into())));
+    }
+}

@@ -1,0 +1,242 @@
+//! The copy of the repository in which each statement stands under a condition.
+//!
+//! ```text
+//!   self.settle();     becomes     if !crate::__deleted(17) { self.settle(); }
+//! ```
+//!
+//! No line is added but at the end of a crate's root, and a `const` that has to go leaves blanks.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::source::{Form, Sources, hash};
+
+/// Tells the tests which statement is deleted.
+pub const VARIABLE: &str = "EVCORE_DELETED";
+
+/// What a crate gets: the variable is read once in a process.
+const SWITCH: &str = r#"
+#[doc(hidden)]
+mod __deletions {
+    extern crate std;
+    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    static DELETED: AtomicU32 = AtomicU32::new(u32::MAX);
+
+    #[inline]
+    pub(crate) fn __deleted(number: u32) -> bool {
+        let deleted = DELETED.load(Relaxed);
+        if deleted == u32::MAX { read(number) } else { deleted == number }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read(number: u32) -> bool {
+        let deleted = std::env::var("VARIABLE").ok().and_then(|value| value.parse().ok()).unwrap_or(0);
+        DELETED.store(deleted, Relaxed);
+        deleted == number
+    }
+}
+pub(crate) use __deletions::__deleted;
+"#;
+
+/// A file as it stands in the copy.
+pub struct Rendered {
+    pub text: String,
+    /// Where the statements are, by their index, in this text.
+    pub guards: Vec<(Range<usize>, usize)>,
+    /// What was inserted: where in the original, and how long.
+    inserted: Vec<(usize, usize)>,
+}
+
+impl Rendered {
+    /// The place in the original that a place in this text stands for.
+    pub fn original(&self, at: usize) -> usize {
+        let mut before = 0;
+        for &(place, length) in &self.inserted {
+            if place + before >= at {
+                break;
+            }
+            before += length;
+        }
+        at.saturating_sub(before)
+    }
+}
+
+/// `is_on` says whether a statement is put under a condition, `is_freed` whether a function loses its `const`.
+pub fn render(
+    sources: &Sources,
+    file: usize,
+    is_on: impl Fn(usize) -> bool,
+    is_freed: impl Fn(usize) -> bool,
+) -> Rendered {
+    let mut original = sources.files[file].text.clone();
+    for (number, function) in sources.functions.iter().enumerate() {
+        if let (true, Some(word)) = (function.file == file && is_freed(number), &function.constant) {
+            original.replace_range(word.clone(), &" ".repeat(word.len()));
+        }
+    }
+    // Where, whether it begins a statement, the text, the statement.
+    let mut pieces = Vec::new();
+    for (number, statement) in sources.statements.iter().enumerate() {
+        if statement.file != file || !is_on(number) {
+            continue;
+        }
+        let condition = format!("if !crate::__deleted({}) {{ ", number + 1);
+        let (before, after) = match statement.form {
+            Form::Whole => (condition, " }"),
+            Form::Tail => (condition, "; }"),
+            Form::Arm => (format!("{{ {condition}"), "; } }"),
+        };
+        pieces.push((statement.bytes.start, true, before, number));
+        pieces.push((statement.bytes.end, false, after.to_owned(), number));
+    }
+    pieces.sort_by_key(|(at, begins, ..)| (*at, *begins));
+    let (mut text, mut done) = (String::new(), 0);
+    let (mut open, mut guards, mut inserted) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, begins, piece, number) in pieces {
+        text.push_str(&original[done..at]);
+        done = at;
+        if begins {
+            open.push(text.len());
+        }
+        inserted.push((at, piece.len()));
+        text.push_str(&piece);
+        if !begins {
+            // They are nested: the last one that has begun is this one.
+            guards.extend(open.pop().map(|start| (start..text.len(), number)));
+        }
+    }
+    text.push_str(&original[done..]);
+    if sources.roots.contains(&file) {
+        text.push_str(&SWITCH.replace("VARIABLE", VARIABLE));
+    }
+    Rendered { text, guards, inserted }
+}
+
+/// What belongs to the repository, as far as the build or a test may need it.
+pub fn files(repository: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(repository).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    let output = git.output().map_err(|error| format!("git: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_needed =
+        |name: &&str| !name.is_empty() && !name.starts_with(".ci/") && !name.starts_with("evcore-tests/deletions/");
+    Ok(names.split('\0').filter(is_needed).map(PathBuf::from).filter(|path| repository.join(path).is_file()).collect())
+}
+
+/// Of all sources: what a survivor's verdict depends on.
+pub fn hash_of(repository: &Path, files: &[PathBuf]) -> u64 {
+    let is_source =
+        |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "rs" || kind == "lock" || kind == "toml");
+    let texts = files.iter().filter(is_source).map(|path| fs::read(repository.join(path)).unwrap_or_default());
+    let sums: Vec<String> = texts.map(|text| hash(&String::from_utf8_lossy(&text)).to_string()).collect();
+    hash(&sums.join(" "))
+}
+
+/// Brings the copy up to date, but for the files of `sources`, and leaves alone what has not changed: cargo looks at the times.
+pub fn copy(repository: &Path, tree: &Path, files: &[PathBuf], sources: &Sources) -> Result<(), String> {
+    fn fail(path: &Path) -> impl Fn(std::io::Error) -> String {
+        move |error| format!("{}: {error}", path.display())
+    }
+    for path in files {
+        let (from, to) = (repository.join(path), tree.join(path));
+        let is_ours = sources.files.iter().any(|file| Path::new(&file.path) == path);
+        let text = fs::read(&from).map_err(fail(&from))?;
+        if is_ours || fs::read(&to).is_ok_and(|old| old == text) {
+            continue;
+        }
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(fail(folder))?;
+        }
+        // With its permissions: some tests run a script.
+        fs::copy(&from, &to).map_err(fail(&to))?;
+    }
+    remove_strangers(tree, tree, files);
+    Ok(())
+}
+
+/// What has been deleted in the repository goes in the copy.
+fn remove_strangers(tree: &Path, folder: &Path, files: &[PathBuf]) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            remove_strangers(tree, &path, files);
+        } else if path.strip_prefix(tree).is_ok_and(|name| !files.iter().any(|file| file == name)) {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cfg::Cfg;
+
+    const TEXT: &str = r"
+pub fn f(x: &mut Vec<u32>) -> bool {
+    x.push(1); // One.
+    if x.is_empty() {
+        return false;
+    }
+    match x.len() {
+        1 => x.clear(),
+        2 => {}
+        _ => loop {
+            let Some(_) = x.pop() else { break };
+        },
+    }
+    let y = x.len();
+    y > 1
+}
+impl Thing {
+    const fn g(&mut self) {
+        self.x = 1;
+        self.h()
+    }
+    #[cfg(test)]
+    fn h(&self) {
+        self.g();
+    }
+}
+";
+
+    #[test]
+    fn statements_are_found_and_put_under_conditions() {
+        let root = std::env::temp_dir().join(format!("deletions-{}", std::process::id()));
+        fs::create_dir_all(root.join("one/src")).unwrap();
+        fs::write(root.join("one/src/lib.rs"), TEXT).unwrap();
+        let mut sources = Sources::default();
+        sources.add_crate(&root, "one", &Cfg::new(&[]).unwrap()).unwrap();
+        fs::remove_dir_all(root).unwrap();
+        let keys: Vec<_> =
+            sources.statements.iter().map(|one| one.key.trim_start_matches("one/src/lib.rs: ")).collect();
+        assert_eq!(
+            keys,
+            [
+                "f: x.push(1);",
+                "f: if x.is_empty() { … }",
+                "f: return false;",
+                "f: match x.len() { … }",
+                "f: x.clear()",
+                "f: loop { … }",
+                "Thing::g: self.x = 1;",
+                "Thing::g: self.h()",
+            ]
+        );
+        let rendered = render(&sources, 0, |number| number != 3, |_| true);
+        assert!(rendered.text.contains("if !crate::__deleted(1) { x.push(1); } // One."));
+        assert!(rendered.text.contains("1 => { if !crate::__deleted(5) { x.clear(); } },"));
+        assert!(rendered.text.contains("          fn g(&mut self)"));
+        assert!(rendered.text.contains("if !crate::__deleted(8) { self.h(); }"));
+        let at = rendered.text.find("let y").unwrap();
+        assert_eq!(&TEXT[rendered.original(at)..][..5], "let y");
+        let (range, _) = rendered.guards.iter().find(|(_, number)| *number == 2).unwrap();
+        assert_eq!(&rendered.text[range.clone()], "if !crate::__deleted(3) { return false; }");
+    }
+}
