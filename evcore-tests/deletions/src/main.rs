@@ -118,10 +118,15 @@ fn run(options: &Options) -> Result<bool, String> {
             println!("  {:24} {:5.1} s", seat.judge.name, seat.takes.as_secs_f64());
         }
         for number in 0..sources.statements.len() {
-            if compile.is_in_constant(number) {
-                set(number, Fate::InConstant)?;
+            let impossible = if compile.is_in_constant(number) {
+                Fate::InConstant
             } else if !compile.is_on(number) {
-                set(number, Fate::CannotBeDeleted)?;
+                Fate::CannotBeDeleted
+            } else {
+                continue;
+            };
+            if fate(number).as_ref() != Some(&impossible) {
+                set(number, impossible)?;
             }
         }
         let open: Vec<usize> = chosen.iter().copied().filter(|number| fate(*number).is_none()).collect();
@@ -253,7 +258,7 @@ fn report(
         if !all.contains(key) {
             println!("stale in {SURVIVORS}, there is no such statement: {key}");
         } else if judged.contains(key) && !living.contains(key) {
-            println!("stale in {SURVIVORS}, a test notices it now: {key}");
+            println!("stale in {SURVIVORS}, it does not survive: {key}");
         }
     }
     if options.is_record {

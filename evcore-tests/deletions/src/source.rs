@@ -28,7 +28,7 @@ pub struct Function {
     pub bytes: Range<usize>,
     /// Where the `const` of a `const fn` stands.
     pub constant: Option<Range<usize>>,
-    /// Of its tokens, so that comments and white space do not count.
+    /// Of its tokens, so that comments and white space do not count, and of the names of its statements.
     pub hash: u64,
 }
 
@@ -120,6 +120,9 @@ impl Sources {
             if *count > 1 {
                 key = format!("{key} #{count}");
             }
+            // A name holds only among the same others: they are part of what makes the function the same.
+            let function = &mut self.functions[statement.function];
+            function.hash = hash(&format!("{} {key}", function.hash));
             statement.key = key;
             self.statements.push(statement);
         }
@@ -332,9 +335,8 @@ impl Scan<'_> {
         // An `if` around one statement, whose condition has no effect, is deleted with its statement.
         if let Expr::If(branch) = expr {
             let is_single = branch.else_branch.is_none() && branch.then_branch.stmts.len() == 1;
-            let is_plain = !branch.cond.to_token_stream().into_iter().any(|token| is_call(&token));
             let has_one = matches!(branch.then_branch.stmts.first(), Some(Stmt::Expr(..)));
-            if is_single && is_plain && has_one {
+            if is_single && has_one && has_no_effect(&branch.cond) {
                 return;
             }
         }
@@ -424,9 +426,28 @@ fn is_block(expr: &Expr) -> bool {
     )
 }
 
-/// Whether the token may be a call: anything in parentheses, at any depth.
-fn is_call(token: &TokenTree) -> bool {
-    matches!(token, TokenTree::Group(_))
+/// Whether a condition calls nothing but what by its name only looks.
+fn has_no_effect(condition: &Expr) -> bool {
+    struct Calls(bool);
+    impl Visit<'_> for Calls {
+        fn visit_expr(&mut self, expr: &Expr) {
+            match expr {
+                Expr::MethodCall(call) => {
+                    let name = call.method.to_string();
+                    let looks = ["is_", "was_", "has_"].iter().any(|begin| name.starts_with(begin));
+                    let looks =
+                        looks || ["contains", "intersects", "union", "difference", "len"].contains(&name.as_str());
+                    self.0 &= looks;
+                }
+                Expr::Call(_) | Expr::Macro(_) | Expr::Assign(_) => self.0 = false,
+                _ => {}
+            }
+            visit::visit_expr(self, expr);
+        }
+    }
+    let mut calls = Calls(true);
+    calls.visit_expr(condition);
+    calls.0
 }
 
 fn bytes_of(tokens: &TokenStream) -> Option<Range<usize>> {

@@ -220,7 +220,6 @@ impl Thing {
             keys,
             [
                 "f: x.push(1);",
-                "f: if x.is_empty() { … }",
                 "f: return false;",
                 "f: match x.len() { … }",
                 "f: x.clear()",
@@ -229,14 +228,14 @@ impl Thing {
                 "Thing::g: self.h()",
             ]
         );
-        let rendered = render(&sources, 0, |number| number != 3, |_| true);
+        let rendered = render(&sources, 0, |number| number != 2, |_| true);
         assert!(rendered.text.contains("if !crate::__deleted(1) { x.push(1); } // One."));
-        assert!(rendered.text.contains("1 => { if !crate::__deleted(5) { x.clear(); } },"));
+        assert!(rendered.text.contains("1 => { if !crate::__deleted(4) { x.clear(); } },"));
         assert!(rendered.text.contains("          fn g(&mut self)"));
-        assert!(rendered.text.contains("if !crate::__deleted(8) { self.h(); }"));
+        assert!(rendered.text.contains("if !crate::__deleted(7) { self.h(); }"));
         let at = rendered.text.find("let y").unwrap();
         assert_eq!(&TEXT[rendered.original(at)..][..5], "let y");
-        let (range, _) = rendered.guards.iter().find(|(_, number)| *number == 2).unwrap();
-        assert_eq!(&rendered.text[range.clone()], "if !crate::__deleted(3) { return false; }");
+        let (range, _) = rendered.guards.iter().find(|(_, number)| *number == 1).unwrap();
+        assert_eq!(&rendered.text[range.clone()], "if !crate::__deleted(2) { return false; }");
     }
 }
