@@ -95,6 +95,7 @@ impl Sources {
                 file,
                 scope: Vec::new(),
                 functions: Vec::new(),
+                directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
                 folder,
                 modules: Vec::new(),
                 off_macros: &mut off_macros,
@@ -150,7 +151,9 @@ struct Scan<'a> {
     scope: Vec<String>,
     /// The functions around.
     functions: Vec<usize>,
-    /// Where the files of this one's modules are.
+    /// Where the file is.
+    directory: PathBuf,
+    /// Where the files of its modules are.
     folder: PathBuf,
     /// Where the file of a module may be, and the folder of its own modules.
     modules: Vec<(Vec<PathBuf>, PathBuf)>,
@@ -204,7 +207,7 @@ impl Scan<'_> {
 
     fn module(&mut self, module: &syn::ItemMod) {
         let name = module.ident.to_string();
-        let folder = self.folder.join(&name);
+        let mut folder = self.folder.join(&name);
         if let Some((_, items)) = &module.content {
             let outer = std::mem::replace(&mut self.folder, folder);
             self.scope.push(name);
@@ -220,7 +223,9 @@ impl Scan<'_> {
             if let Meta::NameValue(pair) = &attribute.meta {
                 if let (true, Expr::Lit(value)) = (pair.path.is_ident("path"), &pair.value) {
                     if let syn::Lit::Str(path) = &value.lit {
-                        candidates = vec![self.folder.join(path.value())];
+                        let path = self.directory.join(path.value());
+                        folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+                        candidates = vec![path];
                     }
                 }
             }
