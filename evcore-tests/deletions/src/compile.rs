@@ -40,7 +40,7 @@ pub struct Compile<'a> {
 }
 
 /// An error of the compiler: where in the copy, and whether it is the main place.
-struct Complaint {
+struct Diagnostic {
     code: String,
     text: String,
     places: Vec<(String, usize, usize, bool)>,
@@ -63,6 +63,11 @@ impl<'a> Compile<'a> {
     /// Whether the statement is under a condition.
     pub fn is_on(&self, statement: usize) -> bool {
         self.is_on[statement] && !self.is_in_constant(statement)
+    }
+
+    /// How many statements are under a condition.
+    pub fn count(&self) -> usize {
+        (0..self.is_on.len()).filter(|number| self.is_on(*number)).count()
     }
 
     /// Whether the statement is in a function that has to be `const`.
@@ -106,16 +111,16 @@ impl<'a> Compile<'a> {
     /// Builds, and leaves out what does not compile.
     pub fn build(&mut self, cargo: &[String]) -> Result<Vec<Program>, String> {
         loop {
-            let complaints = match self.cargo(cargo)? {
+            let diagnostics = match self.cargo(cargo)? {
                 Ok(programs) => return Ok(programs),
-                Err(complaints) => complaints,
+                Err(diagnostics) => diagnostics,
             };
             let before = (self.is_on.clone(), self.constants.clone());
-            for complaint in &complaints {
-                self.answer(complaint);
+            for diagnostic in &diagnostics {
+                self.handle(diagnostic);
             }
             if before == (self.is_on.clone(), self.constants.clone()) {
-                let texts: Vec<&str> = complaints.iter().map(|complaint| complaint.text.as_str()).collect();
+                let texts: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.text.as_str()).collect();
                 return Err(format!(
                     "cargo {} fails, and not because of a condition:\n{}",
                     cargo.join(" "),
@@ -126,13 +131,13 @@ impl<'a> Compile<'a> {
         }
     }
 
-    fn answer(&mut self, complaint: &Complaint) {
-        if complaint.code == "E0015" && self.answer_constant(complaint) {
+    fn handle(&mut self, diagnostic: &Diagnostic) {
+        if diagnostic.code == "E0015" && self.handle_constant(diagnostic) {
             return;
         }
         let mut causes = BTreeSet::new();
         let mut functions = BTreeSet::new();
-        for (name, start, end, is_main) in &complaint.places {
+        for (name, start, end, is_main) in &diagnostic.places {
             let Some(file) = self.sources.files.iter().position(|file| file.path == *name) else { continue };
             let rendered = &self.rendered[file];
             let around = rendered.guards.iter().filter(|(range, _)| range.start <= *start && *end <= range.end);
@@ -157,8 +162,8 @@ impl<'a> Compile<'a> {
     }
 
     /// "Cannot call non-const … `path` in …": the caller is freed of its `const` as well, or the callee gets it back.
-    fn answer_constant(&mut self, complaint: &Complaint) -> bool {
-        for (name, start, _, is_main) in &complaint.places {
+    fn handle_constant(&mut self, diagnostic: &Diagnostic) -> bool {
+        for (name, start, _, is_main) in &diagnostic.places {
             let Some(file) = self.sources.files.iter().position(|file| file.path == *name) else { continue };
             let caller = self.sources.function_at(file, self.rendered[file].original(*start));
             let Some(caller) = caller.filter(|_| *is_main) else { continue };
@@ -167,7 +172,7 @@ impl<'a> Compile<'a> {
                 return true;
             }
         }
-        let path: Vec<&str> = complaint.text.split('`').nth(1).unwrap_or_default().split("::").collect();
+        let path: Vec<&str> = diagnostic.text.split('`').nth(1).unwrap_or_default().split("::").collect();
         let Some(callee) = path.last() else { return false };
         let kind = path.iter().rev().skip(1).find(|part| !part.starts_with('<')).copied().unwrap_or_default();
         let kind = kind.split('<').next().unwrap_or_default();
@@ -185,7 +190,7 @@ impl<'a> Compile<'a> {
         is_found
     }
 
-    fn cargo(&self, arguments: &[String]) -> Result<Result<Vec<Program>, Vec<Complaint>>, String> {
+    fn cargo(&self, arguments: &[String]) -> Result<Result<Vec<Program>, Vec<Diagnostic>>, String> {
         let mut cargo = Command::new("cargo");
         cargo.args(arguments).args(["--locked", "--quiet", "--message-format=json", "--config"]);
         // Half of the model test is drawing its programs.
@@ -194,7 +199,7 @@ impl<'a> Compile<'a> {
         cargo.envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "1"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
         cargo.envs([("CARGO_PROFILE_TEST_OPT_LEVEL", "1"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
         let output = cargo.output().map_err(|error| format!("cargo: {error}"))?;
-        let (mut programs, mut complaints) = (Vec::new(), Vec::new());
+        let (mut programs, mut diagnostics) = (Vec::new(), Vec::new());
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
             if let Some(path) = message["executable"].as_str() {
@@ -212,17 +217,17 @@ impl<'a> Compile<'a> {
                 if !places.is_empty() {
                     let text = message["message"]["rendered"].as_str().unwrap_or_default().to_owned();
                     let code = message["message"]["code"]["code"].as_str().unwrap_or_default().to_owned();
-                    complaints.push(Complaint { code, text, places });
+                    diagnostics.push(Diagnostic { code, text, places });
                 }
             }
         }
         if output.status.success() {
             return Ok(Ok(programs));
         }
-        if complaints.is_empty() {
+        if diagnostics.is_empty() {
             return Err(format!("cargo {} fails:\n{}", arguments.join(" "), String::from_utf8_lossy(&output.stderr)));
         }
-        Ok(Err(complaints))
+        Ok(Err(diagnostics))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The tests that judge, the cheapest first.
+//! The test suites that judge, the cheapest first.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use crate::compile::{Compile, Program};
 use crate::tree::VARIABLE;
 
 /// A test program, and which of its tests.
-pub struct Judge {
+pub struct Suite {
     pub name: &'static str,
     package: &'static str,
     /// The name of the test, or of the crate for its unit tests.
@@ -19,19 +19,19 @@ pub struct Judge {
     is_real: bool,
 }
 
-const fn model(name: &'static str, variables: &'static [(&'static str, &'static str)]) -> Judge {
-    Judge { name, package: "evcore-tests", target: "model", arguments: &[], variables, is_real: false }
+const fn model(name: &'static str, variables: &'static [(&'static str, &'static str)]) -> Suite {
+    Suite { name, package: "evcore-tests", target: "model", arguments: &[], variables, is_real: false }
 }
 
-const fn unit_tests(name: &'static str, package: &'static str, target: &'static str, is_real: bool) -> Judge {
-    Judge { name, package, target, arguments: &[], variables: &[], is_real }
+const fn unit_tests(name: &'static str, package: &'static str, target: &'static str, is_real: bool) -> Suite {
+    Suite { name, package, target, arguments: &[], variables: &[], is_real }
 }
 
-const fn test(name: &'static str, target: &'static str, arguments: &'static [&'static str]) -> Judge {
-    Judge { name, package: "evcore-tests", target, arguments, variables: &[], is_real: true }
+const fn test(name: &'static str, target: &'static str, arguments: &'static [&'static str]) -> Suite {
+    Suite { name, package: "evcore-tests", target, arguments, variables: &[], is_real: true }
 }
 
-pub const CORE: &[Judge] = &[
+pub const CORE: &[Suite] = &[
     model("short model", &[("EVCORE_MODEL_OPS", "2000"), ("EVCORE_MODEL_SHRINK", "0")]),
     unit_tests("unit tests", "evcore", "evcore", false),
     test("conformance: manual", "conformance", &["manual::"]),
@@ -43,7 +43,7 @@ pub const CORE: &[Judge] = &[
     test("broken backends", "broken", &[]),
 ];
 
-pub const BACKENDS: &[Judge] = &[
+pub const BACKENDS: &[Suite] = &[
     unit_tests("unit tests: posix", "evplat-posix", "evplat_posix", true),
     unit_tests("unit tests: linux", "evplat-linux", "evplat_linux", true),
     test("conformance", "conformance", &["--skip", "manual::"]),
@@ -51,9 +51,9 @@ pub const BACKENDS: &[Judge] = &[
     test("parity: unix", "parity_unix", &[]),
 ];
 
-/// A judge that is ready.
-pub struct Seat {
-    pub judge: &'static Judge,
+/// A suite whose program is built.
+pub struct Judge {
+    pub suite: &'static Suite,
     program: PathBuf,
     folder: PathBuf,
     /// How long it takes when nothing is deleted.
@@ -68,44 +68,48 @@ pub enum Verdict {
 }
 
 /// Builds the test programs, and runs each of them with nothing deleted.
-pub fn seats(judges: &'static [Judge], compile: &mut Compile, tree: &Path) -> Result<Vec<Seat>, String> {
+pub fn build_all(suites: &'static [Suite], compile: &mut Compile, tree: &Path) -> Result<Vec<Judge>, String> {
     let mut programs: Vec<Program> = Vec::new();
     // What a later build leaves out changes the programs of an earlier one: so all of them again, until nothing changes.
-    for _ in 0..2 {
+    loop {
+        let before = compile.count();
         programs.clear();
-        for command in commands(judges) {
+        for command in commands(suites) {
             programs.extend(compile.build(&command)?);
         }
-    }
-    let mut seats = Vec::new();
-    for judge in judges {
-        let is_its = |program: &&Program| program.package == judge.package && program.target == judge.target;
-        let program = programs.iter().find(is_its).ok_or_else(|| format!("there is no program for {}", judge.name))?;
-        let folder = tree.join(judge.package);
-        let mut seat = Seat { judge, program: program.path.clone(), folder, takes: Duration::ZERO };
-        let begun = Instant::now();
-        if run(&seat, 0, Duration::from_secs(300)) != Verdict::Passed {
-            return Err(format!("{} does not pass with nothing deleted: {}", judge.name, program.path.display()));
+        if compile.count() == before {
+            break;
         }
-        seat.takes = begun.elapsed();
-        seats.push(seat);
     }
-    Ok(seats)
+    let mut judges = Vec::new();
+    for suite in suites {
+        let is_its = |program: &&Program| program.package == suite.package && program.target == suite.target;
+        let program = programs.iter().find(is_its).ok_or_else(|| format!("there is no program for {}", suite.name))?;
+        let folder = tree.join(suite.package);
+        let mut judge = Judge { suite, program: program.path.clone(), folder, takes: Duration::ZERO };
+        let begun = Instant::now();
+        if run(&judge, 0, Duration::from_secs(300)) != Verdict::Passed {
+            return Err(format!("{} does not pass with nothing deleted: {}", suite.name, program.path.display()));
+        }
+        judge.takes = begun.elapsed();
+        judges.push(judge);
+    }
+    Ok(judges)
 }
 
 /// The commands that build the programs.
-fn commands(judges: &[Judge]) -> Vec<Vec<String>> {
+fn commands(suites: &[Suite]) -> Vec<Vec<String>> {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let mut commands = Vec::new();
     let mut tests = words("test --no-run -p evcore-tests");
-    for judge in judges {
-        if judge.package == "evcore-tests" {
-            if !tests.iter().any(|word| word == judge.target) {
-                tests.extend(["--test".to_owned(), judge.target.to_owned()]);
+    for suite in suites {
+        if suite.package == "evcore-tests" {
+            if !tests.iter().any(|word| word == suite.target) {
+                tests.extend(["--test".to_owned(), suite.target.to_owned()]);
             }
         } else {
-            let features = if judge.package == "evcore" { "--features std,check" } else { "" };
-            commands.push(words(&format!("test --no-run -p {} --lib {features}", judge.package)));
+            let features = if suite.package == "evcore" { "--features std,check" } else { "" };
+            commands.push(words(&format!("test --no-run -p {} --lib {features}", suite.package)));
         }
     }
     commands.push(tests);
@@ -113,26 +117,25 @@ fn commands(judges: &[Judge]) -> Vec<Vec<String>> {
 }
 
 /// What the tests say when the statement with this number is deleted.
-pub fn judge(seat: &Seat, number: usize) -> Verdict {
-    let limit = if seat.judge.is_real {
-        seat.takes * 8 + Duration::from_secs(10)
+pub fn verdict(judge: &Judge, number: usize) -> Verdict {
+    let limit = if judge.suite.is_real {
+        judge.takes * 4 + Duration::from_secs(10)
     } else {
-        seat.takes * 6 + Duration::from_secs(3)
+        judge.takes * 6 + Duration::from_secs(3)
     };
-    match run(seat, number, limit) {
-        Verdict::Passed => Verdict::Passed,
-        _ if seat.judge.is_real => run(seat, number, limit),
+    match run(judge, number, limit) {
+        Verdict::Failed if judge.suite.is_real => run(judge, number, limit),
         verdict => verdict,
     }
 }
 
-fn run(seat: &Seat, number: usize, limit: Duration) -> Verdict {
+fn run(judge: &Judge, number: usize, limit: Duration) -> Verdict {
     // Without an end to its memory a test could take the machine's. `timeout` ends what the test has started, too.
     let script = "ulimit -v 8000000; exec timeout -s KILL \"$@\"";
     let mut command = Command::new("bash");
-    command.args(["-c", script, "bash", &format!("{:.1}", limit.as_secs_f64())]).arg(&seat.program);
-    command.args(seat.judge.arguments).envs(seat.judge.variables.iter().copied()).env("RUST_BACKTRACE", "0");
-    command.env(VARIABLE, number.to_string()).current_dir(&seat.folder);
+    command.args(["-c", script, "bash", &format!("{:.1}", limit.as_secs_f64())]).arg(&judge.program);
+    command.args(judge.suite.arguments).envs(judge.suite.variables.iter().copied()).env("RUST_BACKTRACE", "0");
+    command.env(VARIABLE, number.to_string()).current_dir(&judge.folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();
     match command.status() {

@@ -26,10 +26,10 @@ use std::time::Instant;
 
 use cfg::Cfg;
 use compile::Compile;
-use judges::{Judge, Verdict};
+use judges::{Judge, Suite, Verdict};
 use options::{HELP, Options};
 use source::Sources;
-use state::{Fate, State};
+use state::{Outcome, State};
 
 const SURVIVORS: &str = ".ci/deletions.survivors";
 /// After how many statements a run tells how far it is.
@@ -63,7 +63,7 @@ fn run(options: &Options) -> Result<bool, String> {
     let repository = std::env::current_dir().map_err(|error| error.to_string())?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(PathBuf::from("target"), PathBuf::from).join("deletions");
     let target = repository.join(target);
-    let (crates, features, judges): (&[&str], &[&str], &'static [Judge]) = if options.is_backends {
+    let (crates, features, suites): (&[&str], &[&str], &'static [Suite]) = if options.is_backends {
         (&["evplat-posix", "evplat-linux"], &[], judges::BACKENDS)
     } else {
         (&["evcore"], &["alloc", "std"], judges::CORE)
@@ -88,22 +88,22 @@ fn run(options: &Options) -> Result<bool, String> {
     let hash = tree::hash_of(&repository, &files);
     let state_name = if options.is_backends { "state.backends" } else { "state" };
     let state = Mutex::new(State::open(&target.join(state_name), hash, options.is_fresh)?);
-    let fate = |number: usize| {
+    let outcome = |number: usize| {
         let statement: &source::Statement = &sources.statements[number];
         let state = state.lock().unwrap_or_else(|error| error.into_inner());
         state.get(&statement.key, sources.functions[statement.function].hash).cloned()
     };
-    let set = |number: usize, fate: Fate| {
+    let set = |number: usize, outcome: Outcome| {
         let statement: &source::Statement = &sources.statements[number];
         let mut state = state.lock().unwrap_or_else(|error| error.into_inner());
-        state.set(&statement.key, sources.functions[statement.function].hash, fate)
+        state.set(&statement.key, sources.functions[statement.function].hash, outcome)
     };
 
-    if chosen.iter().any(|number| fate(*number).is_none()) {
+    if chosen.iter().any(|number| outcome(*number).is_none()) {
         let copy = target.join("tree");
         tree::copy(&repository, &copy, &files, &sources)?;
         let can_be_deleted =
-            |number: usize| !sources.statements[number].is_value && fate(number) != Some(Fate::CannotBeDeleted);
+            |number: usize| !sources.statements[number].is_value && outcome(number) != Some(Outcome::CannotBeDeleted);
         let is_on = (0..sources.statements.len()).map(can_be_deleted).collect();
         let mut compile = Compile::new(&sources, copy.clone(), target.join("build"), is_on)?;
         let begun = Instant::now();
@@ -112,27 +112,27 @@ fn run(options: &Options) -> Result<bool, String> {
             let words: Vec<_> = [&["check", "-p", *name], features].concat().into_iter().map(str::to_owned).collect();
             compile.settle(&words)?;
         }
-        let seats = judges::seats(judges, &mut compile, &copy)?;
+        let judges = judges::build_all(suites, &mut compile, &copy)?;
         println!("built in {} s; with nothing deleted the tests take", begun.elapsed().as_secs());
-        for seat in &seats {
-            println!("  {:24} {:5.1} s", seat.judge.name, seat.takes.as_secs_f64());
+        for judge in &judges {
+            println!("  {:24} {:5.1} s", judge.suite.name, judge.takes.as_secs_f64());
         }
         for number in 0..sources.statements.len() {
             let impossible = if compile.is_in_constant(number) {
-                Fate::InConstant
+                Outcome::InConstant
             } else if !compile.is_on(number) {
-                Fate::CannotBeDeleted
+                Outcome::CannotBeDeleted
             } else {
                 continue;
             };
-            if fate(number).as_ref() != Some(&impossible) {
+            if outcome(number).as_ref() != Some(&impossible) {
                 set(number, impossible)?;
             }
         }
-        let open: Vec<usize> = chosen.iter().copied().filter(|number| fate(*number).is_none()).collect();
-        judge_all(&sources, &seats, &open, options.jobs, &set)?;
+        let open: Vec<usize> = chosen.iter().copied().filter(|number| outcome(*number).is_none()).collect();
+        judge_all(&sources, &judges, &open, options.jobs, &set)?;
     }
-    report(&repository, &target, &sources, &chosen, options, fate)
+    report(&repository, &target, &sources, &chosen, options, outcome)
 }
 
 /// The statements that this run is about.
@@ -155,29 +155,29 @@ fn chosen(sources: &Sources, options: &Options) -> Result<Vec<usize>, String> {
 
 fn judge_all(
     sources: &Sources,
-    seats: &[judges::Seat],
+    judges: &[Judge],
     open: &[usize],
     jobs: usize,
-    set: &(impl Fn(usize, Fate) -> Result<(), String> + Sync),
+    set: &(impl Fn(usize, Outcome) -> Result<(), String> + Sync),
 ) -> Result<(), String> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let begun = Instant::now();
     let work = || {
         while let Some(&number) = open.get(next.fetch_add(1, Relaxed)) {
-            let mut fate = Fate::Survives;
-            for seat in seats {
-                let name = seat.judge.name;
-                match judges::judge(seat, number + 1) {
+            let mut outcome = Outcome::Survives;
+            for judge in judges {
+                let name = judge.suite.name;
+                match judges::verdict(judge, number + 1) {
                     Verdict::Passed => continue,
-                    Verdict::Failed => fate = Fate::Noticed(name.to_owned()),
-                    Verdict::DidNotEnd => fate = Fate::Noticed(format!("{name} does not end")),
+                    Verdict::Failed => outcome = Outcome::Noticed(name.to_owned()),
+                    Verdict::DidNotEnd => outcome = Outcome::Noticed(format!("{name} does not end")),
                 }
                 break;
             }
-            if fate == Fate::Survives {
+            if outcome == Outcome::Survives {
                 println!("survives: {}", numbered(sources, number));
             }
-            set(number, fate)?;
+            set(number, outcome)?;
             let done = done.fetch_add(1, Relaxed) + 1;
             if done % PROGRESS == 0 || done == open.len() {
                 let each = begun.elapsed().as_secs_f64() / done as f64;
@@ -198,19 +198,19 @@ fn report(
     sources: &Sources,
     chosen: &[usize],
     options: &Options,
-    fate: impl Fn(usize) -> Option<Fate>,
+    outcome: impl Fn(usize) -> Option<Outcome>,
 ) -> Result<bool, String> {
     let mut lists: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     let mut by_judge: BTreeMap<String, usize> = BTreeMap::new();
     for &number in chosen {
-        let list = match fate(number) {
-            Some(Fate::Noticed(judge)) => {
+        let list = match outcome(number) {
+            Some(Outcome::Noticed(judge)) => {
                 *by_judge.entry(judge).or_default() += 1;
                 "noticed"
             }
-            Some(Fate::Survives) => "survive",
-            Some(Fate::InConstant) => "in functions that have to be const",
-            Some(Fate::CannotBeDeleted) | None => "cannot be deleted",
+            Some(Outcome::Survives) => "survive",
+            Some(Outcome::InConstant) => "in functions that have to be const",
+            Some(Outcome::CannotBeDeleted) | None => "cannot be deleted",
         };
         lists.entry(list).or_default().push(number);
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// What became of a statement.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fate {
+pub enum Outcome {
     /// A test fails, or does not end.
     Noticed(String),
     Survives,
@@ -17,7 +17,7 @@ pub enum Fate {
     InConstant,
 }
 
-impl Fate {
+impl Outcome {
     fn name(&self) -> &str {
         match self {
             Self::Noticed(judge) => judge,
@@ -38,7 +38,7 @@ impl Fate {
 }
 
 pub struct State {
-    known: HashMap<String, (u64, u64, Fate)>,
+    known: HashMap<String, (u64, u64, Outcome)>,
     file: File,
     /// Of all sources and tests.
     tree: u64,
@@ -57,26 +57,26 @@ impl State {
     }
 
     /// What is known of a statement whose function is unchanged. That no test notices it holds only for the same tests.
-    pub fn get(&self, key: &str, function: u64) -> Option<&Fate> {
-        let (hash, tree, fate) = self.known.get(key)?;
-        let holds = *hash == function && (*tree == self.tree || matches!(fate, Fate::Noticed(_)));
-        holds.then_some(fate)
+    pub fn get(&self, key: &str, function: u64) -> Option<&Outcome> {
+        let (hash, tree, outcome) = self.known.get(key)?;
+        let holds = *hash == function && (*tree == self.tree || matches!(outcome, Outcome::Noticed(_)));
+        holds.then_some(outcome)
     }
 
-    pub fn set(&mut self, key: &str, function: u64, fate: Fate) -> Result<(), String> {
-        let line = format!("{function:016x}\t{:016x}\t{}\t{key}\n", self.tree, fate.name());
+    pub fn set(&mut self, key: &str, function: u64, outcome: Outcome) -> Result<(), String> {
+        let line = format!("{function:016x}\t{:016x}\t{}\t{key}\n", self.tree, outcome.name());
         self.file.write_all(line.as_bytes()).map_err(|error| format!("the state: {error}"))?;
-        self.known.insert(key.to_owned(), (function, self.tree, fate));
+        self.known.insert(key.to_owned(), (function, self.tree, outcome));
         Ok(())
     }
 }
 
-fn parse(line: &str) -> Option<(String, (u64, u64, Fate))> {
+fn parse(line: &str) -> Option<(String, (u64, u64, Outcome))> {
     let mut parts = line.splitn(4, '\t');
     let mut hash = || u64::from_str_radix(parts.next()?, 16).ok();
     let (function, tree) = (hash()?, hash()?);
-    let fate = Fate::of(parts.next()?);
-    Some((parts.next()?.to_owned(), (function, tree, fate)))
+    let outcome = Outcome::of(parts.next()?);
+    Some((parts.next()?.to_owned(), (function, tree, outcome)))
 }
 
 #[cfg(test)]
@@ -87,14 +87,14 @@ mod tests {
     fn a_survivor_is_judged_again_when_the_tests_change() {
         let path = std::env::temp_dir().join(format!("deletions-state-{}", std::process::id()));
         let mut state = State::open(&path, 1, true).unwrap();
-        state.set("a", 5, Fate::Survives).unwrap();
-        state.set("b", 5, Fate::Noticed("unit tests".into())).unwrap();
+        state.set("a", 5, Outcome::Survives).unwrap();
+        state.set("b", 5, Outcome::Noticed("unit tests".into())).unwrap();
         let same = State::open(&path, 1, false).unwrap();
         let other = State::open(&path, 2, false).unwrap();
         std::fs::remove_file(path).unwrap();
-        assert_eq!(same.get("a", 5), Some(&Fate::Survives));
+        assert_eq!(same.get("a", 5), Some(&Outcome::Survives));
         assert_eq!(same.get("a", 6), None);
         assert_eq!(other.get("a", 5), None);
-        assert_eq!(other.get("b", 5), Some(&Fate::Noticed("unit tests".into())));
+        assert_eq!(other.get("b", 5), Some(&Outcome::Noticed("unit tests".into())));
     }
 }
