@@ -7,6 +7,7 @@ pub mod edge;
 pub mod events;
 pub mod faults;
 pub mod files;
+pub mod intervals;
 pub mod limits;
 pub mod loop_control;
 pub mod pauses;

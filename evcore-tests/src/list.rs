@@ -171,8 +171,16 @@ macro_rules! for_each_case {
                 next_deadline_is_known
                 past_deadline_is_due
                 slack_shares_a_wake_up
-                timers_do_not_starve_io
-                zero_period_is_once_a_turn;
+                timers_do_not_starve_io;
+            intervals:
+                idle_timeout_counts_from_hand_out
+                activated_restarts_at_hand_out
+                delay_period_counts_from_hand_out
+                add_ends_pause_and_restarts_now
+                pending_shows_restarted_timeout
+                now_outside_hand_outs_is_now
+                past_deadline_comes_once
+                zero_timeout_comes_once;
             pauses:
                 pause_is_quiet_and_ends
                 pause_drops_what_was_queued

@@ -1,6 +1,5 @@
 //! The test of the tests: a backend that breaks the contract fails the suite, by the case that is meant for it.
 
-use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
@@ -52,8 +51,6 @@ enum Fault {
     HidesErrors,
     /// A reset is no news to who waits for CLOSED alone.
     HidesResets,
-    /// Each direction is a report of its own.
-    ReportsTwice,
     /// What is not ready is reported all the same, without a bit.
     ReportsNothing,
     /// CLOSED is declared, and asking for it is refused.
@@ -74,7 +71,6 @@ enum Fault {
 struct Broken {
     inner: Manual,
     fault: Fault,
-    reports: VecDeque<(Token, Ready)>,
     count: u32,
     /// Every registration that there ever was, whether it lives, and whether it was reported.
     known: Vec<Known>,
@@ -96,11 +92,7 @@ impl Broken {
     }
 
     /// What becomes of the reports of a wait.
-    fn distort(&mut self) {
-        let mut reports = Vec::new();
-        while let Some(report) = self.inner.take_ready() {
-            reports.push(report);
-        }
+    fn distorted(&mut self, mut reports: Vec<(Token, Ready)>) -> Vec<(Token, Ready)> {
         match self.fault {
             Fault::LosesReports => reports.retain(|_| {
                 self.count += 1;
@@ -116,9 +108,6 @@ impl Broken {
                 let known = self.known.iter().find(|known| known.token == *token);
                 known.is_none_or(|known| known.interest != Interest::CLOSED)
             }),
-            Fault::ReportsTwice => {
-                reports = reports.iter().flat_map(|(token, ready)| ready.iter().map(|bit| (*token, bit))).collect();
-            }
             Fault::ReportsNothing => {
                 for known in self.known.iter().filter(|known| known.lives) {
                     if !reports.iter().any(|(token, _)| *token == known.token) {
@@ -144,20 +133,22 @@ impl Broken {
             }
             _ => {}
         }
-        self.reports.extend(reports);
+        reports
     }
 }
 
-/// A sink that passes signals on as the fault has them.
-struct Signals<'a, K> {
+/// A sink that keeps reports, and passes signals on as the fault has them.
+struct Found<'a, K> {
     sink: &'a mut K,
     fault: Fault,
-    seen: u32,
+    signals: u32,
+    reports: Vec<(Token, Ready)>,
 }
 
-impl<K: Sink<u32>> Sink<u32> for Signals<'_, K> {
+impl<K: Sink<u32>> Sink<u32> for Found<'_, K> {
     fn ready(&mut self, token: Token, ready: Ready) -> bool {
-        self.sink.ready(token, ready)
+        self.reports.push((token, ready));
+        true
     }
     fn ready_fd(&mut self, fd: u32, ready: Ready) -> bool {
         self.sink.ready_fd(fd, ready)
@@ -166,9 +157,9 @@ impl<K: Sink<u32>> Sink<u32> for Signals<'_, K> {
         self.sink.failed(token);
     }
     fn signal(&mut self, signum: Signum, count: u32) {
-        self.seen += 1;
+        self.signals += 1;
         match self.fault {
-            Fault::LosesSignals if self.seen > 1 => {}
+            Fault::LosesSignals if self.signals > 1 => {}
             Fault::CountsToOne => self.sink.signal(signum, 1),
             _ => self.sink.signal(signum, count),
         }
@@ -272,21 +263,21 @@ impl EventOp for Broken {
             (_, wait) => wait,
         };
         let before = self.inner.now();
-        let mut signals = Signals { sink, fault: self.fault, seen: 0 };
-        self.inner.dispatch(wait, &mut signals)?;
-        self.distort();
-        if let (Wait::Until(end), true) = (wait, self.inner.now() == before && self.reports.is_empty()) {
+        let mut found = Found { sink, fault: self.fault, signals: 0, reports: Vec::new() };
+        self.inner.dispatch(wait, &mut found)?;
+        let Found { signals, reports, .. } = found;
+        let reports = self.distorted(reports);
+        for (token, ready) in &reports {
+            sink.ready(*token, *ready);
+        }
+        if let (Wait::Until(end), true) = (wait, self.inner.now() == before && reports.is_empty()) {
             // Nothing found, and no time passed: it was woken.
             self.woken = true;
-            if self.fault == Fault::LosesWakes && signals.seen == 0 {
+            if self.fault == Fault::LosesWakes && signals == 0 {
                 self.inner.set_now(end);
             }
         }
         Ok(())
-    }
-
-    fn take_ready(&mut self) -> Option<(Token, Ready)> {
-        self.reports.pop_front()
     }
 
     fn reinit(&mut self) -> Result<(), ManualError> {
@@ -321,7 +312,7 @@ impl Fixture for World {
 
     fn backend(&mut self) -> Broken {
         let (inner, fault) = (self.hands.backend(), self.fault);
-        Broken { inner, fault, reports: VecDeque::new(), count: 0, known: Vec::new(), woken: false, is_new: true }
+        Broken { inner, fault, count: 0, known: Vec::new(), woken: false, is_new: true }
     }
     fn source(&mut self, backend: &mut Broken) -> u32 {
         self.hands.source(&mut backend.inner)
@@ -387,7 +378,6 @@ meant! {
     EdgeAsLevel => edge::et_once_per_edge,
     HidesErrors => readiness::error_and_hangup_show_as_declared,
     HidesResets => readiness::b3_closed_alone_hears_of_a_reset,
-    ReportsTwice => readiness::read_write_same_event,
     ReportsNothing => readiness::read_ready_later,
     ClaimsTooMuch => readiness::caps_are_honest,
     LosesWakes => wake::wake_before_wait_not_lost,

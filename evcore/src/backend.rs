@@ -157,8 +157,8 @@ pub trait Sink<Fd> {
     /// `false`: there is no such registration any more; the report was dropped and counted. When such reports keep coming,
     /// the core starts the backend anew, see [`EventOp::reinit`].
     ///
-    /// `ready` is not empty; a report without a bit is dropped. Bits that no event asked for may be set, they are dropped,
-    /// too; ERROR and HANGUP wake every event of the fd.
+    /// `ready` MUST NOT be empty: the event may be handed out for nothing. Bits that no event asked for may be set, they are
+    /// dropped; ERROR and HANGUP wake every event of the fd.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
 
     /// As [`ready`](Sink::ready), by descriptor: for backends that keep no tokens. Costs a look-up in the fd map.
@@ -189,8 +189,8 @@ pub trait Sink<Fd> {
 ///    registration they belong to.
 /// 4. `dispatch` MUST return when something is ready, when the clock has reached the point given, when a waker of this
 ///    backend was used since the last `dispatch` began to wait, or when a watched signal arrived; it MAY return earlier with
-///    nothing found. It MUST NOT report an event twice in one call, MUST NOT spin on a descriptor that nobody has an
-///    interest in, and MUST let no ready descriptor starve another one for ever.
+///    nothing found. It MAY report a registration more than once in a call: the bits are joined. It MUST NOT spin on a
+///    descriptor that no event has an interest in, and MUST let no ready descriptor starve another one for ever.
 /// 5. Level-triggered registrations MUST be reported by each `dispatch` for as long as they are ready; with
 ///    [`Interest::EDGE`] at least once for each change after the registration, and once for what was ready before it.
 /// 6. [`now`](EventOp::now) MUST be monotonic and as precise as waits are; a timer is due when `now` says so.
@@ -220,8 +220,8 @@ pub trait EventOp {
     #[doc(alias = "evutil_gettime_monotonic")]
     fn now(&self) -> Instant;
 
-    /// Whether it can be used at all: fails in the child of a fork until [`reinit`](EventOp::reinit). Asked for at each turn
-    /// and change, so it should cost no more than a load.
+    /// Whether it can be used at all: fails in the child of a fork until [`reinit`](EventOp::reinit). The core asks before
+    /// each turn and each change, so it should cost no more than a load, and the other operations need not ask again.
     ///
     /// # Errors
     ///
@@ -273,18 +273,6 @@ pub trait EventOp {
     ///
     /// When the system refuses to wait. The base is as it was and may be asked again.
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
-
-    /// Takes the next of the reports that `dispatch` has left in the backend's own buffer instead of putting them into the
-    /// sink: none, in most backends.
-    ///
-    /// A backend whose system fills such a buffer saves a copy by this, and the core saves a queue: where it can, it takes a
-    /// report just when it hands the event out. It has taken all of them before it calls anything else of the backend.
-    /// `ready` MUST NOT be empty, as in [`Sink::ready`]: here nothing is in between that would drop such a report, so its
-    /// event may be handed out for nothing.
-    #[inline]
-    fn take_ready(&mut self) -> Option<(Token, Ready)> {
-        None
-    }
 
     /// Starts anew with no fd registered: in the child after a fork, when a rebuild was asked for, or when reports of
     /// registrations that have ended keep coming. Afterwards the core registers every fd again. Signals stay watched.

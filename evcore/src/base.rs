@@ -2,26 +2,23 @@
 
 use core::cell::Cell;
 use core::marker::PhantomData;
-use core::time::Duration;
 
 use bitflags::bitflags;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 use crate::backend::{EventOp, Wake};
-use crate::columns::{Columns, Rare};
+use crate::engine::{Effect, Engine};
 use crate::event::{EventId, Ready};
-use crate::events::State;
 use crate::manual::Manual;
-use crate::storage::{Fixed, Index, Storage};
+use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Wait};
 
 mod control;
-mod create;
-mod life;
+mod event;
+mod insert;
 mod query;
 #[cfg(test)]
 mod tests;
-mod turn;
 
 pub use query::Pending;
 
@@ -45,8 +42,7 @@ pub use query::Pending;
 /// create, change and remove any event, the one in hand included.
 ///
 /// ```
-/// use core::time::Duration;
-/// use evcore::{EventBase, Fixed, Manual, Wait};
+/// /// use evcore::{EventBase, Fixed, Manual, Wait};
 ///
 /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
 /// base.insert_timer(Duration::from_secs(1), "later").unwrap();
@@ -65,26 +61,15 @@ pub use query::Pending;
 #[doc(alias = "event_base_free_nofinalize")]
 #[doc(alias = "event_base_dump_events")]
 pub struct EventBase<B: EventOp, S: Storage, T> {
-    backend: B,
-    columns: Columns<B::Fd, B::FdInfo, T, S>,
-    clock: Clock,
-    exit_at: Option<Instant>,
-    /// Until when events are handed out in this turn, where that is limited.
-    turn_until: Instant,
-    slack: Duration,
-    is_running: bool,
+    engine: Engine<B, S, T>,
+    /// `run` is under way.
+    in_run: bool,
     /// One thread's at a time: only wakers are shared.
     not_sync: PhantomData<Cell<()>>,
 }
 
 assert_impl_all!(EventBase<Manual, Fixed<1>, ()>: Send);
 assert_not_impl_any!(EventBase<Manual, Fixed<1>, ()>: Sync);
-
-/// The turn's clock: what the backend's clock said when it was last read, never less than before.
-struct Clock {
-    now: Instant,
-    is_current: bool,
-}
 
 /// An event that is handed out, with its data.
 #[derive(Debug)]
@@ -189,16 +174,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_new")]
     #[must_use]
     pub const fn new(backend: B) -> Self {
-        Self {
-            backend,
-            columns: Columns::new(),
-            clock: Clock { now: Instant::ZERO, is_current: false },
-            exit_at: None,
-            turn_until: Instant::ZERO,
-            slack: Duration::ZERO,
-            is_running: false,
-            not_sync: PhantomData,
-        }
+        Self { engine: Engine::new(backend), in_run: false, not_sync: PhantomData }
     }
 
     /// Waits, and queues what is ready. One turn of the loop (`event_base_loop`), up to the hand-outs.
@@ -220,30 +196,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
     /// ```
     #[doc(alias = "event_base_loop")]
-    // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
-    #[inline(never)]
+    #[inline]
     pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
-        self.end_turn();
-        self.backend.usable()?;
-        let is_empty = wait == Wait::Forever && self.is_empty();
-        if let Some(end) = self.take_end().or(is_empty.then_some(End::Empty)) {
-            self.columns.rare.remove(Rare::PREPARING);
-            return Ok(Turn::Ended(end));
-        }
-        self.columns.quota.number = self.columns.quota.number.wrapping_add(1);
-        if self.begin_prepare() {
-            return Ok(Turn::Running);
-        }
-        self.columns.active.promote();
-        self.rebuild_if_asked()?;
-        self.apply_changes();
-        let wait = self.bounded(wait);
-        let outcome = self.dispatch(wait);
-        self.columns.note_active(0);
-        outcome?;
-        self.expire_timers();
-        self.begin_turn();
-        Ok(Turn::Running)
+        self.engine.poll(wait)
     }
 
     /// Hands out the next active event of this turn: already off its queue, already re-armed or no longer pending.
@@ -262,21 +217,23 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!((fired.id, fired.ready), (event, Ready::READ));
     /// assert!(base.next_active().is_none());
     /// ```
-    // Small where it is taken straight, and out of line elsewhere; as a call it would cost half as much again.
+    // The usual way is small and inlined, the rest out of line; as a call it would cost half as much again.
     #[inline(always)]
     pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
-        let direct = self.take_direct();
-        if let Some((index, ready)) = direct {
-            let state = self.columns.events.state(index);
-            if !state.intersects(State::SPECIAL.difference(State::TIMED)) {
-                return self.lend_direct(index, ready, state.contains(State::TIMED));
-            }
+        let effect = self.engine.next_effect();
+        if effect == Effect::None {
+            let (id, ready, data) = self.engine.hand_out_next()?;
+            return Some(Fired { id, ready, count: 1, data });
         }
-        let (index, ready) = direct.unwrap_or((Index::NIL, Ready::empty()));
-        // What goes in and comes back fits registers: with an event in it, both ways would build it in memory.
-        let (index, ready, count) = self.take_prepared(index, ready)?;
-        self.columns.running = index;
-        let (id, data) = self.columns.events.hand_out(index, self.columns.quota.number)?;
+        if effect == Effect::Restart {
+            let (id, ready, data) = self.engine.hand_out_restarting()?;
+            return Some(Fired { id, ready, count: 1, data });
+        }
+        if self.engine.is_done() {
+            return None;
+        }
+        let (index, ready, count) = self.engine.next()?;
+        let (id, data) = self.engine.lend(index)?;
         Some(Fired { id, ready, count, data })
     }
 
@@ -289,8 +246,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// When the backend cannot wait.
     ///
     /// ```
-    /// use core::time::Duration;
-    /// use evcore::{End, EventBase, Fixed, Manual, Mode};
+    ///     /// use evcore::{End, EventBase, Fixed, Manual, Mode};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
     /// base.insert_interval(Duration::from_secs(1), 0).unwrap();
@@ -306,10 +262,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
     pub fn run(&mut self, mode: Mode, mut handler: impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
-        if core::mem::replace(&mut self.is_running, true) {
+        if core::mem::replace(&mut self.in_run, true) {
             return Ok(End::Reentered);
         }
-        Running(self).0.run_turns(mode, &mut handler)
+        RunGuard(self).0.run_turns(mode, &mut handler)
     }
 
     fn run_turns(&mut self, mode: Mode, handler: &mut impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
@@ -320,23 +276,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             false => Wait::Forever,
         };
         loop {
-            if !go_on_empty && self.is_empty() && !self.end_is_asked_for() {
-                self.end_turn();
-                self.columns.rare.remove(Rare::PREPARING);
+            if !go_on_empty && self.engine.end_if_empty() {
                 return Ok(End::Empty);
             }
             if let Turn::Ended(end) = self.poll(wait)? {
                 return Ok(end);
             }
-            let is_prepare = self.columns.rare.contains(Rare::PREPARING);
-            let mut any = false;
-            while let Some(fired) = self.next_active() {
-                let occurrence = Occurrence { id: fired.id, ready: fired.ready, count: fired.count };
-                any |= !self.columns.events.state(self.columns.running).contains(State::WATCHER);
-                handler(self, occurrence);
-            }
+            let is_prepare = self.engine.is_prepare();
+            let any = self.run_turn(handler);
             match any {
-                _ if is_prepare || self.end_is_asked_for() => {}
+                _ if is_prepare || self.engine.is_end_requested() => {}
                 true if mode.intersects(Mode::ONCE.union(Mode::NONBLOCK)) => return Ok(End::Once),
                 false if mode.contains(Mode::NONBLOCK) => return Ok(End::NotReady),
                 _ => {}
@@ -344,46 +293,55 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
     }
 
+    /// The hand-outs of a turn. Answers whether there was any but watchers.
+    fn run_turn(&mut self, handler: &mut impl FnMut(&mut Self, Occurrence)) -> bool {
+        let mut any = false;
+        while let Some((index, ready, count)) = self.engine.next() {
+            any |= !self.engine.is_watcher(index);
+            let Some((id, _)) = self.engine.lend(index) else { break };
+            handler(self, Occurrence { id, ready, count });
+        }
+        any
+    }
+
     // The clock.
 
-    /// The time of this turn (`event_base_gettimeofday_cached`): read once after the wait, the same for all of its
-    /// hand-outs. [`update_now`](EventBase::update_now) reads it again.
+    /// The time (`event_base_gettimeofday_cached`). While an event is being handed out it is the time of the turn, read once
+    /// and the same for all of its hand-outs, until [`update_now`](EventBase::update_now) reads it again; at any other moment
+    /// it is read from the backend's clock.
     ///
     /// ```
-    /// use core::time::Duration;
-    /// use evcore::{EventBase, Fixed, Manual};
+    ///     /// use evcore::{EventBase, Fixed, Manual, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// let before = base.now();
     /// base.backend_mut().advance(Duration::from_secs(1));
-    /// assert_eq!(base.now(), before);
-    /// assert_eq!(base.update_now().saturating_since(before), Duration::from_secs(1));
+    /// assert_eq!(base.now().saturating_since(before), Duration::from_secs(1));
+    ///
+    /// base.insert_timer(Duration::ZERO, ()).unwrap();
+    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// assert!(base.next_active().is_some());
+    /// let of_the_turn = base.now();
+    /// base.backend_mut().advance(Duration::from_secs(1));
+    /// assert_eq!(base.now(), of_the_turn);
     /// ```
     #[inline]
     #[doc(alias = "event_base_gettimeofday_cached")]
     pub fn now(&mut self) -> Instant {
-        if self.clock.is_current { self.clock.now } else { self.update_now() }
+        self.engine.now()
     }
 
     /// Reads the backend's clock, for the rest of this turn (`event_base_update_cache_time`).
     ///
     /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// #     /// # use evcore::{EventBase, Fixed, Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_nanos(9));
     /// assert_eq!(base.update_now().as_nanos(), 9);
     /// ```
     #[doc(alias = "event_base_update_cache_time")]
     pub fn update_now(&mut self) -> Instant {
-        self.clock.now = self.fresh_now();
-        self.clock.is_current = true;
-        self.clock.now
-    }
-
-    /// The backend's clock, which a faulty one cannot turn back.
-    fn fresh_now(&self) -> Instant {
-        self.backend.now().max(self.clock.now)
+        self.engine.update_now()
     }
 }
 
@@ -405,16 +363,15 @@ impl<B: Wake, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "evthread_make_base_notifiable")]
     pub fn waker(&mut self) -> Result<B::Waker, B::Error> {
-        self.settle();
-        self.backend.waker()
+        self.engine.waker()
     }
 }
 
 /// A base while `run` is under way, until it returns or a handler's panic passes through.
-struct Running<'a, B: EventOp, S: Storage, T>(&'a mut EventBase<B, S, T>);
+struct RunGuard<'a, B: EventOp, S: Storage, T>(&'a mut EventBase<B, S, T>);
 
-impl<B: EventOp, S: Storage, T> Drop for Running<'_, B, S, T> {
+impl<B: EventOp, S: Storage, T> Drop for RunGuard<'_, B, S, T> {
     fn drop(&mut self) {
-        self.0.is_running = false;
+        self.0.in_run = false;
     }
 }

@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Token, Wake};
-use crate::event::{Interest, Ready};
+use crate::event::Interest;
 use crate::time::{Instant, Wait};
 
 /// One of two backends, as a backend. It nests: `Either<Either<Epoll, Poll>, Select>` is one of three.
@@ -15,8 +15,7 @@ use crate::time::{Instant, Wait};
 /// ```
 ///
 /// The two must agree on what they watch and on how they fail; all backends on Unix do. Which it is never changes.
-/// What it costs is one comparison for each call of the backend, and for each report that is taken from its buffer;
-/// the room of both for each registered fd.
+/// It costs one comparison for each call of the backend, and the room of both for each registered fd.
 ///
 /// ```
 /// use core::time::Duration;
@@ -127,14 +126,6 @@ where
         }
     }
 
-    #[inline]
-    fn take_ready(&mut self) -> Option<(Token, Ready)> {
-        match self {
-            Self::Left(backend) => backend.take_ready(),
-            Self::Right(backend) => backend.take_ready(),
-        }
-    }
-
     fn reinit(&mut self) -> Result<(), Self::Error> {
         match self {
             Self::Left(backend) => backend.reinit(),
@@ -204,6 +195,7 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::event::Ready;
     use crate::{Event, EventBase, Fixed, Manual, ManualError, WakeFlag};
 
     type Three = Either<Either<Manual, Manual<2>>, Manual<3>>;
@@ -332,7 +324,6 @@ mod tests {
 
             assert_eq!(backend.dispatch(Wait::Poll, &mut core), Err(ManualError::Refused));
             assert_eq!(core.signals, [i32::from(kind)]);
-            assert_eq!(backend.take_ready(), None);
             assert_eq!(backend.reinit(), Ok(()));
             assert!(backend.signals().is_none());
             assert_eq!(backend.usable(), Err(ManualError::NoFlag), "it has been used up");

@@ -88,34 +88,28 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-mod active;
 mod backend;
 mod base;
 #[cfg(test)]
 mod bounds;
 mod callback;
-mod columns;
 mod either;
+mod engine;
 mod error;
 mod event;
-mod events;
-mod fds;
 #[cfg(feature = "defmt")]
 mod formats;
+mod limits;
 mod manual;
-mod quota;
-mod signals;
 mod stats;
 #[cfg(test)]
 mod steps;
 mod storage;
 mod time;
-mod timers;
 mod traits;
 #[cfg(all(feature = "std", unix))]
 mod unix;
 mod wake;
-mod watchers;
 
 pub use backend::{Descriptor, EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token, Wake};
 pub use base::{End, EventBase, Fired, Mode, Occurrence, Pending, Turn};
@@ -125,8 +119,8 @@ pub use callback::{Closure, ClosureFn};
 pub use either::Either;
 pub use error::{Error, Rejected};
 pub use event::{Event, EventId, Interest, Missed, Ready};
+pub use limits::{Fairness, Limits};
 pub use manual::{Manual, ManualError};
-pub use quota::{Fairness, Limits};
 pub use stats::{Counts, Stats};
 #[cfg(feature = "alloc")]
 pub use storage::Growable;

@@ -78,7 +78,12 @@ impl Instant {
         Duration::from_nanos(self.nanos_since(earlier))
     }
 
-    /// The same in nanoseconds, without the division that makes a `Duration`.
+    /// As [`Instant::saturating_add`], in nanoseconds.
+    pub(crate) const fn saturating_add_nanos(self, nanos: u64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+
+    /// As [`Instant::saturating_since`], in nanoseconds, without the division that makes a `Duration`.
     pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

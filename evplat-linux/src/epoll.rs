@@ -5,7 +5,7 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use evcore::{EventOp, Fd, FdInfos, Features, Instant, Interest, Modified, Ready, Sink, Token, Wait};
+use evcore::{EventOp, Fd, FdInfos, Features, Instant, Interest, Modified, Sink, Token, Wait};
 use evplat_posix::{Clock, Error, ForkGuard, Interrupts};
 use static_assertions::assert_impl_all;
 
@@ -56,6 +56,8 @@ pub struct Epoll {
     timed_wait: TimedWait,
     /// A `del` failed in a way that leaves the entry in the set.
     is_damaged: bool,
+    /// There are files, a nest or damage: what most waits need not look at.
+    is_special: bool,
     clock: Clock,
     guard: ForkGuard,
 }
@@ -98,6 +100,7 @@ impl Epoll {
             nest: None,
             timed_wait: sys::epoll_pwait2,
             is_damaged: false,
+            is_special: false,
             clock,
         })
     }
@@ -131,6 +134,7 @@ impl Epoll {
             None => Nest::new(self.set.as_fd())?,
         };
         self.bell.sleep_elsewhere();
+        self.is_special = true;
         let nest: &Nest = self.nest.insert(nest);
         Ok(nest.as_fd())
     }
@@ -152,7 +156,10 @@ impl Epoll {
     /// Puts a descriptor into the set, or on the list of files.
     fn register(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), Error> {
         match self.enter(fd, token, interest) {
-            Err(error) if is(&error, libc::EPERM) => self.files.insert(fd, token, interest).map_err(|_| Error::Full),
+            Err(error) if is(&error, libc::EPERM) => {
+                self.is_special = true;
+                self.files.insert(fd, token, interest).map_err(|_| Error::Full)
+            }
             other => other.map_err(Error::during("epoll_ctl")),
         }
     }
@@ -194,28 +201,27 @@ impl Epoll {
     }
 
     /// Waits, and leaves what it found in the buffer.
+    // Part of each turn: what is rare is out of line.
+    #[inline]
     fn wait(&mut self, wait: Wait) -> Result<(), Error> {
-        let wait = if self.files.is_due() { Wait::Poll } else { self.bell.interrupts.prepare(wait) };
-        let found = self.wait_in_kernel(wait);
-        self.bell.interrupts.awake();
-        self.bell.answer();
+        let must_look = self.is_special && (self.is_damaged || self.files.is_due());
+        let wait = if must_look { Wait::Poll } else { self.bell.interrupts.prepare(wait) };
+        let found = match wait {
+            Wait::Poll => sys::epoll_wait(self.set.as_fd(), &mut self.reports, false),
+            Wait::Forever => sys::epoll_wait(self.set.as_fd(), &mut self.reports, true),
+            Wait::Until(point) => self.wait_until(point),
+        };
+        self.bell.awake();
         match found {
-            // What interrupted the wait, a signal, may be one that is watched; if not, there is just nothing.
-            Err(error) if is(&error, libc::EINTR) => Ok(()),
-            other => other.map_err(|error| {
-                self.bell.interrupts.put_back();
-                Error::during("epoll_wait")(error)
-            }),
+            Ok(()) => Ok(()),
+            Err(error) => self.after_failed_wait(&error),
         }
     }
 
-    fn wait_in_kernel(&mut self, wait: Wait) -> io::Result<()> {
+    #[inline(never)]
+    fn wait_until(&mut self, point: Instant) -> io::Result<()> {
+        let nanos = point.as_nanos().saturating_sub(self.clock.now().as_nanos());
         let set = self.set.as_fd();
-        let nanos = match wait {
-            Wait::Poll => 0,
-            Wait::Forever => return sys::epoll_wait(set, &mut self.reports, true),
-            Wait::Until(point) => point.as_nanos().saturating_sub(self.clock.now().as_nanos()),
-        };
         if nanos == 0 {
             return sys::epoll_wait(set, &mut self.reports, false);
         }
@@ -227,6 +233,29 @@ impl Epoll {
             }
             other => other,
         }
+    }
+
+    /// Reports what does not come from the kernel.
+    #[inline(never)]
+    fn report_special(&mut self, sink: &mut impl Sink<Fd>) {
+        self.files.report(sink);
+        if self.is_damaged {
+            sink.rebuild();
+        }
+        if self.nest.is_some() {
+            self.bell.sleep_elsewhere();
+        }
+        self.is_special = !self.files.is_empty() || self.is_damaged || self.nest.is_some();
+    }
+
+    #[cold]
+    fn after_failed_wait(&mut self, error: &io::Error) -> Result<(), Error> {
+        // What interrupted the wait, a signal, may be one that is watched; if not, there is just nothing.
+        if is(error, libc::EINTR) {
+            return Ok(());
+        }
+        self.bell.interrupts.put_back();
+        Err(Error::system("epoll_wait", error.raw_os_error().unwrap_or(libc::EIO)))
     }
 }
 
@@ -309,29 +338,22 @@ impl EventOp for Epoll {
                 told!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be made anew");
             }
             self.is_damaged |= !is_gone;
+            self.is_special |= !is_gone;
         }
     }
 
+    #[inline]
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
-        self.usable()?;
-        self.wait(if self.is_damaged { Wait::Poll } else { wait })?;
-        self.files.report(sink);
-        self.bell.interrupts.report(sink);
-        if self.is_damaged {
-            sink.rebuild();
+        self.wait(wait)?;
+        if self.is_special {
+            self.report_special(sink);
         }
-        if self.nest.is_some() {
-            self.bell.sleep_elsewhere();
+        self.bell.interrupts.report(sink);
+        for report in self.reports.found() {
+            // The doorbell's has no registration's token, and is dropped by the sink.
+            sink.ready(Token::from_bits(report.u64), mask::ready(report.events));
         }
         Ok(())
-    }
-
-    /// The kernel's reports stay in its buffer until the core takes them. The doorbell's has no registration's token, and is
-    /// dropped there.
-    #[inline]
-    fn take_ready(&mut self) -> Option<(Token, Ready)> {
-        let report = self.reports.take()?;
-        Some((Token::from_bits(report.u64), mask::ready(report.events)))
     }
 
     fn reinit(&mut self) -> Result<(), Error> {
@@ -351,6 +373,7 @@ impl EventOp for Epoll {
         self.registered = 0;
         self.files.clear();
         self.is_damaged = false;
+        self.is_special = self.nest.is_some();
         self.guard.renew();
         match forked {
             true => told!(Debug, "epoll: this process was forked, and has a set of its own now"),

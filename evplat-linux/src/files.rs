@@ -38,6 +38,10 @@ impl Files {
         Ok(())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether the descriptor was registered as a file.
     pub(crate) fn contains(&self, fd: Fd) -> bool {
         self.list.iter().any(|file| file.fd == fd)

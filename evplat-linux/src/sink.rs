@@ -19,17 +19,7 @@ impl Found {
     pub(crate) fn of(epoll: &mut Epoll, wait: Wait) -> Self {
         let mut found = Self::default();
         epoll.dispatch(wait, &mut found).unwrap();
-        found.take_from(epoll);
         found
-    }
-
-    /// What a dispatch has left in the buffer.
-    pub(crate) fn take_from(&mut self, epoll: &mut Epoll) {
-        while let Some((token, ready)) = epoll.take_ready() {
-            if token != Token::NONE {
-                self.ready(token, ready);
-            }
-        }
     }
 
     /// What a dispatch that does not wait finds ready, in the order of the tokens.
@@ -42,6 +32,9 @@ impl Found {
 
 impl Sink<Fd> for Found {
     fn ready(&mut self, token: Token, ready: Ready) -> bool {
+        if token == Token::NONE {
+            return false;
+        }
         if self.ended.contains(&token.to_bits()) {
             return false;
         }

@@ -70,7 +70,8 @@ fn epoll_ctl(set: BorrowedFd<'_>, operation: c_int, fd: Fd, events: u32, data: u
 /// old reports at worst.
 pub(crate) struct Reports {
     found: Vec<Report>,
-    taken: usize,
+    /// How many reports one wait may give.
+    room: c_int,
 }
 
 impl Reports {
@@ -81,29 +82,27 @@ impl Reports {
         // As many as were asked for, or a few more: all of them are written.
         found.resize(found.capacity(), Report { events: 0, u64: 0 });
         found.clear();
-        Ok(Self { found, taken: 0 })
+        let room = c_int::try_from(room).unwrap_or(c_int::MAX);
+        Ok(Self { found, room })
     }
 
-    /// How many reports one wait may give.
+    /// How many reports one wait may give, at least.
     pub(crate) fn room(&self) -> usize {
         self.found.capacity()
     }
 
-    /// The next report.
+    /// What the last wait has found.
     #[inline]
-    pub(crate) fn take(&mut self) -> Option<Report> {
-        let report = self.found.get(self.taken).copied();
-        self.taken = self.taken.wrapping_add(usize::from(report.is_some()));
-        report
+    pub(crate) fn found(&self) -> &[Report] {
+        &self.found
     }
 
     /// Has the kernel fill the buffer: `wait` gets where it is and how long, and gives the kernel's answer.
+    #[inline]
     fn fill(&mut self, wait: impl FnOnce(*mut Report, c_int) -> c_long) -> io::Result<()> {
         self.found.clear();
-        self.taken = 0;
-        let room = c_int::try_from(self.room()).unwrap_or(c_int::MAX);
-        match usize::try_from(wait(self.found.as_mut_ptr(), room)) {
-            Ok(count) if count <= self.room() => {
+        match usize::try_from(wait(self.found.as_mut_ptr(), self.room)) {
+            Ok(count) if count <= self.found.capacity() => {
                 // SAFETY: the buffer is as long, and all of it has been written, see `with_room`.
                 unsafe { self.found.set_len(count) };
                 Ok(())
@@ -116,6 +115,7 @@ impl Reports {
 }
 
 /// Looks what is ready, without sleeping or without an end to the sleep.
+#[inline]
 pub(crate) fn epoll_wait(set: BorrowedFd<'_>, reports: &mut Reports, forever: bool) -> io::Result<()> {
     let timeout = if forever { -1 } else { 0 };
     reports.fill(|buffer, room| {
@@ -285,10 +285,10 @@ pub(crate) mod tests {
         let mut reports = Reports::with_room(4).unwrap();
         let room = c_long::try_from(reports.room()).unwrap();
         reports.fill(|_, _| 3).unwrap();
-        assert_eq!(std::iter::from_fn(|| reports.take()).count(), 3);
+        assert_eq!(reports.found().len(), 3);
         reports.fill(|_, _| room).unwrap();
         assert_eq!(reports.fill(|_, _| room + 1).unwrap_err().raw_os_error(), Some(libc::EPROTO));
-        assert!(reports.take().is_none());
+        assert!(reports.found().is_empty());
         assert!(reports.fill(|_, _| -2).is_err());
     }
 

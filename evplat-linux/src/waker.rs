@@ -85,11 +85,16 @@ impl Bell {
         }
     }
 
-    /// To be called after each wait: a ring may come late, when the base is awake again and says that nobody has woken it.
-    pub(crate) fn answer(&self) {
-        if self.is_pipe {
-            // Nobody else can have closed or broken it, so there is no error to tell.
-            let _ = self.interrupts.doorbell().map(Doorbell::quiet);
+    /// To be called after each wait.
+    #[inline]
+    pub(crate) fn awake(&self) {
+        if self.interrupts.doorbell().is_some() {
+            self.interrupts.awake();
+            // A ring may come late, when the base is awake again and says that nobody has woken it.
+            if self.is_pipe {
+                // Nobody else can have closed or broken it, so there is no error to tell.
+                let _ = self.interrupts.doorbell().map(Doorbell::quiet);
+            }
         }
     }
 }

@@ -571,17 +571,3 @@ pub fn timers_do_not_starve_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     Proof::Shown
 }
-
-/// A persistent timer with a period of zero comes once a turn, and starves nobody.
-pub fn zero_period_is_once_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    let mut source = world.source();
-    world.start(Event::timer().persist(), Some(Duration::ZERO), 1);
-    world.watch(&source, Interest::READ, 2);
-    world.feed(&mut source);
-    for _ in 0..3 {
-        let seen = world.look();
-        assert_eq!((seen.times(1), seen.times(2)), (1, 1), "{seen:?}");
-    }
-    Proof::Shown
-}

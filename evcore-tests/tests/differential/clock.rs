@@ -95,10 +95,6 @@ impl<B: EventOp> EventOp for Timed<B> {
         self.backend.dispatch(wait, sink)
     }
 
-    fn take_ready(&mut self) -> Option<(Token, evcore::Ready)> {
-        self.backend.take_ready()
-    }
-
     fn reinit(&mut self) -> Result<(), B::Error> {
         self.backend.reinit()
     }

@@ -92,7 +92,6 @@ pub(crate) enum World {
     Refuse(u32),
     SetBatch(usize),
     /// Whether the backend leaves what it found in a buffer of its own, or puts it into the sink.
-    SetBuffer(bool),
     /// What the backend can do.
     SetFeatures(Features),
     /// The next so many waits fail.

@@ -17,9 +17,8 @@ pub(crate) struct Program {
     pub(crate) begins_at: u64,
     /// The kinds of operations that this program does without, a bit each: so that programs differ in more than luck.
     pub(crate) without: u16,
-    /// Whether the backend has a buffer, and after how many steps all that can be seen of the base is looked at.
-    pub(crate) has_buffer: bool,
     pub(crate) features: Features,
+    /// After how many steps all that can be seen of the base is looked at.
     pub(crate) looks: usize,
     pub(crate) ops: Vec<Op>,
 }
@@ -197,12 +196,11 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
     let priorities = prop_oneof![1 => Just(1), 2 => 1u8..=4];
     let features = prop_oneof![3 => Just(Features::all()), 1 => any::<u16>().prop_map(Features::from_bits_truncate)];
     let looks = prop_oneof![Just(1), Just(5), Just(1_000)];
-    (priorities, begins_at, without, prop::bool::weighted(0.7), features, looks, ops).prop_map(
-        |(priorities, begins_at, without, has_buffer, features, looks, ops)| Program {
+    (priorities, begins_at, without, features, looks, ops).prop_map(
+        |(priorities, begins_at, without, features, looks, ops)| Program {
             priorities,
             begins_at,
             without,
-            has_buffer,
             features,
             looks,
             ops,

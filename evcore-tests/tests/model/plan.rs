@@ -56,7 +56,6 @@ impl Plan {
             looks: program.looks,
         };
         plan.call(Call::World(World::SetNow(program.begins_at)));
-        plan.call(Call::World(World::SetBuffer(program.has_buffer)));
         plan.call(Call::World(World::SetFeatures(program.features)));
         plan.call(Call::SetPriorities(program.priorities));
         for op in &program.ops {

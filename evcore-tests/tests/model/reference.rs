@@ -82,6 +82,8 @@ struct Event {
     /// Has a timeout, armed or expired; had one when its pause began.
     timed: bool,
     timed_before: bool,
+    /// Its timeout counts from the end of the hand-outs of this turn.
+    restarting: bool,
     deadline: u64,
     interval: u64,
     /// When it was armed last, and what it stands in the queue of timers for: a deadline that moves later leaves that alone
@@ -174,7 +176,7 @@ impl Model {
             Call::SetFairness(fairness) => self.did(|model| model.fairness = fairness),
             Call::SetSlack(slack) => self.did(|model| model.slack = slack),
             Call::ClearMaxCounts => self.did(|model| model.max_counts = model.counts()),
-            Call::Now => Outcome::Time(Instant::from_nanos(self.now())),
+            Call::Now => Outcome::Time(Instant::from_nanos(self.time())),
             Call::UpdateNow => Outcome::Time(Instant::from_nanos(self.update_now())),
             Call::Reinit => self.reinit().map_or_else(Outcome::Failed, |()| Outcome::Done),
             Call::LoopExit => self.did(|model| model.exit = true),
@@ -285,6 +287,12 @@ impl Model {
         self.world.now.max(self.clock)
     }
 
+    /// As `now` tells it: the time of the turn to handlers, else the time.
+    fn time(&mut self) -> u64 {
+        if self.running.is_some() { self.now() } else { self.update_now() }
+    }
+
+    /// The time of this turn.
     fn now(&mut self) -> u64 {
         if self.clock_is_current { self.clock } else { self.update_now() }
     }
@@ -319,7 +327,7 @@ impl Model {
         }
     }
 
-    /// What can be seen from outside; all of it, or what the base does not have to be stirred for.
+    /// What can be seen from outside; all of it, or what is quickly compared.
     pub(crate) fn snapshot(&self, is_full: bool) -> Snapshot {
         let full = || Full {
             events: self.existing().into_iter().map(|uid| self.seen(uid)).collect(),
@@ -330,7 +338,7 @@ impl Model {
         Snapshot {
             full: is_full.then(full),
             existing: self.existing(),
-            tally: Tally { stale: if is_full { self.tally.stale } else { 0 }, ..self.tally },
+            tally: self.tally,
             next_deadline: self.first_entry().map(|(key, _)| key).into_iter().chain(self.exit_at).min(),
             running: self.running.filter(|uid| self.events[*uid].exists),
             priorities: self.priorities(),
@@ -345,7 +353,8 @@ impl Model {
             Kind::Io(fd, interest) => (Some(fd), Some(interest)),
             _ => (None, None),
         };
-        let deadline = event.timed.then_some(event.deadline);
+        let restarted = self.fresh_now().saturating_add(event.interval);
+        let deadline = event.timed.then_some(if event.restarting { restarted } else { event.deadline });
         Seen {
             uid,
             registered: event.registered,

@@ -108,7 +108,7 @@ impl Replay<'_> {
             return self.differs(format!("answer: {outcome:?}\n  right: {:?}", step.outcome));
         }
         if !base.check() {
-            return self.differs("the columns do not agree".into());
+            return self.differs("the tables do not agree".into());
         }
         let seen = self.look(base, step.seen.as_ref().is_some_and(|seen| seen.full.is_some()));
         match &step.seen {
@@ -208,7 +208,7 @@ impl Replay<'_> {
         Snapshot {
             full,
             existing: existing.iter().map(|(uid, _)| *uid).collect(),
-            tally: tally(&base.stats(), is_full),
+            tally: tally(&base.stats()),
             next_deadline: base.next_deadline().map(Instant::as_nanos),
             running: base.running_event().and_then(|id| base.get(id)).map(|data| data.uid),
             priorities: base.priorities(),
@@ -218,7 +218,7 @@ impl Replay<'_> {
     }
 }
 
-fn tally(stats: &Stats, is_full: bool) -> Tally {
+fn tally(stats: &Stats) -> Tally {
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     Tally {
         turns: stats.turns,
@@ -227,7 +227,7 @@ fn tally(stats: &Stats, is_full: bool) -> Tally {
         expired: stats.expired,
         changes: stats.changes,
         refused: stats.refused,
-        stale: if is_full { stats.stale } else { 0 },
+        stale: stats.stale,
         rebuilds: stats.rebuilds,
         lateness: nanos(stats.lateness),
         lateness_max: nanos(stats.lateness_max),

@@ -1,8 +1,8 @@
 //! `Manual`, with the faults that it cannot show by itself.
 
 use evcore::{
-    EventOp, FdInfos, Features, Instant, Interest, Manual, ManualError, Modified, Ready, SignalOp, Sink, Token, Wait,
-    WakeFlag,
+    EventOp, FdInfos, Features, Instant, Interest, Manual, ManualError, Modified, Ready, SignalOp, Signum, Sink, Token,
+    Wait, WakeFlag,
 };
 
 use crate::call::{SIGNALS, World};
@@ -18,10 +18,7 @@ pub(crate) struct Stage {
     fail_waits: u32,
     fail_reinits: u32,
     replace: u32,
-    has_buffer: bool,
     features: Features,
-    /// What the last wait found, the last first.
-    buffer: Vec<(Token, Ready)>,
     /// For the next wait.
     plans: Vec<World>,
     /// The token of each registration, and all that there have been.
@@ -38,9 +35,7 @@ impl Stage {
             fail_waits: 0,
             fail_reinits: 0,
             replace: 0,
-            has_buffer: false,
             features: Features::all(),
-            buffer: Vec::new(),
             plans: Vec::new(),
             current: Vec::new(),
             given: Vec::new(),
@@ -63,7 +58,6 @@ impl Stage {
             World::FailWaits(count) => self.fail_waits = count,
             World::FailReinits(count) => self.fail_reinits = count,
             World::Replace(count) => self.replace = count,
-            World::SetBuffer(has_buffer) => self.has_buffer = has_buffer,
             World::SetFeatures(features) => self.features = features,
             World::Fail(_) | World::Report(..) | World::ReportFd(..) | World::ReportStale(_) | World::Rebuild => {
                 self.plans.push(world);
@@ -71,7 +65,7 @@ impl Stage {
         }
     }
 
-    /// What is found in the buffer besides.
+    /// What is found besides.
     fn report_more(&self, plan: World, reports: &mut Vec<(Token, Ready)>) {
         match plan {
             World::Report(fd, ready) => {
@@ -97,6 +91,35 @@ impl Stage {
         if !self.given.contains(&token) {
             self.given.push(token);
         }
+    }
+}
+
+/// A sink that keeps reports and passes everything else on.
+struct Collected<'a, K> {
+    sink: &'a mut K,
+    reports: Vec<(Token, Ready)>,
+}
+
+impl<K: Sink<u32>> Sink<u32> for Collected<'_, K> {
+    fn ready(&mut self, token: Token, ready: Ready) -> bool {
+        self.reports.push((token, ready));
+        true
+    }
+
+    fn ready_fd(&mut self, fd: u32, ready: Ready) -> bool {
+        self.sink.ready_fd(fd, ready)
+    }
+
+    fn failed(&mut self, token: Token) {
+        self.sink.failed(token);
+    }
+
+    fn signal(&mut self, signum: Signum, count: u32) {
+        self.sink.signal(signum, count);
+    }
+
+    fn rebuild(&mut self) {
+        self.sink.rebuild();
     }
 }
 
@@ -169,16 +192,13 @@ impl EventOp for Stage {
         SIGNALS.into_iter().for_each(|signum| sink.signal(signum, 0));
         let plans = std::mem::take(&mut self.plans);
         // What else is found ends a wait, too.
-        self.manual.dispatch(if plans.is_empty() { wait } else { Wait::Poll }, sink)?;
-        let mut reports: Vec<_> = std::iter::from_fn(|| self.manual.take_ready()).collect();
-        if self.has_buffer {
-            plans.iter().for_each(|plan| self.report_more(*plan, &mut reports));
-            reports.reverse();
-            self.buffer = reports;
-        } else {
-            for (token, ready) in reports {
-                sink.ready(token, ready);
-            }
+        let mut found = Collected { sink, reports: Vec::new() };
+        self.manual.dispatch(if plans.is_empty() { wait } else { Wait::Poll }, &mut found)?;
+        let mut reports = found.reports;
+        plans.iter().for_each(|plan| self.report_more(*plan, &mut reports));
+        for (token, ready) in reports {
+            let is_current = self.current.iter().any(|(_, current)| *current == token);
+            assert_eq!(sink.ready(token, ready), is_current, "whether a registration has ended");
         }
         for plan in plans {
             match plan {
@@ -190,20 +210,11 @@ impl EventOp for Stage {
                 World::ReportFd(fd, ready) => {
                     sink.ready_fd(fd, ready);
                 }
-                World::ReportStale(ready) if !self.has_buffer => {
-                    for token in self.stale() {
-                        assert!(!sink.ready(token, ready), "a registration that has ended");
-                    }
-                }
                 World::Rebuild => sink.rebuild(),
                 _ => {}
             }
         }
         Ok(())
-    }
-
-    fn take_ready(&mut self) -> Option<(Token, Ready)> {
-        self.buffer.pop()
     }
 
     fn reinit(&mut self) -> Result<(), ManualError> {

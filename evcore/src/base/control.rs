@@ -2,12 +2,11 @@
 
 use core::time::Duration;
 
-use super::{End, EventBase};
+use super::EventBase;
 use crate::backend::EventOp;
-use crate::columns::Rare;
 use crate::error::Error;
 use crate::event::EventId;
-use crate::quota::{Fairness, Limits};
+use crate::limits::{Fairness, Limits};
 use crate::storage::Storage;
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
@@ -24,7 +23,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopexit")]
     pub fn loop_exit(&mut self) {
-        self.columns.rare.insert(Rare::EXIT);
+        self.engine.exit();
     }
 
     /// Ends the loop after the turn in which this time is over. The earliest of several counts. Until then it keeps the
@@ -39,8 +38,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopexit")]
     pub fn loop_exit_after(&mut self, delay: Duration) {
-        let at = self.fresh_now().saturating_add(delay);
-        self.exit_at = Some(self.exit_at.map_or(at, |earlier| earlier.min(at)));
+        self.engine.exit_after(delay);
     }
 
     /// Ends the loop now: nothing more is handed out, what is active stays so (`event_base_loopbreak`).
@@ -53,8 +51,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopbreak")]
     pub fn loop_break(&mut self) {
-        self.settle();
-        self.columns.rare.insert(Rare::BREAK);
+        self.engine.break_loop();
     }
 
     /// Ends this turn now, and goes on with the next, which does not wait while anything is active
@@ -68,25 +65,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopcontinue")]
     pub fn loop_continue(&mut self) {
-        self.settle();
-        self.columns.rare.insert(Rare::CONTINUE);
-    }
-
-    pub(super) fn end_is_asked_for(&self) -> bool {
-        self.columns.rare.intersects(Rare::BREAK.union(Rare::EXIT))
-    }
-
-    /// The end that was asked for, once.
-    pub(super) fn take_end(&mut self) -> Option<End> {
-        let end = if self.columns.rare.contains(Rare::BREAK) {
-            End::Break
-        } else if self.columns.rare.contains(Rare::EXIT) {
-            End::Exit
-        } else {
-            return None;
-        };
-        self.columns.rare.remove(Rare::BREAK.union(Rare::EXIT));
-        Some(end)
+        self.engine.continue_loop();
     }
 
     /// Sets the number of priorities, 1 to 255; 1 in a new base (`event_base_priority_init`). Events are created in the
@@ -108,13 +87,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_priority_init")]
     #[doc(alias = "EVENT_MAX_PRIORITIES")]
     pub fn set_priorities(&mut self, priorities: u8) -> Result<(), Error<B::Error>> {
-        self.settle();
-        let columns = &mut self.columns;
-        let in_use = columns.events.indices().map(|index| columns.active.level(index)).max();
-        if priorities == 0 || columns.active.len() > 0 || in_use.is_some_and(|level| level >= priorities) {
-            return Err(Error::Priority);
-        }
-        columns.active.set_levels(priorities).map_err(|_| Error::Full)
+        self.engine.set_priorities(priorities)
     }
 
     /// How many priorities there are (`event_base_get_npriorities`).
@@ -127,7 +100,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_get_npriorities")]
     #[must_use]
     pub fn priorities(&self) -> u8 {
-        self.columns.active.levels()
+        self.engine.priorities()
     }
 
     /// Changes an event's priority (`event_priority_set`). An active event goes to the end of its new level.
@@ -146,15 +119,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_priority_set")]
     pub fn set_priority(&mut self, id: EventId, priority: u8) -> Result<(), Error<B::Error>> {
-        let index = self.settle_for(id)?;
-        if priority >= self.columns.active.levels() {
-            return Err(Error::Priority);
-        }
-        self.columns.active.set_level(index, priority);
-        if self.columns.active.ready(index).is_some() {
-            self.columns.quota.raise(priority);
-        }
-        Ok(())
+        let index = self.engine.resolve(id)?;
+        self.engine.set_priority(index, priority)
     }
 
     /// Bounds what a turn may do, from the next one on (`event_config_set_max_dispatch_interval`).
@@ -167,7 +133,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_config_set_max_dispatch_interval")]
     pub fn set_limits(&mut self, limits: Limits) {
-        self.columns.limits = limits.into();
+        self.engine.set_limits(limits.into());
     }
 
     /// Chooses how priorities share a turn; [`Fairness::Fair`] in a new base.
@@ -178,7 +144,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.set_fairness(Fairness::Strict);
     /// ```
     pub fn set_fairness(&mut self, fairness: Fairness) {
-        self.columns.fairness = fairness;
+        self.engine.set_fairness(fairness);
     }
 
     /// Lets timers be late by so much, so that those that are due close together share one wake-up. Zero in a new base.
@@ -190,7 +156,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.set_slack(Duration::from_millis(10));
     /// ```
     pub fn set_slack(&mut self, slack: Duration) {
-        self.slack = slack;
+        self.engine.set_slack(slack);
     }
 
     /// In the child after a fork: gives it kernel objects of its own and registers everything there (`event_reinit`). The
@@ -208,10 +174,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_reinit")]
     pub fn reinit(&mut self) -> Result<(), B::Error> {
-        self.settle();
-        self.backend.reinit()?;
-        self.columns.fds.forget_all();
-        self.apply_changes();
-        Ok(())
+        self.engine.reinit()
     }
 }

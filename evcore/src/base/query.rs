@@ -6,7 +6,6 @@ use core::time::Duration;
 use super::EventBase;
 use crate::backend::{EventOp, Features, Signum};
 use crate::event::{EventId, Interest, Ready};
-use crate::events::State;
 use crate::stats::{Counts, Stats};
 use crate::storage::Storage;
 use crate::time::Instant;
@@ -43,7 +42,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evuser_initialized")]
     #[must_use]
     pub fn contains(&self, id: EventId) -> bool {
-        self.columns.events.resolve(id).is_some()
+        self.engine.resolve(id).is_ok()
     }
 
     /// The event's data.
@@ -58,7 +57,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_get_callback")]
     #[must_use]
     pub fn get(&self, id: EventId) -> Option<&T> {
-        self.columns.events.data(self.columns.events.resolve(id)?)
+        self.engine.data(id)
     }
 
     /// The event's data, to change.
@@ -72,8 +71,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[must_use]
     pub fn get_mut(&mut self, id: EventId) -> Option<&mut T> {
-        let index = self.columns.events.resolve(id)?;
-        self.columns.events.lend(index).map(|(_, data)| data)
+        self.engine.data_mut(id)
     }
 
     /// The fd that the event watches, if it watches one (`event_get_fd`).
@@ -87,7 +85,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_get_fd")]
     #[must_use]
     pub fn fd(&self, id: EventId) -> Option<B::Fd> {
-        self.columns.fds.fd(self.columns.events.resolve(id)?)
+        self.engine.fd(self.engine.resolve(id).ok()?)
     }
 
     /// What the event waits for on its fd (`event_get_events`).
@@ -102,8 +100,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_get_assignment")]
     #[must_use]
     pub fn interest(&self, id: EventId) -> Option<Interest> {
-        let index = self.columns.events.resolve(id)?;
-        self.columns.fds.fd(index).map(|_| self.columns.fds.interest(index))
+        let index = self.engine.resolve(id).ok()?;
+        self.engine.fd(index).map(|_| self.engine.interest(index))
     }
 
     /// The signal that the event watches, if it watches one (`event_get_signal`).
@@ -117,7 +115,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_get_signal")]
     #[must_use]
     pub fn signum(&self, id: EventId) -> Option<Signum> {
-        self.columns.signals.signum(self.columns.events.resolve(id)?)
+        self.engine.signum(self.engine.resolve(id).ok()?)
     }
 
     /// The event's priority (`event_get_priority`).
@@ -131,7 +129,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_get_priority")]
     #[must_use]
     pub fn priority(&self, id: EventId) -> Option<u8> {
-        self.columns.events.resolve(id).map(|index| self.columns.active.level(index))
+        self.engine.resolve(id).ok().map(|index| self.engine.level(index))
     }
 
     /// What the event waits for at the moment (`event_pending`); `None` when it has been removed.
@@ -149,20 +147,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evsignal_pending")]
     #[doc(alias = "evuser_pending")]
     #[must_use]
-    pub fn pending(&mut self, id: EventId) -> Option<Pending> {
-        self.settle();
-        self.pending_settled(id)
-    }
-
-    fn pending_settled(&self, id: EventId) -> Option<Pending> {
-        let index = self.columns.events.resolve(id)?;
-        let state = self.columns.events.state(index);
-        let deadline = state.contains(State::TIMED).then(|| self.columns.timers.deadline(index));
+    pub fn pending(&self, id: EventId) -> Option<Pending> {
+        let index = self.engine.resolve(id).ok()?;
+        let timeout = self.engine.timeout(index);
         Some(Pending {
-            registered: state.contains(State::PENDING),
-            remaining: deadline.map(|deadline| deadline.saturating_since(self.fresh_now())),
-            deadline,
-            active: self.columns.active.ready(index),
+            registered: self.engine.is_registered(index),
+            remaining: timeout.map(|(_, remaining)| remaining),
+            deadline: timeout.map(|(deadline, _)| deadline),
+            active: self.engine.ready(index),
         })
     }
 
@@ -176,7 +168,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_get_running_event")]
     #[must_use]
     pub fn running_event(&self) -> Option<EventId> {
-        self.columns.running()
+        self.engine.current()
     }
 
     /// Whether nothing is left that keeps the loop alive: no event that waits or is active, background events apart, and
@@ -188,9 +180,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert!(base.is_empty());
     /// ```
     #[must_use]
-    pub fn is_empty(&mut self) -> bool {
-        self.settle();
-        self.columns.is_idle() && self.exit_at.is_none()
+    pub fn is_empty(&self) -> bool {
+        self.engine.is_empty()
     }
 
     /// How many events there are (`event_base_get_num_events`).
@@ -202,14 +193,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_get_num_events")]
     #[must_use]
-    pub fn counts(&mut self) -> Counts {
-        self.settle();
-        self.counts_settled()
-    }
-
-    fn counts_settled(&self) -> Counts {
-        let columns = &self.columns;
-        Counts { events: columns.events.len(), pending: columns.pending, active: columns.active.len() }
+    pub fn counts(&self) -> Counts {
+        self.engine.counts()
     }
 
     /// How many events there were at most (`event_base_get_max_events`).
@@ -221,9 +206,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_get_max_events")]
     #[must_use]
-    pub fn max_counts(&mut self) -> Counts {
-        self.settle();
-        self.columns.max
+    pub fn max_counts(&self) -> Counts {
+        self.engine.max_counts()
     }
 
     /// Begins to count the largest numbers anew.
@@ -234,7 +218,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.clear_max_counts();
     /// ```
     pub fn clear_max_counts(&mut self) {
-        self.columns.max = self.counts();
+        self.engine.clear_max_counts();
     }
 
     /// What the base has done so far.
@@ -246,9 +230,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let mut tally = self.columns.stats;
-        tally.handed_out = tally.handed_out.saturating_add(self.columns.quota.handed_out().into());
-        tally.into()
+        self.engine.stats().into()
     }
 
     /// When the next timer is due, for a loop that waits by other means: never later than it is, and earlier while the timer
@@ -265,7 +247,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evwatch_prepare_get_timeout")]
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        [self.columns.timers.next(), self.exit_at].into_iter().flatten().min()
+        self.engine.next_deadline()
     }
 
     /// All events that exist, with their data, in the order of their slots (`event_base_foreach_event`).
@@ -279,8 +261,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_foreach_event")]
     pub fn iter(&self) -> impl Iterator<Item = (EventId, &T)> {
-        let events = &self.columns.events;
-        events.indices().filter_map(|index| Some((events.id(index)?, events.data(index)?)))
+        self.engine.iter()
     }
 
     /// The backend's name (`event_base_get_method`).
@@ -293,7 +274,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_get_method")]
     #[must_use]
     pub fn method(&self) -> &'static str {
-        self.backend.name()
+        self.backend().name()
     }
 
     /// What the backend can do (`event_base_get_features`).
@@ -306,7 +287,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_get_features")]
     #[must_use]
     pub fn features(&self) -> Features {
-        self.backend.features()
+        self.backend().features()
     }
 
     /// The backend.
@@ -318,7 +299,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[must_use]
     pub fn backend(&self) -> &B {
-        &self.backend
+        self.engine.backend()
     }
 
     /// The backend, to change: options of its own. Registering with it directly is of no use.
@@ -331,8 +312,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[must_use]
     pub fn backend_mut(&mut self) -> &mut B {
-        self.settle();
-        &mut self.backend
+        self.engine.backend_mut()
     }
 
     /// Walks every column, and tells whether all of them agree: `event_base_assert_ok_`, for tests. O(n²).
@@ -346,8 +326,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_assert_ok_")]
     #[must_use]
     pub fn check(&self) -> bool {
-        let columns = &self.columns;
-        columns.active.check() && columns.timers.check() && columns.fds.check() && columns.check()
+        self.engine.check()
     }
 }
 
@@ -355,7 +334,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 /// and nobody has looked at yet is not active here.
 impl<B: EventOp, S: Storage, T> fmt::Display for EventBase<B, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = self.counts_settled();
+        let counts = self.counts();
         writeln!(
             f,
             "{}: {} events, {} pending, {} active",
@@ -365,7 +344,7 @@ impl<B: EventOp, S: Storage, T> fmt::Display for EventBase<B, S, T> {
             counts.active
         )?;
         for (id, _) in self.iter() {
-            let Some(pending) = self.pending_settled(id) else { continue };
+            let Some(pending) = self.pending(id) else { continue };
             if pending == Pending::default() {
                 continue;
             }
@@ -392,7 +371,7 @@ impl<B: EventOp, S: Storage, T> fmt::Debug for EventBase<B, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBase")
             .field("method", &self.method())
-            .field("counts", &self.counts_settled())
+            .field("counts", &self.counts())
             .field("next_deadline", &self.next_deadline())
             .finish_non_exhaustive()
     }

@@ -257,6 +257,7 @@ impl Model {
         self.disarm_timer(uid);
         let event = &mut self.events[uid];
         (event.registered, event.timed, event.paused, event.timed_before) = (false, false, false, false);
+        event.restarting = false;
         self.activate(uid, Ready::ERROR);
     }
 

@@ -25,6 +25,7 @@ impl Model {
             paused: false,
             timed: false,
             timed_before: false,
+            restarting: false,
             deadline: 0,
             interval: 0,
             armed: 0,
@@ -73,12 +74,13 @@ impl Model {
             self.events[uid].registered = self.events[uid].spec.kind != Kind::Timer;
         }
         if self.events[uid].paused {
-            self.end_pause(uid);
+            let now = self.fresh_now();
+            self.end_pause(uid, now);
         }
         if let Some((deadline, interval)) = timeout {
             self.retract(uid, Ready::TIMEOUT);
             self.events[uid].interval = interval;
-            self.events[uid].timed = true;
+            (self.events[uid].timed, self.events[uid].restarting) = (true, false);
             self.arm(uid, deadline);
         }
         self.note_counts();
@@ -153,7 +155,7 @@ impl Model {
             return Err(Error::Kind);
         }
         event.timed_before |= event.timed;
-        (event.timed, event.paused) = (false, true);
+        (event.timed, event.restarting, event.paused) = (false, false, true);
         self.leave(uid);
         self.unqueue(uid);
         self.disarm_timer(uid);
@@ -161,19 +163,18 @@ impl Model {
         Ok(())
     }
 
-    fn end_pause(&mut self, uid: Uid) {
+    fn end_pause(&mut self, uid: Uid, now: u64) {
         self.disarm_timer(uid);
         self.events[uid].paused = false;
         if std::mem::take(&mut self.events[uid].timed_before) {
             self.events[uid].timed = true;
-            let now = self.now();
-            self.restart(uid, now);
+            self.arm(uid, now.saturating_add(self.events[uid].interval));
         }
     }
 
     /// The time of a pause is over.
-    pub(super) fn resume(&mut self, uid: Uid) {
-        self.end_pause(uid);
+    pub(super) fn resume(&mut self, uid: Uid, now: u64) {
+        self.end_pause(uid, now);
         if self.watch_fd(uid).is_err() {
             self.expel(uid);
         }
@@ -184,7 +185,8 @@ impl Model {
             self.disarm_timer(uid);
         }
         self.retract(uid, Ready::TIMEOUT);
-        (self.events[uid].timed, self.events[uid].timed_before) = (false, false);
+        let event = &mut self.events[uid];
+        (event.timed, event.timed_before, event.restarting) = (false, false, false);
     }
 
     /// On behalf of the user: not twice in a turn.
@@ -241,7 +243,8 @@ impl Model {
         }
         self.disarm_timer(uid);
         let event = &mut self.events[uid];
-        (event.timed, event.timed_before, event.paused, event.arrivals) = (false, false, false, 0);
+        (event.timed, event.timed_before, event.restarting) = (false, false, false);
+        (event.paused, event.arrivals) = (false, 0);
     }
 
     pub(super) fn set_priorities(&mut self, count: u8) -> Answer {

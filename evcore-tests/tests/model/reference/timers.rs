@@ -23,8 +23,21 @@ impl Model {
         }
     }
 
-    pub(super) fn restart(&mut self, uid: Uid, now: u64) {
-        self.arm(uid, now.saturating_add(self.events[uid].interval));
+    /// Its timeout counts from the end of the hand-outs; among equal deadlines it has its place already.
+    pub(super) fn restart_later(&mut self, uid: Uid) {
+        self.armings += 1;
+        (self.events[uid].armed, self.events[uid].restarting) = (self.armings, true);
+    }
+
+    pub(super) fn restart_timeouts(&mut self) {
+        let now = self.fresh_now();
+        for event in self.events.iter_mut().filter(|event| event.restarting) {
+            event.restarting = false;
+            event.deadline = now.saturating_add(event.interval);
+            if event.entry.is_none_or(|(key, _)| key > event.deadline) {
+                event.entry = Some((event.deadline, event.armed));
+            }
+        }
     }
 
     pub(super) fn disarm_timer(&mut self, uid: Uid) {
@@ -74,7 +87,7 @@ impl Model {
         if self.first_entry().is_none() && self.exit_at.is_none() {
             return;
         }
-        let now = self.now();
+        let now = self.update_now();
         if self.exit_at.is_some_and(|at| at <= now) {
             self.exit_at = None;
             self.exit = true;
@@ -83,7 +96,7 @@ impl Model {
         for _ in 0..self.timer_bound() {
             let Some((uid, due)) = self.take_due(now, &mut corrections) else { return };
             if self.events[uid].paused {
-                self.resume(uid);
+                self.resume(uid, now);
                 continue;
             }
             self.tally.expired += 1;
@@ -99,8 +112,12 @@ impl Model {
         let (due, interval) = (self.events[uid].deadline, self.events[uid].interval);
         let next = due.saturating_add(interval);
         match self.events[uid].spec.missed {
-            _ if interval == 0 => self.arm(uid, now),
-            evcore::Missed::Delay => self.arm(uid, now.saturating_add(interval)),
+            // No period: it came once.
+            _ if interval == 0 => self.events[uid].timed = false,
+            evcore::Missed::Delay => {
+                self.arm(uid, now.saturating_add(interval));
+                self.restart_later(uid);
+            }
             evcore::Missed::Burst => self.arm(uid, next),
             evcore::Missed::Skip => {
                 // The first in phase that is still to come.

@@ -87,7 +87,6 @@ impl Model {
             self.preparing = false;
             return Ok(Turn::Ended(End::Empty));
         }
-        self.turn.number += 1;
         if !std::mem::take(&mut self.preparing) && self.queue_watchers(Kind::Prepare) {
             (self.preparing, self.turn.is_open) = (true, true);
             return Ok(Turn::Running);
@@ -110,9 +109,11 @@ impl Model {
 
     pub(super) fn end_turn(&mut self) {
         self.turn.is_open = false;
+        self.turn.number += 1;
         self.remove_spent();
-        self.running = None;
+        self.end_hand_outs();
         self.continued = false;
+        self.clock_is_current = false;
     }
 
     fn take_end(&mut self) -> Option<End> {
@@ -148,7 +149,6 @@ impl Model {
     }
 
     fn dispatch(&mut self, wait: Wait) -> Result<(), ManualError> {
-        self.clock_is_current = false;
         self.tally.waits += 1;
         if super::world::counted_down(&mut self.world.fail_waits) {
             return Err(ManualError::Refused);
@@ -171,30 +171,19 @@ impl Model {
         if let (Wait::Until(point), false) = (wait, found) {
             self.world.now = self.world.now.max(point.as_nanos());
         }
-        // What the backend has put into the sink comes before what it has left in its buffer.
-        for plan in plans.iter().filter(|_| self.world.has_buffer) {
+        for plan in &plans {
             self.world.report_more(*plan, &mut reports);
         }
-        let (reported, buffered) = if self.world.has_buffer { (vec![], reports) } else { (reports, vec![]) };
-        for (registration, ready) in reported {
+        for (registration, ready) in reports {
             self.report(registration, ready);
         }
         for plan in plans {
             match plan {
                 call::World::Fail(fd) => self.fail(fd),
                 call::World::ReportFd(fd, ready) => self.report_fd(fd, ready),
-                call::World::Report(..) => {}
-                call::World::ReportStale(_) if self.world.has_buffer => {}
-                call::World::ReportStale(ready) => {
-                    for registration in self.world.stale_registrations() {
-                        self.report(registration, ready);
-                    }
-                }
-                _ => self.rebuild = true,
+                call::World::Rebuild => self.rebuild = true,
+                _ => {}
             }
-        }
-        for (registration, ready) in buffered {
-            self.report(registration, ready);
         }
         Ok(())
     }
@@ -278,22 +267,35 @@ impl Model {
 
     pub(super) fn next(&mut self) -> Option<Handed> {
         self.remove_spent();
-        self.running = None;
-        if self.broken || self.continued {
-            return None;
+        let next = self.take();
+        if next.is_none() {
+            self.end_hand_outs();
         }
-        let uid = match () {
-            () if !self.turn.is_open => return None,
-            () if !self.front.is_empty() => self.front.remove(0),
-            () if self.preparing => return None,
-            () => self.take_next()?,
-        };
+        let uid = next?;
         self.tally.handed_out += 1;
         self.events[uid].handed_out_in = self.turn.number;
         let ready = self.events[uid].ready;
         let count = self.hand_out(uid, ready);
         self.running = Some(uid);
         Some(Handed { uid, ready, count })
+    }
+
+    fn take(&mut self) -> Option<Uid> {
+        if self.broken || self.continued {
+            return None;
+        }
+        match () {
+            () if !self.turn.is_open => None,
+            () if !self.front.is_empty() => Some(self.front.remove(0)),
+            () if self.preparing => None,
+            () => self.take_next(),
+        }
+    }
+
+    /// No event is handed out any more; the timeouts of those that were count from now.
+    fn end_hand_outs(&mut self) {
+        self.running = None;
+        self.restart_timeouts();
     }
 
     /// Brings an event to the state that its handler finds it in. Says how many occurrences the hand-out stands for.
@@ -309,8 +311,7 @@ impl Model {
                     count = periods;
                 }
             } else {
-                let now = self.now();
-                self.restart(uid, now);
+                self.restart_later(uid);
             }
         }
         count

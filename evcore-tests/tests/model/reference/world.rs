@@ -18,7 +18,6 @@ pub(crate) struct World {
     pub(crate) fail_waits: u32,
     pub(crate) fail_reinits: u32,
     pub(crate) replace: u32,
-    pub(crate) has_buffer: bool,
     /// What it cannot do.
     pub(crate) lacks: Features,
     pub(crate) plans: Vec<call::World>,
@@ -62,7 +61,6 @@ impl World {
             call::World::FailWaits(count) => self.fail_waits = count,
             call::World::FailReinits(count) => self.fail_reinits = count,
             call::World::Replace(count) => self.replace = count,
-            call::World::SetBuffer(has_buffer) => self.has_buffer = has_buffer,
             call::World::SetFeatures(features) => self.lacks = Features::all() - features,
             plan => self.plans.push(plan),
         }
@@ -147,7 +145,7 @@ impl World {
         found
     }
 
-    /// What a backend with a buffer finds there besides.
+    /// What is found besides.
     pub(crate) fn report_more(&self, plan: call::World, reports: &mut Vec<(u64, Ready)>) {
         match plan {
             call::World::Report(fd, ready) => {

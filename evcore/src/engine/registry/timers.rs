@@ -1,4 +1,4 @@
-//! The timer column: deadlines, in a 4-ary heap.
+//! The timer heap: deadlines, in a 4-ary heap.
 
 use crate::storage::{Full, Index, Storage, Table};
 use crate::time::Instant;
@@ -11,7 +11,7 @@ use crate::time::Instant;
 ///   heap     [ (key, seq, event) … ]     key ≤ the event's deadline; equal when the entry is right
 ///   timers   [ deadline, interval, seq, place in the heap ]      one for each event
 /// ```
-pub(crate) struct Timers<S: Storage> {
+pub(super) struct Timers<S: Storage> {
     heap: S::Table<Entry<S::Index>>,
     timers: S::Table<Timer<S::Index>>,
     seq: u32,
@@ -54,7 +54,7 @@ const SWEEP: usize = 16;
 
 /// What [`Timers::expire`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Expired<I> {
+pub(in crate::engine) enum Expired<I> {
     /// This event was due then; it is not armed any more.
     Due(I, Instant),
     /// Nothing is due.
@@ -64,18 +64,18 @@ pub(crate) enum Expired<I> {
 }
 
 impl<S: Storage> Timers<S> {
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, seq: 0, swept: 0 }
     }
 
-    pub(crate) fn reserve(&mut self) -> Result<(), Full> {
+    pub(super) fn reserve(&mut self) -> Result<(), Full> {
         let wanted = self.timers.len().saturating_add(1);
         self.timers.reserve(1)?;
         self.heap.reserve(wanted.saturating_sub(self.heap.len()))
     }
 
     /// The event begins to exist. The place of one that was there before is disarmed, and as good as new.
-    pub(crate) fn create(&mut self, index: S::Index) {
+    pub(super) fn create(&mut self, index: S::Index) {
         if self.timers.at(index).is_none() {
             self.timers.push(Timer { deadline: 0, interval: 0, seq: 0, at: Index::NIL });
         }
@@ -83,28 +83,28 @@ impl<S: Storage> Timers<S> {
 
     /// How many timers are armed.
     #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.heap.len()
     }
 
-    pub(crate) fn is_armed(&self, index: S::Index) -> bool {
+    pub(super) fn is_armed(&self, index: S::Index) -> bool {
         self.timers.at(index).is_some_and(|timer| !timer.at.is_nil())
     }
 
     /// When the event is due, or was due last.
     #[inline]
-    pub(crate) fn deadline(&self, index: S::Index) -> Instant {
+    pub(super) fn deadline(&self, index: S::Index) -> Instant {
         Instant::from_nanos(self.timers.at(index).map_or(0, |timer| timer.deadline))
     }
 
     /// The timeout that the event was given, in nanoseconds.
     #[inline]
-    pub(crate) fn interval(&self, index: S::Index) -> u64 {
+    pub(super) fn interval(&self, index: S::Index) -> u64 {
         self.timers.at(index).map_or(0, |timer| timer.interval)
     }
 
     /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
-    pub(crate) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
+    pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
         if let Some(timer) = self.timers.at_mut(index) {
             timer.interval = interval;
         }
@@ -112,13 +112,39 @@ impl<S: Storage> Timers<S> {
     }
 
     /// As [`Timers::set`], with the interval that the event has.
-    pub(crate) fn arm(&mut self, index: S::Index, deadline: Instant) {
-        let seq = self.seq;
-        self.seq = seq.wrapping_add(1);
+    pub(super) fn arm(&mut self, index: S::Index, deadline: Instant) {
+        let seq = self.take_seqs(1).wrapping_sub(1);
+        self.move_to(index, deadline.as_nanos(), seq);
+    }
+
+    /// Arms the event's timer, armed or not, with its own interval from `now`.
+    pub(super) fn arm_after(&mut self, index: S::Index, now: Instant) {
+        let seq = self.take_seqs(1).wrapping_sub(1);
+        self.restart(index, now, seq);
+    }
+
+    /// Takes so many places in the order of armings. Answers the one after the last of them.
+    pub(super) fn take_seqs(&mut self, count: u32) -> u32 {
+        self.seq = self.seq.wrapping_add(count);
+        self.seq
+    }
+
+    /// As [`Timers::arm_after`], with a place in the order of armings.
+    #[inline]
+    pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.deadline = deadline.as_nanos();
-        timer.seq = seq;
-        let (at, entry) = (timer.at, Entry { key: timer.deadline, seq, event: index });
+        let deadline = now.as_nanos().saturating_add(timer.interval);
+        if timer.at.is_nil() || deadline < timer.deadline {
+            return self.move_to(index, deadline, seq);
+        }
+        (timer.deadline, timer.seq) = (deadline, seq);
+    }
+
+    #[inline(never)]
+    fn move_to(&mut self, index: S::Index, deadline: u64, seq: u32) {
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        (timer.deadline, timer.seq) = (deadline, seq);
+        let (at, entry) = (timer.at, Entry { key: deadline, seq, event: index });
         match self.heap.at(at) {
             Some(before) if before.key <= entry.key => {}
             Some(_) => self.sift_up(at.get(), entry),
@@ -129,33 +155,9 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Starts an armed timer again, with its own interval from `now`: what each activity of a connection does.
-    // Part of each hand-out; what moves the heap is out of line, so that this stays a few stores.
-    #[inline(always)]
-    pub(crate) fn restart(&mut self, index: S::Index, now: Instant) {
-        let Some(timer) = self.timers.at_mut(index) else { return };
-        match now.as_nanos().checked_add(timer.interval) {
-            Some(deadline) if deadline >= timer.deadline => timer.deadline = deadline,
-            _ => return self.bring_forward(index, now),
-        }
-        timer.seq = self.seq;
-        self.seq = self.seq.wrapping_add(1);
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn bring_forward(&mut self, index: S::Index, now: Instant) {
-        self.arm_after(index, now);
-    }
-
-    /// Arms the event's timer, armed or not, with its own interval from `now`.
-    pub(crate) fn arm_after(&mut self, index: S::Index, now: Instant) {
-        self.arm(index, Instant::from_nanos(now.as_nanos().saturating_add(self.interval(index))));
-    }
-
     /// Disarms the event's timer. O(log n).
     #[inline]
-    pub(crate) fn cancel(&mut self, index: S::Index) {
+    pub(super) fn cancel(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let at = timer.at;
         if at.is_nil() {
@@ -166,12 +168,12 @@ impl<S: Storage> Timers<S> {
     }
 
     /// The earliest deadline: exact when its entry is right, else a lower bound.
-    pub(crate) fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&self) -> Option<Instant> {
         self.heap.as_slice().first().map(|entry| Instant::from_nanos(entry.key))
     }
 
     /// Takes the earliest timer out if it is due at `now`; on the way `corrections` entries are put right, and one more at most.
-    pub(crate) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
+    pub(super) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
         loop {
             let Some(&top) = self.heap.as_slice().first() else { return Expired::None };
             if top.key > now.as_nanos() || top.key == u64::MAX {
@@ -296,7 +298,7 @@ impl<S: Storage> Timers<S> {
 
     /// Walks the heap. `true` when it is one, and agrees with the timers.
     #[cfg(any(test, feature = "check"))]
-    pub(crate) fn check(&self) -> bool {
+    pub(super) fn check(&self) -> bool {
         let heap = self.heap.as_slice();
         let ordered =
             heap.iter().enumerate().skip(1).all(|(at, entry)| {
@@ -311,151 +313,6 @@ impl<S: Storage> Timers<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::Fixed;
-    use std::vec::Vec;
-
-    fn timers(events: u16) -> Timers<Fixed<256>> {
-        let mut timers = Timers::new();
-        for index in 0..events {
-            timers.reserve().unwrap();
-            timers.create(index);
-        }
-        timers
-    }
-
-    fn at(nanos: u64) -> Instant {
-        Instant::from_nanos(nanos)
-    }
-
-    fn drain(timers: &mut Timers<Fixed<256>>, now: u64) -> Vec<u16> {
-        let mut due = Vec::new();
-        while let Expired::Due(index, _) = timers.expire(at(now), &mut 1_000_000) {
-            due.push(index);
-        }
-        due
-    }
-
-    #[test]
-    fn equal_deadlines_come_in_the_order_they_were_armed() {
-        let mut timers = timers(100);
-        for index in (0..100).rev() {
-            timers.arm(index, at(7));
-        }
-        assert_eq!(drain(&mut timers, 7), (0..100).rev().collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn equal_deadlines_keep_their_order_over_the_wrap_of_the_sequence() {
-        let mut timers = timers(10);
-        timers.seq = u32::MAX - 4;
-        for index in 0..10 {
-            timers.arm(index, at(7));
-        }
-        assert!(timers.check());
-        assert_eq!(drain(&mut timers, 7), (0..10).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn equal_deadlines_keep_their_order_while_less_than_half_of_the_sequence_lies_between() {
-        for between in [1, 1_000, i32::MAX as u32] {
-            let mut timers = timers(2);
-            timers.arm(1, at(7));
-            timers.seq = between;
-            timers.arm(0, at(7));
-            assert_eq!(drain(&mut timers, 7), [1, 0], "{between}");
-        }
-    }
-
-    #[test]
-    fn a_deadline_moved_later_leaves_the_heap_alone_until_it_surfaces() {
-        let mut timers = timers(3);
-        for index in 0..3 {
-            timers.arm(index, at(10 + u64::from(index)));
-        }
-        timers.arm(0, at(100));
-        timers.arm(0, at(11));
-        assert_eq!(timers.next(), Some(at(10)));
-        assert_eq!(timers.expire(at(10), &mut 9), Expired::None);
-        assert_eq!(timers.next(), Some(at(11)));
-        assert!(timers.check());
-        // Armed again for 11 after the event 1 was, so it comes after it.
-        assert_eq!(drain(&mut timers, 50), [1, 0, 2]);
-    }
-
-    #[test]
-    fn a_timer_that_starts_again_for_an_earlier_point_comes_then() {
-        let mut timers = timers(2);
-        timers.set(0, at(100), 10);
-        timers.set(1, at(50), 10);
-        timers.restart(0, at(5));
-        assert_eq!(timers.next(), Some(at(15)));
-        assert_eq!(drain(&mut timers, 15), [0]);
-    }
-
-    #[test]
-    fn corrections_are_bounded() {
-        let mut timers = timers(10);
-        for index in 0..10 {
-            timers.arm(index, at(1));
-            timers.arm(index, at(1_000));
-        }
-        assert_eq!(timers.expire(at(5), &mut 3), Expired::Unfinished);
-        assert_eq!(timers.expire(at(5), &mut 100), Expired::None);
-        assert_eq!(timers.next(), Some(at(1_000)));
-    }
-
-    #[test]
-    fn looking_at_what_is_right_or_has_no_timer_costs_no_correction() {
-        let mut timers = timers(200);
-        for index in 180..200 {
-            timers.arm(index, at(1));
-            timers.arm(index, at(1_000));
-        }
-        timers.arm(0, at(2));
-        assert_eq!(timers.expire(at(5), &mut 20), Expired::Due(0, at(2)));
-        assert!(timers.check());
-    }
-
-    #[test]
-    fn never_is_never() {
-        let mut timers = timers(1);
-        timers.arm(0, Instant::MAX);
-        assert_eq!(timers.expire(Instant::MAX, &mut 9), Expired::None);
-        assert!(timers.is_armed(0));
-        timers.cancel(0);
-        assert_eq!(timers.next(), None);
-    }
-
-    #[test]
-    fn a_long_random_life_is_a_sorted_one() {
-        let mut timers = timers(200);
-        let mut deadlines = std::collections::BTreeMap::new();
-        let mut random = 1u64;
-        for step in 0..200_000u64 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let (index, delay) = (u16::try_from((random >> 40) % 200).unwrap(), (random >> 20) % 50);
-            match random >> 60 {
-                0..=9 => {
-                    timers.arm(index, at(step / 8 + delay));
-                    deadlines.retain(|_, event| *event != index);
-                    deadlines.insert((step / 8 + delay, step), index);
-                }
-                10..=12 => {
-                    timers.cancel(index);
-                    deadlines.retain(|_, event| *event != index);
-                }
-                _ => {
-                    let later = deadlines.split_off(&(step / 8 + 1, 0));
-                    let due: Vec<u16> = core::mem::replace(&mut deadlines, later).into_values().collect();
-                    assert_eq!(drain(&mut timers, step / 8), due);
-                }
-            }
-            if step % 64 == 0 {
-                assert!(timers.check());
-            }
-            assert_eq!(timers.len(), deadlines.len());
-        }
-    }
-}
+mod bounds;
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The list of changes: what the backend is still to be told of its fds.
+//! The list of changes: the fds that the backend is still to be told of.
 
 use super::{Fds, Row};
 use crate::backend::{Descriptor, Token};
@@ -7,13 +7,13 @@ use crate::storage::{Index, Storage, Table};
 
 /// A row whose registration is not what its events want.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Change<F> {
-    pub(crate) fd: F,
-    pub(crate) token: Token,
-    pub(crate) told: Interest,
-    pub(crate) want: Interest,
+pub(in crate::engine) struct Change<F> {
+    pub(in crate::engine) fd: F,
+    pub(in crate::engine) token: Token,
+    pub(in crate::engine) registered: Interest,
+    pub(in crate::engine) wanted: Interest,
     /// A new event has joined, or one that waits for edges: the backend is to look whether the registration still stands.
-    pub(crate) verify: bool,
+    pub(in crate::engine) verify: bool,
 }
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
@@ -55,31 +55,41 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Takes the next row out of the list of changes whose backend really has to be told something.
-    pub(crate) fn next_change(&mut self) -> Option<Change<F>> {
+    pub(in crate::engine) fn has_changes(&self) -> bool {
+        self.changes.is_some()
+    }
+
+    /// Takes the next row out of the list of changes whose backend really has to be registered something.
+    pub(in crate::engine) fn next_change(&mut self) -> Option<Change<F>> {
         while let Some(at) = self.changes {
             let row = self.rows.at_mut(at)?;
             self.changes = Some(row.next).filter(|next| !next.is_nil());
             row.in_changes = false;
             let verify = core::mem::take(&mut row.verify);
-            let differs = row.told != row.want;
-            if let (Some(fd), true) = (row.fd, differs || (verify && !row.want.is_empty())) {
-                return Some(Change { fd, token: row.token(at), told: row.told, want: row.want, verify });
+            let differs = row.registered != row.wanted;
+            if let (Some(fd), true) = (row.fd, differs || (verify && !row.wanted.is_empty())) {
+                return Some(Change {
+                    fd,
+                    token: row.token(at),
+                    registered: row.registered,
+                    wanted: row.wanted,
+                    verify,
+                });
             }
         }
         None
     }
 
-    /// The backend has been told of a change, and watches for what is wanted now.
-    pub(crate) fn told(&mut self, change: &Change<F>) {
+    /// The backend has made a change, and watches for what is wanted now.
+    pub(in crate::engine) fn applied(&mut self, change: &Change<F>) {
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
-        row.told = change.want;
-        if change.want.is_empty() {
+        row.registered = change.wanted;
+        if change.wanted.is_empty() {
             row.generation = row.generation.wrapping_add(1);
         }
         let mut next = if change.verify { row.head } else { Index::NIL };
         while let Some(watch) = self.watches.at_mut(next) {
-            watch.fresh = false;
+            watch.is_unverified = false;
             next = watch.next;
         }
         self.list_if_changed(S::Index::new(Self::place(change.token)));
@@ -87,7 +97,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// The fd's number had been given to another file, and the registration was made anew. What the system may still
     /// report of the old one must not be taken for the new one's, so this registration gets another token.
-    pub(crate) fn renew(&mut self, token: Token) {
+    pub(in crate::engine) fn renew(&mut self, token: Token) {
         let at = S::Index::new(Self::place(token));
         if let Some(row) = self.rows.at_mut(at) {
             row.generation = row.generation.wrapping_add(1);
@@ -97,11 +107,11 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     /// The backend has lost everything: every row has to be registered again, under a new token.
-    pub(crate) fn forget_all(&mut self) {
+    pub(in crate::engine) fn forget_all(&mut self) {
         for at in 0..self.rows.len() {
             let at = Index::new(at);
             if let Some(row) = self.rows.at_mut(at) {
-                row.told = Interest::empty();
+                row.registered = Interest::empty();
                 row.generation = row.generation.wrapping_add(1);
                 row.info = D::default();
             }

@@ -5,7 +5,7 @@ use crate::storage::{Full, Storage, Table};
 
 /// The signal map, libevent's `event_signal_map`. Programs watch few signals, so it is a list in the order of creation;
 /// each operation looks through it once.
-pub(crate) struct Signals<S: Storage> {
+pub(super) struct Signals<S: Storage> {
     watches: S::Table<Watch<S::Index>>,
 }
 
@@ -18,19 +18,19 @@ struct Watch<I> {
 }
 
 impl<S: Storage> Signals<S> {
-    pub(crate) const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { watches: S::Table::EMPTY }
     }
 
-    pub(crate) fn reserve(&mut self) -> Result<(), Full> {
+    pub(super) fn reserve(&mut self) -> Result<(), Full> {
         self.watches.reserve(1)
     }
 
-    pub(crate) fn create(&mut self, event: S::Index, signum: Signum) {
+    pub(super) fn create(&mut self, event: S::Index, signum: Signum) {
         self.watches.push(Watch { signum, event, pending: false, count: 0 });
     }
 
-    pub(crate) fn remove(&mut self, event: S::Index) {
+    pub(super) fn remove(&mut self, event: S::Index) {
         let Some(at) = self.watches.as_slice().iter().position(|watch| watch.event == event) else { return };
         self.watches.remove(at);
     }
@@ -43,16 +43,16 @@ impl<S: Storage> Signals<S> {
         self.watches.as_mut_slice().iter_mut().find(|watch| watch.event == event)
     }
 
-    pub(crate) fn signum(&self, event: S::Index) -> Option<Signum> {
+    pub(super) fn signum(&self, event: S::Index) -> Option<Signum> {
         self.watch(event).map(|watch| watch.signum)
     }
 
     /// Whether any event is pending on this signal.
-    pub(crate) fn is_watched(&self, signum: Signum) -> bool {
+    pub(super) fn is_watched(&self, signum: Signum) -> bool {
         self.watches.as_slice().iter().any(|watch| watch.signum == signum && watch.pending)
     }
 
-    pub(crate) fn set_pending(&mut self, event: S::Index, pending: bool) {
+    pub(super) fn set_pending(&mut self, event: S::Index, pending: bool) {
         if let Some(watch) = self.watch_mut(event) {
             watch.pending = pending;
             watch.count = 0;
@@ -60,7 +60,7 @@ impl<S: Storage> Signals<S> {
     }
 
     /// Counts an arrival, and calls `found` with each event that it concerns.
-    pub(crate) fn report(&mut self, signum: Signum, count: u32, mut found: impl FnMut(S::Index)) {
+    pub(super) fn report(&mut self, signum: Signum, count: u32, mut found: impl FnMut(S::Index)) {
         let watches = self.watches.as_mut_slice().iter_mut();
         for watch in watches.filter(|watch| watch.signum == signum && watch.pending) {
             watch.count = watch.count.saturating_add(count);
@@ -69,7 +69,7 @@ impl<S: Storage> Signals<S> {
     }
 
     /// How often the event's signal arrived, counted from zero again.
-    pub(crate) fn take_count(&mut self, event: S::Index) -> u32 {
+    pub(super) fn take_count(&mut self, event: S::Index) -> u32 {
         self.watch_mut(event).map_or(0, |watch| core::mem::take(&mut watch.count))
     }
 }

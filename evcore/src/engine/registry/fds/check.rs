@@ -1,19 +1,20 @@
 //! Whether the fd map agrees with itself.
 
-use super::{COUNTED, Fds};
+use super::Fds;
+use super::row::COUNTED;
 use crate::backend::Descriptor;
 use crate::event::Interest;
 use crate::storage::{Index, Storage, Table};
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Walks every row. `true` when lists, counts and unions agree.
-    pub(crate) fn check(&self) -> bool {
+    pub(in crate::engine) fn check(&self) -> bool {
         let mut linked = 0usize;
         for (place, row) in self.rows.as_slice().iter().enumerate() {
             let (mut counts, mut before, mut at, mut edge) = ([0u16; 4], S::Index::NIL, row.head, false);
             let mut members = 0u32;
             while let Some(watch) = self.watches.at(at) {
-                if watch.prev != before || watch.row.get() != place || !watch.linked || row.fd.is_none() {
+                if watch.prev != before || watch.row.get() != place || !watch.is_linked || row.fd.is_none() {
                     return false;
                 }
                 edge |= watch.interest().contains(Interest::EDGE);
@@ -26,19 +27,19 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
                 }
                 (before, at) = (at, watch.next);
             }
-            let mut want: Interest =
+            let mut wanted: Interest =
                 COUNTED.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(|(bit, _)| bit).collect();
-            want.set(Interest::EDGE, edge);
+            wanted.set(Interest::EDGE, edge);
             let created = self.watches.as_slice().iter().filter(|watch| watch.row.get() == place).count();
             if before != row.tail
                 || members > 1 && counts != row.counts
-                || want != row.want
+                || wanted != row.wanted
                 || row.fd.is_some() && created != usize::from(row.created)
                 || row.fd.is_some() != (created > 0)
             {
                 return false;
             }
         }
-        self.watches.as_slice().iter().filter(|watch| watch.linked).count() == linked
+        self.watches.as_slice().iter().filter(|watch| watch.is_linked).count() == linked
     }
 }

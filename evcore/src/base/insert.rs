@@ -4,11 +4,9 @@ use core::time::Duration;
 
 use super::EventBase;
 use crate::backend::{EventOp, Signum};
-use crate::error::{Error, Rejected};
-use crate::event::{Event, EventId, Interest, Missed, Source};
-use crate::events::State;
+use crate::error::Rejected;
+use crate::event::{Event, EventId, Interest};
 use crate::storage::Storage;
-use crate::watchers::Phase;
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Creates an event (`event_new`). It waits for nothing until it is [added](EventBase::add), but has all the room that
@@ -32,40 +30,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evsignal_assign")]
     #[doc(alias = "evuser_new")]
     pub fn create(&mut self, event: Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
-        let level = event.priority.unwrap_or(self.columns.active.levels() >> 1);
-        if level >= self.columns.active.levels() {
-            return Err(Rejected { error: Error::Priority, data });
-        }
-        let row = match self.make_room(&event) {
-            Ok(row) => row,
-            Err(error) => return Err(Rejected { error, data }),
-        };
-        let (index, id) = self.columns.create(state_of(&event), level, data);
-        match event.source {
-            Source::Io(_, interest) => {
-                if let Some(row) = row {
-                    self.columns.fds.bind(index, row, interest);
-                }
-            }
-            Source::Signal(signum) => self.columns.signals.create(index, signum),
-            Source::Prepare => self.columns.watchers.create(index, Phase::Prepare),
-            Source::Check => self.columns.watchers.create(index, Phase::Check),
-            Source::None => {}
-        }
-        Ok(id)
-    }
-
-    /// Room in every column, and the row of the event's fd.
-    fn make_room(&mut self, event: &Event<B::Fd>) -> Result<Option<S::Index>, Error<B::Error>> {
-        self.columns.reserve().map_err(|_| Error::Full)?;
-        match event.source {
-            Source::Io(fd, _) => return self.columns.fds.attach(fd).map(Some).map_err(|_| Error::Full),
-            Source::Signal(_) => self.columns.signals.reserve(),
-            Source::Prepare | Source::Check => self.columns.watchers.reserve(),
-            Source::None => Ok(()),
-        }
-        .map_err(|_| Error::Full)?;
-        Ok(None)
+        self.engine.create(&event, data)
     }
 
     /// Creates an event and adds it, in one call.
@@ -170,19 +135,4 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn insert_signal(&mut self, signum: Signum, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::signal(signum).persist(), None, data)
     }
-}
-
-fn state_of<Fd>(event: &Event<Fd>) -> State {
-    let mut state = match event.source {
-        Source::Io(..) => State::IO,
-        Source::Signal(_) => State::SIGNAL,
-        Source::Prepare | Source::Check => State::WATCHER,
-        Source::None => State::empty(),
-    };
-    state.set(State::ONE_SHOT, !event.persist);
-    state.set(State::ONCE, event.once);
-    state.set(State::BACKGROUND, event.background);
-    state.set(State::BURST, event.missed == Missed::Burst);
-    state.set(State::DELAY, event.missed == Missed::Delay);
-    state
 }

@@ -1,0 +1,284 @@
+//! The life of an event: added, changed, activated, removed.
+
+use core::time::Duration;
+
+use super::EventBase;
+use crate::backend::{EventOp, Signum};
+use crate::engine::Timeout;
+use crate::error::Error;
+use crate::event::{EventId, Interest, Ready};
+use crate::storage::Storage;
+use crate::time::{Instant, nanos};
+
+impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
+    // Pending.
+
+    /// Makes an event pending (`event_add`): its interest joins that of its fd, and the timeout, if one is given, counts
+    /// from now.
+    ///
+    /// On an event that is pending already, a timeout replaces the one before, also one that has expired and is queued;
+    /// without a timeout nothing changes. A persistent event is timed again after each hand-out.
+    ///
+    /// O(1) and at most one call of the backend, plus O(log n) for the timeout.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`]; [`Error::Mixed`]; [`Error::Unsupported`]; [`Error::Backend`] when the fd is not registered yet and
+    /// the backend refuses. Nothing has changed then.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.create(Event::timer(), "one shot").unwrap();
+    /// base.add(timer, Some(Duration::from_secs(1))).unwrap();
+    /// base.add(timer, Some(Duration::from_secs(2))).unwrap();
+    /// assert_eq!(base.pending(timer).unwrap().remaining, Some(Duration::from_secs(2)));
+    /// ```
+    #[doc(alias = "event_add")]
+    #[doc(alias = "evtimer_add")]
+    #[doc(alias = "evsignal_add")]
+    pub fn add(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        let timeout = timeout.map(|delay| {
+            let deadline = self.engine.fresh_now().saturating_add(delay);
+            Timeout { deadline, interval: nanos(delay) }
+        });
+        self.engine.add(index, timeout)
+    }
+
+    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is not read, unless the
+    /// event is persistent: then it comes again after each such span, which is what is left until then when the call is made;
+    /// for an exact period, use [`add`](EventBase::add).
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](EventBase::add).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.create(Event::timer(), "one shot").unwrap();
+    /// let deadline = base.now().saturating_add(Duration::from_secs(1));
+    /// base.add_at(timer, deadline).unwrap();
+    /// ```
+    pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        let interval = match self.engine.is_persistent(index) {
+            true => deadline.nanos_since(self.engine.fresh_now()),
+            false => 0,
+        };
+        self.engine.add(index, Some(Timeout { deadline, interval }))
+    }
+
+    /// Changes what an event of an fd waits for, in place. What it was queued for, by hand too, and does not wait for any
+    /// more is dropped. The backend is told before the next wait, if the union of the fd's interests has changed by then; from an
+    /// empty interest, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`]; [`Error::Kind`] for an event without an fd; else as [`add`](EventBase::add). Nothing has changed
+    /// then.
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "connection").unwrap();
+    /// base.modify(event, Interest::READ | Interest::WRITE).unwrap();
+    /// assert_eq!(base.interest(event), Some(Interest::READ | Interest::WRITE));
+    /// ```
+    pub fn modify(&mut self, id: EventId, interest: Interest) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.modify(index, interest)
+    }
+
+    /// Moves an event to another fd; everything else of it stays as it is. A pending event is registered there at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`modify`](EventBase::modify), and [`Error::Full`]. The event stays on its old fd then, and pending if it was.
+    /// (Unless the backend refuses that one too; then it is not pending any more, and told ERROR.)
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "connection").unwrap();
+    /// base.replace_fd(event, 4).unwrap();
+    /// assert_eq!(base.fd(event), Some(4));
+    /// ```
+    pub fn replace_fd(&mut self, id: EventId, fd: B::Fd) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.replace_fd(index, fd)
+    }
+
+    /// Leaves an event's fd alone for a while, as a listener does that has run out of descriptors. Its readiness costs no
+    /// wake-up until then; what it was queued for is dropped. A timeout of its own begins anew after the pause. Others may
+    /// watch the fd meanwhile; if these are edge-triggered and this one is not, or the other way round, it is told ERROR when
+    /// the pause ends, and is not pending any more.
+    /// [`add`](EventBase::add) ends the pause early.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`]; [`Error::Kind`] when the event is not pending on an fd.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
+    /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
+    /// ```
+    pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.pause(index, nanos(pause))
+    }
+
+    /// Drops the event's timeout, an expired one that is queued included; what else it waits for stays. (An activation by
+    /// hand without any bits, that an expired timeout has joined in the queue, goes with it.)
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.insert_timer(Duration::from_secs(1), "never").unwrap();
+    /// base.remove_timer(timer).unwrap();
+    /// assert!(base.is_empty());
+    /// ```
+    #[doc(alias = "event_remove_timer")]
+    pub fn remove_timer(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.remove_timeout(index);
+        Ok(())
+    }
+
+    // Active.
+
+    /// Queues an event by hand (`event_active`), with any bits, none included. Bits of an active event are added to. An
+    /// event that this turn has handed out already comes in the next one, and so does one that
+    /// [`again`](EventBase::again) has put off; any other in this turn, if its bound allows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use evcore::{Event, EventBase, Fixed, Manual, Ready};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.create(Event::user(), "mine").unwrap();
+    /// base.activate(event, Ready::empty()).unwrap();
+    /// assert_eq!(base.counts().active, 1);
+    /// ```
+    #[doc(alias = "event_active")]
+    #[doc(alias = "evuser_trigger")]
+    pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.activate(index, ready);
+        Ok(())
+    }
+
+    /// Has an event handed out in the next turn, with [`Ready::AGAIN`], which does not wait then: for a handler that has
+    /// not finished, and whose rest is in a buffer that the kernel knows nothing of. An event that is queued already keeps
+    /// its place, and comes with this bit too.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use evcore::{Event, EventBase, Fixed, Manual, Ready};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.create(Event::user(), "unfinished").unwrap();
+    /// base.again(event).unwrap();
+    /// ```
+    pub fn again(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.postpone(index, Ready::AGAIN);
+        Ok(())
+    }
+
+    /// Queues all events that are pending on `fd`, as if the backend had reported `ready`; with [`Ready::TIMEOUT`], those
+    /// that have a timeout (`event_base_active_by_fd`).
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual, Ready};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert(3, Interest::READ, "reader").unwrap();
+    /// base.activate_fd(3, Ready::READ | Ready::WRITE);
+    /// assert_eq!(base.counts().active, 1);
+    /// ```
+    #[doc(alias = "event_base_active_by_fd")]
+    pub fn activate_fd(&mut self, fd: B::Fd, ready: Ready) {
+        self.engine.activate_fd(fd, ready);
+    }
+
+    /// Queues all events that are pending on a signal, as if it had arrived once (`event_base_active_by_signal`).
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_signal(15, "terminate").unwrap();
+    /// base.activate_signal(15);
+    /// assert_eq!(base.counts().active, 1);
+    /// ```
+    #[doc(alias = "event_base_active_by_signal")]
+    pub fn activate_signal(&mut self, signum: Signum) {
+        self.engine.activate_signal(signum);
+    }
+
+    // The end.
+
+    /// Makes an event wait for nothing (`event_del`): off its fd, its timeout dropped, taken out of its queue. It is not
+    /// handed out until it is added or activated again. Nothing happens to an event that is idle.
+    ///
+    /// The event keeps its fd, and the backend is told before the next wait. So close the descriptor after
+    /// [`remove`](EventBase::remove), or after the next [`poll`](EventBase::poll), but not between `del` and `poll`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stale`].
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "reader").unwrap();
+    /// base.del(event).unwrap();
+    /// base.add(event, None).unwrap();
+    /// ```
+    #[doc(alias = "event_del")]
+    #[doc(alias = "event_del_block")]
+    #[doc(alias = "event_del_noblock")]
+    #[doc(alias = "evtimer_del")]
+    #[doc(alias = "evsignal_del")]
+    #[doc(alias = "evuser_del")]
+    pub fn del(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.del(index);
+        Ok(())
+    }
+
+    /// Ends an event and gives its data back (`event_free`). `None` when it has been removed before.
+    ///
+    /// The fd of its last event is taken out of the backend before this returns, so the data may be dropped, and the
+    /// descriptor in it closed, at once.
+    ///
+    /// ```
+    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "reader").unwrap();
+    /// assert_eq!(base.remove(event), Some("reader"));
+    /// assert_eq!(base.remove(event), None);
+    /// ```
+    #[doc(alias = "event_free")]
+    #[doc(alias = "event_finalize")]
+    #[doc(alias = "event_free_finalize")]
+    #[doc(alias = "evwatch_free")]
+    pub fn remove(&mut self, id: EventId) -> Option<T> {
+        let index = self.engine.resolve(id).ok()?;
+        self.engine.remove(index)
+    }
+}

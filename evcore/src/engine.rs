@@ -1,0 +1,289 @@
+//! The engine: the registry, the backend, and the loop between them.
+//!
+//! Everything else of the crate reaches the tables through the verbs of [`Engine`], in this file and those below it.
+
+use core::time::Duration;
+
+use bitflags::bitflags;
+
+use crate::backend::{EventOp, Signum, Wake};
+use crate::error::{Error, Rejected};
+use crate::event::{Event, EventId, Interest, Ready};
+use crate::limits::{Bounds, Fairness};
+use crate::stats::{Counts, Tally};
+use crate::storage::Storage;
+use crate::time::{Instant, nanos};
+
+mod life;
+mod rearm;
+mod registry;
+mod sync;
+mod turn;
+
+pub(crate) use life::Timeout;
+pub(crate) use registry::Effect;
+use registry::{Kind, Registry};
+
+/// What is behind an event base.
+pub(crate) struct Engine<B: EventOp, S: Storage, T> {
+    backend: B,
+    registry: Registry<B::Fd, B::FdInfo, T, S>,
+    phase: Phase,
+    requests: Requests,
+    /// What the clock said when it was last read.
+    clock: Instant,
+    /// That is the time of this turn.
+    is_clock_current: bool,
+    fairness: Fairness,
+    limits: Bounds,
+    /// Until when events are handed out in this turn, where that is limited.
+    turn_until: Instant,
+    exit_at: Option<Instant>,
+    /// How late timers may be, in nanoseconds.
+    slack: u64,
+}
+
+/// Where in a turn the loop is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Between two turns: nothing is handed out.
+    Idle,
+    /// Prepare events are handed out; the wait is still to come.
+    Prepare,
+    /// What the wait has found is handed out.
+    Open,
+}
+
+bitflags! {
+    /// What is asked of the loop.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    struct Requests: u8 {
+        const BREAK = 1;
+        const EXIT = 2;
+        const CONTINUE = 4;
+        /// The event that is being handed out is to be removed afterwards.
+        const SPENT = 8;
+    }
+}
+
+impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
+    pub(crate) const fn new(backend: B) -> Self {
+        Self {
+            backend,
+            registry: Registry::new(),
+            phase: Phase::Idle,
+            requests: Requests::empty(),
+            clock: Instant::ZERO,
+            is_clock_current: false,
+            fairness: Fairness::Fair,
+            limits: Bounds::DEFAULT,
+            turn_until: Instant::ZERO,
+            exit_at: None,
+            slack: 0,
+        }
+    }
+
+    // Events.
+
+    pub(crate) fn create(&mut self, event: &Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.registry.create(event, data)
+    }
+
+    /// The slot of an event that exists.
+    #[inline]
+    pub(crate) fn resolve(&self, id: EventId) -> Result<S::Index, Error<B::Error>> {
+        self.registry.resolve(id).ok_or(Error::Stale)
+    }
+
+    pub(crate) fn data(&self, id: EventId) -> Option<&T> {
+        self.registry.data(self.registry.resolve(id)?)
+    }
+
+    pub(crate) fn data_mut(&mut self, id: EventId) -> Option<&mut T> {
+        self.registry.data_mut(self.registry.resolve(id)?)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (EventId, &T)> {
+        let registry = &self.registry;
+        registry.indices().filter_map(|index| Some((registry.id(index)?, registry.data(index)?)))
+    }
+
+    /// The event that is being handed out.
+    pub(crate) fn current(&self) -> Option<EventId> {
+        self.registry.current().and_then(|index| self.registry.id(index))
+    }
+
+    pub(crate) fn fd(&self, index: S::Index) -> Option<B::Fd> {
+        self.registry.fd(index)
+    }
+
+    pub(crate) fn interest(&self, index: S::Index) -> Interest {
+        self.registry.interest(index)
+    }
+
+    pub(crate) fn signum(&self, index: S::Index) -> Option<Signum> {
+        self.registry.signum(index)
+    }
+
+    pub(crate) fn level(&self, index: S::Index) -> u8 {
+        self.registry.level(index)
+    }
+
+    pub(crate) fn is_watcher(&self, index: S::Index) -> bool {
+        self.registry.state(index).kind == Kind::Watcher
+    }
+
+    pub(crate) fn is_registered(&self, index: S::Index) -> bool {
+        self.registry.state(index).is_registered()
+    }
+
+    /// When an event is due, if it has a timeout, and what is left until then.
+    pub(crate) fn timeout(&self, index: S::Index) -> Option<(Instant, Duration)> {
+        if !self.registry.state(index).is_timed() {
+            return None;
+        }
+        let now = self.fresh_now();
+        let deadline = self.registry.deadline(index, now);
+        Some((deadline, deadline.saturating_since(now)))
+    }
+
+    /// What an event is queued for; `None` when it is not active.
+    pub(crate) fn ready(&self, index: S::Index) -> Option<Ready> {
+        self.registry.ready(index)
+    }
+
+    // The whole.
+
+    pub(crate) fn backend(&self) -> &B {
+        &self.backend
+    }
+
+    pub(crate) fn backend_mut(&mut self) -> &mut B {
+        &mut self.backend
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.registry.counts()
+    }
+
+    pub(crate) fn max_counts(&self) -> Counts {
+        self.registry.max_counts()
+    }
+
+    pub(crate) fn clear_max_counts(&mut self) {
+        self.registry.clear_max_counts();
+    }
+
+    pub(crate) fn stats(&self) -> Tally {
+        let mut stats = self.registry.stats;
+        stats.handed_out = stats.handed_out.saturating_add(self.registry.handed_out().into());
+        stats
+    }
+
+    /// Whether nothing that the loop is kept alive for is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.registry.is_idle() && self.exit_at.is_none()
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        match (self.registry.first_deadline(), self.exit_at) {
+            (Some(timer), Some(exit)) => Some(timer.min(exit)),
+            (timer, exit) => timer.or(exit),
+        }
+    }
+
+    #[cfg(any(test, feature = "check"))]
+    pub(crate) fn check(&self) -> bool {
+        self.registry.check()
+    }
+
+    // Control.
+
+    pub(crate) fn exit(&mut self) {
+        self.requests.insert(Requests::EXIT);
+    }
+
+    pub(crate) fn exit_after(&mut self, delay: Duration) {
+        let at = self.fresh_now().saturating_add(delay);
+        self.exit_at = Some(self.exit_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Ends the loop before the next hand-out.
+    pub(crate) fn break_loop(&mut self) {
+        self.requests.insert(Requests::BREAK);
+        self.registry.interrupt();
+    }
+
+    /// Ends this turn before the next hand-out.
+    pub(crate) fn continue_loop(&mut self) {
+        self.requests.insert(Requests::CONTINUE);
+        self.registry.interrupt();
+    }
+
+    pub(crate) fn is_end_requested(&self) -> bool {
+        self.requests.intersects(Requests::BREAK.union(Requests::EXIT))
+    }
+
+    pub(crate) fn set_priorities(&mut self, priorities: u8) -> Result<(), Error<B::Error>> {
+        let in_use = self.registry.indices().map(|index| self.registry.level(index)).max();
+        if priorities == 0 || self.registry.is_active() || in_use.is_some_and(|level| level >= priorities) {
+            return Err(Error::Priority);
+        }
+        self.registry.set_levels(priorities).map_err(|_| Error::Full)
+    }
+
+    pub(crate) fn priorities(&self) -> u8 {
+        self.registry.levels()
+    }
+
+    pub(crate) fn set_priority(&mut self, index: S::Index, priority: u8) -> Result<(), Error<B::Error>> {
+        if priority >= self.registry.levels() {
+            return Err(Error::Priority);
+        }
+        self.registry.set_level(index, priority);
+        Ok(())
+    }
+
+    pub(crate) fn set_limits(&mut self, limits: Bounds) {
+        self.limits = limits;
+    }
+
+    pub(crate) fn set_fairness(&mut self, fairness: Fairness) {
+        self.fairness = fairness;
+    }
+
+    pub(crate) fn set_slack(&mut self, slack: Duration) {
+        self.slack = nanos(slack);
+    }
+
+    // The clock.
+
+    /// The time of this turn while an event is being handed out, else the time now.
+    pub(crate) fn now(&mut self) -> Instant {
+        let is_handing_out = self.phase != Phase::Idle && self.registry.is_handing_out();
+        if is_handing_out { self.turn_now() } else { self.update_now() }
+    }
+
+    /// The time of this turn: read once.
+    fn turn_now(&mut self) -> Instant {
+        if self.is_clock_current { self.clock } else { self.update_now() }
+    }
+
+    /// Reads the clock for the rest of this turn.
+    pub(crate) fn update_now(&mut self) -> Instant {
+        self.clock = self.fresh_now();
+        self.is_clock_current = true;
+        self.clock
+    }
+
+    /// The backend's clock, which a faulty one cannot turn back.
+    pub(crate) fn fresh_now(&self) -> Instant {
+        self.backend.now().max(self.clock)
+    }
+}
+
+impl<B: Wake, S: Storage, T> Engine<B, S, T> {
+    pub(crate) fn waker(&mut self) -> Result<B::Waker, B::Error> {
+        self.backend.waker()
+    }
+}

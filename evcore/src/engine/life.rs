@@ -1,0 +1,235 @@
+//! The life of an event, as far as the backend has a part in it: added, changed, paused, removed.
+
+use super::Engine;
+use super::registry::{Joining, Kind, Life, Options};
+use crate::backend::{EventOp, Features, Signum};
+use crate::error::Error;
+use crate::event::{Interest, Ready};
+use crate::storage::Storage;
+use crate::time::Instant;
+
+/// When an event is due, and after how many nanoseconds again.
+#[derive(Clone, Copy)]
+pub(crate) struct Timeout {
+    pub(crate) deadline: Instant,
+    pub(crate) interval: u64,
+}
+
+impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
+    // Pending.
+
+    pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
+        self.backend.usable().map_err(Error::Backend)?;
+        let state = self.registry.state(index);
+        if state.is_to_be_registered() {
+            self.register(index, state.kind)?;
+            let resumed = (state.life == Life::Paused).then(|| self.fresh_now());
+            self.registry.set_registered(index, resumed);
+        }
+        if let Some(Timeout { deadline, interval }) = timeout {
+            self.registry.set_timeout(index, deadline, interval);
+        }
+        Ok(())
+    }
+
+    /// Whether an event stays pending when it is handed out.
+    pub(crate) fn is_persistent(&self, index: S::Index) -> bool {
+        !self.registry.state(index).options.contains(Options::ONE_SHOT)
+    }
+
+    /// Registers what the event waits for besides time.
+    fn register(&mut self, index: S::Index, kind: Kind) -> Result<(), Error<B::Error>> {
+        match kind {
+            Kind::Io => self.register_fd(index),
+            Kind::Signal => self.register_signal(index),
+            Kind::Watcher | Kind::Plain => Ok(()),
+        }
+    }
+
+    fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        self.check_supported(self.registry.interest(index))?;
+        match self.registry.try_join(index) {
+            Joining::Done => Ok(()),
+            Joining::Register => self.register_now(index),
+            Joining::Mixed => Err(Error::Mixed),
+            Joining::Unbound => Err(Error::Kind),
+        }
+    }
+
+    /// The fd begins to be watched for one event, which then joins its list.
+    #[inline(never)]
+    fn register_now(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        let (fd, token, interest) = self.registry.begin_registration(index).ok_or(Error::Kind)?;
+        self.backend.add(fd, token, interest, &mut self.registry).map_err(Error::Backend)?;
+        self.registry.registered(index, interest);
+        Ok(())
+    }
+
+    fn register_signal(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        let signum = self.registry.signum(index).ok_or(Error::Kind)?;
+        if self.registry.is_signal_watched(signum) {
+            return Ok(());
+        }
+        let signals = self.backend.signals().ok_or(Error::Unsupported)?;
+        signals.add(signum).map_err(Error::Backend)
+    }
+
+    fn check_supported(&self, interest: Interest) -> Result<(), Error<B::Error>> {
+        let features = self.backend.features();
+        let edge = interest.contains(Interest::EDGE) && !features.contains(Features::EDGE);
+        let only = |bit, feature| interest.difference(Interest::EDGE) == bit && !features.contains(feature);
+        if edge || only(Interest::CLOSED, Features::CLOSED) || only(Interest::PRIORITY, Features::PRIORITY) {
+            return Err(Error::Unsupported);
+        }
+        Ok(())
+    }
+
+    // Changes.
+
+    pub(crate) fn modify(&mut self, index: S::Index, interest: Interest) -> Result<(), Error<B::Error>> {
+        let interest = normalized(interest);
+        let state = self.registry.state(index);
+        if state.kind != Kind::Io {
+            return Err(Error::Kind);
+        }
+        self.backend.usable().map_err(Error::Backend)?;
+        let old = self.registry.interest(index);
+        if old == interest {
+            return Ok(());
+        }
+        if state.life != Life::Registered {
+            self.registry.set_interest(index, interest);
+        } else if old.is_empty() {
+            self.registry.set_interest(index, interest);
+            if let Err(error) = self.register_fd(index) {
+                self.registry.set_interest(index, old);
+                return Err(error);
+            }
+        } else {
+            self.check_supported(interest)?;
+            if !self.registry.change_interest(index, interest) {
+                return Err(Error::Mixed);
+            }
+        }
+        let dropped = Ready::from_bits_retain(old.difference(interest).difference(Interest::EDGE).bits());
+        self.registry.retract(index, if interest.is_empty() { Ready::IO } else { dropped });
+        Ok(())
+    }
+
+    pub(crate) fn replace_fd(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
+        let old = self.registry.fd(index).ok_or(Error::Kind)?;
+        self.backend.usable().map_err(Error::Backend)?;
+        let is_watching = self.registry.state(index).life == Life::Registered;
+        self.move_to(index, fd, old, is_watching)?;
+        let outcome = if is_watching { self.register_fd(index) } else { Ok(()) };
+        let Err(error) = outcome else {
+            // What was found on the old fd says nothing of the new one.
+            self.registry.retract(index, Ready::IO);
+            return Ok(());
+        };
+        let back = self.move_to(index, old, fd, is_watching).and_then(|()| self.register_fd(index));
+        if back.is_err() {
+            self.registry.detach(index);
+        }
+        Err(error)
+    }
+
+    /// Unbinds an event from its fd and binds it to another, registered with neither.
+    fn move_to(&mut self, index: S::Index, fd: B::Fd, old: B::Fd, is_watching: bool) -> Result<(), Error<B::Error>> {
+        let interest = self.registry.interest(index);
+        self.registry.leave(index);
+        // The old fd is given up first: with fixed capacity its row may be the one that is needed.
+        self.give_up_fd(index);
+        if self.registry.bind(index, fd, interest).is_ok() {
+            return Ok(());
+        }
+        let is_back = self.registry.bind(index, old, interest).is_ok();
+        if is_watching && !(is_back && self.register_fd(index).is_ok()) {
+            self.registry.detach(index);
+        }
+        Err(Error::Full)
+    }
+
+    /// Ends the event's part in its fd; for the fd's last event, the registration with it.
+    fn give_up_fd(&mut self, index: S::Index) {
+        let (row, ended) = self.registry.unbind(index);
+        if let Some(ended) = ended {
+            self.backend.del(ended.fd, ended.token, ended.registered, &mut self.registry);
+        }
+        self.registry.release(row);
+    }
+
+    // Pauses.
+
+    pub(crate) fn pause(&mut self, index: S::Index, pause: u64) -> Result<(), Error<B::Error>> {
+        let state = self.registry.state(index);
+        if state.kind != Kind::Io || !state.is_registered() {
+            return Err(Error::Kind);
+        }
+        self.backend.usable().map_err(Error::Backend)?;
+        let end = self.fresh_now().saturating_add_nanos(pause);
+        self.registry.pause(index, end);
+        Ok(())
+    }
+
+    /// The pause is over: the event's fd is watched again. If the backend refuses, the event gets ERROR.
+    pub(super) fn resume(&mut self, index: S::Index, now: Instant) {
+        self.registry.end_pause(index, now);
+        if self.register_fd(index).is_err() {
+            self.registry.detach(index);
+        }
+    }
+
+    // Timeouts and activation.
+
+    pub(crate) fn remove_timeout(&mut self, index: S::Index) {
+        self.registry.remove_timeout(index);
+    }
+
+    pub(crate) fn activate(&mut self, index: S::Index, ready: Ready) {
+        self.registry.activate(index, ready);
+    }
+
+    pub(crate) fn postpone(&mut self, index: S::Index, ready: Ready) {
+        self.registry.postpone(index, ready);
+    }
+
+    pub(crate) fn activate_fd(&mut self, fd: B::Fd, ready: Ready) {
+        self.registry.activate_fd(fd, ready);
+    }
+
+    pub(crate) fn activate_signal(&mut self, signum: Signum) {
+        self.registry.activate_signal(signum);
+    }
+
+    // The end.
+
+    /// Takes an event out of everything it waits for. Its activation, if it has one, stays.
+    pub(super) fn disarm(&mut self, index: S::Index) {
+        if let Some(signum) = self.registry.disarm(index) {
+            if let Some(signals) = self.backend.signals() {
+                signals.del(signum);
+            }
+        }
+    }
+
+    /// An event waits for nothing any more, and is not active.
+    pub(crate) fn del(&mut self, index: S::Index) {
+        self.disarm(index);
+        self.registry.cancel(index);
+    }
+
+    pub(crate) fn remove(&mut self, index: S::Index) -> Option<T> {
+        self.del(index);
+        if self.registry.state(index).kind == Kind::Io {
+            self.give_up_fd(index);
+        }
+        self.registry.remove(index)
+    }
+}
+
+/// An interest without unknown bits; EDGE alone is nothing.
+fn normalized(interest: Interest) -> Interest {
+    let interest = Interest::from_bits_truncate(interest.bits());
+    if interest == Interest::EDGE { Interest::empty() } else { interest }
+}

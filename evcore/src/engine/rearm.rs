@@ -1,0 +1,110 @@
+//! What a hand-out does to its event.
+
+use super::registry::{Options, State};
+use super::{Engine, Requests};
+use crate::backend::EventOp;
+use crate::event::{Missed, Ready};
+use crate::storage::Storage;
+
+impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
+    /// Brings an event to the state that its handler shall find it in. Answers how many occurrences the hand-out stands for.
+    pub(super) fn rearm(&mut self, index: S::Index, ready: Ready) -> u32 {
+        let state = self.registry.state(index);
+        let mut count = 1;
+        if state.options.contains(Options::ONCE) {
+            self.requests.insert(Requests::SPENT);
+            self.registry.interrupt();
+        }
+        let signals = match state.options.contains(Options::COUNTED) {
+            true => self.registry.take_signal_count(index),
+            false => 0,
+        };
+        if state.options.contains(Options::ONE_SHOT) {
+            self.disarm(index);
+        } else if state.is_timed() {
+            count = self.rearm_timeout(index, state, ready);
+        }
+        if ready.contains(Ready::SIGNAL) { signals.max(1) } else { count }
+    }
+
+    /// A persistent event's timeout begins anew: in phase if it was due, else when the hand-outs of this turn end.
+    fn rearm_timeout(&mut self, index: S::Index, state: State, ready: Ready) -> u32 {
+        if ready.contains(Ready::TIMEOUT) && !self.registry.is_armed(index) {
+            return self.next_period(index, state.missed());
+        }
+        self.registry.restart_later(index);
+        1
+    }
+
+    /// Arms a persistent timer that was due for its next period. Answers how many periods have passed.
+    fn next_period(&mut self, index: S::Index, missed: Missed) -> u32 {
+        let now = self.turn_now();
+        let (due, interval) = self.registry.period(index);
+        if interval == 0 {
+            // No time at all is no period, as in libevent: it would be due in every turn, for ever.
+            self.registry.remove_timeout(index);
+            return 1;
+        }
+        let next = due.saturating_add_nanos(interval);
+        if missed == Missed::Delay {
+            self.registry.rearm(index, now.saturating_add_nanos(interval));
+            self.registry.restart_later(index);
+            return 1;
+        }
+        if missed == Missed::Burst || next > now {
+            self.registry.rearm(index, next);
+            return 1;
+        }
+        let (periods, rest) = div_rem(now.nanos_since(due), interval);
+        self.registry.rearm(index, now.saturating_add_nanos(interval.saturating_sub(rest)));
+        u32::try_from(periods.saturating_add(1)).unwrap_or(u32::MAX)
+    }
+
+    /// Removes the event that was handed out for the only time.
+    pub(super) fn remove_spent(&mut self) {
+        if self.requests.contains(Requests::SPENT) {
+            self.requests.remove(Requests::SPENT);
+            if let Some(index) = self.registry.current() {
+                self.remove(index);
+            }
+        }
+    }
+}
+
+/// Quotient and remainder, by shifting and subtracting: small parts have no 64-bit division, and a timer rarely misses
+/// more than one period. `divisor` is not zero.
+const fn div_rem(dividend: u64, divisor: u64) -> (u64, u64) {
+    let (mut part, mut bit) = (divisor, 1u64);
+    while part <= dividend >> 1 {
+        part <<= 1;
+        bit <<= 1;
+    }
+    let (mut quotient, mut rest) = (0u64, dividend);
+    while bit != 0 {
+        if part <= rest {
+            rest = rest.wrapping_sub(part);
+            quotient |= bit;
+        }
+        part >>= 1;
+        bit >>= 1;
+    }
+    (quotient, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::div_rem;
+
+    #[test]
+    fn division_by_hand_is_division() {
+        for dividend in [0, 1, 2, 3, 999, 1 << 40, u64::MAX - 1, u64::MAX] {
+            for divisor in [1, 2, 3, 7, 1_000, 1 << 33, u64::MAX - 1, u64::MAX] {
+                assert_eq!(
+                    div_rem(dividend, divisor),
+                    (dividend / divisor, dividend % divisor),
+                    "{dividend}/{divisor}"
+                );
+            }
+        }
+    }
+}

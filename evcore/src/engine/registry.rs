@@ -1,0 +1,373 @@
+//! The registry: which events exist, what they wait for, and which are to be handed out.
+
+use crate::backend::{Descriptor, FdInfos, Token};
+use crate::error::{Error, Rejected};
+use crate::event::{Event, EventId, Ready, Source};
+use crate::limits::{Bounds, Fairness};
+use crate::stats::{Counts, Tally};
+use crate::storage::{Full, Index, Storage};
+
+mod budget;
+#[cfg(any(test, feature = "check"))]
+mod check;
+mod fds;
+mod queue;
+mod reports;
+mod signals;
+mod slots;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timeouts;
+mod timers;
+mod watchers;
+mod watching;
+
+use fds::Fds;
+pub(super) use fds::{Change, Joining};
+use queue::Queue;
+use signals::Signals;
+pub(crate) use slots::Effect;
+use slots::{Restarts, Slots};
+pub(super) use state::{Kind, Life, Options, State, Timing};
+pub(super) use timers::Expired;
+use timers::Timers;
+pub(super) use watchers::Moment;
+use watchers::Watchers;
+
+/// The tables of a base. They are private: each verb keeps all of them in step, and the counts with them.
+///
+/// Every table has a place for each event, under the same index, so nothing after an event's creation can fail for lack of
+/// room.
+pub(super) struct Registry<F, D, T, S: Storage> {
+    slots: Slots<T, S>,
+    fds: Fds<F, D, S>,
+    signals: Signals<S>,
+    watchers: Watchers<S>,
+    timers: Timers<S>,
+    queue: Queue<S>,
+    restarts: Restarts<S::Index>,
+    /// The event that is being handed out, or NIL.
+    current: S::Index,
+    /// Pending events, and those among them that do not keep the loop alive.
+    pending: u32,
+    background: u32,
+    max: Counts,
+    /// Reports of ended registrations since the backend was last started anew, and whether it is to be.
+    stale: u32,
+    rebuild: bool,
+    pub(super) stats: Tally,
+}
+
+impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
+    /// All zeros, so that a base in a `static` takes no flash. The lists through the slots get their ends with the first
+    /// event.
+    pub(super) const fn new() -> Self {
+        Self {
+            slots: Slots::new(),
+            fds: Fds::new(),
+            signals: Signals::new(),
+            watchers: Watchers::new(),
+            timers: Timers::new(),
+            queue: Queue::new(),
+            restarts: Restarts::UNUSED,
+            current: Index::FIRST,
+            pending: 0,
+            background: 0,
+            max: Counts { events: 0, pending: 0, active: 0 },
+            stale: 0,
+            rebuild: false,
+            stats: Tally::ZERO,
+        }
+    }
+
+    // Existence.
+
+    /// Creates an event, pending for nothing.
+    pub(super) fn create<E>(&mut self, event: &Event<F>, data: T) -> Result<EventId, Rejected<T, E>> {
+        let level = event.priority.unwrap_or(self.queue.levels() >> 1);
+        if level >= self.queue.levels() {
+            return Err(Rejected { error: Error::Priority, data });
+        }
+        let row = match self.make_room(event) {
+            Ok(row) => row,
+            Err(Full) => return Err(Rejected { error: Error::Full, data }),
+        };
+        let (index, id) = self.slots.create(State::of(event), level, self.queue.turn(), data);
+        self.timers.create(index);
+        self.fds.create(index);
+        match event.source {
+            Source::Io(_, interest) => self.fds.bind(index, row, interest),
+            Source::Signal(signum) => self.signals.create(index, signum),
+            Source::Prepare => self.watchers.create(index, Moment::Prepare),
+            Source::Check => self.watchers.create(index, Moment::Check),
+            Source::None => {}
+        }
+        self.max.events = self.max.events.max(self.slots.len());
+        Ok(id)
+    }
+
+    /// Room in every table, and the row of the event's fd.
+    fn make_room(&mut self, event: &Event<F>) -> Result<S::Index, Full> {
+        if !self.slots.has_free() {
+            if self.slots.is_unused() {
+                (self.restarts, self.current) = (Restarts::NONE, Index::NIL);
+                self.queue.begin()?;
+            }
+            self.slots.reserve()?;
+            self.timers.reserve()?;
+            self.fds.reserve()?;
+        }
+        match event.source {
+            Source::Io(fd, _) => return self.fds.attach(fd),
+            Source::Signal(_) => self.signals.reserve()?,
+            Source::Prepare | Source::Check => self.watchers.reserve()?,
+            Source::None => {}
+        }
+        Ok(Index::NIL)
+    }
+
+    /// Ends an event that waits for nothing, is not active and has no fd any more.
+    pub(super) fn remove(&mut self, index: S::Index) -> Option<T> {
+        match self.state(index).kind {
+            Kind::Signal => self.signals.remove(index),
+            Kind::Watcher => self.watchers.remove(index),
+            Kind::Io | Kind::Plain => {}
+        }
+        self.slots.remove(index)
+    }
+
+    #[inline]
+    pub(super) fn resolve(&self, id: EventId) -> Option<S::Index> {
+        self.slots.resolve(id)
+    }
+
+    pub(super) fn id(&self, index: S::Index) -> Option<EventId> {
+        self.slots.id(index)
+    }
+
+    pub(super) fn indices(&self) -> impl Iterator<Item = S::Index> {
+        self.slots.indices()
+    }
+
+    pub(super) fn data(&self, index: S::Index) -> Option<&T> {
+        self.slots.data(index)
+    }
+
+    pub(super) fn data_mut(&mut self, index: S::Index) -> Option<&mut T> {
+        self.slots.data_mut(index)
+    }
+
+    #[inline]
+    pub(super) fn state(&self, index: S::Index) -> State {
+        self.slots.state(index)
+    }
+
+    /// Changes the state of an event, and counts it among the pending ones or not.
+    fn set_state(&mut self, index: S::Index, state: State) {
+        let Some(place) = self.slots.state_mut(index) else { return };
+        let old = core::mem::replace(place, state);
+        if old.is_pending() == state.is_pending() {
+            return;
+        }
+        // One more, or one less: the sum wraps.
+        let step = if state.is_pending() { 1 } else { u32::MAX };
+        self.pending = self.pending.wrapping_add(step);
+        self.max.pending = self.max.pending.max(self.pending);
+        if state.options.contains(Options::BACKGROUND) {
+            self.background = self.background.wrapping_add(step);
+        }
+    }
+
+    // Counts.
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts { events: self.slots.len(), pending: self.pending, active: self.queue.len() }
+    }
+
+    pub(super) fn max_counts(&self) -> Counts {
+        self.max
+    }
+
+    pub(super) fn clear_max_counts(&mut self) {
+        self.max = self.counts();
+    }
+
+    pub(super) fn note_active(&mut self) {
+        self.max.active = self.max.active.max(self.queue.len());
+    }
+
+    pub(super) fn is_active(&self) -> bool {
+        self.queue.len() > 0
+    }
+
+    /// Whether nothing that the loop is kept alive for is left.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending == self.background && !self.is_active()
+    }
+
+    // Priorities.
+
+    pub(super) fn levels(&self) -> u8 {
+        self.queue.levels()
+    }
+
+    pub(super) fn level(&self, index: S::Index) -> u8 {
+        self.queue.level(&self.slots, index)
+    }
+
+    /// Sets the number of levels. Refused when the storage has no room for so many.
+    pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
+        self.queue.set_levels(levels)
+    }
+
+    pub(super) fn set_level(&mut self, index: S::Index, level: u8) {
+        self.queue.set_level(&mut self.slots, index, level);
+    }
+
+    // The ready queues.
+
+    /// What an event is queued for; `None` when it is not active.
+    pub(super) fn ready(&self, index: S::Index) -> Option<Ready> {
+        Queue::ready(&self.slots, index)
+    }
+
+    /// Queues an event by hand: in this turn, or in the next one if this turn has handed it out already.
+    pub(super) fn activate(&mut self, index: S::Index, ready: Ready) {
+        self.queue.activate(&mut self.slots, index, ready);
+        self.note_active();
+    }
+
+    /// Queues an event for the next turn.
+    pub(super) fn postpone(&mut self, index: S::Index, ready: Ready) {
+        self.queue.postpone(&mut self.slots, index, ready);
+        self.note_active();
+    }
+
+    pub(super) fn admit_postponed(&mut self) {
+        self.queue.admit_postponed(&mut self.slots);
+    }
+
+    /// Queues the watchers of a moment, ahead of everything else. Answers whether there are any.
+    pub(super) fn queue_watchers(&mut self, moment: Moment) -> bool {
+        let mut any = false;
+        for index in self.watchers.of(moment) {
+            self.queue.push_front(&mut self.slots, index);
+            any = true;
+        }
+        any
+    }
+
+    /// Takes an event out of its queue.
+    pub(super) fn cancel(&mut self, index: S::Index) {
+        self.queue.cancel(&mut self.slots, index);
+    }
+
+    /// Drops some bits of what an event is queued for.
+    pub(super) fn retract(&mut self, index: S::Index, bits: Ready) {
+        self.queue.retract(&mut self.slots, index, bits);
+    }
+
+    // The turn and its hand-outs.
+
+    pub(super) fn open_prepare(&mut self, bounds: &Bounds) {
+        self.queue.open_prepare(bounds);
+        self.note_active();
+    }
+
+    pub(super) fn open_turn(&mut self, bounds: &Bounds) {
+        self.queue.open_turn(bounds);
+        self.note_active();
+    }
+
+    /// The next turn may hand out any event.
+    pub(super) fn close_turn(&mut self) {
+        let handed_out = self.queue.close_turn();
+        self.stats.handed_out = self.stats.handed_out.wrapping_add(handed_out.into());
+    }
+
+    /// How many events this turn has handed out.
+    pub(super) fn handed_out(&self) -> u32 {
+        self.queue.handed_out()
+    }
+
+    /// Whether this turn is limited in time, and has made a hand-out that this applies to.
+    pub(super) fn is_time_limited(&self) -> bool {
+        self.queue.is_time_limited()
+    }
+
+    /// No limited hand-out is left in this turn.
+    pub(super) fn exhaust(&mut self) {
+        self.queue.exhaust();
+    }
+
+    /// Has the next hand-out look at all that could prevent it.
+    pub(super) fn interrupt(&mut self) {
+        self.queue.interrupt();
+    }
+
+    /// What the next hand-out does to its event; more than can be said here, if something has to be looked at before.
+    #[inline(always)]
+    pub(super) fn next_effect(&self) -> Effect {
+        match self.queue.first() {
+            Some(first) => self.slots.effect(first),
+            None => Effect::More,
+        }
+    }
+
+    /// Takes the next event, and lends its data.
+    #[inline(always)]
+    pub(super) fn hand_out_next(&mut self) -> Option<(EventId, Ready, &mut T)> {
+        let (index, id, ready, data) = self.queue.hand_out(&mut self.slots, None)?;
+        self.current = index;
+        Some((id, ready, data))
+    }
+
+    /// As [`Registry::hand_out_next`]; the event's timeout begins anew when the hand-outs of this turn end.
+    #[inline(always)]
+    pub(super) fn hand_out_restarting(&mut self) -> Option<(EventId, Ready, &mut T)> {
+        let (index, id, ready, data) = self.queue.hand_out(&mut self.slots, Some(&mut self.restarts))?;
+        self.current = index;
+        Some((id, ready, data))
+    }
+
+    /// Takes the next event to hand out, if nothing has to be looked at before.
+    pub(super) fn pop(&mut self) -> Option<(S::Index, Ready)> {
+        self.queue.pop(&mut self.slots)
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<(S::Index, Ready)> {
+        self.queue.pop_front(&mut self.slots)
+    }
+
+    pub(super) fn pop_next_level(&mut self, fairness: Fairness) -> Option<(S::Index, Ready)> {
+        self.queue.pop_next_level(&mut self.slots, fairness)
+    }
+
+    /// Lends the data of an event that is handed out now.
+    pub(super) fn hand_out(&mut self, index: S::Index) -> Option<(EventId, &mut T)> {
+        self.current = index;
+        self.slots.hand_out(index, self.queue.turn())
+    }
+
+    /// The hand-outs are over.
+    pub(super) fn end_hand_outs(&mut self) {
+        self.current = Index::NIL;
+    }
+
+    /// Whether an event is being handed out; it may have been removed meanwhile.
+    pub(super) fn is_handing_out(&self) -> bool {
+        !self.current.is_nil()
+    }
+
+    /// The event that is being handed out, unless it has been removed.
+    pub(super) fn current(&self) -> Option<S::Index> {
+        Some(self.current).filter(|current| self.slots.was_handed_out(*current, self.queue.turn()))
+    }
+}
+
+impl<F: Descriptor, D: Default, T, S: Storage> FdInfos<D> for Registry<F, D, T, S> {
+    fn info(&mut self, token: Token) -> Option<&mut D> {
+        self.fds.info(token)
+    }
+}

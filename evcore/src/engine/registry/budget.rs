@@ -1,0 +1,265 @@
+//! How many events a turn hands out, and how the priorities share it.
+
+use crate::limits::{Bounds, Fairness};
+
+/// What is left of the present turn.
+///
+/// The level that is served has a grant: so many hand-outs that need no look at anything else. Whatever concerns the order
+/// of the hand-outs (a break, a more urgent event) takes the grant back, and the next hand-out chooses a level anew.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Hand-outs left of the grant.
+    grant: u32,
+    /// Hand-outs granted in this turn so far, what is left of the present grant included.
+    granted: u32,
+    /// Hand-outs that the limits still allow, besides the grant.
+    left: u32,
+    /// The present share ends when only so many are left: these are kept for less urgent levels.
+    kept: u32,
+    /// What `left` was in the beginning; 0 when there is no turn.
+    bound: u32,
+    /// The level that is served.
+    level: u8,
+    /// One more than the least urgent level that the present share is for; 0 before the first share. More urgent events
+    /// that are activated meanwhile use it too.
+    share: u8,
+    /// More urgent levels than this one have had their share.
+    closed: u8,
+    /// More urgent levels than this one have no limit in this turn.
+    exempt: u8,
+    /// Each hand-out is to be preceded by a look at the clock.
+    is_timed: bool,
+    /// The grant is one without limit.
+    is_exempt: bool,
+}
+
+/// What the levels look like, to the turn that chooses one.
+pub(super) trait Levels {
+    /// The most urgent level, from `from` on, at which an event waits.
+    fn first_busy(&self, from: u8) -> Option<u8>;
+    /// At how many levels after `level` an event waits.
+    fn busy_after(&self, level: u8) -> u32;
+}
+
+/// More than any turn hands out: it ends by itself when nothing is left.
+const UNLIMITED: u32 = u32::MAX >> 1;
+
+impl Budget {
+    pub(super) const fn new() -> Self {
+        Self {
+            grant: 0,
+            granted: 0,
+            left: 0,
+            kept: 0,
+            bound: 0,
+            level: 0,
+            share: 0,
+            closed: 0,
+            exempt: 0,
+            is_timed: false,
+            is_exempt: false,
+        }
+    }
+
+    /// A turn begins; no level is served before one has been chosen.
+    pub(super) fn open(&mut self, bounds: &Bounds) {
+        *self = Self {
+            left: bounds.hand_outs(),
+            bound: bounds.hand_outs(),
+            level: u8::MAX,
+            exempt: bounds.from_priority,
+            is_timed: bounds.interval.is_some(),
+            ..Self::new()
+        };
+    }
+
+    /// As [`Budget::open`], where there is one level and no limit but the number of hand-outs: all of them are granted.
+    pub(super) fn open_only_level(&mut self, bounds: &Bounds) {
+        let bound = bounds.hand_outs();
+        *self = Self { grant: bound, granted: bound, bound, share: 1, ..Self::new() };
+    }
+
+    /// The turn is over. Answers how many events it has handed out.
+    pub(super) fn close(&mut self) -> u32 {
+        let handed_out = self.handed_out();
+        (self.grant, self.granted, self.bound) = (0, 0, 0);
+        handed_out
+    }
+
+    /// How many events this turn has handed out.
+    pub(super) fn handed_out(&self) -> u32 {
+        self.granted.wrapping_sub(self.grant)
+    }
+
+    /// Whether a hand-out that the limits apply to has been made.
+    pub(super) fn has_begun(&self) -> bool {
+        let grant = if self.is_exempt { 0 } else { self.grant };
+        self.bound > self.left.saturating_add(grant)
+    }
+
+    /// Whether this turn is limited in time.
+    pub(super) fn is_timed(&self) -> bool {
+        self.is_timed
+    }
+
+    /// Takes the grant back.
+    pub(super) fn reclaim(&mut self) {
+        if !self.is_exempt {
+            self.left = self.left.saturating_add(self.grant);
+        }
+        self.granted = self.handed_out();
+        (self.grant, self.is_exempt) = (0, false);
+    }
+
+    /// No limited hand-out is left.
+    pub(super) fn exhaust(&mut self) {
+        self.reclaim();
+        // `bound` is more than what is left, so a turn has begun.
+        self.left = 0;
+    }
+
+    /// Counts a hand-out that needs no grant.
+    pub(super) fn count_unlimited(&mut self) {
+        self.granted = self.granted.wrapping_add(1);
+    }
+
+    /// The level that is served; no event is active at any that is more urgent.
+    pub(super) fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// The level that is served, if the grant goes on.
+    #[inline]
+    pub(super) fn served(&self) -> Option<u8> {
+        if self.grant == 0 { None } else { Some(self.level) }
+    }
+
+    /// Counts a hand-out.
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.grant = self.grant.wrapping_sub(1);
+    }
+
+    /// Chooses the level whose turn it is, and grants it what it may hand out. `false`: the turn is over, for the time being.
+    pub(super) fn choose(&mut self, levels: &impl Levels, fairness: Fairness) -> bool {
+        self.reclaim();
+        if self.bound == 0 {
+            return false;
+        }
+        if let Some(level) = levels.first_busy(0).filter(|level| *level < self.exempt) {
+            self.level = level;
+            self.is_exempt = true;
+            return self.grant(UNLIMITED);
+        }
+        if self.share > 0 && self.left <= self.kept {
+            self.closed = self.share;
+        }
+        let Some(level) = levels.first_busy(self.closed) else { return false };
+        if self.left == 0 {
+            return false;
+        }
+        if level >= self.share {
+            if fairness == Fairness::Strict && self.share > 0 {
+                return false;
+            }
+            self.share = level.saturating_add(1);
+            self.kept = self.kept_for(levels.busy_after(level), fairness);
+        }
+        self.level = level;
+        let share = self.left.saturating_sub(self.kept);
+        let grant = if self.is_timed { 1 } else { share };
+        self.left = self.left.saturating_sub(grant);
+        self.grant(grant)
+    }
+
+    /// How many hand-outs a share leaves to less urgent levels, of which so many are busy.
+    fn kept_for(&self, behind: u32, fairness: Fairness) -> u32 {
+        if behind == 0 || fairness == Fairness::Strict {
+            return 0;
+        }
+        behind.max(self.left >> 2).min(self.left.saturating_sub(1))
+    }
+
+    fn grant(&mut self, hand_outs: u32) -> bool {
+        self.grant = hand_outs;
+        self.granted = self.granted.wrapping_add(hand_outs);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroU32;
+
+    use super::*;
+    use crate::limits::Limits;
+
+    /// How many events wait at each level.
+    struct Waiting([u32; 4]);
+
+    impl Levels for Waiting {
+        fn first_busy(&self, from: u8) -> Option<u8> {
+            (from..4).find(|level| self.0[usize::from(*level)] > 0)
+        }
+        fn busy_after(&self, level: u8) -> u32 {
+            self.0.iter().skip(usize::from(level) + 1).filter(|n| **n > 0).count().try_into().unwrap()
+        }
+    }
+
+    /// How many of each level a turn hands out.
+    fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
+        let (mut budget, mut served) = (Budget::new(), [0; 4]);
+        budget.open(&(*limits).into());
+        while budget.choose(&waiting, fairness) {
+            while let Some(level) = budget.served().map(usize::from).filter(|level| waiting.0[*level] > 0) {
+                waiting.0[level] -= 1;
+                budget.count();
+                served[level] += 1;
+            }
+        }
+        assert_eq!(budget.handed_out(), served.iter().sum::<u32>());
+        served
+    }
+
+    fn limits(hand_outs: u32) -> Limits {
+        Limits { hand_outs: NonZeroU32::new(hand_outs), ..Limits::DEFAULT }
+    }
+
+    #[test]
+    fn a_fair_turn_keeps_something_for_every_level() {
+        let flood = Waiting([10_000; 4]);
+        assert_eq!(serve(flood, Fairness::Fair, &limits(1_024)), [768, 192, 48, 16]);
+        assert_eq!(serve(Waiting([10_000; 4]), Fairness::Fair, &limits(4)), [1, 1, 1, 1]);
+        assert_eq!(serve(Waiting([10_000, 0, 0, 3]), Fairness::Fair, &limits(16)), [12, 0, 0, 3]);
+    }
+
+    #[test]
+    fn a_turn_of_one_hand_out_is_one_hand_out() {
+        assert_eq!(serve(Waiting([5, 5, 0, 0]), Fairness::Fair, &limits(1)), [1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_strict_turn_serves_one_level() {
+        assert_eq!(serve(Waiting([0, 3, 9, 9]), Fairness::Strict, &limits(1_024)), [0, 3, 0, 0]);
+    }
+
+    #[test]
+    fn exempt_levels_do_not_count() {
+        let limits = Limits { from_priority: 1, ..limits(2) };
+        assert_eq!(serve(Waiting([100, 9, 9, 0]), Fairness::Fair, &limits), [100, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_timed_turn_grants_one_at_a_time() {
+        let limits = Limits { interval: Some(core::time::Duration::from_secs(1)), ..limits(8) };
+        let mut budget = Budget::new();
+        budget.open(&limits.into());
+        let waiting = Waiting([9, 9, 0, 0]);
+        assert!(!budget.has_begun() && budget.choose(&waiting, Fairness::Fair));
+        budget.count();
+        assert_eq!((budget.served(), budget.has_begun(), budget.handed_out()), (None, true, 1));
+        budget.exhaust();
+        assert!(!budget.choose(&waiting, Fairness::Fair));
+        assert_eq!((budget.handed_out(), budget.close(), budget.handed_out()), (1, 1, 0));
+    }
+}

@@ -1,0 +1,45 @@
+//! Whether the tables agree with each other.
+
+use super::{Kind, Life, Registry, Timing};
+use crate::backend::Descriptor;
+use crate::event::Ready;
+use crate::storage::Storage;
+
+impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
+    /// Walks every table. `true` when all agree, and the counts with them.
+    pub(in crate::engine) fn check(&self) -> bool {
+        let count = |is_counted: fn(&super::State) -> bool| {
+            let states = self.slots.indices().map(|index| self.state(index));
+            u32::try_from(states.filter(|state| state.is_pending()).filter(is_counted).count()).ok()
+        };
+        self.queue.check(&self.slots)
+            && self.timers.check()
+            && self.fds.check()
+            && count(|_| true) == Some(self.pending)
+            && count(|state| state.options.contains(super::Options::BACKGROUND)) == Some(self.background)
+            && self.slots.indices().all(|index| self.agrees(index))
+            && self.restarts_agree()
+    }
+
+    fn agrees(&self, index: S::Index) -> bool {
+        let state = self.state(index);
+        let is_queued = self.ready(index).is_some_and(|ready| ready.contains(Ready::TIMEOUT));
+        let is_armed = self.timers.is_armed(index);
+        let is_paused = state.life == Life::Paused;
+        let timer_agrees = match state.timing {
+            Timing::Armed => !is_paused && (is_armed || is_queued),
+            Timing::Restarting => !is_paused && is_armed,
+            Timing::Suspended => is_paused && is_armed,
+            Timing::None => is_armed == is_paused,
+        };
+        let is_watching = state.kind == Kind::Io && state.life == Life::Registered && !self.interest(index).is_empty();
+        timer_agrees && self.fds.is_linked(index) == is_watching
+    }
+
+    /// Each event that waits for the end of the hand-outs is in the list of those.
+    fn restarts_agree(&self) -> bool {
+        let waiting = self.slots.indices().filter(|index| self.state(*index).timing == Timing::Restarting).count();
+        let listed = self.slots.restarts();
+        waiting <= listed && (self.slots.is_unused() || self.restarts.is_empty() == (listed == 0))
+    }
+}

@@ -1,0 +1,261 @@
+//! The fd map: fd → the events that watch it, and what the backend has registered for it.
+
+use crate::backend::{Descriptor, FdInfos, Token};
+use crate::event::{Interest, Ready};
+use crate::storage::{FdIndex, Full, Index, Storage, Table};
+
+mod changes;
+#[cfg(any(test, feature = "check"))]
+mod check;
+mod members;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub(in crate::engine) use changes::Change;
+pub(in crate::engine) use members::Joining;
+use row::{Row, Watch};
+
+/// The fd map, libevent's `event_io_map`.
+///
+/// ```text
+///   index    fd number ─▶ row                                              looked at when an event is created
+///   rows     [ fd, generation, head, tail, counts, wanted, registered ]    one for each fd
+///   watches  [ row, next, prev, mask ]                                     one for each event, threaded into lists
+/// ```
+///
+/// `wanted` is the union of what the pending events of an fd wait for; `registered` is what the backend watches for. Rows in
+/// which they differ are threaded into a list of changes, which is worked off just before the wait: changes that cancel
+/// out cost nothing, and all others cost one call of the backend for each fd.
+pub(super) struct Fds<F, D, S: Storage> {
+    index: S::FdIndex,
+    rows: S::Table<Row<F, D, S::Index>>,
+    watches: S::Table<Watch<S::Index>>,
+    free: Option<S::Index>,
+    changes: Option<S::Index>,
+}
+
+impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
+    pub(super) const fn new() -> Self {
+        Self { index: S::FdIndex::EMPTY, rows: S::Table::EMPTY, watches: S::Table::EMPTY, free: None, changes: None }
+    }
+
+    pub(super) fn reserve(&mut self) -> Result<(), Full> {
+        self.watches.reserve(1)
+    }
+
+    /// The event begins to exist, on no fd yet. The place of one that was there before is as good as new.
+    pub(super) fn create(&mut self, index: S::Index) {
+        if self.watches.at(index).is_none() {
+            self.watches.push(Watch::new());
+        }
+    }
+
+    /// Makes room for one more event on `fd`: a row, and a way to find it. Undone by [`Fds::detach`].
+    pub(super) fn attach(&mut self, fd: F) -> Result<S::Index, Full> {
+        let number = fd.number();
+        if let Some(at) = self.find(fd) {
+            let row = self.rows.at_mut(at).ok_or(Full)?;
+            let created = row.created.checked_add(1).ok_or(Full)?;
+            self.index.reserve(number)?;
+            row.created = created;
+            return Ok(at);
+        }
+        let at = match self.free {
+            Some(at) => at,
+            None => {
+                self.rows.reserve(1)?;
+                Index::new(self.rows.len())
+            }
+        };
+        self.index.reserve(number)?;
+        self.index.set(number, at);
+        self.take_row(at, fd);
+        Ok(at)
+    }
+
+    fn take_row(&mut self, at: S::Index, fd: F) {
+        let none = Index::NIL;
+        let mut row = Row {
+            fd: Some(fd),
+            generation: 1,
+            head: none,
+            tail: none,
+            counts: [0; 4],
+            wanted: Interest::empty(),
+            registered: Interest::empty(),
+            unexpected: u16::MAX,
+            created: 1,
+            next: none,
+            prev: none,
+            in_changes: false,
+            verify: false,
+            info: D::default(),
+        };
+        match self.rows.at_mut(at) {
+            Some(place) => {
+                self.free = Some(place.next).filter(|next| !next.is_nil());
+                row.generation = place.generation;
+                *place = row;
+            }
+            None => self.rows.push(row),
+        }
+    }
+
+    /// Binds a created event to the row that [`Fds::attach`] gave.
+    pub(super) fn bind(&mut self, index: S::Index, row: S::Index, interest: Interest) {
+        if let Some(watch) = self.watches.at_mut(index) {
+            watch.row = row;
+            watch.is_unverified = true;
+            watch.set_interest(interest);
+        }
+    }
+
+    /// The event, which has left, gives its fd up. Says what the backend must end if it was the fd's last.
+    pub(super) fn detach(&mut self, index: S::Index) -> Option<Change<F>> {
+        let watch = self.watches.at_mut(index)?;
+        watch.set_interest(Interest::empty());
+        let at = core::mem::replace(&mut watch.row, Index::NIL);
+        let row = self.rows.at_mut(at)?;
+        let fd = row.fd?;
+        row.created = row.created.saturating_sub(1);
+        let mut ended = None;
+        if row.created == 0 {
+            if !row.registered.is_empty() {
+                ended = Some(Change {
+                    fd,
+                    token: row.token(at),
+                    registered: row.registered,
+                    wanted: row.wanted,
+                    verify: false,
+                });
+            }
+            self.index.set(fd.number(), Index::NIL);
+        }
+        self.index.release(fd.number());
+        ended
+    }
+
+    /// Gives the row of an fd back, after [`Fds::detach`] and the backend's `del`.
+    pub(super) fn release(&mut self, at: S::Index) {
+        let Some(row) = self.rows.at_mut(at) else { return };
+        if row.fd.is_none() || row.created > 0 {
+            return;
+        }
+        row.fd = None;
+        row.generation = row.generation.wrapping_add(1);
+        (row.wanted, row.registered, row.verify) = (Interest::empty(), Interest::empty(), false);
+        row.info = D::default();
+        self.unlist(at);
+        if let Some(row) = self.rows.at_mut(at) {
+            row.next = self.free.unwrap_or(Index::NIL);
+            self.free = Some(at);
+        }
+    }
+
+    /// The events pending on a registration, from the first.
+    pub(super) fn first(&self, token: Token) -> Option<S::Index> {
+        let row = self.row(token)?;
+        Some(row.head).filter(|head| !head.is_nil())
+    }
+
+    /// The pending event after this one on the same fd.
+    pub(super) fn next(&self, index: S::Index) -> Option<S::Index> {
+        self.watches.at(index).map(|watch| watch.next).filter(|next| !next.is_nil())
+    }
+
+    /// Whether the event has joined since the backend was last asked about the registration.
+    pub(super) fn is_unverified(&self, index: S::Index) -> bool {
+        self.watches.at(index).is_some_and(|watch| watch.is_unverified)
+    }
+
+    /// The event that a report concerns, where one event watches the fd and waits for all that is reported.
+    #[inline]
+    pub(super) fn sole_watcher(&self, token: Token, ready: Ready) -> Option<S::Index> {
+        let row = self.row(token)?;
+        (row.unexpected & ready.bits() == 0).then_some(row.head)
+    }
+
+    /// Calls `found` with each event that a report concerns, in the order they joined. `None`: the report is stale.
+    pub(super) fn report(&mut self, token: Token, ready: Ready, mut found: impl FnMut(S::Index, Ready)) -> Option<()> {
+        let mut at = self.row(token)?.head;
+        let mut any = false;
+        while let Some(watch) = self.watches.at(at) {
+            let matching = watch.matching(ready);
+            if !matching.is_empty() {
+                any = true;
+                found(at, matching);
+            }
+            at = watch.next;
+        }
+        if !any {
+            self.unwanted(token);
+        }
+        Some(())
+    }
+
+    /// No event waits for what was reported: where the backend watches for more than is wanted, it is told so again.
+    #[cold]
+    fn unwanted(&mut self, token: Token) {
+        self.list_if_changed(S::Index::new(Self::place(token)));
+    }
+
+    /// The token of an fd's registration. Whatever has events that wait is registered: the first of them sees to that.
+    pub(super) fn registration_of(&self, fd: F) -> Option<Token> {
+        let at = self.find(fd)?;
+        let row = self.rows.at(at)?;
+        (!row.registered.is_empty()).then_some(row.token(at))
+    }
+
+    /// What of a report an event is handed out for.
+    pub(super) fn matching(&self, index: S::Index, ready: Ready) -> Ready {
+        self.watches.at(index).map_or(Ready::empty(), |watch| watch.matching(ready))
+    }
+
+    pub(super) fn fd(&self, index: S::Index) -> Option<F> {
+        self.rows.at(self.watches.at(index)?.row)?.fd
+    }
+
+    pub(super) fn row_of(&self, index: S::Index) -> Option<S::Index> {
+        self.watches.at(index).map(|watch| watch.row)
+    }
+
+    pub(super) fn interest(&self, index: S::Index) -> Interest {
+        self.watches.at(index).map_or(Interest::empty(), Watch::interest)
+    }
+
+    /// Sets what an event waits for that is in no list at the moment.
+    pub(super) fn set_interest(&mut self, index: S::Index, interest: Interest) {
+        if let Some(watch) = self.watches.at_mut(index) {
+            watch.set_interest(interest);
+        }
+    }
+
+    fn find(&self, fd: F) -> Option<S::Index> {
+        let numbers = self.rows.as_slice().iter().map(|row| row.fd.map(Descriptor::number));
+        self.index.find(fd.number(), numbers)
+    }
+
+    #[inline]
+    fn row(&self, token: Token) -> Option<&Row<F, D, S::Index>> {
+        self.rows.as_slice().get(Self::place(token)).filter(|row| row.generation == token.generation())
+    }
+
+    #[inline]
+    #[expect(clippy::as_conversions, reason = "a number that does not fit finds nothing")]
+    const fn place(token: Token) -> usize {
+        token.row() as usize
+    }
+
+    #[cfg(any(test, feature = "check"))]
+    pub(super) fn is_linked(&self, index: S::Index) -> bool {
+        self.watches.at(index).is_some_and(|watch| watch.is_linked)
+    }
+}
+
+impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
+    fn info(&mut self, token: Token) -> Option<&mut D> {
+        let row = self.rows.as_mut_slice().get_mut(Self::place(token))?;
+        (row.generation == token.generation() && row.fd.is_some()).then_some(&mut row.info)
+    }
+}

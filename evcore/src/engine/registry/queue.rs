@@ -1,0 +1,439 @@
+//! The ready queues: events that are to be handed out, in one FIFO for each priority.
+
+use super::budget::{Budget, Levels};
+use super::slots::{Restarts, Slots};
+use crate::event::{EventId, Ready};
+use crate::limits::{Bounds, Fairness};
+use crate::storage::{Full, Index, Storage, Table};
+
+/// One queue for each priority, threaded through the slots; each event is in one queue at most.
+///
+/// ```text
+///   levels[0]  head ─▶ 7 ⇄ 2 ◀─ tail        most urgent
+///   levels[1]  head ─▶ 5 ◀─ tail
+///   front      watchers of the wait, ahead of all levels
+///   postponed  what comes in the next turn
+/// ```
+pub(super) struct Queue<S: Storage> {
+    levels: S::Table<List<S::Index>>,
+    front: List<S::Index>,
+    postponed: List<S::Index>,
+    len: u32,
+    /// Counts turns; an event remembers the one it was handed out in.
+    turn: u32,
+    budget: Budget,
+}
+
+/// An event's place in the queues.
+pub(super) struct Node<I> {
+    next: I,
+    /// The event before it; not kept up to date for the head of a queue.
+    prev: I,
+    /// What has been found since the event was last handed out; empty in an event that is not active.
+    ready: Ready,
+    place: Place,
+    level: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    None,
+    Level,
+    Front,
+    Postponed,
+}
+
+impl<I: Index> Node<I> {
+    pub(super) const fn new(level: u8) -> Self {
+        Self { next: I::NIL, prev: I::NIL, ready: Ready::empty(), place: Place::None, level }
+    }
+
+    /// Whether it is queued because its time has come.
+    #[inline]
+    pub(super) fn is_expired(&self) -> bool {
+        self.ready.contains(Ready::TIMEOUT)
+    }
+}
+
+/// A list through the nodes of the slots.
+pub(super) struct List<I> {
+    head: I,
+    tail: I,
+}
+
+impl<I: Index> List<I> {
+    const EMPTY: Self = Self { head: I::NIL, tail: I::NIL };
+    /// All zeros, for a base in a `static`: empty as long as no event exists.
+    const UNUSED: Self = Self { head: I::FIRST, tail: I::FIRST };
+
+    fn is_empty(&self) -> bool {
+        self.head.is_nil()
+    }
+
+    #[inline]
+    fn append<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>, index: I) {
+        let last = self.tail;
+        match slots.node_mut(last) {
+            Some(last) => last.next = index,
+            None => self.head = index,
+        }
+        self.tail = index;
+        if let Some(node) = slots.node_mut(index) {
+            node.prev = last;
+            node.next = I::NIL;
+        }
+    }
+
+    /// Takes the first event off.
+    fn pop<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>) -> Option<(I, Ready)> {
+        let first = self.head;
+        let node = slots.node_mut(first)?;
+        Some((first, self.take_first(node)))
+    }
+
+    /// The first event; none that exists in an empty list.
+    #[inline(always)]
+    pub(super) fn first(&self) -> I {
+        self.head
+    }
+
+    /// Takes the first event off, whose node this is. Answers what it was queued for.
+    #[inline(always)]
+    pub(super) fn take_first(&mut self, node: &mut Node<I>) -> Ready {
+        self.head = node.next;
+        if node.next.is_nil() {
+            self.tail = I::NIL;
+        }
+        node.place = Place::None;
+        core::mem::take(&mut node.ready)
+    }
+
+    fn unlink<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>, index: I) {
+        let Some(node) = slots.node(index) else { return };
+        let (next, prev) = (node.next, if self.head == index { I::NIL } else { node.prev });
+        match slots.node_mut(prev) {
+            Some(before) => before.next = next,
+            None => self.head = next,
+        }
+        match slots.node_mut(next) {
+            Some(after) => after.prev = prev,
+            None => self.tail = prev,
+        }
+    }
+}
+
+impl<S: Storage> Queue<S> {
+    pub(super) const fn new() -> Self {
+        Self {
+            levels: S::Table::EMPTY,
+            front: List::UNUSED,
+            postponed: List::UNUSED,
+            len: 0,
+            turn: 0,
+            budget: Budget::new(),
+        }
+    }
+
+    /// Room for the first event: its level.
+    pub(super) fn begin(&mut self) -> Result<(), Full> {
+        (self.front, self.postponed) = (List::EMPTY, List::EMPTY);
+        self.set_levels(self.levels())
+    }
+
+    /// How many levels there are; at least one.
+    pub(super) fn levels(&self) -> u8 {
+        u8::try_from(self.levels.len().max(1)).unwrap_or(u8::MAX)
+    }
+
+    /// Sets the number of levels. Refused when the storage has no room for so many.
+    pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
+        let wanted = usize::from(levels.max(1));
+        while self.levels.len() > wanted {
+            self.levels.pop();
+        }
+        self.levels.reserve(wanted.saturating_sub(self.levels.len()))?;
+        while self.levels.len() < wanted {
+            self.levels.push(List::EMPTY);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn level_mut(&mut self, level: u8) -> Option<&mut List<S::Index>> {
+        self.levels.as_mut_slice().get_mut(usize::from(level))
+    }
+
+    // The turn.
+
+    pub(super) fn turn(&self) -> u32 {
+        self.turn
+    }
+
+    /// Begins to hand out watchers, and nothing else.
+    pub(super) fn open_prepare(&mut self, bounds: &Bounds) {
+        self.budget.open(bounds);
+    }
+
+    /// Begins to hand out.
+    pub(super) fn open_turn(&mut self, bounds: &Bounds) {
+        // Watchers come first.
+        if self.levels.len() == 1 && self.front.is_empty() && !bounds.is_special {
+            self.budget.open_only_level(bounds);
+        } else {
+            self.budget.open(bounds);
+        }
+    }
+
+    /// Ends the turn, so that the next one may hand out any event. Answers how many this one has handed out.
+    pub(super) fn close_turn(&mut self) -> u32 {
+        self.turn = self.turn.wrapping_add(1);
+        self.budget.close()
+    }
+
+    pub(super) fn handed_out(&self) -> u32 {
+        self.budget.handed_out()
+    }
+
+    /// Whether this turn is limited in time, and has made a hand-out that this applies to.
+    pub(super) fn is_time_limited(&self) -> bool {
+        self.budget.is_timed() && self.budget.has_begun()
+    }
+
+    /// No limited hand-out is left in this turn.
+    pub(super) fn exhaust(&mut self) {
+        self.budget.exhaust();
+    }
+
+    /// Makes [`Queue::pop`] answer `None`, so that the next hand-out is preceded by a look at all that could prevent it.
+    pub(super) fn interrupt(&mut self) {
+        self.budget.reclaim();
+    }
+
+    // Queueing.
+
+    /// Queues the event at its level, or adds the bits to those it is queued for.
+    #[inline]
+    pub(super) fn push<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
+        let Some(node) = slots.node_mut(index) else { return };
+        node.ready |= ready;
+        if node.place != Place::None {
+            return;
+        }
+        node.place = Place::Level;
+        let level = node.level;
+        if let Some(list) = self.level_mut(level) {
+            list.append(slots, index);
+        }
+        self.len = self.len.wrapping_add(1);
+    }
+
+    /// Queues the event on behalf of the user: in this turn, or in the next one if this turn has handed it out already.
+    pub(super) fn activate<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
+        if slots.was_handed_out(index, self.turn) {
+            return self.postpone(slots, index, ready);
+        }
+        self.push(slots, index, ready);
+        if self.level(slots, index) < self.budget.level() {
+            self.interrupt();
+        }
+    }
+
+    /// Queues the watcher ahead of all levels.
+    pub(super) fn push_front<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index) {
+        self.push_aside(slots, index, Ready::empty(), Place::Front);
+    }
+
+    /// Queues the event for the next turn, unless it is queued already.
+    pub(super) fn postpone<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
+        self.push_aside(slots, index, ready, Place::Postponed);
+    }
+
+    fn push_aside<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready, place: Place) {
+        let Some(node) = slots.node_mut(index) else { return };
+        node.ready |= ready;
+        if node.place == Place::None {
+            node.place = place;
+            let list = if place == Place::Front { &mut self.front } else { &mut self.postponed };
+            list.append(slots, index);
+            self.len = self.len.wrapping_add(1);
+        }
+    }
+
+    /// Moves what was kept for the next turn to its levels, in order.
+    pub(super) fn admit_postponed<T>(&mut self, slots: &mut Slots<T, S>) {
+        if self.postponed.is_empty() {
+            return;
+        }
+        while let Some((index, ready)) = self.postponed.pop(slots) {
+            self.len = self.len.wrapping_sub(1);
+            self.push(slots, index, ready);
+        }
+    }
+
+    // Taking out.
+
+    /// The next event, if the share that is being served goes on; none that exists when its level is empty.
+    #[inline(always)]
+    pub(super) fn first(&self) -> Option<S::Index> {
+        self.levels.as_slice().get(usize::from(self.budget.served()?)).map(|list| list.head)
+    }
+
+    /// Takes the next event, if the share that is being served goes on.
+    pub(super) fn pop<T>(&mut self, slots: &mut Slots<T, S>) -> Option<(S::Index, Ready)> {
+        let level = self.budget.served()?;
+        let taken = self.level_mut(level)?.pop(slots)?;
+        self.len = self.len.wrapping_sub(1);
+        self.budget.count();
+        Some(taken)
+    }
+
+    /// Takes the next event, and lends its data.
+    #[inline(always)]
+    pub(super) fn hand_out<'s, T>(
+        &mut self,
+        slots: &'s mut Slots<T, S>,
+        restarts: Option<&mut Restarts<S::Index>>,
+    ) -> Option<(S::Index, EventId, Ready, &'s mut T)> {
+        let (level, turn) = (self.budget.served()?, self.turn);
+        let list = self.level_mut(level)?;
+        let index = list.head;
+        let (id, ready, data) = slots.hand_out_first(list, turn, restarts)?;
+        self.len = self.len.wrapping_sub(1);
+        self.budget.count();
+        Some((index, id, ready, data))
+    }
+
+    /// Takes the first event of the level whose turn it is.
+    pub(super) fn pop_next_level<T>(
+        &mut self,
+        slots: &mut Slots<T, S>,
+        fairness: Fairness,
+    ) -> Option<(S::Index, Ready)> {
+        // At the end of most turns nothing is left, and no level need be looked at.
+        if self.len == 0 || !self.budget.choose(&self.levels.as_slice(), fairness) {
+            return None;
+        }
+        self.pop(slots)
+    }
+
+    /// Takes the first of the watchers ahead of all levels.
+    pub(super) fn pop_front<T>(&mut self, slots: &mut Slots<T, S>) -> Option<(S::Index, Ready)> {
+        let taken = self.front.pop(slots)?;
+        self.len = self.len.wrapping_sub(1);
+        self.budget.count_unlimited();
+        Some(taken)
+    }
+
+    /// Takes the event out of its queue, if it is in one.
+    #[inline]
+    pub(super) fn cancel<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index) {
+        if slots.node(index).is_some_and(|node| node.place != Place::None) {
+            self.take_out(slots, index);
+        }
+    }
+
+    #[inline(never)]
+    fn take_out<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index) {
+        let Some(node) = slots.node_mut(index) else { return };
+        let (place, level) = (node.place, node.level);
+        (node.place, node.ready) = (Place::None, Ready::empty());
+        let list = match place {
+            Place::None => return,
+            Place::Level => self.level_mut(level),
+            Place::Front => Some(&mut self.front),
+            Place::Postponed => Some(&mut self.postponed),
+        };
+        if let Some(list) = list {
+            list.unlink(slots, index);
+        }
+        self.len = self.len.wrapping_sub(1);
+    }
+
+    /// Drops some bits of what an active event was queued for. An event that was queued for nothing else is taken out.
+    #[inline]
+    pub(super) fn retract<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, bits: Ready) {
+        let Some(node) = slots.node_mut(index) else { return };
+        // Empty in an event that is not queued.
+        if node.ready.intersects(bits) {
+            node.ready.remove(bits);
+            if node.ready.is_empty() {
+                self.take_out(slots, index);
+            }
+        }
+    }
+
+    // What can be asked.
+
+    /// What the event is queued for; `None` when it is not active.
+    pub(super) fn ready<T>(slots: &Slots<T, S>, index: S::Index) -> Option<Ready> {
+        slots.node(index).filter(|node| node.place != Place::None).map(|node| node.ready)
+    }
+
+    pub(super) fn level<T>(&self, slots: &Slots<T, S>, index: S::Index) -> u8 {
+        slots.node(index).map_or(0, |node| node.level)
+    }
+
+    /// Moves the event to another level; a queued one goes to that level's end.
+    pub(super) fn set_level<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, level: u8) {
+        let Some(node) = slots.node(index) else { return };
+        let (is_queued, ready) = (node.place == Place::Level, node.ready);
+        if is_queued {
+            self.take_out(slots, index);
+        }
+        if let Some(node) = slots.node_mut(index) {
+            node.level = level;
+        }
+        if is_queued {
+            self.push(slots, index, ready);
+            if level < self.budget.level() {
+                self.interrupt();
+            }
+        }
+    }
+
+    /// How many events are active, postponed ones included.
+    #[inline]
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Walks every queue. `true` when all links agree and each event is where it says it is.
+    #[cfg(any(test, feature = "check"))]
+    pub(super) fn check<T>(&self, slots: &Slots<T, S>) -> bool {
+        let walk = |list: &List<S::Index>, place: Place, level: Option<u8>| -> Option<u32> {
+            let (mut at, mut before, mut steps) = (list.head, S::Index::NIL, 0u32);
+            while let Some(node) = slots.node(at) {
+                let linked = at == list.head || node.prev == before;
+                if !linked || node.place != place || level.is_some_and(|level| node.level != level) {
+                    return None;
+                }
+                steps = steps.checked_add(1).filter(|steps| *steps <= slots.len())?;
+                (before, at) = (at, node.next);
+            }
+            // No list has its end before the first event exists.
+            (before == list.tail || slots.is_unused()).then_some(steps)
+        };
+        let levels = (0u8..).zip(self.levels.as_slice()).map(|(level, list)| walk(list, Place::Level, Some(level)));
+        let aside = [walk(&self.front, Place::Front, None), walk(&self.postponed, Place::Postponed, None)];
+        let total = levels.chain(aside).try_fold(0u32, |total, steps| Some(total.saturating_add(steps?)));
+        let nodes = || slots.indices().filter_map(|index| slots.node(index));
+        let queued = nodes().filter(|node| node.place != Place::None).count();
+        let idle_are_empty = nodes().all(|node| node.place != Place::None || node.ready.is_empty());
+        idle_are_empty && total == Some(self.len) && usize::try_from(self.len) == Ok(queued)
+    }
+}
+
+impl<I: Index> Levels for &[List<I>] {
+    fn first_busy(&self, from: u8) -> Option<u8> {
+        let levels = (0u8..).zip(self.iter()).skip(from.into());
+        levels.filter(|(_, list)| !list.is_empty()).map(|(level, _)| level).next()
+    }
+
+    fn busy_after(&self, level: u8) -> u32 {
+        let levels = self.iter().skip(usize::from(level).saturating_add(1));
+        levels.filter(|list| !list.is_empty()).fold(0, |busy, _| busy.saturating_add(1))
+    }
+}
+
+#[cfg(test)]
+mod tests;

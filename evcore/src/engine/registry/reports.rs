@@ -1,0 +1,121 @@
+//! Reports: what the backend has found, and whom it concerns.
+
+use super::Registry;
+use crate::backend::{Descriptor, Signum, Sink, Token};
+use crate::event::{Interest, Ready};
+use crate::storage::Storage;
+
+/// After so many reports of registrations that have ended, the backend is started anew.
+const STALE_LIMIT: u32 = 16;
+
+impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
+    /// Queues the events that wait for what was found on a registration. `false`: it has ended.
+    #[inline(never)]
+    fn report(&mut self, token: Token, ready: Ready) -> bool {
+        let (queue, slots) = (&mut self.queue, &mut self.slots);
+        let found = self.fds.report(token, ready, |index, ready| queue.push(slots, index, ready));
+        if found.is_none() && token != Token::NONE {
+            self.note_stale();
+        }
+        found.is_some()
+    }
+
+    /// Counts a report of a registration that has ended. The system holds an entry then that cannot be removed any more: a
+    /// descriptor was closed without `del`, and a duplicate keeps its file alive. If such reports go on, all is registered
+    /// anew.
+    #[cold]
+    fn note_stale(&mut self) {
+        self.stats.stale = self.stats.stale.saturating_add(1);
+        self.stale = self.stale.saturating_add(1);
+        self.rebuild |= self.stale >= STALE_LIMIT;
+    }
+
+    /// Queues by hand the events that are pending on an fd, for what they wait for among `ready`.
+    pub(in crate::engine) fn activate_fd(&mut self, fd: F, ready: Ready) {
+        let Some(token) = self.fds.registration_of(fd) else { return };
+        self.for_each_watcher(token, |registry, index| {
+            let mut matching = registry.fds.matching(index, ready);
+            let is_timed = registry.state(index).is_timed();
+            matching.set(Ready::TIMEOUT, is_timed && ready.contains(Ready::TIMEOUT));
+            if !matching.is_empty() {
+                registry.activate(index, matching);
+            }
+        });
+    }
+
+    /// Queues by hand the events that are pending on a signal.
+    pub(in crate::engine) fn activate_signal(&mut self, signum: Signum) {
+        let (queue, slots) = (&mut self.queue, &mut self.slots);
+        self.signals.report(signum, 1, |index| queue.activate(slots, index, Ready::SIGNAL));
+        self.note_active();
+    }
+
+    /// The backend has refused a change: reports ERROR to the events that wait for more than what is registered, and, where
+    /// the backend was asked about the registration, to those that it was asked for.
+    pub(in crate::engine) fn report_refusal(&mut self, token: Token, registered: Interest, was_asked: bool) {
+        self.for_each_watcher(token, |registry, index| {
+            let interest = registry.fds.interest(index);
+            let is_asked_for = registry.fds.is_unverified(index) || interest.contains(Interest::EDGE);
+            if !registered.contains(interest) || was_asked && is_asked_for {
+                registry.activate(index, Ready::ERROR);
+            }
+        });
+    }
+
+    /// Detaches all events of a registration.
+    pub(in crate::engine) fn detach_all(&mut self, token: Token) {
+        self.for_each_watcher(token, Self::detach);
+    }
+
+    /// Detaches the events of a registration that had joined before the backend was last asked about it.
+    pub(super) fn detach_verified(&mut self, token: Token) {
+        self.for_each_watcher(token, |registry, index| {
+            if !registry.fds.is_unverified(index) {
+                registry.detach(index);
+            }
+        });
+    }
+
+    /// Calls `act` with each event that watches a registration; it may take that event out.
+    fn for_each_watcher(&mut self, token: Token, mut act: impl FnMut(&mut Self, S::Index)) {
+        let mut next = self.fds.first(token);
+        while let Some(index) = next {
+            next = self.fds.next(index);
+            act(self, index);
+        }
+    }
+}
+
+impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Registry<F, D, T, S> {
+    #[inline]
+    fn ready(&mut self, token: Token, ready: Ready) -> bool {
+        let Some(index) = self.fds.sole_watcher(token, ready) else { return self.report(token, ready) };
+        self.queue.push(&mut self.slots, index, ready);
+        true
+    }
+
+    fn ready_fd(&mut self, fd: F, ready: Ready) -> bool {
+        match self.fds.registration_of(fd) {
+            Some(token) => self.ready(token, ready),
+            None => {
+                self.note_stale();
+                false
+            }
+        }
+    }
+
+    fn failed(&mut self, token: Token) {
+        self.detach_all(token);
+    }
+
+    fn signal(&mut self, signum: Signum, count: u32) {
+        if count > 0 {
+            let (queue, slots) = (&mut self.queue, &mut self.slots);
+            self.signals.report(signum, count, |index| queue.push(slots, index, Ready::SIGNAL));
+        }
+    }
+
+    fn rebuild(&mut self) {
+        self.rebuild = true;
+    }
+}

@@ -1,0 +1,329 @@
+//! The slots: which events exist, what they are, and the user's data.
+
+use core::num::NonZeroU32;
+
+use super::queue::{List, Node};
+use super::state::{State, Timing};
+use crate::event::{EventId, Ready};
+use crate::storage::{Full, Index, Storage, Table};
+
+/// Generational slots. A freed slot is taken again at once, under another generation; one whose generations are used up
+/// is never taken again.
+pub(super) struct Slots<T, S: Storage> {
+    slots: S::Table<Slot<T, S::Index>>,
+    free: S::Index,
+    len: u32,
+}
+
+/// Everything that a report and a hand-out touch lies together.
+struct Slot<T, I> {
+    generation: NonZeroU32,
+    /// The turn in which the event was last handed out; in a free slot, the next free one.
+    turn: u32,
+    node: Node<I>,
+    /// The next event of those whose timeout restarts when the turn ends: the event itself in the last one, NIL in an
+    /// event that is not among them.
+    next_restart: I,
+    state: State,
+    /// `None` in a slot that is free.
+    data: Option<T>,
+}
+
+/// What a hand-out does to its event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effect {
+    None,
+    /// Its timeout begins anew when the turn ends.
+    Restart,
+    /// More than that; or there is no such event.
+    More,
+}
+
+/// The events whose timeout restarts when the turn ends: a list through the slots, the last one first. The one that was
+/// put in first is its own next.
+pub(super) struct Restarts<I> {
+    last: I,
+}
+
+impl<I: Index> Restarts<I> {
+    pub(super) const NONE: Self = Self { last: I::NIL };
+    /// All zeros, for a base in a `static`: none, as long as no event exists.
+    pub(super) const UNUSED: Self = Self { last: I::FIRST };
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.last.is_nil()
+    }
+}
+
+impl<T, I: Index> Slot<T, I> {
+    #[inline(always)]
+    fn restart_later(&mut self, index: I, restarts: &mut Restarts<I>) {
+        self.state.timing = Timing::Restarting;
+        if self.next_restart.is_nil() {
+            self.next_restart = if restarts.last.is_nil() { index } else { restarts.last };
+            restarts.last = index;
+        }
+    }
+
+    #[expect(clippy::as_conversions, reason = "it was an index")]
+    fn next_free(&self) -> I {
+        I::new(self.turn as usize)
+    }
+
+    fn set_next_free(&mut self, next: I) {
+        self.turn = u32::try_from(next.get()).unwrap_or(u32::MAX);
+    }
+}
+
+impl<T, S: Storage> Slots<T, S> {
+    pub(super) const fn new() -> Self {
+        // In an empty table any place is beyond the end, and zero costs a `static` nothing.
+        Self { slots: S::Table::EMPTY, free: Index::FIRST, len: 0 }
+    }
+
+    /// How many events exist.
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether no event has ever existed.
+    pub(super) fn is_unused(&self) -> bool {
+        self.slots.len() == 0
+    }
+
+    /// Whether a freed slot can be taken again, so that no table has to grow.
+    pub(super) fn has_free(&self) -> bool {
+        self.slots.at(self.free).is_some()
+    }
+
+    pub(super) fn reserve(&mut self) -> Result<(), Full> {
+        // One place less than indices: the last one is nobody's.
+        if S::Index::new(self.slots.len().saturating_add(1)).is_nil() {
+            return Err(Full);
+        }
+        self.slots.reserve(1)
+    }
+
+    /// Takes a slot, for which room has been reserved.
+    pub(super) fn create(&mut self, state: State, level: u8, turn: u32, data: T) -> (S::Index, EventId) {
+        // Not handed out in this turn.
+        let turn = turn.wrapping_sub(1);
+        let slot = |generation, next_restart| Slot {
+            generation,
+            turn,
+            node: Node::new(level),
+            next_restart,
+            state,
+            data: Some(data),
+        };
+        self.len = self.len.saturating_add(1);
+        let place = self.slots.len();
+        match self.slots.at_mut(self.free) {
+            Some(freed) => {
+                let index = core::mem::replace(&mut self.free, freed.next_free());
+                let generation = freed.generation;
+                *freed = slot(generation, freed.next_restart);
+                (index, Self::id_of(index, generation))
+            }
+            None => {
+                self.slots.push(slot(NonZeroU32::MIN, Index::NIL));
+                self.free = Index::NIL;
+                (Index::new(place), Self::id_of(Index::new(place), NonZeroU32::MIN))
+            }
+        }
+    }
+
+    /// Frees a slot and gives the data back.
+    pub(super) fn remove(&mut self, index: S::Index) -> Option<T> {
+        let slot = self.slots.at_mut(index)?;
+        let data = slot.data.take()?;
+        slot.state = State::default();
+        self.len = self.len.saturating_sub(1);
+        if let Some(generation) = slot.generation.checked_add(1) {
+            slot.generation = generation;
+            slot.set_next_free(self.free);
+            self.free = index;
+        }
+        Some(data)
+    }
+
+    /// The slot that an id names, if the event still exists.
+    #[inline]
+    pub(super) fn resolve(&self, id: EventId) -> Option<S::Index> {
+        let index = S::Index::new(usize::try_from(id.slot).ok()?);
+        let slot = self.slots.at(index)?;
+        (slot.generation == id.generation && slot.data.is_some()).then_some(index)
+    }
+
+    pub(super) fn id(&self, index: S::Index) -> Option<EventId> {
+        let slot = self.slots.at(index)?;
+        slot.data.as_ref()?;
+        Some(Self::id_of(index, slot.generation))
+    }
+
+    fn id_of(index: S::Index, generation: NonZeroU32) -> EventId {
+        EventId { slot: u32::try_from(index.get()).unwrap_or(u32::MAX), generation }
+    }
+
+    /// What the event is; the default where there is none.
+    #[inline]
+    pub(super) fn state(&self, index: S::Index) -> State {
+        self.slots.at(index).map(|slot| slot.state).unwrap_or_default()
+    }
+
+    /// What a hand-out does to an event.
+    #[inline(always)]
+    pub(super) fn effect(&self, index: S::Index) -> Effect {
+        let Some(slot) = self.slots.at(index) else { return Effect::More };
+        if slot.state.is_plain() {
+            Effect::None
+        } else if slot.state.is_simple() && !slot.node.is_expired() {
+            Effect::Restart
+        } else {
+            Effect::More
+        }
+    }
+
+    #[inline]
+    pub(super) fn state_mut(&mut self, index: S::Index) -> Option<&mut State> {
+        self.slots.at_mut(index).map(|slot| &mut slot.state)
+    }
+
+    #[inline]
+    pub(super) fn node(&self, index: S::Index) -> Option<&Node<S::Index>> {
+        self.slots.at(index).map(|slot| &slot.node)
+    }
+
+    #[inline]
+    pub(super) fn node_mut(&mut self, index: S::Index) -> Option<&mut Node<S::Index>> {
+        self.slots.at_mut(index).map(|slot| &mut slot.node)
+    }
+
+    pub(super) fn data(&self, index: S::Index) -> Option<&T> {
+        self.slots.at(index)?.data.as_ref()
+    }
+
+    pub(super) fn data_mut(&mut self, index: S::Index) -> Option<&mut T> {
+        self.slots.at_mut(index)?.data.as_mut()
+    }
+
+    /// The id and the data of an event that is handed out in this turn.
+    pub(super) fn hand_out(&mut self, index: S::Index, turn: u32) -> Option<(EventId, &mut T)> {
+        let slot = self.slots.at_mut(index)?;
+        slot.turn = turn;
+        Some((Self::id_of(index, slot.generation), slot.data.as_mut()?))
+    }
+
+    /// As [`Slots::hand_out`], for the first event of a list, which is taken off; with its timeout to be restarted, if it is
+    /// to be put into `restarts`.
+    #[inline(always)]
+    pub(super) fn hand_out_first(
+        &mut self,
+        list: &mut List<S::Index>,
+        turn: u32,
+        restarts: Option<&mut Restarts<S::Index>>,
+    ) -> Option<(EventId, Ready, &mut T)> {
+        let index = list.first();
+        let slot = self.slots.at_mut(index)?;
+        let ready = list.take_first(&mut slot.node);
+        slot.turn = turn;
+        if let Some(restarts) = restarts {
+            slot.restart_later(index, restarts);
+        }
+        Some((Self::id_of(index, slot.generation), ready, slot.data.as_mut()?))
+    }
+
+    /// Whether the event has been handed out in this turn already.
+    pub(super) fn was_handed_out(&self, index: S::Index, turn: u32) -> bool {
+        self.slots.at(index).is_some_and(|slot| slot.turn == turn && slot.data.is_some())
+    }
+
+    /// Has the event's timeout restart when the turn ends.
+    #[inline]
+    pub(super) fn restart_later(&mut self, index: S::Index, restarts: &mut Restarts<S::Index>) {
+        if let Some(slot) = self.slots.at_mut(index) {
+            slot.restart_later(index, restarts);
+        }
+    }
+
+    /// Takes the event that was put in last out of those whose timeout restarts. Answers whether it still wants that.
+    #[inline]
+    pub(super) fn take_restart(&mut self, restarts: &mut Restarts<S::Index>) -> Option<(S::Index, bool)> {
+        let index = restarts.last;
+        let slot = self.slots.at_mut(index)?;
+        let next = core::mem::replace(&mut slot.next_restart, Index::NIL);
+        restarts.last = if next == index { Index::NIL } else { next };
+        let is_wanted = slot.state.timing == Timing::Restarting;
+        if is_wanted {
+            slot.state.timing = Timing::Armed;
+        }
+        Some((index, is_wanted))
+    }
+
+    /// How many events are among those whose timeout restarts.
+    #[cfg(any(test, feature = "check"))]
+    pub(super) fn restarts(&self) -> usize {
+        self.slots.as_slice().iter().filter(|slot| !slot.next_restart.is_nil()).count()
+    }
+
+    /// The indices of all events that exist.
+    pub(super) fn indices(&self) -> impl Iterator<Item = S::Index> {
+        let slots = self.slots.as_slice();
+        (0..slots.len()).filter(|place| slots.get(*place).is_some_and(|slot| slot.data.is_some())).map(Index::new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Fixed;
+
+    #[test]
+    fn a_freed_slot_is_taken_again_and_the_old_id_is_stale() {
+        let mut slots = Slots::<&str, Fixed<2>>::new();
+        slots.reserve().unwrap();
+        let (index, first) = slots.create(State::default(), 0, 0, "first");
+        assert!(!slots.has_free());
+        assert_eq!(slots.remove(index), Some("first"));
+        assert!(slots.has_free());
+        let (again, second) = slots.create(State::default(), 0, 0, "second");
+        assert_eq!((again, first.slot), (index, second.slot));
+        assert_eq!(slots.resolve(first), None);
+        assert_eq!(slots.resolve(second), Some(index));
+        assert_eq!(slots.len(), 1);
+        assert!(!slots.has_free());
+    }
+
+    #[test]
+    fn a_slot_whose_generations_are_used_up_is_retired() {
+        let mut slots = Slots::<(), Fixed<1>>::new();
+        slots.reserve().unwrap();
+        let (index, _) = slots.create(State::default(), 0, 0, ());
+        slots.slots.at_mut(index).unwrap().generation = NonZeroU32::MAX;
+        let last = slots.id(index).unwrap();
+        slots.remove(index);
+        assert!(!slots.has_free());
+        assert_eq!(slots.reserve(), Err(Full));
+        assert_eq!(slots.resolve(last), None);
+    }
+
+    #[test]
+    fn restarts_are_listed_once_each_and_survive_a_reused_slot() {
+        let mut slots = Slots::<(), Fixed<3>>::new();
+        let mut restarts = Restarts::NONE;
+        for _ in 0..3 {
+            slots.reserve().unwrap();
+            slots.create(State::default(), 0, 0, ());
+        }
+        for index in [1, 0, 1, 2] {
+            slots.restart_later(index, &mut restarts);
+        }
+        slots.remove(0);
+        slots.create(State::default(), 0, 0, ());
+        assert_eq!(slots.restarts(), 3);
+        let taken: std::vec::Vec<_> = core::iter::from_fn(|| slots.take_restart(&mut restarts)).collect();
+        assert_eq!(taken, [(2, true), (0, false), (1, true)]);
+        assert!(slots.restarts() == 0 && restarts.is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! When events are due.
+
+use super::{Expired, Registry, Restarts, Timing};
+use crate::backend::Descriptor;
+use crate::event::Ready;
+use crate::storage::Storage;
+use crate::time::Instant;
+
+impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
+    /// When an event is due as it looks at `now`, which matters where its timeout begins anew. It has one.
+    pub(in crate::engine) fn deadline(&self, index: S::Index, now: Instant) -> Instant {
+        match self.state(index).timing {
+            Timing::Restarting => now.saturating_add_nanos(self.timers.interval(index)),
+            _ => self.timers.deadline(index),
+        }
+    }
+
+    /// When the event is due, or was due last, and after how long again.
+    pub(in crate::engine) fn period(&self, index: S::Index) -> (Instant, u64) {
+        (self.timers.deadline(index), self.timers.interval(index))
+    }
+
+    /// The earliest deadline, or a point before it.
+    pub(in crate::engine) fn first_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// Gives an event a timeout, in place of one that it has; an expired one that is queued is taken back.
+    pub(in crate::engine) fn set_timeout(&mut self, index: S::Index, deadline: Instant, interval: u64) {
+        self.retract(index, Ready::TIMEOUT);
+        self.timers.set(index, deadline, interval);
+        self.set_timing(index, Timing::Armed);
+    }
+
+    /// Drops an event's timeout, an expired one that is queued included; a pause goes on.
+    pub(in crate::engine) fn remove_timeout(&mut self, index: S::Index) {
+        if self.state(index).is_timed() {
+            self.timers.cancel(index);
+        }
+        self.retract(index, Ready::TIMEOUT);
+        self.set_timing(index, Timing::None);
+    }
+
+    fn set_timing(&mut self, index: S::Index, timing: Timing) {
+        let mut state = self.state(index);
+        state.timing = timing;
+        self.set_state(index, state);
+    }
+
+    /// Arms the timer of an event that was due for its next period.
+    pub(in crate::engine) fn rearm(&mut self, index: S::Index, deadline: Instant) {
+        self.timers.arm(index, deadline);
+    }
+
+    /// Whether the event's timer is in the heap: it has one, and that has not expired.
+    pub(in crate::engine) fn is_armed(&self, index: S::Index) -> bool {
+        self.timers.is_armed(index)
+    }
+
+    /// Has the event's timeout begin anew when the hand-outs of this turn end.
+    pub(in crate::engine) fn restart_later(&mut self, index: S::Index) {
+        self.slots.restart_later(index, &mut self.restarts);
+    }
+
+    pub(in crate::engine) fn has_restarts(&self) -> bool {
+        !self.restarts.is_empty()
+    }
+
+    /// Has the timeouts of this turn's hand-outs begin anew, in the order of the hand-outs.
+    pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
+        let mut restarts = core::mem::replace(&mut self.restarts, Restarts::NONE);
+        // The last one comes first, so their places in the order are taken from the end: as many as can have been put in.
+        let mut seq = self.timers.take_seqs(self.queue.handed_out());
+        while let Some((index, is_wanted)) = self.slots.take_restart(&mut restarts) {
+            seq = seq.wrapping_sub(1);
+            if is_wanted {
+                self.timers.restart(index, now, seq);
+            }
+        }
+    }
+
+    /// Takes the earliest timer out if it is due.
+    pub(in crate::engine) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
+        self.timers.expire(now, corrections)
+    }
+
+    /// Queues an event whose timer has expired, so many nanoseconds late.
+    pub(in crate::engine) fn queue_expired(&mut self, index: S::Index, lateness: u64) {
+        self.stats.expired = self.stats.expired.saturating_add(1);
+        self.stats.lateness = lateness;
+        self.stats.lateness_max = self.stats.lateness_max.max(lateness);
+        self.queue.push(&mut self.slots, index, Ready::TIMEOUT);
+    }
+}

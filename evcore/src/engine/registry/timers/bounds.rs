@@ -1,0 +1,119 @@
+//! The worst case of each operation on the heap, as docs/embedded.md states it: counted over sequences that are made to be
+//! bad.
+
+use std::vec::Vec;
+
+use super::*;
+use crate::bounds::{levels, sizes};
+use crate::steps::{self, Steps};
+use crate::storage::Fixed;
+
+fn at(nanos: usize) -> Instant {
+    Instant::from_nanos(nanos as u64)
+}
+
+/// Deadlines of `n` timers: rising, falling, equal, the last of the heap before all but one branch, and mixed.
+fn sequences(n: usize) -> Vec<Vec<usize>> {
+    let branch = |place: usize| {
+        let mut top = place;
+        while top > 4 {
+            top = (top - 1) / 4;
+        }
+        top
+    };
+    let last = branch(n - 1);
+    [
+        (0..n).collect::<Vec<_>>(),
+        (0..n).rev().collect(),
+        (0..n).map(|_| 7).collect(),
+        (0..n).map(|place| if place == 0 || branch(place) == last { place } else { place + 2 * n }).collect(),
+        (0..n).map(|place| place.wrapping_mul(2_654_435_761) >> 7 & 0xffff).collect(),
+    ]
+    .into()
+}
+
+fn armed<const N: usize>(deadlines: &[usize]) -> Timers<Fixed<N>> {
+    let mut timers = Timers::new();
+    for (place, deadline) in deadlines.iter().enumerate() {
+        let index = u16::try_from(place).unwrap();
+        timers.reserve().unwrap();
+        timers.create(index);
+        let steps = steps::of(|| timers.arm(index, at(*deadline)));
+        assert_in_levels(&steps, place + 1, 0);
+    }
+    assert!(timers.check());
+    timers
+}
+
+/// At each level an entry is put once, and compared with one above or with four below it.
+#[track_caller]
+fn assert_in_levels(steps: &Steps, n: usize, besides: usize) {
+    assert!(steps.levels.get() <= levels(n), "{n} timers: {steps:?}");
+    assert!(steps.comparisons.get() <= 4 * levels(n) + besides, "{n} timers: {steps:?}");
+}
+
+#[test]
+fn arming_and_cancelling_take_a_step_for_each_level() {
+    fn test<const N: usize>() {
+        let mut worst = 0;
+        for deadlines in sequences(N) {
+            let mut timers = armed::<N>(&deadlines);
+            for (index, deadline) in (0u16..).zip(&deadlines) {
+                let cancelled = steps::of(|| timers.cancel(index));
+                assert_in_levels(&cancelled, N, 1);
+                let armed = steps::of(|| timers.arm(index, at(*deadline)));
+                assert_in_levels(&armed, N, 0);
+                worst = worst.max(cancelled.levels.get()).max(armed.levels.get());
+            }
+            assert!(timers.check());
+        }
+        // The sequences are bad enough: some path is as long as the heap is deep.
+        let depth = core::iter::successors(Some(N - 1), |place| (*place > 0).then(|| (*place - 1) / 4)).count();
+        assert_eq!(worst, depth, "{N} timers");
+    }
+    sizes!(test);
+}
+
+#[test]
+fn moving_a_timer_later_leaves_the_heap_alone_and_earlier_takes_a_step_for_each_level() {
+    fn test<const N: usize>() {
+        for deadlines in sequences(N) {
+            let mut timers = armed::<N>(&deadlines);
+            for index in 0..u16::try_from(N).unwrap() {
+                let later = steps::of(|| {
+                    timers.arm(index, at(1 << 40));
+                    timers.arm_after(index, at(1 << 41));
+                });
+                assert_eq!((later.levels.get(), later.comparisons.get()), (0, 0));
+                assert!(later.links.get() <= 8, "{later:?}");
+                assert_in_levels(&steps::of(|| timers.arm(index, at(0))), N, 0);
+            }
+        }
+    }
+    sizes!(test);
+}
+
+#[test]
+fn an_entry_is_put_right_once_however_often_its_timer_was_moved_later() {
+    fn test<const N: usize>() {
+        for deadlines in sequences(N) {
+            let mut timers = armed::<N>(&deadlines);
+            for later in 1..=5 {
+                for (index, deadline) in (0..u16::try_from(N).unwrap()).zip(&deadlines).rev() {
+                    timers.arm(index, at(deadline + later));
+                }
+            }
+            let (mut corrections, mut due) = (u32::MAX, 0);
+            let steps = steps::of(|| {
+                while let Expired::Due(..) = timers.expire(Instant::from_nanos(1 << 40), &mut corrections) {
+                    due += 1;
+                }
+            });
+            assert_eq!(due, N);
+            // Each is put right, and with each that was at the top sixteen more are looked at.
+            assert!(usize::try_from(u32::MAX - corrections).unwrap() <= N + N / 16 + 17);
+            assert!(steps.levels.get() <= 2 * N * levels(N), "{N} timers: {steps:?}");
+        }
+    }
+    sizes!(test);
+}

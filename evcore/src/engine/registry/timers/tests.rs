@@ -1,0 +1,148 @@
+//! Tests of the timer heap by itself.
+
+use super::*;
+use crate::storage::Fixed;
+use std::vec::Vec;
+
+fn timers(events: u16) -> Timers<Fixed<256>> {
+    let mut timers = Timers::new();
+    for index in 0..events {
+        timers.reserve().unwrap();
+        timers.create(index);
+    }
+    timers
+}
+
+fn at(nanos: u64) -> Instant {
+    Instant::from_nanos(nanos)
+}
+
+fn drain(timers: &mut Timers<Fixed<256>>, now: u64) -> Vec<u16> {
+    let mut due = Vec::new();
+    while let Expired::Due(index, _) = timers.expire(at(now), &mut 1_000_000) {
+        due.push(index);
+    }
+    due
+}
+
+#[test]
+fn equal_deadlines_come_in_the_order_they_were_armed() {
+    let mut timers = timers(100);
+    for index in (0..100).rev() {
+        timers.arm(index, at(7));
+    }
+    assert_eq!(drain(&mut timers, 7), (0..100).rev().collect::<Vec<_>>());
+}
+
+#[test]
+fn equal_deadlines_keep_their_order_over_the_wrap_of_the_sequence() {
+    let mut timers = timers(10);
+    timers.seq = u32::MAX - 4;
+    for index in 0..10 {
+        timers.arm(index, at(7));
+    }
+    assert!(timers.check());
+    assert_eq!(drain(&mut timers, 7), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn equal_deadlines_keep_their_order_while_less_than_half_of_the_sequence_lies_between() {
+    for between in [1, 1_000, i32::MAX as u32] {
+        let mut timers = timers(2);
+        timers.arm(1, at(7));
+        timers.seq = between;
+        timers.arm(0, at(7));
+        assert_eq!(drain(&mut timers, 7), [1, 0], "{between}");
+    }
+}
+
+#[test]
+fn a_deadline_moved_later_leaves_the_heap_alone_until_it_surfaces() {
+    let mut timers = timers(3);
+    for index in 0..3 {
+        timers.arm(index, at(10 + u64::from(index)));
+    }
+    timers.arm(0, at(100));
+    timers.arm(0, at(11));
+    assert_eq!(timers.next(), Some(at(10)));
+    assert_eq!(timers.expire(at(10), &mut 9), Expired::None);
+    assert_eq!(timers.next(), Some(at(11)));
+    assert!(timers.check());
+    // Armed again for 11 after the event 1 was, so it comes after it.
+    assert_eq!(drain(&mut timers, 50), [1, 0, 2]);
+}
+
+#[test]
+fn a_timer_that_starts_again_for_an_earlier_point_comes_then() {
+    let mut timers = timers(2);
+    timers.set(0, at(100), 10);
+    timers.set(1, at(50), 10);
+    timers.arm_after(0, at(5));
+    assert_eq!(timers.next(), Some(at(15)));
+    assert_eq!(drain(&mut timers, 15), [0]);
+}
+
+#[test]
+fn corrections_are_bounded() {
+    let mut timers = timers(10);
+    for index in 0..10 {
+        timers.arm(index, at(1));
+        timers.arm(index, at(1_000));
+    }
+    assert_eq!(timers.expire(at(5), &mut 3), Expired::Unfinished);
+    assert_eq!(timers.expire(at(5), &mut 100), Expired::None);
+    assert_eq!(timers.next(), Some(at(1_000)));
+}
+
+#[test]
+fn looking_at_what_is_right_or_has_no_timer_costs_no_correction() {
+    let mut timers = timers(200);
+    for index in 180..200 {
+        timers.arm(index, at(1));
+        timers.arm(index, at(1_000));
+    }
+    timers.arm(0, at(2));
+    assert_eq!(timers.expire(at(5), &mut 20), Expired::Due(0, at(2)));
+    assert!(timers.check());
+}
+
+#[test]
+fn never_is_never() {
+    let mut timers = timers(1);
+    timers.arm(0, Instant::MAX);
+    assert_eq!(timers.expire(Instant::MAX, &mut 9), Expired::None);
+    assert!(timers.is_armed(0));
+    timers.cancel(0);
+    assert_eq!(timers.next(), None);
+}
+
+#[test]
+fn a_long_random_life_is_a_sorted_one() {
+    let mut timers = timers(200);
+    let mut deadlines = std::collections::BTreeMap::new();
+    let mut random = 1u64;
+    for step in 0..200_000u64 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (index, delay) = (u16::try_from((random >> 40) % 200).unwrap(), (random >> 20) % 50);
+        match random >> 60 {
+            0..=9 => {
+                timers.arm(index, at(step / 8 + delay));
+                deadlines.retain(|_, event| *event != index);
+                deadlines.insert((step / 8 + delay, step), index);
+            }
+            10..=12 => {
+                timers.cancel(index);
+                deadlines.retain(|_, event| *event != index);
+            }
+            _ => {
+                let later = deadlines.split_off(&(step / 8 + 1, 0));
+                let due: Vec<u16> = core::mem::replace(&mut deadlines, later).into_values().collect();
+                assert_eq!(drain(&mut timers, step / 8), due);
+            }
+        }
+        if step % 64 == 0 {
+            assert!(timers.check());
+        }
+        assert_eq!(timers.len(), deadlines.len());
+    }
+}

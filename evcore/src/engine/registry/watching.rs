@@ -1,0 +1,192 @@
+//! What events wait for besides time: fds, signals, and the wait itself.
+
+use super::{Change, Joining, Kind, Life, Registry, Timing};
+use crate::backend::{Descriptor, Signum, Token};
+use crate::event::{Interest, Ready};
+use crate::storage::{Full, Index, Storage};
+use crate::time::Instant;
+
+impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
+    // Fds.
+
+    pub(in crate::engine) fn fd(&self, index: S::Index) -> Option<F> {
+        self.fds.fd(index)
+    }
+
+    pub(in crate::engine) fn interest(&self, index: S::Index) -> Interest {
+        self.fds.interest(index)
+    }
+
+    /// Puts the event into its fd's list, unless the fd has to be registered first.
+    pub(in crate::engine) fn try_join(&mut self, index: S::Index) -> Joining {
+        self.fds.try_join(index)
+    }
+
+    /// What the backend is to register before the event can join.
+    pub(in crate::engine) fn begin_registration(&mut self, index: S::Index) -> Option<(F, Token, Interest)> {
+        self.fds.begin_registration(index)
+    }
+
+    /// The backend has registered the fd for this interest: the event joins its list.
+    pub(in crate::engine) fn registered(&mut self, index: S::Index, interest: Interest) {
+        self.fds.registered(index, interest);
+    }
+
+    /// Takes the event out of its fd's list.
+    pub(in crate::engine) fn leave(&mut self, index: S::Index) {
+        self.fds.leave(index);
+    }
+
+    /// Sets what an event waits for that is in no list at the moment.
+    pub(in crate::engine) fn set_interest(&mut self, index: S::Index, interest: Interest) {
+        self.fds.set_interest(index, interest);
+    }
+
+    /// Sets what an event in its fd's list waits for. `false`: it would mix edge and level, and nothing has changed.
+    pub(in crate::engine) fn change_interest(&mut self, index: S::Index, interest: Interest) -> bool {
+        self.fds.change(index, interest)
+    }
+
+    /// Binds an event to an fd, registered there not yet.
+    pub(in crate::engine) fn bind(&mut self, index: S::Index, fd: F, interest: Interest) -> Result<(), Full> {
+        let row = self.fds.attach(fd)?;
+        self.fds.bind(index, row, interest);
+        Ok(())
+    }
+
+    /// The event gives its fd up. Answers what the backend must end if the event was the fd's last. [`Registry::release`]
+    /// follows.
+    pub(in crate::engine) fn unbind(&mut self, index: S::Index) -> (S::Index, Option<Change<F>>) {
+        let row = self.fds.row_of(index).unwrap_or(Index::NIL);
+        (row, self.fds.detach(index))
+    }
+
+    /// Frees the row of an fd on which no event exists any more.
+    pub(in crate::engine) fn release(&mut self, row: S::Index) {
+        self.fds.release(row);
+    }
+
+    // What the backend is still to be told.
+
+    pub(in crate::engine) fn has_changes(&self) -> bool {
+        self.fds.has_changes()
+    }
+
+    pub(in crate::engine) fn next_change(&mut self) -> Option<Change<F>> {
+        self.fds.next_change()
+    }
+
+    pub(in crate::engine) fn applied(&mut self, change: &Change<F>) {
+        self.fds.applied(change);
+    }
+
+    /// The number was another file's, and the backend has registered that one: the events that meant the old file are
+    /// detached, and the registration gets another token.
+    pub(in crate::engine) fn replaced(&mut self, change: &Change<F>) {
+        self.detach_verified(change.token);
+        self.fds.applied(change);
+        self.fds.renew(change.token);
+    }
+
+    /// Everything is to be registered again.
+    pub(in crate::engine) fn forget_registrations(&mut self) {
+        self.fds.forget_all();
+    }
+
+    /// Whether the backend is to be started anew.
+    pub(in crate::engine) fn is_rebuild_due(&self) -> bool {
+        self.rebuild
+    }
+
+    pub(in crate::engine) fn rebuilt(&mut self) {
+        self.stats.rebuilds = self.stats.rebuilds.saturating_add(1);
+        (self.rebuild, self.stale) = (false, 0);
+    }
+
+    // Signals.
+
+    pub(in crate::engine) fn signum(&self, index: S::Index) -> Option<Signum> {
+        self.signals.signum(index)
+    }
+
+    /// Whether any event is pending on this signal.
+    pub(in crate::engine) fn is_signal_watched(&self, signum: Signum) -> bool {
+        self.signals.is_watched(signum)
+    }
+
+    /// How many signals a hand-out of this event stands for.
+    pub(in crate::engine) fn take_signal_count(&mut self, index: S::Index) -> u32 {
+        self.signals.take_count(index)
+    }
+
+    // The life of an event.
+
+    /// The event's fd, signal or watcher is registered; a pause ends at `now`.
+    pub(in crate::engine) fn set_registered(&mut self, index: S::Index, now: Option<Instant>) {
+        match self.state(index).kind {
+            Kind::Signal => self.signals.set_pending(index, true),
+            Kind::Watcher => self.watchers.set_pending(index, true),
+            Kind::Io | Kind::Plain => {}
+        }
+        if let Some(now) = now {
+            self.end_pause(index, now);
+        }
+        let mut state = self.state(index);
+        state.life = Life::Registered;
+        self.set_state(index, state);
+    }
+
+    /// Leaves the event's fd alone until `end`.
+    pub(in crate::engine) fn pause(&mut self, index: S::Index, end: Instant) {
+        self.fds.leave(index);
+        self.cancel(index);
+        let mut state = self.state(index);
+        state.life = Life::Paused;
+        if state.is_timed() {
+            state.timing = Timing::Suspended;
+        }
+        self.set_state(index, state);
+        self.timers.cancel(index);
+        self.timers.arm(index, end);
+    }
+
+    /// The pause is over, and a timeout that was suspended begins anew at `now`. The fd is still to be joined.
+    pub(in crate::engine) fn end_pause(&mut self, index: S::Index, now: Instant) {
+        self.timers.cancel(index);
+        let mut state = self.state(index);
+        state.life = Life::Registered;
+        if state.timing == Timing::Suspended {
+            state.timing = Timing::Armed;
+            self.timers.arm_after(index, now);
+        }
+        self.set_state(index, state);
+    }
+
+    /// Takes an event out of everything it waits for. Its activation, if it has one, stays. Answers the signal that no
+    /// event is pending on any more.
+    pub(in crate::engine) fn disarm(&mut self, index: S::Index) -> Option<Signum> {
+        let state = self.state(index);
+        let mut unwatched = None;
+        match state.kind {
+            Kind::Plain => {}
+            Kind::Io => self.fds.leave(index),
+            Kind::Watcher => self.watchers.set_pending(index, false),
+            Kind::Signal => {
+                self.signals.set_pending(index, false);
+                let signum = self.signals.signum(index).filter(|signum| !self.signals.is_watched(*signum));
+                unwatched = signum.filter(|_| state.is_registered());
+            }
+        }
+        self.timers.cancel(index);
+        self.set_state(index, state.disarmed());
+        unwatched
+    }
+
+    /// Ends what an event waits for, because its fd is gone or cannot be watched, and reports ERROR to it.
+    pub(in crate::engine) fn detach(&mut self, index: S::Index) {
+        self.fds.leave(index);
+        self.timers.cancel(index);
+        self.set_state(index, self.state(index).disarmed());
+        self.activate(index, Ready::ERROR);
+    }
+}

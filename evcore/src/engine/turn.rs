@@ -1,0 +1,244 @@
+//! A turn of the loop.
+
+use super::registry::{Expired, Life, Moment};
+use super::{Effect, Engine, Phase, Requests};
+use crate::backend::EventOp;
+use crate::base::{End, Turn};
+use crate::event::{EventId, Ready};
+use crate::storage::Storage;
+use crate::time::{Instant, Wait};
+
+impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
+    /// Waits, and queues what is due.
+    // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
+    #[inline(never)]
+    pub(crate) fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
+        self.backend.usable()?;
+        let closed = self.close_turn();
+        if let Some(end) = self.end_of_loop(wait) {
+            return Ok(Turn::Ended(end));
+        }
+        if closed != Phase::Prepare && self.open_prepare() {
+            return Ok(Turn::Running);
+        }
+        self.registry.admit_postponed();
+        self.sync_backend()?;
+        let has_deadline = self.has_deadline();
+        let limit = if has_deadline || wait != Wait::Forever { self.wait_limit(wait) } else { wait };
+        self.wait(limit)?;
+        if has_deadline {
+            self.queue_due_timers();
+        }
+        self.registry.queue_watchers(Moment::Check);
+        self.open_turn();
+        Ok(Turn::Running)
+    }
+
+    /// What the next hand-out does to its event; `More` if something has to be looked at before.
+    #[inline(always)]
+    pub(crate) fn next_effect(&self) -> Effect {
+        self.registry.next_effect()
+    }
+
+    /// Takes the next event of this turn off its queue, and lends its data.
+    #[inline(always)]
+    pub(crate) fn hand_out_next(&mut self) -> Option<(EventId, Ready, &mut T)> {
+        self.registry.hand_out_next()
+    }
+
+    /// As [`Engine::hand_out_next`]; the event's timeout begins anew when the hand-outs of this turn end.
+    #[inline(always)]
+    pub(crate) fn hand_out_restarting(&mut self) -> Option<(EventId, Ready, &mut T)> {
+        self.registry.hand_out_restarting()
+    }
+
+    /// Takes the next event of this turn off its queue, in the state that its handler shall find it in. Answers what it is
+    /// handed out for, and how many occurrences that stands for.
+    #[inline(never)]
+    pub(crate) fn next(&mut self) -> Option<(S::Index, Ready, u32)> {
+        self.remove_spent();
+        let Some((index, ready)) = self.pop() else {
+            self.end_hand_outs();
+            return None;
+        };
+        Some((index, ready, self.rearm(index, ready)))
+    }
+
+    /// Whether the turn has handed out all there is: ends the hand-outs, as [`Engine::next`] would.
+    #[inline(always)]
+    pub(crate) fn is_done(&mut self) -> bool {
+        let is_done = !self.registry.is_active() && self.requests.is_empty();
+        if is_done {
+            self.end_hand_outs();
+        }
+        is_done
+    }
+
+    /// The id and the data of the event that [`Engine::next`] has taken.
+    #[inline(always)]
+    pub(crate) fn lend(&mut self, index: S::Index) -> Option<(EventId, &mut T)> {
+        self.registry.hand_out(index)
+    }
+
+    /// Takes the next event off its queue. Where the grant does not go on, requests, watchers, limits and levels are looked at.
+    fn pop(&mut self) -> Option<(S::Index, Ready)> {
+        if let Some(next) = self.registry.pop() {
+            return Some(next);
+        }
+        if self.phase == Phase::Idle || self.requests.intersects(Requests::BREAK.union(Requests::CONTINUE)) {
+            return None;
+        }
+        if let Some(watcher) = self.registry.pop_front() {
+            return Some(watcher);
+        }
+        if self.phase == Phase::Prepare {
+            return None;
+        }
+        if self.registry.is_time_limited() && self.fresh_now() >= self.turn_until {
+            self.registry.exhaust();
+        }
+        self.registry.pop_next_level(self.fairness)
+    }
+
+    // Around the hand-outs.
+
+    /// Ends a loop for which nothing is left, and which nobody has asked to end for another reason.
+    pub(crate) fn end_if_empty(&mut self) -> bool {
+        let ends = self.is_empty() && !self.is_end_requested();
+        if ends {
+            self.close_turn();
+        }
+        ends
+    }
+
+    /// The turn is over. Answers in which phase it was.
+    fn close_turn(&mut self) -> Phase {
+        if !self.requests.is_empty() {
+            self.remove_spent();
+            self.requests.remove(Requests::CONTINUE);
+        }
+        self.end_hand_outs();
+        self.registry.close_turn();
+        self.is_clock_current = false;
+        core::mem::replace(&mut self.phase, Phase::Idle)
+    }
+
+    /// No event is being handed out any more: timeouts that this turn's hand-outs have restarted count from here.
+    #[inline]
+    fn end_hand_outs(&mut self) {
+        self.registry.end_hand_outs();
+        if self.registry.has_restarts() {
+            self.restart_timeouts();
+        }
+    }
+
+    #[inline(never)]
+    fn restart_timeouts(&mut self) {
+        let now = self.fresh_now();
+        self.registry.restart_timeouts(now);
+    }
+
+    /// Why the loop ends, if it does. A request is answered once.
+    fn end_of_loop(&mut self, wait: Wait) -> Option<End> {
+        if self.requests.is_empty() {
+            return (wait == Wait::Forever && self.is_empty()).then_some(End::Empty);
+        }
+        // A request for the end is all that is left of them here.
+        let end = if self.requests.contains(Requests::BREAK) { End::Break } else { End::Exit };
+        self.requests = Requests::empty();
+        Some(end)
+    }
+
+    /// Begins a turn of prepare events, if there are any.
+    fn open_prepare(&mut self) -> bool {
+        let any = self.registry.queue_watchers(Moment::Prepare);
+        if any {
+            self.registry.open_prepare(&self.limits);
+            self.phase = Phase::Prepare;
+        }
+        any
+    }
+
+    /// Whether the turn is one of prepare events, before the wait.
+    pub(crate) fn is_prepare(&self) -> bool {
+        self.phase == Phase::Prepare
+    }
+
+    /// Begins to hand out what the wait has found.
+    fn open_turn(&mut self) {
+        let stats = &mut self.registry.stats;
+        stats.turns = stats.turns.wrapping_add(1);
+        if self.limits.is_special {
+            self.limit_turn_time();
+        }
+        self.registry.open_turn(&self.limits);
+        self.phase = Phase::Open;
+    }
+
+    #[inline(never)]
+    fn limit_turn_time(&mut self) {
+        if let Some(interval) = self.limits.interval {
+            self.turn_until = self.fresh_now().saturating_add_nanos(interval.get());
+        }
+    }
+
+    // The wait.
+
+    fn has_deadline(&self) -> bool {
+        self.registry.first_deadline().is_some() || self.exit_at.is_some()
+    }
+
+    /// `wait`, but for the first deadline at most.
+    fn wait_limit(&self, wait: Wait) -> Wait {
+        let mut first = match wait {
+            Wait::Poll => return wait,
+            Wait::Until(point) => point,
+            Wait::Forever => Instant::MAX,
+        };
+        // A timer that has been moved later since may end the wait once too early: cheaper than to look for the true first.
+        if let Some(deadline) = self.registry.first_deadline() {
+            first = first.min(deadline.saturating_add_nanos(self.slack));
+        }
+        if let Some(exit) = self.exit_at {
+            first = first.min(exit);
+        }
+        if first == Instant::MAX { Wait::Forever } else { Wait::Until(first) }
+    }
+
+    /// Waits, and queues what the backend reports; does not sleep when something is active.
+    fn wait(&mut self, limit: Wait) -> Result<(), B::Error> {
+        let limit = if self.registry.is_active() { Wait::Poll } else { limit };
+        let stats = &mut self.registry.stats;
+        stats.waits = stats.waits.wrapping_add(1);
+        self.backend.dispatch(limit, &mut self.registry).inspect_err(|_| self.registry.note_active())
+    }
+
+    /// Moves the timers that are due to their queues, in the order of their deadlines.
+    fn queue_due_timers(&mut self) {
+        if let Some(first) = self.next_deadline() {
+            let now = self.update_now();
+            if first <= now {
+                self.queue_due(now);
+            }
+        }
+    }
+
+    // Out of line, so that a turn in which nothing is due does not pay for it.
+    #[inline(never)]
+    fn queue_due(&mut self, now: Instant) {
+        if self.exit_at.is_some_and(|exit| exit <= now) {
+            self.exit_at = None;
+            self.requests.insert(Requests::EXIT);
+        }
+        let (mut left, mut corrections) = (self.limits.timers(), self.limits.timers());
+        while left > 0 {
+            let Expired::Due(index, due) = self.registry.expire(now, &mut corrections) else { return };
+            left = left.wrapping_sub(1);
+            if self.registry.state(index).life == Life::Paused {
+                self.resume(index, now);
+            } else {
+                self.registry.queue_expired(index, now.nanos_since(due));
+            }
+        }
+    }
+}
