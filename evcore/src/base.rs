@@ -85,6 +85,13 @@ pub struct Fired<'a, T> {
     pub data: &'a mut T,
 }
 
+impl<'a, T> Fired<'a, T> {
+    #[inline(always)]
+    fn of_one((id, ready, data): (EventId, Ready, &'a mut T)) -> Self {
+        Self { id, ready, count: 1, data }
+    }
+}
+
 /// That an event is handed out, without its data: what [`EventBase::run`] tells its handler.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -220,14 +227,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // The usual way is small and inlined, the rest out of line; as a call it would cost half as much again.
     #[inline(always)]
     pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
-        let effect = self.engine.next_effect();
-        if effect == Effect::None {
-            let (id, ready, data) = self.engine.hand_out_next()?;
-            return Some(Fired { id, ready, count: 1, data });
-        }
-        if effect == Effect::Restart {
-            let (id, ready, data) = self.engine.hand_out_restarting()?;
-            return Some(Fired { id, ready, count: 1, data });
+        // Each way with a constant: the compiler sees that the slot is looked up once.
+        match self.engine.next_effect() {
+            Effect::None => return self.engine.hand_out_next(false).map(Fired::of_one),
+            Effect::Restart => return self.engine.hand_out_next(true).map(Fired::of_one),
+            Effect::More => {}
         }
         if self.engine.is_done() {
             return None;

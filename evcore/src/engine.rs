@@ -130,7 +130,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn is_watcher(&self, index: S::Index) -> bool {
-        self.registry.state(index).kind == Kind::Watcher
+        self.registry.state(index).kind() == Kind::Watcher
     }
 
     pub(crate) fn is_registered(&self, index: S::Index) -> bool {

@@ -201,8 +201,8 @@ impl Epoll {
     }
 
     /// Waits, and leaves what it found in the buffer.
-    // Part of each turn: what is rare is out of line.
-    #[inline]
+    // Part of each turn, and called once: what is rare is out of line.
+    #[inline(always)]
     fn wait(&mut self, wait: Wait) -> Result<(), Error> {
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
         let wait = if must_look { Wait::Poll } else { self.bell.interrupts.prepare(wait) };

@@ -15,7 +15,7 @@
 //! cargo run --release -p evcore-tests --example ring -- evcore --pairs 1000 --active 100
 //! ```
 //!
-//! With `--idle` each pair also has a timeout that starts anew at each of its events.
+//! With `--idle` each pair also has a timeout that restarts at each of its events; with `--call` each handler calls the base.
 
 #[cfg(target_os = "linux")]
 mod engine;

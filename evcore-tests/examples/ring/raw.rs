@@ -28,8 +28,9 @@ struct Timeouts {
     next_sweep: Instant,
 }
 
-impl Loop for Epoll {
-    fn new(links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self> {
+impl Epoll {
+    pub(crate) fn with(mut links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self> {
+        links.pop();
         let now = Instant::now();
         let mut set = EpollSet::new(256)?;
         for (index, link) in links.iter().enumerate() {
@@ -38,7 +39,9 @@ impl Loop for Epoll {
         let connections = links.into_iter().map(|link| Some(Connection { link, last: now })).collect();
         Ok(Self { set, connections, timeouts: idle.map(|idle| Timeouts { idle, next_sweep: now + idle / 4 }) })
     }
+}
 
+impl Loop for Epoll {
     fn run(&mut self, round: &mut Round) -> io::Result<()> {
         match self.timeouts {
             None => self.run_plain(round),

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use crate::engine::Engine;
 use crate::options::{Options, Peer};
-use crate::{engine, raw, sys};
+use crate::{raw, sys};
 
 /// A connection of the ring: what it reads from, and where it passes the byte on to.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Link {
     }
 }
 
-/// As many pairs as are wanted, as links; and, to begin the rounds with, a writer to each link that starts active.
+/// As many pairs as are wanted, as links, and a spare one; and, to begin the rounds with, a writer to each link that starts active.
 fn ring(pairs: usize, active: usize) -> io::Result<(Vec<Link>, Vec<UnixStream>)> {
     let pair = |_| {
         let (reader, writer) = UnixStream::pair()?;
@@ -45,7 +46,9 @@ fn ring(pairs: usize, active: usize) -> io::Result<(Vec<Link>, Vec<UnixStream>)>
     let starters =
         writers.iter().step_by(pairs / active).take(active).map(UnixStream::try_clone).collect::<io::Result<_>>()?;
     writers.rotate_left(1);
-    let links = readers.into_iter().zip(writers).map(|(reader, next)| Link { reader, next }).collect();
+    let mut links: Vec<_> = readers.into_iter().zip(writers).map(|(reader, next)| Link { reader, next }).collect();
+    let (reader, next) = pair(0)?;
+    links.push(Link { reader, next });
     Ok((links, starters))
 }
 
@@ -64,11 +67,8 @@ impl Round {
     }
 }
 
-/// A loop that can run the ring.
-pub(crate) trait Loop: Sized {
-    /// Watches every link, with a timeout that its events restart where one is given.
-    fn new(links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self>;
-
+/// A loop that can run the ring: it watches every link but the last, which is a spare one.
+pub(crate) trait Loop {
     /// Serves events until the round is over.
     fn run(&mut self, round: &mut Round) -> io::Result<()>;
 }
@@ -89,20 +89,20 @@ impl fmt::Display for Figures {
 
 /// Sets the ring up and runs all its rounds; only these are timed.
 pub(crate) fn measure(options: &Options) -> io::Result<Figures> {
+    sys::allow_descriptors(2 * options.pairs + options.active + 50)?;
+    let (links, starters) = ring(options.pairs, options.active)?;
     match options.peer {
-        Peer::Raw => rounds::<raw::Epoll>(options),
-        Peer::Evcore => rounds::<engine::Engine>(options),
+        Peer::Raw => rounds(options, &starters, raw::Epoll::with(links, options.idle)?),
+        Peer::Evcore => rounds(options, &starters, Engine::with(links, options.idle, options.call)?),
+        Peer::Outside => outside(options, Engine::with(links, options.idle, options.call)?),
     }
 }
 
-fn rounds<L: Loop>(options: &Options) -> io::Result<Figures> {
-    sys::allow_descriptors(2 * options.pairs + options.active + 50)?;
-    let (links, starters) = ring(options.pairs, options.active)?;
-    let mut engine = L::new(links, options.idle)?;
+fn rounds(options: &Options, starters: &[UnixStream], mut engine: impl Loop) -> io::Result<Figures> {
     let mut figures = Figures { events: 0, elapsed: Duration::ZERO };
     for _ in 0..options.rounds {
         let mut round = Round { writes: options.writes, sent: 0, read: 0 };
-        for mut starter in &starters {
+        for mut starter in starters {
             round.sent += starter.write(&[0])?;
         }
         let began = Instant::now();
@@ -111,4 +111,12 @@ fn rounds<L: Loop>(options: &Options) -> io::Result<Figures> {
         figures.events += round.read;
     }
     Ok(figures)
+}
+
+fn outside(options: &Options, mut engine: Engine) -> io::Result<Figures> {
+    let (began, mut events) = (Instant::now(), 0);
+    for _ in 0..options.rounds {
+        events += engine.call_outside(options.writes)?;
+    }
+    Ok(Figures { events, elapsed: began.elapsed() })
 }

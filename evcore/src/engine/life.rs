@@ -22,8 +22,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.backend.usable().map_err(Error::Backend)?;
         let state = self.registry.state(index);
         if state.is_to_be_registered() {
-            self.register(index, state.kind)?;
-            let resumed = (state.life == Life::Paused).then(|| self.fresh_now());
+            self.register(index, state.kind())?;
+            let resumed = (state.life() == Life::Paused).then(|| self.fresh_now());
             self.registry.set_registered(index, resumed);
         }
         if let Some(Timeout { deadline, interval }) = timeout {
@@ -34,7 +34,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Whether an event stays pending when it is handed out.
     pub(crate) fn is_persistent(&self, index: S::Index) -> bool {
-        !self.registry.state(index).options.contains(Options::ONE_SHOT)
+        !self.registry.state(index).has(Options::ONE_SHOT)
     }
 
     /// Registers what the event waits for besides time.
@@ -89,7 +89,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn modify(&mut self, index: S::Index, interest: Interest) -> Result<(), Error<B::Error>> {
         let interest = normalized(interest);
         let state = self.registry.state(index);
-        if state.kind != Kind::Io {
+        if state.kind() != Kind::Io {
             return Err(Error::Kind);
         }
         self.backend.usable().map_err(Error::Backend)?;
@@ -97,7 +97,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if old == interest {
             return Ok(());
         }
-        if state.life != Life::Registered {
+        if state.life() != Life::Registered {
             self.registry.set_interest(index, interest);
         } else if old.is_empty() {
             self.registry.set_interest(index, interest);
@@ -119,7 +119,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn replace_fd(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
         let old = self.registry.fd(index).ok_or(Error::Kind)?;
         self.backend.usable().map_err(Error::Backend)?;
-        let is_watching = self.registry.state(index).life == Life::Registered;
+        let is_watching = self.registry.state(index).life() == Life::Registered;
         self.move_to(index, fd, old, is_watching)?;
         let outcome = if is_watching { self.register_fd(index) } else { Ok(()) };
         let Err(error) = outcome else {
@@ -163,7 +163,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn pause(&mut self, index: S::Index, pause: u64) -> Result<(), Error<B::Error>> {
         let state = self.registry.state(index);
-        if state.kind != Kind::Io || !state.is_registered() {
+        if state.kind() != Kind::Io || !state.is_registered() {
             return Err(Error::Kind);
         }
         self.backend.usable().map_err(Error::Backend)?;
@@ -221,7 +221,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn remove(&mut self, index: S::Index) -> Option<T> {
         self.del(index);
-        if self.registry.state(index).kind == Kind::Io {
+        if self.registry.state(index).kind() == Kind::Io {
             self.give_up_fd(index);
         }
         self.registry.remove(index)

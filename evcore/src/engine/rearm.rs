@@ -11,15 +11,15 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(super) fn rearm(&mut self, index: S::Index, ready: Ready) -> u32 {
         let state = self.registry.state(index);
         let mut count = 1;
-        if state.options.contains(Options::ONCE) {
+        if state.has(Options::ONCE) {
             self.requests.insert(Requests::SPENT);
             self.registry.interrupt();
         }
-        let signals = match state.options.contains(Options::COUNTED) {
+        let signals = match state.has(Options::COUNTED) {
             true => self.registry.take_signal_count(index),
             false => 0,
         };
-        if state.options.contains(Options::ONE_SHOT) {
+        if state.has(Options::ONE_SHOT) {
             self.disarm(index);
         } else if state.is_timed() {
             count = self.rearm_timeout(index, state, ready);

@@ -28,7 +28,7 @@ pub(super) use fds::{Change, Joining};
 use queue::Queue;
 use signals::Signals;
 pub(crate) use slots::Effect;
-use slots::{Restarts, Slots};
+use slots::Slots;
 pub(super) use state::{Kind, Life, Options, State, Timing};
 pub(super) use timers::Expired;
 use timers::Timers;
@@ -46,7 +46,6 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     watchers: Watchers<S>,
     timers: Timers<S>,
     queue: Queue<S>,
-    restarts: Restarts<S::Index>,
     /// The event that is being handed out, or NIL.
     current: S::Index,
     /// Pending events, and those among them that do not keep the loop alive.
@@ -70,7 +69,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             watchers: Watchers::new(),
             timers: Timers::new(),
             queue: Queue::new(),
-            restarts: Restarts::UNUSED,
             current: Index::FIRST,
             pending: 0,
             background: 0,
@@ -111,8 +109,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     fn make_room(&mut self, event: &Event<F>) -> Result<S::Index, Full> {
         if !self.slots.has_free() {
             if self.slots.is_unused() {
-                (self.restarts, self.current) = (Restarts::NONE, Index::NIL);
+                self.current = Index::NIL;
                 self.queue.begin()?;
+                self.timers.begin();
             }
             self.slots.reserve()?;
             self.timers.reserve()?;
@@ -129,7 +128,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Ends an event that waits for nothing, is not active and has no fd any more.
     pub(super) fn remove(&mut self, index: S::Index) -> Option<T> {
-        match self.state(index).kind {
+        match self.state(index).kind() {
             Kind::Signal => self.signals.remove(index),
             Kind::Watcher => self.watchers.remove(index),
             Kind::Io | Kind::Plain => {}
@@ -174,7 +173,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         let step = if state.is_pending() { 1 } else { u32::MAX };
         self.pending = self.pending.wrapping_add(step);
         self.max.pending = self.max.pending.max(self.pending);
-        if state.options.contains(Options::BACKGROUND) {
+        if state.has(Options::BACKGROUND) {
             self.background = self.background.wrapping_add(step);
         }
     }
@@ -315,19 +314,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// Takes the next event, and lends its data.
+    /// Takes the next event, and lends its data. Its timeout begins anew when the hand-outs of this turn end, if it is to.
     #[inline(always)]
-    pub(super) fn hand_out_next(&mut self) -> Option<(EventId, Ready, &mut T)> {
-        let (index, id, ready, data) = self.queue.hand_out(&mut self.slots, None)?;
+    pub(super) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
+        let (index, id, ready, data) = self.queue.hand_out(&mut self.slots, restarts)?;
         self.current = index;
-        Some((id, ready, data))
-    }
-
-    /// As [`Registry::hand_out_next`]; the event's timeout begins anew when the hand-outs of this turn end.
-    #[inline(always)]
-    pub(super) fn hand_out_restarting(&mut self) -> Option<(EventId, Ready, &mut T)> {
-        let (index, id, ready, data) = self.queue.hand_out(&mut self.slots, Some(&mut self.restarts))?;
-        self.current = index;
+        if restarts {
+            self.timers.list(index);
+        }
         Some((id, ready, data))
     }
 

@@ -40,16 +40,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.next_effect()
     }
 
-    /// Takes the next event of this turn off its queue, and lends its data.
+    /// Takes the next event of this turn off its queue, and lends its data. Its timeout begins anew when the hand-outs of
+    /// this turn end, if it is to.
     #[inline(always)]
-    pub(crate) fn hand_out_next(&mut self) -> Option<(EventId, Ready, &mut T)> {
-        self.registry.hand_out_next()
-    }
-
-    /// As [`Engine::hand_out_next`]; the event's timeout begins anew when the hand-outs of this turn end.
-    #[inline(always)]
-    pub(crate) fn hand_out_restarting(&mut self) -> Option<(EventId, Ready, &mut T)> {
-        self.registry.hand_out_restarting()
+    pub(crate) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
+        self.registry.hand_out_next(restarts)
     }
 
     /// Takes the next event of this turn off its queue, in the state that its handler shall find it in. Answers what it is
@@ -234,7 +229,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         while left > 0 {
             let Expired::Due(index, due) = self.registry.expire(now, &mut corrections) else { return };
             left = left.wrapping_sub(1);
-            if self.registry.state(index).life == Life::Paused {
+            if self.registry.state(index).life() == Life::Paused {
                 self.resume(index, now);
             } else {
                 self.registry.queue_expired(index, now.nanos_since(due));

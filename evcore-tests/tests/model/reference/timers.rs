@@ -33,10 +33,7 @@ impl Model {
         let now = self.fresh_now();
         for event in self.events.iter_mut().filter(|event| event.restarting) {
             event.restarting = false;
-            event.deadline = now.saturating_add(event.interval);
-            if event.entry.is_none_or(|(key, _)| key > event.deadline) {
-                event.entry = Some((event.deadline, event.armed));
-            }
+            event.deadline = event.deadline.max(now.saturating_add(event.interval));
         }
     }
 

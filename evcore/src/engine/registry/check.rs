@@ -16,7 +16,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             && self.timers.check()
             && self.fds.check()
             && count(|_| true) == Some(self.pending)
-            && count(|state| state.options.contains(super::Options::BACKGROUND)) == Some(self.background)
+            && count(|state| state.has(super::Options::BACKGROUND)) == Some(self.background)
             && self.slots.indices().all(|index| self.agrees(index))
             && self.restarts_agree()
     }
@@ -25,21 +25,21 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         let state = self.state(index);
         let is_queued = self.ready(index).is_some_and(|ready| ready.contains(Ready::TIMEOUT));
         let is_armed = self.timers.is_armed(index);
-        let is_paused = state.life == Life::Paused;
-        let timer_agrees = match state.timing {
+        let is_paused = state.life() == Life::Paused;
+        let timer_agrees = match state.timing() {
             Timing::Armed => !is_paused && (is_armed || is_queued),
             Timing::Restarting => !is_paused && is_armed,
             Timing::Suspended => is_paused && is_armed,
             Timing::None => is_armed == is_paused,
         };
-        let is_watching = state.kind == Kind::Io && state.life == Life::Registered && !self.interest(index).is_empty();
+        let is_watching =
+            state.kind() == Kind::Io && state.life() == Life::Registered && !self.interest(index).is_empty();
         timer_agrees && self.fds.is_linked(index) == is_watching
     }
 
     /// Each event that waits for the end of the hand-outs is in the list of those.
     fn restarts_agree(&self) -> bool {
-        let waiting = self.slots.indices().filter(|index| self.state(*index).timing == Timing::Restarting).count();
-        let listed = self.slots.restarts();
-        waiting <= listed && (self.slots.is_unused() || self.restarts.is_empty() == (listed == 0))
+        let waiting = self.slots.indices().filter(|index| self.state(*index).timing() == Timing::Restarting);
+        waiting.into_iter().all(|index| self.timers.is_listed(index))
     }
 }

@@ -1,7 +1,7 @@
 //! The ready queues: events that are to be handed out, in one FIFO for each priority.
 
 use super::budget::{Budget, Levels};
-use super::slots::{Restarts, Slots};
+use super::slots::Slots;
 use crate::event::{EventId, Ready};
 use crate::limits::{Bounds, Fairness};
 use crate::storage::{Full, Index, Storage, Table};
@@ -211,9 +211,15 @@ impl<S: Storage> Queue<S> {
 
     // Queueing.
 
-    /// Queues the event at its level, or adds the bits to those it is queued for.
-    #[inline]
+    /// As [`Queue::push_reported`], out of line.
+    #[inline(never)]
     pub(super) fn push<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
+        self.push_reported(slots, index, ready);
+    }
+
+    /// Queues the event at its level, or adds the bits to those it is queued for.
+    #[inline(always)]
+    pub(super) fn push_reported<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
         let Some(node) = slots.node_mut(index) else { return };
         node.ready |= ready;
         if node.place != Place::None {
@@ -292,7 +298,7 @@ impl<S: Storage> Queue<S> {
     pub(super) fn hand_out<'s, T>(
         &mut self,
         slots: &'s mut Slots<T, S>,
-        restarts: Option<&mut Restarts<S::Index>>,
+        restarts: bool,
     ) -> Option<(S::Index, EventId, Ready, &'s mut T)> {
         let (level, turn) = (self.budget.served()?, self.turn);
         let list = self.level_mut(level)?;
@@ -425,8 +431,8 @@ impl<S: Storage> Queue<S> {
 
 impl<I: Index> Levels for &[List<I>] {
     fn first_busy(&self, from: u8) -> Option<u8> {
-        let levels = (0u8..).zip(self.iter()).skip(from.into());
-        levels.filter(|(_, list)| !list.is_empty()).map(|(level, _)| level).next()
+        let is_busy = |level: &u8| self.get(usize::from(*level)).is_some_and(|list| !list.is_empty());
+        (from..u8::try_from(self.len()).unwrap_or(u8::MAX)).find(is_busy)
     }
 
     fn busy_after(&self, level: u8) -> u32 {

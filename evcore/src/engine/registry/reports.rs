@@ -64,13 +64,17 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Detaches all events of a registration.
     pub(in crate::engine) fn detach_all(&mut self, token: Token) {
-        self.for_each_watcher(token, Self::detach);
+        self.detach_watchers(token, true);
     }
 
     /// Detaches the events of a registration that had joined before the backend was last asked about it.
     pub(super) fn detach_verified(&mut self, token: Token) {
+        self.detach_watchers(token, false);
+    }
+
+    fn detach_watchers(&mut self, token: Token, with_unverified: bool) {
         self.for_each_watcher(token, |registry, index| {
-            if !registry.fds.is_unverified(index) {
+            if with_unverified || !registry.fds.is_unverified(index) {
                 registry.detach(index);
             }
         });
@@ -90,7 +94,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Registry<F, D, T, S> 
     #[inline]
     fn ready(&mut self, token: Token, ready: Ready) -> bool {
         let Some(index) = self.fds.sole_watcher(token, ready) else { return self.report(token, ready) };
-        self.queue.push(&mut self.slots, index, ready);
+        self.queue.push_reported(&mut self.slots, index, ready);
         true
     }
 

@@ -21,9 +21,6 @@ struct Slot<T, I> {
     /// The turn in which the event was last handed out; in a free slot, the next free one.
     turn: u32,
     node: Node<I>,
-    /// The next event of those whose timeout restarts when the turn ends: the event itself in the last one, NIL in an
-    /// event that is not among them.
-    next_restart: I,
     state: State,
     /// `None` in a slot that is free.
     data: Option<T>,
@@ -39,33 +36,7 @@ pub(crate) enum Effect {
     More,
 }
 
-/// The events whose timeout restarts when the turn ends: a list through the slots, the last one first. The one that was
-/// put in first is its own next.
-pub(super) struct Restarts<I> {
-    last: I,
-}
-
-impl<I: Index> Restarts<I> {
-    pub(super) const NONE: Self = Self { last: I::NIL };
-    /// All zeros, for a base in a `static`: none, as long as no event exists.
-    pub(super) const UNUSED: Self = Self { last: I::FIRST };
-
-    #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.last.is_nil()
-    }
-}
-
 impl<T, I: Index> Slot<T, I> {
-    #[inline(always)]
-    fn restart_later(&mut self, index: I, restarts: &mut Restarts<I>) {
-        self.state.timing = Timing::Restarting;
-        if self.next_restart.is_nil() {
-            self.next_restart = if restarts.last.is_nil() { index } else { restarts.last };
-            restarts.last = index;
-        }
-    }
-
     #[expect(clippy::as_conversions, reason = "it was an index")]
     fn next_free(&self) -> I {
         I::new(self.turn as usize)
@@ -109,25 +80,18 @@ impl<T, S: Storage> Slots<T, S> {
     pub(super) fn create(&mut self, state: State, level: u8, turn: u32, data: T) -> (S::Index, EventId) {
         // Not handed out in this turn.
         let turn = turn.wrapping_sub(1);
-        let slot = |generation, next_restart| Slot {
-            generation,
-            turn,
-            node: Node::new(level),
-            next_restart,
-            state,
-            data: Some(data),
-        };
+        let slot = |generation| Slot { generation, turn, node: Node::new(level), state, data: Some(data) };
         self.len = self.len.saturating_add(1);
         let place = self.slots.len();
         match self.slots.at_mut(self.free) {
             Some(freed) => {
                 let index = core::mem::replace(&mut self.free, freed.next_free());
                 let generation = freed.generation;
-                *freed = slot(generation, freed.next_restart);
+                *freed = slot(generation);
                 (index, Self::id_of(index, generation))
             }
             None => {
-                self.slots.push(slot(NonZeroU32::MIN, Index::NIL));
+                self.slots.push(slot(NonZeroU32::MIN));
                 self.free = Index::NIL;
                 (Index::new(place), Self::id_of(Index::new(place), NonZeroU32::MIN))
             }
@@ -215,21 +179,20 @@ impl<T, S: Storage> Slots<T, S> {
         Some((Self::id_of(index, slot.generation), slot.data.as_mut()?))
     }
 
-    /// As [`Slots::hand_out`], for the first event of a list, which is taken off; with its timeout to be restarted, if it is
-    /// to be put into `restarts`.
+    /// As [`Slots::hand_out`], for the first event of a list, which is taken off.
     #[inline(always)]
     pub(super) fn hand_out_first(
         &mut self,
         list: &mut List<S::Index>,
         turn: u32,
-        restarts: Option<&mut Restarts<S::Index>>,
+        restarts: bool,
     ) -> Option<(EventId, Ready, &mut T)> {
         let index = list.first();
         let slot = self.slots.at_mut(index)?;
         let ready = list.take_first(&mut slot.node);
         slot.turn = turn;
-        if let Some(restarts) = restarts {
-            slot.restart_later(index, restarts);
+        if restarts {
+            slot.state = slot.state.with_timing(Timing::Restarting);
         }
         Some((Self::id_of(index, slot.generation), ready, slot.data.as_mut()?))
     }
@@ -237,34 +200,6 @@ impl<T, S: Storage> Slots<T, S> {
     /// Whether the event has been handed out in this turn already.
     pub(super) fn was_handed_out(&self, index: S::Index, turn: u32) -> bool {
         self.slots.at(index).is_some_and(|slot| slot.turn == turn && slot.data.is_some())
-    }
-
-    /// Has the event's timeout restart when the turn ends.
-    #[inline]
-    pub(super) fn restart_later(&mut self, index: S::Index, restarts: &mut Restarts<S::Index>) {
-        if let Some(slot) = self.slots.at_mut(index) {
-            slot.restart_later(index, restarts);
-        }
-    }
-
-    /// Takes the event that was put in last out of those whose timeout restarts. Answers whether it still wants that.
-    #[inline]
-    pub(super) fn take_restart(&mut self, restarts: &mut Restarts<S::Index>) -> Option<(S::Index, bool)> {
-        let index = restarts.last;
-        let slot = self.slots.at_mut(index)?;
-        let next = core::mem::replace(&mut slot.next_restart, Index::NIL);
-        restarts.last = if next == index { Index::NIL } else { next };
-        let is_wanted = slot.state.timing == Timing::Restarting;
-        if is_wanted {
-            slot.state.timing = Timing::Armed;
-        }
-        Some((index, is_wanted))
-    }
-
-    /// How many events are among those whose timeout restarts.
-    #[cfg(any(test, feature = "check"))]
-    pub(super) fn restarts(&self) -> usize {
-        self.slots.as_slice().iter().filter(|slot| !slot.next_restart.is_nil()).count()
     }
 
     /// The indices of all events that exist.
@@ -306,24 +241,5 @@ mod tests {
         assert!(!slots.has_free());
         assert_eq!(slots.reserve(), Err(Full));
         assert_eq!(slots.resolve(last), None);
-    }
-
-    #[test]
-    fn restarts_are_listed_once_each_and_survive_a_reused_slot() {
-        let mut slots = Slots::<(), Fixed<3>>::new();
-        let mut restarts = Restarts::NONE;
-        for _ in 0..3 {
-            slots.reserve().unwrap();
-            slots.create(State::default(), 0, 0, ());
-        }
-        for index in [1, 0, 1, 2] {
-            slots.restart_later(index, &mut restarts);
-        }
-        slots.remove(0);
-        slots.create(State::default(), 0, 0, ());
-        assert_eq!(slots.restarts(), 3);
-        let taken: std::vec::Vec<_> = core::iter::from_fn(|| slots.take_restart(&mut restarts)).collect();
-        assert_eq!(taken, [(2, true), (0, false), (1, true)]);
-        assert!(slots.restarts() == 0 && restarts.is_empty());
     }
 }

@@ -1,35 +1,37 @@
 //! What an event is, and where in its life.
 
+use core::fmt;
+
 use bitflags::bitflags;
 
 use crate::event::{Event, Missed, Source};
 
-/// The state of an event: four bytes, one for each question.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(in crate::engine) struct State {
-    pub(in crate::engine) kind: Kind,
-    pub(in crate::engine) options: Options,
-    pub(in crate::engine) life: Life,
-    pub(in crate::engine) timing: Timing,
-}
+/// The state of an event: its kind, its options, its life and its timing, in two bytes.
+///
+/// ```text
+///   bits   11 10 │ 9 8  │ 7 6  │ 5 … 0
+///          timing│ life │ kind │ options
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::engine) struct State(u16);
 
 /// What an event waits for besides time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
 pub(in crate::engine) enum Kind {
     /// Nothing: a timer, or an event that is only activated by hand.
-    #[default]
-    Plain,
+    Plain = 0,
     /// Readiness of an fd.
-    Io,
-    Signal,
+    Io = 1,
+    Signal = 2,
     /// The wait itself: a prepare or check event.
-    Watcher,
+    Watcher = 3,
 }
 
 bitflags! {
     /// What an event was created with.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-    pub(in crate::engine) struct Options: u8 {
+    pub(in crate::engine) struct Options: u16 {
         /// Is not pending any more once it is handed out.
         const ONE_SHOT = 1;
         /// Is removed after it has been handed out.
@@ -44,31 +46,35 @@ bitflags! {
 }
 
 /// Whether an event's fd, signal or watcher is registered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
 pub(in crate::engine) enum Life {
-    #[default]
-    Idle,
-    Registered,
+    Idle = 0,
+    Registered = 1,
     /// Registered, and its fd left alone until its timer ends the pause.
-    Paused,
+    Paused = 2,
 }
 
 /// Whether an event has a timeout.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[repr(u8)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u16)]
 pub(in crate::engine) enum Timing {
-    #[default]
     None = 0,
     /// Begins anew when the pause ends.
     Suspended = 1,
     /// In the heap; or expired, and queued.
-    Armed = TIMED,
+    Armed = 2,
     /// In the heap, and counts anew from the end of this turn's hand-outs.
-    Restarting = TIMED | 1,
+    Restarting = 3,
 }
 
-const TIMED: u8 = 2;
+const KIND: u32 = 6;
+const LIFE: u32 = 8;
+const TIMING: u32 = 10;
+/// In `Timing::Armed` and `Timing::Restarting`.
+const TIMED: u16 = 2 << TIMING;
 
+#[expect(clippy::as_conversions, reason = "enums are packed as their numbers")]
 impl State {
     /// The state of an event that has just been created.
     pub(in crate::engine) fn of<Fd>(event: &Event<Fd>) -> Self {
@@ -85,60 +91,103 @@ impl State {
         options.set(Options::BACKGROUND, event.background);
         options.set(Options::BURST, event.missed == Missed::Burst);
         options.set(Options::DELAY, event.missed == Missed::Delay);
-        Self { kind, options, life: Life::Idle, timing: Timing::None }
+        Self(options.bits() | (kind as u16) << KIND)
+    }
+
+    pub(in crate::engine) const fn kind(self) -> Kind {
+        match self.0 >> KIND & 3 {
+            0 => Kind::Plain,
+            1 => Kind::Io,
+            2 => Kind::Signal,
+            _ => Kind::Watcher,
+        }
+    }
+
+    #[inline]
+    pub(in crate::engine) const fn has(self, option: Options) -> bool {
+        self.0 & option.bits() != 0
     }
 
     pub(in crate::engine) const fn missed(self) -> Missed {
-        if self.options.contains(Options::BURST) {
+        if self.has(Options::BURST) {
             Missed::Burst
-        } else if self.options.contains(Options::DELAY) {
+        } else if self.has(Options::DELAY) {
             Missed::Delay
         } else {
             Missed::Skip
         }
     }
 
-    /// Whether a hand-out changes nothing of the event but its timeout.
+    pub(in crate::engine) const fn life(self) -> Life {
+        match self.0 >> LIFE & 3 {
+            0 => Life::Idle,
+            1 => Life::Registered,
+            _ => Life::Paused,
+        }
+    }
+
+    pub(in crate::engine) const fn with_life(self, life: Life) -> Self {
+        Self(self.0 & !(3 << LIFE) | (life as u16) << LIFE)
+    }
+
     #[inline]
-    pub(in crate::engine) const fn is_simple(self) -> bool {
-        !self.options.intersects(Options::ONE_SHOT.union(Options::ONCE).union(Options::COUNTED))
+    pub(in crate::engine) const fn timing(self) -> Timing {
+        match self.0 >> TIMING & 3 {
+            0 => Timing::None,
+            1 => Timing::Suspended,
+            2 => Timing::Armed,
+            _ => Timing::Restarting,
+        }
+    }
+
+    #[inline]
+    pub(in crate::engine) const fn with_timing(self, timing: Timing) -> Self {
+        Self(self.0 & !(3 << TIMING) | (timing as u16) << TIMING)
+    }
+
+    /// The same event, pending for nothing.
+    pub(in crate::engine) const fn disarmed(self) -> Self {
+        self.with_life(Life::Idle).with_timing(Timing::None)
     }
 
     /// Whether a hand-out changes nothing of the event.
     #[inline]
-    #[expect(clippy::as_conversions, reason = "as bits, which are tested together")]
     pub(in crate::engine) const fn is_plain(self) -> bool {
-        let changed = Options::ONE_SHOT.union(Options::ONCE).union(Options::COUNTED);
-        u16::from_ne_bytes([self.options.bits() & changed.bits(), self.timing as u8 & TIMED]) == 0
+        self.0 & (CHANGED | TIMED) == 0
+    }
+
+    /// Whether a hand-out changes nothing of the event but its timeout.
+    #[inline]
+    pub(in crate::engine) const fn is_simple(self) -> bool {
+        self.0 & CHANGED == 0
     }
 
     /// Whether it has a timeout that runs or has expired.
     #[inline]
-    #[expect(clippy::as_conversions, reason = "as a bit, so that it is tested together with the options")]
     pub(in crate::engine) const fn is_timed(self) -> bool {
-        self.timing as u8 & TIMED != 0
+        self.0 & TIMED != 0
+    }
+
+    pub(in crate::engine) const fn is_registered(self) -> bool {
+        self.0 & (3 << LIFE) != 0
     }
 
     /// Whether it is pending: waits for anything.
     pub(in crate::engine) const fn is_pending(self) -> bool {
-        !matches!(self.life, Life::Idle) || self.is_timed()
-    }
-
-    pub(in crate::engine) const fn is_registered(self) -> bool {
-        !matches!(self.life, Life::Idle)
+        self.is_registered() || self.is_timed()
     }
 
     /// Whether its fd, signal or watcher is still to be registered, or again after a pause.
     pub(in crate::engine) const fn is_to_be_registered(self) -> bool {
-        !matches!(self.kind, Kind::Plain) && !matches!(self.life, Life::Registered)
-    }
-
-    /// The same event, pending for nothing.
-    pub(in crate::engine) const fn disarmed(mut self) -> Self {
-        self.life = Life::Idle;
-        self.timing = Timing::None;
-        self
+        !matches!(self.kind(), Kind::Plain) && !matches!(self.life(), Life::Registered)
     }
 }
 
-static_assertions::assert_eq_size!(State, u32);
+/// The options with which a hand-out changes more than the timeout.
+const CHANGED: u16 = Options::ONE_SHOT.union(Options::ONCE).union(Options::COUNTED).bits();
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:?} {:#x}", self.kind(), self.life(), self.timing(), self.0)
+    }
+}

@@ -1,6 +1,6 @@
 //! When events are due.
 
-use super::{Expired, Registry, Restarts, Timing};
+use super::{Expired, Registry, Timing};
 use crate::backend::Descriptor;
 use crate::event::Ready;
 use crate::storage::Storage;
@@ -9,7 +9,7 @@ use crate::time::Instant;
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// When an event is due as it looks at `now`, which matters where its timeout begins anew. It has one.
     pub(in crate::engine) fn deadline(&self, index: S::Index, now: Instant) -> Instant {
-        match self.state(index).timing {
+        match self.state(index).timing() {
             Timing::Restarting => now.saturating_add_nanos(self.timers.interval(index)),
             _ => self.timers.deadline(index),
         }
@@ -42,9 +42,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     fn set_timing(&mut self, index: S::Index, timing: Timing) {
-        let mut state = self.state(index);
-        state.timing = timing;
-        self.set_state(index, state);
+        self.set_state(index, self.state(index).with_timing(timing));
     }
 
     /// Arms the timer of an event that was due for its next period.
@@ -58,22 +56,29 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Has the event's timeout begin anew when the hand-outs of this turn end.
+    #[inline]
     pub(in crate::engine) fn restart_later(&mut self, index: S::Index) {
-        self.slots.restart_later(index, &mut self.restarts);
+        if let Some(state) = self.slots.state_mut(index) {
+            *state = state.with_timing(Timing::Restarting);
+        }
+        self.timers.list(index);
     }
 
+    #[inline]
     pub(in crate::engine) fn has_restarts(&self) -> bool {
-        !self.restarts.is_empty()
+        self.timers.has_listed()
     }
 
     /// Has the timeouts of this turn's hand-outs begin anew, in the order of the hand-outs.
     pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
-        let mut restarts = core::mem::replace(&mut self.restarts, Restarts::NONE);
-        // The last one comes first, so their places in the order are taken from the end: as many as can have been put in.
+        // The last one comes first, so their places in the order are taken from the end: as many as can have been listed.
         let mut seq = self.timers.take_seqs(self.queue.handed_out());
-        while let Some((index, is_wanted)) = self.slots.take_restart(&mut restarts) {
+        while let Some(index) = self.timers.take_listed() {
             seq = seq.wrapping_sub(1);
-            if is_wanted {
+            let Some(state) = self.slots.state_mut(index) else { continue };
+            // It may have got another timeout meanwhile, or be another event by now.
+            if state.timing() == Timing::Restarting {
+                *state = state.with_timing(Timing::Armed);
                 self.timers.restart(index, now, seq);
             }
         }

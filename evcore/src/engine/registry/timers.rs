@@ -17,6 +17,8 @@ pub(super) struct Timers<S: Storage> {
     seq: u32,
     /// The event whose entry is looked at next in passing.
     swept: usize,
+    /// The last event whose timeout begins anew when the turn ends; the others follow.
+    listed: S::Index,
 }
 
 #[derive(Clone, Copy)]
@@ -44,6 +46,8 @@ struct Timer<I> {
     seq: u32,
     /// Where its entry is; NIL when it is not armed.
     at: I,
+    /// The next event of those whose timeout begins anew: itself in the first one, NIL where it is not among them.
+    next_listed: I,
 }
 
 const ARITY_SHIFT: u32 = 2;
@@ -65,7 +69,7 @@ pub(in crate::engine) enum Expired<I> {
 
 impl<S: Storage> Timers<S> {
     pub(super) const fn new() -> Self {
-        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, seq: 0, swept: 0 }
+        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, seq: 0, swept: 0, listed: Index::FIRST }
     }
 
     pub(super) fn reserve(&mut self) -> Result<(), Full> {
@@ -77,7 +81,7 @@ impl<S: Storage> Timers<S> {
     /// The event begins to exist. The place of one that was there before is disarmed, and as good as new.
     pub(super) fn create(&mut self, index: S::Index) {
         if self.timers.at(index).is_none() {
-            self.timers.push(Timer { deadline: 0, interval: 0, seq: 0, at: Index::NIL });
+            self.timers.push(Timer { deadline: 0, interval: 0, seq: 0, at: Index::NIL, next_listed: Index::NIL });
         }
     }
 
@@ -117,10 +121,44 @@ impl<S: Storage> Timers<S> {
         self.move_to(index, deadline.as_nanos(), seq);
     }
 
-    /// Arms the event's timer, armed or not, with its own interval from `now`.
+    /// Arms the event's timer with its own interval from `now`.
     pub(super) fn arm_after(&mut self, index: S::Index, now: Instant) {
-        let seq = self.take_seqs(1).wrapping_sub(1);
-        self.restart(index, now, seq);
+        self.arm(index, now.saturating_add_nanos(self.interval(index)));
+    }
+
+    /// The first event is created. (Before that all is zeros, for a base in a `static`.)
+    pub(super) fn begin(&mut self) {
+        self.listed = Index::NIL;
+    }
+
+    /// Puts the event into the list of those whose timeout begins anew when the turn ends.
+    #[inline]
+    pub(super) fn list(&mut self, index: S::Index) {
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        if timer.next_listed.is_nil() {
+            timer.next_listed = if self.listed.is_nil() { index } else { self.listed };
+            self.listed = index;
+        }
+    }
+
+    #[inline]
+    pub(super) fn has_listed(&self) -> bool {
+        !self.listed.is_nil()
+    }
+
+    /// Takes the last event off that list.
+    #[inline]
+    pub(super) fn take_listed(&mut self) -> Option<S::Index> {
+        let index = self.listed;
+        let timer = self.timers.at_mut(index)?;
+        let next = core::mem::replace(&mut timer.next_listed, Index::NIL);
+        self.listed = if next == index { Index::NIL } else { next };
+        Some(index)
+    }
+
+    #[cfg(any(test, feature = "check"))]
+    pub(super) fn is_listed(&self, index: S::Index) -> bool {
+        self.timers.at(index).is_some_and(|timer| !timer.next_listed.is_nil())
     }
 
     /// Takes so many places in the order of armings. Answers the one after the last of them.
@@ -129,15 +167,12 @@ impl<S: Storage> Timers<S> {
         self.seq
     }
 
-    /// As [`Timers::arm_after`], with a place in the order of armings.
+    /// Has an armed timer begin anew at `now`, with a place in the order of armings; it never comes earlier by that.
     #[inline]
     pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        let deadline = now.as_nanos().saturating_add(timer.interval);
-        if timer.at.is_nil() || deadline < timer.deadline {
-            return self.move_to(index, deadline, seq);
-        }
-        (timer.deadline, timer.seq) = (deadline, seq);
+        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval));
+        timer.seq = seq;
     }
 
     #[inline(never)]

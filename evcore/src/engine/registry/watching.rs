@@ -123,7 +123,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// The event's fd, signal or watcher is registered; a pause ends at `now`.
     pub(in crate::engine) fn set_registered(&mut self, index: S::Index, now: Option<Instant>) {
-        match self.state(index).kind {
+        match self.state(index).kind() {
             Kind::Signal => self.signals.set_pending(index, true),
             Kind::Watcher => self.watchers.set_pending(index, true),
             Kind::Io | Kind::Plain => {}
@@ -131,21 +131,15 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         if let Some(now) = now {
             self.end_pause(index, now);
         }
-        let mut state = self.state(index);
-        state.life = Life::Registered;
-        self.set_state(index, state);
+        self.set_state(index, self.state(index).with_life(Life::Registered));
     }
 
     /// Leaves the event's fd alone until `end`.
     pub(in crate::engine) fn pause(&mut self, index: S::Index, end: Instant) {
         self.fds.leave(index);
         self.cancel(index);
-        let mut state = self.state(index);
-        state.life = Life::Paused;
-        if state.is_timed() {
-            state.timing = Timing::Suspended;
-        }
-        self.set_state(index, state);
+        let state = self.state(index).with_life(Life::Paused);
+        self.set_state(index, if state.is_timed() { state.with_timing(Timing::Suspended) } else { state });
         self.timers.cancel(index);
         self.timers.arm(index, end);
     }
@@ -153,10 +147,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// The pause is over, and a timeout that was suspended begins anew at `now`. The fd is still to be joined.
     pub(in crate::engine) fn end_pause(&mut self, index: S::Index, now: Instant) {
         self.timers.cancel(index);
-        let mut state = self.state(index);
-        state.life = Life::Registered;
-        if state.timing == Timing::Suspended {
-            state.timing = Timing::Armed;
+        let mut state = self.state(index).with_life(Life::Registered);
+        if state.timing() == Timing::Suspended {
+            state = state.with_timing(Timing::Armed);
             self.timers.arm_after(index, now);
         }
         self.set_state(index, state);
@@ -167,7 +160,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     pub(in crate::engine) fn disarm(&mut self, index: S::Index) -> Option<Signum> {
         let state = self.state(index);
         let mut unwatched = None;
-        match state.kind {
+        match state.kind() {
             Kind::Plain => {}
             Kind::Io => self.fds.leave(index),
             Kind::Watcher => self.watchers.set_pending(index, false),

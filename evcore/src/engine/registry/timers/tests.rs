@@ -146,3 +146,18 @@ fn a_long_random_life_is_a_sorted_one() {
         assert_eq!(timers.len(), deadlines.len());
     }
 }
+
+#[test]
+fn listed_once_each_and_taken_the_last_first() {
+    let mut timers = timers(3);
+    timers.begin();
+    for index in [1, 0, 1, 2] {
+        timers.list(index);
+    }
+    assert!((0..3).all(|index| timers.is_listed(index)));
+    let taken: Vec<u16> = core::iter::from_fn(|| timers.take_listed()).collect();
+    assert_eq!(taken, [2, 0, 1]);
+    assert!(!timers.has_listed() && !timers.is_listed(1));
+    timers.list(1);
+    assert_eq!(timers.take_listed(), Some(1));
+}
