@@ -42,7 +42,8 @@ pub use query::Pending;
 /// create, change and remove any event, the one in hand included.
 ///
 /// ```
-/// /// use evcore::{EventBase, Fixed, Manual, Wait};
+/// use core::time::Duration;
+/// use evcore::{EventBase, Fixed, Manual, Wait};
 ///
 /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
 /// base.insert_timer(Duration::from_secs(1), "later").unwrap();
@@ -250,7 +251,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// When the backend cannot wait.
     ///
     /// ```
-    ///     /// use evcore::{End, EventBase, Fixed, Manual, Mode};
+    /// use core::time::Duration;
+    /// use evcore::{End, EventBase, Fixed, Manual, Mode};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
     /// base.insert_interval(Duration::from_secs(1), 0).unwrap();
@@ -315,7 +317,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// it is read from the backend's clock.
     ///
     /// ```
-    ///     /// use evcore::{EventBase, Fixed, Manual, Wait};
+    /// use core::time::Duration;
+    /// use evcore::{EventBase, Fixed, Manual, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// let before = base.now();
@@ -338,7 +341,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Reads the backend's clock, for the rest of this turn (`event_base_update_cache_time`).
     ///
     /// ```
-    /// #     /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use core::time::Duration;
+    /// # use evcore::{EventBase, Fixed, Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_nanos(9));
     /// assert_eq!(base.update_now().as_nanos(), 9);
