@@ -1,4 +1,4 @@
-//! What each column of the core costs, through the public API and on `Manual`, which makes no system calls.
+//! What each part of the core costs, through the public API and on `Manual`, which makes no system calls.
 //!
 //! ```text
 //! cargo bench -p evcore --features alloc                 all of them

@@ -41,8 +41,8 @@ pub type Signum = i32;
 
 /// Names one registration of one fd, and no earlier or later one: a place in the core's fd map, and its generation.
 ///
-/// A backend stores the token beside the fd (as the 64 bits that `epoll_event.data` holds, for instance) and gives it back
-/// with each report. A report whose registration has ended since is recognised by its generation and dropped.
+/// A backend stores the token beside the fd (as the 64 bits of `epoll_event.data`, for instance) and returns it with each
+/// report. A report of a registration that has ended is recognised by its generation and dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(u64);
 
@@ -131,8 +131,8 @@ bitflags! {
 pub enum Modified {
     /// As it was left.
     Kept,
-    /// The system had forgotten it: the descriptor had been closed behind the backend's back and its number is another
-    /// one's now. The registration has been made anew; whoever watched the old descriptor is told of an error.
+    /// The system had lost it: the descriptor was closed without `del`, and its number now names another one. The backend has
+    /// registered that one; the events that watched the old descriptor get ERROR.
     Replaced,
 }
 
@@ -149,28 +149,28 @@ pub trait FdInfos<I> {
 /// Where a backend's [`dispatch`](EventOp::dispatch) puts what it found.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no reports of `{Fd}`",
-    note = "the core passes one to `EventOp::dispatch`; a test of a backend needs a small type that writes down what it is told"
+    note = "the core passes one to `EventOp::dispatch`; a test of a backend needs a small type that records what is reported"
 )]
 pub trait Sink<Fd> {
-    /// What the registration `token` names is ready for `ready`.
+    /// Reports that the registration `token` is ready for `ready`. The events that this concerns are queued at once.
     ///
-    /// `false`: there is no such registration any more; the report was dropped and counted. When such reports keep coming,
-    /// the core starts the backend anew, see [`EventOp::reinit`].
+    /// `false`: the registration has ended; the report was dropped and counted. When such reports keep coming, the core
+    /// rebuilds the backend, see [`EventOp::reinit`].
     ///
-    /// `ready` MUST NOT be empty: the event may be handed out for nothing. Bits that no event asked for may be set, they are
-    /// dropped; ERROR and HANGUP wake every event of the fd.
+    /// `ready` MUST NOT be empty, or an event may be handed out without a reason. Bits that no event waits for are dropped; ERROR
+    /// and HANGUP reach every event of the fd. A registration may be reported more than once: the bits are joined.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
 
     /// As [`ready`](Sink::ready), by descriptor: for backends that keep no tokens. Costs a look-up in the fd map.
     fn ready_fd(&mut self, fd: Fd, ready: Ready) -> bool;
 
-    /// The system refuses to go on with this registration, asynchronously: its events are told ERROR.
+    /// Reports that the system has ended this registration by itself: its events get ERROR.
     fn failed(&mut self, token: Token);
 
     /// The signal arrived `count` times since it was last reported. Zero is ignored.
     fn signal(&mut self, signum: Signum, count: u32);
 
-    /// Asks for a new start: after this `dispatch` the core calls [`EventOp::reinit`] and registers everything again.
+    /// Asks for a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again.
     fn rebuild(&mut self);
 }
 
@@ -253,7 +253,7 @@ pub trait EventOp {
     ///
     /// # Errors
     ///
-    /// When the system refuses: the old interest stands, and the events of this fd are told ERROR.
+    /// When the system refuses: the old interest stands, and the events of this fd get ERROR.
     fn modify(
         &mut self,
         fd: Self::Fd,
@@ -274,8 +274,8 @@ pub trait EventOp {
     /// When the system refuses to wait. The base is as it was and may be asked again.
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
 
-    /// Starts anew with no fd registered: in the child after a fork, when a rebuild was asked for, or when reports of
-    /// registrations that have ended keep coming. Afterwards the core registers every fd again. Signals stay watched.
+    /// Rebuilds the backend with no fd registered: in the child after a fork, when [`Sink::rebuild`] was called, or when
+    /// reports of ended registrations keep coming. Afterwards the core registers every fd again. Signals stay watched.
     ///
     /// # Errors
     ///
@@ -307,7 +307,7 @@ pub trait SignalOp {
     /// When the number is no signal's, or the system refuses.
     fn add(&mut self, signum: Signum) -> Result<(), Self::Error>;
 
-    /// Ends that.
+    /// Stops watching `signum`.
     fn del(&mut self, signum: Signum);
 }
 

@@ -1,4 +1,4 @@
-//! The event base: the life of its events, and the loop.
+//! The event base: what a program calls. It stands on the engine.
 
 use core::cell::Cell;
 use core::marker::PhantomData;
@@ -28,13 +28,13 @@ pub use query::Pending;
 /// `Growable`; `T` the data of each event, what libevent has a callback and its argument for.
 ///
 /// ```text
-///            create                add                          the wait, or activate
-///   (none) ─────────▶ idle ─────────────────▶ pending ─────────────────────────────────▶ active
-///                      ▲ ▲        del            │ ▲                                        │
-///                      │ └───────────────────────┘ │  persistent: stays pending             │ next_active
-///                      │                           └────────────────────────────────────────┤
+///            create                add                       ready, due, or activate
+///   (none) ─────────▶ idle ─────────────────▶ pending ─────────────────────────────────▶ active (queued)
+///          ◀─────────  ▲ ▲        del            │ ▲                                        │
+///            remove    │ └───────────────────────┘ │  persistent: stays pending             │ next_active lends
+///                      │                           └────────────────────────────────────────┤ the data
 ///                      └────────────────────────────────────────────────────────────────────┘
-///                                         one-shot: not pending any more
+///                                         one-shot: no longer pending
 /// ```
 ///
 /// A turn of the loop is one [`poll`](EventBase::poll), which waits and queues what is ready, and the
@@ -93,7 +93,7 @@ impl<'a, T> Fired<'a, T> {
     }
 }
 
-/// That an event is handed out, without its data: what [`EventBase::run`] tells its handler.
+/// A hand-out without the data: what [`EventBase::run`] passes to its handler.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -110,9 +110,9 @@ pub struct Occurrence {
 /// What [`EventBase::poll`] answers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use = "a loop that does not look for its end has none"]
+#[must_use = "check `is_running()`, or the loop never ends"]
 pub enum Turn {
-    /// A turn has begun. It may be that nothing is active: a waker, an interrupted wait.
+    /// A turn has begun: call `next_active` until it returns `None`. There may be no event, as after a waker.
     Running,
     /// There is no turn.
     Ended(End),
@@ -190,7 +190,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// With [`Wait::Forever`] the turn ends the loop when nothing is pending. With a bound it does not: to wait for a waker
     /// alone, wait until [`Instant::MAX`]. Active events, expired timers and wakers shorten any wait.
     ///
-    /// Where there are [prepare](crate::Event::prepare) events, every other call begins a turn of these alone and does not wait.
+    /// Where there are [prepare](crate::Event::prepare) events, every other call begins a turn of these alone and does not
+    /// wait.
     ///
     /// # Errors
     ///
@@ -211,7 +212,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Hands out the next active event of this turn: already off its queue, already re-armed or no longer pending.
     ///
-    /// `None` ends the turn: nothing is active any more, the turn's bound was reached, or a break or continue was asked for.
+    /// `None` ends the hand-outs of the turn: nothing is active any more, the turn's limit was reached, or a break or continue
+    /// was requested.
     ///
     /// ```
     /// use evcore::{Event, EventBase, Fixed, Manual, Ready, Wait};
@@ -312,9 +314,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // The clock.
 
-    /// The time (`event_base_gettimeofday_cached`). While an event is being handed out it is the time of the turn, read once
-    /// and the same for all of its hand-outs, until [`update_now`](EventBase::update_now) reads it again; at any other moment
-    /// it is read from the backend's clock.
+    /// The time (`event_base_gettimeofday_cached`). In a handler it is the time of the turn: the clock is read once, and all
+    /// hand-outs of the turn get the same time, until [`update_now`](EventBase::update_now) reads the clock again. Outside of
+    /// hand-outs the clock is read by each call.
     ///
     /// ```
     /// use core::time::Duration;

@@ -368,7 +368,7 @@ mod tests {
         found
     }
 
-    /// Reports that stay in the backend's buffer and signals, which are optional powers, get through two layers.
+    /// Reports and signals, which are an optional power, get through two layers.
     #[test]
     fn a_base_works_on_each_of_three() {
         static FLAG: WakeFlag = WakeFlag::new();

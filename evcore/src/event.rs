@@ -24,7 +24,8 @@ bitflags! {
         /// The peer has shut down its writing side (`EV_CLOSED`).
         #[doc(alias = "EV_CLOSED")]
         const CLOSED = 0x2000;
-        /// Report changes, not states (`EV_ET`). All events of one fd have it, or none.
+        /// Edge-triggered (`EV_ET`): reported when readiness changes, so read or write until `WouldBlock`. Without it an event is
+        /// level-triggered: reported in every turn while it is ready. All events on one fd must agree.
         #[doc(alias = "EV_ET")]
         const EDGE = 0x8000;
     }
@@ -117,13 +118,13 @@ impl fmt::Debug for EventId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Missed {
-    /// One hand-out stands for all of them ([`Fired::count`](crate::Fired::count) tells how many), the next one comes in
+    /// One hand-out stands for all of them ([`Fired::count`](crate::Fired::count) is how many), and the next one comes in
     /// phase with the first.
     #[default]
     Skip,
     /// Each is handed out, one a turn, until the timer has caught up.
     Burst,
-    /// None is: the next period begins at the hand-out.
+    /// None is: the next period begins when the hand-outs of this turn end.
     Delay,
 }
 
@@ -260,7 +261,7 @@ impl<Fd> Event<Fd> {
         event
     }
 
-    /// Stays pending when it is handed out, and its timeout starts anew (`EV_PERSIST`).
+    /// Stays pending when it is handed out, and its timeout starts again (`EV_PERSIST`); see [`add`](crate::EventBase::add).
     ///
     /// ```
     /// use evcore::{Event, Interest};

@@ -7,11 +7,11 @@
 //!  │   = base.next_active()│   └─────────────────┬──────────────────┘
 //!  └──────────┬────────────┘                     │ impl EventOp
 //!  ┌──────────▼──────────────────────────────────▼──────────────────┐
-//!  │ EventBase ─┬─ events   slots with generations, the user's data │
+//!  │ EventBase ─┬─ slots    events with generations, and their data │
 //!  │            ├─ fds      fd → the events that watch it           │
 //!  │            ├─ signals  signal → the events that watch it       │
 //!  │            ├─ timers   deadlines in a 4-ary heap               │
-//!  │            └─ active   what is to be handed out, by priority   │
+//!  │            └─ queue    active events, by priority              │
 //!  │ storage: Fixed<N> (no allocator) or Growable (feature `alloc`) │
 //!  └────────────────────────────────────────────────────────────────┘
 //! ```

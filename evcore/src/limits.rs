@@ -20,8 +20,8 @@ use crate::time::nanos;
 pub struct Limits {
     /// How many events are handed out in a turn, at most; 1,024 when `None`.
     pub hand_outs: Option<NonZeroU32>,
-    /// How many timers are moved to the active queues in a turn, at most; 1,024 when `None`. As many entries of timers
-    /// that have been pushed back are put right in a turn, and one more at most.
+    /// How many timers are moved to the active queues in a turn, at most; 1,024 when `None`. As many stale heap
+    /// entries, of timers that were pushed back, are corrected in a turn, and one more at most.
     pub timers: Option<NonZeroU32>,
     /// For how long events are handed out in a turn, a nanosecond at least. Looked at after each hand-out, which costs a
     /// read of the clock.

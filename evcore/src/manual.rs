@@ -14,7 +14,7 @@ use crate::wake::WakeFlag;
 /// then the wait is over at once, at exactly that time. So a day in a test takes a microsecond, and every test of a timer is
 /// exact.
 ///
-/// An fd is a number. What it is ready for is a state, until it is set otherwise; level-triggered events are told of it
+/// An fd is a number. What it is ready for is a state, until it is set otherwise; level-triggered events get it in
 /// each turn, edge-triggered ones once for each call that sets it. It has room for `N` fds and as many signals.
 ///
 /// ```
@@ -63,7 +63,7 @@ struct Signal {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ManualError {
-    /// It was told to: [`Manual::refuse`].
+    /// [`Manual::refuse`] asked for it.
     Refused,
     /// It has no room for one more fd or signal.
     Full,

@@ -15,13 +15,13 @@ pub struct Stats {
     pub handed_out: u64,
     /// Timers that expired.
     pub expired: u64,
-    /// Calls that told the backend of a change of interest, made while waiting was prepared.
+    /// Changes of interest passed to the backend, before waits.
     pub changes: u64,
-    /// Such calls that the backend refused; the events of that fd were told ERROR.
+    /// Such changes that the backend refused; the events of that fd got ERROR.
     pub refused: u64,
     /// Reports dropped, because their registration had ended.
     pub stale: u64,
-    /// Times that the backend was started anew because stale reports kept coming.
+    /// Times that the backend was rebuilt because stale reports kept coming, or because it asked for it.
     pub rebuilds: u64,
     /// How late the last timer was moved to its queue.
     pub lateness: Duration,

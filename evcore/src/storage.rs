@@ -1,7 +1,7 @@
-//! Where the columns of a base live: in arrays of fixed capacity, or in an allocator's memory.
+//! Where the tables of a base live: in arrays of fixed capacity, or in memory of an allocator.
 //!
-//! All columns are tables indexed by event number, so one capacity bounds everything: an event that has been created has
-//! its room in every table, and nothing after its creation can fail for lack of room.
+//! All tables are indexed by event, so one capacity bounds everything: an event that was created has its place in every
+//! table, and no later call can fail for lack of room.
 
 use core::fmt::{self, Debug};
 
@@ -36,7 +36,7 @@ pub trait Storage: sealed::Sealed {
     /// How events are numbered.
     #[doc(hidden)]
     type Index: Index;
-    /// One column.
+    /// One table.
     #[doc(hidden)]
     type Table<E>: Table<E>;
     /// fd number → row of the fd map.
@@ -94,7 +94,7 @@ impl Index for u32 {
     }
 }
 
-/// One column: a list that can be looked at as a slice.
+/// One table: a list that can be borrowed as a slice.
 #[allow(unreachable_pub, reason = "as above")]
 pub trait Table<E> {
     const EMPTY: Self;

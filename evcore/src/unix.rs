@@ -8,9 +8,9 @@ use crate::backend::Descriptor;
 
 /// A Unix file descriptor, as the backends register it: made from anything that lends one.
 ///
-/// It holds no borrow. Safe code may close the descriptor while it is registered, and the base stays sound: its event is told
-/// of an error, or of nothing, and the loop does not spin. Once the number is another file's and an event is created on that,
-/// the old event is told of an error. There is no way to make one from an integer.
+/// It holds no borrow. Safe code may close the descriptor while it is registered, and the base stays sound: its event gets
+/// ERROR, or nothing, and the loop does not spin. Once the number is another file's and an event is created on that, the old
+/// event gets ERROR. There is no way to make one from an integer.
 ///
 /// ```
 /// use evcore::Fd;

@@ -12,8 +12,8 @@ use crate::storage::Storage;
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Ends the loop after this turn: what is active and fits its bounds is still handed out (`event_base_loopexit`).
     ///
-    /// Asked for outside a turn, it ends the next one before it begins. Whoever polls next is told, which is a nested loop
-    /// if a handler runs one.
+    /// Between turns it takes effect before the next wait. The next `poll` returns `Turn::Ended(End::Exit)`, even if that is a
+    /// nested loop's.
     ///
     /// ```
     /// # use evcore::{End, EventBase, Fixed, Manual, Turn, Wait};
@@ -165,7 +165,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// When the backend cannot start; `reinit` may be called again. An fd that cannot be registered again is told ERROR.
+    /// When the backend cannot start; `reinit` may be called again. The events of an fd that cannot be registered again get
+    /// ERROR.
     ///
     /// ```
     /// # use evcore::{EventBase, Fixed, Manual};

@@ -17,7 +17,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// from now.
     ///
     /// On an event that is pending already, a timeout replaces the one before, also one that has expired and is queued;
-    /// without a timeout nothing changes. A persistent event is timed again after each hand-out.
+    /// without a timeout nothing changes. On a paused event, `add` ends the pause, and a timeout that it has restarts now.
+    ///
+    /// For a persistent event the delay is also the period:
+    ///
+    /// - When the timeout was due, the next one counts from the deadline, so that the phase is kept, unless
+    ///   [`Missed`](crate::Missed) says otherwise.
+    /// - When the event is handed out for anything else, the timeout restarts. It counts from the end of the turn's hand-outs.
+    /// - A delay of zero is no period: the timeout comes once, and then the event has none.
     ///
     /// O(1) and at most one call of the backend, plus O(log n) for the timeout.
     ///
@@ -47,9 +54,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, timeout)
     }
 
-    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is not read, unless the
-    /// event is persistent: then it comes again after each such span, which is what is left until then when the call is made;
-    /// for an exact period, use [`add`](EventBase::add).
+    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is not read, unless the event
+    /// is persistent.
+    ///
+    /// For a persistent event the period is the time from now to `deadline`; use [`add`](EventBase::add) for an exact one. A
+    /// deadline in the past is no period: the timeout comes once, and then the event has none.
     ///
     /// # Errors
     ///
@@ -73,8 +82,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Changes what an event of an fd waits for, in place. What it was queued for, by hand too, and does not wait for any
-    /// more is dropped. The backend is told before the next wait, if the union of the fd's interests has changed by then; from an
-    /// empty interest, at once.
+    /// more is dropped. The backend is called before the next wait, if the union of the fd's interests has changed by then;
+    /// from an empty interest, at once.
     ///
     /// # Errors
     ///
@@ -98,7 +107,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// As [`modify`](EventBase::modify), and [`Error::Full`]. The event stays on its old fd then, and pending if it was.
-    /// (Unless the backend refuses that one too; then it is not pending any more, and told ERROR.)
+    /// (If the backend refuses that one too, the event gets ERROR and is no longer pending.)
     ///
     /// ```
     /// # use evcore::{EventBase, Fixed, Interest, Manual};
@@ -112,11 +121,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.replace_fd(index, fd)
     }
 
-    /// Leaves an event's fd alone for a while, as a listener does that has run out of descriptors. Its readiness costs no
-    /// wake-up until then; what it was queued for is dropped. A timeout of its own begins anew after the pause. Others may
-    /// watch the fd meanwhile; if these are edge-triggered and this one is not, or the other way round, it is told ERROR when
-    /// the pause ends, and is not pending any more.
-    /// [`add`](EventBase::add) ends the pause early.
+    /// Stops watching an event's fd for a while: for a listener when the process has run out of descriptors. Until then its
+    /// readiness wakes no wait; what the event was queued for is dropped. [`add`](EventBase::add) ends the pause early. When the
+    /// pause ends, the event's timeout restarts at that moment.
+    ///
+    /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the other way round, it gets
+    /// ERROR when the pause ends, and is no longer pending.
     ///
     /// # Errors
     ///
@@ -181,9 +191,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// Has an event handed out in the next turn, with [`Ready::AGAIN`], which does not wait then: for a handler that has
-    /// not finished, and whose rest is in a buffer that the kernel knows nothing of. An event that is queued already keeps
-    /// its place, and comes with this bit too.
+    /// Has an event handed out in the next turn, with [`Ready::AGAIN`]; that turn does not wait. For a handler that has not
+    /// finished, and whose remaining input is in a buffer of the program. An event that is queued already keeps its place, and
+    /// comes with this bit too.
     ///
     /// # Errors
     ///
@@ -235,7 +245,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Makes an event wait for nothing (`event_del`): off its fd, its timeout dropped, taken out of its queue. It is not
     /// handed out until it is added or activated again. Nothing happens to an event that is idle.
     ///
-    /// The event keeps its fd, and the backend is told before the next wait. So close the descriptor after
+    /// The event keeps its fd, and the backend is called before the next wait. So close the descriptor after
     /// [`remove`](EventBase::remove), or after the next [`poll`](EventBase::poll), but not between `del` and `poll`.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`], [`Error::Priority`]; the data is given back. An fd has room for 65,535 events.
+    /// [`Error::Full`](crate::Error::Full), also when the fd has 65,535 events; [`Error::Priority`](crate::Error::Priority). The
+    /// data is given back.
     ///
     /// ```
     /// use evcore::{Error, Event, EventBase, Fixed, Interest, Manual};
@@ -85,11 +86,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.start(Event::io(fd, interest).persist(), None, data)
     }
 
-    /// Arms a timer that comes once (`evtimer_new`, `evtimer_add`).
+    /// Arms a timer that comes once (`evtimer_new`, `evtimer_add`). Afterwards the event is idle: [`add`](EventBase::add)
+    /// arms it again, and [`remove`](EventBase::remove) ends it.
     ///
     /// # Errors
     ///
-    /// [`Error::Full`].
+    /// [`Error::Full`](crate::Error::Full).
     ///
     /// ```
     /// # use core::time::Duration;
@@ -103,11 +105,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.start(Event::timer(), Some(delay), data)
     }
 
-    /// Arms a timer that comes again and again, in phase: the first time after one period.
+    /// Arms a timer that comes again and again, the first time after one period. It keeps its phase;
+    /// [`Event::missed`](Event::missed) says what happens to missed periods.
+    ///
+    /// A period of zero is no period: the timer comes once and is then idle.
     ///
     /// # Errors
     ///
-    /// [`Error::Full`].
+    /// [`Error::Full`](crate::Error::Full).
     ///
     /// ```
     /// # use core::time::Duration;

@@ -1,4 +1,4 @@
-//! What a base tells of itself and of its events.
+//! What can be asked of a base and of its events.
 
 use core::fmt;
 use core::time::Duration;
@@ -19,7 +19,7 @@ pub struct Pending {
     pub registered: bool,
     /// How long until its timeout, which is zero once it is due; `None` without one.
     pub remaining: Option<Duration>,
-    /// When its timeout is due.
+    /// When its timeout is due. A timeout that restarts when the turn's hand-outs end is shown as if it restarted now.
     pub deadline: Option<Instant>,
     /// What it is queued for; `None` when it is not active.
     pub active: Option<Ready>,
@@ -210,7 +210,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.max_counts()
     }
 
-    /// Begins to count the largest numbers anew.
+    /// Resets the high-water marks to the current counts.
     ///
     /// ```
     /// # use evcore::{EventBase, Fixed, Manual};
@@ -315,7 +315,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.backend_mut()
     }
 
-    /// Walks every column, and tells whether all of them agree: `event_base_assert_ok_`, for tests. O(n²).
+    /// Walks every table and checks that all of them agree (`event_base_assert_ok_`). For tests: O(n²).
     ///
     /// ```
     /// # use evcore::{EventBase, Fixed, Manual};
@@ -330,8 +330,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 }
 
-/// One line for each event that waits or is active, in the manner of `event_base_dump_events`. What the last wait found
-/// and nobody has looked at yet is not active here.
+/// One line for each event that waits or is active, in the manner of `event_base_dump_events`.
 impl<B: EventOp, S: Storage, T> fmt::Display for EventBase<B, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.counts();

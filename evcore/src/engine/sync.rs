@@ -1,4 +1,4 @@
-//! What the backend is still to be told.
+//! Brings the backend up to date: changes of interest, rebuilds.
 
 use super::Engine;
 use super::registry::Change;
@@ -6,8 +6,7 @@ use crate::backend::{EventOp, Modified};
 use crate::storage::Storage;
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
-    /// Brings the backend up to date: starts it anew, if it has asked for that or reports what has ended, and then makes
-    /// the changes that are due.
+    /// Rebuilds the backend, if it asked for that or keeps reporting what has ended, and then applies the pending changes.
     pub(super) fn sync_backend(&mut self) -> Result<(), B::Error> {
         if self.registry.is_rebuild_due() {
             self.reinit()?;
@@ -19,7 +18,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(())
     }
 
-    /// Starts the backend anew and registers everything again.
+    /// Rebuilds the backend and registers everything again.
     pub(crate) fn reinit(&mut self) -> Result<(), B::Error> {
         self.backend.reinit()?;
         self.registry.forget_registrations();

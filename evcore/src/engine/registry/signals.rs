@@ -1,4 +1,4 @@
-//! The signal column: signal number → the events that watch it.
+//! The signal map: signal number → the events that watch it.
 
 use crate::backend::Signum;
 use crate::storage::{Full, Storage, Table};

@@ -1,4 +1,4 @@
-//! The watcher column: events that are handed out around each wait.
+//! The watchers: events that are handed out around each wait.
 
 use crate::storage::{Full, Storage, Table};
 

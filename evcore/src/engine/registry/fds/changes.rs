@@ -1,4 +1,4 @@
-//! The list of changes: the fds that the backend is still to be told of.
+//! The list of changes: the fds whose registration differs from what their events wait for.
 
 use super::{Fds, Row};
 use crate::backend::{Descriptor, Token};

@@ -1,4 +1,4 @@
-//! Tests of the fd column by itself: what a base does not show, because it only costs time.
+//! Tests of the fd map by itself: what a base does not show, because it only costs time.
 
 use super::*;
 use crate::storage::Fixed;
