@@ -1,8 +1,8 @@
 //! Calls that a handler makes while reports stand behind it: events that the same wait has found ready, and that have not been
 //! handed out yet. Here: calls that look at the base or control the loop.
 //!
-//! Where a backend keeps its reports until the core takes them, such a call sees them all the same. In these handlers nothing
-//! of [`World`] that reaches the backend is called before the call under test, because that alone may move the reports.
+//! In these handlers nothing of [`World`] that reaches the backend is called before the call under test, so that the call alone
+//! is tested.
 
 use core::num::NonZeroU32;
 use core::time::Duration;

@@ -91,7 +91,6 @@ pub(crate) enum World {
     SetNow(u64),
     Refuse(u32),
     SetBatch(usize),
-    /// Whether the backend leaves what it found in a buffer of its own, or puts it into the sink.
     /// What the backend can do.
     SetFeatures(Features),
     /// The next so many waits fail.
@@ -104,7 +103,7 @@ pub(crate) enum World {
     Fail(u32),
     /// During the next wait: a report by number, whoever watches it.
     ReportFd(u32, Ready),
-    /// During the next wait: a report more of this fd's registration, if the backend has a buffer.
+    /// During the next wait: one more report of this fd's registration.
     Report(u32, Ready),
     /// During the next wait: reports of all registrations that have ended.
     ReportStale(Ready),
