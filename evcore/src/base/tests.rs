@@ -174,6 +174,18 @@ fn what_a_handler_activates_has_a_part_in_the_share_that_is_served() {
     assert_eq!(served(Fairness::Strict, 4, 9), [0, 3, 1, 0]);
 }
 
+/// The turn began with one level, and nothing active there: that was no share.
+#[test]
+fn a_strict_turn_serves_the_first_level_that_it_is_given() {
+    let mut base = base();
+    base.set_fairness(Fairness::Strict);
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    base.set_priorities(2).unwrap();
+    let event = base.create(Event::user().priority(1), 1).unwrap();
+    base.activate(event, Ready::empty()).unwrap();
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(1));
+}
+
 #[test]
 fn what_a_handler_activates_comes_next_where_it_is_more_urgent() {
     let mut base = base();

@@ -79,6 +79,14 @@ impl Budget {
         *self = Self { grant: bound, granted: bound, bound, share: 1, ..Self::new() };
     }
 
+    /// There are other levels now. A share that nothing was handed out of was nobody's.
+    pub(super) fn change_levels(&mut self) {
+        self.reclaim();
+        if self.granted == 0 {
+            self.share = 0;
+        }
+    }
+
     /// The turn is over. Answers how many events it has handed out.
     pub(super) fn close(&mut self) -> u32 {
         let handed_out = self.handed_out();

@@ -155,6 +155,7 @@ impl<S: Storage> Queue<S> {
         while self.levels.len() < wanted {
             self.levels.push(List::EMPTY);
         }
+        self.budget.change_levels();
         Ok(())
     }
 
