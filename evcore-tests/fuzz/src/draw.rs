@@ -22,7 +22,6 @@ const DEPTH: usize = 2;
 pub(crate) fn program(bytes: &mut Bytes<'_>) -> Program {
     let (priorities, settings) = (1 + bytes.byte() % 4, bytes.byte());
     let begins_at = [0, 0, 1 << 52, u64::MAX - 1_000][usize::from(settings & 3)];
-    let has_buffer = settings & 4 != 0;
     let looks = [1, 1, 5, 1_000][usize::from(settings >> 3 & 3)];
     let lacks = match settings >> 5 {
         4 => Features::EDGE,
@@ -36,7 +35,7 @@ pub(crate) fn program(bytes: &mut Bytes<'_>) -> Program {
     while let (Some(kind), true) = (bytes.next(), ops.len() < LENGTH) {
         ops.push(op(kind, bytes, DEPTH));
     }
-    Program { priorities, begins_at, without: 0, has_buffer, features, looks, ops }
+    Program { priorities, begins_at, without: 0, features, looks, ops }
 }
 
 fn body(bytes: &mut Bytes<'_>, depth: usize) -> Vec<Op> {

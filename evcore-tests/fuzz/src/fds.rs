@@ -37,8 +37,6 @@ struct Desk {
     /// The fds that this wait's flush has changed.
     flushed: BTreeSet<u32>,
     reports: Vec<(Token, Ready)>,
-    /// Whether reports wait in a buffer, or go into the sink.
-    has_buffer: bool,
     restarts: u32,
 }
 
@@ -102,17 +100,11 @@ impl EventOp for Desk {
     }
 
     fn dispatch(&mut self, _: Wait, sink: &mut impl Sink<u32>) -> Result<(), Infallible> {
-        if !self.has_buffer {
-            for (token, ready) in std::mem::take(&mut self.reports) {
-                let is_current = self.registered.values().any(|(current, _)| *current == token);
-                assert_eq!(sink.ready(token, ready), is_current, "{token:?}");
-            }
+        for (token, ready) in std::mem::take(&mut self.reports) {
+            let is_current = self.registered.values().any(|(current, _)| *current == token);
+            assert_eq!(sink.ready(token, ready), is_current, "{token:?}");
         }
         Ok(())
-    }
-
-    fn take_ready(&mut self) -> Option<(Token, Ready)> {
-        if self.has_buffer { self.reports.pop() } else { None }
     }
 
     fn reinit(&mut self) -> Result<(), Infallible> {
@@ -163,10 +155,9 @@ impl<S: Storage> Rig<S> {
                     self.reached.insert("reinit");
                     assert_eq!(self.base.reinit(), Ok(()));
                 }
-                (11, _) => self.base.backend_mut().has_buffer = bytes.bool(),
                 _ => self.turn(bytes),
             }
-            assert!(self.base.check(), "the columns do not agree");
+            assert!(self.base.check(), "the tables do not agree");
         }
         self.reached
     }
@@ -287,8 +278,7 @@ impl<S: Storage> Rig<S> {
             let desk = self.base.backend();
             let registered = desk.registered.iter().find(|(_, (current, _))| *current == token).map(|(fd, _)| *fd);
             self.reached.insert(match registered {
-                Some(_) if desk.has_buffer => "reported by the buffer",
-                Some(_) => "reported by the sink",
+                Some(_) => "reported",
                 None if token == Token::NONE => "nobody's",
                 None if desk.given.contains(&token.to_bits()) => "stale",
                 None => "forged",

@@ -37,7 +37,7 @@ struct Rig<S: Storage> {
 struct Timer {
     id: EventId,
     persist: bool,
-    /// The nanoseconds of its last delay; what a persistent one is armed anew with.
+    /// The nanoseconds of its last delay; what a persistent one is armed anew with, unless they are none.
     interval: u64,
     /// Where in `armed` it is.
     at: Option<(u64, u64)>,
@@ -172,9 +172,14 @@ impl<S: Storage> Rig<S> {
             return;
         }
         let (deadline, interval) = (at.map_or(0, |(deadline, _)| deadline), timer.interval);
-        if !ready.contains(Ready::TIMEOUT) || interval == 0 {
+        if !ready.contains(Ready::TIMEOUT) {
             assert_eq!(count, 1);
             return self.arm(which, now.saturating_add(interval), interval);
+        }
+        if interval == 0 {
+            self.reached.insert("no period");
+            assert_eq!(count, 1);
+            return self.disarm(which);
         }
         // In phase, behind what has passed.
         let missed = (now - deadline) / interval;
@@ -226,7 +231,7 @@ impl<S: Storage> Rig<S> {
     }
 
     fn check(&mut self) {
-        assert!(self.base.check(), "the columns do not agree");
+        assert!(self.base.check(), "the tables do not agree");
         let next = self.base.next_deadline().map_or(u64::MAX, Instant::as_nanos);
         assert!(next <= self.first(), "the next deadline is later than the first one");
         for timer in self.timers.into_iter().flatten() {
