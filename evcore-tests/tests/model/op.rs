@@ -292,8 +292,8 @@ fn of_the_world() -> impl Strategy<Value = Op> {
         1 => Just(Op::FailReinit),
         1 => (1u8..3).prop_map(Op::Replace),
         1 => fds().prop_map(Op::Fail),
-        1 => (fds(), any::<u8>()).prop_map(|(fd, bits)| Op::ReportFd(fd, readiness(bits))),
         // A report has a bit at least.
+        1 => (fds(), any::<u8>()).prop_map(|(fd, bits)| Op::ReportFd(fd, readiness(bits | 1))),
         2 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::Report(fd, readiness((a & b) | 1))),
         1 => (any::<u8>(), prop_oneof![3 => Just(1), 1 => 1u8..20])
             .prop_map(|(bits, times)| Op::ReportStale(readiness(bits | 1), times)),

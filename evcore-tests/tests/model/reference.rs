@@ -33,6 +33,8 @@ pub(crate) struct Model {
     free_slots: Vec<usize>,
     /// The slot whose timer is looked at next in passing.
     swept: usize,
+    /// The slots of the events whose timeouts restart when the hand-outs end, in order.
+    restarts: Vec<usize>,
     rows: Vec<Option<Row>>,
     free_rows: Vec<usize>,
     /// The rows that the backend is to be told of, the next one last.
@@ -108,6 +110,7 @@ impl Model {
             slots: Vec::new(),
             free_slots: Vec::new(),
             swept: 0,
+            restarts: Vec::new(),
             rows: Vec::new(),
             free_rows: Vec::new(),
             changes: Vec::new(),

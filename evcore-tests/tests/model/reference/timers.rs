@@ -23,17 +23,25 @@ impl Model {
         }
     }
 
-    /// Its timeout counts from the end of the hand-outs; among equal deadlines it has its place already.
+    /// Its timeout counts from the end of the hand-outs. The place in the order is the slot's: if this turn has handed out
+    /// another event of it before, that one's.
     pub(super) fn restart_later(&mut self, uid: Uid) {
-        self.armings += 1;
-        (self.events[uid].armed, self.events[uid].restarting) = (self.armings, true);
+        self.events[uid].restarting = true;
+        let slot = self.slots.iter().position(|owner| *owner == uid).expect("it exists");
+        if !self.restarts.contains(&slot) {
+            self.restarts.push(slot);
+        }
     }
 
     pub(super) fn restart_timeouts(&mut self) {
         let now = self.fresh_now();
-        for event in self.events.iter_mut().filter(|event| event.restarting) {
-            event.restarting = false;
-            event.deadline = event.deadline.max(now.saturating_add(event.interval));
+        for slot in std::mem::take(&mut self.restarts) {
+            self.armings += 1;
+            let (armings, event) = (self.armings, &mut self.events[self.slots[slot]]);
+            if std::mem::take(&mut event.restarting) {
+                event.deadline = event.deadline.max(now.saturating_add(event.interval));
+                event.armed = armings;
+            }
         }
     }
 
