@@ -138,8 +138,8 @@ fn of_the_world(bytes: &mut Bytes<'_>) -> Op {
         17 => Op::FailReinit,
         18 => Op::Replace(1 + bytes.byte() % 2),
         19 => Op::Fail(fd(bytes.byte())),
-        20 => Op::ReportFd(fd(bytes.byte()), readiness(bytes.byte())),
         // A report has a bit at least.
+        20 => Op::ReportFd(fd(bytes.byte()), readiness(bytes.byte() | 1)),
         21 => Op::Report(fd(bytes.byte()), readiness(bytes.byte() | 1)),
         22 => {
             let drawn = bytes.byte();

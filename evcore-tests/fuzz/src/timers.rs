@@ -30,6 +30,8 @@ struct Rig<S: Storage> {
     /// By deadline, and by when they were armed: which timer.
     armed: BTreeMap<(u64, u64), usize>,
     armings: u64,
+    /// Its period begins anew when the hand-outs of this turn end.
+    restarting: Option<usize>,
     reached: Reached,
 }
 
@@ -48,7 +50,8 @@ struct Timer {
 impl<S: Storage> Rig<S> {
     fn new(storage: &'static str) -> Self {
         let base = EventBase::new(Manual::new());
-        Self { base, timers: [None; TIMERS], armed: BTreeMap::new(), armings: 0, reached: Reached::from([storage]) }
+        let reached = Reached::from([storage]);
+        Self { base, timers: [None; TIMERS], armed: BTreeMap::new(), armings: 0, restarting: None, reached }
     }
 
     fn run(mut self, bytes: &mut Bytes<'_>) -> Reached {
@@ -109,7 +112,7 @@ impl<S: Storage> Rig<S> {
         self.arm(which, deadline, deadline.saturating_sub(now));
     }
 
-    /// A hand-out at once, after which a persistent timer's period begins anew.
+    /// A hand-out at once. A persistent timer's period begins anew when the hand-outs end.
     fn activate(&mut self, which: usize, timer: Timer) {
         assert_eq!(self.base.activate(timer.id, Ready::READ), Ok(()));
         self.turn_with(Wait::Poll, Some(which));
@@ -140,6 +143,10 @@ impl<S: Storage> Rig<S> {
             self.handed_out(which, ready, now, count);
         }
         assert!(self.base.next_active().is_none(), "something came that was not due at {now}");
+        if let Some(which) = self.restarting.take() {
+            let interval = self.timers[which].map_or(0, |timer| timer.interval);
+            self.arm(which, now.saturating_add(interval), interval);
+        }
     }
 
     /// What has been activated comes first, with all its bits; then what is due, in order.
@@ -174,7 +181,8 @@ impl<S: Storage> Rig<S> {
         let (deadline, interval) = (at.map_or(0, |(deadline, _)| deadline), timer.interval);
         if !ready.contains(Ready::TIMEOUT) {
             assert_eq!(count, 1);
-            return self.arm(which, now.saturating_add(interval), interval);
+            self.restarting = Some(which);
+            return;
         }
         if interval == 0 {
             self.reached.insert("no period");
