@@ -333,8 +333,12 @@ impl<const N: usize> Manual<N> {
     }
 
     fn report_signals(&mut self, sink: &mut impl Sink<u32>) -> bool {
-        let arrived = self.signals.iter_mut().filter(|signal| signal.count > 0);
-        arrived.map(|signal| sink.signal(signal.signum, core::mem::take(&mut signal.count))).count() > 0
+        let mut any = false;
+        for signal in self.signals.iter_mut().filter(|signal| signal.count > 0) {
+            any = true;
+            sink.signal(signal.signum, core::mem::take(&mut signal.count));
+        }
+        any
     }
 }
 

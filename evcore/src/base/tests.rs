@@ -103,6 +103,21 @@ fn there_are_as_many_priorities_as_were_asked_for_last() {
     }
 }
 
+#[cfg(feature = "alloc")]
+#[test]
+fn next_active_with_255_priorities_finds_none() {
+    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
+    base.set_priorities(255).unwrap();
+    let event = base.create(Event::user().priority(254), ()).unwrap();
+    base.activate(event, Ready::READ).unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.next_active().is_some_and(|fired| fired.id == event));
+    // It waits for the next turn, so this one looks at every level for another event.
+    base.activate(event, Ready::READ).unwrap();
+    assert!(base.next_active().is_none());
+    assert!(base.check());
+}
+
 #[test]
 fn what_is_found_ready_comes_in_the_order_of_its_priority() {
     let mut base = two_readers(1);

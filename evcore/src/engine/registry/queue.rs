@@ -420,7 +420,8 @@ impl<S: Storage> Queue<S> {
             // No list has its end before the first event exists.
             (before == list.tail || slots.is_unused()).then_some(steps)
         };
-        let levels = (0u8..).zip(self.levels.as_slice()).map(|(level, list)| walk(list, Place::Level, Some(level)));
+        let levels =
+            (0..=u8::MAX).zip(self.levels.as_slice()).map(|(level, list)| walk(list, Place::Level, Some(level)));
         let aside = [walk(&self.front, Place::Front, None), walk(&self.postponed, Place::Postponed, None)];
         let total = levels.chain(aside).try_fold(0u32, |total, steps| Some(total.saturating_add(steps?)));
         let nodes = || slots.indices().filter_map(|index| slots.node(index));
