@@ -367,3 +367,18 @@ fn the_loop_ends_when_it_is_asked_to_with_no_time_left() {
     let end = base.run(Mode::NONBLOCK | Mode::NO_EXIT_ON_EMPTY, |_, _| turns += 1);
     assert_eq!((end, turns), (Ok(End::Exit), 0));
 }
+
+/// It is armed when the hand-outs end, so it comes after what they have armed for the same point.
+#[test]
+fn a_restarted_timeout_comes_after_what_its_turn_has_armed() {
+    let mut base = base();
+    let idle = base.start(Event::io(3, Interest::READ).persist(), Some(Duration::from_nanos(10)), "idle").unwrap();
+    base.backend_mut().advance(Duration::from_nanos(1));
+    base.activate(idle, Ready::READ).unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.next_active().is_some_and(|fired| fired.id == idle));
+    base.insert_timer(Duration::from_nanos(10), "timer").unwrap();
+    assert!(base.next_active().is_none());
+    base.backend_mut().advance(Duration::from_nanos(10));
+    assert_eq!(turn(&mut base), ["timer", "idle"]);
+}
