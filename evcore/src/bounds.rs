@@ -7,6 +7,7 @@ use crate::backend::{EventOp, FdInfos, Features, Modified, Sink, Token};
 use crate::base::EventBase;
 use crate::event::{Event, EventId, Interest, Ready};
 use crate::limits::Limits;
+use crate::manual::ManualError;
 use crate::steps::{self, Steps};
 use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Wait};
@@ -34,21 +35,34 @@ pub(crate) fn levels(n: usize) -> usize {
 // A base.
 
 /// A backend that never has anything to say.
-struct Silent(Instant);
+pub(crate) struct Silent {
+    pub(crate) now: Instant,
+    pub(crate) features: Features,
+    pub(crate) is_usable: bool,
+}
+
+impl Silent {
+    pub(crate) fn new() -> Self {
+        Self { now: Instant::ZERO, features: Features::empty(), is_usable: true }
+    }
+}
 
 impl EventOp for Silent {
     type Fd = u32;
     type FdInfo = ();
-    type Error = core::convert::Infallible;
+    type Error = ManualError;
 
     fn name(&self) -> &'static str {
         "silent"
     }
     fn features(&self) -> Features {
-        Features::empty()
+        self.features
     }
     fn now(&self) -> Instant {
-        self.0
+        self.now
+    }
+    fn usable(&self) -> Result<(), ManualError> {
+        if self.is_usable { Ok(()) } else { Err(ManualError::Refused) }
     }
     fn add(&mut self, _: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) -> Result<(), Self::Error> {
         Ok(())
@@ -75,7 +89,7 @@ impl EventOp for Silent {
 type Base<S> = EventBase<Silent, S, u8>;
 
 fn base<S: Storage>() -> Base<S> {
-    EventBase::new(Silent(Instant::ZERO))
+    EventBase::new(Silent::new())
 }
 
 fn turn<S: Storage>(base: &mut Base<S>) {
@@ -95,7 +109,7 @@ fn a_turn_puts_no_more_timers_right_or_aside_than_its_limits_say() {
             for (delay, id) in (2u64..).zip(ids.iter().rev()) {
                 base.add(*id, Some(Duration::from_nanos(delay))).unwrap();
             }
-            base.backend_mut().0 = Instant::from_nanos(1 << 40);
+            base.backend_mut().now = Instant::from_nanos(1 << 40);
             let mut turns = 0;
             while base.counts().pending > 0 {
                 let steps = steps::of(|| turn(&mut base));

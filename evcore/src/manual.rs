@@ -333,9 +333,8 @@ impl<const N: usize> Manual<N> {
     }
 
     fn report_signals(&mut self, sink: &mut impl Sink<u32>) -> bool {
-        let mut any = false;
-        for signal in self.signals.iter_mut().filter(|signal| signal.count > 0) {
-            any = true;
+        let any = self.signals.iter().any(|signal| signal.count > 0);
+        for signal in &mut self.signals {
             sink.signal(signal.signum, core::mem::take(&mut signal.count));
         }
         any

@@ -4,7 +4,9 @@ use core::time::Duration;
 use std::string::ToString;
 
 use super::*;
-use crate::{Event, Fairness, Interest, Limits, Manual, Ready, WakeFlag};
+use crate::bounds::Silent;
+use crate::manual::ManualError;
+use crate::{Error, Event, Fairness, Features, Interest, Limits, Manual, Ready, WakeFlag};
 
 type Base = EventBase<Manual, Fixed<8>, u32>;
 
@@ -194,6 +196,7 @@ fn what_a_handler_activates_has_a_part_in_the_share_that_is_served() {
 fn a_strict_turn_serves_the_first_level_that_it_is_given() {
     let mut base = base();
     base.set_fairness(Fairness::Strict);
+    base.create(Event::user(), 0).unwrap();
     assert!(base.poll(Wait::Poll).unwrap().is_running());
     base.set_priorities(2).unwrap();
     let event = base.create(Event::user().priority(1), 1).unwrap();
@@ -288,4 +291,110 @@ fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
     }
     assert!(base.poll(Wait::Poll).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| (fired.id, fired.ready)), Some((event, Ready::READ)));
+}
+
+/// The old fd is refused when the event comes back to it: the event has no fd then, and gets ERROR.
+#[cfg(feature = "alloc")]
+#[test]
+fn replace_fd_that_finds_no_way_back_reports_an_error() {
+    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
+    for _ in 0..u16::MAX {
+        base.create(Event::io(4, Interest::READ), ()).unwrap();
+    }
+    let event = base.insert(3, Interest::READ, ()).unwrap();
+    base.backend_mut().refuse(1);
+    assert_eq!(base.replace_fd(event, 4), Err(Error::Full));
+    let pending = base.pending(event).unwrap();
+    assert_eq!((pending.registered, pending.active), (false, Some(Ready::ERROR)));
+    assert!(base.check());
+}
+
+#[test]
+fn modify_from_silence_that_is_refused_leaves_the_event_silent() {
+    let mut base = base();
+    let event = base.insert(3, Interest::empty(), 0).unwrap();
+    base.backend_mut().refuse(1);
+    assert_eq!(base.modify(event, Interest::READ), Err(Error::Backend(ManualError::Refused)));
+    assert_eq!((base.interest(event), base.backend().watched(3)), (Some(Interest::empty()), None));
+    assert_eq!(base.pending(event).map(|pending| pending.registered), Some(true));
+    assert!(base.check());
+}
+
+#[test]
+fn modify_to_what_the_backend_cannot_watch_is_refused() {
+    let mut base: EventBase<Silent, Fixed<8>, ()> = EventBase::new(Silent::new());
+    let event = base.insert(3, Interest::READ, ()).unwrap();
+    for interest in [Interest::READ | Interest::EDGE, Interest::CLOSED, Interest::PRIORITY] {
+        assert_eq!(base.modify(event, interest), Err(Error::Unsupported), "{interest:?}");
+        assert_eq!(base.interest(event), Some(Interest::READ));
+    }
+    base.backend_mut().features = Features::all();
+    assert_eq!(base.modify(event, Interest::CLOSED), Ok(()));
+}
+
+#[test]
+fn nothing_changes_while_the_backend_is_unusable() {
+    let mut base: EventBase<Silent, Fixed<8>, ()> = EventBase::new(Silent::new());
+    let event = base.insert(3, Interest::READ, ()).unwrap();
+    base.backend_mut().is_usable = false;
+    let refused = Err(Error::Backend(ManualError::Refused));
+    assert_eq!(base.add(event, Some(Duration::ZERO)), refused);
+    assert_eq!(base.modify(event, Interest::WRITE), refused);
+    assert_eq!(base.replace_fd(event, 4), refused);
+    assert_eq!(base.pause_for(event, Duration::from_secs(1)), refused);
+    assert_eq!(base.poll(Wait::Poll), Err(ManualError::Refused));
+    assert_eq!((base.fd(event), base.interest(event), base.next_deadline()), (Some(3), Some(Interest::READ), None));
+    base.backend_mut().is_usable = true;
+    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+}
+
+#[test]
+fn set_priority_of_a_queued_event_brings_it_next_where_it_is_more_urgent() {
+    let mut base = base();
+    base.set_priorities(3).unwrap();
+    let events = [1, 1, 2].map(|level| {
+        let event = base.create(Event::user().priority(level), level.into()).unwrap();
+        base.activate(event, Ready::empty()).unwrap();
+        event
+    });
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| fired.id), Some(events[0]));
+    base.set_priority(events[2], 0).unwrap();
+    assert_eq!(base.next_active().map(|fired| fired.id), Some(events[2]));
+    assert_eq!(base.next_active().map(|fired| fired.id), Some(events[1]));
+}
+
+#[test]
+fn now_of_a_turn_without_timers_is_not_that_of_the_turn_before() {
+    let mut base = base();
+    let event = base.create(Event::user(), 0).unwrap();
+    let mut now_in_turn = || {
+        base.backend_mut().advance(Duration::from_nanos(5));
+        base.activate(event, Ready::empty()).unwrap();
+        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.next_active().is_some());
+        base.now().as_nanos()
+    };
+    assert_eq!([now_in_turn(), now_in_turn()], [5, 10]);
+}
+
+#[test]
+fn timeouts_that_restart_together_come_in_the_order_of_their_hand_outs() {
+    let mut base = base();
+    for fd in [5, 3, 7, 4, 6] {
+        base.start(Event::io(fd, Interest::READ).persist(), Some(Duration::from_secs(1)), fd).unwrap();
+    }
+    for fd in [3, 4, 5, 6, 7] {
+        base.backend_mut().set_ready(fd, Ready::READ);
+    }
+    let mut turn = || {
+        assert!(base.poll(Wait::Forever).unwrap().is_running());
+        let order: std::vec::Vec<_> = core::iter::from_fn(|| base.next_active().map(|fired| *fired.data)).collect();
+        for fd in [3, 4, 5, 6, 7] {
+            base.backend_mut().set_ready(fd, Ready::empty());
+        }
+        order
+    };
+    let handed_out = turn();
+    assert_eq!((handed_out.len(), turn()), (5, handed_out));
 }

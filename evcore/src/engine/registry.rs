@@ -109,7 +109,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     fn make_room(&mut self, event: &Event<F>) -> Result<S::Index, Full> {
         if !self.slots.has_free() {
             if self.slots.is_unused() {
-                self.current = Index::NIL;
                 self.queue.begin()?;
                 self.timers.begin();
             }
@@ -254,6 +253,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             self.queue.push_front(&mut self.slots, index);
             any = true;
         }
+        if any {
+            self.note_active();
+        }
         any
     }
 
@@ -268,11 +270,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     // The turn and its hand-outs.
-
-    pub(super) fn open_prepare(&mut self, bounds: &Bounds) {
-        self.queue.open_prepare(bounds);
-        self.note_active();
-    }
 
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         self.queue.open_turn(bounds);

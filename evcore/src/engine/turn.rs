@@ -148,7 +148,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     fn open_prepare(&mut self) -> bool {
         let any = self.registry.queue_watchers(Moment::Prepare);
         if any {
-            self.registry.open_prepare(&self.limits);
             self.phase = Phase::Prepare;
         }
         any

@@ -121,8 +121,6 @@ impl Budget {
 
     /// No limited hand-out is left.
     pub(super) fn exhaust(&mut self) {
-        self.reclaim();
-        // `bound` is more than what is left, so a turn has begun.
         self.left = 0;
     }
 
@@ -148,12 +146,10 @@ impl Budget {
         self.grant = self.grant.wrapping_sub(1);
     }
 
-    /// Chooses the level whose turn it is, and grants it what it may hand out. `false`: the turn is over, for the time being.
-    pub(super) fn choose(&mut self, levels: &impl Levels, fairness: Fairness) -> bool {
+    /// Chooses the level whose turn it is, and grants it what it may hand out: nothing, when the turn is over for the time
+    /// being.
+    pub(super) fn choose(&mut self, levels: &impl Levels, fairness: Fairness) {
         self.reclaim();
-        if self.bound == 0 {
-            return false;
-        }
         if let Some(level) = levels.first_busy(0).filter(|level| *level < self.exempt) {
             self.level = level;
             self.is_exempt = true;
@@ -162,22 +158,19 @@ impl Budget {
         if self.share > 0 && self.left <= self.kept {
             self.closed = self.share;
         }
-        let Some(level) = levels.first_busy(self.closed) else { return false };
-        if self.left == 0 {
-            return false;
-        }
+        let Some(level) = levels.first_busy(self.closed) else { return };
         if level >= self.share {
             if fairness == Fairness::Strict && self.share > 0 {
-                return false;
+                return;
             }
             self.share = level.saturating_add(1);
             self.kept = self.kept_for(levels.busy_after(level), fairness);
         }
         self.level = level;
         let share = self.left.saturating_sub(self.kept);
-        let grant = if self.is_timed { 1 } else { share };
+        let grant = if self.is_timed { share.min(1) } else { share };
         self.left = self.left.saturating_sub(grant);
-        self.grant(grant)
+        self.grant(grant);
     }
 
     /// How many hand-outs a share leaves to less urgent levels, of which so many are busy.
@@ -188,10 +181,9 @@ impl Budget {
         behind.max(self.left >> 2).min(self.left.saturating_sub(1))
     }
 
-    fn grant(&mut self, hand_outs: u32) -> bool {
+    fn grant(&mut self, hand_outs: u32) {
         self.grant = hand_outs;
         self.granted = self.granted.wrapping_add(hand_outs);
-        true
     }
 }
 
@@ -218,8 +210,10 @@ mod tests {
     fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
         let (mut budget, mut served) = (Budget::new(), [0; 4]);
         budget.open(&(*limits).into());
-        while budget.choose(&waiting, fairness) {
-            while let Some(level) = budget.served().map(usize::from).filter(|level| waiting.0[*level] > 0) {
+        loop {
+            budget.choose(&waiting, fairness);
+            let Some(level) = budget.served().map(usize::from) else { break };
+            while budget.served().is_some() && waiting.0[level] > 0 {
                 waiting.0[level] -= 1;
                 budget.count();
                 served[level] += 1;
@@ -263,11 +257,13 @@ mod tests {
         let mut budget = Budget::new();
         budget.open(&limits.into());
         let waiting = Waiting([9, 9, 0, 0]);
-        assert!(!budget.has_begun() && budget.choose(&waiting, Fairness::Fair));
+        assert!(!budget.has_begun());
+        budget.choose(&waiting, Fairness::Fair);
         budget.count();
         assert_eq!((budget.served(), budget.has_begun(), budget.handed_out()), (None, true, 1));
         budget.exhaust();
-        assert!(!budget.choose(&waiting, Fairness::Fair));
+        budget.choose(&waiting, Fairness::Fair);
+        assert_eq!(budget.served(), None);
         assert_eq!((budget.handed_out(), budget.close(), budget.handed_out()), (1, 1, 0));
     }
 }

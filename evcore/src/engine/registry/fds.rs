@@ -114,7 +114,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// The event, which has left, gives its fd up. Says what the backend must end if it was the fd's last.
     pub(super) fn detach(&mut self, index: S::Index) -> Option<Change<F>> {
         let watch = self.watches.at_mut(index)?;
-        watch.set_interest(Interest::empty());
         let at = core::mem::replace(&mut watch.row, Index::NIL);
         let row = self.rows.at_mut(at)?;
         let fd = row.fd?;

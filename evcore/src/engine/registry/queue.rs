@@ -170,11 +170,6 @@ impl<S: Storage> Queue<S> {
         self.turn
     }
 
-    /// Begins to hand out watchers, and nothing else.
-    pub(super) fn open_prepare(&mut self, bounds: &Bounds) {
-        self.budget.open(bounds);
-    }
-
     /// Begins to hand out.
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         // Watchers come first.
@@ -268,9 +263,6 @@ impl<S: Storage> Queue<S> {
 
     /// Moves what was kept for the next turn to its levels, in order.
     pub(super) fn admit_postponed<T>(&mut self, slots: &mut Slots<T, S>) {
-        if self.postponed.is_empty() {
-            return;
-        }
         while let Some((index, ready)) = self.postponed.pop(slots) {
             self.len = self.len.wrapping_sub(1);
             self.push(slots, index, ready);
@@ -316,10 +308,7 @@ impl<S: Storage> Queue<S> {
         slots: &mut Slots<T, S>,
         fairness: Fairness,
     ) -> Option<(S::Index, Ready)> {
-        // At the end of most turns nothing is left, and no level need be looked at.
-        if self.len == 0 || !self.budget.choose(&self.levels.as_slice(), fairness) {
-            return None;
-        }
+        self.budget.choose(&self.levels.as_slice(), fairness);
         self.pop(slots)
     }
 

@@ -102,7 +102,6 @@ impl<T, S: Storage> Slots<T, S> {
     pub(super) fn remove(&mut self, index: S::Index) -> Option<T> {
         let slot = self.slots.at_mut(index)?;
         let data = slot.data.take()?;
-        slot.state = State::default();
         self.len = self.len.saturating_sub(1);
         if let Some(generation) = slot.generation.checked_add(1) {
             slot.generation = generation;
@@ -121,9 +120,7 @@ impl<T, S: Storage> Slots<T, S> {
     }
 
     pub(super) fn id(&self, index: S::Index) -> Option<EventId> {
-        let slot = self.slots.at(index)?;
-        slot.data.as_ref()?;
-        Some(Self::id_of(index, slot.generation))
+        self.slots.at(index).map(|slot| Self::id_of(index, slot.generation))
     }
 
     fn id_of(index: S::Index, generation: NonZeroU32) -> EventId {

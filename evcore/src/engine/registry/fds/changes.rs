@@ -92,7 +92,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             watch.is_unverified = false;
             next = watch.next;
         }
-        self.list_if_changed(S::Index::new(Self::place(change.token)));
     }
 
     /// The fd's number had been given to another file, and the registration was made anew. What the system may still

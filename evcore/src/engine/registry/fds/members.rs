@@ -74,11 +74,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if !row.head.is_nil() {
             return self.append(at, index);
         }
+        // The row is listed already, if the backend is to be told: the event before has left, or it has been registered now.
         row.head = index;
         row.wait_for(watch.interest());
-        if row.is_to_be_listed() {
-            self.list(at);
-        }
     }
 
     /// Joins an event, which is the last one now, to others that are pending on its fd.

@@ -49,3 +49,80 @@ fn what_a_backend_keeps_of_a_registration_is_not_found_by_the_token_of_an_earlie
     let second = watching(&mut fds, 1, 7, Interest::READ);
     assert!(fds.info(first).is_none() && fds.info(second).is_some());
 }
+
+/// The fds that the backend is to be told of, the latest change first.
+fn changes(fds: &mut Map) -> std::vec::Vec<u32> {
+    core::iter::from_fn(|| fds.next_change().map(|change| change.fd)).collect()
+}
+
+#[test]
+fn a_row_that_is_freed_leaves_the_list_of_changes_whole() {
+    for gone in [[0, 1], [1, 0], [1, 2], [2, 1], [3, 2], [0, 3]] {
+        let mut fds = Map::new();
+        for index in 0..4 {
+            watching(&mut fds, index, index.into(), Interest::READ);
+        }
+        for index in 0..4 {
+            assert!(fds.change(index, Interest::WRITE));
+        }
+        for index in gone {
+            let row = fds.row_of(index).unwrap();
+            fds.leave(index);
+            assert!(fds.detach(index).is_some());
+            fds.release(row);
+        }
+        let left: std::vec::Vec<u32> = (0..4).rev().filter(|fd| !gone.contains(&u16::try_from(*fd).unwrap())).collect();
+        assert_eq!(changes(&mut fds), left, "{gone:?}");
+    }
+}
+
+#[test]
+fn a_free_row_is_in_no_list_of_changes() {
+    let mut fds = Map::new();
+    let row = {
+        watching(&mut fds, 0, 7, Interest::READ);
+        // One that the backend is asked about, and that is gone before that.
+        watching(&mut fds, 1, 7, Interest::READ);
+        fds.row_of(0).unwrap()
+    };
+    for index in [0, 1] {
+        fds.leave(index);
+        fds.detach(index);
+    }
+    fds.release(row);
+    fds.forget_all();
+    assert!(!fds.has_changes());
+    assert_eq!(fds.attach(8), Ok(row));
+}
+
+#[test]
+fn a_registration_that_is_made_anew_has_another_token() {
+    let mut fds = Map::new();
+    let old = watching(&mut fds, 0, 7, Interest::READ);
+    fds.renew(old);
+    let new = fds.registration_of(7).unwrap();
+    assert_ne!(new, old);
+    assert_eq!((fds.sole_watcher(old, Ready::READ), fds.sole_watcher(new, Ready::READ)), (None, Some(0)));
+}
+
+#[test]
+fn what_a_backend_keeps_goes_with_its_registration() {
+    let mut fds = Fds::<u32, std::rc::Rc<u8>, Fixed<4>>::new();
+    fds.reserve().unwrap();
+    fds.create(0);
+    let row = fds.attach(7).unwrap();
+    fds.bind(0, row, Interest::READ);
+    let (_, token, _) = fds.begin_registration(0).unwrap();
+    fds.registered(0, Interest::READ);
+    let kept = std::rc::Rc::new(5);
+    *fds.info(token).unwrap() = kept.clone();
+    fds.forget_all();
+    assert_eq!(std::rc::Rc::strong_count(&kept), 1, "all registrations have ended");
+
+    let token = fds.begin_registration(0).map(|(_, token, _)| token).unwrap();
+    *fds.info(token).unwrap() = kept.clone();
+    fds.leave(0);
+    fds.detach(0);
+    fds.release(row);
+    assert_eq!(std::rc::Rc::strong_count(&kept), 1, "its fd has been given up");
+}

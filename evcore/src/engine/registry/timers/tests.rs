@@ -94,6 +94,18 @@ fn corrections_are_bounded() {
     assert_eq!(timers.next(), Some(at(1_000)));
 }
 
+/// One at the top counts, and then one more may be put right there.
+#[test]
+fn a_correction_at_the_top_counts() {
+    let mut timers = timers(10);
+    for index in 0..10 {
+        timers.arm(index, at(1));
+        timers.arm(index, at(1_000));
+    }
+    assert_eq!(timers.expire(at(5), &mut 1), Expired::Unfinished);
+    assert_eq!(timers.heap.iter().filter(|entry| entry.key == 1_000).count(), 2);
+}
+
 #[test]
 fn looking_at_what_is_right_or_has_no_timer_costs_no_correction() {
     let mut timers = timers(200);
