@@ -220,8 +220,16 @@ impl Epoll {
 
     #[inline(never)]
     fn wait_until(&mut self, point: Instant) -> io::Result<()> {
-        let nanos = point.as_nanos().saturating_sub(self.clock.now().as_nanos());
         let set = self.set.as_fd();
+        let is_busy = !self.reports.found().is_empty();
+        if is_busy {
+            // More is likely ready. A look costs the kernel less than a wait with an end, and needs no clock.
+            sys::epoll_wait(set, &mut self.reports, false)?;
+            if !self.reports.found().is_empty() {
+                return Ok(());
+            }
+        }
+        let nanos = point.as_nanos().saturating_sub(self.clock.now().as_nanos());
         if nanos == 0 {
             return sys::epoll_wait(set, &mut self.reports, false);
         }
@@ -233,6 +241,11 @@ impl Epoll {
             }
             other => other,
         }
+    }
+
+    /// An entry stays in the set that cannot be removed: the next wait asks for a new set.
+    fn note_damage(&mut self) {
+        (self.is_damaged, self.is_special) = (true, true);
     }
 
     /// Reports what does not come from the kernel.
@@ -337,13 +350,15 @@ impl EventOp for Epoll {
             if !is_gone {
                 told!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be made anew");
             }
-            self.is_damaged |= !is_gone;
-            self.is_special |= !is_gone;
+            if !is_gone {
+                self.note_damage();
+            }
         }
     }
 
     #[inline]
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
+        // The core has asked `usable` in this turn.
         self.wait(wait)?;
         if self.is_special {
             self.report_special(sink);

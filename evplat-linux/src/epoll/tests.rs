@@ -354,6 +354,21 @@ fn what_the_kernel_refuses_changes_nothing_and_a_refused_end_leads_to_a_new_set(
     assert_eq!(status, 0);
 }
 
+/// It looks without a wait while the last wait has found something, and only then.
+#[test]
+fn wait_until_looks_first_while_it_is_busy() {
+    let mut epoll = Epoll::new().unwrap();
+    let (mut near, _far) = readable();
+    add(&mut epoll, &near, 1, READ);
+    let hour = || Wait::Until(Clock::default().now().saturating_add(Duration::from_secs(3_600)));
+    assert_eq!(Found::of(&mut epoll, hour()).ready, [(1, Ready::READ)]);
+    // Now no wait with an end is to be made any more.
+    epoll.timed_wait = |_, _, _| Err(io::Error::from_raw_os_error(libc::EBADF));
+    assert_eq!(Found::of(&mut epoll, hour()).ready, [(1, Ready::READ)]);
+    near.read_exact(&mut [0]).unwrap();
+    assert_eq!(errno(epoll.dispatch(hour(), &mut Found::default())), Some(libc::EBADF), "nothing is ready");
+}
+
 #[test]
 fn new_sets_do_not_make_the_buffer_longer() {
     let mut epoll = Epoll::new().unwrap();
@@ -368,7 +383,7 @@ fn new_sets_do_not_make_the_buffer_longer() {
 #[test]
 fn a_new_set_that_cannot_be_made_is_asked_for_again() {
     let mut epoll = Epoll::new().unwrap();
-    epoll.is_damaged = true;
+    epoll.note_damage();
     assert_eq!(Found::of(&mut epoll, Wait::Forever).rebuilds, 1);
     assert_eq!(Found::of(&mut epoll, Wait::Forever).rebuilds, 1);
     epoll.reinit().unwrap();
@@ -619,7 +634,7 @@ fn a_child_can_do_nothing_until_it_starts_anew() {
         let forked = Err(Error::Forked);
         assert_eq!(try_add(&mut epoll, &near, 2, READ), forked);
         assert_eq!(modify(&mut epoll, &near, 1, WRITE), Err(Error::Forked));
-        assert_eq!(epoll.dispatch(Wait::Poll, &mut Found::default()), forked);
+        assert_eq!(epoll.usable(), forked);
         assert_eq!(epoll.nest().map(|_| ()), forked);
         assert_eq!(epoll.waker().map(|_| ()), forked);
         assert_eq!(watch(&mut epoll, libc::SIGUSR1), forked);

@@ -71,9 +71,31 @@ fn a_row_that_is_freed_leaves_the_list_of_changes_whole() {
             assert!(fds.detach(index).is_some());
             fds.release(row);
         }
+        // Their rows are taken again, and no others.
+        assert!(fds.attach(10).is_ok() && fds.attach(11).is_ok() && fds.attach(12).is_err());
         let left: std::vec::Vec<u32> = (0..4).rev().filter(|fd| !gone.contains(&u16::try_from(*fd).unwrap())).collect();
         assert_eq!(changes(&mut fds), left, "{gone:?}");
     }
+}
+
+/// The row before the first one, which the first one may still name, is not in the list any more.
+#[test]
+fn the_first_row_of_the_list_of_changes_leaves_it_alone() {
+    let mut fds = Map::new();
+    for index in 0..3 {
+        watching(&mut fds, index, index.into(), Interest::READ);
+        assert!(fds.change(index, Interest::WRITE));
+    }
+    assert_eq!(fds.next_change().map(|change| change.fd), Some(2));
+    for index in [2, 1] {
+        let row = fds.row_of(index).unwrap();
+        fds.leave(index);
+        assert!(fds.detach(index).is_some());
+        fds.release(row);
+    }
+    let rows = [10, 11, 12].map(|fd| fds.attach(fd).unwrap());
+    assert_eq!(rows, [1, 2, 3], "the row of fd 0 is not free");
+    assert_eq!(changes(&mut fds), [0]);
 }
 
 #[test]
