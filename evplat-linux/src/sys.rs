@@ -86,7 +86,7 @@ impl Reports {
         Ok(Self { found, room })
     }
 
-    /// How many reports one wait may give, at least.
+    /// How many reports the buffer holds.
     pub(crate) fn room(&self) -> usize {
         self.found.capacity()
     }
