@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evcore::{Event, Interest, Ready, Storage, Wait};
+use evcore::{Event, Interest, Ready, Storage, Turn, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -55,9 +55,14 @@ pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Pr
     let watched = world.watch(&source, Interest::READ, 1);
     let waker = world.waker();
     let other_fd = world.fd(&other);
+    world.feed(&mut source);
     let World { base, fixture } = &mut world;
+    let end = base.update_now().saturating_add(crate::PATIENCE);
+    assert_eq!(base.poll(Wait::Until(end)).ok(), Some(Turn::Running));
     let child = fixture.fork(&mut |fixture| {
         assert!(base.poll(Wait::Poll).is_err(), "the child used its parent's");
+        assert!(base.next_active().is_some_and(|fired| *fired.data == 1), "the refused poll ended the turn");
+        fixture.drain(base.backend_mut(), &mut source);
         assert!(base.insert(other_fd, Interest::READ, 2).is_err());
         assert!(base.insert_timer(Duration::ZERO, 3).is_err(), "a change that is made later was taken");
         assert!(base.modify(watched, Interest::READ | Interest::WRITE).is_err(), "a change that is merged was taken");
