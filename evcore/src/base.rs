@@ -236,7 +236,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             Effect::Restart => return self.engine.hand_out_next(true).map(Fired::of_one),
             Effect::More => {}
         }
-        if self.engine.is_done() {
+        if self.engine.end_if_done() {
             return None;
         }
         let (index, ready, count) = self.engine.next()?;

@@ -27,7 +27,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if ready.contains(Ready::SIGNAL) { signals.max(1) } else { count }
     }
 
-    /// A persistent event's timeout begins anew: in phase if it was due, else when the hand-outs of this turn end.
+    /// A persistent event's timeout restarts: in phase if it was due, else when the hand-outs of this turn end.
     fn rearm_timeout(&mut self, index: S::Index, state: State, ready: Ready) -> u32 {
         if ready.contains(Ready::TIMEOUT) && !self.registry.is_armed(index) {
             return self.next_period(index, state.missed());

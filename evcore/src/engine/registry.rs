@@ -52,7 +52,7 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     pending: u32,
     background: u32,
     max: Counts,
-    /// Reports of ended registrations since the backend was last started anew, and whether it is to be.
+    /// Reports of ended registrations since the backend was last rebuilt, and whether it is to be.
     stale: u32,
     rebuild: bool,
     pub(super) stats: Tally,
@@ -214,7 +214,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.level(&self.slots, index)
     }
 
-    /// Sets the number of levels. Refused when the storage has no room for so many.
+    /// Sets the number of levels. Refused when the storage has no room for them.
     pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
         self.queue.set_levels(levels)
     }
@@ -311,7 +311,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// Takes the next event, and lends its data. Its timeout begins anew when the hand-outs of this turn end, if it is to.
+    /// Takes the next event, and lends its data. Its timeout restarts when the hand-outs of this turn end, if it is to.
     #[inline(always)]
     pub(super) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
         let (index, id, ready, data) = self.queue.hand_out(&mut self.slots, restarts)?;

@@ -40,8 +40,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.next_effect()
     }
 
-    /// Takes the next event of this turn off its queue, and lends its data. Its timeout begins anew when the hand-outs of
-    /// this turn end, if it is to.
+    /// Takes the next event of this turn off its queue, and lends its data. Its timeout restarts when the hand-outs of this
+    /// turn end, if it is to.
     #[inline(always)]
     pub(crate) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
         self.registry.hand_out_next(restarts)
@@ -61,7 +61,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Whether the turn has handed out all there is: ends the hand-outs, as [`Engine::next`] would.
     #[inline(always)]
-    pub(crate) fn is_done(&mut self) -> bool {
+    pub(crate) fn end_if_done(&mut self) -> bool {
         let is_done = !self.registry.is_active() && self.requests.is_empty();
         if is_done {
             self.end_hand_outs();

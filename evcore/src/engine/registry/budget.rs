@@ -4,8 +4,8 @@ use crate::limits::{Bounds, Fairness};
 
 /// What is left of the present turn.
 ///
-/// The level that is served has a grant: so many hand-outs that need no look at anything else. Whatever concerns the order
-/// of the hand-outs (a break, a more urgent event) takes the grant back, and the next hand-out chooses a level anew.
+/// The level that is served has a grant: a number of hand-outs that need no look at anything else. Whatever concerns the order
+/// of the hand-outs (a break, a more urgent event) takes the grant back, and the next hand-out chooses a level again.
 #[derive(Debug)]
 pub(super) struct Budget {
     /// Hand-outs left of the grant.
@@ -129,7 +129,7 @@ impl Budget {
         self.granted = self.granted.wrapping_add(1);
     }
 
-    /// The level that is served; no event is active at any that is more urgent.
+    /// The level that is served; none that is more urgent may still be served in this turn.
     pub(super) fn level(&self) -> u8 {
         self.level
     }

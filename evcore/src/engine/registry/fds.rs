@@ -193,7 +193,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         Some(())
     }
 
-    /// No event waits for what was reported: where the backend watches for more than is wanted, it is told so again.
+    /// No event waits for what was reported: where the backend watches for more than is wanted, its registration is changed again.
     #[cold]
     fn unwanted(&mut self, token: Token) {
         self.list_if_changed(S::Index::new(Self::place(token)));

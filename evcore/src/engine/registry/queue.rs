@@ -134,7 +134,7 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    /// Room for the first event: its level.
+    /// Sets up the levels, which the first event needs; a queue that has none yet holds no memory.
     pub(super) fn begin(&mut self) -> Result<(), Full> {
         (self.front, self.postponed) = (List::EMPTY, List::EMPTY);
         self.set_levels(self.levels())
@@ -145,7 +145,7 @@ impl<S: Storage> Queue<S> {
         u8::try_from(self.levels.len().max(1)).unwrap_or(u8::MAX)
     }
 
-    /// Sets the number of levels. Refused when the storage has no room for so many.
+    /// Sets the number of levels. Refused when the storage has no room for them.
     pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
         let wanted = usize::from(levels.max(1));
         while self.levels.len() > wanted {

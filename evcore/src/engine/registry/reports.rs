@@ -5,7 +5,7 @@ use crate::backend::{Descriptor, Signum, Sink, Token};
 use crate::event::{Interest, Ready};
 use crate::storage::Storage;
 
-/// After so many reports of registrations that have ended, the backend is started anew.
+/// After this many reports of registrations that have ended, the backend is rebuilt.
 const STALE_LIMIT: u32 = 16;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
@@ -21,8 +21,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Counts a report of a registration that has ended. The system holds an entry then that cannot be removed any more: a
-    /// descriptor was closed without `del`, and a duplicate keeps its file alive. If such reports go on, all is registered
-    /// anew.
+    /// descriptor was closed without `del`, and a duplicate keeps its file alive. If such reports go on, the backend is
+    /// rebuilt.
     #[cold]
     fn note_stale(&mut self) {
         self.stats.stale = self.stats.stale.saturating_add(1);

@@ -30,7 +30,7 @@ struct Slot<T, I> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
     None,
-    /// Its timeout begins anew when the turn ends.
+    /// Its timeout restarts when the turn ends.
     Restart,
     /// More than that; or there is no such event.
     More,

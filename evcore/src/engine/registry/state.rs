@@ -60,11 +60,11 @@ pub(in crate::engine) enum Life {
 #[repr(u16)]
 pub(in crate::engine) enum Timing {
     None = 0,
-    /// Begins anew when the pause ends.
+    /// Restarts when the pause ends.
     Suspended = 1,
     /// In the heap; or expired, and queued.
     Armed = 2,
-    /// In the heap, and counts anew from the end of this turn's hand-outs.
+    /// In the heap, and restarts at the end of this turn's hand-outs.
     Restarting = 3,
 }
 

@@ -7,7 +7,7 @@ use crate::storage::Storage;
 use crate::time::Instant;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
-    /// When an event is due as it looks at `now`, which matters where its timeout begins anew. It has one.
+    /// When an event is due as it looks at `now`, which matters where its timeout restarts. It has one.
     pub(in crate::engine) fn deadline(&self, index: S::Index, now: Instant) -> Instant {
         match self.state(index).timing() {
             Timing::Restarting => now.saturating_add_nanos(self.timers.interval(index)),
@@ -55,7 +55,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.timers.is_armed(index)
     }
 
-    /// Has the event's timeout begin anew when the hand-outs of this turn end.
+    /// Restarts the event's timeout when the hand-outs of this turn end.
     #[inline]
     pub(in crate::engine) fn restart_later(&mut self, index: S::Index) {
         if let Some(state) = self.slots.state_mut(index) {
@@ -69,7 +69,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.timers.has_listed()
     }
 
-    /// Has the timeouts of this turn's hand-outs begin anew, in the order of the hand-outs.
+    /// Restarts the timeouts of this turn's hand-outs, in the order of the hand-outs. An event that was created in the slot
+    /// of one that this turn has handed out takes the place of that one.
     pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
         // The last one comes first, so their places in the order are taken from the end: as many as can have been listed.
         let mut seq = self.timers.take_seqs(self.queue.handed_out());
@@ -89,7 +90,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.timers.expire(now, corrections)
     }
 
-    /// Queues an event whose timer has expired, so many nanoseconds late.
+    /// Queues an event whose timer has expired, `lateness` nanoseconds ago.
     pub(in crate::engine) fn queue_expired(&mut self, index: S::Index, lateness: u64) {
         self.stats.expired = self.stats.expired.saturating_add(1);
         self.stats.lateness = lateness;

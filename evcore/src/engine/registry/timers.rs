@@ -17,7 +17,7 @@ pub(super) struct Timers<S: Storage> {
     seq: u32,
     /// The event whose entry is looked at next in passing.
     swept: usize,
-    /// The last event whose timeout begins anew when the turn ends; the others follow.
+    /// The last event whose timeout restarts when the turn ends; the others follow.
     listed: S::Index,
 }
 
@@ -46,7 +46,7 @@ struct Timer<I> {
     seq: u32,
     /// Where its entry is; NIL when it is not armed.
     at: I,
-    /// The next event of those whose timeout begins anew: itself in the first one, NIL where it is not among them.
+    /// The next event of those whose timeout restarts: itself in the first one, NIL where it is not among them.
     next_listed: I,
 }
 
@@ -131,7 +131,8 @@ impl<S: Storage> Timers<S> {
         self.listed = Index::NIL;
     }
 
-    /// Puts the event into the list of those whose timeout begins anew when the turn ends.
+    /// Puts the event into the list of those whose timeout restarts when the turn ends; where its slot is listed already, it
+    /// keeps that place.
     #[inline]
     pub(super) fn list(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
@@ -161,13 +162,13 @@ impl<S: Storage> Timers<S> {
         self.timers.at(index).is_some_and(|timer| !timer.next_listed.is_nil())
     }
 
-    /// Takes so many places in the order of armings. Answers the one after the last of them.
+    /// Takes `count` places in the order of armings. Answers the one after the last of them.
     pub(super) fn take_seqs(&mut self, count: u32) -> u32 {
         self.seq = self.seq.wrapping_add(count);
         self.seq
     }
 
-    /// Has an armed timer begin anew at `now`, with a place in the order of armings; it never comes earlier by that.
+    /// Restarts an armed timer at `now`, with a place in the order of armings; it never comes earlier by that.
     #[inline]
     pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
         let Some(timer) = self.timers.at_mut(index) else { return };

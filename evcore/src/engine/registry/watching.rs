@@ -66,7 +66,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.release(row);
     }
 
-    // What the backend is still to be told.
+    // What is still to be registered.
 
     pub(in crate::engine) fn has_changes(&self) -> bool {
         self.fds.has_changes()
@@ -93,7 +93,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.forget_all();
     }
 
-    /// Whether the backend is to be started anew.
+    /// Whether the backend is to be rebuilt.
     pub(in crate::engine) fn is_rebuild_due(&self) -> bool {
         self.rebuild
     }
@@ -144,7 +144,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.timers.arm(index, end);
     }
 
-    /// The pause is over, and a timeout that was suspended begins anew at `now`. The fd is still to be joined.
+    /// The pause is over, and a timeout that was suspended restarts at `now`. The fd is still to be joined.
     pub(in crate::engine) fn end_pause(&mut self, index: S::Index, now: Instant) {
         self.timers.cancel(index);
         let mut state = self.state(index).with_life(Life::Registered);

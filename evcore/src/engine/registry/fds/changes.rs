@@ -59,7 +59,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.changes.is_some()
     }
 
-    /// Takes the next row out of the list of changes whose backend really has to be registered something.
+    /// Takes the next row out of the list of changes whose registration really differs, or has to be verified.
     pub(in crate::engine) fn next_change(&mut self) -> Option<Change<F>> {
         while let Some(at) = self.changes {
             let row = self.rows.at_mut(at)?;

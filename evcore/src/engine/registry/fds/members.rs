@@ -74,7 +74,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if !row.head.is_nil() {
             return self.append(at, index);
         }
-        // The row is listed already, if the backend is to be told: the event before has left, or it has been registered now.
+        // The row is listed already if its registration has to change: the event before has left, or it has been registered now.
         row.head = index;
         row.wait_for(watch.interest());
     }
