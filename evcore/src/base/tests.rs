@@ -31,6 +31,25 @@ fn the_loop_ends_without_another_wait_when_its_last_event_came_once() {
 }
 
 #[test]
+fn now_stands_still_while_an_event_is_handed_out_and_only_then() {
+    let step = Duration::from_millis(1);
+    let mut base = base();
+    base.insert(3, Interest::READ, 0).unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    let passes = |base: &mut Base| {
+        let before = base.now();
+        base.backend_mut().advance(step);
+        base.now().saturating_since(before)
+    };
+    assert_eq!(passes(&mut base), step, "in the turn, before its first hand-out");
+    assert!(base.next_active().is_some());
+    assert_eq!(passes(&mut base), Duration::ZERO, "in the handler");
+    assert!(base.next_active().is_none());
+    assert_eq!(passes(&mut base), step, "after the last hand-out");
+}
+
+#[test]
 fn a_wait_that_finds_nothing_to_hand_out_does_not_end_the_loop() {
     static FLAG: WakeFlag = WakeFlag::new();
     for (mode, end) in [(Mode::empty(), End::Empty), (Mode::ONCE, End::Once)] {
