@@ -1,7 +1,9 @@
-//! What an event takes of memory.
+//! What an event takes of memory, and what the check of the tables notices.
 
 use super::*;
+use crate::engine::{Engine, Timeout};
 use crate::storage::Fixed;
+use crate::{Event, Instant, Interest, Manual};
 
 /// What an event takes in each table of fixed storage. `cargo test -p evcore --lib bytes -- --nocapture` prints it.
 #[test]
@@ -25,4 +27,32 @@ fn bytes_of_an_event() {
     let all = of_an_event!(Registry u8, (), u8);
     std::println!("{:<9} {all:>3}", "together");
     assert_eq!(tables.iter().map(|(_, bytes)| bytes).sum::<usize>(), all);
+}
+
+#[test]
+fn the_check_notices_tables_that_disagree() {
+    type Tables = Registry<u32, (), u8, Fixed<4>>;
+    let damages: [fn(&mut Tables); 6] = [
+        |tables| tables.pending = 1,
+        |tables| tables.background = 1,
+        |tables| tables.timers.cancel(1),
+        |tables| tables.set_state(1, tables.state(1).with_timing(Timing::Restarting)),
+        |tables| tables.set_state(0, tables.state(0).with_timing(Timing::Armed)),
+        |tables| {
+            tables.set_state(0, tables.state(0).with_life(Life::Idle));
+            tables.pending = 1;
+        },
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let mut engine = Engine::<Manual, Fixed<4>, u8>::new(Manual::new());
+        let second = Timeout { deadline: Instant::from_nanos(1_000_000_000), interval: 0 };
+        for (event, timeout) in [(Event::io(3, Interest::READ), None), (Event::timer(), Some(second))] {
+            let id = engine.create(&event, 0).unwrap();
+            let index = engine.resolve(id).unwrap();
+            engine.add(index, timeout).unwrap();
+        }
+        assert!(engine.check());
+        damage(&mut engine.registry);
+        assert!(!engine.check(), "damage {number}");
+    }
 }

@@ -142,3 +142,24 @@ fn retracting_the_last_bit_takes_the_event_out() {
     assert_eq!(queues.ready(0), None);
     assert!(queues.check());
 }
+
+#[test]
+fn the_check_notices_what_the_queues_and_the_nodes_disagree_about() {
+    let damages: [fn(&mut Queues); 6] = [
+        |queues| queues.slots.node_mut(1).unwrap().place = Place::Front,
+        |queues| queues.slots.node_mut(1).unwrap().level = 1,
+        |queues| queues.slots.node_mut(1).unwrap().prev = 2,
+        |queues| queues.slots.node_mut(3).unwrap().ready = Ready::READ,
+        |queues| queues.slots.node_mut(3).unwrap().place = Place::Level,
+        |queues| queues.queue.len = 2,
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let mut queues = queues(4, 2);
+        for index in 0..3 {
+            queues.push(index, Ready::READ);
+        }
+        assert!(queues.check());
+        damage(&mut queues);
+        assert!(!queues.check(), "damage {number}");
+    }
+}
