@@ -54,11 +54,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, timeout)
     }
 
-    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is not read, unless the event
-    /// is persistent.
+    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is read once.
     ///
-    /// For a persistent event the period is the time from now to `deadline`; use [`add`](EventBase::add) for an exact one. A
-    /// deadline in the past is no period: the timeout comes once, and then the event has none.
+    /// The time from now to `deadline` is the period of a persistent event, and what restarts when a
+    /// [pause](EventBase::pause_for) ends; use [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the
+    /// timeout comes once, and then the event has none.
     ///
     /// # Errors
     ///
@@ -74,10 +74,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        let interval = match self.engine.is_persistent(index) {
-            true => deadline.nanos_since(self.engine.fresh_now()),
-            false => 0,
-        };
+        let interval = deadline.nanos_since(self.engine.fresh_now());
         self.engine.add(index, Some(Timeout { deadline, interval }))
     }
 

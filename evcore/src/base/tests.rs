@@ -224,6 +224,38 @@ fn a_strict_turn_serves_the_first_level_that_it_is_given() {
 }
 
 #[test]
+fn a_one_shot_deadline_does_not_come_when_a_pause_ends() {
+    let (pause, delay) = (Duration::from_millis(1), Duration::from_secs(1));
+    let mut base = base();
+    let event = base.create(Event::io(3, Interest::READ), 0).unwrap();
+    base.add_at(event, Instant::from_nanos(1_000_000_000)).unwrap();
+    base.pause_for(event, pause).unwrap();
+    assert!(base.poll(Wait::Forever).unwrap().is_running());
+    assert!(base.next_active().is_none());
+    assert_eq!(base.pending(event).unwrap().remaining, Some(delay));
+    assert!(base.poll(Wait::Forever).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| fired.ready), Some(Ready::TIMEOUT));
+    assert_eq!(base.now(), Instant::from_nanos(1_000_000).saturating_add(delay));
+}
+
+/// The turn has served the level that it began with.
+#[test]
+fn a_strict_turn_serves_no_level_that_comes_after_its_first_hand_out() {
+    let mut base = base();
+    base.set_fairness(Fairness::Strict);
+    let event = base.create(Event::user(), 0).unwrap();
+    base.activate(event, Ready::empty()).unwrap();
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(0));
+    base.set_priorities(2).unwrap();
+    let event = base.create(Event::user().priority(1), 1).unwrap();
+    base.activate(event, Ready::empty()).unwrap();
+    assert!(base.next_active().is_none());
+    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some(1));
+}
+
+#[test]
 fn what_a_handler_activates_comes_next_where_it_is_more_urgent() {
     let mut base = base();
     base.set_priorities(2).unwrap();

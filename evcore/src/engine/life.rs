@@ -1,7 +1,7 @@
 //! The life of an event, as far as the backend has a part in it: added, changed, paused, removed.
 
 use super::Engine;
-use super::registry::{Joining, Kind, Life, Options};
+use super::registry::{Joining, Kind, Life};
 use crate::backend::{EventOp, Features, Signum};
 use crate::error::Error;
 use crate::event::{Interest, Ready};
@@ -30,11 +30,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.registry.set_timeout(index, deadline, interval);
         }
         Ok(())
-    }
-
-    /// Whether an event stays pending when it is handed out.
-    pub(crate) fn is_persistent(&self, index: S::Index) -> bool {
-        !self.registry.state(index).has(Options::ONE_SHOT)
     }
 
     /// Registers what the event waits for besides time.

@@ -57,10 +57,7 @@ impl Model {
     }
 
     pub(super) fn add_at(&mut self, uid: Uid, deadline: u64) -> Answer {
-        let interval = match self.events[uid].spec.persist {
-            true => deadline.saturating_sub(self.fresh_now()),
-            false => 0,
-        };
+        let interval = deadline.saturating_sub(self.fresh_now());
         self.add_with(uid, Some((deadline, interval)))
     }
 
