@@ -206,7 +206,6 @@ impl Model {
             until: self.limits.interval.map(|interval| self.fresh_now().saturating_add(nanos(interval).max(1))),
             ..Quota::default()
         };
-        self.choose_level();
     }
 
     fn hand_out_bound(&self) -> u32 {

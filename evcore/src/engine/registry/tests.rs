@@ -32,11 +32,16 @@ fn bytes_of_an_event() {
 #[test]
 fn the_check_notices_tables_that_disagree() {
     type Tables = Registry<u32, (), u8, Fixed<4>>;
-    let damages: [fn(&mut Tables); 6] = [
+    let damages: [fn(&mut Tables); 8] = [
         |tables| tables.pending = 1,
         |tables| tables.background = 1,
         |tables| tables.timers.cancel(1),
         |tables| tables.set_state(1, tables.state(1).with_timing(Timing::Restarting)),
+        |tables| tables.set_state(1, tables.state(1).with_timing(Timing::Suspended)),
+        |tables| {
+            tables.restart_later(1);
+            tables.timers.cancel(1);
+        },
         |tables| tables.set_state(0, tables.state(0).with_timing(Timing::Armed)),
         |tables| {
             tables.set_state(0, tables.state(0).with_life(Life::Idle));
