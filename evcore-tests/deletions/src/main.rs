@@ -269,7 +269,7 @@ fn report(
     Ok(new.is_empty() && survivors.unexplained.is_empty())
 }
 
-/// The name of a statement with its line, for whoever reads it now.
+/// The name of a statement with its line, for the reader of the output.
 fn numbered(sources: &Sources, number: usize) -> String {
     let statement = &sources.statements[number];
     let path = &sources.files[statement.file].path;

@@ -30,7 +30,7 @@ struct Rig<S: Storage> {
     /// By deadline, and by when they were armed: which timer.
     armed: BTreeMap<(u64, u64), usize>,
     armings: u64,
-    /// Its period begins anew when the hand-outs of this turn end.
+    /// Its period restarts when the hand-outs of this turn end.
     restarting: Option<usize>,
     reached: Reached,
 }
@@ -39,7 +39,7 @@ struct Rig<S: Storage> {
 struct Timer {
     id: EventId,
     persist: bool,
-    /// The nanoseconds of its last delay; what a persistent one is armed anew with, unless they are none.
+    /// The nanoseconds of its last delay; what a persistent one is re-armed with, unless they are none.
     interval: u64,
     /// Where in `armed` it is.
     at: Option<(u64, u64)>,
@@ -112,7 +112,7 @@ impl<S: Storage> Rig<S> {
         self.arm(which, deadline, deadline.saturating_sub(now));
     }
 
-    /// A hand-out at once. A persistent timer's period begins anew when the hand-outs end.
+    /// A hand-out at once. A persistent timer's period restarts when the hand-outs end.
     fn activate(&mut self, which: usize, timer: Timer) {
         assert_eq!(self.base.activate(timer.id, Ready::READ), Ok(()));
         self.turn_with(Wait::Poll, Some(which));

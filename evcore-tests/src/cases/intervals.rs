@@ -85,7 +85,7 @@ pub fn delay_period_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// `add` ends a pause in a handler: the event's timeout begins anew at that moment.
+/// `add` ends a pause in a handler: the event's timeout restarts at that moment.
 pub fn add_ends_pause_and_restarts_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();

@@ -330,7 +330,7 @@ pub fn once_is_gone_at_the_next_report<F: Fixture, S: Storage>(fixture: F) -> Pr
 
 // What reaches the backend.
 
-/// Starting the backend anew loses no report that stands behind the handler: each event comes in this turn, once.
+/// Rebuilding the backend loses no report that stands behind the handler: each event comes in this turn, once.
 pub fn reinit_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (_, seen) = three.first(world, |world, _| assert!(world.base.reinit().is_ok()));

@@ -14,7 +14,7 @@ pub(super) struct Budget {
     granted: u32,
     /// Hand-outs that the limits still allow, besides the grant.
     left: u32,
-    /// The present share ends when only so many are left: these are kept for less urgent levels.
+    /// The present share ends when only this many are left: these are kept for less urgent levels.
     kept: u32,
     /// What `left` was in the beginning; 0 when there is no turn.
     bound: u32,
@@ -173,7 +173,7 @@ impl Budget {
         self.grant(grant);
     }
 
-    /// How many hand-outs a share leaves to less urgent levels, of which so many are busy.
+    /// How many hand-outs a share leaves to less urgent levels, of which `behind` are busy.
     fn kept_for(&self, behind: u32, fairness: Fairness) -> u32 {
         if behind == 0 || fairness == Fairness::Strict {
             return 0;
