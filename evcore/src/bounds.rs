@@ -113,7 +113,9 @@ fn a_turn_puts_no_more_timers_right_or_aside_than_its_limits_say() {
             let mut turns = 0;
             while base.counts().pending > 0 {
                 let steps = steps::of(|| turn(&mut base));
-                assert!(steps.levels.get() <= (2 * limit + 1) * levels(N), "{N} timers, {limit} a turn: {steps:?}");
+                // Down and up again, each time.
+                let most = 2 * (2 * limit + 1) * levels(N);
+                assert!(steps.levels.get() <= most, "{N} timers, {limit} a turn: {steps:?}");
                 turns += 1;
                 // A turn that is cut short has put two right at the top at least; one that is not has handed out as many as it may.
                 assert!(turns <= N.div_ceil(2) + N.div_ceil(limit) + 1, "{N} timers, {limit} a turn");

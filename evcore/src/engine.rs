@@ -186,7 +186,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        match (self.registry.first_deadline(), self.exit_at) {
+        match (self.registry.first_armed_deadline(), self.exit_at) {
             (Some(timer), Some(exit)) => Some(timer.min(exit)),
             (timer, exit) => timer.or(exit),
         }

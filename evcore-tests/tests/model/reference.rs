@@ -31,8 +31,7 @@ pub(crate) struct Model {
     /// Which event has, or had last, each slot; and those that none has, the next one to be taken last.
     slots: Vec<Uid>,
     free_slots: Vec<usize>,
-    /// The slot whose timer is looked at next in passing.
-    swept: usize,
+    entries: timers::Entries,
     /// The slots of the events whose timeouts restart when the hand-outs end, in order.
     restarts: Vec<usize>,
     rows: Vec<Option<Row>>,
@@ -91,7 +90,6 @@ struct Event {
     /// When it was armed last, and what it stands in the queue of timers for: a deadline that moves later leaves that alone
     /// until it comes to the top, or is looked at in passing.
     armed: u64,
-    entry: Option<(u64, u64)>,
     ready: Ready,
     handed_out_in: u64,
     arrivals: u32,
@@ -109,7 +107,7 @@ impl Model {
             world: World::default(),
             slots: Vec::new(),
             free_slots: Vec::new(),
-            swept: 0,
+            entries: timers::Entries::default(),
             restarts: Vec::new(),
             rows: Vec::new(),
             free_rows: Vec::new(),
@@ -278,7 +276,8 @@ impl Model {
 
     /// The first deadline, of those that can come.
     pub(crate) fn first_deadline(&self) -> Option<u64> {
-        let deadlines = self.events.iter().filter(|event| event.entry.is_some()).map(|event| event.deadline);
+        let armed = (0..self.events.len()).filter(|uid| self.is_armed(*uid));
+        let deadlines = armed.map(|uid| self.events[uid].deadline);
         deadlines.chain(self.exit_at).filter(|deadline| *deadline != u64::MAX).min()
     }
 
@@ -342,7 +341,7 @@ impl Model {
             full: is_full.then(full),
             existing: self.existing(),
             tally: self.tally,
-            next_deadline: self.first_entry().map(|(key, _)| key).into_iter().chain(self.exit_at).min(),
+            next_deadline: self.next_deadline().into_iter().chain(self.exit_at).min(),
             running: self.running.filter(|uid| self.events[*uid].exists),
             priorities: self.priorities(),
             watched: FDS.map(|fd| self.world.watched(fd)),

@@ -28,7 +28,7 @@ pub(super) use fds::{Change, Joining};
 use queue::Queue;
 use signals::Signals;
 pub(crate) use slots::Effect;
-use slots::Slots;
+use slots::{HandOut, Slots};
 pub(super) use state::{Kind, Life, Options, State, Timing};
 pub(super) use timers::Expired;
 use timers::Timers;
@@ -92,7 +92,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             Err(Full) => return Err(Rejected { error: Error::Full, data }),
         };
         let (index, id) = self.slots.create(State::of(event), level, self.queue.turn(), data);
-        self.timers.create(index);
         self.fds.create(index);
         match event.source {
             Source::Io(_, interest) => self.fds.bind(index, row, interest),
@@ -110,10 +109,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         if !self.slots.has_free() {
             if self.slots.is_unused() {
                 self.queue.begin()?;
-                self.timers.begin();
             }
-            self.slots.reserve()?;
-            self.timers.reserve()?;
+            let events = self.slots.reserve()?;
+            self.timers.reserve(events)?;
             self.fds.reserve()?;
         }
         match event.source {
@@ -314,9 +312,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Takes the next event, and lends its data. Its timeout restarts when the hand-outs of this turn end, if it is to.
     #[inline(always)]
     pub(super) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
-        let (index, id, ready, data) = self.queue.hand_out(&mut self.slots, restarts)?;
+        let HandOut { index, id, ready, is_to_be_listed, data } = self.queue.hand_out(&mut self.slots, restarts)?;
         self.current = index;
-        if restarts {
+        if is_to_be_listed {
             self.timers.list(index);
         }
         Some((id, ready, data))

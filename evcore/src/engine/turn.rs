@@ -24,7 +24,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.admit_postponed();
         self.sync_backend()?;
         let has_deadline = self.has_deadline();
-        let limit = if has_deadline || wait != Wait::Forever { self.wait_limit(wait) } else { wait };
+        let limit = match wait {
+            _ if self.registry.is_active() => Wait::Poll,
+            Wait::Forever if !has_deadline => wait,
+            _ => self.wait_limit(wait),
+        };
         self.wait(limit)?;
         if has_deadline {
             self.queue_due_timers();
@@ -183,14 +187,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// `wait`, but for the first deadline at most.
-    fn wait_limit(&self, wait: Wait) -> Wait {
+    fn wait_limit(&mut self, wait: Wait) -> Wait {
         let mut first = match wait {
             Wait::Poll => return wait,
             Wait::Until(point) => point,
             Wait::Forever => Instant::MAX,
         };
         // A timer that has been moved later since may end the wait once too early: cheaper than to look for the true first.
-        if let Some(deadline) = self.registry.first_deadline() {
+        if let Some(deadline) = self.registry.first_deadline_to_wait_for(&self.limits) {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
         if let Some(exit) = self.exit_at {
@@ -199,9 +203,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if first == Instant::MAX { Wait::Forever } else { Wait::Until(first) }
     }
 
-    /// Waits, and queues what the backend reports; does not sleep when something is active.
+    /// Waits, and queues what the backend reports.
     fn wait(&mut self, limit: Wait) -> Result<(), B::Error> {
-        let limit = if self.registry.is_active() { Wait::Poll } else { limit };
         let stats = &mut self.registry.stats;
         stats.waits = stats.waits.wrapping_add(1);
         self.backend.dispatch(limit, &mut self.registry).inspect_err(|_| self.registry.note_active())
@@ -209,21 +212,19 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Moves the timers that are due to their queues, in the order of their deadlines.
     fn queue_due_timers(&mut self) {
-        if let Some(first) = self.next_deadline() {
-            let now = self.update_now();
-            if first <= now {
-                self.queue_due(now);
-            }
+        let now = self.update_now();
+        if self.exit_at.is_some_and(|exit| exit <= now) {
+            self.exit_at = None;
+            self.requests.insert(Requests::EXIT);
+        }
+        if self.registry.first_deadline().is_some_and(|first| first <= now) {
+            self.queue_due(now);
         }
     }
 
     // Out of line, so that a turn in which nothing is due does not pay for it.
     #[inline(never)]
     fn queue_due(&mut self, now: Instant) {
-        if self.exit_at.is_some_and(|exit| exit <= now) {
-            self.exit_at = None;
-            self.requests.insert(Requests::EXIT);
-        }
         let (mut left, mut corrections) = (self.limits.timers(), self.limits.timers());
         while left > 0 {
             let Expired::Due(index, due) = self.registry.expire(now, &mut corrections) else { return };

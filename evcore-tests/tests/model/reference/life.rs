@@ -29,7 +29,6 @@ impl Model {
             deadline: 0,
             interval: 0,
             armed: 0,
-            entry: None,
             ready: Ready::empty(),
             handed_out_in: u64::MAX,
             arrivals: 0,
@@ -76,7 +75,8 @@ impl Model {
         }
         if let Some((deadline, interval)) = timeout {
             self.retract(uid, Ready::TIMEOUT);
-            self.events[uid].interval = interval;
+            // What is 292 years long or longer is for ever.
+            self.events[uid].interval = if interval < 1 << 63 { interval } else { u64::MAX };
             (self.events[uid].timed, self.events[uid].restarting) = (true, false);
             self.arm(uid, deadline);
         }
@@ -155,17 +155,17 @@ impl Model {
         (event.timed, event.restarting, event.paused) = (false, false, true);
         self.leave(uid);
         self.unqueue(uid);
-        self.disarm_timer(uid);
         self.arm(uid, end);
         Ok(())
     }
 
     fn end_pause(&mut self, uid: Uid, now: u64) {
-        self.disarm_timer(uid);
         self.events[uid].paused = false;
         if std::mem::take(&mut self.events[uid].timed_before) {
             self.events[uid].timed = true;
             self.arm(uid, now.saturating_add(self.events[uid].interval));
+        } else {
+            self.disarm_timer(uid);
         }
     }
 

@@ -3,24 +3,104 @@
 use super::Model;
 use crate::call::{Kind, Uid};
 
+/// The queue of timers: what each slot stands there for, by its deadline and the order of arming. A deadline that moves later
+/// leaves that alone until it comes to the top, or is looked at in passing, and so does a timer that is cancelled: whoever
+/// is armed in its slot takes its place over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Entries {
+    by_slot: Vec<Option<Key>>,
+    /// The slots whose timers were cancelled, the oldest first: half of the entries at most.
+    cancelled: Vec<usize>,
+    /// The slot that is looked at next in passing.
+    swept: usize,
+}
+
+/// A deadline, and when it was armed for that.
+type Key = (u64, u64);
+
+impl Entries {
+    fn first(&self) -> Option<(Key, usize)> {
+        let entries = self.by_slot.iter().enumerate().filter_map(|(slot, entry)| Some(((*entry)?, slot)));
+        entries.min()
+    }
+
+    /// The first one that was not cancelled.
+    fn first_armed(&self) -> Option<u64> {
+        let armed = self.by_slot.iter().enumerate().filter(|(slot, _)| !self.cancelled.contains(slot));
+        armed.filter_map(|(_, entry)| *entry).min().map(|(deadline, _)| deadline)
+    }
+
+    fn arm(&mut self, slot: usize, key: Key) {
+        self.cancelled.retain(|cancelled| *cancelled != slot);
+        self.by_slot.resize(self.by_slot.len().max(slot + 1), None);
+        if self.by_slot[slot].is_none_or(|before| before.0 > key.0) {
+            self.by_slot[slot] = Some(key);
+        }
+    }
+
+    fn is_armed(&self, slot: usize) -> bool {
+        self.by_slot.get(slot).is_some_and(Option::is_some) && !self.cancelled.contains(&slot)
+    }
+
+    fn cancel(&mut self, slot: usize) {
+        if self.is_armed(slot) {
+            self.cancelled.push(slot);
+            self.drop_cancelled();
+        }
+    }
+
+    fn drop_cancelled(&mut self) {
+        while 2 * self.cancelled.len() > self.by_slot.iter().flatten().count() {
+            self.drop_entry(self.cancelled[0]);
+        }
+    }
+
+    fn drop_entry(&mut self, slot: usize) {
+        self.by_slot[slot] = None;
+        self.cancelled.retain(|cancelled| *cancelled != slot);
+    }
+
+    /// Drops cancelled ones that come before all others: so many at most.
+    fn drop_cancelled_first(&mut self, most: u32) {
+        for _ in 0..most {
+            match self.first() {
+                Some((_, slot)) if self.cancelled.contains(&slot) => self.drop_entry(slot),
+                _ => return,
+            }
+        }
+    }
+}
+
 impl Model {
-    /// The first in the queue of timers: by what each stands there for, and in the order of arming.
-    pub(super) fn first_entry(&self) -> Option<(u64, Uid)> {
-        let armed = self.events.iter().enumerate().filter_map(|(uid, event)| Some((event.entry?, uid)));
-        armed.min().map(|((key, _), uid)| (key, uid))
+    fn slot(&self, uid: Uid) -> usize {
+        self.slots.iter().position(|owner| *owner == uid).expect("it exists")
+    }
+
+    /// When the wait ends at the latest for a timer.
+    pub(super) fn deadline_to_wait_for(&mut self) -> Option<u64> {
+        let most = self.timer_bound();
+        self.entries.drop_cancelled_first(most);
+        self.entries.first_armed()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.entries.first_armed()
+    }
+
+    pub(super) fn has_timers(&self) -> bool {
+        self.entries.first().is_some()
     }
 
     pub(super) fn is_armed(&self, uid: Uid) -> bool {
-        self.events[uid].entry.is_some()
+        self.slots.iter().position(|owner| *owner == uid).is_some_and(|slot| self.entries.is_armed(slot))
     }
 
     pub(super) fn arm(&mut self, uid: Uid, deadline: u64) {
         self.armings += 1;
         let event = &mut self.events[uid];
         (event.deadline, event.armed) = (deadline, self.armings);
-        if event.entry.is_none_or(|(key, _)| key > deadline) {
-            event.entry = Some((deadline, self.armings));
-        }
+        let slot = self.slot(uid);
+        self.entries.arm(slot, (deadline, self.armings));
     }
 
     /// Its timeout counts from the end of the hand-outs. The place in the order is the slot's: if this turn has handed out
@@ -46,25 +126,27 @@ impl Model {
     }
 
     pub(super) fn disarm_timer(&mut self, uid: Uid) {
-        self.events[uid].entry = None;
+        let slot = self.slot(uid);
+        self.entries.cancel(slot);
     }
 
     /// Puts an armed timer's entry right. `false`: it was.
-    fn correct(&mut self, uid: Uid) -> bool {
-        let event = &mut self.events[uid];
+    fn correct(&mut self, slot: usize) -> bool {
+        let event = &self.events[self.slots[slot]];
         let right = Some((event.deadline, event.armed));
-        std::mem::replace(&mut event.entry, right) != right
+        std::mem::replace(&mut self.entries.by_slot[slot], right) != right
     }
 
     /// Puts those of the next sixteen slots right.
     fn sweep(&mut self, corrections: &mut u32) {
-        for _ in 0..self.slots.len().min(16) {
+        let slots = self.entries.by_slot.len();
+        for _ in 0..slots.min(16) {
             let Some(left) = corrections.checked_sub(1) else { return };
-            let uid = self.slots[self.swept];
-            if self.is_armed(uid) && self.correct(uid) {
+            let slot = self.entries.swept;
+            if self.entries.is_armed(slot) && self.correct(slot) {
                 *corrections = left;
             }
-            self.swept = (self.swept + 1) % self.slots.len();
+            self.entries.swept = (slot + 1) % slots;
         }
     }
 
@@ -75,27 +157,33 @@ impl Model {
     /// Takes the first timer that is due. `None`: there is none, or it cannot be known yet.
     fn take_due(&mut self, now: u64, corrections: &mut u32) -> Option<(Uid, u64)> {
         loop {
-            let (key, uid) = self.first_entry()?;
-            if key > now || key == u64::MAX {
-                return None;
-            }
-            if !self.correct(uid) {
-                self.disarm_timer(uid);
-                return Some((uid, key));
+            let ((deadline, _), slot) = self.entries.first()?;
+            let was_cancelled = !self.entries.is_armed(slot);
+            if was_cancelled {
+                self.entries.drop_entry(slot);
+            } else if !self.correct(slot) {
+                if deadline > now || deadline == u64::MAX {
+                    return None;
+                }
+                self.entries.by_slot[slot] = None;
+                self.entries.drop_cancelled();
+                return Some((self.slots[slot], deadline));
             }
             *corrections = corrections.checked_sub(1)?;
-            self.sweep(corrections);
+            if !was_cancelled {
+                self.sweep(corrections);
+            }
         }
     }
 
     pub(super) fn expire(&mut self) {
-        if self.first_entry().is_none() && self.exit_at.is_none() {
-            return;
-        }
         let now = self.update_now();
         if self.exit_at.is_some_and(|at| at <= now) {
             self.exit_at = None;
             self.exit = true;
+        }
+        if self.entries.first().is_none_or(|((deadline, _), _)| deadline > now) {
+            return;
         }
         let mut corrections = self.timer_bound();
         for _ in 0..self.timer_bound() {

@@ -100,9 +100,12 @@ impl Model {
             (self.rebuild, self.stale) = (false, 0);
         }
         self.apply_changes();
+        let has_deadline = self.has_timers() || self.exit_at.is_some();
         let wait = self.bounded(wait);
         self.dispatch(wait)?;
-        self.expire();
+        if has_deadline {
+            self.expire();
+        }
         self.begin_turn();
         Ok(Turn::Running)
     }
@@ -140,7 +143,7 @@ impl Model {
         if self.active() > 0 || wait == Wait::Poll {
             return Wait::Poll;
         }
-        let timer = self.first_entry().map(|(key, _)| key.saturating_add(self.slack));
+        let timer = self.deadline_to_wait_for().map(|deadline| deadline.saturating_add(self.slack));
         let asked = if let Wait::Until(point) = wait { Some(point.as_nanos()) } else { None };
         match [timer, self.exit_at, asked].into_iter().flatten().min() {
             None | Some(u64::MAX) => Wait::Forever,

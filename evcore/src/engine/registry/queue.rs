@@ -1,8 +1,8 @@
 //! The ready queues: events that are to be handed out, in one FIFO for each priority.
 
 use super::budget::{Budget, Levels};
-use super::slots::Slots;
-use crate::event::{EventId, Ready};
+use super::slots::{HandOut, Slots};
+use crate::event::Ready;
 use crate::limits::{Bounds, Fairness};
 use crate::storage::{Full, Index, Storage, Table};
 
@@ -292,14 +292,12 @@ impl<S: Storage> Queue<S> {
         &mut self,
         slots: &'s mut Slots<T, S>,
         restarts: bool,
-    ) -> Option<(S::Index, EventId, Ready, &'s mut T)> {
+    ) -> Option<HandOut<'s, T, S::Index>> {
         let (level, turn) = (self.budget.served()?, self.turn);
-        let list = self.level_mut(level)?;
-        let index = list.head;
-        let (id, ready, data) = slots.hand_out_first(list, turn, restarts)?;
+        let taken = slots.hand_out_first(self.level_mut(level)?, turn, restarts)?;
         self.len = self.len.wrapping_sub(1);
         self.budget.count();
-        Some((index, id, ready, data))
+        Some(taken)
     }
 
     /// Takes the first event of the level whose turn it is.

@@ -3,7 +3,7 @@
 use core::num::NonZeroU32;
 
 use super::queue::{List, Node};
-use super::state::{State, Timing};
+use super::state::State;
 use crate::event::{EventId, Ready};
 use crate::storage::{Full, Index, Storage, Table};
 
@@ -24,6 +24,16 @@ struct Slot<T, I> {
     state: State,
     /// `None` in a slot that is free.
     data: Option<T>,
+}
+
+/// An event that is handed out.
+pub(super) struct HandOut<'a, T, I> {
+    pub(super) index: I,
+    pub(super) id: EventId,
+    pub(super) ready: Ready,
+    /// Its timeout restarts, and its slot is not in the list of those yet.
+    pub(super) is_to_be_listed: bool,
+    pub(super) data: &'a mut T,
 }
 
 /// What a hand-out does to its event.
@@ -68,30 +78,33 @@ impl<T, S: Storage> Slots<T, S> {
         self.slots.at(self.free).is_some()
     }
 
-    pub(super) fn reserve(&mut self) -> Result<(), Full> {
+    /// Makes room for a further slot. Answers how many there are then.
+    pub(super) fn reserve(&mut self) -> Result<usize, Full> {
+        let slots = self.slots.len().saturating_add(1);
         // One place less than indices: the last one is nobody's.
-        if S::Index::new(self.slots.len().saturating_add(1)).is_nil() {
+        if S::Index::new(slots).is_nil() {
             return Err(Full);
         }
-        self.slots.reserve(1)
+        self.slots.reserve(1)?;
+        Ok(slots)
     }
 
     /// Takes a slot, for which room has been reserved.
     pub(super) fn create(&mut self, state: State, level: u8, turn: u32, data: T) -> (S::Index, EventId) {
         // Not handed out in this turn.
         let turn = turn.wrapping_sub(1);
-        let slot = |generation| Slot { generation, turn, node: Node::new(level), state, data: Some(data) };
+        let slot = |generation, state| Slot { generation, turn, node: Node::new(level), state, data: Some(data) };
         self.len = self.len.saturating_add(1);
         let place = self.slots.len();
         match self.slots.at_mut(self.free) {
             Some(freed) => {
                 let index = core::mem::replace(&mut self.free, freed.next_free());
                 let generation = freed.generation;
-                *freed = slot(generation);
+                *freed = slot(generation, state.listed_as(freed.state));
                 (index, Self::id_of(index, generation))
             }
             None => {
-                self.slots.push(slot(NonZeroU32::MIN));
+                self.slots.push(slot(NonZeroU32::MIN, state));
                 self.free = Index::NIL;
                 (Index::new(place), Self::id_of(Index::new(place), NonZeroU32::MIN))
             }
@@ -183,15 +196,14 @@ impl<T, S: Storage> Slots<T, S> {
         list: &mut List<S::Index>,
         turn: u32,
         restarts: bool,
-    ) -> Option<(EventId, Ready, &mut T)> {
+    ) -> Option<HandOut<'_, T, S::Index>> {
         let index = list.first();
         let slot = self.slots.at_mut(index)?;
         let ready = list.take_first(&mut slot.node);
         slot.turn = turn;
-        if restarts {
-            slot.state = slot.state.with_timing(Timing::Restarting);
-        }
-        Some((Self::id_of(index, slot.generation), ready, slot.data.as_mut()?))
+        let is_to_be_listed = restarts && slot.state.restart();
+        let id = Self::id_of(index, slot.generation);
+        Some(HandOut { index, id, ready, is_to_be_listed, data: slot.data.as_mut()? })
     }
 
     /// Whether the event has been handed out in this turn already.

@@ -71,6 +71,8 @@ pub(in crate::engine) enum Timing {
 const KIND: u32 = 6;
 const LIFE: u32 = 8;
 const TIMING: u32 = 10;
+/// The slot is in the list of those whose timeout restarts: the event's, or that of one that was there before.
+const LISTED: u16 = 1 << 12;
 /// In `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;
 
@@ -143,6 +145,34 @@ impl State {
     #[inline]
     pub(in crate::engine) const fn with_timing(self, timing: Timing) -> Self {
         Self(self.0 & !(3 << TIMING) | (timing as u16) << TIMING)
+    }
+
+    /// The timeout restarts at the end of the hand-outs. Answers whether its slot has to be listed for that.
+    #[inline]
+    pub(in crate::engine) const fn restart(&mut self) -> bool {
+        let is_listed = self.is_listed();
+        self.0 |= LISTED | (Timing::Restarting as u16) << TIMING;
+        !is_listed
+    }
+
+    /// The slot is taken off that list. Answers whether the timeout restarts: it may have got another one meanwhile, or be
+    /// another event's by now.
+    #[inline]
+    pub(in crate::engine) const fn end_restart(&mut self) -> bool {
+        let restarts = matches!(self.timing(), Timing::Restarting);
+        let state = if restarts { self.with_timing(Timing::Armed) } else { *self };
+        self.0 = state.0 & !LISTED;
+        restarts
+    }
+
+    #[inline]
+    pub(in crate::engine) const fn is_listed(self) -> bool {
+        self.0 & LISTED != 0
+    }
+
+    /// The same state, in the slot of an event that was in this one.
+    pub(in crate::engine) const fn listed_as(self, old: Self) -> Self {
+        Self(self.0 | old.0 & LISTED)
     }
 
     /// The same event, pending for nothing.

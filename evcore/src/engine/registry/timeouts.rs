@@ -1,8 +1,9 @@
 //! When events are due.
 
-use super::{Expired, Registry, Timing};
+use super::{Expired, Registry, State, Timing};
 use crate::backend::Descriptor;
 use crate::event::Ready;
+use crate::limits::Bounds;
 use crate::storage::Storage;
 use crate::time::Instant;
 
@@ -20,9 +21,21 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         (self.timers.deadline(index), self.timers.interval(index))
     }
 
-    /// The earliest deadline, or a point before it.
+    /// A point that is not later than the earliest deadline; `None` only where there is none.
+    #[inline]
     pub(in crate::engine) fn first_deadline(&self) -> Option<Instant> {
         self.timers.next()
+    }
+
+    /// The same, for a wait, which shall not end for a timer that was cancelled.
+    pub(in crate::engine) fn first_deadline_to_wait_for(&mut self, bounds: &Bounds) -> Option<Instant> {
+        self.timers.drop_cancelled_first(bounds.timers());
+        self.timers.next_armed()
+    }
+
+    /// The same, of what is armed and not of what was cancelled.
+    pub(in crate::engine) fn first_armed_deadline(&self) -> Option<Instant> {
+        self.timers.next_armed()
     }
 
     /// Gives an event a timeout, in place of one that it has; an expired one that is queued is taken back.
@@ -58,10 +71,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Restarts the event's timeout when the hand-outs of this turn end.
     #[inline]
     pub(in crate::engine) fn restart_later(&mut self, index: S::Index) {
-        if let Some(state) = self.slots.state_mut(index) {
-            *state = state.with_timing(Timing::Restarting);
+        if self.slots.state_mut(index).is_some_and(State::restart) {
+            self.timers.list(index);
         }
-        self.timers.list(index);
     }
 
     #[inline]
@@ -76,10 +88,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         let mut seq = self.timers.take_seqs(self.queue.handed_out());
         while let Some(index) = self.timers.take_listed() {
             seq = seq.wrapping_sub(1);
-            let Some(state) = self.slots.state_mut(index) else { continue };
-            // It may have got another timeout meanwhile, or be another event by now.
-            if state.timing() == Timing::Restarting {
-                *state = state.with_timing(Timing::Armed);
+            if self.slots.state_mut(index).is_some_and(State::end_restart) {
                 self.timers.restart(index, now, seq);
             }
         }

@@ -3,22 +3,28 @@
 use crate::storage::{Full, Index, Storage, Table};
 use crate::time::Instant;
 
-/// A 4-ary heap with its keys inline, first in first out among equal deadlines, and lazy towards the future: a deadline
-/// that moves later is written down beside the event and the heap is left alone, until the entry comes to the top, or is
-/// looked at in passing, and is put right. So the timeout that each read of a busy connection pushes back costs a store.
+use cancelled::{Cancelled, Interval};
+
+/// A 4-ary heap with its keys inline, first in first out among equal deadlines. It is lazy, so that what happens often costs
+/// a store: a deadline that moves later is written down beside the event, a timer that is cancelled is marked there, and
+/// the heap is left alone until the entry comes to the top, or is looked at in passing, and is put right.
 ///
 /// ```text
-///   heap     [ (key, seq, event) … ]     key ≤ the event's deadline; equal when the entry is right
-///   timers   [ deadline, interval, seq, place in the heap ]      one for each event
+///   heap      [ (key, seq, event) … ]                key ≤ the event's deadline; equal when the entry is right
+///   timers    [ deadline, interval, seq, place ]     one for each event, as far as any has had a timer
+///   restarts  [ event … ]                            whose timeout restarts when the turn's hand-outs end
 /// ```
+///
+/// An event has one entry at most: a timer that is armed again takes over the one that its slot still has. At most half of
+/// the entries are of cancelled timers; these are in a list, and beyond that the oldest of them goes.
 pub(super) struct Timers<S: Storage> {
     heap: S::Table<Entry<S::Index>>,
     timers: S::Table<Timer<S::Index>>,
+    restarts: S::Table<S::Index>,
     seq: u32,
+    cancelled: Cancelled<S::Index>,
     /// The event whose entry is looked at next in passing.
     swept: usize,
-    /// The last event whose timeout restarts when the turn ends; the others follow.
-    listed: S::Index,
 }
 
 #[derive(Clone, Copy)]
@@ -29,25 +35,42 @@ struct Entry<I> {
 }
 
 impl<I> Entry<I> {
-    /// Whether it comes first. Sequence numbers wrap, so they are compared by distance; only those of equal deadlines
-    /// matter, and these were armed within two thousand million of each other.
+    /// Whether it comes first. Equal keys are rare, and the branch that tells them apart is foreseen.
     #[inline]
     fn before(&self, other: &Self) -> bool {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.comparisons);
-        let is_earlier = self.seq.wrapping_sub(other.seq) > u32::MAX >> 1;
-        (self.key < other.key) | ((self.key == other.key) & is_earlier)
+        if self.key == other.key { self.was_armed_before(other) } else { self.key < other.key }
+    }
+
+    /// Sequence numbers wrap, so they are compared by distance; only those of equal deadlines matter, and these were armed
+    /// within two thousand million of each other.
+    #[cold]
+    fn was_armed_before(&self, other: &Self) -> bool {
+        self.seq.wrapping_sub(other.seq) > u32::MAX >> 1
     }
 }
 
 struct Timer<I> {
     deadline: u64,
-    interval: u64,
+    interval: Interval,
     seq: u32,
-    /// Where its entry is; NIL when it is not armed.
+    /// Where its entry is; NIL when there is none.
     at: I,
-    /// The next event of those whose timeout restarts: itself in the first one, NIL where it is not among them.
-    next_listed: I,
+}
+
+impl<I: Index> Timer<I> {
+    const NEW: Self = Self { deadline: 0, interval: Interval::of(0), seq: 0, at: I::NIL };
+
+    #[inline]
+    fn is_armed(&self) -> bool {
+        !self.at.is_nil() && !self.interval.is_cancelled()
+    }
+
+    #[inline]
+    fn entry(&self, event: I) -> Entry<I> {
+        Entry { key: self.deadline, seq: self.seq, event }
+    }
 }
 
 const ARITY_SHIFT: u32 = 2;
@@ -61,7 +84,7 @@ const SWEEP: usize = 16;
 pub(in crate::engine) enum Expired<I> {
     /// This event was due then; it is not armed any more.
     Due(I, Instant),
-    /// Nothing is due.
+    /// Nothing is due, and the first entry is right.
     None,
     /// The bound on corrections was reached, look again.
     Unfinished,
@@ -69,30 +92,32 @@ pub(in crate::engine) enum Expired<I> {
 
 impl<S: Storage> Timers<S> {
     pub(super) const fn new() -> Self {
-        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, seq: 0, swept: 0, listed: Index::FIRST }
-    }
-
-    pub(super) fn reserve(&mut self) -> Result<(), Full> {
-        let wanted = self.timers.len().saturating_add(1);
-        self.timers.reserve(1)?;
-        self.heap.reserve(wanted.saturating_sub(self.heap.len()))
-    }
-
-    /// The event begins to exist. The place of one that was there before is disarmed, and as good as new.
-    pub(super) fn create(&mut self, index: S::Index) {
-        if self.timers.at(index).is_none() {
-            self.timers.push(Timer { deadline: 0, interval: 0, seq: 0, at: Index::NIL, next_listed: Index::NIL });
+        Self {
+            heap: S::Table::EMPTY,
+            timers: S::Table::EMPTY,
+            restarts: S::Table::EMPTY,
+            seq: 0,
+            cancelled: Cancelled::NONE,
+            swept: 0,
         }
+    }
+
+    /// Makes room for the timers of so many events.
+    pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
+        self.timers.reserve(events.saturating_sub(self.timers.len()))?;
+        self.restarts.reserve(events.saturating_sub(self.restarts.len()))?;
+        self.heap.reserve(events.saturating_sub(self.heap.len()))
     }
 
     /// How many timers are armed.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.heap.len()
+        self.timers.as_slice().iter().filter(|timer| timer.is_armed()).count()
     }
 
+    #[inline]
     pub(super) fn is_armed(&self, index: S::Index) -> bool {
-        self.timers.at(index).is_some_and(|timer| !timer.at.is_nil())
+        self.timers.at(index).is_some_and(Timer::is_armed)
     }
 
     /// When the event is due, or was due last.
@@ -104,21 +129,36 @@ impl<S: Storage> Timers<S> {
     /// The timeout that the event was given, in nanoseconds.
     #[inline]
     pub(super) fn interval(&self, index: S::Index) -> u64 {
-        self.timers.at(index).map_or(0, |timer| timer.interval)
+        self.timers.at(index).map_or(0, |timer| timer.interval.nanos())
     }
+
+    // Arming.
 
     /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
     pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
-        if let Some(timer) = self.timers.at_mut(index) {
-            timer.interval = interval;
+        let seq = self.take_seqs(1).wrapping_sub(1);
+        self.fill(index);
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        // The key of its entry is not later than its deadline was.
+        let is_later = timer.deadline <= deadline.as_nanos();
+        (timer.deadline, timer.seq) = (deadline.as_nanos(), seq);
+        let before = core::mem::replace(&mut timer.interval, Interval::of(interval));
+        let (at, entry) = (timer.at, timer.entry(index));
+        if at.is_nil() {
+            self.heap.push(entry);
+            return self.sift_up(self.heap.len().wrapping_sub(1), entry);
         }
-        self.arm(index, deadline);
+        if before.is_cancelled() {
+            self.cancelled.unlink(&mut self.timers, before);
+        }
+        if !is_later && self.heap.at(at).is_some_and(|entry_before| entry_before.key > entry.key) {
+            self.sift_up(at.get(), entry);
+        }
     }
 
     /// As [`Timers::set`], with the interval that the event has.
     pub(super) fn arm(&mut self, index: S::Index, deadline: Instant) {
-        let seq = self.take_seqs(1).wrapping_sub(1);
-        self.move_to(index, deadline.as_nanos(), seq);
+        self.set(index, deadline, self.interval(index));
     }
 
     /// Arms the event's timer with its own interval from `now`.
@@ -126,40 +166,64 @@ impl<S: Storage> Timers<S> {
         self.arm(index, now.saturating_add_nanos(self.interval(index)));
     }
 
-    /// The first event is created. (Before that all is zeros, for a base in a `static`.)
-    pub(super) fn begin(&mut self) {
-        self.listed = Index::NIL;
+    /// The event has its place from here on, for which there is room.
+    #[inline]
+    fn fill(&mut self, index: S::Index) {
+        while self.timers.len() <= index.get() {
+            self.timers.push(Timer::NEW);
+        }
     }
 
-    /// Puts the event into the list of those whose timeout restarts when the turn ends; where its slot is listed already, it
-    /// keeps that place.
+    /// Disarms the event's timer. O(1) while less than half of the entries are of cancelled timers, else O(log n).
+    #[inline]
+    pub(super) fn cancel(&mut self, index: S::Index) {
+        let is_armed = self.is_armed(index);
+        if is_armed {
+            self.cancelled.append(&mut self.timers, index);
+            self.drop_cancelled();
+        }
+    }
+
+    /// Takes out entries of cancelled timers, the oldest first, until they are half of all at most.
+    #[inline]
+    fn drop_cancelled(&mut self) {
+        while self.cancelled.len() > self.heap.len() >> 1 {
+            self.drop_entry(self.cancelled.oldest());
+        }
+    }
+
+    /// Takes out the entry of a cancelled timer.
+    #[inline(never)]
+    fn drop_entry(&mut self, index: S::Index) {
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        let (at, links) = (core::mem::replace(&mut timer.at, Index::NIL), timer.interval);
+        timer.interval = Interval::of(0);
+        self.cancelled.unlink(&mut self.timers, links);
+        self.take_out(at.get());
+    }
+
+    // The timeouts that restart when a turn's hand-outs end.
+
+    /// Puts the event into the list of those whose timeout restarts, in which it is not yet.
     #[inline]
     pub(super) fn list(&mut self, index: S::Index) {
-        let Some(timer) = self.timers.at_mut(index) else { return };
-        if timer.next_listed.is_nil() {
-            timer.next_listed = if self.listed.is_nil() { index } else { self.listed };
-            self.listed = index;
-        }
+        self.restarts.push(index);
     }
 
     #[inline]
     pub(super) fn has_listed(&self) -> bool {
-        !self.listed.is_nil()
+        self.restarts.len() > 0
     }
 
     /// Takes the last event off that list.
     #[inline]
     pub(super) fn take_listed(&mut self) -> Option<S::Index> {
-        let index = self.listed;
-        let timer = self.timers.at_mut(index)?;
-        let next = core::mem::replace(&mut timer.next_listed, Index::NIL);
-        self.listed = if next == index { Index::NIL } else { next };
-        Some(index)
+        self.restarts.pop()
     }
 
     #[cfg(any(test, feature = "check"))]
     pub(super) fn is_listed(&self, index: S::Index) -> bool {
-        self.timers.at(index).is_some_and(|timer| !timer.next_listed.is_nil())
+        self.restarts.as_slice().contains(&index)
     }
 
     /// Takes `count` places in the order of armings. Answers the one after the last of them.
@@ -172,62 +236,88 @@ impl<S: Storage> Timers<S> {
     #[inline]
     pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval));
+        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval.nanos()));
         timer.seq = seq;
     }
 
-    #[inline(never)]
-    fn move_to(&mut self, index: S::Index, deadline: u64, seq: u32) {
-        let Some(timer) = self.timers.at_mut(index) else { return };
-        (timer.deadline, timer.seq) = (deadline, seq);
-        let (at, entry) = (timer.at, Entry { key: deadline, seq, event: index });
-        match self.heap.at(at) {
-            Some(before) if before.key <= entry.key => {}
-            Some(_) => self.sift_up(at.get(), entry),
-            None => {
-                self.heap.push(entry);
-                self.sift_up(self.heap.len().wrapping_sub(1), entry);
-            }
-        }
-    }
+    // What is due.
 
-    /// Disarms the event's timer. O(log n).
+    /// The key of the first entry: not later than the earliest deadline.
     #[inline]
-    pub(super) fn cancel(&mut self, index: S::Index) {
-        let Some(timer) = self.timers.at_mut(index) else { return };
-        let at = timer.at;
-        if at.is_nil() {
-            return;
-        }
-        timer.at = Index::NIL;
-        self.take_out(at.get());
-    }
-
-    /// The earliest deadline: exact when its entry is right, else a lower bound.
     pub(super) fn next(&self) -> Option<Instant> {
         self.heap.as_slice().first().map(|entry| Instant::from_nanos(entry.key))
     }
 
-    /// Takes the earliest timer out if it is due at `now`; on the way `corrections` entries are put right, and one more at most.
+    /// The same of the armed timers alone: looks past the entries of cancelled ones that come before.
+    pub(super) fn next_armed(&self) -> Option<Instant> {
+        let heap = self.heap.as_slice();
+        let (mut at, mut first) = (0usize, None);
+        loop {
+            let entry = heap.get(at).filter(|entry| first.is_none_or(|first| entry.key < first));
+            match entry {
+                Some(entry) if self.is_armed(entry.event) => first = Some(entry.key),
+                Some(_) => {
+                    at = (at << ARITY_SHIFT).wrapping_add(1);
+                    continue;
+                }
+                None => {}
+            }
+            // Nothing below comes earlier: on to the next one, or to the one after the parent.
+            while at > 0 && at % ARITY == 0 {
+                at = at.wrapping_sub(1) >> ARITY_SHIFT;
+            }
+            if at == 0 {
+                return first.map(Instant::from_nanos);
+            }
+            at = at.wrapping_add(1);
+        }
+    }
+
+    /// Takes out entries of cancelled timers that come before all others, so that nobody waits for them: so many at most.
+    #[inline]
+    pub(super) fn drop_cancelled_first(&mut self, most: u32) {
+        if self.cancelled.len() > 0 {
+            for _ in 0..most {
+                let Some(first) = self.heap.as_slice().first().map(|entry| entry.event) else { return };
+                if self.is_armed(first) {
+                    return;
+                }
+                self.drop_entry(first);
+            }
+        }
+    }
+
+    /// Takes the earliest timer out if it is due at `now`. On the way the first entries are put right, so that nobody waits
+    /// for one that is not: `corrections` of them, and one more at most.
     pub(super) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
         loop {
-            let Some(&top) = self.heap.as_slice().first() else { return Expired::None };
-            if top.key > now.as_nanos() || top.key == u64::MAX {
-                return Expired::None;
-            }
-            if !self.correct(0, top) {
-                if let Some(timer) = self.timers.at_mut(top.event) {
-                    timer.at = Index::NIL;
+            let Some(&first) = self.heap.as_slice().first() else { return Expired::None };
+            let was_cancelled = !self.is_armed(first.event);
+            if was_cancelled {
+                self.drop_entry(first.event);
+            } else if !self.correct(0, first) {
+                if first.key > now.as_nanos() || first.key == u64::MAX {
+                    return Expired::None;
                 }
-                self.take_out(0);
-                return Expired::Due(top.event, Instant::from_nanos(top.key));
+                return self.take_due(first);
             }
             match corrections.checked_sub(1) {
                 Some(left) => *corrections = left,
                 None => return Expired::Unfinished,
             }
-            self.sweep(corrections);
+            if !was_cancelled {
+                self.sweep(corrections);
+            }
         }
+    }
+
+    fn take_due(&mut self, first: Entry<S::Index>) -> Expired<S::Index> {
+        if let Some(timer) = self.timers.at_mut(first.event) {
+            timer.at = Index::NIL;
+        }
+        self.take_out(0);
+        self.drop_cancelled();
+        Expired::Due(first.event, Instant::from_nanos(first.key))
     }
 
     /// Looks at some more entries, those of the next events, all of them in turn, and puts them right: most are far down in the
@@ -235,7 +325,8 @@ impl<S: Storage> Timers<S> {
     fn sweep(&mut self, corrections: &mut u32) {
         for _ in 0..SWEEP.min(self.timers.len()) {
             let Some(left) = corrections.checked_sub(1) else { return };
-            let place = self.timers.as_slice().get(self.swept).map_or(Index::NIL, |timer| timer.at);
+            let timer = self.timers.as_slice().get(self.swept).filter(|timer| timer.is_armed());
+            let place = timer.map_or(Index::NIL, |timer| timer.at);
             let is_corrected = self.heap.at(place).copied().is_some_and(|entry| self.correct(place.get(), entry));
             if is_corrected {
                 *corrections = left;
@@ -254,21 +345,36 @@ impl<S: Storage> Timers<S> {
         if timer.deadline == entry.key && timer.seq == entry.seq {
             return false;
         }
-        let right = Entry { key: timer.deadline, seq: timer.seq, event: entry.event };
-        self.sift_down(at, right);
+        let right = timer.entry(entry.event);
+        self.replace(at, right);
         true
     }
+
+    // The heap.
 
     /// Closes the gap that an entry leaves.
     #[inline(never)]
     fn take_out(&mut self, at: usize) {
         let Some(last) = self.heap.pop() else { return };
-        let Some(gone) = self.heap.as_slice().get(at) else { return };
-        if last.before(gone) { self.sift_up(at, last) } else { self.sift_down(at, last) }
+        if at < self.heap.len() {
+            self.replace(at, last);
+        }
+    }
+
+    /// Puts `entry` at `at`, below it, or above. The gap is moved down to the end of a branch, and the entry up from there:
+    /// almost always it belongs far down, so comparing it at each level would be in vain.
+    #[inline(never)]
+    fn replace(&mut self, mut at: usize, entry: Entry<S::Index>) {
+        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
+        while let Some((child, least)) = Self::least(heap, (at << ARITY_SHIFT).wrapping_add(1)) {
+            Self::put(heap, timers, at, least);
+            at = child;
+        }
+        self.sift_up(at, entry);
     }
 
     /// Puts `entry` at `at` or above it.
-    #[inline(never)]
+    #[inline]
     fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {
         let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
         while at > 0 {
@@ -279,19 +385,6 @@ impl<S: Storage> Timers<S> {
             }
             Self::put(heap, timers, at, above);
             at = parent;
-        }
-        Self::put(heap, timers, at, entry);
-    }
-
-    /// Puts `entry` at `at` or below it.
-    fn sift_down(&mut self, mut at: usize, entry: Entry<S::Index>) {
-        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
-        while let Some((child, least)) = Self::least(heap, (at << ARITY_SHIFT).wrapping_add(1)) {
-            if !least.before(&entry) {
-                break;
-            }
-            Self::put(heap, timers, at, least);
-            at = child;
         }
         Self::put(heap, timers, at, entry);
     }
@@ -343,12 +436,19 @@ impl<S: Storage> Timers<S> {
         let placed = heap.iter().enumerate().all(|(at, entry)| {
             self.timers.at(entry.event).is_some_and(|timer| timer.at.get() == at && timer.deadline >= entry.key)
         });
-        let armed = self.timers.as_slice().iter().filter(|timer| !timer.at.is_nil()).count();
-        ordered && placed && armed == heap.len()
+        let entries = || self.timers.as_slice().iter().filter(|timer| !timer.at.is_nil());
+        let cancelled = entries().filter(|timer| timer.interval.is_cancelled()).count();
+        ordered
+            && placed
+            && entries().count() == heap.len()
+            && self.cancelled.check(&self.timers)
+            && self.cancelled.len() == cancelled
+            && cancelled <= heap.len() >> 1
     }
 }
 
 #[cfg(test)]
 mod bounds;
+mod cancelled;
 #[cfg(test)]
 mod tests;

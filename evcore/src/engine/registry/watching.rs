@@ -140,17 +140,17 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.cancel(index);
         let state = self.state(index).with_life(Life::Paused);
         self.set_state(index, if state.is_timed() { state.with_timing(Timing::Suspended) } else { state });
-        self.timers.cancel(index);
         self.timers.arm(index, end);
     }
 
     /// The pause is over, and a timeout that was suspended restarts at `now`. The fd is still to be joined.
     pub(in crate::engine) fn end_pause(&mut self, index: S::Index, now: Instant) {
-        self.timers.cancel(index);
         let mut state = self.state(index).with_life(Life::Registered);
         if state.timing() == Timing::Suspended {
             state = state.with_timing(Timing::Armed);
             self.timers.arm_after(index, now);
+        } else {
+            self.timers.cancel(index);
         }
         self.set_state(index, state);
     }
