@@ -267,6 +267,18 @@ pub trait EventOp {
     /// system answers, nothing of it is reported afterwards.
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
 
+    /// Looks without waiting, and puts what is ready into `sink`. `true`: it has found something, a wake or a signal
+    /// included, and there is no need to wait. The core asks before a wait with an end.
+    ///
+    /// For a backend whose waits with an end cost more than a look, when a look is likely to find something, because the
+    /// last one did. The others answer `false`, as all do for which nothing is ready: `dispatch` follows then. An error is
+    /// left to that, too.
+    #[inline]
+    fn look(&mut self, sink: &mut impl Sink<Self::Fd>) -> bool {
+        let _ = sink;
+        false
+    }
+
     /// Waits, and puts what is ready into `sink`.
     ///
     /// # Errors

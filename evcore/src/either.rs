@@ -119,6 +119,14 @@ where
     }
 
     #[inline]
+    fn look(&mut self, sink: &mut impl Sink<Self::Fd>) -> bool {
+        match self {
+            Self::Left(backend) => backend.look(sink),
+            Self::Right(backend) => backend.look(sink),
+        }
+    }
+
+    #[inline]
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error> {
         match self {
             Self::Left(backend) => backend.dispatch(wait, sink),

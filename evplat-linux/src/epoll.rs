@@ -58,6 +58,8 @@ pub struct Epoll {
     is_damaged: bool,
     /// There are files, a nest or damage: what most waits need not look at.
     is_special: bool,
+    /// The set has been looked at just now, and nothing is ready.
+    has_looked: bool,
     clock: Clock,
     guard: ForkGuard,
 }
@@ -101,6 +103,7 @@ impl Epoll {
             timed_wait: sys::epoll_pwait2,
             is_damaged: false,
             is_special: false,
+            has_looked: false,
             clock,
         })
     }
@@ -221,18 +224,10 @@ impl Epoll {
     #[inline(never)]
     fn wait_until(&mut self, point: Instant) -> io::Result<()> {
         let set = self.set.as_fd();
-        let is_busy = !self.reports.found().is_empty();
-        if is_busy {
-            // More is likely ready. A look costs the kernel less than a wait with an end, and needs no clock.
-            sys::epoll_wait(set, &mut self.reports, false)?;
-            if !self.reports.found().is_empty() {
-                return Ok(());
-            }
-        }
+        let has_looked = core::mem::take(&mut self.has_looked);
         let nanos = point.as_nanos().saturating_sub(self.clock.now().as_nanos());
         if nanos == 0 {
-            // A busy set has been looked at just now.
-            return if is_busy { Ok(()) } else { sys::epoll_wait(set, &mut self.reports, false) };
+            return if has_looked { Ok(()) } else { sys::epoll_wait(set, &mut self.reports, false) };
         }
         match (self.timed_wait)(set, &mut self.reports, nanos) {
             Err(error) if is(&error, libc::ENOSYS) || is(&error, libc::EPERM) || is(&error, libc::EOPNOTSUPP) => {
@@ -241,6 +236,16 @@ impl Epoll {
                 (self.timed_wait)(set, &mut self.reports, nanos)
             }
             other => other,
+        }
+    }
+
+    /// Reports what comes from the kernel.
+    #[inline(always)]
+    fn report(&mut self, sink: &mut impl Sink<Fd>) {
+        self.bell.interrupts.report(sink);
+        for report in self.reports.found() {
+            // The doorbell's has no registration's token, and is dropped by the sink.
+            sink.ready(Token::from_bits(report.u64), mask::ready(report.events));
         }
     }
 
@@ -358,17 +363,30 @@ impl EventOp for Epoll {
     }
 
     #[inline]
+    fn look(&mut self, sink: &mut impl Sink<Fd>) -> bool {
+        // While the last wait has found something, more is likely ready. A wait with an end costs the kernel more than a look,
+        // and needs the clock.
+        if self.is_special || self.reports.found().is_empty() {
+            return false;
+        }
+        let is_error = sys::epoll_wait(self.set.as_fd(), &mut self.reports, false).is_err();
+        if self.reports.found().is_empty() {
+            self.has_looked = !is_error;
+            return false;
+        }
+        self.bell.awake();
+        self.report(sink);
+        true
+    }
+
+    #[inline]
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         // The core has asked `usable` in this turn.
         self.wait(wait)?;
         if self.is_special {
             self.report_special(sink);
         }
-        self.bell.interrupts.report(sink);
-        for report in self.reports.found() {
-            // The doorbell's has no registration's token, and is dropped by the sink.
-            sink.ready(Token::from_bits(report.u64), mask::ready(report.events));
-        }
+        self.report(sink);
         Ok(())
     }
 

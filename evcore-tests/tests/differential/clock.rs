@@ -84,6 +84,10 @@ impl<B: EventOp> EventOp for Timed<B> {
         self.backend.del(fd, token, old, infos);
     }
 
+    fn look(&mut self, sink: &mut impl Sink<B::Fd>) -> bool {
+        self.backend.look(sink)
+    }
+
     fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<B::Fd>) -> Result<(), B::Error> {
         let wait = match wait {
             Wait::Until(point) if point > self.now() => {

@@ -24,12 +24,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.admit_postponed();
         self.sync_backend()?;
         let has_deadline = self.has_deadline();
-        let limit = match wait {
-            _ if self.registry.is_active() => Wait::Poll,
-            Wait::Forever if !has_deadline => wait,
-            _ => self.wait_limit(wait),
-        };
-        self.wait(limit)?;
+        self.wait(wait, has_deadline)?;
         if has_deadline {
             self.queue_due_timers();
         }
@@ -203,10 +198,18 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if first == Instant::MAX { Wait::Forever } else { Wait::Until(first) }
     }
 
-    /// Waits, and queues what the backend reports.
-    fn wait(&mut self, limit: Wait) -> Result<(), B::Error> {
+    /// Waits, and queues what the backend reports; does not sleep when something is active.
+    #[inline(always)]
+    fn wait(&mut self, wait: Wait, has_deadline: bool) -> Result<(), B::Error> {
         let stats = &mut self.registry.stats;
         stats.waits = stats.waits.wrapping_add(1);
+        let limit = match wait {
+            _ if self.registry.is_active() => Wait::Poll,
+            Wait::Forever if !has_deadline => wait,
+            Wait::Poll => wait,
+            _ if self.backend.look(&mut self.registry) => return Ok(()),
+            _ => self.wait_limit(wait),
+        };
         self.backend.dispatch(limit, &mut self.registry).inspect_err(|_| self.registry.note_active())
     }
 

@@ -354,19 +354,35 @@ fn what_the_kernel_refuses_changes_nothing_and_a_refused_end_leads_to_a_new_set(
     assert_eq!(status, 0);
 }
 
-/// It looks without a wait while the last wait has found something, and only then.
+/// It looks while the last wait has found something, and only then.
 #[test]
-fn wait_until_looks_first_while_it_is_busy() {
+fn a_look_is_made_while_the_set_is_busy() {
     let mut epoll = Epoll::new().unwrap();
     let (mut near, _far) = readable();
     add(&mut epoll, &near, 1, READ);
-    let hour = || Wait::Until(Clock::default().now().saturating_add(Duration::from_secs(3_600)));
-    assert_eq!(Found::of(&mut epoll, hour()).ready, [(1, Ready::READ)]);
-    // Now no wait with an end is to be made any more.
-    epoll.timed_wait = |_, _, _| Err(io::Error::from_raw_os_error(libc::EBADF));
-    assert_eq!(Found::of(&mut epoll, hour()).ready, [(1, Ready::READ)]);
+    let mut found = Found::default();
+    assert!(!epoll.look(&mut found), "no wait has been made");
+    assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+    assert!(epoll.look(&mut found));
+    assert_eq!(found.ready, [(1, Ready::READ)]);
     near.read_exact(&mut [0]).unwrap();
-    assert_eq!(errno(epoll.dispatch(hour(), &mut Found::default())), Some(libc::EBADF), "nothing is ready");
+    assert!(!epoll.look(&mut found), "nothing is ready");
+    assert!(!epoll.look(&mut found));
+    assert_eq!(found.ready.len(), 1);
+}
+
+/// A wake that came meanwhile, while nobody slept, does not ring the bell: the look leaves it to the wait.
+#[test]
+fn a_look_that_finds_nothing_leaves_a_wake_to_the_wait() {
+    let mut epoll = Epoll::new().unwrap();
+    let (mut near, _far) = readable();
+    add(&mut epoll, &near, 1, READ);
+    let waker = epoll.waker().unwrap();
+    assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+    near.read_exact(&mut [0]).unwrap();
+    waker.wake();
+    assert!(!epoll.look(&mut Found::default()));
+    assert!(Found::of(&mut epoll, Wait::Forever).ready.is_empty(), "it does not sleep");
 }
 
 #[test]
