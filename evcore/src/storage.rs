@@ -105,6 +105,7 @@ pub trait Table<E> {
     /// Appends, into room that has been reserved.
     fn push(&mut self, element: E);
     fn pop(&mut self) -> Option<E>;
+    fn clear(&mut self);
 
     /// Takes an element out; those after it move up. Neighbour by neighbour, which on a small part is all the code there is.
     fn remove(&mut self, place: usize) {

@@ -55,14 +55,14 @@ fn keeping_errno(work: impl FnOnce()) {
 
 /// What a clock shows, in nanoseconds since its start.
 #[inline]
+#[expect(clippy::as_conversions, reason = "no clock shows a time before its start")]
 pub(crate) fn clock_gettime(id: libc::clockid_t) -> io::Result<u64> {
     let mut time = MaybeUninit::uninit();
     // SAFETY: the pointer is to room for one `timespec`.
     checked(unsafe { libc::clock_gettime(id, time.as_mut_ptr()) })?;
     // SAFETY: the call succeeded, so it has written all of it.
     let time: libc::timespec = unsafe { time.assume_init() };
-    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
-    Ok(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+    Ok((time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64))
 }
 
 // ---- Descriptors ---------------------------------------------------------------------------------------------------

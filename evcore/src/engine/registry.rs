@@ -245,7 +245,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Queues the watchers of a moment, ahead of everything else. Answers whether there are any.
+    #[inline]
     pub(super) fn queue_watchers(&mut self, moment: Moment) -> bool {
+        !self.watchers.is_empty() && self.queue_some(moment)
+    }
+
+    // Out of line: most bases have no watchers.
+    #[inline(never)]
+    fn queue_some(&mut self, moment: Moment) -> bool {
         let mut any = false;
         for index in self.watchers.of(moment) {
             self.queue.push_front(&mut self.slots, index);

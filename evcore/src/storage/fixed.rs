@@ -44,6 +44,10 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
     fn pop(&mut self) -> Option<E> {
         heapless::Vec::pop(self)
     }
+
+    fn clear(&mut self) {
+        heapless::Vec::clear(self);
+    }
 }
 
 /// No map at all: the rows themselves are looked through.

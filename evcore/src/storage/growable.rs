@@ -42,6 +42,10 @@ impl<E> Table<E> for Vec<E> {
     fn pop(&mut self) -> Option<E> {
         Vec::pop(self)
     }
+
+    fn clear(&mut self) {
+        Vec::clear(self);
+    }
 }
 
 /// Appends into room that has been reserved. With the comparison, the compiler sees that nothing has to grow here, which

@@ -84,14 +84,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Restarts the timeouts of this turn's hand-outs, in the order of the hand-outs. An event that was created in the slot
     /// of one that this turn has handed out takes the place of that one.
     pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
-        // The last one comes first, so their places in the order are taken from the end: as many as can have been listed.
-        let mut seq = self.timers.take_seqs(self.queue.handed_out());
-        while let Some(index) = self.timers.take_listed() {
-            seq = seq.wrapping_sub(1);
-            if self.slots.state_mut(index).is_some_and(State::end_restart) {
-                self.timers.restart(index, now, seq);
-            }
-        }
+        let slots = &mut self.slots;
+        self.timers.restart_listed(now, |index| slots.state_mut(index).is_some_and(State::end_restart));
     }
 
     /// Takes the earliest timer out if it is due.

@@ -136,7 +136,8 @@ impl<S: Storage> Timers<S> {
 
     /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
     pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
-        let seq = self.take_seqs(1).wrapping_sub(1);
+        let seq = self.seq;
+        self.seq = seq.wrapping_add(1);
         self.fill(index);
         let Some(timer) = self.timers.at_mut(index) else { return };
         // The key of its entry is not later than its deadline was.
@@ -215,29 +216,23 @@ impl<S: Storage> Timers<S> {
         self.restarts.len() > 0
     }
 
-    /// Takes the last event off that list.
-    #[inline]
-    pub(super) fn take_listed(&mut self) -> Option<S::Index> {
-        self.restarts.pop()
-    }
-
     #[cfg(any(test, feature = "check"))]
     pub(super) fn is_listed(&self, index: S::Index) -> bool {
         self.restarts.as_slice().contains(&index)
     }
 
-    /// Takes `count` places in the order of armings. Answers the one after the last of them.
-    pub(super) fn take_seqs(&mut self, count: u32) -> u32 {
-        self.seq = self.seq.wrapping_add(count);
-        self.seq
-    }
-
-    /// Restarts an armed timer at `now`, with a place in the order of armings; it never comes earlier by that.
+    /// Restarts the timers of the listed events at `now`, as far as they are armed and `restarts` says so. None comes earlier
+    /// by that.
     #[inline]
-    pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
-        let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval.nanos()));
-        timer.seq = seq;
+    pub(super) fn restart_listed(&mut self, now: Instant, mut restarts: impl FnMut(S::Index) -> bool) {
+        for index in self.restarts.as_slice() {
+            if let (true, Some(timer)) = (restarts(*index), self.timers.at_mut(*index)) {
+                timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval.nanos()));
+                timer.seq = self.seq;
+                self.seq = self.seq.wrapping_add(1);
+            }
+        }
+        self.restarts.clear();
     }
 
     // What is due.

@@ -44,6 +44,11 @@ impl<S: Storage> Watchers<S> {
         }
     }
 
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.len() == 0
+    }
+
     /// The pending watchers of a moment.
     pub(super) fn of(&self, moment: Moment) -> impl Iterator<Item = S::Index> {
         let entries = self.entries.as_slice().iter();

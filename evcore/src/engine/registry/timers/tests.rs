@@ -157,13 +157,22 @@ fn a_long_random_life_is_a_sorted_one() {
 }
 
 #[test]
-fn the_last_one_listed_is_taken_first() {
+fn those_that_are_listed_restart_in_order_where_they_are_to() {
     let mut timers = timers(3);
     for index in [1, 0, 2] {
         timers.list(index);
     }
     assert!((0..3).all(|index| timers.is_listed(index)));
-    let taken: Vec<u16> = core::iter::from_fn(|| timers.take_listed()).collect();
-    assert_eq!(taken, [2, 0, 1]);
+    for index in 0..3 {
+        timers.set(index, at(5), 10);
+    }
+    let mut asked = Vec::new();
+    timers.restart_listed(at(20), |index| {
+        asked.push(index);
+        index > 0
+    });
+    assert_eq!(asked, [1, 0, 2]);
     assert!(!timers.has_listed() && !timers.is_listed(1));
+    assert_eq!(drain(&mut timers, 29), [0]);
+    assert_eq!(drain(&mut timers, 30), [1, 2]);
 }
