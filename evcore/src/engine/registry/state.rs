@@ -75,6 +75,7 @@ const TIMING: u32 = 10;
 const LISTED: u16 = 1 << 12;
 /// In `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;
+const RESTARTING: u16 = 3 << TIMING;
 
 #[expect(clippy::as_conversions, reason = "enums are packed as their numbers")]
 impl State {
@@ -151,7 +152,7 @@ impl State {
     #[inline]
     pub(in crate::engine) const fn restart(&mut self) -> bool {
         let is_listed = self.is_listed();
-        self.0 |= LISTED | (Timing::Restarting as u16) << TIMING;
+        self.0 |= LISTED | RESTARTING;
         !is_listed
     }
 
@@ -159,9 +160,12 @@ impl State {
     /// another event's by now.
     #[inline]
     pub(in crate::engine) const fn end_restart(&mut self) -> bool {
-        let restarts = matches!(self.timing(), Timing::Restarting);
-        let state = if restarts { self.with_timing(Timing::Armed) } else { *self };
-        self.0 = state.0 & !LISTED;
+        self.0 &= !LISTED;
+        // Armed, but for one bit.
+        let restarts = self.0 & RESTARTING == RESTARTING;
+        if restarts {
+            self.0 &= !RESTARTING | TIMED;
+        }
         restarts
     }
 

@@ -225,13 +225,18 @@ impl<S: Storage> Timers<S> {
     /// by that.
     #[inline]
     pub(super) fn restart_listed(&mut self, now: Instant, mut restarts: impl FnMut(S::Index) -> bool) {
+        let mut seq = self.seq;
         for index in self.restarts.as_slice() {
-            if let (true, Some(timer)) = (restarts(*index), self.timers.at_mut(*index)) {
+            if !restarts(*index) {
+                continue;
+            }
+            if let Some(timer) = self.timers.at_mut(*index) {
                 timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval.nanos()));
-                timer.seq = self.seq;
-                self.seq = self.seq.wrapping_add(1);
+                timer.seq = seq;
+                seq = seq.wrapping_add(1);
             }
         }
+        self.seq = seq;
         self.restarts.clear();
     }
 
