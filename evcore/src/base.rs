@@ -88,8 +88,8 @@ pub struct Fired<'a, T> {
 
 impl<'a, T> Fired<'a, T> {
     #[inline(always)]
-    fn of_one((id, ready, data): (EventId, Ready, &'a mut T)) -> Self {
-        Self { id, ready, count: 1, data }
+    fn of_one((id, ready, data): (EventId, Ready, &'a mut T)) -> (Self, bool) {
+        (Self { id, ready, count: 1, data }, false)
     }
 }
 
@@ -230,18 +230,34 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // The usual way is small and inlined, the rest out of line; as a call it would cost half as much again.
     #[inline(always)]
     pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
+        self.next().map(|(fired, _)| fired)
+    }
+
+    /// The next active event, and whether it is a watcher.
+    #[inline(always)]
+    fn next(&mut self) -> Option<(Fired<'_, T>, bool)> {
         // Each way with a constant: the compiler sees that the slot is looked up once.
         match self.engine.next_effect() {
-            Effect::None => return self.engine.hand_out_next(false).map(Fired::of_one),
-            Effect::Restart => return self.engine.hand_out_next(true).map(Fired::of_one),
-            Effect::More => {}
+            Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
+            Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
+            Effect::Unknown if self.engine.end_if_done() => None,
+            Effect::More | Effect::Unknown => self.next_after_a_look(),
         }
-        if self.engine.end_if_done() {
-            return None;
+    }
+
+    /// As [`EventBase::next`], where the next event is not known yet, or its hand-out changes more of it than its timeout.
+    #[inline(never)]
+    fn next_after_a_look(&mut self) -> Option<(Fired<'_, T>, bool)> {
+        match self.engine.choose_level() {
+            Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
+            Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
+            Effect::More | Effect::Unknown => {
+                let (index, ready, count) = self.engine.next()?;
+                let is_watcher = self.engine.is_watcher(index);
+                let (id, data) = self.engine.lend(index)?;
+                Some((Fired { id, ready, count, data }, is_watcher))
+            }
         }
-        let (index, ready, count) = self.engine.next()?;
-        let (id, data) = self.engine.lend(index)?;
-        Some(Fired { id, ready, count, data })
     }
 
     /// Runs the loop with a handler (`event_base_loop`), until it ends for the reason that is returned.
@@ -270,13 +286,28 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
     pub fn run(&mut self, mode: Mode, mut handler: impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
+        self.run_taking(mode, |_| (), |base, event, ()| handler(base, event))
+    }
+
+    /// Runs the loop with a handler that gets what is taken of the event's data, without looking its event up for that.
+    pub(crate) fn run_taking<X>(
+        &mut self,
+        mode: Mode,
+        take: impl Fn(&mut T) -> X,
+        mut handler: impl FnMut(&mut Self, Occurrence, X),
+    ) -> Result<End, B::Error> {
         if core::mem::replace(&mut self.in_run, true) {
             return Ok(End::Reentered);
         }
-        RunGuard(self).0.run_turns(mode, &mut handler)
+        RunGuard(self).0.run_turns(mode, &take, &mut handler)
     }
 
-    fn run_turns(&mut self, mode: Mode, handler: &mut impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
+    fn run_turns<X>(
+        &mut self,
+        mode: Mode,
+        take: &impl Fn(&mut T) -> X,
+        handler: &mut impl FnMut(&mut Self, Occurrence, X),
+    ) -> Result<End, B::Error> {
         let go_on_empty = mode.contains(Mode::NO_EXIT_ON_EMPTY);
         let wait = match mode.contains(Mode::NONBLOCK) {
             true => Wait::Poll,
@@ -291,7 +322,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
                 return Ok(end);
             }
             let is_prepare = self.engine.is_prepare();
-            let any = self.run_turn(handler);
+            let any = self.run_turn(take, handler);
             match any {
                 _ if is_prepare || self.engine.is_end_requested() => {}
                 true if mode.intersects(Mode::ONCE.union(Mode::NONBLOCK)) => return Ok(End::Once),
@@ -302,12 +333,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The hand-outs of a turn. Answers whether there was any but watchers.
-    fn run_turn(&mut self, handler: &mut impl FnMut(&mut Self, Occurrence)) -> bool {
+    fn run_turn<X>(&mut self, take: &impl Fn(&mut T) -> X, handler: &mut impl FnMut(&mut Self, Occurrence, X)) -> bool {
         let mut any = false;
-        while let Some((index, ready, count)) = self.engine.next() {
-            any |= !self.engine.is_watcher(index);
-            let Some((id, _)) = self.engine.lend(index) else { break };
-            handler(self, Occurrence { id, ready, count });
+        while let Some((Fired { id, ready, count, data }, is_watcher)) = self.next() {
+            any |= !is_watcher;
+            let taken = take(data);
+            handler(self, Occurrence { id, ready, count }, taken);
         }
         any
     }

@@ -100,11 +100,10 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
     pub fn run_callbacks(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
-        self.run(mode, |base, event| {
-            if let Some(callback) = base.get(event.id).copied() {
-                (callback.function)(base, context, event, callback.arg);
-            }
-        })
+        let call = |base: &mut Self, event, callback: Callback<B, S, C>| {
+            (callback.function)(base, context, event, callback.arg);
+        };
+        self.run_taking(mode, |callback| *callback, call)
     }
 }
 
@@ -174,16 +173,15 @@ mod boxed {
         /// assert_eq!(sum, 7);
         /// ```
         pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
-            self.run(mode, |base, event| {
-                let Some(mut function) = base.get_mut(event.id).and_then(|closure| closure.function.take()) else {
-                    return;
-                };
+            let call = |base: &mut Self, event: Occurrence, function: Option<Box<ClosureFn<B, S, C>>>| {
+                let Some(mut function) = function else { return };
                 function(base, context, event);
                 // Gone, if it has removed its own event.
                 if let Some(closure) = base.get_mut(event.id) {
                     closure.function = Some(function);
                 }
-            })
+            };
+            self.run_taking(mode, |closure| closure.function.take(), call)
         }
     }
 }

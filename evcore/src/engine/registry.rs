@@ -312,7 +312,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     pub(super) fn next_effect(&self) -> Effect {
         match self.queue.first() {
             Some(first) => self.slots.effect(first),
-            None => Effect::More,
+            None => Effect::Unknown,
         }
     }
 
@@ -336,8 +336,19 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.pop_front(&mut self.slots)
     }
 
-    pub(super) fn pop_next_level(&mut self, fairness: Fairness) -> Option<(S::Index, Ready)> {
-        self.queue.pop_next_level(&mut self.slots, fairness)
+    /// Chooses the level whose turn it is. Answers whether there is one.
+    pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
+        self.queue.choose_level(fairness)
+    }
+
+    /// Whether an event waits at the level that is served.
+    pub(super) fn is_chosen(&self) -> bool {
+        self.next_effect() != Effect::Unknown
+    }
+
+    /// Whether watchers come first.
+    pub(super) fn has_front(&self) -> bool {
+        self.queue.has_front()
     }
 
     /// Lends the data of an event that is handed out now.

@@ -33,7 +33,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(Turn::Running)
     }
 
-    /// What the next hand-out does to its event; `More` if something has to be looked at before.
+    /// What the next hand-out does to its event, if nothing has to be looked at before.
     #[inline(always)]
     pub(crate) fn next_effect(&self) -> Effect {
         self.registry.next_effect()
@@ -91,7 +91,20 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.registry.is_time_limited() && self.fresh_now() >= self.turn_until {
             self.registry.exhaust();
         }
-        self.registry.pop_next_level(self.fairness)
+        if self.registry.choose_level(self.fairness) { self.registry.pop() } else { None }
+    }
+
+    /// Chooses the level whose turn it is, where nothing else has to be looked at. Answers what the next hand-out does.
+    pub(crate) fn choose_level(&mut self) -> Effect {
+        let is_usual = self.phase == Phase::Open
+            && self.requests.is_empty()
+            && !self.registry.has_front()
+            && !self.registry.is_time_limited();
+        if self.registry.is_chosen() || is_usual && self.registry.choose_level(self.fairness) {
+            self.registry.next_effect()
+        } else {
+            Effect::Unknown
+        }
     }
 
     // Around the hand-outs.

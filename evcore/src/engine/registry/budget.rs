@@ -150,10 +150,12 @@ impl Budget {
     /// being.
     pub(super) fn choose(&mut self, levels: &impl Levels, fairness: Fairness) {
         self.reclaim();
-        if let Some(level) = levels.first_busy(0).filter(|level| *level < self.exempt) {
-            self.level = level;
-            self.is_exempt = true;
-            return self.grant(UNLIMITED);
+        if self.exempt > 0 {
+            if let Some(level) = levels.first_busy(0).filter(|level| *level < self.exempt) {
+                self.level = level;
+                self.is_exempt = true;
+                return self.grant(UNLIMITED);
+            }
         }
         if self.share > 0 && self.left <= self.kept {
             self.closed = self.share;

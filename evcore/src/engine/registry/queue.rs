@@ -1,10 +1,14 @@
 //! The ready queues: events that are to be handed out, in one FIFO for each priority.
 
-use super::budget::{Budget, Levels};
+use super::budget::Budget;
 use super::slots::{HandOut, Slots};
 use crate::event::Ready;
 use crate::limits::{Bounds, Fairness};
-use crate::storage::{Full, Index, Storage, Table};
+use crate::storage::{Full, Index, Storage};
+
+mod levels;
+
+use levels::Levels;
 
 /// One queue for each priority, threaded through the slots; each event is in one queue at most.
 ///
@@ -15,7 +19,7 @@ use crate::storage::{Full, Index, Storage, Table};
 ///   postponed  what comes in the next turn
 /// ```
 pub(super) struct Queue<S: Storage> {
-    levels: S::Table<List<S::Index>>,
+    levels: Levels<S>,
     front: List<S::Index>,
     postponed: List<S::Index>,
     len: u32,
@@ -70,18 +74,21 @@ impl<I: Index> List<I> {
         self.head.is_nil()
     }
 
-    #[inline]
-    fn append<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>, index: I) {
+    /// Puts an event at the end. Answers whether it is the first one.
+    #[inline(always)]
+    fn append<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>, index: I) -> bool {
         let last = self.tail;
-        match slots.node_mut(last) {
-            Some(last) => last.next = index,
-            None => self.head = index,
-        }
         self.tail = index;
         if let Some(node) = slots.node_mut(index) {
             node.prev = last;
             node.next = I::NIL;
         }
+        let Some(last) = slots.node_mut(last) else {
+            self.head = index;
+            return true;
+        };
+        last.next = index;
+        false
     }
 
     /// Takes the first event off.
@@ -125,7 +132,7 @@ impl<I: Index> List<I> {
 impl<S: Storage> Queue<S> {
     pub(super) const fn new() -> Self {
         Self {
-            levels: S::Table::EMPTY,
+            levels: Levels::new(),
             front: List::UNUSED,
             postponed: List::UNUSED,
             len: 0,
@@ -147,21 +154,9 @@ impl<S: Storage> Queue<S> {
 
     /// Sets the number of levels. Refused when the storage has no room for them.
     pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
-        let wanted = usize::from(levels.max(1));
-        while self.levels.len() > wanted {
-            self.levels.pop();
-        }
-        self.levels.reserve(wanted.saturating_sub(self.levels.len()))?;
-        while self.levels.len() < wanted {
-            self.levels.push(List::EMPTY);
-        }
+        self.levels.set_len(usize::from(levels.max(1)))?;
         self.budget.change_levels();
         Ok(())
-    }
-
-    #[inline]
-    fn level_mut(&mut self, level: u8) -> Option<&mut List<S::Index>> {
-        self.levels.as_mut_slice().get_mut(usize::from(level))
     }
 
     // The turn.
@@ -176,8 +171,15 @@ impl<S: Storage> Queue<S> {
         if self.levels.len() == 1 && self.front.is_empty() && !bounds.is_special {
             self.budget.open_only_level(bounds);
         } else {
-            self.budget.open(bounds);
+            self.open_levels(bounds);
         }
+    }
+
+    // Out of line: most bases have one level and no limits of their own.
+    #[inline(never)]
+    fn open_levels(&mut self, bounds: &Bounds) {
+        self.levels.settle(self.budget.level());
+        self.budget.open(bounds);
     }
 
     /// Ends the turn, so that the next one may hand out any event. Answers how many this one has handed out.
@@ -223,9 +225,7 @@ impl<S: Storage> Queue<S> {
         }
         node.place = Place::Level;
         let level = node.level;
-        if let Some(list) = self.level_mut(level) {
-            list.append(slots, index);
-        }
+        self.levels.append(slots, level, index);
         self.len = self.len.wrapping_add(1);
     }
 
@@ -274,13 +274,13 @@ impl<S: Storage> Queue<S> {
     /// The next event, if the share that is being served goes on; none that exists when its level is empty.
     #[inline(always)]
     pub(super) fn first(&self) -> Option<S::Index> {
-        self.levels.as_slice().get(usize::from(self.budget.served()?)).map(|list| list.head)
+        self.levels.get(self.budget.served()?).map(List::first)
     }
 
     /// Takes the next event, if the share that is being served goes on.
     pub(super) fn pop<T>(&mut self, slots: &mut Slots<T, S>) -> Option<(S::Index, Ready)> {
         let level = self.budget.served()?;
-        let taken = self.level_mut(level)?.pop(slots)?;
+        let taken = self.levels.get_mut(level)?.pop(slots)?;
         self.len = self.len.wrapping_sub(1);
         self.budget.count();
         Some(taken)
@@ -294,20 +294,23 @@ impl<S: Storage> Queue<S> {
         restarts: bool,
     ) -> Option<HandOut<'s, T, S::Index>> {
         let (level, turn) = (self.budget.served()?, self.turn);
-        let taken = slots.hand_out_first(self.level_mut(level)?, turn, restarts)?;
+        let taken = slots.hand_out_first(self.levels.get_mut(level)?, turn, restarts)?;
         self.len = self.len.wrapping_sub(1);
         self.budget.count();
         Some(taken)
     }
 
-    /// Takes the first event of the level whose turn it is.
-    pub(super) fn pop_next_level<T>(
-        &mut self,
-        slots: &mut Slots<T, S>,
-        fairness: Fairness,
-    ) -> Option<(S::Index, Ready)> {
-        self.budget.choose(&self.levels.as_slice(), fairness);
-        self.pop(slots)
+    /// Chooses the level whose turn it is. Answers whether there is one.
+    pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
+        self.levels.settle(self.budget.level());
+        self.budget.choose(&self.levels, fairness);
+        self.budget.served().is_some()
+    }
+
+    /// Whether watchers come first.
+    #[inline]
+    pub(super) fn has_front(&self) -> bool {
+        !self.front.is_empty()
     }
 
     /// Takes the first of the watchers ahead of all levels.
@@ -331,14 +334,11 @@ impl<S: Storage> Queue<S> {
         let Some(node) = slots.node_mut(index) else { return };
         let (place, level) = (node.place, node.level);
         (node.place, node.ready) = (Place::None, Ready::empty());
-        let list = match place {
+        match place {
             Place::None => return,
-            Place::Level => self.level_mut(level),
-            Place::Front => Some(&mut self.front),
-            Place::Postponed => Some(&mut self.postponed),
-        };
-        if let Some(list) = list {
-            list.unlink(slots, index);
+            Place::Level => self.levels.unlink(slots, level, index),
+            Place::Front => self.front.unlink(slots, index),
+            Place::Postponed => self.postponed.unlink(slots, index),
         }
         self.len = self.len.wrapping_sub(1);
     }
@@ -407,26 +407,16 @@ impl<S: Storage> Queue<S> {
             // No list has its end before the first event exists.
             (before == list.tail || slots.is_unused()).then_some(steps)
         };
-        let levels =
-            (0..=u8::MAX).zip(self.levels.as_slice()).map(|(level, list)| walk(list, Place::Level, Some(level)));
+        let levels = self.levels.iter().map(|(level, list)| walk(list, Place::Level, Some(level)));
         let aside = [walk(&self.front, Place::Front, None), walk(&self.postponed, Place::Postponed, None)];
         let total = levels.chain(aside).try_fold(0u32, |total, steps| Some(total.saturating_add(steps?)));
         let nodes = || slots.indices().filter_map(|index| slots.node(index));
         let queued = nodes().filter(|node| node.place != Place::None).count();
         let idle_are_empty = nodes().all(|node| node.place != Place::None || node.ready.is_empty());
-        idle_are_empty && total == Some(self.len) && usize::try_from(self.len) == Ok(queued)
-    }
-}
-
-impl<I: Index> Levels for &[List<I>] {
-    fn first_busy(&self, from: u8) -> Option<u8> {
-        let is_busy = |level: &u8| self.get(usize::from(*level)).is_some_and(|list| !list.is_empty());
-        (from..u8::try_from(self.len()).unwrap_or(u8::MAX)).find(is_busy)
-    }
-
-    fn busy_after(&self, level: u8) -> u32 {
-        let levels = self.iter().skip(usize::from(level).saturating_add(1));
-        levels.filter(|list| !list.is_empty()).fold(0, |busy, _| busy.saturating_add(1))
+        idle_are_empty
+            && self.levels.check(self.budget.level())
+            && total == Some(self.len)
+            && usize::try_from(self.len) == Ok(queued)
     }
 }
 

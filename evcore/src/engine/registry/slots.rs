@@ -42,8 +42,10 @@ pub(crate) enum Effect {
     None,
     /// Its timeout restarts when the turn ends.
     Restart,
-    /// More than that; or there is no such event.
+    /// More than that.
     More,
+    /// Which event is the next is to be found out first.
+    Unknown,
 }
 
 impl<T, I: Index> Slot<T, I> {
@@ -149,7 +151,7 @@ impl<T, S: Storage> Slots<T, S> {
     /// What a hand-out does to an event.
     #[inline(always)]
     pub(super) fn effect(&self, index: S::Index) -> Effect {
-        let Some(slot) = self.slots.at(index) else { return Effect::More };
+        let Some(slot) = self.slots.at(index) else { return Effect::Unknown };
         if slot.state.is_plain() {
             Effect::None
         } else if slot.state.is_simple() && !slot.node.is_expired() {

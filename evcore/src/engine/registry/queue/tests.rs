@@ -3,6 +3,7 @@
 use std::vec::Vec;
 
 use super::super::State;
+use super::super::budget::Levels as _;
 use super::*;
 use crate::storage::Fixed;
 
@@ -43,7 +44,7 @@ impl Queues {
     /// Hands out all that is active in a turn without limit.
     fn drain(&mut self) -> Vec<(u16, Ready)> {
         self.queue.open_turn(&Bounds::DEFAULT);
-        let next = || self.queue.pop_next_level(&mut self.slots, Fairness::Fair);
+        let next = || self.queue.choose_level(Fairness::Fair).then(|| self.queue.pop(&mut self.slots)).flatten();
         let drained = core::iter::from_fn(next).collect();
         assert!(self.check());
         drained
@@ -116,7 +117,8 @@ fn watchers_come_first_and_count_as_handed_out() {
     queues.queue.open_turn(&Bounds::DEFAULT);
     assert_eq!(queues.queue.pop_front(&mut queues.slots), Some((1, Ready::empty())));
     assert_eq!(queues.queue.pop_front(&mut queues.slots), None);
-    assert_eq!(queues.queue.pop_next_level(&mut queues.slots, Fairness::Fair), Some((0, Ready::READ)));
+    assert!(queues.queue.choose_level(Fairness::Fair));
+    assert_eq!(queues.queue.pop(&mut queues.slots), Some((0, Ready::READ)));
     assert_eq!(queues.queue.close_turn(), 2);
 }
 
@@ -126,7 +128,7 @@ fn a_level_change_moves_a_queued_event() {
     queues.push(0, Ready::READ);
     queues.push(1, Ready::READ);
     queues.queue.set_level(&mut queues.slots, 0, 1);
-    let levels = queues.queue.levels.as_slice();
+    let levels = &queues.queue.levels;
     assert_eq!((levels.first_busy(0), levels.busy_after(0)), (Some(0), 1));
     assert!(queues.check());
     assert_eq!(queues.order(), [1, 0]);
