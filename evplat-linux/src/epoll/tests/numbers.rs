@@ -1,0 +1,120 @@
+//! Descriptors that were closed or whose numbers were given out again; new sets.
+
+use super::*;
+
+#[test]
+fn a_descriptor_that_is_registered_already_is_taken_over() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, _far) = readable();
+    add(&mut epoll, &near, 1, READ);
+    // Its number comes back from a duplicate, so the kernel's entry has never gone: EEXIST.
+    reopen(&near, near.try_clone().unwrap());
+    add(&mut epoll, &near, 2, READ | WRITE);
+    assert_eq!(Found::now(&mut epoll), [(2, Ready::READ | Ready::WRITE)]);
+}
+
+#[test]
+fn a_number_that_is_another_descriptor_now_is_registered_anew() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, _far) = pair();
+    add(&mut epoll, &near, 1, READ);
+    let (other, _peer) = readable();
+    reopen(&near, other);
+    assert_eq!(Found::now(&mut epoll), []);
+    assert_eq!(modify(&mut epoll, &near, 1, READ), Ok(Modified::Replaced));
+    assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+    assert_eq!(modify(&mut epoll, &near, 1, READ), Ok(Modified::Kept));
+}
+
+#[test]
+fn a_closed_descriptor_is_an_error_and_leaves_nothing() {
+    let status = in_child(|| {
+        let mut epoll = Epoll::new().unwrap();
+        let (near, _far) = pair();
+        let closed = Fd::of(&near);
+        epoll.add(closed, token(1), READ, &mut NoInfos).unwrap();
+        drop(near);
+        let modified = epoll.modify(closed, token(1), READ, WRITE, &mut NoInfos);
+        epoll.del(closed, token(1), READ, &mut NoInfos);
+        let added = epoll.add(closed, token(2), READ, &mut NoInfos);
+        let found = Found::of(&mut epoll, Wait::Poll);
+        assert!(found.ready.is_empty() && found.rebuilds == 0);
+        errno(modified) == Some(libc::EBADF) && errno(added) == Some(libc::EBADF)
+    });
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_set_inside_itself_is_an_error() {
+    let mut epoll = Epoll::new().unwrap();
+    let set = epoll.set.try_clone().unwrap();
+    assert_eq!(errno(try_add(&mut epoll, &set, 1, READ)), Some(libc::EINVAL));
+    let nest = epoll.nest().unwrap().try_clone_to_owned().unwrap();
+    assert_eq!(errno(try_add(&mut epoll, &nest, 1, READ)), Some(libc::ELOOP));
+    assert_eq!(Found::now(&mut epoll), []);
+}
+
+/// An entry that cannot be removed: its number was closed before `del`, and a duplicate lives.
+#[test]
+fn an_entry_that_nobody_can_remove_leads_to_a_new_set() {
+    let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
+    let (orphan, _far) = readable();
+    let _duplicate = orphan.try_clone().unwrap();
+    let (other, _other_far) = readable();
+    let gone = base.insert(Fd::of(&orphan), READ, "orphan").unwrap();
+    base.insert(Fd::of(&other), READ, "other").unwrap();
+    reopen(&orphan, File::open("/dev/null").unwrap());
+    base.remove(gone);
+
+    let mut served = 0;
+    for _ in 0..40 {
+        assert!(base.poll(Wait::Forever).unwrap().is_running());
+        while let Some(fired) = base.next_active() {
+            assert_eq!(*fired.data, "other");
+            served += 1;
+        }
+    }
+    let stats = base.stats();
+    assert_eq!((served, stats.rebuilds), (40, 1));
+    assert!(stats.stale >= 16 && stats.stale <= 18, "{stats:?}");
+}
+
+#[test]
+fn what_the_kernel_refuses_changes_nothing_and_a_refused_end_leads_to_a_new_set() {
+    let status = in_child(|| {
+        let mut epoll = Epoll::new().unwrap();
+        let (near, _far) = readable();
+        let (other, _peer) = readable();
+        add(&mut epoll, &near, 1, READ);
+        refuse(&[libc::SYS_epoll_ctl], libc::ENOMEM);
+        assert_eq!(errno(try_add(&mut epoll, &other, 2, READ)), Some(libc::ENOMEM));
+        assert_eq!(errno(modify(&mut epoll, &near, 1, WRITE)), Some(libc::ENOMEM));
+        assert_eq!(errno(epoll.waker().map(|_| ())), Some(libc::ENOMEM));
+        assert!(epoll.bell.interrupts.doorbell().is_none());
+        assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+        del(&mut epoll, &near);
+        Found::of(&mut epoll, Wait::Forever).rebuilds == 1
+    });
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn new_sets_do_not_make_the_buffer_longer() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, _far) = pair();
+    for bits in 0..200 {
+        epoll.reinit().unwrap();
+        add(&mut epoll, &near, bits, READ);
+    }
+    assert_eq!((epoll.registered, epoll.reports.room()), (1, REPORTS));
+}
+
+#[test]
+fn a_new_set_that_cannot_be_made_is_asked_for_again() {
+    let mut epoll = Epoll::new().unwrap();
+    epoll.note_damage();
+    assert_eq!(Found::of(&mut epoll, Wait::Forever).rebuilds, 1);
+    assert_eq!(Found::of(&mut epoll, Wait::Forever).rebuilds, 1);
+    epoll.reinit().unwrap();
+    assert_eq!(Found::of(&mut epoll, Wait::Poll).rebuilds, 0);
+}

@@ -1,0 +1,145 @@
+//! How long a wait is.
+
+use super::*;
+
+#[test]
+fn no_wait_is_early_and_none_is_repeated() {
+    for timed_wait in [sys::epoll_pwait2 as TimedWait, sys::epoll_pwait] {
+        for clock in [Clock::Monotonic, Clock::Boottime] {
+            let mut epoll = Epoll::with_clock(clock).unwrap();
+            epoll.timed_wait = timed_wait;
+            for nanos in [1, 999, 100_000, 999_999, 1_000_001, 10_500_000] {
+                let deadline = epoll.now().saturating_add(Duration::from_nanos(nanos));
+                assert_eq!(Found::of(&mut epoll, Wait::Until(deadline)).ready, []);
+                assert!(epoll.now() >= deadline, "{nanos} ns: early");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_point_in_the_past_is_no_wait_and_the_farthest_is_no_error() {
+    for timed_wait in [sys::epoll_pwait2 as TimedWait, sys::epoll_pwait] {
+        let mut epoll = Epoll::new().unwrap();
+        epoll.timed_wait = timed_wait;
+        assert_eq!(Found::of(&mut epoll, Wait::Until(Instant::ZERO)).ready, []);
+        let (near, _far) = readable();
+        add(&mut epoll, &near, 1, READ);
+        let now = epoll.now().as_nanos();
+        let days = |days: u64| now + days * 24 * 3_600 * 1_000_000_000;
+        for point in [u64::MAX, u64::MAX - 1, i64::MAX as u64, days(25), days(50), days(100_000)] {
+            assert_eq!(Found::of(&mut epoll, Wait::Until(Instant::from_nanos(point))).ready, [(1, Ready::READ)]);
+        }
+    }
+}
+
+#[test]
+fn a_wait_that_is_too_long_for_a_count_of_milliseconds_sleeps() {
+    for timed_wait in [sys::epoll_pwait2 as TimedWait, sys::epoll_pwait] {
+        let mut epoll = Epoll::new().unwrap();
+        epoll.timed_wait = timed_wait;
+        let waker = epoll.waker().unwrap();
+        let begin = epoll.now();
+        let thread = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(5));
+            waker.wake();
+        });
+        Found::of(&mut epoll, Wait::Until(begin.saturating_add(Duration::from_secs(50 * 24 * 3_600))));
+        assert!(epoll.now().saturating_since(begin) >= Duration::from_millis(5));
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_refused_wait_is_made_in_another_way_and_that_is_remembered() {
+    fn refused<const ERRNO: i32>(_: BorrowedFd<'_>, _: &mut Reports, _: u64) -> io::Result<()> {
+        Err(io::Error::from_raw_os_error(ERRNO))
+    }
+    for refusal in
+        [refused::<{ libc::ENOSYS }> as TimedWait, refused::<{ libc::EPERM }>, refused::<{ libc::EOPNOTSUPP }>]
+    {
+        let mut epoll = Epoll::new().unwrap();
+        epoll.timed_wait = refusal;
+        let deadline = epoll.now().saturating_add(Duration::from_micros(1_500));
+        assert_eq!(Found::of(&mut epoll, Wait::Until(deadline)).ready, []);
+        assert!(epoll.now() >= deadline, "the wait was not made again");
+        assert!(std::ptr::fn_addr_eq(epoll.timed_wait, sys::epoll_pwait as TimedWait));
+    }
+    let mut epoll = Epoll::new().unwrap();
+    epoll.timed_wait = refused::<{ libc::EBADF }>;
+    let wait = after(&epoll, Duration::from_millis(1));
+    assert_eq!(errno(epoll.dispatch(wait, &mut Found::default())), Some(libc::EBADF));
+}
+
+#[test]
+fn a_sandbox_without_pwait2_and_eventfd_has_all_it_needs() {
+    for reason in [libc::ENOSYS, libc::EPERM] {
+        let status = in_child(|| {
+            refuse(&[libc::SYS_epoll_pwait2, libc::SYS_eventfd2], reason);
+            let mut epoll = Epoll::new().unwrap();
+            let deadline = epoll.now().saturating_add(Duration::from_micros(1_500));
+            Found::of(&mut epoll, Wait::Until(deadline));
+            let waited = epoll.now() >= deadline;
+            let waker = epoll.waker().unwrap();
+            let woken = (0..10).all(|_| {
+                assert!(epoll.bell.interrupts.prepare(Wait::Forever) == Wait::Forever);
+                waker.wake();
+                let found = Found::of(&mut epoll, Wait::Forever);
+                // Left as it is, the pipe would be full one day, and a ring no edge any more.
+                found.ready.is_empty() && !is_readable(epoll.bell.interrupts.doorbell().unwrap(), 0)
+            });
+            // A ring that comes late, when the base has been awake for other reasons.
+            epoll.bell.interrupts.doorbell().unwrap().ring();
+            Found::of(&mut epoll, Wait::Forever);
+            let quiet = !is_readable(epoll.bell.interrupts.doorbell().unwrap(), 0);
+            waited && woken && quiet && sleeps(&mut epoll)
+        });
+        assert_eq!(status, 0, "errno {reason}");
+    }
+}
+
+#[test]
+fn an_interrupted_wait_is_no_error() {
+    let status = in_child(|| {
+        let mut other = Epoll::new().unwrap();
+        watch(&mut other, libc::SIGALRM).unwrap();
+        let mut epoll = Epoll::new().unwrap();
+        alarm_every(1_000);
+        let deadline = epoll.now().saturating_add(Duration::from_secs(15));
+        let nothing = (0..5).all(|_| Found::of(&mut epoll, Wait::Until(deadline)).ready.is_empty());
+        alarm_every(0);
+        nothing && epoll.now() < deadline
+    });
+    assert_eq!(status, 0);
+}
+
+/// It looks while the last wait has found something, and only then.
+#[test]
+fn a_look_is_made_while_the_set_is_busy() {
+    let mut epoll = Epoll::new().unwrap();
+    let (mut near, _far) = readable();
+    add(&mut epoll, &near, 1, READ);
+    let mut found = Found::default();
+    assert!(!epoll.look(&mut found), "no wait has been made");
+    assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+    assert!(epoll.look(&mut found));
+    assert_eq!(found.ready, [(1, Ready::READ)]);
+    near.read_exact(&mut [0]).unwrap();
+    assert!(!epoll.look(&mut found), "nothing is ready");
+    assert!(!epoll.look(&mut found));
+    assert_eq!(found.ready.len(), 1);
+}
+
+/// A wake that came meanwhile, while nobody slept, does not ring the bell: the look leaves it to the wait.
+#[test]
+fn a_look_that_finds_nothing_leaves_a_wake_to_the_wait() {
+    let mut epoll = Epoll::new().unwrap();
+    let (mut near, _far) = readable();
+    add(&mut epoll, &near, 1, READ);
+    let waker = epoll.waker().unwrap();
+    assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+    near.read_exact(&mut [0]).unwrap();
+    waker.wake();
+    assert!(!epoll.look(&mut Found::default()));
+    assert!(Found::of(&mut epoll, Wait::Forever).ready.is_empty(), "it does not sleep");
+}
