@@ -43,7 +43,8 @@ type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 /// is the parent's as it is. Every descriptor is closed on exec.
 ///
 /// Costs: one `epoll_ctl` for each of `add`, `modify` and `del`; a wait is independent of how many descriptors are
-/// registered. Memory: 12 or 16 bytes for each of the first 1024 descriptors. A search of the files, if there are any.
+/// registered. Memory: 12 or 16 bytes for each of the first 1024 descriptors. A regular file costs a wait only when it is due:
+/// always while it is level-triggered, else once for each `add` and `modify`.
 #[doc(alias = "epollops")]
 #[doc(alias = "EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST")]
 pub struct Epoll {
@@ -56,7 +57,7 @@ pub struct Epoll {
     timed_wait: TimedWait,
     /// A `del` failed in a way that leaves the entry in the set.
     is_damaged: bool,
-    /// There are files, a nest or damage: what most waits need not look at.
+    /// There are due files, a nest or damage: what most waits need not look at.
     is_special: bool,
     /// The set has been looked at just now, and nothing is ready.
     has_looked: bool,
@@ -156,12 +157,12 @@ impl Epoll {
         &mut self.bell
     }
 
-    /// Puts a descriptor into the set, or on the list of files.
+    /// Puts a descriptor into the set, or among the files.
     fn register(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), Error> {
         match self.enter(fd, token, interest) {
             Err(error) if is(&error, libc::EPERM) => {
                 self.is_special = true;
-                self.files.insert(fd, token, interest).map_err(|_| Error::Full)
+                self.files.insert(fd, token, interest)
             }
             other => other.map_err(Error::during("epoll_ctl")),
         }
@@ -185,6 +186,7 @@ impl Epoll {
                 Ok(Modified::Replaced)
             }
             Err(error) if is(&error, libc::EPERM) => {
+                self.is_special = true;
                 self.files.change(fd, token, interest);
                 Ok(Modified::Kept)
             }
@@ -264,7 +266,7 @@ impl Epoll {
         if self.nest.is_some() {
             self.bell.sleep_elsewhere();
         }
-        self.is_special = !self.files.is_empty() || self.is_damaged || self.nest.is_some();
+        self.is_special = self.files.is_due() || self.is_damaged || self.nest.is_some();
     }
 
     #[cold]

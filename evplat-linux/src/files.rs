@@ -1,26 +1,52 @@
 //! What epoll refuses with EPERM: regular files, /dev/null, /dev/urandom.
 
-use std::collections::TryReserveError;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use evcore::{Fd, Interest, Ready, Sink, Token};
+use evplat_posix::Error;
 
-/// The registrations of descriptors that never block. poll(2) and select(2) say of them that they are always ready, so
-/// epoll is made to say so too.
+/// The registrations of descriptors that never block. poll(2) and select(2) report them as always ready, so epoll is made
+/// to do the same.
 ///
-/// A list that is searched from its start: a file is a rare guest in an event loop, and one search is far cheaper than the
-/// system call beside it until there are thousands.
+/// ```text
+///   places   fd 7 ▶ 1    fd 4 ▶ 2    fd 9 ▶ 3
+///   files    [ 1: edge, reported ] [ 2: level ] [ 3: edge, changed ] [ 4: free ]
+///   due      0 ⇄ 2 ⇄ 3 ⇄ 0
+/// ```
+///
+/// A file is found by its descriptor in O(1). A turn looks at the due ones only: level-triggered files always,
+/// edge-triggered ones once for each registration and change, files that are watched for neither READ nor WRITE never.
+/// They are reported in the order in which they became due.
+///
+/// Memory: about 40 bytes for each file.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
-    list: Vec<File>,
+    places: HashMap<Fd, u32, BuildHasherDefault<FdHasher>>,
+    /// Place 1 is the first.
+    files: Vec<File>,
+    /// Place 0: behind the last due file and before the first.
+    ends: Link,
+    /// The first free place, which leads to the next one by its `link.next`; 0 when there is none.
+    free: u32,
+    /// How many entries have been read or written.
+    #[cfg(test)]
+    pub(crate) steps: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct File {
-    fd: Fd,
     token: Token,
+    fd: Fd,
     interest: Interest,
-    /// To be reported at the next dispatch. Level: always. Edge: once for each registration and change.
-    due: bool,
+    /// The neighbours among the due files. A file that is not due is its own neighbour.
+    link: Link,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Link {
+    prev: u32,
+    next: u32,
 }
 
 impl File {
@@ -31,54 +57,158 @@ impl File {
 }
 
 impl Files {
-    /// Puts a file on the list.
-    pub(crate) fn insert(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), TryReserveError> {
-        self.list.try_reserve(1)?;
-        self.list.push(File { fd, token, interest, due: true });
+    /// Registers a file that is not registered. It is due.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`] when there is no memory.
+    pub(crate) fn insert(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), Error> {
+        self.places.try_reserve(1).and_then(|()| self.files.try_reserve(1)).map_err(|_| Error::Full)?;
+        let file = File { token, fd, interest, link: Link::default() };
+        let at = match self.free {
+            0 => {
+                let at = u32::try_from(self.files.len().saturating_add(1)).map_err(|_| Error::Full)?;
+                self.files.push(file);
+                at
+            }
+            free => {
+                if let Some(place) = self.file(free) {
+                    let next = place.link.next;
+                    *place = file;
+                    self.free = next;
+                }
+                free
+            }
+        };
+        self.places.insert(fd, at);
+        self.join(at, at);
+        self.schedule(at);
         Ok(())
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
     /// Whether the descriptor was registered as a file.
+    #[inline]
     pub(crate) fn contains(&self, fd: Fd) -> bool {
-        self.list.iter().any(|file| file.fd == fd)
+        !self.places.is_empty() && self.places.contains_key(&fd)
     }
 
-    /// Changes what a file is watched for, and by whom.
+    /// Changes what a file is watched for, and by whom. It is due again.
     pub(crate) fn change(&mut self, fd: Fd, token: Token, interest: Interest) {
-        if let Some(file) = self.list.iter_mut().find(|file| file.fd == fd) {
-            *file = File { fd, token, interest, due: true };
+        let at = self.places.get(&fd).copied().unwrap_or(0);
+        if let Some(file) = self.file(at) {
+            (file.token, file.interest) = (token, interest);
+            self.schedule(at);
         }
     }
 
-    /// Takes a file off the list; `false` when it is not on it.
+    /// Removes a file; `false` when it is not registered.
+    #[inline]
     pub(crate) fn remove(&mut self, fd: Fd) -> bool {
-        let found = self.list.iter().position(|file| file.fd == fd);
-        found.map(|index| self.list.swap_remove(index)).is_some()
+        !self.places.is_empty() && self.take_out(fd)
     }
 
-    /// Takes everything off.
+    /// Removes all files.
     pub(crate) fn clear(&mut self) {
-        self.list.clear();
+        self.places.clear();
+        self.files.clear();
+        (self.ends, self.free) = (Link::default(), 0);
     }
 
-    /// Whether there is something to report now, so that nobody may sleep.
+    /// Whether there is something to report now, so that a wait must not sleep.
+    #[inline]
     pub(crate) fn is_due(&self) -> bool {
-        self.list.iter().any(|file| file.due && !file.ready().is_empty())
+        self.ends.next != 0
     }
 
-    /// Reports what is due. A file whose registration has ended is dropped.
+    /// Reports what is due. A file whose registration has ended is removed.
     pub(crate) fn report(&mut self, sink: &mut impl Sink<Fd>) {
-        self.list.retain_mut(|file| {
-            let ready = file.ready();
-            if !file.due || ready.is_empty() {
-                return true;
+        let mut at = self.ends.next;
+        while let Some(file) = self.file(at).copied() {
+            if file.interest.contains(Interest::EDGE) {
+                self.unlink(at);
             }
-            file.due = !file.interest.contains(Interest::EDGE);
-            sink.ready(file.token, ready)
-        });
+            if !sink.ready(file.token, file.ready()) {
+                self.take_out(file.fd);
+            }
+            at = file.link.next;
+        }
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self, fd: Fd) -> bool {
+        let Some(at) = self.places.remove(&fd) else { return false };
+        self.unlink(at);
+        let free = self.free;
+        if let Some(file) = self.file(at) {
+            file.link.next = free;
+            self.free = at;
+        }
+        true
+    }
+
+    /// Makes a file due, if it can be ready at all. One that is due already keeps its turn.
+    fn schedule(&mut self, at: u32) {
+        let Some(file) = self.file(at) else { return };
+        match (file.ready().is_empty(), file.link.next == at) {
+            (false, true) => {
+                self.join(self.ends.prev, at);
+                self.join(at, 0);
+            }
+            (true, false) => self.unlink(at),
+            _ => {}
+        }
+    }
+
+    /// Takes a file off the due ones. For one that is not due, this changes nothing.
+    fn unlink(&mut self, at: u32) {
+        if let Some(&mut Link { prev, next }) = self.link(at) {
+            self.join(prev, next);
+            self.join(at, at);
+        }
+    }
+
+    /// Makes two places neighbours.
+    fn join(&mut self, prev: u32, next: u32) {
+        if let Some(link) = self.link(prev) {
+            link.next = next;
+        }
+        if let Some(link) = self.link(next) {
+            link.prev = prev;
+        }
+    }
+
+    fn link(&mut self, at: u32) -> Option<&mut Link> {
+        if at == 0 { Some(&mut self.ends) } else { self.file(at).map(|file| &mut file.link) }
+    }
+
+    fn file(&mut self, at: u32) -> Option<&mut File> {
+        #[cfg(test)]
+        {
+            self.steps += 1;
+        }
+        self.files.get_mut(usize::try_from(at.checked_sub(1)?).ok()?)
     }
 }
+
+/// Hashes the number of a descriptor by one multiplication. The default hasher protects against keys that an attacker
+/// chooses, which descriptors are not, and panics where it gets no random bytes from the system, as in some sandboxes.
+#[derive(Default)]
+struct FdHasher(u64);
+
+impl Hasher for FdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // 2⁶⁴ divided by the golden ratio. The upper half of the product is the mixed one; the map wants it below.
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -90,3 +90,96 @@ fn a_number_that_is_no_file_any_more_is_noticed() {
     assert_eq!(modify(&mut epoll, &number, 3, READ), Ok(Modified::Kept));
     assert_eq!(Found::now(&mut epoll), [(3, Ready::READ)]);
 }
+
+#[test]
+fn modify_to_what_a_file_never_is_and_back() {
+    for (interest, times) in [(READ, 2), (READ | EDGE, 1)] {
+        let file = &files()[1];
+        let mut epoll = Epoll::new().unwrap();
+        add(&mut epoll, file, 1, interest);
+        for _ in 0..3 {
+            let found: Vec<_> = (0..2).flat_map(|_| Found::now(&mut epoll)).collect();
+            assert_eq!(found, [(1, Ready::READ); 2][..times]);
+            assert_eq!(modify(&mut epoll, file, 1, Interest::CLOSED), Ok(Modified::Kept));
+            assert!(sleeps(&mut epoll));
+            assert_eq!(modify(&mut epoll, file, 1, interest), Ok(Modified::Kept));
+        }
+    }
+}
+
+#[test]
+fn del_of_a_file_whose_number_is_a_sockets_ends_it() {
+    let mut epoll = Epoll::new().unwrap();
+    let other = File::open("/dev/null").unwrap();
+    add(&mut epoll, &other, 9, READ | EDGE);
+    assert_eq!(Found::now(&mut epoll), [(9, Ready::READ)]);
+    for interest in [READ, READ | EDGE] {
+        let number = File::open("/dev/null").unwrap();
+        add(&mut epoll, &number, 1, interest);
+        let (socket, mut peer) = pair();
+        reopen(&number, socket);
+        del(&mut epoll, &number);
+        assert!(sleeps(&mut epoll), "the file is still due");
+        add(&mut epoll, &number, 2, interest);
+        assert!(sleeps(&mut epoll), "the socket is taken for a file");
+        peer.write_all(b"x").unwrap();
+        assert_eq!(Found::now(&mut epoll), [(2, Ready::READ)]);
+        del(&mut epoll, &number);
+    }
+    assert_eq!(modify(&mut epoll, &other, 9, READ | EDGE), Ok(Modified::Kept));
+    assert_eq!(Found::now(&mut epoll), [(9, Ready::READ)]);
+}
+
+#[test]
+fn modify_of_a_file_that_was_closed_is_an_error() {
+    let status = in_child(|| {
+        let mut epoll = Epoll::new().unwrap();
+        let file = File::open("/dev/null").unwrap();
+        let closed = Fd::of(&file);
+        add(&mut epoll, &file, 1, READ | EDGE);
+        assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+        drop(file);
+        let modified = epoll.modify(closed, token(1), READ, READ | EDGE, &mut NoInfos);
+        assert_eq!(errno(modified), Some(libc::EBADF));
+        assert!(sleeps(&mut epoll), "the refused change makes it due");
+        epoll.del(closed, token(1), READ, &mut NoInfos);
+        !epoll.files.contains(closed)
+    });
+    assert_eq!(status, 0);
+}
+
+/// A report for which the core has no registration any more removes the file.
+#[test]
+fn a_file_whose_registration_has_ended_is_dropped() {
+    let mut epoll = Epoll::new().unwrap();
+    let (first, second) = (File::open("/dev/null").unwrap(), File::open("/dev/null").unwrap());
+    add(&mut epoll, &first, 1, READ);
+    add(&mut epoll, &second, 2, READ);
+    let mut found = Found { ended: vec![1], ..Found::default() };
+    epoll.dispatch(Wait::Forever, &mut found).unwrap();
+    assert_eq!(found.ready, [(2, Ready::READ)]);
+    assert_eq!(Found::of(&mut epoll, Wait::Forever).ready, [(2, Ready::READ)]);
+}
+
+#[test]
+fn two_thousand_files_cost_a_socket_and_a_turn_nothing() {
+    const COUNT: u64 = 2_000;
+    let status = in_child(|| {
+        limit_descriptors(COUNT + 100);
+        let mut epoll = Epoll::new().unwrap();
+        let files: Vec<_> = (0..COUNT).map(|_| File::open("/dev/null").unwrap()).collect();
+        for (bits, file) in (0..).zip(&files) {
+            add(&mut epoll, file, bits, READ | EDGE);
+        }
+        assert_eq!(Found::now(&mut epoll).len(), files.len(), "one turn reports all that are due");
+        let before = epoll.files.steps;
+        let (socket, _peer) = readable();
+        add(&mut epoll, &socket, COUNT, READ);
+        assert_eq!(Found::now(&mut epoll), [(COUNT, Ready::READ)]);
+        assert_eq!(modify(&mut epoll, &socket, COUNT, WRITE), Ok(Modified::Kept));
+        del(&mut epoll, &socket);
+        assert!(sleeps(&mut epoll));
+        epoll.files.steps == before
+    });
+    assert_eq!(status, 0);
+}
