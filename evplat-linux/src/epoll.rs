@@ -219,7 +219,7 @@ impl Epoll {
         self.bell.awake();
         match found {
             Ok(()) => Ok(()),
-            Err(error) => self.after_failed_wait(&error),
+            Err(error) => self.after_failed_wait(error),
         }
     }
 
@@ -270,13 +270,13 @@ impl Epoll {
     }
 
     #[cold]
-    fn after_failed_wait(&mut self, error: &io::Error) -> Result<(), Error> {
+    fn after_failed_wait(&mut self, error: io::Error) -> Result<(), Error> {
         // What interrupted the wait, a signal, may be one that is watched; if not, there is just nothing.
-        if is(error, libc::EINTR) {
+        if is(&error, libc::EINTR) {
             return Ok(());
         }
         self.bell.interrupts.put_back();
-        Err(Error::system("epoll_wait", error.raw_os_error().unwrap_or(libc::EIO)))
+        Err(Error::during("epoll_wait")(error))
     }
 }
 
@@ -357,8 +357,6 @@ impl EventOp for Epoll {
             let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
             if !is_gone {
                 told!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be made anew");
-            }
-            if !is_gone {
                 self.note_damage();
             }
         }
