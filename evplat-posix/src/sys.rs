@@ -9,7 +9,6 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use core::time::Duration;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -34,6 +33,12 @@ use libc::_Errno as errno_location;
 use libc::_errnop as errno_location;
 
 use crate::inbox;
+
+// With a path, because the models of threads include this file under another root, where the folder would not be found.
+#[path = "sys/waits.rs"]
+mod waits;
+
+pub(crate) use waits::{FdSet, LONGEST_WAIT, poll, select};
 
 /// What a system call answered: its result, or the reason in `errno`.
 fn checked(result: c_int) -> io::Result<c_int> {
@@ -176,113 +181,7 @@ pub(crate) fn is_open(number: RawFd) -> bool {
     unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
 }
 
-// ---- Waits ---------------------------------------------------------------------------------------------------------
-
-/// The longest wait that `poll` and `select` are asked for. Some systems refuse longer ones than a thousand days, and some
-/// count milliseconds in 31 bits.
-pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
-
-/// Waits until an entry is ready, or `timeout` is over: never shorter, `None` for ever. Says how many are.
-pub(crate) fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    // The type of the count differs between systems; it holds the length of any array there.
-    let (start, count) = (entries.as_mut_ptr(), entries.len() as libc::nfds_t);
-    let found = match timeout {
-        // SAFETY: the pointer and the count are those of a slice.
-        None => checked(unsafe { libc::poll(start, count, -1) }),
-        // SAFETY: as above.
-        Some(Duration::ZERO) => checked(unsafe { libc::poll(start, count, 0) }),
-        Some(time) => poll_for(entries, count, time),
-    }?;
-    Ok(usize::try_from(found).unwrap_or(0).min(entries.len()))
-}
-
-#[cfg(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd",
-    target_os = "netbsd"
-))]
-fn poll_for(entries: &mut [libc::pollfd], count: libc::nfds_t, time: Duration) -> io::Result<c_int> {
-    let time = timespec(time);
-    // SAFETY: the first two are those of a slice, the third points to one structure, the last may be null.
-    checked(unsafe { libc::ppoll(entries.as_mut_ptr(), count, &time, ptr::null()) })
-}
-
-#[cfg(not(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "freebsd",
-    target_os = "dragonfly",
-    target_os = "openbsd",
-    target_os = "netbsd"
-)))]
-fn poll_for(entries: &mut [libc::pollfd], count: libc::nfds_t, time: Duration) -> io::Result<c_int> {
-    let milliseconds = time.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(c_int::MAX);
-    // SAFETY: the first two are those of a slice.
-    checked(unsafe { libc::poll(entries.as_mut_ptr(), count, milliseconds) })
-}
-
-fn timespec(time: Duration) -> libc::timespec {
-    // SAFETY: the structure is made of numbers, and of padding on some systems.
-    let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
-    spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
-    // Less than a second's; every system's type holds it.
-    spec.tv_nsec = time.subsec_nanos() as _;
-    spec
-}
-
-/// A set of descriptors, as `select` wants it: numbers below [`FdSet::LIMIT`].
-#[derive(Clone, Copy)]
-pub(crate) struct FdSet(libc::fd_set);
-
-impl FdSet {
-    pub(crate) const LIMIT: usize = libc::FD_SETSIZE;
-
-    pub(crate) fn new() -> Self {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: the pointer is to room for one set.
-        unsafe { libc::FD_ZERO(set.as_mut_ptr()) };
-        // SAFETY: `FD_ZERO` has written all of it.
-        Self(unsafe { set.assume_init() })
-    }
-
-    fn has_room_for(number: RawFd) -> bool {
-        usize::try_from(number).is_ok_and(|number| number < Self::LIMIT)
-    }
-
-    /// Puts a number in or takes it out. One that has no place in a set is never in it.
-    pub(crate) fn set(&mut self, number: RawFd, is_in: bool) {
-        if !Self::has_room_for(number) {
-            return;
-        }
-        if is_in {
-            // SAFETY: the pointer is to one set, and the number has a place in it.
-            unsafe { libc::FD_SET(number, &mut self.0) };
-        } else {
-            // SAFETY: as above.
-            unsafe { libc::FD_CLR(number, &mut self.0) };
-        }
-    }
-
-    pub(crate) fn contains(&self, number: RawFd) -> bool {
-        // SAFETY: the pointer is to one set, and the number has a place in it.
-        Self::has_room_for(number) && unsafe { libc::FD_ISSET(number, &self.0) }
-    }
-}
-
-/// Waits until a number below `end` is ready, or `timeout` is over: never shorter, `None` for ever. Leaves in the sets, for
-/// READ, WRITE and PRIORITY, what is ready, and says how much that is.
-pub(crate) fn select(end: c_int, sets: &mut [FdSet; 3], timeout: Option<Duration>) -> io::Result<usize> {
-    let time = timeout.map(timespec);
-    let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
-    let end = end.min(FdSet::LIMIT.try_into().unwrap_or(c_int::MAX));
-    let [read, write, except] = sets;
-    // SAFETY: each pointer is to one set, none of which is looked at beyond its size; the time is one structure or null.
-    let found = unsafe { libc::pselect(end, &mut read.0, &mut write.0, &mut except.0, time, ptr::null()) };
-    checked(found).map(|found| usize::try_from(found).unwrap_or(0))
-}
+// ---- Tables --------------------------------------------------------------------------------------------------------
 
 /// An array with one element more than a parameter can say.
 #[repr(C)]
@@ -494,173 +393,5 @@ pub(crate) fn is_privileged() -> bool {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::os::fd::AsFd;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use super::*;
-
-    /// Runs `body` in a forked child and gives its exit status: 0 for `true`. The child is killed after 20 s.
-    pub(crate) fn in_child(body: impl FnOnce() -> bool) -> i32 {
-        // SAFETY: the child has this thread only; the C library keeps its allocator usable, and the tests take no lock in
-        // the child that another thread of the parent may hold.
-        match unsafe { libc::fork() } {
-            0 => {
-                // SAFETY: it takes a number.
-                unsafe { libc::alarm(20) };
-                let status = match catch_unwind(AssertUnwindSafe(body)) {
-                    Ok(true) => 0,
-                    Ok(false) => 1,
-                    Err(_) => 2,
-                };
-                // SAFETY: it ends the process and runs nothing of the parent's.
-                unsafe { libc::_exit(status) }
-            }
-            pid => {
-                let mut status = 0;
-                // SAFETY: the pointer is to one number.
-                while unsafe { libc::waitpid(pid, &mut status, 0) } < 0 {
-                    assert_eq!(io::Error::last_os_error().kind(), io::ErrorKind::Interrupted);
-                }
-                if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { -libc::WTERMSIG(status) }
-            }
-        }
-    }
-
-    pub(crate) fn is_cloexec(fd: &impl AsFd) -> bool {
-        // SAFETY: the descriptor is borrowed; the command takes nothing.
-        let flags = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_GETFD) };
-        flags >= 0 && flags & libc::FD_CLOEXEC != 0
-    }
-
-    pub(crate) fn is_readable(fd: &impl AsFd) -> bool {
-        wait_readable(fd, 0)
-    }
-
-    /// Whether `fd` is readable within so many milliseconds.
-    pub(crate) fn wait_readable(fd: &impl AsFd, milliseconds: c_int) -> bool {
-        let mut entry = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
-        // SAFETY: the pointer is to one entry.
-        unsafe { libc::poll(&mut entry, 1, milliseconds) == 1 }
-    }
-
-    /// How many bytes `read(2)` gives.
-    pub(crate) fn read(fd: &impl AsFd, bytes: &mut [u8]) -> Result<usize, i32> {
-        // SAFETY: the pointer and the length are those of a slice.
-        let read = unsafe { libc::read(fd.as_fd().as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
-        usize::try_from(read).map_err(|_| io::Error::last_os_error().raw_os_error().unwrap())
-    }
-
-    /// Sends `signum` to this thread.
-    pub(crate) fn raise(signum: c_int) {
-        // SAFETY: it takes a number.
-        assert_eq!(unsafe { libc::raise(signum) }, 0);
-    }
-
-    /// Sends `signum` to the whole process.
-    pub(crate) fn kill_self(signum: c_int) {
-        // SAFETY: it takes two numbers.
-        assert_eq!(unsafe { libc::kill(std::process::id().try_into().unwrap(), signum) }, 0);
-    }
-
-    pub(crate) fn this_thread() -> usize {
-        // SAFETY: it takes nothing.
-        unsafe { libc::pthread_self() as usize }
-    }
-
-    /// Sends `signum` to a thread that runs still.
-    pub(crate) fn raise_in(thread: usize, signum: c_int) {
-        // SAFETY: the caller's thread was named by itself and waits for this one.
-        assert_eq!(unsafe { libc::pthread_kill(thread as libc::pthread_t, signum) }, 0);
-    }
-
-    /// Sends a byte of urgent data.
-    pub(crate) fn send_urgent(socket: &impl AsFd) {
-        // SAFETY: the pointer and the length are those of an array.
-        let sent = unsafe { libc::send(socket.as_fd().as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
-        assert_eq!(sent, 1);
-    }
-
-    /// A copy under a number of at least `least`.
-    pub(crate) fn duplicate(fd: &impl AsFd, least: c_int) -> OwnedFd {
-        // SAFETY: the descriptor is borrowed; the command takes a number.
-        let copy = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) };
-        assert!(copy >= least);
-        // SAFETY: it was just made.
-        unsafe { OwnedFd::from_raw_fd(copy) }
-    }
-
-    pub(crate) fn fd_limit() -> libc::rlim_t {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the pointer is to one structure.
-        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }, 0);
-        limit.rlim_cur
-    }
-
-    pub(crate) fn set_fd_limit(soft: libc::rlim_t) {
-        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        // SAFETY: the pointer is to one structure.
-        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) }, 0);
-        limit.rlim_cur = soft;
-        // SAFETY: as above.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
-    }
-
-    /// Whether `signum` is at its default, ignored, or else.
-    pub(crate) fn handler_of(signum: c_int) -> libc::sighandler_t {
-        Disposition::of(signum).unwrap().0.sa_sigaction
-    }
-
-    pub(crate) fn ignore(signum: c_int) {
-        let mut action = Disposition::ours();
-        action.0.sa_sigaction = libc::SIG_IGN;
-        action.set(signum).unwrap();
-    }
-
-    /// How many signals this thread blocks.
-    pub(crate) fn blocked_signals() -> usize {
-        let mut mask = every_signal();
-        // SAFETY: the second pointer may be null, the third is to one set.
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &mut mask) };
-        // SAFETY: the pointer is to one set.
-        (1..65).filter(|&signum| unsafe { libc::sigismember(&mask, signum) } == 1).count()
-    }
-
-    pub(crate) fn errno() -> c_int {
-        io::Error::last_os_error().raw_os_error().unwrap()
-    }
-
-    #[test]
-    fn a_handler_keeps_errno() {
-        // SAFETY: no descriptor has this number, so it fails.
-        unsafe { libc::close(-1) };
-        assert_eq!(errno(), libc::EBADF);
-        // SAFETY: there is no such signal, so this fails for another reason.
-        keeping_errno(|| assert_eq!(unsafe { libc::raise(9999) }, -1));
-        assert_eq!(errno(), libc::EBADF);
-    }
-
-    #[test]
-    fn what_is_lent_is_not_freed_under_a_borrower() {
-        let lent = Lent::empty();
-        let value = Arc::new(7);
-        lent.lend(Arc::clone(&value));
-        lent.with(|seen| {
-            assert_eq!(*seen, 7);
-            let mut asked = 0;
-            let taken = lent.take(|| {
-                asked += 1;
-                asked < 3
-            });
-            assert!(taken.is_none() && asked == 3);
-            lent.with(|_| panic!("it was taken"));
-        });
-        assert!(!lent.is_borrowed());
-        assert_eq!(Arc::strong_count(&value), 2, "leaked rather than freed");
-        // SAFETY: the pointer is the Arc's, and the count is the leaked one's.
-        unsafe { Arc::decrement_strong_count(Arc::as_ptr(&value)) };
-        lent.lend(Arc::clone(&value));
-        assert!(lent.take(|| false).is_some());
-        assert!(lent.take(|| false).is_none());
-    }
-}
+#[path = "sys/tests.rs"]
+pub(crate) mod tests;
