@@ -60,7 +60,7 @@ fn keeping_errno(work: impl FnOnce()) {
 
 /// What a clock shows, in nanoseconds since its start.
 #[inline]
-#[expect(clippy::as_conversions, reason = "no clock shows a time before its start")]
+#[expect(clippy::as_conversions, clippy::cast_sign_loss, reason = "no clock shows a time before its start")]
 pub(crate) fn clock_gettime(id: libc::clockid_t) -> io::Result<u64> {
     let mut time = MaybeUninit::uninit();
     // SAFETY: the pointer is to room for one `timespec`.
