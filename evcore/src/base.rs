@@ -240,24 +240,29 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         match self.engine.next_effect() {
             Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
             Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
+            Effect::More => self.next_of_any_kind(),
             Effect::Unknown if self.engine.end_if_done() => None,
-            Effect::More | Effect::Unknown => self.next_after_a_look(),
+            Effect::Unknown => self.next_of_a_level(),
         }
     }
 
-    /// As [`EventBase::next`], where the next event is not known yet, or its hand-out changes more of it than its timeout.
+    /// As [`EventBase::next`], where the next event is not known yet.
     #[inline(never)]
-    fn next_after_a_look(&mut self) -> Option<(Fired<'_, T>, bool)> {
+    fn next_of_a_level(&mut self) -> Option<(Fired<'_, T>, bool)> {
         match self.engine.choose_level() {
             Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
             Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
-            Effect::More | Effect::Unknown => {
-                let (index, ready, count) = self.engine.next()?;
-                let is_watcher = self.engine.is_watcher(index);
-                let (id, data) = self.engine.lend(index)?;
-                Some((Fired { id, ready, count, data }, is_watcher))
-            }
+            Effect::More | Effect::Unknown => self.next_of_any_kind(),
         }
+    }
+
+    /// As [`EventBase::next`], whatever the hand-out does to its event, and whatever has to be looked at before.
+    #[inline(never)]
+    fn next_of_any_kind(&mut self) -> Option<(Fired<'_, T>, bool)> {
+        let (index, ready, count) = self.engine.next()?;
+        let is_watcher = self.engine.is_watcher(index);
+        let (id, data) = self.engine.lend(index)?;
+        Some((Fired { id, ready, count, data }, is_watcher))
     }
 
     /// Runs the loop with a handler (`event_base_loop`), until it ends for the reason that is returned.

@@ -22,7 +22,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.backend.usable().map_err(Error::Backend)?;
         let state = self.registry.state(index);
         if state.is_to_be_registered() {
-            self.register(index, state.kind())?;
+            if state.is_of(Kind::Io) {
+                self.register_fd(index)?;
+            } else if state.is_of(Kind::Signal) {
+                self.register_signal(index)?;
+            }
             let resumed = (state.life() == Life::Paused).then(|| self.fresh_now());
             self.registry.set_registered(index, resumed);
         }
@@ -30,15 +34,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.registry.set_timeout(index, deadline, interval);
         }
         Ok(())
-    }
-
-    /// Registers what the event waits for besides time.
-    fn register(&mut self, index: S::Index, kind: Kind) -> Result<(), Error<B::Error>> {
-        match kind {
-            Kind::Io => self.register_fd(index),
-            Kind::Signal => self.register_signal(index),
-            Kind::Watcher | Kind::Plain => Ok(()),
-        }
     }
 
     fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
@@ -84,7 +79,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn modify(&mut self, index: S::Index, interest: Interest) -> Result<(), Error<B::Error>> {
         let interest = normalized(interest);
         let state = self.registry.state(index);
-        if state.kind() != Kind::Io {
+        if !state.is_of(Kind::Io) {
             return Err(Error::Kind);
         }
         self.backend.usable().map_err(Error::Backend)?;
@@ -92,7 +87,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if old == interest {
             return Ok(());
         }
-        if state.life() != Life::Registered {
+        if !state.is_watching() {
             self.registry.set_interest(index, interest);
         } else if old.is_empty() {
             self.registry.set_interest(index, interest);

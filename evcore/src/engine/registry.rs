@@ -341,11 +341,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.choose_level(fairness)
     }
 
-    /// Whether an event waits at the level that is served.
-    pub(super) fn is_chosen(&self) -> bool {
-        self.next_effect() != Effect::Unknown
-    }
-
     /// Whether watchers come first.
     pub(super) fn has_front(&self) -> bool {
         self.queue.has_front()

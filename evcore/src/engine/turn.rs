@@ -48,7 +48,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Takes the next event of this turn off its queue, in the state that its handler shall find it in. Answers what it is
     /// handed out for, and how many occurrences that stands for.
-    #[inline(never)]
+    #[inline]
     pub(crate) fn next(&mut self) -> Option<(S::Index, Ready, u32)> {
         self.remove_spent();
         let Some((index, ready)) = self.pop() else {
@@ -100,11 +100,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             && self.requests.is_empty()
             && !self.registry.has_front()
             && !self.registry.is_time_limited();
-        if self.registry.is_chosen() || is_usual && self.registry.choose_level(self.fairness) {
-            self.registry.next_effect()
-        } else {
-            Effect::Unknown
-        }
+        if is_usual && self.registry.choose_level(self.fairness) { self.next_effect() } else { Effect::Unknown }
     }
 
     // Around the hand-outs.

@@ -97,6 +97,11 @@ impl State {
         Self(options.bits() | (kind as u16) << KIND)
     }
 
+    #[inline]
+    pub(in crate::engine) const fn is_of(self, kind: Kind) -> bool {
+        self.0 & 3 << KIND == (kind as u16) << KIND
+    }
+
     pub(in crate::engine) const fn kind(self) -> Kind {
         match self.0 >> KIND & 3 {
             0 => Kind::Plain,
@@ -119,6 +124,18 @@ impl State {
         } else {
             Missed::Skip
         }
+    }
+
+    /// Whether its fd, signal or watcher is watched: not during a pause.
+    #[inline]
+    pub(in crate::engine) const fn is_watching(self) -> bool {
+        self.0 & 3 << LIFE == (Life::Registered as u16) << LIFE
+    }
+
+    /// Whether it has a timer: for its timeout, or for the end of its pause.
+    #[inline]
+    pub(in crate::engine) const fn has_timer(self) -> bool {
+        self.is_timed() || matches!(self.life(), Life::Paused)
     }
 
     pub(in crate::engine) const fn life(self) -> Life {
@@ -213,7 +230,7 @@ impl State {
 
     /// Whether its fd, signal or watcher is still to be registered, or again after a pause.
     pub(in crate::engine) const fn is_to_be_registered(self) -> bool {
-        !matches!(self.kind(), Kind::Plain) && !matches!(self.life(), Life::Registered)
+        !self.is_of(Kind::Plain) && !self.is_watching()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What events wait for besides time: fds, signals, and the wait itself.
 
-use super::{Change, Joining, Kind, Life, Registry, Timing};
+use super::{Change, Joining, Kind, Life, Registry, State, Timing};
 use crate::backend::{Descriptor, Signum, Token};
 use crate::event::{Interest, Ready};
 use crate::storage::{Full, Index, Storage};
@@ -123,15 +123,19 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// The event's fd, signal or watcher is registered; a pause ends at `now`.
     pub(in crate::engine) fn set_registered(&mut self, index: S::Index, now: Option<Instant>) {
-        match self.state(index).kind() {
-            Kind::Signal => self.signals.set_pending(index, true),
-            Kind::Watcher => self.watchers.set_pending(index, true),
-            Kind::Io | Kind::Plain => {}
+        let mut state = self.state(index);
+        if !state.is_of(Kind::Io) {
+            match state.kind() {
+                Kind::Signal => self.signals.set_pending(index, true),
+                Kind::Watcher => self.watchers.set_pending(index, true),
+                Kind::Io | Kind::Plain => {}
+            }
         }
         if let Some(now) = now {
             self.end_pause(index, now);
+            state = self.state(index);
         }
-        self.set_state(index, self.state(index).with_life(Life::Registered));
+        self.set_state(index, state.with_life(Life::Registered));
     }
 
     /// Leaves the event's fd alone until `end`.
@@ -159,20 +163,35 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// event is pending on any more.
     pub(in crate::engine) fn disarm(&mut self, index: S::Index) -> Option<Signum> {
         let state = self.state(index);
-        let mut unwatched = None;
-        match state.kind() {
-            Kind::Plain => {}
-            Kind::Io => self.fds.leave(index),
-            Kind::Watcher => self.watchers.set_pending(index, false),
-            Kind::Signal => {
-                self.signals.set_pending(index, false);
-                let signum = self.signals.signum(index).filter(|signum| !self.signals.is_watched(*signum));
-                unwatched = signum.filter(|_| state.is_registered());
-            }
+        if !state.is_pending() {
+            return None;
         }
-        self.timers.cancel(index);
+        let unwatched = match state.is_of(Kind::Io) {
+            true => {
+                self.fds.leave(index);
+                None
+            }
+            false => self.unwatch(index, state),
+        };
+        if state.has_timer() {
+            self.timers.cancel(index);
+        }
         self.set_state(index, state.disarmed());
         unwatched
+    }
+
+    /// Takes an event without an fd out of what it waits for besides time. Answers the signal as above.
+    fn unwatch(&mut self, index: S::Index, state: State) -> Option<Signum> {
+        match state.kind() {
+            Kind::Plain | Kind::Io => return None,
+            Kind::Watcher => {
+                self.watchers.set_pending(index, false);
+                return None;
+            }
+            Kind::Signal => self.signals.set_pending(index, false),
+        }
+        let signum = self.signals.signum(index).filter(|signum| !self.signals.is_watched(*signum));
+        signum.filter(|_| state.is_registered())
     }
 
     /// Ends what an event waits for, because its fd is gone or cannot be watched, and reports ERROR to it.
