@@ -19,6 +19,17 @@ static inline bool round_is_over(const struct round *round) {
     return round->read == round->sent;
 }
 
+/* How the links are watched: as `Setup` in ../src/ring.rs. */
+struct setup {
+    uint64_t idle; /* seconds, or 0 */
+    unsigned priorities;
+    size_t step;
+};
+
+static inline int priority_of(const struct setup *setup, size_t place) {
+    return (int)((place + place / setup->step) % setup->priorities);
+}
+
 /* The handler, the same for all peers. */
 void pass_on(const struct link *link, struct round *round);
 
@@ -42,10 +53,13 @@ void woken(void);
 
 enum kind { PAIR, TOGGLE, BULK, ONESHOT };
 
+/* W8: as in ../src/cliffs.rs. */
+enum cliff { SIGNAL, FD_REPORT, FD_INSERT, HIGH_FD };
+
 /* All workloads on one loop. A program carries out one of them, so a peer may keep what it needs in static variables. */
 struct peer {
     const char *name, *version;
-    void (*ring_new)(struct link *links, size_t n, uint64_t idle_seconds);
+    void (*ring_new)(struct link *links, size_t n, const struct setup *setup);
     void (*ring_run)(struct round *round);
     /* Watches all for READ; `once`: each until it is handed out. */
     void (*churn_new)(const int *readers, size_t n, bool once);
@@ -54,19 +68,39 @@ struct peer {
     /* Runs a function where the turn's clock is valid. */
     void (*timers_inside)(void (*phases)(void));
     void (*timers_begin)(void);
-    /* Delays are in nanoseconds. `cancel` and `add` are of every second timer. */
+    /* Delays are in nanoseconds, and stand beside their timers. `again`: each is cancelled and at once armed. */
     void (*timers_insert)(const uint64_t *delays, size_t n);
-    void (*timers_cancel)(size_t n);
-    void (*timers_add)(const uint64_t *delays, size_t n);
-    void (*timers_rearm)(const uint64_t *delays, size_t n);
+    void (*timers_cancel)(const uint32_t *which, size_t n);
+    void (*timers_add)(const uint32_t *which, const uint64_t *delays, size_t n);
+    void (*timers_again)(const uint32_t *which, const uint64_t *delays, size_t n);
+    void (*timers_rearm)(const uint32_t *which, const uint64_t *delays, size_t n);
     void (*timers_expire)(size_t n);
     void (*serve)(void);
     void (*wake_new)(void);
     void (*wake)(void); /* on another thread */
     void (*turn)(void); /* waits until it is woken, and calls `woken` */
+    /* NULL where there is no such thing. `number` is of a descriptor, or of a signal. */
+    void (*cliff_new)(enum cliff kind, int number, size_t n);
+    uint64_t (*cliff_pass)(enum cliff kind);
 };
 
 int bench_main(const struct peer *peer, int argc, char **argv);
+
+/* Between the files of this program. */
+extern struct options {
+    const char *workload, *kind, *until;
+    size_t n, active, cycles;
+    uint64_t events, idle;
+} options;
+
+extern const struct peer *peer;
+uint64_t now(int clock);
+void print_head(void);
+void begin(void);
+void finish(uint64_t ops);
+void measure_timers(void);
+void inside(void (*function)(void)); /* where the turn's clock is valid */
+void measure_wakes(void);
 
 /* Ends the program, where `what` is not as it has to be. */
 void check(bool is_right, const char *what);

@@ -2,6 +2,7 @@
 #include "bench.h"
 
 #include <ev.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -48,12 +49,16 @@ static void on_idle(struct ev_loop *l, ev_timer *timer, int what) {
     check(false, "a timeout");
 }
 
-static void ring_new(struct link *links, size_t n, uint64_t idle) {
+static void ring_new(struct link *links, size_t n, const struct setup *setup) {
     struct connection *connections = make(n, sizeof *connections);
+    uint64_t idle = setup->idle;
     open_loop();
+    check(setup->priorities <= EV_MAXPRI - EV_MINPRI + 1, "priorities");
     for (size_t i = 0; i < n; i++) {
         connections[i].link = &links[i];
         ev_io_init(&connections[i].io, idle ? on_timed_ring : on_ring, links[i].reader, EV_READ);
+        if (setup->priorities > 1)
+            ev_set_priority(&connections[i].io, EV_MAXPRI - priority_of(setup, i));
         ev_io_start(loop, &connections[i].io);
         ev_init(&connections[i].idle, on_idle);
         connections[i].idle.repeat = (double)idle;
@@ -156,24 +161,35 @@ static void timers_insert(const uint64_t *delays, size_t n) {
     }
 }
 
-static void timers_cancel(size_t n) {
-    for (size_t i = 1; i < n; i += 2)
-        ev_timer_stop(loop, &timers[i]);
+static void timers_cancel(const uint32_t *which, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        ev_timer_stop(loop, &timers[which[i]]);
 }
 
-static void timers_add(const uint64_t *delays, size_t n) {
-    for (size_t i = 1; i < n; i += 2) {
-        ev_timer_set(&timers[i], delay_of(delays[i]), 0.);
-        ev_timer_start(loop, &timers[i]);
+static void timers_add(const uint32_t *which, const uint64_t *delays, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        ev_timer *timer = &timers[which[i]];
+        ev_timer_set(timer, delay_of(delays[i]), 0.);
+        ev_timer_start(loop, timer);
+    }
+}
+
+static void timers_again(const uint32_t *which, const uint64_t *delays, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        ev_timer *timer = &timers[which[i]];
+        ev_timer_stop(loop, timer);
+        ev_timer_set(timer, delay_of(delays[i]), 0.);
+        ev_timer_start(loop, timer);
     }
 }
 
 /* `again` moves a timer within the heap, by `repeat`; without it the timer comes once, as before. */
-static void timers_rearm(const uint64_t *delays, size_t n) {
+static void timers_rearm(const uint32_t *which, const uint64_t *delays, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        timers[i].repeat = delay_of(delays[i]);
-        ev_timer_again(loop, &timers[i]);
-        timers[i].repeat = 0.;
+        ev_timer *timer = &timers[which[i]];
+        timer->repeat = delay_of(delays[i]);
+        ev_timer_again(loop, timer);
+        timer->repeat = 0.;
     }
 }
 
@@ -236,6 +252,52 @@ static void turn(void) {
     ev_run(loop, EVRUN_ONCE);
 }
 
+/* W8. */
+
+static void on_signal(struct ev_loop *l, ev_signal *signal, int what) {
+    (void)l, (void)signal, (void)what;
+    handed_out++;
+}
+
+static void on_report(struct ev_loop *l, ev_io *io, int what) {
+    (void)l, (void)io, (void)what;
+    handed_out++;
+}
+
+static void cliff_new(enum cliff kind, int number, size_t n) {
+    open_loop();
+    count = n;
+    if (kind == SIGNAL) {
+        ev_signal *signals = make(n, sizeof *signals);
+        for (size_t i = 0; i < n; i++) {
+            ev_signal_init(&signals[i], on_signal, number);
+            ev_signal_start(loop, &signals[i]);
+        }
+        return;
+    }
+    watchers = make(n, sizeof *watchers);
+    for (size_t i = 0; i < n; i++) {
+        ev_io_init(&watchers[i], on_report, number, EV_READ);
+        if (kind == FD_REPORT)
+            ev_io_start(loop, &watchers[i]);
+    }
+}
+
+static uint64_t cliff_pass(enum cliff kind) {
+    if (kind == FD_INSERT || kind == HIGH_FD) {
+        for (size_t i = 0; i < count; i++)
+            ev_io_start(loop, &watchers[i]);
+        for (size_t i = 0; i < count; i++)
+            ev_io_stop(loop, &watchers[i]);
+        return count;
+    }
+    handed_out = 0;
+    check(kind != SIGNAL || raise(SIGUSR1) == 0, "raise");
+    while (handed_out < count)
+        ev_run(loop, EVRUN_NOWAIT);
+    return handed_out;
+}
+
 #define TEXT(x) #x
 #define VERSION(major, minor) TEXT(major) "." TEXT(minor)
 
@@ -244,8 +306,8 @@ int main(int argc, char **argv) {
         .name = "libev", .version = VERSION(EV_VERSION_MAJOR, EV_VERSION_MINOR), .ring_new = ring_new,
         .ring_run = ring_run, .churn_new = churn_new, .churn_pass = churn_pass, .timers_begin = timers_begin,
         .timers_insert = timers_insert, .timers_cancel = timers_cancel, .timers_add = timers_add,
-        .timers_rearm = timers_rearm, .timers_expire = timers_expire, .serve = serve, .wake_new = wake_new,
-        .wake = wake, .turn = turn,
+        .timers_again = timers_again, .timers_rearm = timers_rearm, .timers_expire = timers_expire, .serve = serve,
+        .wake_new = wake_new, .wake = wake, .turn = turn, .cliff_new = cliff_new, .cliff_pass = cliff_pass,
     };
     return bench_main(&peer, argc, argv);
 }

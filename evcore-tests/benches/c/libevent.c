@@ -32,13 +32,15 @@ static void on_ring(evutil_socket_t fd, short what, void *link) {
     pass_on(link, current);
 }
 
-static void ring_new(struct link *links, size_t n, uint64_t idle) {
-    struct timeval timeout = {(time_t)idle, 0};
+static void ring_new(struct link *links, size_t n, const struct setup *setup) {
+    struct timeval timeout = {(time_t)setup->idle, 0};
     open_base();
+    check(event_base_priority_init(base, (int)setup->priorities) == 0, "priorities");
     events = make_events(n);
     for (size_t i = 0; i < n; i++) {
         event_assign(&events[i], base, links[i].reader, EV_READ | EV_PERSIST, on_ring, &links[i]);
-        check(event_add(&events[i], idle ? &timeout : NULL) == 0, "event_add");
+        event_priority_set(&events[i], priority_of(setup, i));
+        check(event_add(&events[i], setup->idle ? &timeout : NULL) == 0, "event_add");
     }
 }
 
@@ -151,22 +153,24 @@ static void timers_insert(const uint64_t *delays, size_t n) {
     }
 }
 
-static void timers_cancel(size_t n) {
-    for (size_t i = 1; i < n; i += 2)
-        evtimer_del(&events[i]);
+static void timers_cancel(const uint32_t *which, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        evtimer_del(&events[which[i]]);
 }
 
-static void timers_add(const uint64_t *delays, size_t n) {
-    for (size_t i = 1; i < n; i += 2) {
+/* Also of a timer that is armed: it is moved. */
+static void timers_add(const uint32_t *which, const uint64_t *delays, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         struct timeval delay = delay_of(delays[i]);
-        evtimer_add(&events[i], &delay);
+        evtimer_add(&events[which[i]], &delay);
     }
 }
 
-static void timers_rearm(const uint64_t *delays, size_t n) {
+static void timers_again(const uint32_t *which, const uint64_t *delays, size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct timeval delay = delay_of(delays[i]);
-        evtimer_add(&events[i], &delay);
+        evtimer_del(&events[which[i]]);
+        evtimer_add(&events[which[i]], &delay);
     }
 }
 
@@ -234,7 +238,7 @@ int main(int argc, char **argv) {
         .name = "libevent", .version = event_get_version(), .ring_new = ring_new, .ring_run = ring_run,
         .churn_new = churn_new, .churn_pass = churn_pass, .timers_inside = timers_inside,
         .timers_begin = timers_begin, .timers_insert = timers_insert, .timers_cancel = timers_cancel,
-        .timers_add = timers_add, .timers_rearm = timers_rearm, .timers_expire = timers_expire,
+        .timers_add = timers_add, .timers_again = timers_again, .timers_rearm = timers_add, .timers_expire = timers_expire,
         .serve = serve, .wake_new = wake_new, .wake = wake, .turn = turn,
     };
     return bench_main(&peer, argc, argv);

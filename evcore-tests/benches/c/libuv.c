@@ -48,9 +48,11 @@ static void on_idle(uv_timer_t *timer) {
     check(false, "a timeout");
 }
 
-static void ring_new(struct link *links, size_t n, uint64_t idle) {
+static void ring_new(struct link *links, size_t n, const struct setup *setup) {
+    uint64_t idle = setup->idle;
     struct connection *connections = make(n, sizeof *connections);
     open_loop();
+    check(setup->priorities == 1, "priorities");
     for (size_t i = 0; i < n; i++) {
         connections[i].link = &links[i];
         check(uv_poll_init(&loop, &connections[i].poll, links[i].reader) == 0, "uv_poll_init");
@@ -150,19 +152,22 @@ static void timers_insert(const uint64_t *delays, size_t n) {
     }
 }
 
-static void timers_cancel(size_t n) {
-    for (size_t i = 1; i < n; i += 2)
-        uv_timer_stop(&timers[i]);
-}
-
-static void timers_add(const uint64_t *delays, size_t n) {
-    for (size_t i = 1; i < n; i += 2)
-        uv_timer_start(&timers[i], on_timer, delay_of(delays[i]), 0);
-}
-
-static void timers_rearm(const uint64_t *delays, size_t n) {
+static void timers_cancel(const uint32_t *which, size_t n) {
     for (size_t i = 0; i < n; i++)
-        uv_timer_start(&timers[i], on_timer, delay_of(delays[i]), 0);
+        uv_timer_stop(&timers[which[i]]);
+}
+
+/* Also of a timer that is armed: it is stopped first. */
+static void timers_add(const uint32_t *which, const uint64_t *delays, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        uv_timer_start(&timers[which[i]], on_timer, delay_of(delays[i]), 0);
+}
+
+static void timers_again(const uint32_t *which, const uint64_t *delays, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uv_timer_stop(&timers[which[i]]);
+        uv_timer_start(&timers[which[i]], on_timer, delay_of(delays[i]), 0);
+    }
 }
 
 static void timers_expire(size_t n) {
@@ -243,8 +248,8 @@ int main(int argc, char **argv) {
         .name = "libuv", .version = uv_version_string(), .ring_new = ring_new, .ring_run = ring_run,
         .churn_new = churn_new, .churn_pass = churn_pass, .timers_begin = timers_begin,
         .timers_insert = timers_insert, .timers_cancel = timers_cancel, .timers_add = timers_add,
-        .timers_rearm = timers_rearm, .timers_expire = timers_expire, .serve = serve, .wake_new = wake_new,
-        .wake = wake, .turn = turn,
+        .timers_again = timers_again, .timers_rearm = timers_add, .timers_expire = timers_expire, .serve = serve,
+        .wake_new = wake_new, .wake = wake, .turn = turn,
     };
     return bench_main(&peer, argc, argv);
 }

@@ -64,28 +64,25 @@ impl Timers for MapTimers {
         Ok(())
     }
 
-    fn cancel(&mut self) -> io::Result<()> {
-        for (timer, deadline) in self.deadlines.iter().enumerate().skip(1).step_by(2) {
-            self.map.remove(*deadline, timer);
+    fn cancel(&mut self, timers: &[u32]) -> io::Result<()> {
+        for timer in timers {
+            let timer = *timer as usize;
+            self.map.remove(self.deadlines[timer], timer);
         }
         Ok(())
     }
 
-    fn add(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (timer, (deadline, delay)) in self.deadlines.iter_mut().zip(delays).enumerate().skip(1).step_by(2) {
-            *deadline = self.now + *delay;
-            self.map.insert(*deadline, timer);
+    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        for (timer, delay) in timers.iter().zip(delays) {
+            let (timer, deadline) = (*timer as usize, self.now + *delay);
+            self.deadlines[timer] = deadline;
+            self.map.insert(deadline, timer);
         }
         Ok(())
     }
 
-    fn rearm(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (timer, (deadline, delay)) in self.deadlines.iter_mut().zip(delays).enumerate() {
-            self.map.remove(*deadline, timer);
-            *deadline = self.now + *delay;
-            self.map.insert(*deadline, timer);
-        }
-        Ok(())
+    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        self.again(timers, delays)
     }
 
     fn expire(&mut self) -> io::Result<()> {

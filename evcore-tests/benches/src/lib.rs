@@ -17,14 +17,16 @@
 //! | `w1` | a byte is read from one pipe of a ring and written to the next | [`ring`] |
 //! | `w2` | the same, and the pipe's idle timeout starts anew | [`ring`] |
 //! | `w3` | a change of interest, by `--kind pair\|toggle\|bulk\|oneshot` | [`churn`] |
-//! | `w4` | a timer is inserted, cancelled, added again, re-armed, expires | [`timers`] |
+//! | `w4` | a timer is inserted, cancelled, added, re-armed, expires, by `--kind creation\|random` | [`timers`] |
 //! | `w5` | a request of 64 bytes is echoed over TCP | [`echo`] |
-//! | `w6` | an fd, or a timer, by `--kind fd\|timer`, is kept in memory | [`memory`] |
+//! | `w6` | an fd or a timer, by `--kind fd\|fd-timeout\|timer`, is kept in memory | [`memory`] |
 //! | `w7` | a wake, by `--kind trip\|awake` | [`wake`] |
+//! | `w8` | what may cost more with N, by `--kind` | [`cliffs`] |
 
 #![deny(unsafe_code)]
 
 pub mod churn;
+pub mod cliffs;
 pub mod deadlines;
 pub mod echo;
 pub mod memory;

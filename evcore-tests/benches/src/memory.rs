@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use crate::churn::Churn;
 use crate::options::Options;
+use crate::ring::{Link, RingLoop, Setup};
 use crate::timers::Timers;
 use crate::{Figures, sys};
 
-pub fn measure<C: Churn, T: Timers>(options: &Options) -> io::Result<Figures> {
+pub fn measure<C: Churn, T: Timers, L: RingLoop>(options: &Options) -> io::Result<Figures> {
     let count = options.n;
     let bytes = match options.kind.as_str() {
         "fd" => {
@@ -22,6 +23,17 @@ pub fn measure<C: Churn, T: Timers>(options: &Options) -> io::Result<Figures> {
             drop(churn);
             after.saturating_sub(before)
         }
+        // Two descriptors a link, so that the ring's loops can be taken as they are.
+        "fd-timeout" => {
+            let (reader, writer) = sys::pipe()?;
+            let link = |_| Ok(Link::new(reader.try_clone()?, writer.try_clone()?));
+            let links = (0..count).map(link).collect::<io::Result<Vec<_>>>()?;
+            let before = resident()?;
+            let ring = L::new(links, Setup::plain(Some(options.idle)))?;
+            let after = resident()?;
+            drop(ring);
+            after.saturating_sub(before)
+        }
         "timer" => {
             let delays: Vec<_> = (0..count as u64).map(|place| Duration::from_secs(60 + place)).collect();
             let mut timers = T::new()?;
@@ -30,7 +42,7 @@ pub fn measure<C: Churn, T: Timers>(options: &Options) -> io::Result<Figures> {
             timers.insert(&delays)?;
             resident()?.saturating_sub(before)
         }
-        _ => return Err(io::Error::other("--kind fd|timer")),
+        _ => return Err(io::Error::other("--kind fd|fd-timeout|timer")),
     };
     Ok(Figures::default().with("ops", count as f64).with("bytes", bytes as f64 / count as f64))
 }

@@ -53,7 +53,7 @@ pub fn measure<P: Peer>(options: &Options) -> io::Result<Figures> {
         "w3" => churn::measure::<P::Churn>(options),
         "w4" => timers::measure::<P::Timers>(options),
         "w5" => echo::measure::<P::Echo>(),
-        "w6" => memory::measure::<P::Churn, P::Timers>(options),
+        "w6" => memory::measure::<P::Churn, P::Timers, P::Ring>(options),
         "w7" => wake::measure::<P::Wake>(options),
         other => Err(io::Error::other(format!("no such workload: {other}"))),
     }

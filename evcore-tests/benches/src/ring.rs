@@ -8,7 +8,8 @@
 //! ```
 //!
 //! N pipes are watched for READ. A round begins with a byte in each of A of them, evenly spaced; each hand-out reads its byte
-//! and writes it to the next pipe. In W2 each pipe has an idle timeout besides, which starts anew whenever it is handed out.
+//! and writes it to the next pipe. In W2 each pipe has an idle timeout besides, which each of its events restarts. W8's `levels` is W1
+//! with the pipes spread over priorities.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,6 +26,12 @@ pub struct Link {
 }
 
 impl Link {
+    /// Reads from `reader` and writes to `next`.
+    #[must_use]
+    pub fn new(reader: OwnedFd, next: OwnedFd) -> Self {
+        Self { reader, next }
+    }
+
     /// The handler, the same for all peers. There is one byte as a rule; whoever is told of edges has to take all.
     #[inline]
     pub fn pass_on(&self, round: &mut Round) -> io::Result<()> {
@@ -56,10 +63,36 @@ impl Round {
     }
 }
 
+/// How the links are watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// The timeout of each link, which its events restart.
+    pub idle: Option<Duration>,
+    /// How many priorities the links are spread over.
+    pub priorities: u8,
+    /// How many links there are for each that is active.
+    step: usize,
+}
+
+impl Setup {
+    /// One priority.
+    #[must_use]
+    pub fn plain(idle: Option<Duration>) -> Self {
+        Self { idle, priorities: 1, step: 1 }
+    }
+
+    /// The priority of a link. Bytes start `step` links apart and advance together, so without the second summand they could
+    /// all be at one priority at a time.
+    #[must_use]
+    pub fn priority(&self, place: usize) -> u8 {
+        ((place + place / self.step) % usize::from(self.priorities)) as u8
+    }
+}
+
 /// A loop that can run the ring.
 pub trait RingLoop: Sized {
-    /// Watches every link, with a timeout that its events restart where one is given.
-    fn new(links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self>;
+    /// Watches every link.
+    fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self>;
 
     /// Serves events until the round is over.
     fn run(&mut self, round: &mut Round) -> io::Result<()>;
@@ -67,8 +100,19 @@ pub trait RingLoop: Sized {
 
 /// A short round, which is not counted, and a long one.
 pub fn measure<L: RingLoop>(options: &Options, idle: Option<Duration>) -> io::Result<Figures> {
-    let (links, starters) = ring(options)?;
-    let mut engine = L::new(links, idle)?;
+    around::<L>(options, Setup::plain(idle))
+}
+
+/// W8's `levels`: W1 with 1,000 links, 100 of them active, spread over N priorities.
+pub fn levels<L: RingLoop>(options: &Options) -> io::Result<Figures> {
+    let priorities = u8::try_from(options.n).map_err(io::Error::other)?;
+    let options = Options { n: 1_000, active: 100, ..options.clone() };
+    around::<L>(&options, Setup { idle: None, priorities, step: options.n / options.active })
+}
+
+fn around<L: RingLoop>(options: &Options, setup: Setup) -> io::Result<Figures> {
+    let (links, starters) = open(options)?;
+    let mut engine = L::new(links, setup)?;
     run(&mut engine, &starters, 2 * options.active)?;
     let watch = Stopwatch::start();
     let passed = run(&mut engine, &starters, options.events as usize)?;
@@ -87,7 +131,7 @@ fn run<L: RingLoop>(engine: &mut L, starters: &[OwnedFd], events: usize) -> io::
 }
 
 /// The links; and a writer to each that starts active.
-fn ring(options: &Options) -> io::Result<(Vec<Link>, Vec<OwnedFd>)> {
+pub fn open(options: &Options) -> io::Result<(Vec<Link>, Vec<OwnedFd>)> {
     let pipes = (0..options.n).map(|_| sys::pipe()).collect::<io::Result<Vec<_>>>()?;
     let (readers, mut writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
     let starters = writers.iter().step_by(options.n / options.active).take(options.active);

@@ -89,6 +89,19 @@ pub fn write(sink: &impl AsFd, buffer: &[u8]) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
+/// A copy of a descriptor, with this number.
+pub fn duplicate_to(source: &impl AsFd, number: usize) -> io::Result<OwnedFd> {
+    // SAFETY: a plain system call; whatever had the number before was no one's, as the callers choose one that is free.
+    checked(unsafe { libc::dup3(source.as_fd().as_raw_fd(), number as i32, libc::O_CLOEXEC) }).map(own)
+}
+
+/// Sends a signal to this thread. It has been delivered when the call returns.
+#[inline]
+pub fn raise(signum: i32) -> io::Result<()> {
+    // SAFETY: a plain system call.
+    checked(unsafe { libc::raise(signum) }).map(drop)
+}
+
 /// The processor time of this thread.
 pub fn thread_time() -> Duration {
     clock(libc::CLOCK_THREAD_CPUTIME_ID)

@@ -1,10 +1,19 @@
 //! W4: timers.
 //!
-//! A cycle: N timers are inserted, new ones at random deadlines; every second is cancelled; these are added again; all are re-armed,
-//! each to later than any other, as idle timeouts are; and when all are due, the loop hands them out.
+//! | phase | what is done | an operation |
+//! |---|---|---|
+//! | `insert` | N timers are created and armed at random deadlines | a timer |
+//! | `cancel` | every second one of the order is cancelled | a timer |
+//! | `add` | these are armed again, at random deadlines | a timer |
+//! | `again` | each is cancelled and at once armed again at a random deadline | a timer |
+//! | `rearm` | each is moved to later than all others, without being cancelled | a timer |
+//! | `expire` | all are due, and the loop hands them out | a timer |
+//!
+//! `--kind creation`: timers are taken in the order of their creation, and re-armed each to later than the one before, as idle timeouts are.
+//! `--kind random`: they are taken in a random order, the same for all peers, and re-armed each to a random deadline.
 //!
 //! Every peer is given the turn's clock: nobody reads a clock for each timer. The loop does not run between the phases, so
-//! it makes no difference when a deadline passes.
+//! it makes no difference when a deadline passes. A re-arm to later comes last, so that a loop which only notes it pays at `expire`.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -12,19 +21,27 @@ use std::time::{Duration, Instant};
 use crate::options::Options;
 use crate::{Figures, sys};
 
-/// A loop with timers, which are numbered from 0. All delays count from `begin`.
+/// A loop with timers, which are numbered from 0. All delays count from `begin`, and stand beside their timers.
 pub trait Timers: Sized {
     fn new() -> io::Result<Self>;
     /// Looks at the clock. All timers of the cycle before have been handed out.
     fn begin(&mut self) -> io::Result<()>;
-    /// Creates a timer for each delay and adds it.
+    /// Creates a timer for each delay and arms it.
     fn insert(&mut self, delays: &[Duration]) -> io::Result<()>;
-    /// Cancels every second timer.
-    fn cancel(&mut self) -> io::Result<()>;
-    /// Adds every second timer again.
-    fn add(&mut self, delays: &[Duration]) -> io::Result<()>;
-    /// Moves all timers.
-    fn rearm(&mut self, delays: &[Duration]) -> io::Result<()>;
+    /// Cancels armed timers.
+    fn cancel(&mut self, timers: &[u32]) -> io::Result<()>;
+    /// Arms cancelled timers.
+    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()>;
+    /// Cancels and arms each timer.
+    fn again(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        for (timer, delay) in timers.iter().zip(delays) {
+            self.cancel(std::slice::from_ref(timer))?;
+            self.add(std::slice::from_ref(timer), std::slice::from_ref(delay))?;
+        }
+        Ok(())
+    }
+    /// Moves armed timers.
+    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()>;
     /// All are due: runs the loop until all have been handed out.
     fn expire(&mut self) -> io::Result<()>;
 }
@@ -32,67 +49,94 @@ pub trait Timers: Sized {
 /// The earliest deadline, and how far random ones are spread.
 const DELAY: Duration = Duration::from_millis(1);
 
-pub const PHASES: [&str; 5] = ["insert", "cancel", "add", "rearm", "expire"];
+pub const PHASES: [&str; 6] = ["insert", "cancel", "add", "again", "rearm", "expire"];
+
+/// How many operations each phase has.
+#[must_use]
+pub fn operations(n: usize) -> [usize; 6] {
+    [n, n / 2, n / 2, n, n * passes(n), n]
+}
+
+/// A few re-arms of each, where there are few timers.
+fn passes(n: usize) -> usize {
+    (2_000 / n).max(1)
+}
 
 /// Runs the cycles. Stops after the phase `--until`, so that a count of instructions can be told apart by phases.
 pub fn measure<T: Timers>(options: &Options) -> io::Result<Figures> {
     let n = options.n;
     let until = PHASES.iter().position(|phase| *phase == options.until).map_or(0, |phase| phase + 1);
-    // A few re-arms of each, where there are few timers.
-    let passes = (2_000 / n).max(1);
-    let delays = Delays::new(n, passes);
+    let work = match options.kind.as_str() {
+        "creation" => Work::new(n, false),
+        "random" => Work::new(n, true),
+        _ => return Err(io::Error::other("--kind creation|random")),
+    };
     let mut meter = Meter::new();
     let mut timers = T::new()?;
     for _ in 0..options.cycles {
         let began = Instant::now();
         timers.begin()?;
-        for (phase, name) in PHASES.into_iter().enumerate().take(until.min(4)) {
-            meter.time(phase, || delays.run(name, &mut timers))?;
+        for (phase, name) in PHASES.into_iter().enumerate().take(until.min(PHASES.len() - 1)) {
+            meter.time(phase, || work.run(name, &mut timers))?;
         }
         if until < PHASES.len() {
             break;
         }
-        std::thread::sleep((delays.last() + Duration::from_millis(2)).saturating_sub(began.elapsed()));
-        meter.time(4, || timers.expire())?;
+        std::thread::sleep((work.last() + Duration::from_millis(2)).saturating_sub(began.elapsed()));
+        meter.time(PHASES.len() - 1, || timers.expire())?;
     }
-    let ops = [n, n / 2, n / 2, n * passes, n];
     let mut figures = Figures::default().with("ops", n as f64);
-    for (phase, name) in PHASES.iter().enumerate() {
-        let all = (ops[phase] * options.cycles).max(1);
-        figures = figures.with(name, meter.spent[phase].as_nanos() as f64 / all as f64);
+    for ((name, spent), ops) in PHASES.iter().zip(meter.spent).zip(operations(n)) {
+        let all = (ops * options.cycles).max(1);
+        figures = figures.with(name, spent.as_nanos() as f64 / all as f64);
     }
-    Ok(figures.with("rearms", ops[3] as f64))
+    Ok(figures)
 }
 
-/// Delays for every timer, and later ones for every re-arm.
-struct Delays {
+/// In which order timers are taken, and their delays.
+struct Work {
+    order: Vec<u32>,
+    /// Every second one.
+    half: Vec<u32>,
     random: Vec<Duration>,
+    other: Vec<Duration>,
+    /// Later than these, for each pass of re-arms.
     later: Vec<Duration>,
 }
 
-impl Delays {
-    fn new(n: usize, passes: usize) -> Self {
+impl Work {
+    fn new(n: usize, is_random: bool) -> Self {
         // Few timers are soon over, many need not be so close together.
         let spread = Duration::from_micros((n as u64).clamp(1_000, 100_000));
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let random = (0..n).map(|_| DELAY + spread.mul_f64(next(&mut state))).collect();
-        let all = n * passes;
-        let later = (0..all).map(|place| DELAY + spread + spread.mul_f64(place as f64 / all as f64)).collect();
-        Self { random, later }
+        let mut order: Vec<_> = (0..n as u32).collect();
+        if is_random {
+            for place in (1..n).rev() {
+                order.swap(place, (next(&mut state) * (place + 1) as f64) as usize);
+            }
+        }
+        let mut delays = || (0..n).map(|_| DELAY + spread.mul_f64(next(&mut state))).collect::<Vec<_>>();
+        let (random, other) = (delays(), delays());
+        let all = n * passes(n);
+        let mut later = |place: usize| if is_random { next(&mut state) } else { place as f64 / all as f64 };
+        let later = (0..all).map(|place| DELAY + spread + spread.mul_f64(later(place))).collect();
+        let half = order.iter().copied().skip(1).step_by(2).collect();
+        Self { order, half, random, other, later }
     }
 
     /// A phase before the last.
     fn run<T: Timers>(&self, phase: &str, timers: &mut T) -> io::Result<()> {
         match phase {
             "insert" => timers.insert(&self.random),
-            "cancel" => timers.cancel(),
-            "add" => timers.add(&self.random),
-            _ => self.later.chunks(self.random.len()).try_for_each(|later| timers.rearm(later)),
+            "cancel" => timers.cancel(&self.half),
+            "add" => timers.add(&self.half, &self.other),
+            "again" => timers.again(&self.order, &self.random),
+            _ => self.later.chunks(self.order.len()).try_for_each(|later| timers.rearm(&self.order, later)),
         }
     }
 
     fn last(&self) -> Duration {
-        self.later.last().copied().unwrap_or_default()
+        self.later.iter().max().copied().unwrap_or_default()
     }
 }
 
@@ -106,7 +150,7 @@ fn next(state: &mut u64) -> f64 {
 
 /// Adds up what each phase takes, less what it takes to look at the clock.
 struct Meter {
-    spent: [Duration; 5],
+    spent: [Duration; PHASES.len()],
     look: Duration,
 }
 
@@ -119,7 +163,7 @@ impl Meter {
             })
             .collect();
         looks.sort_unstable();
-        Self { spent: [Duration::ZERO; 5], look: looks[50] }
+        Self { spent: [Duration::ZERO; PHASES.len()], look: looks[50] }
     }
 
     fn time(&mut self, phase: usize, run: impl FnOnce() -> io::Result<()>) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use calloop::generic::Generic;
 use calloop::timer::{TimeoutAction, Timer};
 use calloop::{EventLoop, Interest, LoopHandle, Mode, PostAction};
-use evcore_benchmarks::ring::{Link, RingLoop, Round};
+use evcore_benchmarks::ring::{Link, RingLoop, Round, Setup};
 
 pub(crate) struct Ring {
     events: EventLoop<'static, State>,
@@ -23,7 +23,7 @@ struct State {
 }
 
 impl RingLoop for Ring {
-    fn new(links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self> {
+    fn new(links: Vec<Link>, Setup { idle, .. }: Setup) -> io::Result<Self> {
         let events = EventLoop::try_new().map_err(io::Error::other)?;
         for link in links {
             match idle {

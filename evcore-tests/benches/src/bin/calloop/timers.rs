@@ -46,24 +46,24 @@ impl timers::Timers for Timers {
         Ok(())
     }
 
-    fn cancel(&mut self) -> io::Result<()> {
-        for (_, token) in self.timers.iter().skip(1).step_by(2) {
-            self.handle.disable(token).map_err(io::Error::other)?;
+    fn cancel(&mut self, timers: &[u32]) -> io::Result<()> {
+        for timer in timers {
+            self.handle.disable(&self.timers[*timer as usize].1).map_err(io::Error::other)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (timer, delay) in delays.iter().enumerate().skip(1).step_by(2) {
-            let token = self.move_to(timer, *delay);
+    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        for (timer, delay) in timers.iter().zip(delays) {
+            let token = self.move_to(*timer as usize, *delay);
             self.handle.enable(&token).map_err(io::Error::other)?;
         }
         Ok(())
     }
 
-    fn rearm(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (timer, delay) in delays.iter().enumerate() {
-            let token = self.move_to(timer, *delay);
+    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        for (timer, delay) in timers.iter().zip(delays) {
+            let token = self.move_to(*timer as usize, *delay);
             self.handle.update(&token).map_err(io::Error::other)?;
         }
         Ok(())

@@ -1,7 +1,10 @@
 //! evcore, on each of its backends: `--variant epoll|poll|select`.
 
+mod calls;
 mod churn;
+mod cliffs;
 mod echo;
+mod faces;
 mod ring;
 mod timers;
 mod wake;
@@ -11,7 +14,10 @@ use std::marker::PhantomData;
 use std::process::ExitCode;
 
 use evcore::{EventBase, EventOp, Fd, Growable, Wake};
+use evcore_benchmarks::Figures;
+use evcore_benchmarks::options::Options;
 use evcore_benchmarks::peer::{self, Peer};
+use evcore_benchmarks::ring as rings;
 use evplat_linux::Epoll;
 use evplat_posix::{Error, Poll, Select};
 
@@ -51,9 +57,23 @@ impl<B: Backend> Peer for Evcore<B> {
     type Wake = wake::Wake<B>;
 }
 
+/// Some kinds are evcore's alone.
+fn on_epoll(options: &Options) -> io::Result<Figures> {
+    match (options.workload.as_str(), options.kind.as_str()) {
+        ("w1", "run") => rings::measure::<faces::Run>(options, None),
+        ("w1", "callbacks") => rings::measure::<faces::Callbacks>(options, None),
+        ("w1", "closures") => rings::measure::<faces::Closures>(options, None),
+        ("w1", kind) if !kind.is_empty() => calls::measure(options, None),
+        ("w2", kind) if !kind.is_empty() => calls::measure(options, Some(options.idle)),
+        ("w8", "levels") => rings::levels::<ring::Ring<Epoll>>(options),
+        ("w8", _) => cliffs::measure(options),
+        _ => peer::measure::<Evcore<Epoll>>(options),
+    }
+}
+
 fn main() -> ExitCode {
     peer::run("evcore", evcore_benchmarks::locked_version("evcore"), |options| match options.variant.as_str() {
-        "" | "epoll" => peer::measure::<Evcore<Epoll>>(options),
+        "" | "epoll" => on_epoll(options),
         "poll" => peer::measure::<Evcore<Poll>>(options),
         "select" => peer::measure::<Evcore<Select>>(options),
         _ => Err(io::Error::other("--variant epoll|poll|select")),

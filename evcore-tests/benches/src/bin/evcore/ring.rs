@@ -1,10 +1,9 @@
 //! W1, W2.
 
 use std::io;
-use std::time::Duration;
 
 use evcore::{Event, Fd, Interest, Ready, Wait};
-use evcore_benchmarks::ring::{Link, RingLoop, Round};
+use evcore_benchmarks::ring::{Link, RingLoop, Round, Setup};
 
 use crate::{Backend, Base};
 
@@ -13,10 +12,12 @@ pub(crate) struct Ring<B: Backend> {
 }
 
 impl<B: Backend> RingLoop for Ring<B> {
-    fn new(links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self> {
+    fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self> {
         let mut base = Base::new(B::open()?);
-        for link in links {
-            base.start(Event::io(Fd::of(&link.reader), Interest::READ).persist(), idle, link)?;
+        base.set_priorities(setup.priorities)?;
+        for (place, link) in links.into_iter().enumerate() {
+            let event = Event::io(Fd::of(&link.reader), Interest::READ).persist().priority(setup.priority(place));
+            base.start(event, setup.idle, link)?;
         }
         Ok(Self { base })
     }

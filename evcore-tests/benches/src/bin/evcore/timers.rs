@@ -36,25 +36,22 @@ impl<B: Backend> timers::Timers for Timers<B> {
         Ok(())
     }
 
-    fn cancel(&mut self) -> io::Result<()> {
-        for id in self.ids.iter().skip(1).step_by(2) {
-            self.base.del(*id)?;
+    fn cancel(&mut self, timers: &[u32]) -> io::Result<()> {
+        for timer in timers {
+            self.base.del(self.ids[*timer as usize])?;
         }
         Ok(())
     }
 
-    fn add(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (id, delay) in self.ids.iter().zip(delays).skip(1).step_by(2) {
-            self.base.add_at(*id, self.now.saturating_add(*delay))?;
+    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        for (timer, delay) in timers.iter().zip(delays) {
+            self.base.add_at(self.ids[*timer as usize], self.now.saturating_add(*delay))?;
         }
         Ok(())
     }
 
-    fn rearm(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (id, delay) in self.ids.iter().zip(delays) {
-            self.base.add_at(*id, self.now.saturating_add(*delay))?;
-        }
-        Ok(())
+    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        self.add(timers, delays)
     }
 
     fn expire(&mut self) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use evcore_benchmarks::deadlines::Deadlines;
-use evcore_benchmarks::ring::{Link, RingLoop, Round};
+use evcore_benchmarks::ring::{Link, RingLoop, Round, Setup};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
@@ -23,7 +23,7 @@ struct Connection {
 }
 
 impl RingLoop for Ring {
-    fn new(links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self> {
+    fn new(links: Vec<Link>, Setup { idle, .. }: Setup) -> io::Result<Self> {
         let (poll, mut deadlines) = (Poll::new()?, Deadlines::default());
         let deadline = Instant::now() + idle.unwrap_or_default();
         for (index, link) in links.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use evcore_benchmarks::deadlines::Deadlines;
-use evcore_benchmarks::ring::{Link, RingLoop, Round};
+use evcore_benchmarks::ring::{Link, RingLoop, Round, Setup};
 use polling::{Event, Events, PollMode, Poller};
 
 pub(crate) struct Ring {
@@ -21,7 +21,7 @@ struct Connection {
 }
 
 impl RingLoop for Ring {
-    fn new(links: Vec<Link>, idle: Option<Duration>) -> io::Result<Self> {
+    fn new(links: Vec<Link>, Setup { idle, .. }: Setup) -> io::Result<Self> {
         let (poller, mut deadlines) = (Poller::new()?, Deadlines::default());
         let deadline = Instant::now() + idle.unwrap_or_default();
         for (index, link) in links.iter().enumerate() {

@@ -75,6 +75,12 @@ impl Heap {
         }
     }
 
+    /// When the first entry has to be looked at; its timer may be due later.
+    #[inline]
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.entries.first().map(|first| first.deadline)
+    }
+
     #[inline]
     fn put(&mut self, place: usize, entry: Entry) {
         self.entries[place] = entry;

@@ -1,12 +1,14 @@
 //! The limit: for each workload the loop that one would write by hand for it alone, on epoll.
 //!
 //! `--variant coalesced` merges the interest changes of W3 before it tells the kernel; without it each change is a system call.
+//! `--variant heap` keeps the timeouts of W2 in a heap, `--variant sweep` looks through all connections for them now and then.
 
 mod churn;
 mod coalesced;
 mod echo;
 mod heap;
 mod ring;
+mod timed;
 mod timers;
 mod wake;
 
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use evcore_benchmarks::churn as w3;
 use evcore_benchmarks::memory;
 use evcore_benchmarks::peer::{self, Peer};
+use evcore_benchmarks::ring as w2;
 
 struct Raw;
 
@@ -29,8 +32,9 @@ impl Peer for Raw {
 fn main() -> ExitCode {
     peer::run("raw", "-", |options| match (options.workload.as_str(), options.variant.as_str()) {
         ("w3", "coalesced") => w3::measure::<coalesced::Churn>(options),
+        ("w2", "heap") => w2::measure::<timed::Ring>(options, Some(options.idle)),
         // A loop has a table of what it watches.
-        ("w6", _) => memory::measure::<coalesced::Churn, timers::Timers>(options),
+        ("w6", _) => memory::measure::<coalesced::Churn, timers::Timers, timed::Ring>(options),
         _ => peer::measure::<Raw>(options),
     })
 }

@@ -41,23 +41,20 @@ impl timers::Timers for Timers {
         Ok(())
     }
 
-    fn cancel(&mut self) -> io::Result<()> {
-        self.ids.iter().skip(1).step_by(2).for_each(|timer| self.heap.cancel(*timer));
+    fn cancel(&mut self, timers: &[u32]) -> io::Result<()> {
+        timers.iter().for_each(|timer| self.heap.cancel(self.ids[*timer as usize]));
         Ok(())
     }
 
-    fn add(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (index, delay) in delays.iter().enumerate().skip(1).step_by(2) {
-            self.heap.arm(self.ids[index], self.at(*delay));
+    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        for (timer, delay) in timers.iter().zip(delays) {
+            self.heap.arm(self.ids[*timer as usize], self.at(*delay));
         }
         Ok(())
     }
 
-    fn rearm(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (index, delay) in delays.iter().enumerate() {
-            self.heap.arm(self.ids[index], self.at(*delay));
-        }
-        Ok(())
+    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
+        self.add(timers, delays)
     }
 
     fn expire(&mut self) -> io::Result<()> {

@@ -1,0 +1,134 @@
+//! W1 by the other ways in which a program may have its events handed out: `run` with one handler for all, a callback or a
+//! closure for each event. `ring` is the pull loop.
+
+use std::io;
+
+use evcore::{Event, Fd, Growable, Interest, Mode, Occurrence, Ready};
+use evcore_benchmarks::ring::{Link, RingLoop, Round, Setup};
+use evplat_linux::Epoll;
+
+type Base<T> = crate::Base<Epoll, T>;
+
+/// What all handlers share.
+#[derive(Default)]
+struct Context {
+    links: Vec<Link>,
+    round: Round,
+    error: Option<io::Error>,
+}
+
+impl Context {
+    /// The handler's work. `false` ends the loop.
+    #[inline]
+    fn serve(round: &mut Round, error: &mut Option<io::Error>, link: &Link, ready: Ready) -> bool {
+        let served = match ready.contains(Ready::TIMEOUT) {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => link.pass_on(round),
+        };
+        *error = served.err();
+        error.is_none()
+    }
+
+    /// Turns until the round is over.
+    fn run(&mut self, round: &mut Round, mut turn: impl FnMut(&mut Self) -> io::Result<()>) -> io::Result<()> {
+        self.round = *round;
+        while !self.round.is_over() {
+            turn(self)?;
+            if let Some(error) = self.error.take() {
+                return Err(error);
+            }
+        }
+        *round = self.round;
+        Ok(())
+    }
+}
+
+fn watch<T>(links: Vec<Link>, setup: Setup, mut data: impl FnMut(Link) -> T) -> io::Result<Base<T>> {
+    let mut base = Base::new(Epoll::new()?);
+    for link in links {
+        base.start(Event::io(Fd::of(&link.reader), Interest::READ).persist(), setup.idle, data(link))?;
+    }
+    Ok(base)
+}
+
+pub(crate) struct Run {
+    base: Base<Link>,
+    context: Context,
+}
+
+impl RingLoop for Run {
+    fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self> {
+        Ok(Self { base: watch(links, setup, |link| link)?, context: Context::default() })
+    }
+
+    fn run(&mut self, round: &mut Round) -> io::Result<()> {
+        self.context.run(round, |Context { round, error, .. }| {
+            self.base.run(Mode::ONCE, |base, event| {
+                let is_served = base.get(event.id).is_some_and(|link| Context::serve(round, error, link, event.ready));
+                if !is_served {
+                    base.loop_exit();
+                }
+            })?;
+            Ok(())
+        })
+    }
+}
+
+type Callback = evcore::Callback<Epoll, Growable, Context>;
+
+pub(crate) struct Callbacks {
+    base: Base<Callback>,
+    context: Context,
+}
+
+fn on_ready(base: &mut Base<Callback>, context: &mut Context, event: Occurrence, place: usize) {
+    let Context { links, round, error } = context;
+    if !links.get(place).is_some_and(|link| Context::serve(round, error, link, event.ready)) {
+        base.loop_exit();
+    }
+}
+
+impl RingLoop for Callbacks {
+    fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self> {
+        let mut context = Context::default();
+        let base = watch(links, setup, |link| {
+            context.links.push(link);
+            Callback::new(on_ready, context.links.len() - 1)
+        })?;
+        Ok(Self { base, context })
+    }
+
+    fn run(&mut self, round: &mut Round) -> io::Result<()> {
+        self.context.run(round, |context| {
+            self.base.run_callbacks(Mode::ONCE, context)?;
+            Ok(())
+        })
+    }
+}
+
+type Closure = evcore::Closure<Epoll, Growable, Context>;
+
+pub(crate) struct Closures {
+    base: Base<Closure>,
+    context: Context,
+}
+
+impl RingLoop for Closures {
+    fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self> {
+        let base = watch(links, setup, |link| {
+            Closure::new(move |base: &mut Base<Closure>, Context { round, error, .. }, event| {
+                if !Context::serve(round, error, &link, event.ready) {
+                    base.loop_exit();
+                }
+            })
+        })?;
+        Ok(Self { base, context: Context::default() })
+    }
+
+    fn run(&mut self, round: &mut Round) -> io::Result<()> {
+        self.context.run(round, |context| {
+            self.base.run_closures(Mode::ONCE, context)?;
+            Ok(())
+        })
+    }
+}
