@@ -20,11 +20,15 @@ const fn rust(name: &'static str) -> Entry {
 
 pub(crate) const LIMIT: &str = "raw";
 pub(crate) const LIMIT_COALESCED: &str = "raw/coalesced";
+pub(crate) const LIMIT_HEAP: &str = "raw/heap";
+pub(crate) const LIMIT_SWEEP: &str = "raw/sweep";
 pub(crate) const OURS: &str = "evcore/epoll";
 
-pub(crate) const LIST: [Entry; 11] = [
+pub(crate) const LIST: [Entry; 13] = [
     rust(LIMIT),
     rust(LIMIT_COALESCED),
+    rust(LIMIT_HEAP),
+    rust(LIMIT_SWEEP),
     rust(OURS),
     rust("evcore/poll"),
     rust("evcore/select"),
@@ -108,7 +112,7 @@ fn compile(
     let status = Command::new("cc")
         .args(["-O2", "-g", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-o"])
         .arg(&program)
-        .args([source.join("bench.c"), source.join(format!("{name}.c"))])
+        .args(["bench", "timers", "wake", name].map(|file| source.join(file).with_extension("c")))
         .args(flags)
         .arg("-lpthread")
         .status()?;

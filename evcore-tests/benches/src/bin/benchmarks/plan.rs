@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::machine::Machine;
-use crate::peers::{LIMIT_COALESCED, OURS, Peer};
+use crate::peers::{LIMIT, LIMIT_COALESCED, LIMIT_HEAP, LIMIT_SWEEP, OURS, Peer};
 use crate::process::Tool;
 use crate::settings::Settings;
 
@@ -45,15 +45,31 @@ impl Case {
             "w3" => 2 * self.n,
             _ => self.n.min(machine.descriptors - 50),
         };
-        match self.workload {
-            "w3" if name == LIMIT_COALESCED => true,
-            _ if name == LIMIT_COALESCED => false,
+        match (self.workload, name) {
+            (workload, LIMIT_COALESCED) => workload == "w3",
+            (workload, LIMIT_HEAP | LIMIT_SWEEP) => workload == "w2" && self.kind.is_empty(),
+            ("w2", LIMIT) => false,
+            // What only evcore has: other ways to have events handed out, handlers that call the base.
+            ("w1" | "w2", _) if !self.kind.is_empty() => name == OURS,
             // Its timers are looked through for each change.
-            "w4" if name == "calloop" => self.n <= 1_000,
-            "w6" if name == "calloop" && self.kind == "timer" => self.n <= 20_000,
-            "w4" | "w6" => !is_backend,
-            "w5" => self.n + 20 < room,
+            ("w4", "calloop") => self.n <= 1_000,
+            ("w6", "calloop") if self.kind == "timer" => self.n <= 20_000,
+            ("w4" | "w6", _) => !is_backend,
+            ("w5", _) => self.n + 20 < room,
+            ("w8", _) => self.suits_cliff(name),
             _ => needed + 20 < room,
+        }
+    }
+
+    /// Where another loop has the same thing. libevent serves one priority a turn, so with many of them the bytes of W1 gather where
+    /// the least urgent ones wait.
+    fn suits_cliff(&self, name: &str) -> bool {
+        match (name, self.kind) {
+            (OURS, _) => true,
+            ("libev", "levels") => self.n <= 5,
+            ("libevent", "levels") => self.n <= 2,
+            ("libev", "signal" | "fd-report" | "fd-insert" | "high-fd") => true,
+            _ => false,
         }
     }
 
@@ -89,6 +105,8 @@ impl Plan {
         plan.echo(quick, if quick { 2 } else { 9 });
         plan.memory(machine);
         plan.wakes(rounds);
+        plan.faces_and_calls();
+        plan.cliffs(quick, machine);
         plan.cases.retain(|case| settings.wants_workload(case.workload));
         plan
     }
@@ -102,7 +120,7 @@ impl Plan {
                 let case = Case::new(workload, "", *n, Tool::Clock, rounds);
                 self.cases.push(Case { active: *active, ..case });
             }
-            for (n, active) in if quick { &usual[1..] } else { &usual[..] } {
+            for (n, active) in &usual {
                 for tool in [Tool::Callgrind, Tool::Strace] {
                     let case = Case::new(workload, "", *n, tool, 1);
                     self.cases.push(Case { active: *active, ..case });
@@ -124,15 +142,16 @@ impl Plan {
     }
 
     fn timers(&mut self, quick: bool, rounds: usize) {
-        let sizes = [10, 100, 20_000, 1_000, 100_000, 1_000_000];
-        for n in if quick { &sizes[3..] } else { &sizes[..] } {
-            let rounds = if *n >= 1_000_000 { rounds.min(if quick { 1 } else { 5 }) } else { rounds };
-            let cycles = (10_000 / n).clamp(1, 40);
-            self.cases.push(Case { cycles, ..Case::new("w4", "", *n, Tool::Clock, rounds) });
-        }
-        if !quick {
-            self.cases.push(Case::new("w4", "", 1_000, Tool::Phases, 1));
-            self.cases.push(Case::new("w4", "", 20_000, Tool::Phases, 1));
+        let sizes = [20_000, 1_000, 100_000, 1_000_000];
+        for kind in ["creation", "random"] {
+            for n in if quick { &sizes[1..3] } else { &sizes[..] } {
+                let rounds = if *n >= 1_000_000 { rounds.min(3) } else { rounds };
+                let cycles = (10_000 / n).clamp(1, 40);
+                self.cases.push(Case { cycles, ..Case::new("w4", kind, *n, Tool::Clock, rounds) });
+            }
+            if !quick {
+                self.cases.push(Case::new("w4", kind, 1_000, Tool::Phases, 1));
+            }
         }
     }
 
@@ -143,10 +162,23 @@ impl Plan {
         }
     }
 
+    /// Powers of two beside other sizes, because a table that doubles is full there, or half empty.
     fn memory(&mut self, machine: &Machine) {
-        self.cases.push(Case::new("w6", "fd", (machine.descriptors - 100).min(19_000), Tool::Clock, 3));
-        self.cases.push(Case::new("w6", "timer", 20_000, Tool::Clock, 3));
-        self.cases.push(Case::new("w6", "timer", 1_000_000, Tool::Clock, 1));
+        let most = machine.descriptors - 100;
+        let fds = [most.min(19_000), 1 << 14].map(|n| ("fd", n));
+        let timers = [20_000, 1 << 14, 1_000_000, 1 << 20].map(|n| ("timer", n));
+        // Each has two descriptors.
+        let timed = [("fd-timeout", 1 << 13)];
+        for (kind, n) in fds.into_iter().chain(timed).chain(timers) {
+            let descriptors = match kind {
+                "fd" => n,
+                "fd-timeout" => 2 * n,
+                _ => 0,
+            };
+            if descriptors <= most {
+                self.cases.push(Case::new("w6", kind, n, Tool::Clock, if n < 100_000 { 3 } else { 1 }));
+            }
+        }
     }
 
     fn wakes(&mut self, rounds: usize) {
@@ -156,11 +188,82 @@ impl Plan {
         // How many a trip takes depends on who is awake when.
         self.cases.push(Case::new("w7", "awake", 1, Tool::Strace, 1));
     }
+
+    /// The ways in which events can be handed out, and handlers that call the base.
+    fn faces_and_calls(&mut self) {
+        let calls = CALLS.iter().flat_map(|call| [(call.workload, call.inside), (call.workload, call.outside)]);
+        let idle = ["w1", "w2"].map(|workload| (workload, "outside"));
+        for (workload, kind) in FACES.map(|kind| ("w1", kind)).into_iter().chain(idle).chain(calls) {
+            let case = Case::new(workload, kind, 1_000, Tool::Callgrind, 1);
+            self.cases.push(Case { active: 100, ..case });
+        }
+    }
+
+    fn cliffs(&mut self, quick: bool, machine: &Machine) {
+        for Cliff { kind, sizes, .. } in &CLIFFS {
+            let sizes = sizes.iter().filter(|n| *kind != "high-fd" || **n + 100 < machine.descriptors);
+            for n in sizes.take(if quick { 2 } else { usize::MAX }) {
+                self.cases.push(Case::new("w8", kind, *n, Tool::Callgrind, 1));
+            }
+        }
+    }
 }
 
-/// The loop that is the limit of a workload: in W3 the one that merges changes.
+/// What W1 is run by, beside the pull loop.
+pub(crate) const FACES: [&str; 3] = ["run", "callbacks", "closures"];
+
+/// A call of the base: from each handler, and outside of a hand-out.
+pub(crate) struct Call {
+    pub(crate) workload: &'static str,
+    pub(crate) inside: &'static str,
+    pub(crate) outside: &'static str,
+    pub(crate) what: &'static str,
+}
+
+const fn call(workload: &'static str, inside: &'static str, outside: &'static str, what: &'static str) -> Call {
+    Call { workload, inside, outside, what }
+}
+
+pub(crate) const CALLS: [Call; 4] = [
+    call("w1", "same", "outside-same", "W1: `modify` with the interest that the event has"),
+    call("w1", "toggle", "outside-toggle", "W1: `modify` to READ and WRITE, and back"),
+    call("w1", "start", "outside-start", "W1: `start` of a timer, and `remove`"),
+    call("w2", "add", "outside-add", "W2: `add` with a timeout of 60 s"),
+];
+
+/// What may cost more with N.
+pub(crate) struct Cliff {
+    pub(crate) kind: &'static str,
+    pub(crate) what: &'static str,
+    sizes: &'static [usize],
+}
+
+const fn cliff(kind: &'static str, what: &'static str, sizes: &'static [usize]) -> Cliff {
+    Cliff { kind, what, sizes }
+}
+
+pub(crate) const CLIFFS: [Cliff; 8] = [
+    cliff("levels", "a hand-out of W1 with N=1000 A=100, spread over N priorities", &[1, 2, 4, 16, 64, 255]),
+    cliff("files-turn", "a turn in which one pipe is ready, and N files are watched", &[10, 100, 1_000, 10_000]),
+    cliff("files-add", "insert and removal of a pipe, while N files are watched", &[10, 100, 1_000, 10_000]),
+    cliff("signal", "a hand-out, with N events on the signal", &[1, 10, 100, 1_000]),
+    cliff("fd-report", "a hand-out, with N events on the fd", &[1, 10, 100, 1_000]),
+    cliff("fd-insert", "insert and removal of an event, N on the fd", &[1, 10, 100, 1_000]),
+    cliff("high-fd", "insert and removal of an event, on fd number N", &[100, 1_000, 19_000]),
+    cliff(
+        "fixed",
+        "`create` and `remove` on a new fd, in `Fixed<N>` with one free place",
+        &[16, 64, 256, 1_024, 4_096],
+    ),
+];
+
+/// The loop that is the limit of a workload: in W2 the one with a heap of timeouts, in W3 the one that merges changes.
 pub(crate) fn limit_of(workload: &str) -> &'static str {
-    if workload == "w3" { LIMIT_COALESCED } else { crate::peers::LIMIT }
+    match workload {
+        "w2" => LIMIT_HEAP,
+        "w3" => LIMIT_COALESCED,
+        _ => LIMIT,
+    }
 }
 
 /// Whether a peer is somebody else's.

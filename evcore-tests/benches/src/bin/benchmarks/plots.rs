@@ -47,7 +47,9 @@ fn subjects(results: &Results) -> Vec<Subject> {
     let mut subjects = Vec::new();
     for (workload, what) in [("w1", "pipe ring"), ("w2", "pipe ring with idle timeouts")] {
         for (is_one, name, active) in [(true, "one", "1 active"), (false, "tenth", "a tenth active")] {
-            let of = |key: &Key| key.workload == workload && key.figure == "cpu" && (key.active == 1) == is_one;
+            let of = |key: &Key| {
+                key.workload == workload && key.kind.is_empty() && key.figure == "cpu" && (key.active == 1) == is_one
+            };
             let (title, file) = (format!("{what}, {active}"), format!("{workload}-{name}.svg"));
             subjects.push(Subject { workload, title, file, unit: "processor time an event, ns", keys: keys(&of) });
         }
@@ -57,9 +59,9 @@ fn subjects(results: &Results) -> Vec<Subject> {
         let (title, file) = (format!("changes of interest: {kind}"), format!("w3-{kind}.svg"));
         subjects.push(Subject { workload: "w3", title, file, unit: "processor time each, ns", keys: keys(&of) });
     }
-    for phase in ["insert", "cancel", "add", "rearm", "expire"] {
-        let of = |key: &Key| key.workload == "w4" && key.figure == phase;
-        let (title, file) = (format!("timers: {phase}"), format!("w4-{phase}.svg"));
+    for phase in ["insert", "cancel", "add", "again", "rearm", "expire"] {
+        let of = |key: &Key| key.workload == "w4" && key.kind == "random" && key.figure == phase;
+        let (title, file) = (format!("timers in random order: {phase}"), format!("w4-{phase}.svg"));
         subjects.push(Subject { workload: "w4", title, file, unit: "processor time each, ns", keys: keys(&of) });
     }
     for (figure, unit) in [("rate", "requests a second"), ("p99", "latency that 99 % do not exceed, ns")] {
@@ -83,7 +85,9 @@ fn lines(results: &Results, keys: &[Key]) -> Vec<Line> {
 
 /// A colour that is told from the others, also beside them.
 fn colour(place: usize) -> RGBColor {
-    const COLOURS: [RGBColor; 11] = [
+    const COLOURS: [RGBColor; 13] = [
+        RGBColor(0, 0, 0),
+        RGBColor(120, 120, 120),
         RGBColor(0, 0, 0),
         RGBColor(120, 120, 120),
         RGBColor(214, 39, 40),
@@ -118,7 +122,7 @@ fn picture(path: &Path, subject: &Subject, lines: &[Line]) -> Result<(), Box<dyn
         .build_cartesian_2d((left..right).log_scale(), (bottom * 0.8..top * 1.25).log_scale())?;
     chart.configure_mesh().x_desc("N").y_desc(subject.unit).light_line_style(WHITE).draw()?;
     for (place, (name, number, points)) in lines.iter().enumerate() {
-        let style = colour(*number).stroke_width(if *number < 3 { 3 } else { 2 });
+        let style = colour(*number).stroke_width(if *number < 5 { 3 } else { 2 });
         chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
         chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour(*number).filled())))?;
         let height = 50 + 24 * place as i32;

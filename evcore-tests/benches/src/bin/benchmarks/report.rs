@@ -11,6 +11,10 @@ use crate::{plots, tables, targets};
 
 const WORKLOADS: [&str; 7] = ["w1", "w2", "w3", "w4", "w5", "w6", "w7"];
 
+/// Around the table of README.md, and the same one at the top of the page.
+const BEGIN: &str = "<!-- figures of docs/benchmarks, written by .ci/benchmarks -->";
+const END: &str = "<!-- end of the figures -->";
+
 pub(crate) fn write(
     settings: &Settings,
     machine: &Machine,
@@ -22,7 +26,12 @@ pub(crate) fn write(
     std::fs::write(settings.out.join("results.csv"), results.csv(peers))?;
     let plots = plots::draw(&settings.out, results)?;
     let page = page(settings, machine, peers, results, &plots, took)?;
-    std::fs::write(settings.out.join("README.md"), page)
+    std::fs::write(settings.out.join("README.md"), page)?;
+    let Some(readme) = &settings.readme else { return Ok(()) };
+    let text = std::fs::read_to_string(readme)?;
+    let (before, rest) = text.split_once(BEGIN).ok_or_else(|| io::Error::other("README.md: no place for the table"))?;
+    let (_, after) = rest.split_once(END).ok_or_else(|| io::Error::other("README.md: the table has no end"))?;
+    std::fs::write(readme, format!("{before}{BEGIN}\n\n{}\n{END}{after}", tables::summary(results)))
 }
 
 fn page(
@@ -44,6 +53,10 @@ fn page(
         .replace("{{versions}}", &versions.join(", "))
         .replace("{{took}}", &took.as_secs().div_ceil(60).to_string())
         .replace("{{notices}}", &notices.join(" "))
+        .replace("{{summary}}", &format!("{BEGIN}\n\n{}\n{END}", tables::summary(results)))
+        .replace("{{faces}}", &tables::faces(results))
+        .replace("{{calls}}", &tables::calls(results))
+        .replace("{{w8}}", &tables::curves(results, peers))
         .replace("{{targets}}", &targets::table(results));
     for workload in WORKLOADS {
         let images: Vec<_> = plots

@@ -23,12 +23,13 @@ pub(crate) struct Results {
 }
 
 /// What is read from a run's line and is no result.
-const NO_RESULTS: [&str; 5] = ["n", "active", "ops", "rearms", "version"];
+const NO_RESULTS: [&str; 5] = ["workload", "n", "active", "ops", "version"];
 
 impl Results {
+    /// A sample is rounded as results.csv shows it, so that every table can be found again from there to the last digit.
     pub(crate) fn add(&mut self, case: &Case, peer: &'static str, figures: Figures) {
         for (name, value) in figures.into_iter().filter(|(name, _)| !NO_RESULTS.contains(&name.as_str())) {
-            self.samples.entry(key(case, name)).or_default().entry(peer).or_default().push(value);
+            self.samples.entry(key(case, name)).or_default().entry(peer).or_default().push((value * 1e3).round() / 1e3);
         }
     }
 

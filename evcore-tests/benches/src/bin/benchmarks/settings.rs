@@ -10,6 +10,8 @@ pub(crate) struct Settings {
     only: Vec<String>,
     peers: Vec<String>,
     pub(crate) out: PathBuf,
+    /// The page whose table is written too, by a whole run.
+    pub(crate) readme: Option<PathBuf>,
 }
 
 impl Settings {
@@ -26,7 +28,7 @@ impl Settings {
                 _ => return Err(format!("no such option: {word}")),
             }
         }
-        let known = ["w1", "w2", "w3", "w4", "w5", "w6", "w7"];
+        let known = ["w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8"];
         if let Some(wrong) = only.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("no such workload: {wrong}"));
         }
@@ -37,7 +39,8 @@ impl Settings {
         let is_whole = !quick && only.is_empty() && peers.is_empty();
         let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let usual = if is_whole { root.join("docs/benchmarks") } else { root.join("target/benchmarks") };
-        Ok(Self { quick, only, peers, out: out.unwrap_or(usual) })
+        let readme = (is_whole && out.is_none()).then(|| root.join("README.md"));
+        Ok(Self { quick, only, peers, out: out.unwrap_or(usual), readme })
     }
 
     pub(crate) fn wants_workload(&self, name: &str) -> bool {

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::peers::{LIMIT, OURS};
+use crate::peers::LIMIT_HEAP;
+use crate::plan::{CALLS, FACES};
 use crate::results::{Key, Results, short};
+use crate::tables;
 
 /// A figure of evcore's must not be above a bound.
 struct Target {
@@ -60,42 +62,58 @@ fn add(targets: &mut Vec<Target>, what: impl Into<String>, value: Option<f64>, b
 }
 
 fn rings(results: &Results, targets: &mut Vec<Target>) {
-    let instr = |workload| key(workload, "", 1_000, 100, "instr");
-    add(targets, "W1, instructions : by hand", to(results, &instr("w1"), LIMIT), 1.5);
-    let least =
-        ["libevent", "libev", "libuv", "calloop"].into_iter().filter_map(|peer| to(results, &instr("w1"), peer));
-    add(targets, "W1, instructions : best peer with timers", least.reduce(f64::max), 1.0);
-    add(targets, "W1, processor time : by hand", to(results, &key("w1", "", 1_000, 100, "cpu"), LIMIT), NOISE);
-    add(targets, "W2, instructions : by hand", to(results, &instr("w2"), LIMIT), 1.65);
-    add(targets, "W2, instructions : libev", to(results, &instr("w2"), "libev"), 0.667);
-    add(targets, "W2, instructions : libevent", to(results, &instr("w2"), "libevent"), 0.334);
-    let calls = |workload| results.ours(&key(workload, "", 1_000, 100, "calls"));
-    let more = calls("w2").zip(calls("w1")).map(|(timed, plain)| (timed - plain).max(0.0));
-    add(targets, "W2, system calls more than in W1, each event", more, 0.01);
+    let ours = |workload, n, active, figure| results.ours(&key(workload, "", n, active, figure));
+    add(targets, "W1, N=1000 A=100, instructions", ours("w1", 1_000, 100, "instr"), 120.0);
+    add(targets, "W1, N=100 A=1, instructions", ours("w1", 100, 1, "instr"), 290.0);
+    add(targets, "W2, N=1000 A=100, instructions", ours("w2", 1_000, 100, "instr"), 140.0);
+    add(targets, "W2, N=100 A=1, instructions", ours("w2", 100, 1, "instr"), 420.0);
+    for call in CALLS.iter().filter(|call| call.workload == "w2") {
+        let value = tables::beside_call(results, call).map(|(both, alone)| both - alone);
+        add(targets, "W2, the handler calls `add`, instructions besides the call", value, 140.0);
+    }
+    add(
+        targets,
+        "W2, N=100 A=1, processor time : raw/heap",
+        to(results, &key("w2", "", 100, 1, "cpu"), LIMIT_HEAP),
+        NOISE,
+    );
+    let pull = tables::instructions(results, "w1", "");
+    for face in &FACES[1..] {
+        let value = tables::instructions(results, "w1", face).zip(pull).map(|(cost, pull)| cost - pull);
+        add(targets, format!("W1, `run_{face}`, instructions more than the pull loop"), value, 20.0);
+    }
+    let level = |n| results.ours(&key("w8", "levels", n, 1, "instr"));
+    for (n, bound) in [(2, 1.2), (255, 2.0)] {
+        let value = level(n).zip(level(1)).map(|(many, one)| many / one);
+        add(targets, format!("W1 over {n} priorities, instructions : one priority"), value, bound);
+    }
 }
 
 fn churn(results: &Results, targets: &mut Vec<Target>) {
-    // A turn's own wait is one call for all of its changes.
-    for (kind, bound) in [("pair", 0.01), ("toggle", 0.01), ("bulk", 2.01), ("oneshot", 1.01)] {
-        let calls = results.ours(&key("w3", kind, 1_000, 1, "calls"));
-        add(targets, format!("W3 {kind}, system calls each"), calls, bound);
-    }
-    for kind in ["pair", "toggle"] {
-        let instr = key("w3", kind, 1_000, 1, "instr");
-        let value = results.ours(&instr).zip(results.limit(&instr)).map(|(ours, limit)| ours / limit);
-        add(targets, format!("W3 {kind}, instructions : by hand, merged"), value, 2.0);
+    for (kind, bound) in [("pair", 200.0), ("toggle", 140.0), ("oneshot", 300.0)] {
+        let instr = results.ours(&key("w3", kind, 1_000, 1, "instr"));
+        add(targets, format!("W3 {kind}, N=1000, instructions"), instr, bound);
     }
 }
 
+/// What libev's time may be exceeded by.
+const PHASES: [(&str, &str, f64); 5] = [
+    ("insert", "insert", 1.3),
+    ("cancel", "cancel", 1.0),
+    ("again", "cancel and arm again", 1.0),
+    ("rearm", "re-arm", 1.0),
+    ("expire", "expire", 1.0),
+];
+
 fn timers(results: &Results, targets: &mut Vec<Target>) {
-    for n in [1_000, 100_000, 1_000_000] {
-        for phase in ["insert", "cancel", "add", "rearm", "expire"] {
-            let time = key("w4", "", n, 1, phase);
-            add(targets, format!("W4 {phase}, N={n}, time : libev"), to(results, &time, "libev"), 1.0);
+    for n in [1_000, 20_000, 100_000, 1_000_000] {
+        for (phase, name, bound) in PHASES {
+            if phase == "expire" && n < 100_000 {
+                continue;
+            }
+            let time = key("w4", "random", n, 1, phase);
+            add(targets, format!("W4 {name}, random order, N={n}, time : libev"), to(results, &time, "libev"), bound);
         }
-    }
-    for (n, bound) in [(20_000, 5.0), (1_000_000, 20.0)] {
-        add(targets, format!("W4 re-arm, N={n}, ns"), results.ours(&key("w4", "", n, 1, "rearm")), bound);
     }
 }
 
@@ -111,11 +129,21 @@ fn echo(results: &Results, targets: &mut Vec<Target>) {
 }
 
 fn memory_and_wakes(results: &Results, targets: &mut Vec<Target>) {
-    let fd =
-        results.keys().find(|key| key.workload == "w6" && key.kind == "fd").and_then(|key| results.median(key, OURS));
-    add(targets, "W6, bytes an fd event, 4 of them the user's data, and 8 for its id", fd, 76.0);
-    let timer = results.ours(&key("w6", "timer", 1_000_000, 1, "bytes"));
-    add(targets, "W6, bytes a timer, 4 and 8 of them likewise", timer, 92.0);
+    let bytes = |kind, n| results.ours(&key("w6", kind, n, 1, "bytes"));
+    add(
+        targets,
+        "W6, N=2^14, bytes an fd event, 4 of them the user's data, and 8 for its id",
+        bytes("fd", 1 << 14),
+        110.0,
+    );
+    for power in [14, 20] {
+        add(
+            targets,
+            format!("W6, N=2^{power}, bytes a timer, 4 and 8 of them likewise"),
+            bytes("timer", 1 << power),
+            80.0,
+        );
+    }
     add(
         targets,
         "W7, system calls to wake a loop that is awake",
