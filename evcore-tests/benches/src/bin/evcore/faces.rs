@@ -51,20 +51,24 @@ fn watch<T>(links: Vec<Link>, setup: Setup, mut data: impl FnMut(Link) -> T) -> 
     Ok(base)
 }
 
+/// Another type than the pull loop's, and so a base of its own: the compiler inlines less of one that two loops share.
+struct Handled(Link);
+
 pub(crate) struct Run {
-    base: Base<Link>,
+    base: Base<Handled>,
     context: Context,
 }
 
 impl RingLoop for Run {
     fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self> {
-        Ok(Self { base: watch(links, setup, |link| link)?, context: Context::default() })
+        Ok(Self { base: watch(links, setup, Handled)?, context: Context::default() })
     }
 
     fn run(&mut self, round: &mut Round) -> io::Result<()> {
         self.context.run(round, |Context { round, error, .. }| {
             self.base.run(Mode::ONCE, |base, event| {
-                let is_served = base.get(event.id).is_some_and(|link| Context::serve(round, error, link, event.ready));
+                let is_served =
+                    base.get(event.id).is_some_and(|data| Context::serve(round, error, &data.0, event.ready));
                 if !is_served {
                     base.loop_exit();
                 }

@@ -14,9 +14,14 @@ pub(crate) struct Ring<B: Backend> {
 impl<B: Backend> RingLoop for Ring<B> {
     fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self> {
         let mut base = Base::new(B::open()?);
-        base.set_priorities(setup.priorities)?;
+        // A program without priorities does not mention them.
+        let has_priorities = setup.priorities > 1;
+        if has_priorities {
+            base.set_priorities(setup.priorities)?;
+        }
         for (place, link) in links.into_iter().enumerate() {
-            let event = Event::io(Fd::of(&link.reader), Interest::READ).persist().priority(setup.priority(place));
+            let event = Event::io(Fd::of(&link.reader), Interest::READ).persist();
+            let event = if has_priorities { event.priority(setup.priority(place)) } else { event };
             base.start(event, setup.idle, link)?;
         }
         Ok(Self { base })
