@@ -7,7 +7,7 @@
 //! | `files-add` | the same | a pipe's event is inserted and removed |
 //! | `signal` | events on one signal | a hand-out |
 //! | `fd-report` | events on one fd | a hand-out |
-//! | `fd-insert` | events on one fd | one of them is inserted, and removed when all have been |
+//! | `fd-insert` | events on one fd | one of them is inserted, and removed in the same order once all have been |
 //! | `high-fd` | the number of a descriptor, far above all others | its event is inserted and removed |
 //! | `fixed` | capacity of a base in arrays, which is full but for one place | an event on a new fd is created and removed |
 

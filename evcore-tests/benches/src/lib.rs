@@ -15,7 +15,7 @@
 //! | workload | what an operation is | file |
 //! |---|---|---|
 //! | `w1` | a byte is read from one pipe of a ring and written to the next | [`ring`] |
-//! | `w2` | the same, and the pipe's idle timeout starts anew | [`ring`] |
+//! | `w2` | the same, and the pipe's idle timeout restarts | [`ring`] |
 //! | `w3` | a change of interest, by `--kind pair\|toggle\|bulk\|oneshot` | [`churn`] |
 //! | `w4` | a timer is inserted, cancelled, added, re-armed, expires, by `--kind creation\|random` | [`timers`] |
 //! | `w5` | a request of 64 bytes is echoed over TCP | [`echo`] |

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! N pipes are watched for READ. A round begins with a byte in each of A of them, evenly spaced; each hand-out reads its byte
-//! and writes it to the next pipe. In W2 each pipe has an idle timeout besides, which each of its events restarts. W8's `levels` is W1
-//! with the pipes spread over priorities.
+//! and writes it to the next pipe. In W2 each pipe has an idle timeout besides, which each of its events restarts. W8's
+//! `levels` is W1 with the pipes spread over priorities.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

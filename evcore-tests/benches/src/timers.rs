@@ -9,11 +9,11 @@
 //! | `rearm` | each is moved to later than all others, without being cancelled | a timer |
 //! | `expire` | all are due, and the loop hands them out | a timer |
 //!
-//! `--kind creation`: timers are taken in the order of their creation, and re-armed each to later than the one before, as idle timeouts are.
-//! `--kind random`: they are taken in a random order, the same for all peers, and re-armed each to a random deadline.
+//! `--kind creation`: timers are taken in the order of their creation, and re-armed each to later than the one before, as idle
+//! timeouts are. `--kind random`: they are taken in a random order, the same for all peers, and re-armed each to a random deadline.
 //!
 //! Every peer is given the turn's clock: nobody reads a clock for each timer. The loop does not run between the phases, so
-//! it makes no difference when a deadline passes. A re-arm to later comes last, so that a loop which only notes it pays at `expire`.
+//! it makes no difference when a deadline passes. The re-arm to later comes last: a loop that only notes it pays at `expire`.
 
 use std::io;
 use std::time::{Duration, Instant};

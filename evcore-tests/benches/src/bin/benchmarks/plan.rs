@@ -61,8 +61,8 @@ impl Case {
         }
     }
 
-    /// Where another loop has the same thing. libevent serves one priority a turn, so with many of them the bytes of W1 gather where
-    /// the least urgent ones wait.
+    /// Where another loop has the same thing. libevent serves one priority a turn, so with many of them the bytes of W1 gather
+    /// where the least urgent ones wait.
     fn suits_cliff(&self, name: &str) -> bool {
         match (name, self.kind) {
             (OURS, _) => true,
@@ -248,7 +248,7 @@ pub(crate) const CLIFFS: [Cliff; 8] = [
     cliff("files-add", "insert and removal of a pipe, while N files are watched", &[10, 100, 1_000, 10_000]),
     cliff("signal", "a hand-out, with N events on the signal", &[1, 10, 100, 1_000]),
     cliff("fd-report", "a hand-out, with N events on the fd", &[1, 10, 100, 1_000]),
-    cliff("fd-insert", "insert and removal of an event, N on the fd", &[1, 10, 100, 1_000]),
+    cliff("fd-insert", "insert and removal of an event, N on the fd, in the same order", &[1, 10, 100, 1_000]),
     cliff("high-fd", "insert and removal of an event, on fd number N", &[100, 1_000, 19_000]),
     cliff(
         "fixed",

@@ -174,9 +174,10 @@ pub(crate) fn beside_call(results: &Results, call: &crate::plan::Call) -> Option
 }
 
 pub(crate) fn calls(results: &Results) -> String {
-    let mut text = "| each handler calls | event and call | the call, outside of a hand-out | difference | event without a call |\n\
+    let mut text =
+        "| each handler calls | event and call | call outside of a hand-out | difference | event without a call |\n\
                     |---|---|---|---|---|\n"
-        .to_owned();
+            .to_owned();
     for call in &CALLS {
         let figures = beside_call(results, call);
         let (both, alone) = figures.unzip();

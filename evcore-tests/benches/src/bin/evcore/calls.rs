@@ -1,5 +1,5 @@
-//! W1 and W2 with handlers that call the base, and the same calls outside of a hand-out. The difference of both is what a handler
-//! pays for its call besides the call itself.
+//! W1 and W2 with handlers that call the base, and the same calls outside of a hand-out. The difference is what an event costs
+//! whose handler calls.
 //!
 //! | kind | each handler calls |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | `start` | `start` of a timer, and `remove` of it |
 //! | `add` | `add` with a timeout of 60 s |
 //!
-//! `outside-KIND`: a hundred calls, then a turn that finds nothing, in which the backend is told what has changed. `outside`: such turns
-//! without calls.
+//! `outside-KIND`: a hundred calls, then a turn that finds nothing, in which the backend is told what has changed. `outside`:
+//! such turns without calls.
 
 use std::io;
 use std::marker::PhantomData;
@@ -21,8 +21,8 @@ use evcore_benchmarks::ring::{self, Link, RingLoop, Round, Setup};
 use evcore_benchmarks::{Figures, cliffs, sys};
 use evplat_linux::Epoll;
 
-/// What an event has. A type of its own for each call, and so a base of its own, as in a program that has one loop: the compiler
-/// inlines less of a base that several loops share.
+/// What an event has. A type of its own for each call, and so a base of its own, as in a program that has one loop: the
+/// compiler inlines less of a base that several loops share.
 struct Data<C>(Link, PhantomData<C>);
 
 type Base<C> = crate::Base<Epoll, Data<C>>;

@@ -1,7 +1,7 @@
 //! The limit: for each workload the loop that one would write by hand for it alone, on epoll.
 //!
 //! `--variant coalesced` merges the interest changes of W3 before it tells the kernel; without it each change is a system call.
-//! `--variant heap` keeps the timeouts of W2 in a heap, `--variant sweep` looks through all connections for them now and then.
+//! `--variant heap` keeps the timeouts of W2 in a heap, `--variant sweep` looks through all connections for them.
 
 mod churn;
 mod coalesced;

@@ -1,5 +1,5 @@
-//! W2 with a heap: each connection has a timeout of its own, which comes on time. The clock is read once a turn. An event only notes the new deadline
-//! beside its timer; the heap's entry is put right when it comes to the top.
+//! W2 with a heap: each connection has a timeout of its own, which comes on time. The clock is read once a turn. An event only
+//! notes the new deadline beside its timer; the heap's entry is corrected when it comes to the top.
 
 use std::io;
 use std::time::{Duration, Instant};
