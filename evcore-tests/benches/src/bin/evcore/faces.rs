@@ -17,18 +17,23 @@ struct Context {
     error: Option<io::Error>,
 }
 
-impl Context {
-    /// The handler's work. `false` ends the loop.
-    #[inline]
-    fn serve(round: &mut Round, error: &mut Option<io::Error>, link: &Link, ready: Ready) -> bool {
-        let served = match ready.contains(Ready::TIMEOUT) {
-            true => Err(io::ErrorKind::TimedOut.into()),
-            false => link.pass_on(round),
-        };
-        *error = served.err();
-        error.is_none()
+/// The handler's work.
+#[inline]
+fn serve(round: &mut Round, link: Option<&Link>, ready: Ready) -> io::Result<()> {
+    match link {
+        Some(link) if !ready.contains(Ready::TIMEOUT) => link.pass_on(round),
+        _ => Err(io::ErrorKind::TimedOut.into()),
     }
+}
 
+/// A handler has failed: the loop ends.
+#[cold]
+fn fail<T>(base: &mut Base<T>, context: &mut Context, error: io::Error) {
+    context.error = Some(error);
+    base.loop_exit();
+}
+
+impl Context {
     /// Turns until the round is over.
     fn run(&mut self, round: &mut Round, mut turn: impl FnMut(&mut Self) -> io::Result<()>) -> io::Result<()> {
         self.round = *round;
@@ -65,12 +70,11 @@ impl RingLoop for Run {
     }
 
     fn run(&mut self, round: &mut Round) -> io::Result<()> {
-        self.context.run(round, |Context { round, error, .. }| {
+        self.context.run(round, |context| {
             self.base.run(Mode::ONCE, |base, event| {
-                let is_served =
-                    base.get(event.id).is_some_and(|data| Context::serve(round, error, &data.0, event.ready));
-                if !is_served {
-                    base.loop_exit();
+                let link = base.get(event.id).map(|Handled(link)| link);
+                if let Err(error) = serve(&mut context.round, link, event.ready) {
+                    fail(base, context, error);
                 }
             })?;
             Ok(())
@@ -86,9 +90,8 @@ pub(crate) struct Callbacks {
 }
 
 fn on_ready(base: &mut Base<Callback>, context: &mut Context, event: Occurrence, place: usize) {
-    let Context { links, round, error } = context;
-    if !links.get(place).is_some_and(|link| Context::serve(round, error, link, event.ready)) {
-        base.loop_exit();
+    if let Err(error) = serve(&mut context.round, context.links.get(place), event.ready) {
+        fail(base, context, error);
     }
 }
 
@@ -120,9 +123,9 @@ pub(crate) struct Closures {
 impl RingLoop for Closures {
     fn new(links: Vec<Link>, setup: Setup) -> io::Result<Self> {
         let base = watch(links, setup, |link| {
-            Closure::new(move |base: &mut Base<Closure>, Context { round, error, .. }, event| {
-                if !Context::serve(round, error, &link, event.ready) {
-                    base.loop_exit();
+            Closure::new(move |base: &mut Base<Closure>, context, event| {
+                if let Err(error) = serve(&mut context.round, Some(&link), event.ready) {
+                    fail(base, context, error);
                 }
             })
         })?;
