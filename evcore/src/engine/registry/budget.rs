@@ -37,6 +37,8 @@ pub(super) struct Budget {
 pub(super) trait Levels {
     /// The most urgent level, from `from` on, at which an event waits.
     fn first_busy(&self, from: u8) -> Option<u8>;
+    /// At how many levels an event waits.
+    fn busy(&self) -> u32;
     /// At how many levels after `level` an event waits.
     fn busy_after(&self, level: u8) -> u32;
 }
@@ -166,7 +168,7 @@ impl Budget {
                 return;
             }
             self.share = level.saturating_add(1);
-            self.kept = self.kept_for(levels.busy_after(level), fairness);
+            self.kept = self.kept_for(levels, level, fairness);
         }
         self.level = level;
         let share = self.left.saturating_sub(self.kept);
@@ -175,12 +177,18 @@ impl Budget {
         self.grant(grant);
     }
 
-    /// How many hand-outs a share leaves to less urgent levels, of which `behind` are busy.
-    fn kept_for(&self, behind: u32, fairness: Fairness) -> u32 {
-        if behind == 0 || fairness == Fairness::Strict {
+    /// How many hand-outs the share of a level leaves to less urgent ones.
+    fn kept_for(&self, levels: &impl Levels, level: u8, fairness: Fairness) -> u32 {
+        let is_last = level.checked_add(1).and_then(|next| levels.first_busy(next)).is_none();
+        if is_last || fairness == Fairness::Strict {
             return 0;
         }
-        behind.max(self.left >> 2).min(self.left.saturating_sub(1))
+        let quarter = self.left >> 2;
+        if quarter >= levels.busy() {
+            // One at least for each of them.
+            return quarter;
+        }
+        levels.busy_after(level).max(quarter).min(self.left.saturating_sub(1))
     }
 
     fn grant(&mut self, hand_outs: u32) {
@@ -202,6 +210,9 @@ mod tests {
     impl Levels for Waiting {
         fn first_busy(&self, from: u8) -> Option<u8> {
             (from..4).find(|level| self.0[usize::from(*level)] > 0)
+        }
+        fn busy(&self) -> u32 {
+            self.0.iter().filter(|n| **n > 0).count().try_into().unwrap()
         }
         fn busy_after(&self, level: u8) -> u32 {
             self.0.iter().skip(usize::from(level) + 1).filter(|n| **n > 0).count().try_into().unwrap()

@@ -12,6 +12,8 @@ use crate::storage::{Full, Storage, Table};
 pub(super) struct Levels<S: Storage> {
     lists: S::Table<List<S::Index>>,
     busy: [u32; WORDS],
+    /// A bit for each word with a bit.
+    words: u32,
     busy_levels: u32,
 }
 
@@ -20,7 +22,7 @@ const WORDS: usize = 256 >> WORD;
 
 impl<S: Storage> Levels<S> {
     pub(super) const fn new() -> Self {
-        Self { lists: S::Table::EMPTY, busy: [0; WORDS], busy_levels: 0 }
+        Self { lists: S::Table::EMPTY, busy: [0; WORDS], words: 0, busy_levels: 0 }
     }
 
     /// How many there are; none before the first event.
@@ -58,7 +60,7 @@ impl<S: Storage> Levels<S> {
         let is_first = self.get_mut(level).is_some_and(|list| list.append(slots, index));
         // Where there is one level, its bit stays set.
         if is_first && !self.is_marked(level) {
-            self.mark(level, true);
+            self.mark(level);
         }
     }
 
@@ -73,8 +75,17 @@ impl<S: Storage> Levels<S> {
     /// Sets the bit of a level right from which events have been taken.
     #[inline]
     pub(super) fn settle(&mut self, level: u8) {
-        if self.is_marked(level) && self.get(level).is_some_and(List::is_empty) {
-            self.mark(level, false);
+        let is_empty = self.get(level).is_some_and(List::is_empty);
+        let place = usize::from(level) >> WORD;
+        if !is_empty || !self.is_marked(level) {
+            return;
+        }
+        if let Some(word) = self.busy.get_mut(place) {
+            *word &= !Self::bit(level);
+            self.busy_levels = self.busy_levels.wrapping_sub(1);
+            if *word == 0 {
+                self.words &= !(1 << place);
+            }
         }
     }
 
@@ -83,13 +94,12 @@ impl<S: Storage> Levels<S> {
         self.busy.get(usize::from(level) >> WORD).is_some_and(|word| word & Self::bit(level) != 0)
     }
 
-    /// Sets or clears the bit of a level; it was the other way.
-    #[inline(never)]
-    fn mark(&mut self, level: u8, is_busy: bool) {
-        if let Some(word) = self.busy.get_mut(usize::from(level) >> WORD) {
-            *word ^= Self::bit(level);
-            // One more, or one less: the sum wraps.
-            self.busy_levels = self.busy_levels.wrapping_add(if is_busy { 1 } else { u32::MAX });
+    fn mark(&mut self, level: u8) {
+        let place = usize::from(level) >> WORD;
+        if let Some(word) = self.busy.get_mut(place) {
+            *word |= Self::bit(level);
+            self.busy_levels = self.busy_levels.wrapping_add(1);
+            self.words |= 1 << place;
         }
     }
 
@@ -113,32 +123,37 @@ impl<S: Storage> Levels<S> {
         let agrees = |(level, list): (u8, &List<S::Index>)| {
             is_busy(level) != list.is_empty() || (level == served && list.is_empty())
         };
+        let words = self.busy.iter().enumerate().filter(|(_, word)| **word != 0);
         let count: u32 = self.busy.iter().map(|word| word.count_ones()).sum();
-        self.iter().all(agrees) && count == self.busy_levels
+        self.iter().all(agrees)
+            && count == self.busy_levels
+            && self.words == words.map(|(place, _)| 1 << place).sum::<u32>()
     }
 }
 
 impl<S: Storage> budget::Levels for Levels<S> {
+    #[inline]
     fn first_busy(&self, from: u8) -> Option<u8> {
-        let (start, mut mask) = (usize::from(from) >> WORD, u32::MAX << (u32::from(from) % u32::BITS));
-        for (place, word) in (0u32..).zip(&self.busy).skip(start) {
-            let bits = word & mask;
-            if bits != 0 {
-                return u8::try_from(place << WORD | bits.trailing_zeros()).ok();
-            }
-            mask = u32::MAX;
+        let mut place = u32::from(from) >> WORD;
+        let word =
+            |place: u32| usize::try_from(place).ok().and_then(|place| self.busy.get(place)).copied().unwrap_or(0);
+        let mut bits = word(place) & u32::MAX << (from & 31);
+        if bits == 0 {
+            place = (self.words & u32::MAX << 1 << place).trailing_zeros();
+            bits = word(place);
         }
-        None
+        if bits == 0 { None } else { u8::try_from(place << WORD | bits.trailing_zeros()).ok() }
+    }
+
+    #[inline]
+    fn busy(&self) -> u32 {
+        self.busy_levels
     }
 
     fn busy_after(&self, level: u8) -> u32 {
-        let (place, bits) = (usize::from(level) >> WORD, u32::from(level) % u32::BITS);
-        // More urgent ones that wait have had their share: as a rule there is none.
-        let mut until = self.busy.get(place).map_or(0, |word| (word & (2u32 << bits).wrapping_sub(1)).count_ones());
-        for word in self.busy.iter().take(place).filter(|word| **word != 0) {
-            until = until.wrapping_add(word.count_ones());
-        }
-        self.busy_levels.wrapping_sub(until)
+        let place = usize::from(level) >> WORD;
+        let behind = self.busy.get(place).map_or(0, |word| (word & u32::MAX << 1 << (level & 31)).count_ones());
+        self.busy.iter().skip(place).skip(1).fold(behind, |behind, word| behind.wrapping_add(word.count_ones()))
     }
 }
 
