@@ -74,7 +74,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        let interval = deadline.nanos_since(self.engine.fresh_now());
+        let interval = self.engine.interval_until(index, deadline);
         self.engine.add(index, Some(Timeout { deadline, interval }))
     }
 

@@ -18,6 +18,12 @@ pub(crate) struct Timeout {
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Pending.
 
+    /// The interval of a timeout that is given by its deadline; none for an event that never uses it, which needs no clock.
+    pub(crate) fn interval_until(&self, index: S::Index, deadline: Instant) -> u64 {
+        let is_used = self.registry.state(index).uses_interval();
+        if is_used { deadline.nanos_since(self.fresh_now()) } else { 0 }
+    }
+
     pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.usable().map_err(Error::Backend)?;
         let state = self.registry.state(index);

@@ -148,6 +148,12 @@ impl<T, S: Storage> Slots<T, S> {
         self.slots.at(index).map(|slot| slot.state).unwrap_or_default()
     }
 
+    /// What the event is, and whether it is queued because its time has come.
+    #[inline]
+    pub(super) fn timing(&self, index: S::Index) -> (State, bool) {
+        self.slots.at(index).map(|slot| (slot.state, slot.node.is_expired())).unwrap_or_default()
+    }
+
     /// What a hand-out does to an event.
     #[inline(always)]
     pub(super) fn effect(&self, index: S::Index) -> Effect {

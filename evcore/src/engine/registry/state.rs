@@ -201,6 +201,11 @@ impl State {
         self.with_life(Life::Idle).with_timing(Timing::None)
     }
 
+    /// Whether its timeout may start again by itself: after a hand-out, or after a pause.
+    pub(in crate::engine) const fn uses_interval(self) -> bool {
+        self.is_of(Kind::Io) || !self.has(Options::ONE_SHOT)
+    }
+
     /// Whether a hand-out changes nothing of the event.
     #[inline]
     pub(in crate::engine) const fn is_plain(self) -> bool {

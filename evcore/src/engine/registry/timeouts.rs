@@ -40,9 +40,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Gives an event a timeout, in place of one that it has; an expired one that is queued is taken back.
     pub(in crate::engine) fn set_timeout(&mut self, index: S::Index, deadline: Instant, interval: u64) {
-        self.retract(index, Ready::TIMEOUT);
+        let (state, is_expired) = self.slots.timing(index);
+        if is_expired {
+            self.retract(index, Ready::TIMEOUT);
+        }
         self.timers.set(index, deadline, interval);
-        self.set_timing(index, Timing::Armed);
+        if state.timing() != Timing::Armed {
+            self.set_state(index, state.with_timing(Timing::Armed));
+        }
     }
 
     /// Drops an event's timeout, an expired one that is queued included; a pause goes on.
