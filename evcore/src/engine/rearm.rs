@@ -15,7 +15,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.requests.insert(Requests::SPENT);
             self.registry.interrupt();
         }
-        let signals = match state.has(Options::COUNTED) {
+        let signals = match state.has(Options::UNUSUAL) {
             true => self.registry.take_signal_count(index),
             false => 0,
         };

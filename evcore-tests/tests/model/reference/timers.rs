@@ -8,63 +8,70 @@ use crate::call::{Kind, Uid};
 /// is armed in its slot takes its place over.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
-    by_slot: Vec<Option<Key>>,
-    /// The slots whose timers were cancelled, the oldest first: half of the entries at most.
+    by_slot: Vec<Option<Entry>>,
+    /// The slots whose timers were cancelled, the newest last. Some have been armed again since.
     cancelled: Vec<usize>,
     /// The slot that is looked at next in passing.
     swept: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    key: Key,
+    is_cancelled: bool,
 }
 
 /// A deadline, and when it was armed for that.
 type Key = (u64, u64);
 
 impl Entries {
+    fn keys(&self, is_wanted: impl Fn(&Entry) -> bool) -> impl Iterator<Item = (Key, usize)> {
+        let entries = self.by_slot.iter().enumerate();
+        entries.filter_map(move |(slot, entry)| entry.filter(&is_wanted).map(|entry| (entry.key, slot)))
+    }
+
     fn first(&self) -> Option<(Key, usize)> {
-        let entries = self.by_slot.iter().enumerate().filter_map(|(slot, entry)| Some(((*entry)?, slot)));
-        entries.min()
+        self.keys(|_| true).min()
     }
 
     /// The first one that was not cancelled.
     fn first_armed(&self) -> Option<u64> {
-        let armed = self.by_slot.iter().enumerate().filter(|(slot, _)| !self.cancelled.contains(slot));
-        armed.filter_map(|(_, entry)| *entry).min().map(|(deadline, _)| deadline)
+        self.keys(|entry| !entry.is_cancelled).min().map(|((deadline, _), _)| deadline)
     }
 
     fn arm(&mut self, slot: usize, key: Key) {
-        self.cancelled.retain(|cancelled| *cancelled != slot);
         self.by_slot.resize(self.by_slot.len().max(slot + 1), None);
-        if self.by_slot[slot].is_none_or(|before| before.0 > key.0) {
-            self.by_slot[slot] = Some(key);
-        }
+        let key = self.by_slot[slot].map(|entry| entry.key).filter(|before| before.0 <= key.0).unwrap_or(key);
+        self.by_slot[slot] = Some(Entry { key, is_cancelled: false });
     }
 
     fn is_armed(&self, slot: usize) -> bool {
-        self.by_slot.get(slot).is_some_and(Option::is_some) && !self.cancelled.contains(&slot)
+        self.by_slot.get(slot).copied().flatten().is_some_and(|entry| !entry.is_cancelled)
     }
 
     fn cancel(&mut self, slot: usize) {
-        if self.is_armed(slot) {
-            self.cancelled.push(slot);
-            self.drop_cancelled();
+        if let Some(entry) = self.by_slot.get_mut(slot).and_then(Option::as_mut).filter(|entry| !entry.is_cancelled) {
+            entry.is_cancelled = true;
+            if !self.cancelled.contains(&slot) {
+                self.cancelled.push(slot);
+            }
+            self.bound_cancelled();
         }
     }
 
-    fn drop_cancelled(&mut self) {
-        while 2 * self.cancelled.len() > self.by_slot.iter().flatten().count() {
-            self.drop_entry(self.cancelled[0]);
+    /// Half of the entries at most are of cancelled timers; the newest of them go.
+    fn bound_cancelled(&mut self) {
+        while 2 * self.keys(|entry| entry.is_cancelled).count() > self.keys(|_| true).count() {
+            let slot = self.cancelled.pop().expect("each is listed");
+            self.by_slot[slot] = self.by_slot[slot].filter(|entry| !entry.is_cancelled);
         }
-    }
-
-    fn drop_entry(&mut self, slot: usize) {
-        self.by_slot[slot] = None;
-        self.cancelled.retain(|cancelled| *cancelled != slot);
     }
 
     /// Drops cancelled ones that come before all others: so many at most.
     fn drop_cancelled_first(&mut self, most: u32) {
         for _ in 0..most {
             match self.first() {
-                Some((_, slot)) if self.cancelled.contains(&slot) => self.drop_entry(slot),
+                Some((_, slot)) if !self.is_armed(slot) => self.by_slot[slot] = None,
                 _ => return,
             }
         }
@@ -133,8 +140,8 @@ impl Model {
     /// Puts an armed timer's entry right. `false`: it was.
     fn correct(&mut self, slot: usize) -> bool {
         let event = &self.events[self.slots[slot]];
-        let right = Some((event.deadline, event.armed));
-        std::mem::replace(&mut self.entries.by_slot[slot], right) != right
+        let right = Entry { key: (event.deadline, event.armed), is_cancelled: false };
+        self.entries.by_slot[slot].replace(right).is_some_and(|entry| entry.key != right.key)
     }
 
     /// Puts those of the next sixteen slots right.
@@ -160,13 +167,13 @@ impl Model {
             let ((deadline, _), slot) = self.entries.first()?;
             let was_cancelled = !self.entries.is_armed(slot);
             if was_cancelled {
-                self.entries.drop_entry(slot);
+                self.entries.by_slot[slot] = None;
             } else if !self.correct(slot) {
                 if deadline > now || deadline == u64::MAX {
                     return None;
                 }
                 self.entries.by_slot[slot] = None;
-                self.entries.drop_cancelled();
+                self.entries.bound_cancelled();
                 return Some((self.slots[slot], deadline));
             }
             *corrections = corrections.checked_sub(1)?;

@@ -36,8 +36,8 @@ bitflags! {
         const ONE_SHOT = 1;
         /// Is removed after it has been handed out.
         const ONCE = 2;
-        /// Its hand-out carries a count.
-        const COUNTED = 4;
+        /// Its hand-out is more than the usual one: that of a signal carries a count, that of a watcher is told apart.
+        const UNUSUAL = 4;
         /// Does not keep the loop alive.
         const BACKGROUND = 8;
         const BURST = 16;
@@ -90,7 +90,7 @@ impl State {
         let mut options = Options::empty();
         options.set(Options::ONE_SHOT, !event.persist);
         options.set(Options::ONCE, event.once);
-        options.set(Options::COUNTED, kind == Kind::Signal);
+        options.set(Options::UNUSUAL, matches!(kind, Kind::Signal | Kind::Watcher));
         options.set(Options::BACKGROUND, event.background);
         options.set(Options::BURST, event.missed == Missed::Burst);
         options.set(Options::DELAY, event.missed == Missed::Delay);
@@ -240,7 +240,7 @@ impl State {
 }
 
 /// The options with which a hand-out changes more than the timeout.
-const CHANGED: u16 = Options::ONE_SHOT.union(Options::ONCE).union(Options::COUNTED).bits();
+const CHANGED: u16 = Options::ONE_SHOT.union(Options::ONCE).union(Options::UNUSUAL).bits();
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

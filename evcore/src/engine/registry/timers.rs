@@ -3,7 +3,7 @@
 use crate::storage::{Full, Index, Storage, Table};
 use crate::time::Instant;
 
-use cancelled::{Cancelled, Interval};
+use interval::Interval;
 
 /// A 4-ary heap with its keys inline, first in first out among equal deadlines. It is lazy, so that what happens often costs
 /// a store: a deadline that moves later is written down beside the event, a timer that is cancelled is marked there, and
@@ -13,16 +13,20 @@ use cancelled::{Cancelled, Interval};
 ///   heap      [ (key, seq, event) … ]                key ≤ the event's deadline; equal when the entry is right
 ///   timers    [ deadline, interval, seq, place ]     one for each event, as far as any has had a timer
 ///   restarts  [ event … ]                            whose timeout restarts when the turn's hand-outs end
+///   cancelled [ event … ]                            whose timers were cancelled, the newest last
 /// ```
 ///
 /// An event has one entry at most: a timer that is armed again takes over the one that its slot still has. At most half of
-/// the entries are of cancelled timers; these are in a list, and beyond that the oldest of them goes.
+/// the entries are of cancelled timers; beyond that the newest of them goes.
 pub(super) struct Timers<S: Storage> {
     heap: S::Table<Entry<S::Index>>,
     timers: S::Table<Timer<S::Index>>,
     restarts: S::Table<S::Index>,
+    /// Each event once at most. Some have been armed again since, or have no entry any more.
+    cancelled: S::Table<S::Index>,
+    /// How many entries are of cancelled timers.
+    dead: u32,
     seq: u32,
-    cancelled: Cancelled<S::Index>,
     /// The event whose entry is looked at next in passing.
     swept: usize,
 }
@@ -60,7 +64,7 @@ struct Timer<I> {
 }
 
 impl<I: Index> Timer<I> {
-    const NEW: Self = Self { deadline: 0, interval: Interval::of(0), seq: 0, at: I::NIL };
+    const NEW: Self = Self { deadline: 0, interval: Interval::ZERO, seq: 0, at: I::NIL };
 
     #[inline]
     fn is_armed(&self) -> bool {
@@ -96,8 +100,9 @@ impl<S: Storage> Timers<S> {
             heap: S::Table::EMPTY,
             timers: S::Table::EMPTY,
             restarts: S::Table::EMPTY,
+            cancelled: S::Table::EMPTY,
+            dead: 0,
             seq: 0,
-            cancelled: Cancelled::NONE,
             swept: 0,
         }
     }
@@ -106,6 +111,7 @@ impl<S: Storage> Timers<S> {
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
         self.timers.reserve(events.saturating_sub(self.timers.len()))?;
         self.restarts.reserve(events.saturating_sub(self.restarts.len()))?;
+        self.cancelled.reserve(events.saturating_sub(self.cancelled.len()))?;
         self.heap.reserve(events.saturating_sub(self.heap.len()))
     }
 
@@ -143,14 +149,14 @@ impl<S: Storage> Timers<S> {
         // The key of its entry is not later than its deadline was.
         let is_later = timer.deadline <= deadline.as_nanos();
         (timer.deadline, timer.seq) = (deadline.as_nanos(), seq);
-        let before = core::mem::replace(&mut timer.interval, Interval::of(interval));
+        let was_cancelled = timer.interval.set(interval);
         let (at, entry) = (timer.at, timer.entry(index));
         if at.is_nil() {
             self.heap.push(entry);
             return self.sift_up(self.heap.len().wrapping_sub(1), entry);
         }
-        if before.is_cancelled() {
-            self.cancelled.unlink(&mut self.timers, before);
+        if was_cancelled {
+            self.dead = self.dead.wrapping_sub(1);
         }
         if !is_later && self.heap.at(at).is_some_and(|entry_before| entry_before.key > entry.key) {
             self.sift_up(at.get(), entry);
@@ -178,28 +184,40 @@ impl<S: Storage> Timers<S> {
     /// Disarms the event's timer. O(1) while less than half of the entries are of cancelled timers, else O(log n).
     #[inline]
     pub(super) fn cancel(&mut self, index: S::Index) {
-        let is_armed = self.is_armed(index);
-        if is_armed {
-            self.cancelled.append(&mut self.timers, index);
-            self.drop_cancelled();
+        let Some(timer) = self.timers.at_mut(index).filter(|timer| timer.is_armed()) else { return };
+        let is_listed = timer.interval.cancel();
+        if !is_listed {
+            self.cancelled.push(index);
+        }
+        self.dead = self.dead.wrapping_add(1);
+        self.bound_cancelled();
+    }
+
+    /// Takes entries of cancelled timers out, the newest first, until they are half of all at most.
+    #[inline]
+    fn bound_cancelled(&mut self) {
+        while usize::try_from(self.dead).is_ok_and(|dead| dead > self.heap.len() >> 1) {
+            self.drop_newest();
         }
     }
 
-    /// Takes out entries of cancelled timers, the oldest first, until they are half of all at most.
-    #[inline]
-    fn drop_cancelled(&mut self) {
-        while self.cancelled.len() > self.heap.len() >> 1 {
-            self.drop_entry(self.cancelled.oldest());
+    #[inline(never)]
+    fn drop_newest(&mut self) {
+        while let Some(index) = self.cancelled.pop() {
+            let Some(timer) = self.timers.at_mut(index) else { continue };
+            timer.interval.unlist();
+            if timer.interval.is_cancelled() {
+                return self.drop_entry(index);
+            }
         }
     }
 
     /// Takes out the entry of a cancelled timer.
-    #[inline(never)]
     fn drop_entry(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        let (at, links) = (core::mem::replace(&mut timer.at, Index::NIL), timer.interval);
-        timer.interval = Interval::of(0);
-        self.cancelled.unlink(&mut self.timers, links);
+        let at = core::mem::replace(&mut timer.at, Index::NIL);
+        timer.interval.set(0);
+        self.dead = self.dead.wrapping_sub(1);
         self.take_out(at.get());
     }
 
@@ -276,7 +294,7 @@ impl<S: Storage> Timers<S> {
     /// Takes out entries of cancelled timers that come before all others, so that nobody waits for them: so many at most.
     #[inline]
     pub(super) fn drop_cancelled_first(&mut self, most: u32) {
-        if self.cancelled.len() > 0 {
+        if self.dead > 0 {
             for _ in 0..most {
                 let Some(first) = self.heap.as_slice().first().map(|entry| entry.event) else { return };
                 if self.is_armed(first) {
@@ -316,7 +334,7 @@ impl<S: Storage> Timers<S> {
             timer.at = Index::NIL;
         }
         self.take_out(0);
-        self.drop_cancelled();
+        self.bound_cancelled();
         Expired::Due(first.event, Instant::from_nanos(first.key))
     }
 
@@ -425,6 +443,17 @@ impl<S: Storage> Timers<S> {
         }
     }
 
+    /// Whether each cancelled timer with an entry is in the list, and nobody twice.
+    #[cfg(any(test, feature = "check"))]
+    fn cancelled_agree(&self, dead: usize) -> bool {
+        let timers = || self.cancelled.as_slice().iter().map(|index| self.timers.at(*index));
+        let listed = self.timers.as_slice().iter().filter(|timer| timer.interval.is_listed()).count();
+        let cancelled = timers().filter(|timer| timer.is_some_and(|timer| timer.interval.is_cancelled())).count();
+        timers().all(|timer| timer.is_some_and(|timer| timer.interval.is_listed()))
+            && listed == self.cancelled.len()
+            && cancelled == dead
+    }
+
     /// Walks the heap. `true` when it is one, and agrees with the timers.
     #[cfg(any(test, feature = "check"))]
     pub(super) fn check(&self) -> bool {
@@ -441,14 +470,14 @@ impl<S: Storage> Timers<S> {
         ordered
             && placed
             && entries().count() == heap.len()
-            && self.cancelled.check(&self.timers)
-            && self.cancelled.len() == cancelled
+            && self.cancelled_agree(cancelled)
+            && usize::try_from(self.dead) == Ok(cancelled)
             && cancelled <= heap.len() >> 1
     }
 }
 
 #[cfg(test)]
 mod bounds;
-mod cancelled;
+mod interval;
 #[cfg(test)]
 mod tests;
