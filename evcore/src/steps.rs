@@ -11,12 +11,12 @@ pub(crate) struct Steps {
     pub(crate) comparisons: Cell<usize>,
     /// Rows of any table that were looked up by their place: the links of lists among them.
     pub(crate) links: Cell<usize>,
-    /// Rows, or pages, that were looked through for a descriptor.
+    /// Rows that were looked at for a descriptor.
     pub(crate) probes: Cell<usize>,
     /// Rows that moved up in a table.
     pub(crate) moves: Cell<usize>,
-    /// Entries that the map of pages was made longer or shorter by.
-    pub(crate) pages: Cell<usize>,
+    /// Rows that were put into a larger hash map.
+    pub(crate) rehashed: Cell<usize>,
 }
 
 std::thread_local! {
@@ -40,6 +40,6 @@ pub(crate) fn of<R>(work: impl FnOnce() -> R) -> Steps {
         links: spent(|steps| &steps.links),
         probes: spent(|steps| &steps.probes),
         moves: spent(|steps| &steps.moves),
-        pages: spent(|steps| &steps.pages),
+        rehashed: spent(|steps| &steps.rehashed),
     }
 }

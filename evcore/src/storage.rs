@@ -5,6 +5,7 @@
 
 use core::fmt::{self, Debug};
 
+mod chains;
 mod fixed;
 #[cfg(feature = "alloc")]
 mod growable;
@@ -139,10 +140,11 @@ pub trait Table<E> {
 #[allow(unreachable_pub, reason = "as above")]
 pub trait FdIndex<I: Index> {
     const EMPTY: Self;
-    /// Makes sure that `set(number, _)` will have room. Each call is answered by one of `release`.
-    fn reserve(&mut self, number: u32) -> Result<(), Full>;
-    fn set(&mut self, number: u32, row: I);
-    fn release(&mut self, number: u32);
-    /// The row of `number`; `numbers` lists what each row stands for.
-    fn find(&self, number: u32, numbers: impl Iterator<Item = Option<u32>>) -> Option<I>;
+    /// Notes the row of a number that is not there yet. `number_of` tells the numbers of the rows that are. When it fails,
+    /// nothing has changed.
+    fn insert(&mut self, number: u32, row: I, number_of: impl Fn(I) -> u32) -> Result<(), Full>;
+    /// Forgets a number, whose row this is.
+    fn remove(&mut self, number: u32, row: I);
+    /// The row of `number`, among the first `rows`. `holds` tells whether it is a row's.
+    fn find(&self, number: u32, rows: usize, holds: impl Fn(I) -> bool) -> Option<I>;
 }

@@ -92,7 +92,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             Err(Full) => return Err(Rejected { error: Error::Full, data }),
         };
         let (index, id) = self.slots.create(State::of(event), level, self.queue.turn(), data);
-        self.fds.create(index);
         match event.source {
             Source::Io(_, interest) => self.fds.bind(index, row, interest),
             Source::Signal(signum) => self.signals.create(index, signum),
@@ -112,10 +111,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             }
             let events = self.slots.reserve()?;
             self.timers.reserve(events)?;
-            self.fds.reserve()?;
         }
         match event.source {
-            Source::Io(fd, _) => return self.fds.attach(fd),
+            Source::Io(fd, _) => {
+                self.fds.reserve(self.slots.next_index())?;
+                return self.fds.attach(fd);
+            }
             Source::Signal(_) => self.signals.reserve()?,
             Source::Prepare | Source::Check => self.watchers.reserve()?,
             Source::None => {}

@@ -1,19 +1,21 @@
 //! Storage of fixed capacity, on `heapless` arrays.
 
-use super::{FdIndex, Full, Index, Storage, Table};
+use super::{FdIndex, Full, Index, Storage, Table, chains};
 
 /// Room for `N` events, inside the base itself: no allocator, known size, fit for a `static`.
 ///
 /// Every table has `N` places, because a timer is an event, an active event is an event, and an fd is there because an
-/// event watches it. `N` is at most 65,534; events are numbered in 16 bits. An fd is found by looking through at most `N`
-/// rows, when an event is created; a report that carries its token is O(1).
+/// event watches it. `N` is at most 65,534; events are numbered in 16 bits.
+///
+/// When an event is created, its fd is looked for: in all rows where `N` is at most 64, and by a hash above, which takes two
+/// steps or so. A report that carries its token is O(1).
 #[derive(Clone, Copy, Debug)]
 pub struct Fixed<const N: usize>;
 
 impl<const N: usize> Storage for Fixed<N> {
     type Index = u16;
     type Table<E> = heapless::Vec<E, N>;
-    type FdIndex = Rows;
+    type FdIndex = Chains<N>;
 }
 
 impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
@@ -50,27 +52,41 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
     }
 }
 
-/// No map at all: the rows themselves are looked through.
+/// Hash chains through the rows. Up to this many rows are looked through instead: shorter code, and no slower.
+const FEW: usize = 64;
+
+/// Rows by fd number. The links are there with few rows too, because the length of an array cannot depend on a condition.
 #[derive(Debug)]
-pub struct Rows;
+pub struct Chains<const N: usize> {
+    buckets: [u16; N],
+    next: [u16; N],
+}
 
-impl<I: Index> FdIndex<I> for Rows {
-    const EMPTY: Self = Self;
+impl<const N: usize> FdIndex<u16> for Chains<N> {
+    const EMPTY: Self = Self { buckets: [0; N], next: [0; N] };
 
-    fn reserve(&mut self, _number: u32) -> Result<(), Full> {
+    fn insert(&mut self, number: u32, row: u16, _: impl Fn(u16) -> u32) -> Result<(), Full> {
+        if N > FEW {
+            chains::insert(&mut self.buckets, &mut self.next, number, row);
+        }
         Ok(())
     }
 
-    fn set(&mut self, _number: u32, _row: I) {}
+    fn remove(&mut self, number: u32, row: u16) {
+        if N > FEW {
+            chains::remove(&mut self.buckets, &mut self.next, number, row);
+        }
+    }
 
-    fn release(&mut self, _number: u32) {}
-
-    fn find(&self, number: u32, mut numbers: impl Iterator<Item = Option<u32>>) -> Option<I> {
-        let is_of_number = |row| {
+    fn find(&self, number: u32, rows: usize, holds: impl Fn(u16) -> bool) -> Option<u16> {
+        if N > FEW {
+            return chains::find(&self.buckets, &self.next, number, holds);
+        }
+        let is_it = |row: &u16| {
             #[cfg(test)]
             crate::steps::count(|steps| &steps.probes);
-            row == Some(number)
+            holds(*row)
         };
-        numbers.position(is_of_number).map(I::new)
+        (0..rows).map(Index::new).find(is_it)
     }
 }

@@ -20,8 +20,8 @@ use row::{Row, Watch};
 ///
 /// ```text
 ///   index    fd number ─▶ row                                              looked at when an event is created
-///   rows     [ fd, generation, head, tail, counts, wanted, registered ]    one for each fd
-///   watches  [ row, next, prev, mask ]                                     one for each event, threaded into lists
+///   rows     [ fd, generation, head, counts, wanted, registered ]          one for each fd
+///   watches  [ row, next, prev, mask ]                                     by event, threaded into lists
 /// ```
 ///
 /// `wanted` is the union of what the pending events of an fd wait for; `registered` is what the backend watches for. Rows in
@@ -40,25 +40,17 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         Self { index: S::FdIndex::EMPTY, rows: S::Table::EMPTY, watches: S::Table::EMPTY, free: None, changes: None }
     }
 
-    pub(super) fn reserve(&mut self) -> Result<(), Full> {
-        self.watches.reserve(1)
-    }
-
-    /// The event begins to exist, on no fd yet. The place of one that was there before is as good as new.
-    pub(super) fn create(&mut self, index: S::Index) {
-        if self.watches.at(index).is_none() {
-            self.watches.push(Watch::new());
-        }
+    /// Makes sure that the event of this index can be bound to an fd.
+    pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
+        let places = index.get().saturating_add(1);
+        self.watches.reserve(places.saturating_sub(self.watches.len()))
     }
 
     /// Makes room for one more event on `fd`: a row, and a way to find it. Undone by [`Fds::detach`].
     pub(super) fn attach(&mut self, fd: F) -> Result<S::Index, Full> {
-        let number = fd.number();
         if let Some(at) = self.find(fd) {
             let row = self.rows.at_mut(at).ok_or(Full)?;
-            let created = row.created.checked_add(1).ok_or(Full)?;
-            self.index.reserve(number)?;
-            row.created = created;
+            row.created = row.created.checked_add(1).ok_or(Full)?;
             return Ok(at);
         }
         let at = match self.free {
@@ -68,30 +60,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
                 Index::new(self.rows.len())
             }
         };
-        self.index.reserve(number)?;
-        self.index.set(number, at);
+        let rows = &self.rows;
+        self.index.insert(fd.number(), at, |row| rows.at(row).map_or(0, |row| row.fd.number()))?;
         self.take_row(at, fd);
         Ok(at)
     }
 
     fn take_row(&mut self, at: S::Index, fd: F) {
-        let none = Index::NIL;
-        let mut row = Row {
-            fd: Some(fd),
-            generation: 1,
-            head: none,
-            tail: none,
-            counts: [0; 4],
-            wanted: Interest::empty(),
-            registered: Interest::empty(),
-            unexpected: u16::MAX,
-            created: 1,
-            next: none,
-            prev: none,
-            in_changes: false,
-            verify: false,
-            info: D::default(),
-        };
+        let mut row = Row::new(fd, D::default());
         match self.rows.at_mut(at) {
             Some(place) => {
                 self.free = Some(place.next).filter(|next| !next.is_nil());
@@ -104,9 +80,13 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// Binds a created event to the row that [`Fds::attach`] gave.
     pub(super) fn bind(&mut self, index: S::Index, row: S::Index, interest: Interest) {
+        // Only events on fds take memory here.
+        while self.watches.len() <= index.get() {
+            self.watches.push(Watch::new());
+        }
         if let Some(watch) = self.watches.at_mut(index) {
             watch.row = row;
-            watch.is_unverified = true;
+            watch.set_unverified(true);
             watch.set_interest(interest);
         }
     }
@@ -116,34 +96,29 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let watch = self.watches.at_mut(index)?;
         let at = core::mem::replace(&mut watch.row, Index::NIL);
         let row = self.rows.at_mut(at)?;
-        let fd = row.fd?;
         row.created = row.created.saturating_sub(1);
-        let mut ended = None;
-        if row.created == 0 {
-            if !row.registered.is_empty() {
-                ended = Some(Change {
-                    fd,
-                    token: row.token(at),
-                    registered: row.registered,
-                    wanted: row.wanted,
-                    verify: false,
-                });
-            }
-            self.index.set(fd.number(), Index::NIL);
+        if row.created > 0 {
+            return None;
         }
-        self.index.release(fd.number());
-        ended
+        self.index.remove(row.fd.number(), at);
+        row.is_registered().then(|| Change {
+            fd: row.fd,
+            token: row.token(at),
+            registered: row.registered(),
+            wanted: row.wanted,
+            verify: false,
+        })
     }
 
     /// Gives the row of an fd back, after [`Fds::detach`] and the backend's `del`.
     pub(super) fn release(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
-        if row.fd.is_none() || row.created > 0 {
+        if row.created > 0 {
             return;
         }
-        row.fd = None;
         row.generation = row.generation.wrapping_add(1);
-        (row.wanted, row.registered, row.verify) = (Interest::empty(), Interest::empty(), false);
+        row.wanted = Interest::empty();
+        row.set_registered(Interest::empty());
         row.info = D::default();
         self.unlist(at);
         if let Some(row) = self.rows.at_mut(at) {
@@ -165,7 +140,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// Whether the event has joined since the backend was last asked about the registration.
     pub(super) fn is_unverified(&self, index: S::Index) -> bool {
-        self.watches.at(index).is_some_and(|watch| watch.is_unverified)
+        self.watches.at(index).is_some_and(|watch| watch.is_unverified())
     }
 
     /// The event that a report concerns, where one event watches the fd and waits for all that is reported.
@@ -203,7 +178,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) fn registration_of(&self, fd: F) -> Option<Token> {
         let at = self.find(fd)?;
         let row = self.rows.at(at)?;
-        (!row.registered.is_empty()).then_some(row.token(at))
+        row.is_registered().then_some(row.token(at))
     }
 
     /// What of a report an event is handed out for.
@@ -212,7 +187,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     pub(super) fn fd(&self, index: S::Index) -> Option<F> {
-        self.rows.at(self.watches.at(index)?.row)?.fd
+        self.rows.at(self.watches.at(index)?.row).map(|row| row.fd)
     }
 
     pub(super) fn row_of(&self, index: S::Index) -> Option<S::Index> {
@@ -231,8 +206,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     fn find(&self, fd: F) -> Option<S::Index> {
-        let numbers = self.rows.as_slice().iter().map(|row| row.fd.map(Descriptor::number));
-        self.index.find(fd.number(), numbers)
+        let number = fd.number();
+        let holds = |row| self.rows.at(row).is_some_and(|row| row.fd.number() == number && row.created > 0);
+        self.index.find(number, self.rows.len(), holds)
     }
 
     #[inline]
@@ -248,13 +224,13 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     #[cfg(any(test, feature = "check"))]
     pub(super) fn is_linked(&self, index: S::Index) -> bool {
-        self.watches.at(index).is_some_and(|watch| watch.is_linked)
+        self.watches.at(index).is_some_and(|watch| watch.is_linked())
     }
 }
 
 impl<F: Descriptor, D: Default, S: Storage> FdInfos<D> for Fds<F, D, S> {
     fn info(&mut self, token: Token) -> Option<&mut D> {
         let row = self.rows.as_mut_slice().get_mut(Self::place(token))?;
-        (row.generation == token.generation() && row.fd.is_some()).then_some(&mut row.info)
+        (row.generation == token.generation()).then_some(&mut row.info)
     }
 }

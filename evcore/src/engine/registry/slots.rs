@@ -80,6 +80,11 @@ impl<T, S: Storage> Slots<T, S> {
         self.slots.at(self.free).is_some()
     }
 
+    /// The index of the event that is created next.
+    pub(super) fn next_index(&self) -> S::Index {
+        if self.has_free() { self.free } else { Index::new(self.slots.len()) }
+    }
+
     /// Makes room for a further slot. Answers how many there are then.
     pub(super) fn reserve(&mut self) -> Result<usize, Full> {
         let slots = self.slots.len().saturating_add(1);

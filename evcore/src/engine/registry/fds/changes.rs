@@ -65,16 +65,10 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let row = self.rows.at_mut(at)?;
             self.changes = Some(row.next).filter(|next| !next.is_nil());
             row.in_changes = false;
-            let verify = core::mem::take(&mut row.verify);
-            let differs = row.registered != row.wanted;
-            if let (Some(fd), true) = (row.fd, differs || (verify && !row.wanted.is_empty())) {
-                return Some(Change {
-                    fd,
-                    token: row.token(at),
-                    registered: row.registered,
-                    wanted: row.wanted,
-                    verify,
-                });
+            let verify = row.take_verify();
+            let registered = row.registered();
+            if registered != row.wanted || verify && !row.wanted.is_empty() {
+                return Some(Change { fd: row.fd, token: row.token(at), registered, wanted: row.wanted, verify });
             }
         }
         None
@@ -83,13 +77,13 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// The backend has made a change, and watches for what is wanted now.
     pub(in crate::engine) fn applied(&mut self, change: &Change<F>) {
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
-        row.registered = change.wanted;
+        row.set_registered(change.wanted);
         if change.wanted.is_empty() {
             row.generation = row.generation.wrapping_add(1);
         }
         let mut next = if change.verify { row.head } else { Index::NIL };
         while let Some(watch) = self.watches.at_mut(next) {
-            watch.is_unverified = false;
+            watch.set_unverified(false);
             next = watch.next;
         }
     }
@@ -100,7 +94,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let at = S::Index::new(Self::place(token));
         if let Some(row) = self.rows.at_mut(at) {
             row.generation = row.generation.wrapping_add(1);
-            row.verify = true;
+            row.set_verify();
         }
         self.list_if_changed(at);
     }
@@ -110,7 +104,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         for at in 0..self.rows.len() {
             let at = Index::new(at);
             if let Some(row) = self.rows.at_mut(at) {
-                row.registered = Interest::empty();
+                row.unregister();
                 row.generation = row.generation.wrapping_add(1);
                 row.info = D::default();
             }

@@ -14,7 +14,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let (mut counts, mut before, mut at, mut edge) = ([0u16; 4], S::Index::NIL, row.head, false);
             let mut members = 0u32;
             while let Some(watch) = self.watches.at(at) {
-                if watch.prev != before || watch.row.get() != place || !watch.is_linked || row.fd.is_none() {
+                if before != S::Index::NIL && watch.prev != before || watch.row.get() != place || !watch.is_linked() {
                     return false;
                 }
                 edge |= watch.interest().contains(Interest::EDGE);
@@ -31,15 +31,15 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
                 COUNTED.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(|(bit, _)| bit).collect();
             wanted.set(Interest::EDGE, edge);
             let created = self.watches.as_slice().iter().filter(|watch| watch.row.get() == place).count();
-            if before != row.tail
+            if self.watches.at(row.head).is_some_and(|first| first.prev != before)
                 || members > 1 && counts != row.counts
                 || wanted != row.wanted
-                || row.fd.is_some() && created != usize::from(row.created)
-                || row.fd.is_some() != (created > 0)
+                || created != usize::from(row.created)
+                || (created > 0) != (self.find(row.fd) == Some(S::Index::new(place)))
             {
                 return false;
             }
         }
-        self.watches.as_slice().iter().filter(|watch| watch.is_linked).count() == linked
+        self.watches.as_slice().iter().filter(|watch| watch.is_linked()).count() == linked
     }
 }

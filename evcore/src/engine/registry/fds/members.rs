@@ -30,14 +30,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             return Joining::Done;
         }
         if row.wanted.is_empty() {
-            if watch.is_unverified || row.registered.is_empty() {
+            if watch.is_unverified() || !row.is_registered() {
                 return Joining::Register;
             }
         } else if row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
             return Joining::Mixed;
         }
         // An edge-triggered event is to be reported what is ready now, also where the union comes out as it was.
-        row.verify |= interest.contains(Interest::EDGE);
+        row.verify_for(watch);
         self.join(index);
         Joining::Done
     }
@@ -48,16 +48,16 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let watch = self.watches.at(index)?;
         let row = self.rows.at_mut(watch.row)?;
         row.generation = row.generation.wrapping_add(1);
-        row.registered = Interest::empty();
-        Some((row.fd?, row.token(watch.row), watch.interest()))
+        row.unregister();
+        Some((row.fd, row.token(watch.row), watch.interest()))
     }
 
     /// The backend has registered the fd for this interest: the event joins its list.
     pub(in crate::engine) fn registered(&mut self, index: S::Index, interest: Interest) {
         let Some(watch) = self.watches.at_mut(index) else { return };
-        watch.is_unverified = false;
+        watch.set_unverified(false);
         if let Some(row) = self.rows.at_mut(watch.row) {
-            row.registered = interest;
+            row.set_registered(interest);
         }
         self.join(index);
     }
@@ -67,32 +67,34 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(watch) = self.watches.at_mut(index) else { return };
         let at = watch.row;
         let Some(row) = self.rows.at_mut(at) else { return };
-        row.verify |= watch.is_unverified;
-        watch.is_linked = true;
         watch.next = Index::NIL;
-        watch.prev = core::mem::replace(&mut row.tail, index);
         if !row.head.is_nil() {
             return self.append(at, index);
         }
+        watch.prev = index;
         // The row is listed already if its registration has to change: the event before has left, or it has been registered now.
         row.head = index;
         row.wait_for(watch.interest());
     }
 
-    /// Joins an event, which is the last one now, to others that are pending on its fd.
+    /// Joins an event to others that are pending on its fd: as the last one.
     // Out of line, as `unlink` is: one event an fd is the usual case, and small then.
     #[inline(never)]
     fn append(&mut self, at: S::Index, index: S::Index) {
-        let Some(watch) = self.watches.at(index) else { return };
-        let (last, interest) = (watch.prev, watch.interest());
         let Some(row) = self.rows.at_mut(at) else { return };
-        let Some(last_watch) = self.watches.at_mut(last) else { return };
-        last_watch.next = index;
-        if row.head == last {
+        let Some(first) = self.watches.at_mut(row.head) else { return };
+        let last = core::mem::replace(&mut first.prev, index);
+        if last == row.head {
             row.counts = [0; 4];
-            row.count_in(last_watch.interest());
+            row.count_in(first.interest());
         }
-        row.count_in(interest);
+        if let Some(watch) = self.watches.at_mut(last) {
+            watch.next = index;
+        }
+        if let Some(watch) = self.watches.at_mut(index) {
+            watch.prev = last;
+            row.count_in(watch.interest());
+        }
         row.unexpected = u16::MAX;
         self.list_if_changed(at);
     }
@@ -100,35 +102,42 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Takes the event out of its fd's list.
     pub(in crate::engine) fn leave(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
-        if !core::mem::take(&mut watch.is_linked) {
+        if !watch.is_linked() {
             return;
         }
-        let (at, next, prev, interest) = (watch.row, watch.next, watch.prev, watch.interest());
-        let Some(row) = self.rows.at_mut(at) else { return };
-        if !row.is_alone() {
-            row.count_out(interest);
-            return self.unlink(at, next, prev);
+        if watch.prev != index {
+            return self.unlink(index);
         }
-        (row.head, row.tail) = (Index::NIL, Index::NIL);
+        watch.prev = Index::NIL;
+        let at = watch.row;
+        let Some(row) = self.rows.at_mut(at) else { return };
+        row.head = Index::NIL;
         (row.wanted, row.unexpected) = (Interest::empty(), u16::MAX);
         if row.is_to_be_listed() {
             self.list(at);
         }
     }
 
-    /// Closes the gap that an event leaves in the list of its fd.
+    /// Takes one of several events out of the list of their fd.
     #[inline(never)]
-    fn unlink(&mut self, at: S::Index, next: S::Index, prev: S::Index) {
+    fn unlink(&mut self, index: S::Index) {
+        let Some(watch) = self.watches.at_mut(index) else { return };
+        let prev = core::mem::replace(&mut watch.prev, Index::NIL);
+        let (at, next) = (watch.row, watch.next);
         let Some(row) = self.rows.at_mut(at) else { return };
-        match self.watches.at_mut(prev) {
-            Some(before) => before.next = next,
-            None => row.head = next,
+        row.count_out(watch.interest());
+        if row.head == index {
+            row.head = next;
+        } else if let Some(before) = self.watches.at_mut(prev) {
+            before.next = next;
         }
-        match self.watches.at_mut(next) {
-            Some(after) => after.prev = prev,
-            None => row.tail = prev,
+        // The first one names the last one, which may be another now.
+        let after = if next.is_nil() { row.head } else { next };
+        if let Some(after) = self.watches.at_mut(after) {
+            after.prev = prev;
         }
-        if row.is_alone() {
+        // One is left, if the first one is the last.
+        if after == row.head && after == prev {
             row.wait_for(row.wanted);
         }
         self.list_if_changed(at);
@@ -143,14 +152,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             return true;
         }
         let Some(watch) = self.watches.at_mut(index) else { return true };
-        let at = watch.row;
-        let Some(row) = self.rows.at_mut(at) else { return true };
-        if !row.is_alone() {
+        if watch.prev != index {
             return self.change_one_of_many(index, interest);
         }
-        watch.set_interest(interest);
+        let at = watch.row;
+        let Some(row) = self.rows.at_mut(at) else { return true };
+        watch.wait_for(interest);
         // As in `join`, and in `try_join`.
-        row.verify |= watch.is_unverified || interest.contains(Interest::EDGE);
+        row.verify_for(watch);
         row.wait_for(interest);
         if row.is_to_be_listed() {
             self.list(at);
@@ -166,8 +175,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
             return false;
         }
-        watch.set_interest(interest);
-        row.verify |= watch.is_unverified || interest.contains(Interest::EDGE);
+        watch.wait_for(interest);
+        row.verify_for(watch);
         row.count_out(old);
         row.count_in(interest);
         self.list_if_changed(at);

@@ -4,19 +4,19 @@ use crate::backend::Token;
 use crate::event::{Interest, Ready};
 use crate::storage::Index;
 
-/// An fd on which events exist.
+/// An fd on which events exist. In a row that is free, `created` is 0.
 pub(super) struct Row<F, D, I> {
-    /// `None` in a row that is free.
-    pub(super) fd: Option<F>,
+    pub(super) fd: F,
     /// Of this registration; the next one has another. With the row's place it is the token.
     pub(super) generation: u32,
+    /// The first of the events that watch; its `prev` is the last one.
     pub(super) head: I,
-    pub(super) tail: I,
     /// How many watching events wait for each of READ, PRIORITY, WRITE and CLOSED: kept where there are several.
     pub(super) counts: [u16; 4],
-    /// What the events want, and what the backend has registered.
+    /// What the events want.
     pub(super) wanted: Interest,
-    pub(super) registered: Interest,
+    /// What the backend has registered; and VERIFY, where it is to be asked whether that still stands.
+    registered: Interest,
     /// The bits of a report that need more than to be passed on to the only event that watches: all, unless there is one.
     pub(super) unexpected: u16,
     /// How many events have been created on this fd.
@@ -26,19 +26,62 @@ pub(super) struct Row<F, D, I> {
     /// The row before it in the list of changes; not kept up to date for the first.
     pub(super) prev: I,
     pub(super) in_changes: bool,
-    /// The backend is to be asked whether the registration still stands.
-    pub(super) verify: bool,
     pub(super) info: D,
 }
 
+/// A bit of `Row::registered`, which no interest has: so the two of them differ, and the row is listed.
+const VERIFY: Interest = Interest::from_bits_retain(0x0100);
+
 impl<F, D, I: Index> Row<F, D, I> {
-    pub(super) fn token(&self, at: I) -> Token {
-        Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
+    /// A row of an fd on which one event has been created.
+    pub(super) fn new(fd: F, info: D) -> Self {
+        Self {
+            fd,
+            generation: 1,
+            head: I::NIL,
+            counts: [0; 4],
+            wanted: Interest::empty(),
+            registered: Interest::empty(),
+            unexpected: u16::MAX,
+            created: 1,
+            next: I::NIL,
+            prev: I::NIL,
+            in_changes: false,
+            info,
+        }
     }
 
-    /// Whether one event watches the fd; true where none does, too.
-    pub(super) fn is_alone(&self) -> bool {
-        self.head == self.tail
+    pub(super) fn registered(&self) -> Interest {
+        self.registered.difference(VERIFY)
+    }
+
+    pub(super) fn is_registered(&self) -> bool {
+        !self.registered().is_empty()
+    }
+
+    /// The backend has registered this.
+    pub(super) fn set_registered(&mut self, interest: Interest) {
+        self.registered = interest;
+    }
+
+    /// The registration has ended. Whether the backend is to be asked about it is another matter.
+    pub(super) fn unregister(&mut self) {
+        self.registered = self.registered.intersection(VERIFY);
+    }
+
+    /// Whether the backend is to be asked whether the registration still stands; it is now.
+    pub(super) fn take_verify(&mut self) -> bool {
+        let verify = self.registered.contains(VERIFY);
+        self.registered = self.registered();
+        verify
+    }
+
+    pub(super) fn set_verify(&mut self) {
+        self.registered = self.registered.union(VERIFY);
+    }
+
+    pub(super) fn token(&self, at: I) -> Token {
+        Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
     }
 
     /// Sets what the only watching event waits for.
@@ -49,7 +92,14 @@ impl<F, D, I: Index> Row<F, D, I> {
 
     /// Whether the backend is to be called for this row, and that is not noted yet.
     pub(super) fn is_to_be_listed(&self) -> bool {
-        !self.in_changes && (self.verify || self.registered != self.wanted)
+        !self.in_changes && self.registered != self.wanted
+    }
+
+    /// Has the backend asked whether the registration still stands, if the event calls for that.
+    pub(super) fn verify_for(&mut self, watch: &Watch<I>) {
+        if watch.mask & (UNVERIFIED | Interest::EDGE.bits()) != 0 {
+            self.set_verify();
+        }
     }
 
     /// Counts the interest of one of several events in.
@@ -77,22 +127,37 @@ pub(super) const COUNTED: [Interest; 4] = [Interest::READ, Interest::PRIORITY, I
 
 /// An event's part in the fd map.
 pub(super) struct Watch<I> {
+    /// NIL in an event without an fd.
     pub(super) row: I,
     pub(super) next: I,
+    /// NIL in an event that is in no list. The first one of a list names the last.
     pub(super) prev: I,
-    /// The interest, and what every interest wakes for: ERROR and HANGUP.
+    /// The interest, what every interest wakes for, which is ERROR and HANGUP, and UNVERIFIED.
     mask: u16,
-    pub(super) is_linked: bool,
-    /// Has not been registered yet: if the fd turns out to be another one now, this event means the new one.
-    pub(super) is_unverified: bool,
 }
 
 const ALWAYS: u16 = Ready::ERROR.union(Ready::HANGUP).bits();
+/// Has not been registered yet: if the fd turns out to be another one now, this event means the new one.
+const UNVERIFIED: u16 = 0x0100;
+// No part of an interest, nor of what is reported of an fd.
+const _: () = assert!(UNVERIFIED & (Ready::IO.bits() | Interest::all().bits()) == 0);
 
 impl<I: Index> Watch<I> {
     /// An event without an fd.
     pub(super) const fn new() -> Self {
-        Self { row: I::NIL, next: I::NIL, prev: I::NIL, mask: 0, is_linked: false, is_unverified: true }
+        Self { row: I::NIL, next: I::NIL, prev: I::NIL, mask: 0 }
+    }
+
+    pub(super) fn is_linked(&self) -> bool {
+        !self.prev.is_nil()
+    }
+
+    pub(super) const fn is_unverified(&self) -> bool {
+        self.mask & UNVERIFIED != 0
+    }
+
+    pub(super) const fn set_unverified(&mut self, is_unverified: bool) {
+        self.mask = self.mask & !UNVERIFIED | if is_unverified { UNVERIFIED } else { 0 };
     }
 
     pub(super) const fn interest(&self) -> Interest {
@@ -100,7 +165,16 @@ impl<I: Index> Watch<I> {
     }
 
     pub(super) const fn set_interest(&mut self, interest: Interest) {
-        self.mask = if is_silent(interest) { 0 } else { interest.bits() | ALWAYS };
+        if is_silent(interest) {
+            self.mask &= UNVERIFIED;
+        } else {
+            self.wait_for(interest);
+        }
+    }
+
+    /// As [`Watch::set_interest`], for one that is not silent.
+    pub(super) const fn wait_for(&mut self, interest: Interest) {
+        self.mask = self.mask & UNVERIFIED | interest.bits() | ALWAYS;
     }
 
     /// What of a report it is handed out for. An event that waits for READ or WRITE learns of an error or a hang-up by

@@ -7,8 +7,7 @@ type Map = Fds<u32, u8, Fixed<4>>;
 
 /// An event that watches an fd, which the backend has been registered of.
 fn watching(fds: &mut Map, index: u16, fd: u32, interest: Interest) -> Token {
-    fds.reserve().unwrap();
-    fds.create(index);
+    fds.reserve(index).unwrap();
     let row = fds.attach(fd).unwrap();
     fds.bind(index, row, interest);
     if fds.try_join(index) == Joining::Register {
@@ -131,8 +130,7 @@ fn a_registration_that_is_made_anew_has_another_token() {
 #[test]
 fn what_a_backend_keeps_goes_with_its_registration() {
     let mut fds = Fds::<u32, std::rc::Rc<u8>, Fixed<4>>::new();
-    fds.reserve().unwrap();
-    fds.create(0);
+    fds.reserve(0).unwrap();
     let row = fds.attach(7).unwrap();
     fds.bind(0, row, Interest::READ);
     let (_, token, _) = fds.begin_registration(0).unwrap();
