@@ -117,7 +117,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
                 self.fds.reserve(self.slots.next_index())?;
                 return self.fds.attach(fd);
             }
-            Source::Signal(_) => self.signals.reserve()?,
+            Source::Signal(_) => self.signals.reserve(self.slots.next_index())?,
             Source::Prepare | Source::Check => self.watchers.reserve()?,
             Source::None => {}
         }

@@ -1,102 +1,186 @@
 //! The signal map: signal number → the events that watch it.
 
 use crate::backend::Signum;
-use crate::storage::{Full, Storage, Table};
+use crate::storage::{Full, Index, Storage, Table};
 
-/// The signal map, libevent's `event_signal_map`. Programs watch few signals, so it is a list in the order of creation;
-/// each operation looks through it once.
+#[cfg(test)]
+mod tests;
+
+/// The signal map, libevent's `event_signal_map`: one list through all events on signals. The events of a signal stand
+/// together in it, in the order of creation.
+///
+/// ```text
+///   first ─▶ 4 ─▶ 7 ─▶ 9 ─▶ 5 ─▶ 6       4, 7 and 9 on SIGTERM, 5 and 6 on SIGHUP
+///            └── prev ──┘   └prev┘       the first event of a signal names its last one
+/// ```
+///
+/// So a signal is found by a step for each different one that is watched, which are few.
 pub(super) struct Signals<S: Storage> {
+    /// By event.
     watches: S::Table<Watch<S::Index>>,
+    first: Option<S::Index>,
 }
 
+/// An event's part in the signal map. Numbers are kept as bytes, because aligned ones would have padding beside 16-bit
+/// indices.
 struct Watch<I> {
-    signum: Signum,
-    event: I,
-    pending: bool,
-    /// How often the signal has arrived since the event was last handed out.
-    count: u32,
+    signum: [u8; 4],
+    /// 0: not pending. Otherwise one more than how often the signal has arrived since the event was last handed out.
+    arrivals: [u8; 4],
+    next: I,
+    /// NIL in an event that is on no signal.
+    prev: I,
+    /// In the first event of a signal: how many of the signal's events are pending.
+    pending: I,
+}
+
+impl<I: Index> Watch<I> {
+    const NONE: Self = Self { signum: [0; 4], arrivals: [0; 4], next: I::NIL, prev: I::NIL, pending: I::FIRST };
+
+    fn signum(&self) -> Signum {
+        Signum::from_ne_bytes(self.signum)
+    }
+
+    fn arrivals(&self) -> u32 {
+        u32::from_ne_bytes(self.arrivals)
+    }
+
+    fn set_arrivals(&mut self, arrivals: u32) {
+        self.arrivals = arrivals.to_ne_bytes();
+    }
+}
+
+/// Where a signal's events begin in the list.
+struct Group<I> {
+    first: I,
+    /// The event before it in the list; NIL where there is none.
+    before: I,
 }
 
 impl<S: Storage> Signals<S> {
     pub(super) const fn new() -> Self {
-        Self { watches: S::Table::EMPTY }
+        Self { watches: S::Table::EMPTY, first: None }
     }
 
-    pub(super) fn reserve(&mut self) -> Result<(), Full> {
-        self.watches.reserve(1)
+    /// Makes sure that the event of this index can be created here.
+    pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
+        let places = index.get().saturating_add(1);
+        self.watches.reserve(places.saturating_sub(self.watches.len()))
     }
 
     pub(super) fn create(&mut self, event: S::Index, signum: Signum) {
-        self.watches.push(Watch { signum, event, pending: false, count: 0 });
+        // Only events on signals take memory here.
+        while self.watches.len() <= event.get() {
+            self.watches.push(Watch::NONE);
+        }
+        let mut watch = Watch { signum: signum.to_ne_bytes(), ..Watch::NONE };
+        (watch.prev, watch.next) = match self.group(signum) {
+            Some(group) => self.append(group.first, event),
+            None => (event, self.first.replace(event).unwrap_or(Index::NIL)),
+        };
+        if let Some(place) = self.watches.at_mut(event) {
+            *place = watch;
+        }
+    }
+
+    /// Makes an event the last one of a signal. Answers which it follows, and which follows it.
+    fn append(&mut self, first: S::Index, event: S::Index) -> (S::Index, S::Index) {
+        let last = self.watches.at_mut(first).map_or(Index::NIL, |first| core::mem::replace(&mut first.prev, event));
+        let next = self.watches.at_mut(last).map_or(Index::NIL, |last| core::mem::replace(&mut last.next, event));
+        (last, next)
     }
 
     pub(super) fn remove(&mut self, event: S::Index) {
-        let Some(at) = self.watches.as_slice().iter().position(|watch| watch.event == event) else { return };
-        self.watches.remove(at);
+        self.set_pending(event, false);
+        let Some(group) = self.signum(event).and_then(|signum| self.group(signum)) else { return };
+        let Some(watch) = self.watches.at_mut(event) else { return };
+        let (next, prev, pending) = (watch.next, watch.prev, watch.pending);
+        *watch = Watch::NONE;
+        if event != group.first {
+            self.lead(prev, next);
+            let is_last = self.watches.at(group.first).is_some_and(|first| first.prev == event);
+            if let Some(after) = self.watches.at_mut(if is_last { group.first } else { next }) {
+                after.prev = prev;
+            }
+            return;
+        }
+        self.lead(group.before, next);
+        if prev == event {
+            return;
+        }
+        if let Some(first) = self.watches.at_mut(next) {
+            (first.prev, first.pending) = (prev, pending);
+        }
     }
 
-    fn watch(&self, event: S::Index) -> Option<&Watch<S::Index>> {
-        self.watches.as_slice().iter().find(|watch| watch.event == event)
+    /// Has the list go on with `next`, after the event `at` or from its beginning.
+    fn lead(&mut self, at: S::Index, next: S::Index) {
+        match self.watches.at_mut(at) {
+            Some(before) => before.next = next,
+            None => self.first = Some(next).filter(|next| !next.is_nil()),
+        }
     }
 
-    fn watch_mut(&mut self, event: S::Index) -> Option<&mut Watch<S::Index>> {
-        self.watches.as_mut_slice().iter_mut().find(|watch| watch.event == event)
+    /// Finds a signal, from the first one that is watched.
+    fn group(&self, signum: Signum) -> Option<Group<S::Index>> {
+        let mut group = Group { first: self.first?, before: Index::NIL };
+        loop {
+            let first = self.watches.at(group.first)?;
+            if first.signum() == signum {
+                return Some(group);
+            }
+            group = Group { first: self.watches.at(first.prev)?.next, before: first.prev };
+        }
     }
 
     pub(super) fn signum(&self, event: S::Index) -> Option<Signum> {
-        self.watch(event).map(|watch| watch.signum)
+        self.watches.at(event).filter(|watch| !watch.prev.is_nil()).map(Watch::signum)
     }
 
     /// Whether any event is pending on this signal.
     pub(super) fn is_watched(&self, signum: Signum) -> bool {
-        self.watches.as_slice().iter().any(|watch| watch.signum == signum && watch.pending)
+        let first = self.group(signum).and_then(|group| self.watches.at(group.first));
+        first.is_some_and(|first| first.pending != Index::FIRST)
     }
 
+    /// Begins to count arrivals at zero, or ends it.
     pub(super) fn set_pending(&mut self, event: S::Index, pending: bool) {
-        if let Some(watch) = self.watch_mut(event) {
-            watch.pending = pending;
-            watch.count = 0;
+        let Some(watch) = self.watches.at_mut(event).filter(|watch| !watch.prev.is_nil()) else { return };
+        let was_pending = watch.arrivals() > 0;
+        watch.set_arrivals(pending.into());
+        if was_pending == pending {
+            return;
+        }
+        let signum = watch.signum();
+        let Some(group) = self.group(signum) else { return };
+        if let Some(first) = self.watches.at_mut(group.first) {
+            let count = first.pending.get();
+            first.pending = Index::new(if pending { count.saturating_add(1) } else { count.saturating_sub(1) });
         }
     }
 
     /// Counts an arrival, and calls `found` with each event that it concerns.
     pub(super) fn report(&mut self, signum: Signum, count: u32, mut found: impl FnMut(S::Index)) {
-        let watches = self.watches.as_mut_slice().iter_mut();
-        for watch in watches.filter(|watch| watch.signum == signum && watch.pending) {
-            watch.count = watch.count.saturating_add(count);
-            found(watch.event);
+        let Some(Group { first: mut at, .. }) = self.group(signum) else { return };
+        let Some(last) = self.watches.at(at).map(|first| first.prev) else { return };
+        while let Some(watch) = self.watches.at_mut(at) {
+            let arrivals = watch.arrivals();
+            if arrivals > 0 {
+                watch.set_arrivals(arrivals.saturating_add(count));
+                found(at);
+            }
+            if at == last {
+                return;
+            }
+            at = watch.next;
         }
     }
 
     /// How often the event's signal arrived, counted from zero again.
     pub(super) fn take_count(&mut self, event: S::Index) -> u32 {
-        self.watch_mut(event).map_or(0, |watch| core::mem::take(&mut watch.count))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::Fixed;
-    use std::vec::Vec;
-
-    #[test]
-    fn a_signal_reaches_its_pending_events_in_order_with_its_count() {
-        let mut signals = Signals::<Fixed<4>>::new();
-        for (event, signum) in [(0, 10), (1, 12), (2, 10), (3, 10)] {
-            signals.reserve().unwrap();
-            signals.create(event, signum);
-            signals.set_pending(event, event != 3);
-        }
-        let mut found = Vec::new();
-        signals.report(10, u32::MAX, |event| found.push(event));
-        signals.report(10, 7, |_| {});
-        assert_eq!(found, [0, 2]);
-        assert_eq!((signals.take_count(0), signals.take_count(0)), (u32::MAX, 0));
-        signals.remove(0);
-        assert!(signals.is_watched(10));
-        signals.set_pending(2, false);
-        assert!(!signals.is_watched(10));
-        assert_eq!(signals.signum(3), Some(10));
+        let Some(watch) = self.watches.at_mut(event) else { return 0 };
+        let arrivals = watch.arrivals();
+        watch.set_arrivals(arrivals.min(1));
+        arrivals.saturating_sub(1)
     }
 }
