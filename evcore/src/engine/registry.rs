@@ -55,6 +55,8 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     /// Reports of ended registrations since the backend was last rebuilt, and whether it is to be.
     stale: u32,
     rebuild: bool,
+    /// How many events a turn hands out; 0 for the default.
+    hand_outs: u32,
     pub(super) stats: Tally,
 }
 
@@ -75,6 +77,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             max: Counts { events: 0, pending: 0, active: 0 },
             stale: 0,
             rebuild: false,
+            hand_outs: 0,
             stats: Tally::ZERO,
         }
     }

@@ -35,6 +35,9 @@ pub(super) struct Fds<F, D, S: Storage> {
     changes: Option<S::Index>,
 }
 
+/// Reports are left out where an fd has this many events: with fewer, to walk them costs less than a turn does.
+const MANY: u16 = 65;
+
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) const fn new() -> Self {
         Self { index: S::FdIndex::EMPTY, rows: S::Table::EMPTY, watches: S::Table::EMPTY, free: None, changes: None }
@@ -162,10 +165,45 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             }
             at = watch.next;
         }
-        if !any {
+        if any {
+            self.reported(token, ready);
+        } else {
             self.unwanted(token);
         }
         Some(())
+    }
+
+    fn reported(&mut self, token: Token, ready: Ready) {
+        if let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(token)) {
+            row.set_reported(ready);
+        }
+    }
+
+    /// Whether a report of an fd of many events can be left out, because it would only queue events again that have been
+    /// handed out since the last one, behind the others: the last event of the fd `is_queued` still, so it has not come round.
+    ///
+    /// A turn's hand-outs are limited, so without this each turn of a circle would walk all k events for the few that the
+    /// turn before has handed out. What is left out is made up for by the next report, for the fd is level-triggered: it
+    /// queues the events in the order of the list. It begins in a turn that `is_behind`, and goes on until the circle is
+    /// closed, so that no event is in it twice.
+    pub(super) fn leaves_out(
+        &mut self,
+        token: Token,
+        ready: Ready,
+        is_behind: bool,
+        is_queued: impl FnOnce(S::Index) -> bool,
+    ) -> bool {
+        let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(token)) else { return false };
+        let is_candidate = row.created >= MANY && row.generation == token.generation() && row.is_repeat(ready);
+        if !is_candidate || !is_behind && !row.has_left_out() {
+            return false;
+        }
+        let Some(last) = self.watches.at(row.head).map(|first| first.prev) else { return false };
+        let leaves_out = is_queued(last);
+        if leaves_out {
+            row.leave_out();
+        }
+        leaves_out
     }
 
     /// No event waits for what was reported: where the backend watches for more than is wanted, its registration is changed again.

@@ -1,8 +1,9 @@
 //! Reports: what the backend has found, and whom it concerns.
 
-use super::Registry;
+use super::{Queue, Registry};
 use crate::backend::{Descriptor, Signum, Sink, Token};
 use crate::event::{Interest, Ready};
+use crate::limits::Bounds;
 use crate::storage::Storage;
 
 /// After this many reports of registrations that have ended, the backend is rebuilt.
@@ -12,12 +13,33 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Queues the events that wait for what was found on a registration. `false`: it has ended.
     #[inline(never)]
     fn report(&mut self, token: Token, ready: Ready) -> bool {
+        if self.leaves_out(token, ready) {
+            return true;
+        }
         let (queue, slots) = (&mut self.queue, &mut self.slots);
         let found = self.fds.report(token, ready, |index, ready| queue.push(slots, index, ready));
         if found.is_none() && token != Token::NONE {
             self.note_stale();
         }
         found.is_some()
+    }
+
+    /// How many events a turn hands out, at most.
+    pub(in crate::engine) fn set_hand_outs(&mut self, hand_outs: u32) {
+        self.hand_outs = hand_outs;
+    }
+
+    fn hand_outs(&self) -> u32 {
+        if self.hand_outs == 0 { Bounds::DEFAULT.hand_outs() } else { self.hand_outs }
+    }
+
+    /// Whether a report can be left out because turns do not hand out all that is queued. With several priorities none can:
+    /// an event may have been handed out before others that are queued for longer.
+    fn leaves_out(&mut self, token: Token, ready: Ready) -> bool {
+        let is_behind = self.queue.len() >= self.hand_outs();
+        let (queue, slots) = (&self.queue, &self.slots);
+        let is_queued = |last| Queue::ready(slots, last).is_some_and(|queued| queued.intersects(Ready::IO));
+        queue.levels() == 1 && self.fds.leaves_out(token, ready, is_behind, is_queued)
     }
 
     /// Counts a report of a registration that has ended. The system holds an entry then that cannot be removed any more: a

@@ -28,7 +28,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) fn list(&mut self, at: S::Index) {
         let head = self.changes.replace(at).unwrap_or(Index::NIL);
         if let Some(row) = self.rows.at_mut(at) {
-            row.in_changes = true;
+            row.set_listed();
             row.next = head;
         }
         if let Some(head) = self.rows.at_mut(head) {
@@ -39,7 +39,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Takes a row that is being freed out of the list of changes.
     pub(super) fn unlist(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
-        if !core::mem::take(&mut row.in_changes) {
+        if !row.take_listed() {
             return;
         }
         let (next, prev) = (row.next, row.prev);
@@ -64,7 +64,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         while let Some(at) = self.changes {
             let row = self.rows.at_mut(at)?;
             self.changes = Some(row.next).filter(|next| !next.is_nil());
-            row.in_changes = false;
+            row.take_listed();
             let verify = row.take_verify();
             let registered = row.registered();
             if registered != row.wanted || verify && !row.wanted.is_empty() {
