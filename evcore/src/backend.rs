@@ -13,8 +13,8 @@ use crate::time::{Instant, Wait};
 
 /// What a backend waits on: a file descriptor, a pin, an interrupt number.
 ///
-/// The number is what the growable storage indexes its map by, so it should be small, as a file descriptor is. Storage of
-/// fixed capacity compares numbers and keeps no map.
+/// The number is what the core finds the events of a descriptor by. It need not be small: the map hashes numbers, and storage of
+/// a fixed capacity up to 64 compares them.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a backend watches",
     label = "a backend's `Fd` is a small number that names a source",
