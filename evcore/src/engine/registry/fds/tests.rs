@@ -147,3 +147,40 @@ fn what_a_backend_keeps_goes_with_its_registration() {
     fds.release(row);
     assert_eq!(std::rc::Rc::strong_count(&kept), 1, "its fd has been given up");
 }
+
+/// How many reports in a row are left out, of an fd whose last event is queued all the time.
+fn left_out(events: u16, interest: Interest, first: Ready, then: Ready) -> usize {
+    let mut fds = Fds::<u32, u8, Fixed<70>>::new();
+    for index in 0..events {
+        fds.reserve(index).unwrap();
+        let row = fds.attach(7).unwrap();
+        fds.bind(index, row, interest);
+        if fds.try_join(index) == Joining::Register {
+            let (_, _, interest) = fds.begin_registration(index).unwrap();
+            fds.registered(index, interest);
+        }
+    }
+    let token = fds.registration_of(7).unwrap();
+    fds.report(token, first, |_, _| {}).unwrap();
+    assert!(!fds.leaves_out(token, then, false, |_| true), "the turn hands out all");
+    assert!(!fds.leaves_out(token, then, true, |_| false), "all have been handed out");
+    assert!(!fds.leaves_out(Token::NONE, then, true, |_| true));
+    let is_last = |index| index == events - 1;
+    let begins = fds.leaves_out(token, then, true, is_last);
+    // Once begun, it goes on.
+    usize::from(begins) + (0..100).take_while(|_| fds.leaves_out(token, then, false, is_last)).count()
+}
+
+#[test]
+fn only_what_many_events_have_been_told_is_left_out() {
+    let (read, both) = (Ready::READ, Ready::READ | Ready::WRITE);
+    let all = Interest::READ | Interest::WRITE;
+    assert_eq!(left_out(65, Interest::READ, read, read), 31);
+    assert_eq!(left_out(65, all, both, read), 31);
+    assert_eq!(left_out(65, all, read, both), 0, "there is room to write now");
+    assert_eq!(left_out(64, Interest::READ, read, read), 0, "few of them");
+    assert_eq!(left_out(65, Interest::READ | Interest::EDGE, read, read), 0, "an edge comes once");
+    for rare in [Ready::ERROR, Ready::HANGUP, Ready::PRIORITY, Ready::CLOSED] {
+        assert_eq!(left_out(65, all | Interest::PRIORITY, both | rare, both | rare), 0, "{rare:?}");
+    }
+}
