@@ -4,6 +4,7 @@
 //! table, and no later call can fail for lack of room.
 
 use core::fmt::{self, Debug};
+use core::ops::Not;
 
 mod chains;
 mod fixed;
@@ -43,6 +44,9 @@ pub trait Storage: sealed::Sealed {
     /// fd number → row of the fd map.
     #[doc(hidden)]
     type FdIndex: FdIndex<Self::Index>;
+    /// Whether there is room for few events only, so that what many cost need not be looked after: no code for that.
+    #[doc(hidden)]
+    const IS_SMALL: bool;
 }
 
 mod sealed {
@@ -54,7 +58,7 @@ mod sealed {
 
 /// A place in a table. [`Index::NIL`] is none: it is beyond every table's end, so that looking it up finds nothing.
 #[allow(unreachable_pub, reason = "Rust 1.85 does not see that `Storage` names it")]
-pub trait Index: Copy + Eq + Debug + 'static {
+pub trait Index: Copy + Eq + Debug + Not<Output = Self> + 'static {
     const NIL: Self;
     const FIRST: Self;
     fn new(place: usize) -> Self;
@@ -92,6 +96,33 @@ impl Index for u32 {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.links);
         self as usize
+    }
+}
+
+/// As many rows are few: to walk or to search them all costs no more than to avoid it.
+pub(crate) const FEW: usize = 64;
+
+/// A place in a table, or none: kept with all bits inverted, so that none is zero, which costs a `static` no flash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Link<I>(I);
+
+impl<I: Index> Link<I> {
+    pub(crate) const NONE: Self = Self(I::FIRST);
+
+    #[inline]
+    pub(crate) fn to(place: I) -> Self {
+        Self(!place)
+    }
+
+    /// NIL where there is none.
+    #[inline]
+    pub(crate) fn place(self) -> I {
+        !self.0
+    }
+
+    #[inline]
+    pub(crate) fn is_none(self) -> bool {
+        self == Self::NONE
     }
 }
 

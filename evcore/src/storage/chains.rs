@@ -1,11 +1,14 @@
 //! A hash map from fd numbers to rows: chains through two tables of links, one for buckets and one for rows.
 
-use core::ops::Not;
+use super::{Index, Link};
 
-use super::Index;
-
-/// A link is the place that it leads to with all bits inverted, so that zero is none and a new map takes no flash.
-pub(super) fn find<I: Link>(buckets: &[I], next: &[I], number: u32, holds: impl Fn(I) -> bool) -> Option<I> {
+/// Finds the row of a number, which `holds` tells from others in its chain.
+pub(super) fn find<I: Index>(
+    buckets: &[Link<I>],
+    next: &[Link<I>],
+    number: u32,
+    holds: impl Fn(I) -> bool,
+) -> Option<I> {
     let mut at = follow(buckets, bucket(buckets.len(), number));
     // No chain is longer than all rows.
     for _ in next {
@@ -23,40 +26,36 @@ pub(super) fn find<I: Link>(buckets: &[I], next: &[I], number: u32, holds: impl 
 }
 
 /// Puts a row, which is in no chain, at the front of its number's.
-pub(super) fn insert<I: Link>(buckets: &mut [I], next: &mut [I], number: u32, row: I) {
+pub(super) fn insert<I: Index>(buckets: &mut [Link<I>], next: &mut [Link<I>], number: u32, row: I) {
     let bucket = bucket(buckets.len(), number);
     let (Some(first), Some(after)) = (buckets.get_mut(bucket), next.get_mut(row.get())) else { return };
-    *after = core::mem::replace(first, !row);
+    *after = core::mem::replace(first, Link::to(row));
 }
 
 /// Takes a row out of its number's chain.
-pub(super) fn remove<I: Link>(buckets: &mut [I], next: &mut [I], number: u32, row: I) {
+pub(super) fn remove<I: Index>(buckets: &mut [Link<I>], next: &mut [Link<I>], number: u32, row: I) {
     let rest = follow(next, row.get());
     let Some(first) = buckets.get_mut(bucket(buckets.len(), number)) else { return };
-    if *first == !row {
-        *first = !rest;
+    if first.place() == row {
+        *first = Link::to(rest);
         return;
     }
-    let mut before = !*first;
+    let mut before = first.place();
     for _ in 0..next.len() {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.probes);
         let Some(link) = next.get_mut(before.get()) else { return };
-        if *link == !row {
-            *link = !rest;
+        if link.place() == row {
+            *link = Link::to(rest);
             return;
         }
-        before = !*link;
+        before = link.place();
     }
 }
 
-/// An index whose bits can be inverted.
-pub(super) trait Link: Index + Not<Output = Self> {}
-impl<I: Index + Not<Output = I>> Link for I {}
-
 /// Where the link at a place leads to.
-pub(super) fn follow<I: Link>(links: &[I], place: usize) -> I {
-    links.get(place).map_or(I::NIL, |link| !*link)
+pub(super) fn follow<I: Index>(links: &[Link<I>], place: usize) -> I {
+    links.get(place).map_or(I::NIL, |link| link.place())
 }
 
 /// Fibonacci hashing: the number times 2³² / φ, of which the upper bits choose a bucket. It scatters runs and strides of
@@ -76,15 +75,20 @@ mod tests {
 
     /// The map with room for `n` rows, beside a naive one.
     struct Pair {
-        buckets: Vec<u16>,
-        next: Vec<u16>,
+        buckets: Vec<Link<u16>>,
+        next: Vec<Link<u16>>,
         numbers: Vec<Option<u32>>,
         naive: BTreeMap<u32, u16>,
     }
 
     impl Pair {
         fn new(n: usize) -> Self {
-            Self { buckets: vec![0; n], next: vec![0; n], numbers: vec![None; n], naive: BTreeMap::new() }
+            Self {
+                buckets: vec![Link::NONE; n],
+                next: vec![Link::NONE; n],
+                numbers: vec![None; n],
+                naive: BTreeMap::new(),
+            }
         }
 
         fn find(&self, number: u32) -> Option<u16> {
@@ -137,7 +141,7 @@ mod tests {
     fn a_chain_stays_whole_whichever_of_it_goes() {
         // All in one bucket.
         for gone in 0..5 {
-            let mut pair = Pair { buckets: vec![0], ..Pair::new(5) };
+            let mut pair = Pair { buckets: vec![Link::NONE], ..Pair::new(5) };
             for number in 0..5 {
                 pair.insert(number);
             }

@@ -1,6 +1,6 @@
 //! Storage of fixed capacity, on `heapless` arrays.
 
-use super::{FdIndex, Full, Index, Storage, Table, chains};
+use super::{FEW, FdIndex, Full, Index, Link, Storage, Table, chains};
 
 /// Room for `N` events, inside the base itself: no allocator, known size, fit for a `static`.
 ///
@@ -16,6 +16,7 @@ impl<const N: usize> Storage for Fixed<N> {
     type Index = u16;
     type Table<E> = heapless::Vec<E, N>;
     type FdIndex = Chains<N>;
+    const IS_SMALL: bool = N <= FEW;
 }
 
 impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
@@ -52,18 +53,16 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
     }
 }
 
-/// Hash chains through the rows. Up to this many rows are looked through instead: shorter code, and no slower.
-const FEW: usize = 64;
-
-/// Rows by fd number. The links are there with few rows too, because the length of an array cannot depend on a condition.
+/// Rows by fd number, in hash chains. Few rows are looked through instead, which is shorter code and no slower. They have the
+/// links all the same, because the length of an array cannot depend on a condition.
 #[derive(Debug)]
 pub struct Chains<const N: usize> {
-    buckets: [u16; N],
-    next: [u16; N],
+    buckets: [Link<u16>; N],
+    next: [Link<u16>; N],
 }
 
 impl<const N: usize> FdIndex<u16> for Chains<N> {
-    const EMPTY: Self = Self { buckets: [0; N], next: [0; N] };
+    const EMPTY: Self = Self { buckets: [Link::NONE; N], next: [Link::NONE; N] };
 
     fn insert(&mut self, number: u32, row: u16, _: impl Fn(u16) -> u32) -> Result<(), Full> {
         if N > FEW {

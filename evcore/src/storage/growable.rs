@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{FdIndex, Full, Index, Storage, Table, chains};
+use super::{FdIndex, Full, Index, Link, Storage, Table, chains};
 
 /// Room for as many events as there is memory for.
 ///
@@ -16,6 +16,7 @@ impl Storage for Growable {
     type Index = u32;
     type Table<E> = Vec<E>;
     type FdIndex = Chains;
+    const IS_SMALL: bool = false;
 }
 
 impl<E> Table<E> for Vec<E> {
@@ -63,8 +64,8 @@ const FEWEST: usize = 16;
 /// the rows, whatever the numbers are.
 #[derive(Debug)]
 pub struct Chains {
-    buckets: Vec<u32>,
-    next: Vec<u32>,
+    buckets: Vec<Link<u32>>,
+    next: Vec<Link<u32>>,
 }
 
 impl Chains {
@@ -74,7 +75,7 @@ impl Chains {
         let mut more = Vec::new();
         more.try_reserve_exact(wanted).map_err(|_| Full)?;
         while more.len() < wanted {
-            push_reserved(&mut more, 0);
+            push_reserved(&mut more, Link::NONE);
         }
         let fewer = core::mem::replace(&mut self.buckets, more);
         for bucket in 0..fewer.len() {
@@ -101,7 +102,7 @@ impl FdIndex<u32> for Chains {
             self.grow(number_of)?;
         }
         while self.next.len() < rows && self.next.len() < self.next.capacity() {
-            push_reserved(&mut self.next, 0);
+            push_reserved(&mut self.next, Link::NONE);
         }
         chains::insert(&mut self.buckets, &mut self.next, number, row);
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::backend::{Descriptor, FdInfos, Token};
 use crate::event::{Interest, Ready};
-use crate::storage::{FdIndex, Full, Index, Storage, Table};
+use crate::storage::{FEW, FdIndex, Full, Index, Link, Storage, Table};
 
 mod changes;
 #[cfg(any(test, feature = "check"))]
@@ -31,16 +31,19 @@ pub(super) struct Fds<F, D, S: Storage> {
     index: S::FdIndex,
     rows: S::Table<Row<F, D, S::Index>>,
     watches: S::Table<Watch<S::Index>>,
-    free: Option<S::Index>,
-    changes: Option<S::Index>,
+    free: Link<S::Index>,
+    changes: Link<S::Index>,
 }
-
-/// Reports are left out where an fd has this many events: with fewer, to walk them costs less than a turn does.
-const MANY: u16 = 65;
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) const fn new() -> Self {
-        Self { index: S::FdIndex::EMPTY, rows: S::Table::EMPTY, watches: S::Table::EMPTY, free: None, changes: None }
+        Self {
+            index: S::FdIndex::EMPTY,
+            rows: S::Table::EMPTY,
+            watches: S::Table::EMPTY,
+            free: Link::NONE,
+            changes: Link::NONE,
+        }
     }
 
     /// Makes sure that the event of this index can be bound to an fd.
@@ -56,13 +59,11 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             row.created = row.created.checked_add(1).ok_or(Full)?;
             return Ok(at);
         }
-        let at = match self.free {
-            Some(at) => at,
-            None => {
-                self.rows.reserve(1)?;
-                Index::new(self.rows.len())
-            }
-        };
+        let mut at = self.free.place();
+        if at.is_nil() {
+            self.rows.reserve(1)?;
+            at = Index::new(self.rows.len());
+        }
         let rows = &self.rows;
         self.index.insert(fd.number(), at, |row| rows.at(row).map_or(0, |row| row.fd.number()))?;
         self.take_row(at, fd);
@@ -73,7 +74,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let mut row = Row::new(fd, D::default());
         match self.rows.at_mut(at) {
             Some(place) => {
-                self.free = Some(place.next).filter(|next| !next.is_nil());
+                self.free = Link::to(place.next);
                 row.generation = place.generation;
                 *place = row;
             }
@@ -125,8 +126,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         row.info = D::default();
         self.unlist(at);
         if let Some(row) = self.rows.at_mut(at) {
-            row.next = self.free.unwrap_or(Index::NIL);
-            self.free = Some(at);
+            row.next = self.free.place();
+            self.free = Link::to(at);
         }
     }
 
@@ -174,6 +175,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     fn reported(&mut self, token: Token, ready: Ready) {
+        if S::IS_SMALL {
+            return;
+        }
         if let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(token)) {
             row.set_reported(ready);
         }
@@ -193,8 +197,12 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         is_behind: bool,
         is_queued: impl FnOnce(S::Index) -> bool,
     ) -> bool {
+        if S::IS_SMALL {
+            return false;
+        }
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(token)) else { return false };
-        let is_candidate = row.created >= MANY && row.generation == token.generation() && row.is_repeat(ready);
+        let is_candidate =
+            usize::from(row.created) > FEW && row.generation == token.generation() && row.is_repeat(ready);
         if !is_candidate || !is_behind && !row.has_left_out() {
             return false;
         }

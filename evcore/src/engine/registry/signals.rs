@@ -1,7 +1,7 @@
 //! The signal map: signal number → the events that watch it.
 
 use crate::backend::Signum;
-use crate::storage::{Full, Index, Storage, Table};
+use crate::storage::{Full, Index, Link, Storage, Table};
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ mod tests;
 pub(super) struct Signals<S: Storage> {
     /// By event.
     watches: S::Table<Watch<S::Index>>,
-    first: Option<S::Index>,
+    first: Link<S::Index>,
 }
 
 /// An event's part in the signal map. Numbers are kept as bytes, because aligned ones would have padding beside 16-bit
@@ -59,7 +59,7 @@ struct Group<I> {
 
 impl<S: Storage> Signals<S> {
     pub(super) const fn new() -> Self {
-        Self { watches: S::Table::EMPTY, first: None }
+        Self { watches: S::Table::EMPTY, first: Link::NONE }
     }
 
     /// Makes sure that the event of this index can be created here.
@@ -76,7 +76,7 @@ impl<S: Storage> Signals<S> {
         let mut watch = Watch { signum: signum.to_ne_bytes(), ..Watch::NONE };
         (watch.prev, watch.next) = match self.group(signum) {
             Some(group) => self.append(group.first, event),
-            None => (event, self.first.replace(event).unwrap_or(Index::NIL)),
+            None => (event, core::mem::replace(&mut self.first, Link::to(event)).place()),
         };
         if let Some(place) = self.watches.at_mut(event) {
             *place = watch;
@@ -117,13 +117,13 @@ impl<S: Storage> Signals<S> {
     fn lead(&mut self, at: S::Index, next: S::Index) {
         match self.watches.at_mut(at) {
             Some(before) => before.next = next,
-            None => self.first = Some(next).filter(|next| !next.is_nil()),
+            None => self.first = Link::to(next),
         }
     }
 
     /// Finds a signal, from the first one that is watched.
     fn group(&self, signum: Signum) -> Option<Group<S::Index>> {
-        let mut group = Group { first: self.first?, before: Index::NIL };
+        let mut group = Group { first: self.first.place(), before: Index::NIL };
         loop {
             let first = self.watches.at(group.first)?;
             if first.signum() == signum {

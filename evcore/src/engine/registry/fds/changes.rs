@@ -3,7 +3,7 @@
 use super::{Fds, Row};
 use crate::backend::{Descriptor, Token};
 use crate::event::Interest;
-use crate::storage::{Index, Storage, Table};
+use crate::storage::{Index, Link, Storage, Table};
 
 /// A row whose registration is not what its events want.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +26,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// Puts a row into the list of changes.
     pub(super) fn list(&mut self, at: S::Index) {
-        let head = self.changes.replace(at).unwrap_or(Index::NIL);
+        let head = core::mem::replace(&mut self.changes, Link::to(at)).place();
         if let Some(row) = self.rows.at_mut(at) {
             row.set_listed();
             row.next = head;
@@ -43,8 +43,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             return;
         }
         let (next, prev) = (row.next, row.prev);
-        if self.changes == Some(at) {
-            self.changes = Some(next).filter(|next| !next.is_nil());
+        if self.changes.place() == at {
+            self.changes = Link::to(next);
             return;
         }
         if let Some(before) = self.rows.at_mut(prev) {
@@ -56,14 +56,15 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     pub(in crate::engine) fn has_changes(&self) -> bool {
-        self.changes.is_some()
+        !self.changes.is_none()
     }
 
     /// Takes the next row out of the list of changes whose registration really differs, or has to be verified.
     pub(in crate::engine) fn next_change(&mut self) -> Option<Change<F>> {
-        while let Some(at) = self.changes {
+        while !self.changes.is_none() {
+            let at = self.changes.place();
             let row = self.rows.at_mut(at)?;
-            self.changes = Some(row.next).filter(|next| !next.is_nil());
+            self.changes = Link::to(row.next);
             row.take_listed();
             let verify = row.take_verify();
             let registered = row.registered();
