@@ -1,7 +1,7 @@
 //! The life of an event, as far as the backend has a part in it: added, changed, paused, removed.
 
 use super::Engine;
-use super::registry::{Joining, Kind, Life};
+use super::registry::{Changed, Joining, Kind, Life};
 use crate::backend::{EventOp, Features, Signum};
 use crate::error::Error;
 use crate::event::{Interest, Ready};
@@ -89,27 +89,29 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             return Err(Error::Kind);
         }
         self.backend.usable().map_err(Error::Backend)?;
-        let old = self.registry.interest(index);
-        if old == interest {
-            return Ok(());
-        }
-        if !state.is_watching() {
-            self.registry.set_interest(index, interest);
-        } else if old.is_empty() {
-            self.registry.set_interest(index, interest);
-            if let Err(error) = self.register_fd(index) {
-                self.registry.set_interest(index, old);
-                return Err(error);
+        let is_supported = self.check_supported(interest).is_ok();
+        let old = match self.registry.change_interest(index, interest, is_supported) {
+            Changed::Done(old) => old,
+            Changed::Idle(old) => {
+                self.modify_idle(index, old, interest)?;
+                old
             }
-        } else {
-            self.check_supported(interest)?;
-            if !self.registry.change_interest(index, interest) {
-                return Err(Error::Mixed);
-            }
-        }
+            Changed::Unsupported => return Err(Error::Unsupported),
+            Changed::Mixed => return Err(Error::Mixed),
+        };
         let dropped = Ready::from_bits_retain(old.difference(interest).difference(Interest::EDGE).bits());
         self.registry.retract(index, if interest.is_empty() { Ready::IO } else { dropped });
         Ok(())
+    }
+
+    /// Changes the interest of an event that waits for nothing on its fd at present.
+    #[inline(never)]
+    fn modify_idle(&mut self, index: S::Index, old: Interest, interest: Interest) -> Result<(), Error<B::Error>> {
+        self.registry.set_interest(index, interest);
+        if old == interest || !self.registry.state(index).is_watching() {
+            return Ok(());
+        }
+        self.register_fd(index).inspect_err(|_| self.registry.set_interest(index, old))
     }
 
     pub(crate) fn replace_fd(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {

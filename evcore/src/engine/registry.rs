@@ -24,7 +24,7 @@ mod watchers;
 mod watching;
 
 use fds::Fds;
-pub(super) use fds::{Change, Joining};
+pub(super) use fds::{Change, Changed, Joining};
 use queue::Queue;
 use signals::Signals;
 pub(crate) use slots::Effect;

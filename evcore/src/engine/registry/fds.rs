@@ -13,7 +13,7 @@ mod row;
 mod tests;
 
 pub(in crate::engine) use changes::Change;
-pub(in crate::engine) use members::Joining;
+pub(in crate::engine) use members::{Changed, Joining};
 use row::{Row, Watch};
 
 /// The fd map, libevent's `event_io_map`.

@@ -1,6 +1,6 @@
 //! What events wait for besides time: fds, signals, and the wait itself.
 
-use super::{Change, Joining, Kind, Life, Registry, State, Timing};
+use super::{Change, Changed, Joining, Kind, Life, Registry, State, Timing};
 use crate::backend::{Descriptor, Signum, Token};
 use crate::event::{Interest, Ready};
 use crate::storage::{Full, Index, Storage};
@@ -42,9 +42,15 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.set_interest(index, interest);
     }
 
-    /// Sets what an event in its fd's list waits for. `false`: it would mix edge and level, and nothing has changed.
-    pub(in crate::engine) fn change_interest(&mut self, index: S::Index, interest: Interest) -> bool {
-        self.fds.change(index, interest)
+    /// Sets what an event in its fd's list waits for, if it is in it, and the backend supports that.
+    #[inline]
+    pub(in crate::engine) fn change_interest(
+        &mut self,
+        index: S::Index,
+        interest: Interest,
+        is_supported: bool,
+    ) -> Changed {
+        self.fds.change(index, interest, is_supported)
     }
 
     /// Binds an event to an fd, registered there not yet.

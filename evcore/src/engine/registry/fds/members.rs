@@ -19,6 +19,19 @@ pub(in crate::engine) enum Joining {
     Unbound,
 }
 
+/// What became of a change of interest, and what it was before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::engine) enum Changed {
+    /// The event waits for it now.
+    Done(Interest),
+    /// Nothing has changed, for the event is in no list: it waits for nothing.
+    Idle(Interest),
+    /// Nothing has changed: the backend does not support it.
+    Unsupported,
+    /// Nothing has changed: it would be edge-triggered among level-triggered ones, or the other way round.
+    Mixed,
+}
+
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Puts the event at the end of its fd's list, unless the fd has to be registered first.
     #[inline]
@@ -144,20 +157,25 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(at);
     }
 
-    /// Sets what an event in its fd's list waits for; it keeps its place there. `false`, and nothing has changed: it
-    /// would be edge-triggered among level-triggered ones, or the other way round.
-    pub(in crate::engine) fn change(&mut self, index: S::Index, interest: Interest) -> bool {
-        if is_silent(interest) {
-            self.leave(index);
-            self.set_interest(index, interest);
-            return true;
+    /// Sets what an event in its fd's list waits for; it keeps its place there.
+    #[inline]
+    pub(in crate::engine) fn change(&mut self, index: S::Index, interest: Interest, is_supported: bool) -> Changed {
+        let Some(watch) = self.watches.at_mut(index) else { return Changed::Idle(Interest::empty()) };
+        let old = watch.interest();
+        if !watch.is_linked() {
+            return Changed::Idle(old);
         }
-        let Some(watch) = self.watches.at_mut(index) else { return true };
-        if watch.prev != index {
+        if old == interest {
+            return Changed::Done(old);
+        }
+        if !is_supported {
+            return Changed::Unsupported;
+        }
+        if is_silent(interest) || watch.prev != index {
             return self.change_one_of_many(index, interest);
         }
         let at = watch.row;
-        let Some(row) = self.rows.at_mut(at) else { return true };
+        let Some(row) = self.rows.at_mut(at) else { return Changed::Idle(old) };
         watch.wait_for(interest);
         // As in `join`, and in `try_join`.
         row.verify_for(watch);
@@ -165,16 +183,23 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if row.is_to_be_listed() {
             self.list(at);
         }
-        true
+        Changed::Done(old)
     }
 
+    /// As [`Fds::change`], where others watch the fd, or the event is to wait for nothing.
     #[inline(never)]
-    fn change_one_of_many(&mut self, index: S::Index, interest: Interest) -> bool {
-        let Some(watch) = self.watches.at_mut(index) else { return true };
-        let (at, old) = (watch.row, watch.interest());
-        let Some(row) = self.rows.at_mut(at) else { return true };
+    fn change_one_of_many(&mut self, index: S::Index, interest: Interest) -> Changed {
+        let old = self.interest(index);
+        if is_silent(interest) {
+            self.leave(index);
+            self.set_interest(index, interest);
+            return Changed::Done(old);
+        }
+        let Some(watch) = self.watches.at_mut(index) else { return Changed::Idle(old) };
+        let at = watch.row;
+        let Some(row) = self.rows.at_mut(at) else { return Changed::Idle(old) };
         if row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
-            return false;
+            return Changed::Mixed;
         }
         watch.wait_for(interest);
         row.verify_for(watch);
@@ -182,6 +207,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         row.count_in(interest);
         row.clear_reported();
         self.list_if_changed(at);
-        true
+        Changed::Done(old)
     }
 }

@@ -62,7 +62,7 @@ fn a_row_that_is_freed_leaves_the_list_of_changes_whole() {
             watching(&mut fds, index, index.into(), Interest::READ);
         }
         for index in 0..4 {
-            assert!(fds.change(index, Interest::WRITE));
+            assert_eq!(fds.change(index, Interest::WRITE, true), Changed::Done(Interest::READ));
         }
         for index in gone {
             let row = fds.row_of(index).unwrap();
