@@ -128,20 +128,27 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     // The life of an event.
 
     /// The event's fd, signal or watcher is registered; a pause ends at `now`.
+    #[inline]
     pub(in crate::engine) fn set_registered(&mut self, index: S::Index, now: Option<Instant>) {
         let mut state = self.state(index);
         if !state.is_of(Kind::Io) {
-            match state.kind() {
-                Kind::Signal => self.signals.set_pending(index, true),
-                Kind::Watcher => self.watchers.set_pending(index, true),
-                Kind::Io | Kind::Plain => {}
-            }
+            self.watch(index, state.kind());
         }
         if let Some(now) = now {
             self.end_pause(index, now);
             state = self.state(index);
         }
         self.set_state(index, state.with_life(Life::Registered));
+    }
+
+    /// An event without an fd is registered.
+    #[inline(never)]
+    fn watch(&mut self, index: S::Index, kind: Kind) {
+        match kind {
+            Kind::Signal => self.signals.set_pending(index, true),
+            Kind::Watcher => self.watchers.set_pending(index, true),
+            Kind::Io | Kind::Plain => {}
+        }
     }
 
     /// Leaves the event's fd alone until `end`.
@@ -154,6 +161,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// The pause is over, and a timeout that was suspended restarts at `now`. The fd is still to be joined.
+    #[inline(never)]
     pub(in crate::engine) fn end_pause(&mut self, index: S::Index, now: Instant) {
         let mut state = self.state(index).with_life(Life::Registered);
         if state.timing() == Timing::Suspended {
@@ -187,6 +195,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Takes an event without an fd out of what it waits for besides time. Answers the signal as above.
+    #[inline(never)]
     fn unwatch(&mut self, index: S::Index, state: State) -> Option<Signum> {
         match state.kind() {
             Kind::Plain | Kind::Io => return None,
