@@ -223,8 +223,12 @@ fn program() -> &'static Path {
         let messages = String::from_utf8(output.stdout).unwrap();
         let built = messages.split("\"executable\":\"").nth(1).and_then(|rest| rest.split('"').next());
         let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("echo-of-", env!("CARGO_PKG_NAME")));
-        let _ = fs::remove_file(&own);
-        fs::hard_link(built.expect("cargo names what it has built"), &own).expect("a link in the target directory");
+        // Other processes may do the same at this moment, so it appears in one step.
+        let new = own.with_extension(std::process::id().to_string());
+        let _ = fs::remove_file(&new);
+        fs::hard_link(built.expect("cargo names what it has built"), &new).expect("a link in the target directory");
+        fs::rename(&new, &own).expect("another name for it");
+        let _ = fs::remove_file(&new);
         own
     })
 }
