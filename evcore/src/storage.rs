@@ -41,6 +41,9 @@ pub trait Storage: sealed::Sealed {
     /// One table.
     #[doc(hidden)]
     type Table<E>: Table<E>;
+    /// When the last turns ended.
+    #[doc(hidden)]
+    type Endings: Endings;
     /// fd number → row of the fd map.
     #[doc(hidden)]
     type FdIndex: FdIndex<Self::Index>;
@@ -166,6 +169,43 @@ pub trait Table<E> {
         self.as_mut_slice().get_mut(place.get())
     }
 }
+
+/// When the hand-outs of a turn ended, and the next place in the order of armings among those that restarted then.
+#[allow(unreachable_pub, reason = "as above")]
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    pub at: u64,
+    pub seq: u32,
+}
+
+/// The ends of the last turns, a power of two of them.
+#[allow(unreachable_pub, reason = "as above")]
+pub trait Endings {
+    const EMPTY: Self;
+    const TURNS: u32;
+    fn of_turn(&mut self, turn: u32) -> Option<&mut Ending>;
+    fn at_end_of(&self, turn: u32) -> u64;
+}
+
+macro_rules! endings {
+    ($($turns:literal)*) => { $(
+        impl Endings for [Ending; $turns] {
+            const EMPTY: Self = [Ending { at: 0, seq: 0 }; $turns];
+            const TURNS: u32 = $turns;
+            #[inline]
+            fn of_turn(&mut self, turn: u32) -> Option<&mut Ending> {
+                self.get_mut(usize::try_from(turn % Self::TURNS).ok()?)
+            }
+            #[inline]
+            fn at_end_of(&self, turn: u32) -> u64 {
+                let place = usize::try_from(turn % Self::TURNS).ok();
+                place.and_then(|place| self.get(place)).map_or(0, |ending| ending.at)
+            }
+        }
+    )* };
+}
+
+endings!(1 64);
 
 /// The way from an fd's number to its row in the fd map.
 #[allow(unreachable_pub, reason = "as above")]

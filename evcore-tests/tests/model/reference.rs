@@ -32,8 +32,7 @@ pub(crate) struct Model {
     slots: Vec<Uid>,
     free_slots: Vec<usize>,
     entries: timers::Entries,
-    /// The slots of the events whose timeouts restart when the hand-outs end, in order.
-    restarts: Vec<usize>,
+    restarts: timers::Restarts,
     rows: Vec<Option<Row>>,
     free_rows: Vec<usize>,
     /// The rows that the backend is to be told of, the next one last.
@@ -108,7 +107,7 @@ impl Model {
             slots: Vec::new(),
             free_slots: Vec::new(),
             entries: timers::Entries::default(),
-            restarts: Vec::new(),
+            restarts: timers::Restarts::default(),
             rows: Vec::new(),
             free_rows: Vec::new(),
             changes: Vec::new(),

@@ -92,6 +92,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         let is_supported = self.check_supported(interest).is_ok();
         let old = match self.registry.change_interest(index, interest, is_supported) {
             Changed::Done(old) => old,
+            Changed::Idle(old) if old == interest => return Ok(()),
             Changed::Idle(old) => {
                 self.modify_idle(index, old, interest)?;
                 old
@@ -108,7 +109,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     #[inline(never)]
     fn modify_idle(&mut self, index: S::Index, old: Interest, interest: Interest) -> Result<(), Error<B::Error>> {
         self.registry.set_interest(index, interest);
-        if old == interest || !self.registry.state(index).is_watching() {
+        if !self.registry.state(index).is_watching() {
             return Ok(());
         }
         self.register_fd(index).inspect_err(|_| self.registry.set_interest(index, old))

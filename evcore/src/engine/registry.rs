@@ -13,6 +13,7 @@ mod check;
 mod fds;
 mod queue;
 mod reports;
+mod restarts;
 mod signals;
 mod slots;
 mod state;
@@ -26,6 +27,7 @@ mod watching;
 use fds::Fds;
 pub(super) use fds::{Change, Changed, Joining};
 use queue::Queue;
+use restarts::Restarts;
 use signals::Signals;
 pub(crate) use slots::Effect;
 use slots::{HandOut, Slots};
@@ -45,6 +47,7 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     signals: Signals<S>,
     watchers: Watchers<S>,
     timers: Timers<S>,
+    restarts: Restarts<S>,
     queue: Queue<S>,
     /// The event that is being handed out, or NIL.
     current: S::Index,
@@ -70,6 +73,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             signals: Signals::new(),
             watchers: Watchers::new(),
             timers: Timers::new(),
+            restarts: Restarts::new(),
             queue: Queue::new(),
             current: Index::FIRST,
             pending: 0,
@@ -114,6 +118,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             }
             let events = self.slots.reserve()?;
             self.timers.reserve(events)?;
+            self.restarts.reserve(events)?;
         }
         match event.source {
             Source::Io(fd, _) => {
@@ -235,6 +240,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Queues an event by hand: in this turn, or in the next one if this turn has handed it out already.
     pub(super) fn activate(&mut self, index: S::Index, ready: Ready) {
+        self.settle_before_hand_outs();
         self.queue.activate(&mut self.slots, index, ready);
         self.note_active();
     }
@@ -326,8 +332,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     pub(super) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
         let HandOut { index, id, ready, is_to_be_listed, data } = self.queue.hand_out(&mut self.slots, restarts)?;
         self.current = index;
-        if is_to_be_listed {
-            self.timers.list(index);
+        if restarts {
+            self.restarts.note(index, is_to_be_listed);
         }
         Some((id, ready, data))
     }

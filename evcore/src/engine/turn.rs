@@ -237,6 +237,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Out of line, so that a turn in which nothing is due does not pay for it.
     #[inline(never)]
     fn queue_due(&mut self, now: Instant) {
+        self.registry.begin_to_expire();
         let (mut left, mut corrections) = (self.limits.timers(), self.limits.timers());
         while left > 0 {
             let Expired::Due(index, due) = self.registry.expire(now, &mut corrections) else { return };

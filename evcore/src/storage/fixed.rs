@@ -1,6 +1,6 @@
 //! Storage of fixed capacity, on `heapless` arrays.
 
-use super::{FEW, FdIndex, Full, Index, Link, Storage, Table, chains};
+use super::{Ending, FEW, FdIndex, Full, Index, Link, Storage, Table, chains};
 
 /// Room for `N` events, inside the base itself: no allocator, known size, fit for a `static`.
 ///
@@ -15,6 +15,7 @@ pub struct Fixed<const N: usize>;
 impl<const N: usize> Storage for Fixed<N> {
     type Index = u16;
     type Table<E> = heapless::Vec<E, N>;
+    type Endings = [Ending; 1];
     type FdIndex = Chains<N>;
     const IS_SMALL: bool = N <= FEW;
 }

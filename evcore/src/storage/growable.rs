@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{FdIndex, Full, Index, Link, Storage, Table, chains};
+use super::{Ending, FdIndex, Full, Index, Link, Storage, Table, chains};
 
 /// Room for as many events as there is memory for.
 ///
@@ -15,6 +15,7 @@ pub struct Growable;
 impl Storage for Growable {
     type Index = u32;
     type Table<E> = Vec<E>;
+    type Endings = [Ending; 64];
     type FdIndex = Chains;
     const IS_SMALL: bool = false;
 }

@@ -119,7 +119,8 @@ impl Model {
                 self.world.unwatch(fd);
                 return Err(Error::Backend(ManualError::Refused));
             }
-            self.row(place).told = interest;
+            let row = self.row(place);
+            (row.told, row.verify) = (interest, false);
             self.events[uid].fresh = false;
         } else {
             self.row(place).verify |= interest.contains(Interest::EDGE);

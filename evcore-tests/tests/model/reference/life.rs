@@ -188,6 +188,7 @@ impl Model {
 
     /// On behalf of the user: not twice in a turn.
     pub(super) fn activate(&mut self, uid: Uid, ready: Ready) {
+        self.settle_before_hand_outs();
         if self.events[uid].handed_out_in == self.turn.number {
             self.queue_for_later(uid, ready);
         } else {
@@ -196,6 +197,7 @@ impl Model {
     }
 
     pub(super) fn activate_signal(&mut self, signum: i32) {
+        self.settle_before_hand_outs();
         for uid in self.signalled(signum, 1) {
             self.activate(uid, Ready::SIGNAL);
         }

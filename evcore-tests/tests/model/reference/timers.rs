@@ -3,6 +3,15 @@
 use super::Model;
 use crate::call::{Kind, Uid};
 
+/// The slots of the events whose timeouts restart when the hand-outs end, or have restarted, each once and in order: since
+/// which turn, and whether any is still to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Restarts {
+    slots: Vec<usize>,
+    since: u64,
+    is_open: bool,
+}
+
 /// The queue of timers: what each slot stands there for, by its deadline and the order of arming. A deadline that moves later
 /// leaves that alone until it comes to the top, or is looked at in passing, and so does a timer that is cancelled: whoever
 /// is armed in its slot takes its place over.
@@ -110,25 +119,46 @@ impl Model {
         self.entries.arm(slot, (deadline, self.armings));
     }
 
-    /// Its timeout counts from the end of the hand-outs. The place in the order is the slot's: if this turn has handed out
-    /// another event of it before, that one's.
+    /// Its timeout counts from the end of the hand-outs. The place in the order is the slot's: if it is listed already, that
+    /// one.
     pub(super) fn restart_later(&mut self, uid: Uid) {
         self.events[uid].restarting = true;
-        let slot = self.slots.iter().position(|owner| *owner == uid).expect("it exists");
-        if !self.restarts.contains(&slot) {
-            self.restarts.push(slot);
+        self.restarts.is_open = true;
+        let slot = self.slot(uid);
+        if !self.restarts.slots.contains(&slot) {
+            self.restarts.slots.push(slot);
         }
     }
 
     pub(super) fn restart_timeouts(&mut self) {
+        if !std::mem::take(&mut self.restarts.is_open) {
+            return;
+        }
         let now = self.fresh_now();
-        for slot in std::mem::take(&mut self.restarts) {
+        for slot in &self.restarts.slots {
             self.armings += 1;
-            let (armings, event) = (self.armings, &mut self.events[self.slots[slot]]);
+            let event = &mut self.events[self.slots[*slot]];
             if std::mem::take(&mut event.restarting) {
                 event.deadline = event.deadline.max(now.saturating_add(event.interval));
-                event.armed = armings;
+                event.armed = self.armings;
             }
+        }
+        let kept = if self.capacity.is_some() { 1 } else { 64 };
+        if self.turn.number + 1 - self.restarts.since >= kept || self.active() > 0 {
+            self.settle_restarts(self.turn.number + 1);
+        }
+    }
+
+    /// Nobody is listed any more. The next turn is this one.
+    fn settle_restarts(&mut self, next: u64) {
+        if !self.restarts.slots.is_empty() {
+            self.restarts = Restarts { slots: Vec::new(), since: next, is_open: false };
+        }
+    }
+
+    pub(super) fn settle_before_hand_outs(&mut self) {
+        if self.running.is_none() {
+            self.settle_restarts(self.turn.number);
         }
     }
 
@@ -192,6 +222,7 @@ impl Model {
         if self.entries.first().is_none_or(|((deadline, _), _)| deadline > now) {
             return;
         }
+        self.settle_restarts(self.turn.number);
         let mut corrections = self.timer_bound();
         for _ in 0..self.timer_bound() {
             let Some((uid, due)) = self.take_due(now, &mut corrections) else { return };

@@ -112,9 +112,9 @@ impl Model {
 
     pub(super) fn end_turn(&mut self) {
         self.turn.is_open = false;
-        self.turn.number += 1;
         self.remove_spent();
         self.end_hand_outs();
+        self.turn.number += 1;
         self.continued = false;
         self.clock_is_current = false;
     }

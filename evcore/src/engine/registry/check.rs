@@ -40,6 +40,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Each event that waits for the end of the hand-outs is in the list of those.
     fn restarts_agree(&self) -> bool {
         let waiting = self.slots.indices().filter(|index| self.state(*index).timing() == Timing::Restarting);
-        waiting.into_iter().all(|index| self.timers.is_listed(index))
+        waiting.into_iter().all(|index| self.restarts.is_listed(index))
     }
 }

@@ -219,6 +219,18 @@ impl<T, S: Storage> Slots<T, S> {
         Some(HandOut { index, id, ready, is_to_be_listed, data: slot.data.as_mut()? })
     }
 
+    /// In which turn the event was handed out last.
+    pub(super) fn turn(&self, index: S::Index) -> u32 {
+        self.slots.at(index).map_or(0, |slot| slot.turn)
+    }
+
+    /// The slot is taken off the list of restarts. Answers in which turn an event was handed out whose timeout restarts.
+    #[inline]
+    pub(super) fn end_restart(&mut self, index: S::Index) -> Option<u32> {
+        let slot = self.slots.at_mut(index)?;
+        slot.state.end_restart().then_some(slot.turn)
+    }
+
     /// Whether the event has been handed out in this turn already.
     pub(super) fn was_handed_out(&self, index: S::Index, turn: u32) -> bool {
         self.slots.at(index).is_some_and(|slot| slot.turn == turn && slot.data.is_some())

@@ -19,6 +19,7 @@ fn bytes_of_an_event() {
         ("signals", of_an_event!(Signals)),
         ("watchers", of_an_event!(Watchers)),
         ("timers", of_an_event!(Timers)),
+        ("restarts", of_an_event!(Restarts)),
         ("queue", of_an_event!(Queue)),
     ];
     for (table, bytes) in tables {

@@ -11,8 +11,17 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// When an event is due as it looks at `now`, which matters where its timeout restarts. It has one.
     pub(in crate::engine) fn deadline(&self, index: S::Index, now: Instant) -> Instant {
         match self.state(index).timing() {
-            Timing::Restarting => now.saturating_add_nanos(self.timers.interval(index)),
+            Timing::Restarting => self.restarted_deadline(index, now),
             _ => self.timers.deadline(index),
+        }
+    }
+
+    /// The deadline of a timeout that restarts, as if it did so at `now`, or that has restarted.
+    fn restarted_deadline(&self, index: S::Index, now: Instant) -> Instant {
+        let interval = self.timers.interval(index);
+        match self.restarts.ended_at(self.slots.turn(index), self.queue.turn()) {
+            Some(end) => self.timers.deadline(index).max(end.saturating_add_nanos(interval)),
+            None => now.saturating_add_nanos(interval),
         }
     }
 
@@ -74,23 +83,48 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Restarts the event's timeout when the hand-outs of this turn end.
-    #[inline]
     pub(in crate::engine) fn restart_later(&mut self, index: S::Index) {
-        if self.slots.state_mut(index).is_some_and(State::restart) {
-            self.timers.list(index);
+        let is_to_be_listed = self.slots.state_mut(index).is_some_and(State::restart);
+        self.restarts.note(index, is_to_be_listed);
+    }
+
+    /// Whether a timeout restarts when the hand-outs of this turn end.
+    #[inline]
+    pub(in crate::engine) fn has_restarts(&self) -> bool {
+        self.restarts.is_open()
+    }
+
+    /// Restarts the timeouts of this turn's hand-outs.
+    pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
+        let turn = self.queue.turn();
+        let seq = self.timers.take_seqs(self.queue.handed_out());
+        let is_full = self.restarts.end(turn, now, seq);
+        // What is handed out of this turn from now on restarts at another time.
+        if is_full || self.is_active() {
+            self.settle_restarts(turn.wrapping_add(1));
         }
     }
 
-    #[inline]
-    pub(in crate::engine) fn has_restarts(&self) -> bool {
-        self.timers.has_listed()
+    /// Writes down beside the timers what has restarted. The next turn that ends is `next`.
+    #[inline(never)]
+    fn settle_restarts(&mut self, next: u32) {
+        let (slots, timers) = (&mut self.slots, &mut self.timers);
+        let turn_of = |index| slots.end_restart(index);
+        self.restarts.settle(next, turn_of, |index, now, seq| timers.restart(index, now, seq));
     }
 
-    /// Restarts the timeouts of this turn's hand-outs, in the order of the hand-outs. An event that was created in the slot
-    /// of one that this turn has handed out takes the place of that one.
-    pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
-        let slots = &mut self.slots;
-        self.timers.restart_listed(now, |index| slots.state_mut(index).is_some_and(State::end_restart));
+    /// An event is activated. Between two hand-outs that is nothing; outside of them, the turn may go on after its end.
+    pub(super) fn settle_before_hand_outs(&mut self) {
+        if !self.restarts.is_empty() && !self.is_handing_out() {
+            self.settle_restarts(self.queue.turn());
+        }
+    }
+
+    /// Timers are taken out of the heap from here on.
+    pub(in crate::engine) fn begin_to_expire(&mut self) {
+        if !self.restarts.is_empty() {
+            self.settle_restarts(self.queue.turn());
+        }
     }
 
     /// Takes the earliest timer out if it is due.

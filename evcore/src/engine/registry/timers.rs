@@ -12,7 +12,6 @@ use interval::Interval;
 /// ```text
 ///   heap      [ (key, seq, event) … ]                key ≤ the event's deadline; equal when the entry is right
 ///   timers    [ deadline, interval, seq, place ]     one for each event, as far as any has had a timer
-///   restarts  [ event … ]                            whose timeout restarts when the turn's hand-outs end
 ///   cancelled [ event … ]                            whose timers were cancelled, the newest last
 /// ```
 ///
@@ -21,7 +20,6 @@ use interval::Interval;
 pub(super) struct Timers<S: Storage> {
     heap: S::Table<Entry<S::Index>>,
     timers: S::Table<Timer<S::Index>>,
-    restarts: S::Table<S::Index>,
     /// Each event once at most. Some have been armed again since, or have no entry any more.
     cancelled: S::Table<S::Index>,
     /// How many entries are of cancelled timers.
@@ -96,21 +94,12 @@ pub(in crate::engine) enum Expired<I> {
 
 impl<S: Storage> Timers<S> {
     pub(super) const fn new() -> Self {
-        Self {
-            heap: S::Table::EMPTY,
-            timers: S::Table::EMPTY,
-            restarts: S::Table::EMPTY,
-            cancelled: S::Table::EMPTY,
-            dead: 0,
-            seq: 0,
-            swept: 0,
-        }
+        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, cancelled: S::Table::EMPTY, dead: 0, seq: 0, swept: 0 }
     }
 
     /// Makes room for the timers of so many events.
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
         self.timers.reserve(events.saturating_sub(self.timers.len()))?;
-        self.restarts.reserve(events.saturating_sub(self.restarts.len()))?;
         self.cancelled.reserve(events.saturating_sub(self.cancelled.len()))?;
         self.heap.reserve(events.saturating_sub(self.heap.len()))
     }
@@ -142,8 +131,7 @@ impl<S: Storage> Timers<S> {
 
     /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
     pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
-        let seq = self.seq;
-        self.seq = seq.wrapping_add(1);
+        let seq = self.take_seqs(1);
         self.fill(index);
         let Some(timer) = self.timers.at_mut(index) else { return };
         // The key of its entry is not later than its deadline was.
@@ -221,41 +209,19 @@ impl<S: Storage> Timers<S> {
         self.take_out(at.get());
     }
 
-    // The timeouts that restart when a turn's hand-outs end.
-
-    /// Puts the event into the list of those whose timeout restarts, in which it is not yet.
-    #[inline]
-    pub(super) fn list(&mut self, index: S::Index) {
-        self.restarts.push(index);
+    /// Takes `count` places in the order of armings. Answers the first of them.
+    pub(super) fn take_seqs(&mut self, count: u32) -> u32 {
+        let first = self.seq;
+        self.seq = first.wrapping_add(count);
+        first
     }
 
+    /// Restarts an armed timer at `now`, with a place in the order of armings. It does not come earlier by that.
     #[inline]
-    pub(super) fn has_listed(&self) -> bool {
-        self.restarts.len() > 0
-    }
-
-    #[cfg(any(test, feature = "check"))]
-    pub(super) fn is_listed(&self, index: S::Index) -> bool {
-        self.restarts.as_slice().contains(&index)
-    }
-
-    /// Restarts the timers of the listed events at `now`, as far as they are armed and `restarts` says so. None comes earlier
-    /// by that.
-    #[inline]
-    pub(super) fn restart_listed(&mut self, now: Instant, mut restarts: impl FnMut(S::Index) -> bool) {
-        let mut seq = self.seq;
-        for index in self.restarts.as_slice() {
-            if !restarts(*index) {
-                continue;
-            }
-            if let Some(timer) = self.timers.at_mut(*index) {
-                timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval.nanos()));
-                timer.seq = seq;
-                seq = seq.wrapping_add(1);
-            }
-        }
-        self.seq = seq;
-        self.restarts.clear();
+    pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval.nanos()));
+        timer.seq = seq;
     }
 
     // What is due.

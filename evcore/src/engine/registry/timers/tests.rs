@@ -157,22 +157,14 @@ fn a_long_random_life_is_a_sorted_one() {
 }
 
 #[test]
-fn those_that_are_listed_restart_in_order_where_they_are_to() {
-    let mut timers = timers(3);
-    for index in [1, 0, 2] {
-        timers.list(index);
-    }
-    assert!((0..3).all(|index| timers.is_listed(index)));
-    for index in 0..3 {
-        timers.set(index, at(5), 10);
-    }
-    let mut asked = Vec::new();
-    timers.restart_listed(at(20), |index| {
-        asked.push(index);
-        index > 0
-    });
-    assert_eq!(asked, [1, 0, 2]);
-    assert!(!timers.has_listed() && !timers.is_listed(1));
-    assert_eq!(drain(&mut timers, 29), [0]);
-    assert_eq!(drain(&mut timers, 30), [1, 2]);
+fn a_restart_never_makes_a_timer_come_earlier() {
+    let mut timers = timers(2);
+    timers.set(0, at(5), 10);
+    timers.set(1, at(50), 10);
+    let first = timers.take_seqs(2);
+    timers.restart(0, at(20), first + 1);
+    timers.restart(1, at(20), first);
+    assert_eq!(drain(&mut timers, 29), []);
+    assert_eq!(drain(&mut timers, 30), [0]);
+    assert_eq!(drain(&mut timers, 50), [1]);
 }

@@ -1,0 +1,149 @@
+//! The timeouts that restart when the hand-outs of a turn end.
+
+use crate::storage::{Endings, Full, Storage, Table};
+use crate::time::Instant;
+
+/// Of a connection that is busy in every turn, the timeout restarts in every turn, and only the last time matters. So the end
+/// of each turn's hand-outs is kept, and an event remembers the turn that handed it out last: together they are its
+/// deadline, whenever that is asked for. It is written down beside the timer when the heap is to be put right, and when so
+/// many turns have passed that the first of these ends has to give way.
+///
+/// ```text
+///   list   [ slot … ]                          of events whose timeout restarts or has restarted, each once
+///   ends   [ when, next in the order … ]       of the last turns: 64 with Growable, 1 with Fixed
+/// ```
+pub(super) struct Restarts<S: Storage> {
+    list: S::Table<S::Index>,
+    ends: S::Endings,
+    /// The first turn whose end is kept.
+    since: u32,
+    /// Whether a timeout restarts in the turn whose hand-outs have not ended yet.
+    is_open: bool,
+}
+
+impl<S: Storage> Restarts<S> {
+    pub(super) const fn new() -> Self {
+        Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, since: 0, is_open: false }
+    }
+
+    /// Makes room for so many events.
+    pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
+        self.list.reserve(events.saturating_sub(self.list.len()))
+    }
+
+    /// A timeout restarts in this turn. Its slot is listed, if it is not yet.
+    #[inline(always)]
+    pub(super) fn note(&mut self, index: S::Index, is_to_be_listed: bool) {
+        self.is_open = true;
+        if is_to_be_listed {
+            self.list.push(index);
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.len() == 0
+    }
+
+    /// The hand-outs of a turn have ended at `now`; its restarts take places in the order of armings from `seq` on. Answers
+    /// whether there is no room for the end of another turn.
+    pub(super) fn end(&mut self, turn: u32, now: Instant, seq: u32) -> bool {
+        self.is_open = false;
+        if let Some(ending) = self.ends.of_turn(turn) {
+            (ending.at, ending.seq) = (now.as_nanos(), seq);
+        }
+        turn.wrapping_sub(self.since) >= S::Endings::TURNS.wrapping_sub(1)
+    }
+
+    /// When the hand-outs of the turn ended in which an event was handed out last whose timeout has restarted; `None` when
+    /// they have not, `current` being the present turn.
+    pub(super) fn ended_at(&self, turn: u32, current: u32) -> Option<Instant> {
+        let has_ended = !self.is_open || turn != current;
+        has_ended.then(|| Instant::from_nanos(self.ends.at_end_of(turn)))
+    }
+
+    /// Takes all events off the list. `turn_of` answers in which turn an event was handed out whose timeout has restarted,
+    /// `restart` is called with when that was and with its place in the order of armings. The next end is that of turn `next`.
+    pub(super) fn settle(
+        &mut self,
+        next: u32,
+        mut turn_of: impl FnMut(S::Index) -> Option<u32>,
+        mut restart: impl FnMut(S::Index, Instant, u32),
+    ) {
+        for index in self.list.as_slice() {
+            let ending = turn_of(*index).and_then(|turn| self.ends.of_turn(turn));
+            if let Some(ending) = ending {
+                restart(*index, Instant::from_nanos(ending.at), ending.seq);
+                ending.seq = ending.seq.wrapping_add(1);
+            }
+        }
+        self.list.clear();
+        self.since = next;
+    }
+
+    #[cfg(any(test, feature = "check"))]
+    pub(super) fn is_listed(&self, index: S::Index) -> bool {
+        self.list.as_slice().contains(&index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::storage::{Fixed, Growable};
+
+    fn at(nanos: u64) -> Instant {
+        Instant::from_nanos(nanos)
+    }
+
+    fn settled<S: Storage<Index = I>, I: crate::storage::Index>(
+        restarts: &mut Restarts<S>,
+        turns: &[(I, u32)],
+    ) -> Vec<(I, u64, u32)> {
+        let mut settled = Vec::new();
+        let turn_of = |index| turns.iter().find(|(event, _)| *event == index).map(|(_, turn)| *turn);
+        restarts.settle(100, turn_of, |index, at, seq| settled.push((index, at.as_nanos(), seq)));
+        settled
+    }
+
+    #[test]
+    fn each_event_restarts_at_the_end_of_the_turn_that_handed_it_out_last() {
+        let mut restarts = Restarts::<Growable>::new();
+        restarts.reserve(3).unwrap();
+        for index in [2, 0, 1] {
+            restarts.note(index, true);
+        }
+        assert!(restarts.is_open() && !restarts.is_empty());
+        assert_eq!(restarts.ended_at(0, 0), None);
+        assert!(!restarts.end(0, at(10), 5));
+        assert_eq!((restarts.is_open(), restarts.ended_at(0, 0)), (false, Some(at(10))));
+        restarts.note(2, false);
+        assert_eq!((restarts.ended_at(0, 1), restarts.ended_at(1, 1)), (Some(at(10)), None));
+        assert!(!restarts.end(1, at(20), 8));
+        assert!((0..3).all(|index| restarts.is_listed(index)));
+        // The event 1 has got another timeout meanwhile.
+        assert_eq!(settled(&mut restarts, &[(0, 0), (2, 1)]), [(2, 20, 8), (0, 10, 5)]);
+        assert!(restarts.is_empty() && !restarts.is_listed(0));
+    }
+
+    #[test]
+    fn there_is_room_for_so_many_turns() {
+        let mut growable = Restarts::<Growable>::new();
+        for turn in 0..63 {
+            assert!(!growable.end(turn, at(turn.into()), 0), "{turn}");
+        }
+        assert!(growable.end(63, at(63), 0));
+        assert_eq!((growable.ended_at(0, 64), growable.ended_at(63, 64)), (Some(at(0)), Some(at(63))));
+        growable.settle(64, |_| None, |_, _, _| {});
+        assert!(!growable.end(64, at(64), 0));
+        let mut fixed = Restarts::<Fixed<4>>::new();
+        assert!(fixed.end(0, at(0), 0) && fixed.end(1, at(1), 0));
+    }
+}
