@@ -12,8 +12,6 @@ use crate::steps::{self, Steps};
 use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Wait};
 
-mod shared;
-
 /// As many rows as an operation may look up besides those that its bound names.
 const FEW: usize = 32;
 

@@ -246,7 +246,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn set_limits(&mut self, limits: Bounds) {
         self.limits = limits;
-        self.registry.set_hand_outs(limits.hand_outs());
     }
 
     pub(crate) fn set_fairness(&mut self, fairness: Fairness) {

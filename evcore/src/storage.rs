@@ -47,9 +47,6 @@ pub trait Storage: sealed::Sealed {
     /// fd number → row of the fd map.
     #[doc(hidden)]
     type FdIndex: FdIndex<Self::Index>;
-    /// Whether there is room for few events only, so that what many cost need not be looked after: no code for that.
-    #[doc(hidden)]
-    const IS_SMALL: bool;
 }
 
 mod sealed {

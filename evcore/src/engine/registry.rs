@@ -58,8 +58,6 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     /// Reports of ended registrations since the backend was last rebuilt, and whether it is to be.
     stale: u32,
     rebuild: bool,
-    /// One more than the binary logarithm, rounded up, of how many events a turn hands out; 0 for the default.
-    hand_out_bits: u8,
     pub(super) stats: Tally,
 }
 
@@ -81,7 +79,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             max: Counts { events: 0, pending: 0, active: 0 },
             stale: 0,
             rebuild: false,
-            hand_out_bits: 0,
             stats: Tally::ZERO,
         }
     }

@@ -17,7 +17,6 @@ impl<const N: usize> Storage for Fixed<N> {
     type Table<E> = heapless::Vec<E, N>;
     type Endings = [Ending; 1];
     type FdIndex = Chains<N>;
-    const IS_SMALL: bool = N <= FEW;
 }
 
 impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {

@@ -17,7 +17,6 @@ impl Storage for Growable {
     type Table<E> = Vec<E>;
     type Endings = [Ending; 64];
     type FdIndex = Chains;
-    const IS_SMALL: bool = false;
 }
 
 impl<E> Table<E> for Vec<E> {

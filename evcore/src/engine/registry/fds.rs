@@ -2,7 +2,7 @@
 
 use crate::backend::{Descriptor, FdInfos, Token};
 use crate::event::{Interest, Ready};
-use crate::storage::{FEW, FdIndex, Full, Index, Link, Storage, Table};
+use crate::storage::{FdIndex, Full, Index, Link, Storage, Table};
 
 mod changes;
 #[cfg(any(test, feature = "check"))]
@@ -166,52 +166,10 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             }
             at = watch.next;
         }
-        if any {
-            self.reported(token, ready);
-        } else {
+        if !any {
             self.unwanted(token);
         }
         Some(())
-    }
-
-    fn reported(&mut self, token: Token, ready: Ready) {
-        if S::IS_SMALL {
-            return;
-        }
-        if let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(token)) {
-            row.set_reported(ready);
-        }
-    }
-
-    /// Whether a report of an fd of many events can be left out, because it would only queue events again that have been
-    /// handed out since the last one, behind the others: the last event of the fd `is_queued` still, so it has not come round.
-    ///
-    /// A turn's hand-outs are limited, so without this each turn of a circle would walk all k events for the few that the
-    /// turn before has handed out. What is left out is made up for by the next report, for the fd is level-triggered: it
-    /// queues the events in the order of the list. It begins in a turn that `is_behind`, and goes on until the circle is
-    /// closed, so that no event is in it twice.
-    pub(super) fn leaves_out(
-        &mut self,
-        token: Token,
-        ready: Ready,
-        is_behind: bool,
-        is_queued: impl FnOnce(S::Index) -> bool,
-    ) -> bool {
-        if S::IS_SMALL {
-            return false;
-        }
-        let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(token)) else { return false };
-        let is_candidate =
-            usize::from(row.created) > FEW && row.generation == token.generation() && row.is_repeat(ready);
-        if !is_candidate || !is_behind && !row.has_left_out() {
-            return false;
-        }
-        let Some(last) = self.watches.at(row.head).map(|first| first.prev) else { return false };
-        let leaves_out = is_queued(last);
-        if leaves_out {
-            row.leave_out();
-        }
-        leaves_out
     }
 
     /// No event waits for what was reported: where the backend watches for more than is wanted, its registration is changed again.

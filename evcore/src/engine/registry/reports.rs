@@ -1,9 +1,8 @@
 //! Reports: what the backend has found, and whom it concerns.
 
-use super::{Queue, Registry};
+use super::Registry;
 use crate::backend::{Descriptor, Signum, Sink, Token};
 use crate::event::{Interest, Ready};
-use crate::limits::Bounds;
 use crate::storage::Storage;
 
 /// After this many reports of registrations that have ended, the backend is rebuilt.
@@ -13,36 +12,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Queues the events that wait for what was found on a registration. `false`: it has ended.
     #[inline(never)]
     fn report(&mut self, token: Token, ready: Ready) -> bool {
-        if self.leaves_out(token, ready) {
-            return true;
-        }
         let (queue, slots) = (&mut self.queue, &mut self.slots);
         let found = self.fds.report(token, ready, |index, ready| queue.push(slots, index, ready));
         if found.is_none() && token != Token::NONE {
             self.note_stale();
         }
         found.is_some()
-    }
-
-    /// How many events a turn hands out, at most.
-    pub(in crate::engine) fn set_hand_outs(&mut self, hand_outs: u32) {
-        let bits = hand_outs.saturating_sub(1).checked_ilog2().map_or(0, |log| log.saturating_add(1));
-        self.hand_out_bits = u8::try_from(bits.saturating_add(1)).unwrap_or(u8::MAX);
-    }
-
-    /// Whether more is queued than a turn hands out. The limit is rounded up to a power of two, which fits a byte.
-    fn is_behind(&self) -> bool {
-        let bits = self.hand_out_bits.checked_sub(1).map_or(Bounds::DEFAULT.hand_outs().ilog2(), u32::from);
-        self.queue.len().checked_shr(bits).is_some_and(|times| times > 0)
-    }
-
-    /// Whether a report can be left out because turns do not hand out all that is queued. With several priorities none can:
-    /// an event may have been handed out before others that are queued for longer.
-    fn leaves_out(&mut self, token: Token, ready: Ready) -> bool {
-        let is_behind = self.is_behind();
-        let (queue, slots) = (&self.queue, &self.slots);
-        let is_queued = |last| Queue::ready(slots, last).is_some_and(|queued| queued.intersects(Ready::IO));
-        queue.levels() == 1 && self.fds.leaves_out(token, ready, is_behind, is_queued)
     }
 
     /// Counts a report of a registration that has ended. The system holds an entry then that cannot be removed any more: a

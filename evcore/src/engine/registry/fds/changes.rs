@@ -28,7 +28,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) fn list(&mut self, at: S::Index) {
         let head = core::mem::replace(&mut self.changes, Link::to(at)).place();
         if let Some(row) = self.rows.at_mut(at) {
-            row.set_listed();
+            row.in_changes = true;
             row.next = head;
         }
         if let Some(head) = self.rows.at_mut(head) {
@@ -39,7 +39,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Takes a row that is being freed out of the list of changes.
     pub(super) fn unlist(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
-        if !row.take_listed() {
+        if !core::mem::take(&mut row.in_changes) {
             return;
         }
         let (next, prev) = (row.next, row.prev);
@@ -65,7 +65,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let at = self.changes.place();
             let row = self.rows.at_mut(at)?;
             self.changes = Link::to(row.next);
-            row.take_listed();
+            row.in_changes = false;
             let verify = row.take_verify();
             let registered = row.registered();
             if registered != row.wanted || verify && !row.wanted.is_empty() {

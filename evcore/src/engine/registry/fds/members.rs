@@ -109,7 +109,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             row.count_in(watch.interest());
         }
         row.unexpected = u16::MAX;
-        row.clear_reported();
         self.list_if_changed(at);
     }
 
@@ -205,7 +204,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         row.verify_for(watch);
         row.count_out(old);
         row.count_in(interest);
-        row.clear_reported();
         self.list_if_changed(at);
         Changed::Done(old)
     }

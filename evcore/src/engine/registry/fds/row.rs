@@ -25,15 +25,9 @@ pub(super) struct Row<F, D, I> {
     pub(super) next: I,
     /// The row before it in the list of changes; not kept up to date for the first.
     pub(super) prev: I,
-    /// Whether the row is in the list of changes, in a bit; the others are of [`Row::is_repeat`].
-    marks: u8,
+    pub(super) in_changes: bool,
     pub(super) info: D,
 }
-
-/// The bits of `Row::marks`: in the list of changes; READ and WRITE were reported to all events; reports left out since.
-const LISTED: u8 = 0x80;
-const REPORTED: u8 = 0x60;
-const LEFT_OUT: u8 = 0x1f;
 
 /// A bit of `Row::registered`, which no interest has: so the two of them differ, and the row is listed.
 const VERIFY: Interest = Interest::from_bits_retain(0x0100);
@@ -52,7 +46,7 @@ impl<F, D, I: Index> Row<F, D, I> {
             created: 1,
             next: I::NIL,
             prev: I::NIL,
-            marks: 0,
+            in_changes: false,
             info,
         }
     }
@@ -96,50 +90,9 @@ impl<F, D, I: Index> Row<F, D, I> {
         self.unexpected = !interest.difference(Interest::EDGE).bits();
     }
 
-    pub(super) fn is_listed(&self) -> bool {
-        self.marks & LISTED != 0
-    }
-
-    pub(super) fn set_listed(&mut self) {
-        self.marks |= LISTED;
-    }
-
-    pub(super) fn take_listed(&mut self) -> bool {
-        let is_listed = self.is_listed();
-        self.marks &= !LISTED;
-        is_listed
-    }
-
-    /// Notes what has been reported to all events.
-    pub(super) fn set_reported(&mut self, ready: Ready) {
-        self.marks = self.marks & LISTED | reported(ready);
-    }
-
-    /// Some event has not been reported what the others have.
-    pub(super) fn clear_reported(&mut self) {
-        self.marks &= LISTED;
-    }
-
-    /// Whether a report says nothing new, and another one may be left out: not too many in a row, whatever the events are
-    /// queued for besides.
-    pub(super) fn is_repeat(&self, ready: Ready) -> bool {
-        let is_known = REPEATABLE.contains(ready) && reported(ready) & !self.marks == 0;
-        is_known && self.marks & LEFT_OUT < LEFT_OUT && !self.wanted.contains(Interest::EDGE)
-    }
-
-    /// Whether a report has been left out since the last one that was passed on.
-    pub(super) fn has_left_out(&self) -> bool {
-        self.marks & LEFT_OUT != 0
-    }
-
-    /// Counts a report that is left out; `is_repeat` has said that there is room.
-    pub(super) fn leave_out(&mut self) {
-        self.marks = self.marks.wrapping_add(1);
-    }
-
     /// Whether the backend is to be called for this row, and that is not noted yet.
     pub(super) fn is_to_be_listed(&self) -> bool {
-        !self.is_listed() && self.registered != self.wanted
+        !self.in_changes && self.registered != self.wanted
     }
 
     /// Has the backend asked whether the registration still stands, if the event calls for that.
@@ -168,16 +121,6 @@ impl<F, D, I: Index> Row<F, D, I> {
         }
     }
 }
-
-/// What of a report may be left out: what tells of errors, of a hang-up or of urgent data is rare.
-const REPEATABLE: Ready = Ready::READ.union(Ready::WRITE);
-
-fn reported(ready: Ready) -> u8 {
-    let bit = |ready_bit, bit| if ready.contains(ready_bit) { bit } else { 0 };
-    bit(Ready::READ, 0x20) | bit(Ready::WRITE, 0x40)
-}
-
-const _: () = assert!(LISTED | REPORTED | LEFT_OUT == u8::MAX && REPORTED == 0x20 | 0x40);
 
 /// The bits that `Row::counts` counts.
 pub(super) const COUNTED: [Interest; 4] = [Interest::READ, Interest::PRIORITY, Interest::WRITE, Interest::CLOSED];
