@@ -191,11 +191,11 @@ macro_rules! endings {
             const TURNS: u32 = $turns;
             #[inline]
             fn of_turn(&mut self, turn: u32) -> Option<&mut Ending> {
-                self.get_mut(usize::try_from(turn % Self::TURNS).ok()?)
+                self.get_mut(usize::try_from(turn & Self::TURNS.wrapping_sub(1)).ok()?)
             }
             #[inline]
             fn at_end_of(&self, turn: u32) -> u64 {
-                let place = usize::try_from(turn % Self::TURNS).ok();
+                let place = usize::try_from(turn & Self::TURNS.wrapping_sub(1)).ok();
                 place.and_then(|place| self.get(place)).map_or(0, |ending| ending.at)
             }
         }
