@@ -144,6 +144,7 @@ macro_rules! for_each_case {
                 timer_not_early
                 order_by_deadline
                 timer_late_bound
+                cancelled_and_moved_timers_wake_once
                 zero_delay_fires_next_iteration
                 equal_deadline_fifo
                 rearm_moves_later
@@ -178,6 +179,7 @@ macro_rules! for_each_case {
                 delay_period_counts_from_hand_out
                 add_ends_pause_and_restarts_now
                 pending_shows_restarted_timeout
+                idle_timeout_stays_while_others_are_busy
                 now_outside_hand_outs_is_now
                 past_deadline_comes_once
                 zero_timeout_comes_once;

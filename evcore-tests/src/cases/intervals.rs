@@ -119,6 +119,34 @@ pub fn pending_shows_restarted_timeout<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
+/// An idle timeout counts from its event's last hand-out, however many turns hand out others after that.
+pub fn idle_timeout_stays_while_others_are_busy<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let hour = Some(Duration::from_secs(3_600));
+    let [idle, busy] = [1, 2].map(|number| world.start(Event::timer().persist(), hour, number));
+    let deadline = |world: &World<F, S>, id| world.base.pending(id).and_then(|pending| pending.deadline);
+    for id in [idle, busy] {
+        assert!(world.base.activate(id, Ready::READ).is_ok());
+    }
+    assert_eq!(world.wait().order(), [1, 2]);
+    let restarted = deadline(&world, idle);
+    assert_eq!(deadline(&world, busy), restarted, "they restarted together");
+    for _ in 0..150 {
+        world.pass(Duration::from_micros(10));
+        assert!(world.base.activate(busy, Ready::READ).is_ok());
+        let before = clock(&world);
+        assert_eq!(world.wait().order(), [2]);
+        assert_eq!(deadline(&world, idle), restarted);
+        assert!(deadline(&world, busy) >= Some(before.saturating_add(Duration::from_secs(3_600))));
+    }
+    // Moved to the present, they come in the order of that.
+    for (id, delay) in [(busy, 2), (idle, 1)] {
+        assert!(world.base.add(id, Some(Duration::from_millis(delay))).is_ok());
+    }
+    assert_eq!(world.wait_for(&[1, 2]).order()[0], 1);
+    Proof::Shown
+}
+
 /// Outside of hand-outs `now` is the time now: before the first turn, between two turns, and when a turn has handed out all.
 pub fn now_outside_hand_outs_is_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);

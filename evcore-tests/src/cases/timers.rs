@@ -72,6 +72,28 @@ pub fn timer_late_bound<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// A loop waits for timers that are armed: those that were cancelled or moved later do not wake it one after the other.
+pub fn cancelled_and_moved_timers_wake_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let timers = [1, 2, 3, 4, 5, 6].map(|number| world.timer(ms(number.into()), number));
+    world.timer(ms(25), 7);
+    let (cancelled, moved) = timers.split_at(3);
+    for timer in moved {
+        assert!(world.base.add(*timer, Some(ms(50))).is_ok());
+    }
+    for timer in cancelled {
+        assert!(world.base.del(*timer).is_ok());
+    }
+    let before = world.base.stats().waits;
+    assert_eq!(world.wait().order(), [7]);
+    let waits = world.base.stats().waits - before;
+    assert!(waits <= 2, "{waits} waits");
+    // One of them is armed again, for before the others.
+    assert!(world.base.add(cancelled[1], Some(ms(5))).is_ok());
+    assert_eq!(world.wait_for(&[2, 4, 5, 6]).order(), [2, 4, 5, 6]);
+    Proof::Shown
+}
+
 /// A zero delay is legal: the timer comes in the next turn, not in the one whose handler armed it.
 pub fn zero_delay_fires_next_iteration<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -521,7 +543,12 @@ pub fn next_deadline_is_known<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.base.add(timer, Some(ms(100))).is_ok());
     let later = world.base.pending(timer).and_then(|pending| pending.deadline);
     assert!(world.base.next_deadline() <= later && world.base.next_deadline() >= due);
+    // Those that were cancelled do not count.
+    let last = world.timer(ms(200), 2);
+    let due = world.base.pending(last).and_then(|pending| pending.deadline);
     assert!(world.base.del(timer).is_ok());
+    assert_eq!(world.base.next_deadline(), due);
+    assert!(world.base.del(last).is_ok());
     assert_eq!(world.base.next_deadline(), None);
     Proof::Shown
 }
