@@ -92,7 +92,7 @@ impl<S: Storage> Restarts<S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "alloc"))]
 mod tests {
     use std::vec::Vec;
 

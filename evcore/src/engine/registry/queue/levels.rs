@@ -164,10 +164,10 @@ mod tests {
     use super::super::super::budget::Levels as _;
     use super::super::super::state::State;
     use super::*;
-    use crate::storage::Growable;
+    use crate::storage::Fixed;
 
     /// All 255 levels, and an event at each of these.
-    fn busy_at(busy: &[u8]) -> Levels<Growable> {
+    fn busy_at(busy: &[u8]) -> Levels<Fixed<255>> {
         let (mut levels, mut slots) = (Levels::new(), Slots::new());
         levels.set_len(255).unwrap();
         for level in busy {
