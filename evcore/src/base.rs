@@ -236,20 +236,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The next active event, and whether it is a watcher.
     #[inline(always)]
     fn next(&mut self) -> Option<(Fired<'_, T>, bool)> {
+        if self.engine.next_effect() == Effect::Unknown {
+            if self.engine.end_if_done() {
+                return None;
+            }
+            self.engine.choose_level();
+        }
         // Each way with a constant: the compiler sees that the slot is looked up once.
         match self.engine.next_effect() {
-            Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
-            Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
-            Effect::More => self.next_of_any_kind(),
-            Effect::Unknown if self.engine.end_if_done() => None,
-            Effect::Unknown => self.next_of_a_level(),
-        }
-    }
-
-    /// As [`EventBase::next`], where the next event is not known yet.
-    #[inline(never)]
-    fn next_of_a_level(&mut self) -> Option<(Fired<'_, T>, bool)> {
-        match self.engine.choose_level() {
             Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
             Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
             Effect::More | Effect::Unknown => self.next_of_any_kind(),

@@ -166,7 +166,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Changes the state of an event, and counts it among the pending ones or not.
-    #[inline]
     fn set_state(&mut self, index: S::Index, state: State) {
         let Some(place) = self.slots.state_mut(index) else { return };
         let old = core::mem::replace(place, state);

@@ -94,13 +94,16 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.registry.choose_level(self.fairness) { self.registry.pop() } else { None }
     }
 
-    /// Chooses the level whose turn it is, where nothing else has to be looked at. Answers what the next hand-out does.
-    pub(crate) fn choose_level(&mut self) -> Effect {
+    /// Chooses the level whose turn it is, where nothing else has to be looked at.
+    #[inline(never)]
+    pub(crate) fn choose_level(&mut self) {
         let is_usual = self.phase == Phase::Open
             && self.requests.is_empty()
             && !self.registry.has_front()
             && !self.registry.is_time_limited();
-        if is_usual && self.registry.choose_level(self.fairness) { self.next_effect() } else { Effect::Unknown }
+        if is_usual {
+            self.registry.choose_level(self.fairness);
+        }
     }
 
     // Around the hand-outs.

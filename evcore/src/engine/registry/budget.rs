@@ -37,8 +37,6 @@ pub(super) struct Budget {
 pub(super) trait Levels {
     /// The most urgent level, from `from` on, at which an event waits.
     fn first_busy(&self, from: u8) -> Option<u8>;
-    /// At how many levels an event waits.
-    fn busy(&self) -> u32;
     /// At how many levels after `level` an event waits.
     fn busy_after(&self, level: u8) -> u32;
 }
@@ -149,8 +147,8 @@ impl Budget {
     }
 
     /// Chooses the level whose turn it is, and grants it what it may hand out: nothing, when the turn is over for the time
-    /// being.
-    pub(super) fn choose(&mut self, levels: &impl Levels, fairness: Fairness) {
+    /// being. So many events are `waiting`, or fewer.
+    pub(super) fn choose(&mut self, levels: &impl Levels, waiting: u32, fairness: Fairness) {
         self.reclaim();
         if self.exempt > 0 {
             if let Some(level) = levels.first_busy(0).filter(|level| *level < self.exempt) {
@@ -168,7 +166,7 @@ impl Budget {
                 return;
             }
             self.share = level.saturating_add(1);
-            self.kept = self.kept_for(levels, level, fairness);
+            self.kept = self.kept_for(levels, level, waiting, fairness);
         }
         self.level = level;
         let share = self.left.saturating_sub(self.kept);
@@ -178,14 +176,14 @@ impl Budget {
     }
 
     /// How many hand-outs the share of a level leaves to less urgent ones.
-    fn kept_for(&self, levels: &impl Levels, level: u8, fairness: Fairness) -> u32 {
+    fn kept_for(&self, levels: &impl Levels, level: u8, waiting: u32, fairness: Fairness) -> u32 {
         let is_last = level.checked_add(1).and_then(|next| levels.first_busy(next)).is_none();
         if is_last || fairness == Fairness::Strict {
             return 0;
         }
         let quarter = self.left >> 2;
-        if quarter >= levels.busy() {
-            // One at least for each of them.
+        if quarter >= waiting {
+            // One at least for each level, of which there are no more than events.
             return quarter;
         }
         levels.busy_after(level).max(quarter).min(self.left.saturating_sub(1))
@@ -211,9 +209,6 @@ mod tests {
         fn first_busy(&self, from: u8) -> Option<u8> {
             (from..4).find(|level| self.0[usize::from(*level)] > 0)
         }
-        fn busy(&self) -> u32 {
-            self.0.iter().filter(|n| **n > 0).count().try_into().unwrap()
-        }
         fn busy_after(&self, level: u8) -> u32 {
             self.0.iter().skip(usize::from(level) + 1).filter(|n| **n > 0).count().try_into().unwrap()
         }
@@ -224,7 +219,7 @@ mod tests {
         let (mut budget, mut served) = (Budget::new(), [0; 4]);
         budget.open(&(*limits).into());
         loop {
-            budget.choose(&waiting, fairness);
+            budget.choose(&waiting, waiting.0.iter().sum(), fairness);
             let Some(level) = budget.served().map(usize::from) else { break };
             while budget.served().is_some() && waiting.0[level] > 0 {
                 waiting.0[level] -= 1;
@@ -271,11 +266,11 @@ mod tests {
         budget.open(&limits.into());
         let waiting = Waiting([9, 9, 0, 0]);
         assert!(!budget.has_begun());
-        budget.choose(&waiting, Fairness::Fair);
+        budget.choose(&waiting, 18, Fairness::Fair);
         budget.count();
         assert_eq!((budget.served(), budget.has_begun(), budget.handed_out()), (None, true, 1));
         budget.exhaust();
-        budget.choose(&waiting, Fairness::Fair);
+        budget.choose(&waiting, 18, Fairness::Fair);
         assert_eq!(budget.served(), None);
         assert_eq!((budget.handed_out(), budget.close(), budget.handed_out()), (1, 1, 0));
     }

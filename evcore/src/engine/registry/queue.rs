@@ -303,7 +303,7 @@ impl<S: Storage> Queue<S> {
     /// Chooses the level whose turn it is. Answers whether there is one.
     pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
         self.levels.settle(self.budget.level());
-        self.budget.choose(&self.levels, fairness);
+        self.budget.choose(&self.levels, self.len, fairness);
         self.budget.served().is_some()
     }
 

@@ -45,9 +45,10 @@ impl<S: Storage> Restarts<S> {
         self.is_open
     }
 
+    /// Whether timeouts have restarted that have not been settled.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
-        self.list.len() == 0
+    pub(super) fn has_ended(&self) -> bool {
+        S::Endings::TURNS > 1 && self.list.len() > 0
     }
 
     /// The hand-outs of a turn have ended at `now`; its restarts take places in the order of armings from `seq` on. Answers
@@ -63,7 +64,8 @@ impl<S: Storage> Restarts<S> {
     /// When the hand-outs of the turn ended in which an event was handed out last whose timeout has restarted; `None` when
     /// they have not, `current` being the present turn.
     pub(super) fn ended_at(&self, turn: u32, current: u32) -> Option<Instant> {
-        let has_ended = !self.is_open || turn != current;
+        // Where one end is kept, all are settled with it.
+        let has_ended = S::Endings::TURNS > 1 && (!self.is_open || turn != current);
         has_ended.then(|| Instant::from_nanos(self.ends.at_end_of(turn)))
     }
 
@@ -120,17 +122,17 @@ mod tests {
         for index in [2, 0, 1] {
             restarts.note(index, true);
         }
-        assert!(restarts.is_open() && !restarts.is_empty());
+        assert!(restarts.is_open());
         assert_eq!(restarts.ended_at(0, 0), None);
         assert!(!restarts.end(0, at(10), 5));
         assert_eq!((restarts.is_open(), restarts.ended_at(0, 0)), (false, Some(at(10))));
         restarts.note(2, false);
         assert_eq!((restarts.ended_at(0, 1), restarts.ended_at(1, 1)), (Some(at(10)), None));
-        assert!(!restarts.end(1, at(20), 8));
+        assert!(!restarts.end(1, at(20), 8) && restarts.has_ended());
         assert!((0..3).all(|index| restarts.is_listed(index)));
         // The event 1 has got another timeout meanwhile.
         assert_eq!(settled(&mut restarts, &[(0, 0), (2, 1)]), [(2, 20, 8), (0, 10, 5)]);
-        assert!(restarts.is_empty() && !restarts.is_listed(0));
+        assert!(!restarts.has_ended() && !restarts.is_listed(0));
     }
 
     #[test]

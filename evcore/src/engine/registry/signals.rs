@@ -73,13 +73,13 @@ impl<S: Storage> Signals<S> {
         while self.watches.len() <= event.get() {
             self.watches.push(Watch::NONE);
         }
-        let mut watch = Watch { signum: signum.to_ne_bytes(), ..Watch::NONE };
-        (watch.prev, watch.next) = match self.group(signum) {
+        let (prev, next) = match self.group(signum) {
             Some(group) => self.append(group.first, event),
             None => (event, core::mem::replace(&mut self.first, Link::to(event)).place()),
         };
-        if let Some(place) = self.watches.at_mut(event) {
-            *place = watch;
+        if let Some(watch) = self.watches.at_mut(event) {
+            watch.signum = signum.to_ne_bytes();
+            (watch.prev, watch.next, watch.pending) = (prev, next, Index::FIRST);
         }
     }
 
@@ -95,7 +95,7 @@ impl<S: Storage> Signals<S> {
         let Some(group) = self.signum(event).and_then(|signum| self.group(signum)) else { return };
         let Some(watch) = self.watches.at_mut(event) else { return };
         let (next, prev, pending) = (watch.next, watch.prev, watch.pending);
-        *watch = Watch::NONE;
+        watch.prev = Index::NIL;
         if event != group.first {
             self.lead(prev, next);
             let is_last = self.watches.at(group.first).is_some_and(|first| first.prev == event);

@@ -115,14 +115,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// An event is activated. Between two hand-outs that is nothing; outside of them, the turn may go on after its end.
     pub(super) fn settle_before_hand_outs(&mut self) {
-        if !self.restarts.is_empty() && !self.is_handing_out() {
+        if self.restarts.has_ended() && !self.is_handing_out() {
             self.settle_restarts(self.queue.turn());
         }
     }
 
     /// Timers are taken out of the heap from here on.
     pub(in crate::engine) fn begin_to_expire(&mut self) {
-        if !self.restarts.is_empty() {
+        if self.restarts.has_ended() {
             self.settle_restarts(self.queue.turn());
         }
     }

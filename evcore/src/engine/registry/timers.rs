@@ -358,7 +358,7 @@ impl<S: Storage> Timers<S> {
     }
 
     /// Puts `entry` at `at` or above it.
-    #[inline]
+    #[inline(never)]
     fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {
         let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
         while at > 0 {
@@ -401,8 +401,10 @@ impl<S: Storage> Timers<S> {
     fn put(heap: &mut [Entry<S::Index>], timers: &mut [Timer<S::Index>], at: usize, entry: Entry<S::Index>) {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.levels);
+        // Field by field: as a whole it may be moved within the heap, for which small parts call a routine.
+        let Entry { key, seq, event } = entry;
         if let Some(place) = heap.get_mut(at) {
-            *place = entry;
+            (place.key, place.seq, place.event) = (key, seq, event);
         }
         if let Some(timer) = timers.get_mut(entry.event.get()) {
             timer.at = Index::new(at);

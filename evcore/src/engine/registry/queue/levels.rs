@@ -5,24 +5,22 @@ use super::List;
 use crate::engine::registry::budget;
 use crate::storage::{Full, Storage, Table};
 
-/// A list for each level, and a bit for each at which an event waits, so that nobody looks through those at which none does.
+/// A list for each level, and a bit for each eight levels at which an event waits, so that nobody looks through all of those
+/// at which none does.
 ///
 /// The bit of the level that is being served may outlast its last event: [`Levels::settle`] sees to that, when another one
 /// is chosen.
 pub(super) struct Levels<S: Storage> {
     lists: S::Table<List<S::Index>>,
-    busy: [u32; WORDS],
-    /// A bit for each word with a bit.
-    words: u32,
-    busy_levels: u32,
+    busy: u32,
 }
 
-const WORD: u32 = u32::BITS.ilog2();
-const WORDS: usize = 256 >> WORD;
+/// A group is 2 to this power levels: 32 groups are 256 levels.
+const GROUP: u32 = 3;
 
 impl<S: Storage> Levels<S> {
     pub(super) const fn new() -> Self {
-        Self { lists: S::Table::EMPTY, busy: [0; WORDS], words: 0, busy_levels: 0 }
+        Self { lists: S::Table::EMPTY, busy: 0 }
     }
 
     /// How many there are; none before the first event.
@@ -58,9 +56,8 @@ impl<S: Storage> Levels<S> {
     #[inline(always)]
     pub(super) fn append<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
         let is_first = self.get_mut(level).is_some_and(|list| list.append(slots, index));
-        // Where there is one level, its bit stays set.
-        if is_first && !self.is_marked(level) {
-            self.mark(level);
+        if is_first {
+            self.busy |= 1 << (level >> GROUP);
         }
     }
 
@@ -72,39 +69,21 @@ impl<S: Storage> Levels<S> {
         self.settle(level);
     }
 
-    /// Sets the bit of a level right from which events have been taken.
-    #[inline]
+    /// Sets the bit right of a level from which events have been taken.
     pub(super) fn settle(&mut self, level: u8) {
-        let is_empty = self.get(level).is_some_and(List::is_empty);
-        let place = usize::from(level) >> WORD;
-        if !is_empty || !self.is_marked(level) {
-            return;
-        }
-        if let Some(word) = self.busy.get_mut(place) {
-            *word &= !Self::bit(level);
-            self.busy_levels = self.busy_levels.wrapping_sub(1);
-            if *word == 0 {
-                self.words &= !(1 << place);
-            }
+        let group = u32::from(level) >> GROUP;
+        if self.get(level).is_some_and(List::is_empty) && self.first_of(group, 0).is_none() {
+            self.busy &= !(1 << group);
         }
     }
 
-    #[inline]
-    fn is_marked(&self, level: u8) -> bool {
-        self.busy.get(usize::from(level) >> WORD).is_some_and(|word| word & Self::bit(level) != 0)
-    }
-
-    fn mark(&mut self, level: u8) {
-        let place = usize::from(level) >> WORD;
-        if let Some(word) = self.busy.get_mut(place) {
-            *word |= Self::bit(level);
-            self.busy_levels = self.busy_levels.wrapping_add(1);
-            self.words |= 1 << place;
-        }
-    }
-
-    const fn bit(level: u8) -> u32 {
-        1 << (level & 31)
+    /// The most urgent level of a group, but from `from` on, at which an event waits.
+    fn first_of(&self, group: u32, from: u8) -> Option<u8> {
+        let first = u8::try_from(group << GROUP).unwrap_or(u8::MAX);
+        let (from, end) = (first.max(from), usize::from(first).saturating_add(1 << GROUP).min(self.lists.len()));
+        let levels = self.lists.as_slice().get(usize::from(from)..end)?;
+        let place = levels.iter().position(|list| !list.is_empty())?;
+        from.checked_add(u8::try_from(place).ok()?)
     }
 
     #[cfg(any(test, feature = "check"))]
@@ -115,45 +94,31 @@ impl<S: Storage> Levels<S> {
     /// Whether the bits are right but for that of one level, which may be served.
     #[cfg(any(test, feature = "check"))]
     pub(super) fn check(&self, served: u8) -> bool {
-        let is_busy = |level: u8| {
-            self.busy
-                .get(usize::from(level) >> WORD)
-                .is_some_and(|word| word >> (u32::from(level) % u32::BITS) & 1 == 1)
-        };
-        let agrees = |(level, list): (u8, &List<S::Index>)| {
-            is_busy(level) != list.is_empty() || (level == served && list.is_empty())
-        };
-        let words = self.busy.iter().enumerate().filter(|(_, word)| **word != 0);
-        let count: u32 = self.busy.iter().map(|word| word.count_ones()).sum();
-        self.iter().all(agrees)
-            && count == self.busy_levels
-            && self.words == words.map(|(place, _)| 1 << place).sum::<u32>()
+        (0..u32::BITS).all(|group| {
+            let is_marked = self.busy >> group & 1 == 1;
+            let is_busy = self.first_of(group, 0).is_some();
+            is_marked == is_busy || (is_marked && u32::from(served) >> GROUP == group)
+        })
     }
 }
 
 impl<S: Storage> budget::Levels for Levels<S> {
     #[inline]
     fn first_busy(&self, from: u8) -> Option<u8> {
-        let mut place = u32::from(from) >> WORD;
-        let word =
-            |place: u32| usize::try_from(place).ok().and_then(|place| self.busy.get(place)).copied().unwrap_or(0);
-        let mut bits = word(place) & u32::MAX << (from & 31);
-        if bits == 0 {
-            place = (self.words & u32::MAX << 1 << place).trailing_zeros();
-            bits = word(place);
+        let mut left = self.busy & u32::MAX << (from >> GROUP);
+        while left != 0 {
+            let found = self.first_of(left.trailing_zeros(), from);
+            if found.is_some() {
+                return found;
+            }
+            left &= left.wrapping_sub(1);
         }
-        if bits == 0 { None } else { u8::try_from(place << WORD | bits.trailing_zeros()).ok() }
-    }
-
-    #[inline]
-    fn busy(&self) -> u32 {
-        self.busy_levels
+        None
     }
 
     fn busy_after(&self, level: u8) -> u32 {
-        let place = usize::from(level) >> WORD;
-        let behind = self.busy.get(place).map_or(0, |word| (word & u32::MAX << 1 << (level & 31)).count_ones());
-        self.busy.iter().skip(place).skip(1).fold(behind, |behind, word| behind.wrapping_add(word.count_ones()))
+        let after = self.lists.as_slice().iter().skip(usize::from(level).saturating_add(1));
+        after.filter(|list| !list.is_empty()).fold(0, |busy, _| busy.saturating_add(1))
     }
 }
 
