@@ -33,7 +33,14 @@ impl<E> Table<E> for Vec<E> {
     }
 
     fn reserve(&mut self, more: usize) -> Result<(), Full> {
-        self.try_reserve(more).map_err(|_| Full)
+        if !self.is_empty() || more <= self.capacity() {
+            return self.try_reserve(more).map_err(|_| Full);
+        }
+        // Memory that nobody has used is not worth copying: that would make it take room.
+        let mut table = Self::new();
+        table.try_reserve_exact(more.max(self.capacity().saturating_mul(2))).map_err(|_| Full)?;
+        *self = table;
+        Ok(())
     }
 
     fn push(&mut self, element: E) {
