@@ -94,7 +94,8 @@ impl<S: Storage> Restarts<S> {
     }
 }
 
-#[cfg(all(test, feature = "alloc"))]
+#[cfg(test)]
+#[cfg(feature = "alloc")]
 mod tests {
     use std::vec::Vec;
 
