@@ -209,12 +209,13 @@ impl Epoll {
     // Part of each turn, and called once: what is rare is out of line.
     #[inline(always)]
     fn wait(&mut self, wait: Wait) -> Result<(), Error> {
+        let has_looked = mem::take(&mut self.has_looked);
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
         let wait = if must_look { Wait::Poll } else { self.bell.interrupts.prepare(wait) };
         let found = match wait {
             Wait::Poll => sys::epoll_wait(self.set.as_fd(), &mut self.reports, false),
             Wait::Forever => sys::epoll_wait(self.set.as_fd(), &mut self.reports, true),
-            Wait::Until(point) => self.wait_until(point),
+            Wait::Until(point) => self.wait_until(point, has_looked),
         };
         self.bell.awake();
         match found {
@@ -224,9 +225,8 @@ impl Epoll {
     }
 
     #[inline(never)]
-    fn wait_until(&mut self, point: Instant) -> io::Result<()> {
+    fn wait_until(&mut self, point: Instant, has_looked: bool) -> io::Result<()> {
         let set = self.set.as_fd();
-        let has_looked = core::mem::take(&mut self.has_looked);
         let nanos = point.as_nanos().saturating_sub(self.clock.now().as_nanos());
         if nanos == 0 {
             return if has_looked { Ok(()) } else { sys::epoll_wait(set, &mut self.reports, false) };

@@ -139,6 +139,16 @@ pub fn idle_timeout_stays_while_others_are_busy<F: Fixture, S: Storage>(fixture:
         assert_eq!(deadline(&world, idle), restarted);
         assert!(deadline(&world, busy) >= Some(before.saturating_add(Duration::from_secs(3_600))));
     }
+    // Nor does it matter how many turns nothing restarts in.
+    for turns in [61, 62, 63, 64, 126, 127, 128] {
+        for _ in 0..turns {
+            assert!(world.look().is_empty());
+        }
+        world.pass(Duration::from_micros(10));
+        assert!(world.base.activate(busy, Ready::READ).is_ok());
+        assert_eq!(world.wait().order(), [2]);
+        assert_eq!(deadline(&world, idle), restarted, "after {turns} turns");
+    }
     // Moved to the present, they come in the order of that.
     for (id, delay) in [(busy, 2), (idle, 1)] {
         assert!(world.base.add(id, Some(Duration::from_millis(delay))).is_ok());

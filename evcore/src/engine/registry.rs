@@ -290,6 +290,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// The next turn may hand out any event.
     pub(super) fn close_turn(&mut self) {
+        let turn = self.queue.turn();
+        // Also where no timeout has restarted: the turns go by all the same.
+        if self.restarts.is_full(turn) {
+            self.settle_restarts(turn.wrapping_add(1));
+        }
         let handed_out = self.queue.close_turn();
         self.stats.handed_out = self.stats.handed_out.wrapping_add(handed_out.into());
     }

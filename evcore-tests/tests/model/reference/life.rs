@@ -75,8 +75,8 @@ impl Model {
         }
         if let Some((deadline, interval)) = timeout {
             self.retract(uid, Ready::TIMEOUT);
-            // What is 146 years long or longer is for ever.
-            self.events[uid].interval = if interval < (1 << 62) - 1 { interval } else { u64::MAX };
+            // What is 292 years long or longer is for ever.
+            self.events[uid].interval = if interval < (1 << 63) - 1 { interval } else { u64::MAX };
             (self.events[uid].timed, self.events[uid].restarting) = (true, false);
             self.arm(uid, deadline);
         }

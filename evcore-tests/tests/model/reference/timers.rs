@@ -18,7 +18,7 @@ pub(super) struct Restarts {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
     by_slot: Vec<Option<Entry>>,
-    /// The slots whose timers were cancelled, the newest last. Some have been armed again since.
+    /// The slots whose timers were cancelled.
     cancelled: Vec<usize>,
     /// The slot that is looked at next in passing.
     swept: usize,
@@ -51,6 +51,7 @@ impl Entries {
     fn arm(&mut self, slot: usize, key: Key) {
         self.by_slot.resize(self.by_slot.len().max(slot + 1), None);
         let key = self.by_slot[slot].map(|entry| entry.key).filter(|before| before.0 <= key.0).unwrap_or(key);
+        self.unlist(slot);
         self.by_slot[slot] = Some(Entry { key, is_cancelled: false });
     }
 
@@ -61,18 +62,27 @@ impl Entries {
     fn cancel(&mut self, slot: usize) {
         if let Some(entry) = self.by_slot.get_mut(slot).and_then(Option::as_mut).filter(|entry| !entry.is_cancelled) {
             entry.is_cancelled = true;
-            if !self.cancelled.contains(&slot) {
-                self.cancelled.push(slot);
-            }
+            self.cancelled.push(slot);
             self.bound_cancelled();
         }
     }
 
-    /// Half of the entries at most are of cancelled timers; the newest of them go.
+    /// Half of the entries at most are of cancelled timers; the last of them go.
     fn bound_cancelled(&mut self) {
-        while 2 * self.keys(|entry| entry.is_cancelled).count() > self.keys(|_| true).count() {
-            let slot = self.cancelled.pop().expect("each is listed");
-            self.by_slot[slot] = self.by_slot[slot].filter(|entry| !entry.is_cancelled);
+        while 2 * self.cancelled.len() > self.keys(|_| true).count() {
+            self.drop_entry(self.cancelled[self.cancelled.len() - 1]);
+        }
+    }
+
+    fn drop_entry(&mut self, slot: usize) {
+        self.unlist(slot);
+        self.by_slot[slot] = None;
+    }
+
+    /// If it is a cancelled one, the last of them gets its place in the list.
+    fn unlist(&mut self, slot: usize) {
+        if let Some(place) = self.cancelled.iter().position(|cancelled| *cancelled == slot) {
+            self.cancelled.swap_remove(place);
         }
     }
 
@@ -80,7 +90,7 @@ impl Entries {
     fn drop_cancelled_first(&mut self, most: u32) {
         for _ in 0..most {
             match self.first() {
-                Some((_, slot)) if !self.is_armed(slot) => self.by_slot[slot] = None,
+                Some((_, slot)) if !self.is_armed(slot) => self.drop_entry(slot),
                 _ => return,
             }
         }
@@ -143,8 +153,15 @@ impl Model {
                 event.armed = self.armings;
             }
         }
+        if self.active() > 0 {
+            self.settle_restarts(self.turn.number + 1);
+        }
+        self.settle_when_full();
+    }
+
+    pub(super) fn settle_when_full(&mut self) {
         let kept = if self.capacity.is_some() { 1 } else { 64 };
-        if self.turn.number + 1 - self.restarts.since >= kept || self.active() > 0 {
+        if self.turn.number + 1 - self.restarts.since >= kept {
             self.settle_restarts(self.turn.number + 1);
         }
     }
@@ -197,7 +214,7 @@ impl Model {
             let ((deadline, _), slot) = self.entries.first()?;
             let was_cancelled = !self.entries.is_armed(slot);
             if was_cancelled {
-                self.entries.by_slot[slot] = None;
+                self.entries.drop_entry(slot);
             } else if !self.correct(slot) {
                 if deadline > now || deadline == u64::MAX {
                     return None;

@@ -114,6 +114,7 @@ impl Model {
         self.turn.is_open = false;
         self.remove_spent();
         self.end_hand_outs();
+        self.settle_when_full();
         self.turn.number += 1;
         self.continued = false;
         self.clock_is_current = false;

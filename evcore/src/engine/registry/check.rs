@@ -37,7 +37,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         timer_agrees && self.fds.is_linked(index) == is_watching
     }
 
-    /// Each event that waits for the end of the hand-outs is in the list of those.
+    /// Each event whose timeout restarts, or has restarted and is not settled, is in the list of those.
     fn restarts_agree(&self) -> bool {
         let waiting = self.slots.indices().filter(|index| self.state(*index).timing() == Timing::Restarting);
         waiting.into_iter().all(|index| self.restarts.is_listed(index))

@@ -17,13 +17,13 @@ pub(super) struct Restarts<S: Storage> {
     ends: S::Endings,
     /// The first turn whose end is kept.
     since: u32,
-    /// Whether a timeout restarts in the turn whose hand-outs have not ended yet.
-    is_open: bool,
+    /// How many timeouts restart in the turn whose hand-outs have not ended yet.
+    open: u32,
 }
 
 impl<S: Storage> Restarts<S> {
     pub(super) const fn new() -> Self {
-        Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, since: 0, is_open: false }
+        Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, since: 0, open: 0 }
     }
 
     /// Makes room for so many events.
@@ -34,15 +34,16 @@ impl<S: Storage> Restarts<S> {
     /// A timeout restarts in this turn. Its slot is listed, if it is not yet.
     #[inline(always)]
     pub(super) fn note(&mut self, index: S::Index, is_to_be_listed: bool) {
-        self.is_open = true;
+        self.open = self.open.wrapping_add(1);
         if is_to_be_listed {
             self.list.push(index);
         }
     }
 
+    /// How many timeouts restart when the hand-outs of this turn end.
     #[inline]
-    pub(super) fn is_open(&self) -> bool {
-        self.is_open
+    pub(super) fn open(&self) -> u32 {
+        self.open
     }
 
     /// Whether timeouts have restarted that have not been settled.
@@ -51,21 +52,25 @@ impl<S: Storage> Restarts<S> {
         S::Endings::TURNS > 1 && self.list.len() > 0
     }
 
-    /// The hand-outs of a turn have ended at `now`; its restarts take places in the order of armings from `seq` on. Answers
-    /// whether there is no room for the end of another turn.
-    pub(super) fn end(&mut self, turn: u32, now: Instant, seq: u32) -> bool {
-        self.is_open = false;
+    /// The hand-outs of a turn have ended at `now`; its restarts take places in the order of armings from `seq` on.
+    pub(super) fn end(&mut self, turn: u32, now: Instant, seq: u32) {
+        self.open = 0;
         if let Some(ending) = self.ends.of_turn(turn) {
             (ending.at, ending.seq) = (now.as_nanos(), seq);
         }
-        turn.wrapping_sub(self.since) >= S::Endings::TURNS.wrapping_sub(1)
+    }
+
+    /// Whether the end of the turn after this one would take the place of one that is needed.
+    #[inline]
+    pub(super) fn is_full(&self, turn: u32) -> bool {
+        self.list.len() > 0 && turn.wrapping_sub(self.since) >= S::Endings::TURNS.wrapping_sub(1)
     }
 
     /// When the hand-outs of the turn ended in which an event was handed out last whose timeout has restarted; `None` when
     /// they have not, `current` being the present turn.
     pub(super) fn ended_at(&self, turn: u32, current: u32) -> Option<Instant> {
         // Where one end is kept, all are settled with it.
-        let has_ended = S::Endings::TURNS > 1 && (!self.is_open || turn != current);
+        let has_ended = S::Endings::TURNS > 1 && (self.open == 0 || turn != current);
         has_ended.then(|| Instant::from_nanos(self.ends.at_end_of(turn)))
     }
 
@@ -123,14 +128,13 @@ mod tests {
         for index in [2, 0, 1] {
             restarts.note(index, true);
         }
-        assert!(restarts.is_open());
-        assert_eq!(restarts.ended_at(0, 0), None);
-        assert!(!restarts.end(0, at(10), 5));
-        assert_eq!((restarts.is_open(), restarts.ended_at(0, 0)), (false, Some(at(10))));
+        assert_eq!((restarts.open(), restarts.ended_at(0, 0)), (3, None));
+        restarts.end(0, at(10), 5);
+        assert_eq!((restarts.open(), restarts.ended_at(0, 0)), (0, Some(at(10))));
         restarts.note(2, false);
         assert_eq!((restarts.ended_at(0, 1), restarts.ended_at(1, 1)), (Some(at(10)), None));
-        assert!(!restarts.end(1, at(20), 8) && restarts.has_ended());
-        assert!((0..3).all(|index| restarts.is_listed(index)));
+        restarts.end(1, at(20), 8);
+        assert!(restarts.has_ended() && (0..3).all(|index| restarts.is_listed(index)));
         // The event 1 has got another timeout meanwhile.
         assert_eq!(settled(&mut restarts, &[(0, 0), (2, 1)]), [(2, 20, 8), (0, 10, 5)]);
         assert!(!restarts.has_ended() && !restarts.is_listed(0));
@@ -139,14 +143,21 @@ mod tests {
     #[test]
     fn there_is_room_for_so_many_turns() {
         let mut growable = Restarts::<Growable>::new();
+        growable.reserve(1).unwrap();
+        assert!(!growable.is_full(1_000), "nothing is listed");
+        growable.note(0, true);
         for turn in 0..63 {
-            assert!(!growable.end(turn, at(turn.into()), 0), "{turn}");
+            growable.end(turn, at(turn.into()), 0);
+            assert!(!growable.is_full(turn), "{turn}");
         }
-        assert!(growable.end(63, at(63), 0));
+        growable.end(63, at(63), 0);
+        assert!(growable.is_full(63));
         assert_eq!((growable.ended_at(0, 64), growable.ended_at(63, 64)), (Some(at(0)), Some(at(63))));
         growable.settle(64, |_| None, |_, _, _| {});
-        assert!(!growable.end(64, at(64), 0));
+        growable.note(0, true);
+        assert!(!growable.is_full(64));
         let mut fixed = Restarts::<Fixed<4>>::new();
-        assert!(fixed.end(0, at(0), 0) && fixed.end(1, at(1), 0));
+        fixed.note(0, true);
+        assert!(fixed.is_full(0));
     }
 }

@@ -64,7 +64,7 @@ pub(in crate::engine) enum Timing {
     Suspended = 1,
     /// In the heap; or expired, and queued.
     Armed = 2,
-    /// In the heap, and restarts at the end of this turn's hand-outs.
+    /// In the heap, and restarts at the end of this turn's hand-outs, or has restarted since and is not settled.
     Restarting = 3,
 }
 

@@ -91,23 +91,23 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Whether a timeout restarts when the hand-outs of this turn end.
     #[inline]
     pub(in crate::engine) fn has_restarts(&self) -> bool {
-        self.restarts.is_open()
+        self.restarts.open() > 0
     }
 
     /// Restarts the timeouts of this turn's hand-outs.
     pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
         let turn = self.queue.turn();
-        let seq = self.timers.take_seqs(self.queue.handed_out());
-        let is_full = self.restarts.end(turn, now, seq);
+        let seq = self.timers.take_seqs(self.restarts.open());
+        self.restarts.end(turn, now, seq);
         // What is handed out of this turn from now on restarts at another time.
-        if is_full || self.is_active() {
+        if self.restarts.is_full(turn) || self.is_active() {
             self.settle_restarts(turn.wrapping_add(1));
         }
     }
 
     /// Writes down beside the timers what has restarted. The next turn that ends is `next`.
     #[inline(never)]
-    fn settle_restarts(&mut self, next: u32) {
+    pub(super) fn settle_restarts(&mut self, next: u32) {
         let (slots, timers) = (&mut self.slots, &mut self.timers);
         let turn_of = |index| slots.end_restart(index);
         self.restarts.settle(next, turn_of, |index, now, seq| timers.restart(index, now, seq));

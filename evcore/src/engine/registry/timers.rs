@@ -12,18 +12,15 @@ use interval::Interval;
 /// ```text
 ///   heap      [ (key, seq, event) … ]                key ≤ the event's deadline; equal when the entry is right
 ///   timers    [ deadline, interval, seq, place ]     one for each event, as far as any has had a timer
-///   cancelled [ event … ]                            whose timers were cancelled, the newest last
+///   cancelled [ event … ]                            whose timers were cancelled and have an entry still
 /// ```
 ///
 /// An event has one entry at most: a timer that is armed again takes over the one that its slot still has. At most half of
-/// the entries are of cancelled timers; beyond that the newest of them goes.
+/// the entries are of cancelled timers; beyond that the last of them goes.
 pub(super) struct Timers<S: Storage> {
     heap: S::Table<Entry<S::Index>>,
     timers: S::Table<Timer<S::Index>>,
-    /// Each event once at most. Some have been armed again since, or have no entry any more.
     cancelled: S::Table<S::Index>,
-    /// How many entries are of cancelled timers.
-    dead: u32,
     seq: u32,
     /// The event whose entry is looked at next in passing.
     swept: usize,
@@ -56,6 +53,7 @@ impl<I> Entry<I> {
 struct Timer<I> {
     deadline: u64,
     interval: Interval,
+    /// Its place in the order of armings; when it is cancelled, its place in the list of those.
     seq: u32,
     /// Where its entry is; NIL when there is none.
     at: I,
@@ -94,7 +92,7 @@ pub(in crate::engine) enum Expired<I> {
 
 impl<S: Storage> Timers<S> {
     pub(super) const fn new() -> Self {
-        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, cancelled: S::Table::EMPTY, dead: 0, seq: 0, swept: 0 }
+        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, cancelled: S::Table::EMPTY, seq: 0, swept: 0 }
     }
 
     /// Makes room for the timers of so many events.
@@ -136,15 +134,15 @@ impl<S: Storage> Timers<S> {
         let Some(timer) = self.timers.at_mut(index) else { return };
         // The key of its entry is not later than its deadline was.
         let is_later = timer.deadline <= deadline.as_nanos();
+        let (was_cancelled, place) = (timer.interval.set(interval), timer.seq);
         (timer.deadline, timer.seq) = (deadline.as_nanos(), seq);
-        let was_cancelled = timer.interval.set(interval);
         let (at, entry) = (timer.at, timer.entry(index));
         if at.is_nil() {
             self.heap.push(entry);
             return self.sift_up(self.heap.len().wrapping_sub(1), entry);
         }
         if was_cancelled {
-            self.dead = self.dead.wrapping_sub(1);
+            self.unlist(place);
         }
         if !is_later && self.heap.at(at).is_some_and(|entry_before| entry_before.key > entry.key) {
             self.sift_up(at.get(), entry);
@@ -173,40 +171,44 @@ impl<S: Storage> Timers<S> {
     #[inline]
     pub(super) fn cancel(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index).filter(|timer| timer.is_armed()) else { return };
-        let is_listed = timer.interval.cancel();
-        if !is_listed {
-            self.cancelled.push(index);
-        }
-        self.dead = self.dead.wrapping_add(1);
+        timer.interval.cancel();
+        timer.seq = u32::try_from(self.cancelled.len()).unwrap_or(u32::MAX);
+        self.cancelled.push(index);
         self.bound_cancelled();
     }
 
-    /// Takes entries of cancelled timers out, the newest first, until they are half of all at most.
+    /// Takes entries of cancelled timers out until they are half of all at most.
     #[inline]
     fn bound_cancelled(&mut self) {
-        while usize::try_from(self.dead).is_ok_and(|dead| dead > self.heap.len() >> 1) {
-            self.drop_newest();
+        while self.cancelled.len() > self.heap.len() >> 1 {
+            self.drop_last();
         }
     }
 
     #[inline(never)]
-    fn drop_newest(&mut self) {
-        while let Some(index) = self.cancelled.pop() {
-            let Some(timer) = self.timers.at_mut(index) else { continue };
-            timer.interval.unlist();
-            if timer.interval.is_cancelled() {
-                return self.drop_entry(index);
-            }
+    fn drop_last(&mut self) {
+        if let Some(last) = self.cancelled.as_slice().last() {
+            self.drop_entry(*last);
         }
     }
 
     /// Takes out the entry of a cancelled timer.
     fn drop_entry(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        let at = core::mem::replace(&mut timer.at, Index::NIL);
+        let (at, place) = (core::mem::replace(&mut timer.at, Index::NIL), timer.seq);
         timer.interval.set(0);
-        self.dead = self.dead.wrapping_sub(1);
+        self.unlist(place);
         self.take_out(at.get());
+    }
+
+    /// Takes a timer off the list of those that were cancelled; the last one gets its place there.
+    fn unlist(&mut self, place: u32) {
+        let Some(last) = self.cancelled.pop() else { return };
+        let at = usize::try_from(place).ok().and_then(|place| self.cancelled.as_mut_slice().get_mut(place));
+        if let (Some(at), Some(timer)) = (at, self.timers.at_mut(last)) {
+            *at = last;
+            timer.seq = place;
+        }
     }
 
     /// Takes `count` places in the order of armings. Answers the first of them.
@@ -260,7 +262,7 @@ impl<S: Storage> Timers<S> {
     /// Takes out entries of cancelled timers that come before all others, so that nobody waits for them: so many at most.
     #[inline]
     pub(super) fn drop_cancelled_first(&mut self, most: u32) {
-        if self.dead > 0 {
+        if self.cancelled.len() > 0 {
             for _ in 0..most {
                 let Some(first) = self.heap.as_slice().first().map(|entry| entry.event) else { return };
                 if self.is_armed(first) {

@@ -143,3 +143,20 @@ fn a_look_that_finds_nothing_leaves_a_wake_to_the_wait() {
     assert!(!epoll.look(&mut Found::default()));
     assert!(Found::of(&mut epoll, Wait::Forever).ready.is_empty(), "it does not sleep");
 }
+
+/// A look that found nothing is of the wait after it, and of no later one: that would take its reports for those of a look.
+#[test]
+fn a_look_is_forgotten_by_the_next_wait() {
+    for wait in [Wait::Forever, Wait::Poll] {
+        let mut epoll = Epoll::new().unwrap();
+        let (mut near, mut far) = readable();
+        add(&mut epoll, &near, 1, READ);
+        assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
+        near.read_exact(&mut [0]).unwrap();
+        assert!(!epoll.look(&mut Found::default()));
+        far.write_all(b"y").unwrap();
+        assert_eq!(Found::of(&mut epoll, wait).ready, [(1, Ready::READ)]);
+        near.read_exact(&mut [0]).unwrap();
+        assert!(Found::of(&mut epoll, Wait::Until(Instant::ZERO)).ready.is_empty(), "{wait:?}");
+    }
+}

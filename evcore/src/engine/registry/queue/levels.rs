@@ -31,6 +31,8 @@ impl<S: Storage> Levels<S> {
 
     /// Sets how many there are, at none of which an event waits. Refused when the storage has no room for them.
     pub(super) fn set_len(&mut self, wanted: usize) -> Result<(), Full> {
+        // That of the level that was served last may be left.
+        self.busy = 0;
         while self.lists.len() > wanted {
             self.lists.pop();
         }

@@ -9,8 +9,8 @@ use crate::storage::Fixed;
 
 /// Queues, and slots of idle events.
 struct Queues {
-    queue: Queue<Fixed<8>>,
-    slots: Slots<(), Fixed<8>>,
+    queue: Queue<Fixed<16>>,
+    slots: Slots<(), Fixed<16>>,
 }
 
 fn queues(events: u16, levels: u8) -> Queues {
@@ -132,6 +132,22 @@ fn a_level_change_moves_a_queued_event() {
     assert_eq!((levels.first_busy(0), levels.busy_after(0)), (Some(0), 1));
     assert!(queues.check());
     assert_eq!(queues.order(), [1, 0]);
+}
+
+/// The level that was served last may be gone.
+#[test]
+fn another_number_of_levels_leaves_no_marks() {
+    let mut queues = queues(1, 8);
+    queues.queue.set_levels(16).unwrap();
+    queues.queue.set_level(&mut queues.slots, 0, 12);
+    queues.push(0, Ready::READ);
+    assert_eq!(queues.order(), [0]);
+    queues.queue.set_level(&mut queues.slots, 0, 1);
+    queues.queue.set_levels(8).unwrap();
+    queues.queue.open_turn(&Bounds::DEFAULT);
+    assert!(queues.check());
+    queues.push(0, Ready::READ);
+    assert_eq!(queues.order(), [0]);
 }
 
 #[test]

@@ -62,9 +62,9 @@ fn arming_and_cancelling_take_a_step_for_each_level() {
             let (mut timers, armed) = armed::<N>(&deadlines);
             worst = worst.max(armed);
             for index in 0..u16::try_from(N).unwrap() {
-                // The timer's own entry and two more are taken out, each down a branch and up again.
+                // Two entries are taken out at most, each down a branch and up again.
                 let cancelled = steps::of(|| timers.cancel(index));
-                assert_in_ways(&cancelled, 6, N);
+                assert_in_ways(&cancelled, 4, N);
                 assert!(timers.check());
             }
             for (index, deadline) in (0u16..).zip(&deadlines) {
@@ -75,6 +75,25 @@ fn arming_and_cancelling_take_a_step_for_each_level() {
         // The sequences are bad enough: some path is as long as the heap is deep.
         let depth = core::iter::successors(Some(N - 1), |place| (*place > 0).then(|| (*place - 1) / 4)).count();
         assert_eq!(worst, depth, "{N} timers");
+    }
+    sizes!(test);
+}
+
+/// Also of timers that were cancelled and armed again before.
+#[test]
+fn cancelling_looks_up_few_timers() {
+    fn test<const N: usize>() {
+        let (mut timers, _) = armed::<N>(&(0..N).collect::<Vec<_>>());
+        let all = || 0..u16::try_from(N).unwrap();
+        for index in all() {
+            timers.cancel(index);
+            timers.arm(index, at(1 << 30));
+        }
+        for index in all() {
+            let steps = steps::of(|| timers.cancel(index));
+            assert!(steps.links.get() <= 8 * (levels(N) + 1), "{N} timers: {steps:?}");
+        }
+        assert!(timers.check());
     }
     sizes!(test);
 }

@@ -4,16 +4,6 @@ use super::{ARITY_SHIFT, Timers};
 use crate::storage::{Index, Storage, Table};
 
 impl<S: Storage> Timers<S> {
-    /// Whether each cancelled timer with an entry is in the list, and nobody twice.
-    fn cancelled_agree(&self, dead: usize) -> bool {
-        let timers = || self.cancelled.as_slice().iter().map(|index| self.timers.at(*index));
-        let listed = self.timers.as_slice().iter().filter(|timer| timer.interval.is_listed()).count();
-        let cancelled = timers().filter(|timer| timer.is_some_and(|timer| timer.interval.is_cancelled())).count();
-        timers().all(|timer| timer.is_some_and(|timer| timer.interval.is_listed()))
-            && listed == self.cancelled.len()
-            && cancelled == dead
-    }
-
     /// Walks the heap. `true` when it is one, and agrees with the timers.
     pub(in crate::engine::registry) fn check(&self) -> bool {
         let heap = self.heap.as_slice();
@@ -24,13 +14,18 @@ impl<S: Storage> Timers<S> {
         let placed = heap.iter().enumerate().all(|(at, entry)| {
             self.timers.at(entry.event).is_some_and(|timer| timer.at.get() == at && timer.deadline >= entry.key)
         });
-        let entries = || self.timers.as_slice().iter().filter(|timer| !timer.at.is_nil());
-        let cancelled = entries().filter(|timer| timer.interval.is_cancelled()).count();
-        ordered
-            && placed
-            && entries().count() == heap.len()
-            && self.cancelled_agree(cancelled)
-            && usize::try_from(self.dead) == Ok(cancelled)
-            && cancelled <= heap.len() >> 1
+        let entries = self.timers.as_slice().iter().filter(|timer| !timer.at.is_nil()).count();
+        ordered && placed && entries == heap.len() && self.cancelled_agree()
+    }
+
+    /// Whether each cancelled timer has an entry, and knows its place in the list; of the entries, half at most are theirs.
+    fn cancelled_agree(&self) -> bool {
+        let listed = self.cancelled.as_slice();
+        let placed = (0u32..).zip(listed).all(|(place, index)| {
+            let timer = self.timers.at(*index);
+            timer.is_some_and(|timer| timer.interval.is_cancelled() && !timer.at.is_nil() && timer.seq == place)
+        });
+        let cancelled = self.timers.as_slice().iter().filter(|timer| timer.interval.is_cancelled()).count();
+        placed && cancelled == listed.len() && cancelled <= self.heap.len() >> 1
     }
 }

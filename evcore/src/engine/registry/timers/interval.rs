@@ -1,14 +1,12 @@
-//! An event's interval, and what else is known of its timer in the same word.
+//! An event's interval, and whether its timer was cancelled, in one word.
 
-/// An interval in nanoseconds, one of 146 years or more is one for ever; and two marks.
+/// An interval in nanoseconds, one of 292 years or more is one for ever; and a mark.
 #[derive(Clone, Copy)]
 pub(super) struct Interval(u64);
 
 /// The timer was cancelled, and its entry is in the heap still.
 const CANCELLED: u64 = 1 << 63;
-/// The event is in the list of cancelled timers.
-const LISTED: u64 = 1 << 62;
-const NANOS: u64 = LISTED - 1;
+const NANOS: u64 = CANCELLED - 1;
 
 impl Interval {
     pub(super) const ZERO: Self = Self(0);
@@ -17,7 +15,7 @@ impl Interval {
     #[inline]
     pub(super) fn set(&mut self, nanos: u64) -> bool {
         let was_cancelled = self.is_cancelled();
-        self.0 = self.0 & LISTED | nanos.min(NANOS);
+        self.0 = nanos.min(NANOS);
         was_cancelled
     }
 
@@ -32,23 +30,10 @@ impl Interval {
         self.0 & CANCELLED != 0
     }
 
-    /// Marks a timer that is cancelled, and its event as listed. Answers whether that was in the list before.
+    /// Marks a timer that is cancelled.
     #[inline]
-    pub(super) fn cancel(&mut self) -> bool {
-        let was_listed = self.is_listed();
-        self.0 |= CANCELLED | LISTED;
-        was_listed
-    }
-
-    #[inline]
-    pub(super) const fn is_listed(self) -> bool {
-        self.0 & LISTED != 0
-    }
-
-    /// The event is taken off the list.
-    #[inline]
-    pub(super) fn unlist(&mut self) {
-        self.0 &= !LISTED;
+    pub(super) fn cancel(&mut self) {
+        self.0 |= CANCELLED;
     }
 }
 
@@ -63,26 +48,22 @@ mod tests {
             assert!(!interval.set(nanos));
             interval.nanos()
         };
-        for nanos in [0, 1, (1 << 62) - 2, u64::MAX] {
+        for nanos in [0, 1, 1 << 62, (1 << 63) - 2, u64::MAX] {
             assert_eq!(of(nanos), nanos);
         }
-        for nanos in [(1 << 62) - 1, 1 << 62, 1 << 63, u64::MAX - 1] {
+        for nanos in [(1 << 63) - 1, 1 << 63, u64::MAX - 1] {
             assert_eq!(of(nanos), u64::MAX);
         }
     }
 
     #[test]
-    fn the_marks_leave_the_interval_alone() {
+    fn the_mark_leaves_the_interval_alone() {
         let mut interval = Interval::ZERO;
         interval.set(7);
-        assert!(!interval.cancel());
-        assert!(interval.is_cancelled() && interval.is_listed());
+        interval.cancel();
+        assert!(interval.is_cancelled());
         assert_eq!(interval.nanos(), 7);
         assert!(interval.set(8), "armed again");
-        assert!(!interval.is_cancelled() && interval.is_listed());
-        assert!(interval.cancel(), "listed before");
-        interval.unlist();
-        assert!(interval.is_cancelled() && !interval.is_listed());
-        assert_eq!(interval.nanos(), 8);
+        assert_eq!((interval.is_cancelled(), interval.nanos()), (false, 8));
     }
 }
