@@ -33,14 +33,7 @@ impl<E> Table<E> for Vec<E> {
     }
 
     fn reserve(&mut self, more: usize) -> Result<(), Full> {
-        if !self.is_empty() || more <= self.capacity() {
-            return self.try_reserve(more).map_err(|_| Full);
-        }
-        // Memory that nobody has used is not worth copying: that would make it take room.
-        let mut table = Self::new();
-        table.try_reserve_exact(more.max(self.capacity().saturating_mul(2))).map_err(|_| Full)?;
-        *self = table;
-        Ok(())
+        if more <= self.capacity().saturating_sub(self.len()) { Ok(()) } else { grow(self, more) }
     }
 
     fn push(&mut self, element: E) {
@@ -54,6 +47,18 @@ impl<E> Table<E> for Vec<E> {
     fn clear(&mut self) {
         Vec::clear(self);
     }
+}
+
+#[inline(never)]
+fn grow<E>(list: &mut Vec<E>, more: usize) -> Result<(), Full> {
+    if !list.is_empty() {
+        return list.try_reserve(more).map_err(|_| Full);
+    }
+    // Memory that nobody has used is not worth copying: that would make it take room.
+    let mut larger = Vec::new();
+    larger.try_reserve_exact(more.max(list.capacity().saturating_mul(2))).map_err(|_| Full)?;
+    *list = larger;
+    Ok(())
 }
 
 /// Appends into room that has been reserved. With the comparison, the compiler sees that nothing has to grow here, which
