@@ -13,8 +13,8 @@ pub(super) struct Restarts {
 }
 
 /// The queue of timers: what each slot stands there for, by its deadline and the order of arming. A deadline that moves later
-/// leaves that alone until it comes to the top, or is looked at in passing, and so does a timer that is cancelled: whoever
-/// is armed in its slot takes its place over.
+/// leaves that alone until it comes to the top, or is looked at in passing, and so does a timer that is cancelled: the
+/// next one armed in its slot takes its place over.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
     by_slot: Vec<Option<Entry>>,
@@ -86,7 +86,7 @@ impl Entries {
         }
     }
 
-    /// Drops cancelled ones that come before all others: so many at most.
+    /// Drops cancelled ones that come before all others: `most` at most.
     fn drop_cancelled_first(&mut self, most: u32) {
         for _ in 0..most {
             match self.first() {

@@ -5,8 +5,8 @@ use crate::time::Instant;
 
 /// Of a connection that is busy in every turn, the timeout restarts in every turn, and only the last time matters. So the end
 /// of each turn's hand-outs is kept, and an event remembers the turn that handed it out last: together they are its
-/// deadline, whenever that is asked for. It is written down beside the timer when the heap is to be put right, and when so
-/// many turns have passed that the first of these ends has to give way.
+/// deadline, whenever that is asked for. It is written to the timer before timers are taken out of the heap, and when so many
+/// turns have passed that the oldest of these ends would be overwritten.
 ///
 /// ```text
 ///   list   [ slot … ]                          of events whose timeout restarts or has restarted, each once
@@ -26,7 +26,7 @@ impl<S: Storage> Restarts<S> {
         Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, since: 0, open: 0 }
     }
 
-    /// Makes room for so many events.
+    /// Makes room for `events` events.
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
         self.list.reserve(events.saturating_sub(self.list.len()))
     }

@@ -9,8 +9,8 @@ use crate::event::{Event, Missed, Source};
 /// The state of an event: its kind, its options, its life and its timing, in two bytes.
 ///
 /// ```text
-///   bits   11 10 │ 9 8  │ 7 6  │ 5 … 0
-///          timing│ life │ kind │ options
+///   bits   12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
+///          listed │ timing │ life │ kind │ options
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::engine) struct State(u16);

@@ -7,7 +7,7 @@ use interval::Interval;
 
 /// A 4-ary heap with its keys inline, first in first out among equal deadlines. It is lazy, so that what happens often costs
 /// a store: a deadline that moves later is written down beside the event, a timer that is cancelled is marked there, and
-/// the heap is left alone until the entry comes to the top, or is looked at in passing, and is put right.
+/// the heap is left alone until the entry comes to the top, or is looked at in passing, and is corrected.
 ///
 /// ```text
 ///   heap      [ (key, seq, event) … ]                key ≤ the event's deadline; equal when the entry is right
@@ -95,7 +95,7 @@ impl<S: Storage> Timers<S> {
         Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, cancelled: S::Table::EMPTY, seq: 0, swept: 0 }
     }
 
-    /// Makes room for the timers of so many events.
+    /// Makes room for the timers of `events` events.
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
         self.timers.reserve(events.saturating_sub(self.timers.len()))?;
         self.cancelled.reserve(events.saturating_sub(self.cancelled.len()))?;
@@ -259,7 +259,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Takes out entries of cancelled timers that come before all others, so that nobody waits for them: so many at most.
+    /// Takes out entries of cancelled timers that come before all others, so that no wait ends for them: `most` at most.
     #[inline]
     pub(super) fn drop_cancelled_first(&mut self, most: u32) {
         if self.cancelled.len() > 0 {
@@ -273,7 +273,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Takes the earliest timer out if it is due at `now`. On the way the first entries are put right, so that nobody waits
+    /// Takes the earliest timer out if it is due at `now`. On the way the first entries are corrected, so that nobody waits
     /// for one that is not: `corrections` of them, and one more at most.
     pub(super) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
         loop {
