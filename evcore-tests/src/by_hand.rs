@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use evcore::{Instant, Manual, Ready, Signum, Wake, WakeFlag};
+use evcore::backend::{Manual, Signum, Wake, WakeFlag};
+use evcore::{Instant, Ready};
 
 use crate::fixture::Fixture;
 
@@ -26,7 +27,7 @@ impl ByHand {
     /// As [`ByHand::new`], with the power to wake. The flag must be this fixture's alone.
     ///
     /// ```
-    /// use evcore::WakeFlag;
+    /// use evcore::backend::WakeFlag;
     /// use evcore_tests::{ByHand, conformance};
     ///
     /// conformance!(manual, {
@@ -104,7 +105,7 @@ impl Fixture for ByHand {
 
     fn urgent(&mut self, backend: &mut Manual) -> Option<u32> {
         let source = self.source(backend);
-        change(backend, source, Ready::empty(), Ready::PRIORITY);
+        change(backend, source, Ready::empty(), Ready::URGENT);
         Some(source)
     }
 
@@ -131,7 +132,7 @@ impl Fixture for ByHand {
     }
 
     fn turn_back(&mut self, backend: &mut Manual, time: Duration) -> bool {
-        let now = evcore::EventOp::now(backend).saturating_since(Instant::ZERO);
+        let now = evcore::backend::EventOp::now(backend).saturating_since(Instant::ZERO);
         backend.set_now(Instant::ZERO.saturating_add(now.saturating_sub(time)));
         true
     }

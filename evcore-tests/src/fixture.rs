@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evcore::{EventOp, Signum};
+use evcore::backend::{EventOp, Signum};
 
 /// The descriptor type of a fixture's backend.
 pub type FdOf<F> = <<F as Fixture>::Backend as EventOp>::Fd;
@@ -18,7 +18,8 @@ pub type FdOf<F> = <<F as Fixture>::Backend as EventOp>::Fd;
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::{Manual, Ready};
+/// use evcore::backend::Manual;
+/// use evcore::Ready;
 /// use evcore_tests::Fixture;
 ///
 /// /// As little as possible.

@@ -13,7 +13,7 @@
 //!
 //! A case is a public function over a [`Fixture`]: your backend, sources for it, and the ways to make them ready that you
 //! have. Most powers of a fixture are optional. Where one is missing, or where the backend says by its
-//! [`Features`](evcore::Features) that it cannot do something, the case asserts what must hold instead: that asking for it
+//! [`Features`](evcore::backend::Features) that it cannot do something, the case asserts what must hold instead: that asking for it
 //! is refused properly. What was shown is the [`Proof`] that the case returns.
 //!
 //! On Unix, a test file of your backend's crate is this:
@@ -49,11 +49,12 @@ pub use cases::{
     changes, edge, events, faults, files, intervals, limits, loop_control, pauses, priorities, readiness, signals,
     timers, unread, unread_changes, wake, watchers,
 };
+pub use evcore::Fixed;
 #[cfg(feature = "alloc")]
 #[doc(hidden)]
 pub use evcore::Growable;
 #[doc(hidden)]
-pub use evcore::{Fixed, Storage};
+pub use evcore::storage::Storage;
 pub use fixture::{FdOf, Fixture};
 pub use list::{NAMES, run_all};
 pub use proof::Proof;

@@ -1,6 +1,6 @@
 //! The list of cases: the one place that names them all.
 
-use evcore::Storage;
+use evcore::storage::Storage;
 
 use crate::{Fixture, Proof};
 

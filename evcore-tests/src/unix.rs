@@ -14,7 +14,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::vec::Vec;
 
-use evcore::{Fd, Signum, Wake};
+use evcore::Fd;
+use evcore::backend::{Signum, Wake};
 
 use crate::fixture::Fixture;
 
@@ -27,7 +28,8 @@ pub use source::UnixSource;
 /// the `kill` program; what that cannot do is in [`Powers`].
 ///
 /// ```no_run
-/// # use evcore::{Fd, Wake};
+/// # use evcore::backend::Wake;
+/// # use evcore::Fd;
 /// # fn suite<B: Wake<Fd = Fd>>(new: fn() -> Result<B, B::Error>, wake: fn(&B::Waker)) {
 /// use evcore_tests::Unix;
 ///

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use evcore::{Event, EventBase, EventId, Features, Instant, Interest, Ready, Signum, Storage, Wait};
+use evcore::backend::{Features, Signum};
+use evcore::storage::Storage;
+use evcore::{Event, EventBase, EventId, Instant, Interest, Ready, Wait};
 
 use crate::fixture::{FdOf, Fixture};
 use crate::proof::Proof;
@@ -184,8 +186,8 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
 
     /// Creates and adds an event.
     #[track_caller]
-    pub fn start(&mut self, event: Event<FdOf<F>>, timeout: Option<Duration>, data: T) -> EventId {
-        match self.base.start(event, timeout, data) {
+    pub fn start(&mut self, event: Event<FdOf<F>>, data: T) -> EventId {
+        match self.base.start(event, data) {
             Ok(id) => id,
             Err(rejected) => panic!("not added: {:?}", rejected.error),
         }
@@ -195,13 +197,13 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
     #[track_caller]
     pub fn watch(&mut self, source: &F::Source, interest: Interest, data: T) -> EventId {
         let fd = self.fd(source);
-        self.start(Event::io(fd, interest).persist(), None, data)
+        self.start(Event::io(fd, interest).persist(), data)
     }
 
     /// A timer that comes once.
     #[track_caller]
     pub fn timer(&mut self, delay: Duration, data: T) -> EventId {
-        self.start(Event::timer(), Some(delay), data)
+        self.start(Event::timer().timeout(delay), data)
     }
 
     /// Every table of the base agrees with the others.
@@ -241,7 +243,7 @@ impl<F: Fixture, S: Storage> World<F, S> {
     /// One turn that does not wait.
     #[track_caller]
     pub fn look(&mut self) -> Seen {
-        self.turn(Wait::Poll, |_, _, _| {})
+        self.turn(Wait::None, |_, _, _| {})
     }
 
     /// Turns, up to the first that hands something out; nothing is seen if that takes too long.

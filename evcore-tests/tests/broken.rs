@@ -3,10 +3,10 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
-use evcore::{
-    EventOp, FdInfos, Features, Fixed, Growable, Instant, Interest, Manual, ManualError, Modified, Ready, SignalOp,
-    Signum, Sink, Token, Wait, WakeFlag,
+use evcore::backend::{
+    EventOp, FdInfos, Features, Manual, ManualError, Modified, SignalOp, Signum, Sink, Sleep, Token, WakeFlag,
 };
+use evcore::{Fixed, Growable, Instant, Interest, Ready};
 use evcore_tests::{ByHand, Fixture, Proof, changes, edge, faults, readiness, signals, timers, wake};
 
 /// What is wrong with a backend.
@@ -252,25 +252,25 @@ impl EventOp for Broken {
         }
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
+    fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
         let now = self.inner.now();
-        let wait = match (self.fault, wait) {
-            (Fault::NeverSleeps, _) => Wait::Poll,
-            (Fault::SpinsAfterAWake, _) if self.woken => Wait::Poll,
-            (Fault::WakesLate, Wait::Until(end)) => Wait::Until(end.saturating_add(Duration::from_millis(5))),
-            (Fault::WakesEarly, Wait::Until(end)) => Wait::Until(now.saturating_add(end.saturating_since(now) / 2)),
-            (Fault::ForgetsTheDeadline, Wait::Until(_)) => Wait::Forever,
-            (_, wait) => wait,
+        let sleep = match (self.fault, sleep) {
+            (Fault::NeverSleeps, _) => Sleep::None,
+            (Fault::SpinsAfterAWake, _) if self.woken => Sleep::None,
+            (Fault::WakesLate, Sleep::Until(end)) => Sleep::Until(end.saturating_add(Duration::from_millis(5))),
+            (Fault::WakesEarly, Sleep::Until(end)) => Sleep::Until(now.saturating_add(end.saturating_since(now) / 2)),
+            (Fault::ForgetsTheDeadline, Sleep::Until(_)) => Sleep::Forever,
+            (_, sleep) => sleep,
         };
         let before = self.inner.now();
         let mut found = Found { sink, fault: self.fault, signals: 0, reports: Vec::new() };
-        self.inner.dispatch(wait, &mut found)?;
+        self.inner.dispatch(sleep, &mut found)?;
         let Found { signals, reports, .. } = found;
         let reports = self.distorted(reports);
         for (token, ready) in &reports {
             sink.ready(*token, *ready);
         }
-        if let (Wait::Until(end), true) = (wait, self.inner.now() == before && reports.is_empty()) {
+        if let (Sleep::Until(end), true) = (sleep, self.inner.now() == before && reports.is_empty()) {
             // Nothing found, and no time passed: it was woken.
             self.woken = true;
             if self.fault == Fault::LosesWakes && signals == 0 {

@@ -4,7 +4,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use evcore::{Event, EventBase, EventOp, FdInfos, Features, Growable, Instant, Interest, Modified, Sink, Token, Wait};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
+use evcore::{Event, EventBase, Growable, Instant, Interest};
 
 /// The system's allocator, which knows how much of it is in use.
 struct Measured;
@@ -66,7 +67,7 @@ impl EventOp for Blind {
 
     fn del(&mut self, _: Self::Fd, _: Token, _: Interest, _: &mut impl FdInfos<()>) {}
 
-    fn dispatch(&mut self, _: Wait, _: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error> {
+    fn dispatch(&mut self, _: Sleep, _: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error> {
         Ok(())
     }
 }
@@ -91,7 +92,7 @@ fn bytes_per_slot_are_as_recorded() {
     let event = |number: usize| Event::io(evcore::Fd::of(&files[number]), Interest::READ).persist();
     // With or without a timeout: what a timeout needs is reserved when the event is created.
     let fd_event = bytes_per_event(|base, number| {
-        base.start(event(number), Some(std::time::Duration::from_secs(1)), ()).unwrap();
+        base.start(event(number).timeout(std::time::Duration::from_secs(1)), ()).unwrap();
     });
     let timer = bytes_per_event(|base, _| {
         base.insert_timer(std::time::Duration::from_secs(1), ()).unwrap();

@@ -3,7 +3,8 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use evcore::{Fixed, WakeFlag};
+use evcore::Fixed;
+use evcore::backend::WakeFlag;
 use evcore_tests::{ByHand, run_all};
 
 /// The system's allocator, which counts what each thread asks of it.

@@ -7,10 +7,9 @@ use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evcore::{
-    End, Error, Event, EventBase, EventId, EventOp, Fairness, FdInfos, Features, Growable, Instant, Interest, Limits,
-    Manual, ManualError, Mode, Modified, Ready, Sink, Token, Wait,
-};
+use evcore::backend::{EventOp, FdInfos, Features, Manual, ManualError, Modified, Sink, Sleep, Token};
+use evcore::options::{Fairness, Limits};
+use evcore::{End, Error, Event, EventBase, EventId, Growable, Instant, Interest, Mode, Ready, Wait};
 
 type Base<T> = EventBase<Manual, Growable, T>;
 
@@ -24,7 +23,7 @@ const fn ms(count: u64) -> Duration {
 
 /// One turn without waiting: the data of what was handed out.
 fn turn<T: Copy>(base: &mut Base<T>) -> Vec<T> {
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     let mut handed_out = Vec::new();
     while let Some(fired) = base.next_active() {
         handed_out.push(*fired.data);
@@ -38,7 +37,7 @@ fn what_was_put_off_and_is_activated_comes_once_with_both_bits() {
     let first = base.create(Event::user(), "first").unwrap();
     let put_off = base.create(Event::user(), "put off").unwrap();
     base.activate(first, Ready::READ).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("first"));
     base.again(put_off).unwrap();
     base.activate(put_off, Ready::READ).unwrap();
@@ -47,7 +46,7 @@ fn what_was_put_off_and_is_activated_comes_once_with_both_bits() {
         while let Some(fired) = base.next_active() {
             found.push((*fired.data, fired.ready));
         }
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
     }
     assert_eq!(found, [("put off", Ready::READ | Ready::AGAIN)]);
 }
@@ -71,7 +70,7 @@ fn what_was_put_off_and_is_removed_does_not_come() {
 fn a_once_event_that_never_comes_is_dropped_with_its_base() {
     let data = Rc::new(());
     let mut base = base();
-    base.start(Event::timer().once(), Some(Duration::from_secs(10)), Rc::clone(&data)).unwrap();
+    base.start(Event::timer().once().timeout(Duration::from_secs(10)), Rc::clone(&data)).unwrap();
     base.loop_exit_after(ms(75));
     let end = base.run(Mode::empty(), |_, _| panic!("it came"));
     assert_eq!((end, Rc::strong_count(&data)), (Ok(End::Exit), 2));
@@ -84,10 +83,10 @@ fn a_once_event_that_never_comes_is_dropped_with_its_base() {
 fn b5_a_once_event_that_is_refused_leaves_a_base_that_works() {
     let mut base = base();
     base.backend_mut().refuse(1);
-    let rejected = base.start(Event::io(3, Interest::READ).once(), None, "refused").unwrap_err();
+    let rejected = base.start(Event::io(3, Interest::READ).once(), "refused").unwrap_err();
     assert_eq!((rejected.error, rejected.data), (Error::Backend(ManualError::Refused), "refused"));
     assert_eq!(base.counts().events, 0);
-    base.start(Event::io(3, Interest::READ).once(), None, "taken").unwrap();
+    base.start(Event::io(3, Interest::READ).once(), "taken").unwrap();
     base.backend_mut().set_ready(3, Ready::READ);
     assert_eq!(turn(&mut base), ["taken"]);
     assert!(base.check());
@@ -111,7 +110,7 @@ fn each_mode_ends_as_it_should_and_waits_no_more_than_it_must() {
         for (state, expected) in expected.into_iter().enumerate() {
             let mut base = base();
             if state > 0 {
-                let event = base.insert_timer(Duration::from_secs(1), ()).unwrap();
+                let event = base.start(Event::timer().timeout(Duration::from_secs(1)), ()).unwrap();
                 if state == 1 {
                     base.del(event).unwrap();
                     base.activate(event, Ready::READ).unwrap();
@@ -131,7 +130,7 @@ fn the_less_urgent_of_two_endless_timers_starves_only_if_that_is_asked_for() {
         base.set_priorities(priorities).unwrap();
         base.set_fairness(fairness);
         for (number, priority) in [(0, 0), (1, priorities - 1)] {
-            base.start(Event::timer().priority(priority), Some(Duration::ZERO), number).unwrap();
+            base.start(Event::timer().priority(priority).timeout(Duration::ZERO), number).unwrap();
         }
         let mut counts = [0; 2];
         let end = base.run(Mode::empty(), |base, event| {
@@ -188,7 +187,8 @@ fn twenty_thousand_timers_come_in_a_storm_of_changes() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
-    let timers: Vec<EventId> = (0..TIMERS).map(|_| base.insert_timer(ms(draw(50)), Instant::ZERO).unwrap()).collect();
+    let timers: Vec<EventId> =
+        (0..TIMERS).map(|_| base.start(Event::timer().timeout(ms(draw(50))), Instant::ZERO).unwrap()).collect();
     for timer in &timers {
         let due = base.pending(*timer).unwrap().deadline.unwrap();
         *base.get_mut(*timer).unwrap() = due;
@@ -246,14 +246,14 @@ fn one_event_of_an_fd_too_many_is_refused_with_its_data() {
 #[test]
 fn a_prepare_watcher_sees_how_long_the_wait_will_be() {
     let mut base = base();
-    let prepare = base.start(Event::prepare(), None, ()).unwrap();
+    let prepare = base.start(Event::prepare(), ()).unwrap();
     let left = |base: &mut Base<()>| {
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         assert!(base.next_active().is_some_and(|fired| fired.id == prepare));
         let now = base.now();
         let left = base.next_deadline().map(|deadline| deadline.saturating_since(now));
         while base.next_active().is_some() {}
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         while base.next_active().is_some() {}
         left
     };
@@ -311,8 +311,8 @@ impl EventOp for Counting {
         EventOp::del(&mut self.inner, fd, token, old, infos);
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
-        self.inner.dispatch(wait, sink)
+    fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
+        self.inner.dispatch(sleep, sink)
     }
 }
 
@@ -328,7 +328,7 @@ fn b19_a_turn_reads_the_clock_once_however_often_it_is_asked_for_the_time() {
     for _ in 0..10 {
         base.backend_mut().inner.advance(ms(1));
         let before = base.backend().reads.get();
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         let (mut handed_out, mut now) = (0, None);
         while base.next_active().is_some() {
             handed_out += 1;

@@ -11,7 +11,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use evcore::{End, Event, EventBase, Fd, Features, Growable, Interest, Mode, Ready, Wait, Wake};
+use evcore::backend::{Features, Wake};
+use evcore::{End, Event, EventBase, Fd, Growable, Interest, Mode, Ready, Wait};
 use evplat_posix::{Error, Waker};
 
 /// Makes each case a test of each backend.
@@ -58,7 +59,7 @@ type Base<B, T> = EventBase<B, Growable, T>;
 /// the background, so that it keeps no loop alive.
 fn base<B: Backend, T: Default>(make: Make<B>) -> Base<B, T> {
     let mut base = Base::new(make().unwrap());
-    let guard = base.start(Event::timer().background(), Some(Duration::from_secs(20)), T::default());
+    let guard = base.start(Event::timer().background().timeout(Duration::from_secs(20)), T::default());
     assert!(guard.is_ok());
     base
 }
@@ -79,7 +80,10 @@ fn a_reader_gets_the_data_and_then_the_end<B: Backend>(make: Make<B>) {
         if is_persistent {
             event = event.persist();
         }
-        base.start(event, timeout, ()).unwrap();
+        if let Some(timeout) = timeout {
+            event = event.timeout(timeout);
+        }
+        base.start(event, ()).unwrap();
         far.write_all(b"it is a pleasure").unwrap();
         drop(far);
         let (mut calls, mut text) = (0, Vec::new());
@@ -105,7 +109,7 @@ fn a_writer_whose_peer_is_gone_is_told_each_time_it_is_added<B: Backend>(make: M
     let mut base = base(make);
     let (mut near, far) = pair();
     drop(far);
-    base.start(Event::io(Fd::of(&near), Interest::WRITE), None, ()).unwrap();
+    base.start(Event::io(Fd::of(&near), Interest::WRITE), ()).unwrap();
     let mut calls = 0;
     let end = base.run(Mode::empty(), |base, event| {
         assert!(event.ready.contains(Ready::WRITE), "{:?}", event.ready);
@@ -131,10 +135,10 @@ fn the_end_of_a_peer_comes_in_each_mode<B: Backend>(make: Make<B>) {
         }
         let needed = if is_edge { Features::CLOSED | Features::EDGE } else { Features::CLOSED };
         if !base.features().contains(needed) {
-            assert!(matches!(base.start(event, None, ()).unwrap_err().error, evcore::Error::Unsupported));
+            assert!(matches!(base.start(event, ()).unwrap_err().error, evcore::Error::Unsupported));
             continue;
         }
-        base.start(event, None, ()).unwrap();
+        base.start(event, ()).unwrap();
         assert_eq!(base.run(Mode::NONBLOCK, |_, _| panic!("too soon")), Ok(End::NotReady));
         let mut far = Some(far);
         let expected = if is_closed {
@@ -178,7 +182,7 @@ fn what_is_written_at_both_ends_arrives_at_both<B: Backend>(make: Make<B>) {
         for (number, end) in ends.iter().enumerate() {
             for interest in [Interest::READ, Interest::WRITE] {
                 let event = Event::io(Fd::of(&end.stream), interest);
-                base.start(if is_persistent { event.persist() } else { event }, None, number).unwrap();
+                base.start(if is_persistent { event.persist() } else { event }, number).unwrap();
             }
         }
         let ended = base.run(Mode::empty(), |base, event| {
@@ -287,7 +291,7 @@ fn ten_thousand_timers_asked_for_by_a_hundred_threads_all_come<B: Backend>(make:
             handed_out += 1;
         }
         for delay in receiver.try_iter() {
-            base.start(Event::timer().once(), Some(delay), ()).unwrap();
+            base.start(Event::timer().once().timeout(delay), ()).unwrap();
             added += 1;
         }
     }
@@ -300,7 +304,7 @@ fn a_loop_without_events_works_on_what_a_thread_sends<B: Backend>(make: Make<B>)
     let mut base = base(make);
     let waker = base.waker().unwrap();
     let (sender, receiver) = mpsc::channel();
-    let check = base.start(Event::check(), None, 0).unwrap();
+    let check = base.start(Event::check(), 0).unwrap();
     let user = base.create(Event::user(), 0).unwrap();
     let begin = Instant::now();
     let thread = thread::spawn(move || {

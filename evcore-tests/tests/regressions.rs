@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use evcore::{End, Event, EventBase, Fixed, Interest, Manual, Mode, Ready, Turn, Wait, WakeFlag};
+use evcore::backend::{Manual, WakeFlag};
+use evcore::{End, Event, EventBase, Fixed, Interest, Mode, Ready, Turn, Wait};
 
 type Base = EventBase<Manual, Fixed<8>, &'static str>;
 
@@ -11,7 +12,7 @@ fn base() -> Base {
 }
 
 fn turn(base: &mut Base) -> Vec<(&'static str, Ready)> {
-    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    assert!(base.poll(Wait::None).unwrap().is_running());
     let mut handed_out = Vec::new();
     while let Some(fired) = base.next_active() {
         handed_out.push((*fired.data, fired.ready));
@@ -23,7 +24,7 @@ fn turn(base: &mut Base) -> Vec<(&'static str, Ready)> {
 fn a_turn_of_watchers_alone_ended_a_run_that_waits_for_events() {
     static FLAG: WakeFlag = WakeFlag::new();
     let mut base: Base = EventBase::new(Manual::new().with_flag(&FLAG));
-    base.start(Event::check(), None, "check").unwrap();
+    base.start(Event::check(), "check").unwrap();
     base.insert_timer(Duration::from_millis(60), "timer").unwrap();
     FLAG.wake();
     let mut order = Vec::new();
@@ -36,11 +37,11 @@ fn a_turn_of_watchers_alone_ended_a_run_that_waits_for_events() {
 #[test]
 fn an_end_in_a_prepare_turn_ate_the_next_one() {
     let mut base = base();
-    base.start(Event::prepare(), None, "prepare").unwrap();
+    base.start(Event::prepare(), "prepare").unwrap();
     base.insert_interval(Duration::from_secs(1), "tick").unwrap();
     assert_eq!(turn(&mut base), [("prepare", Ready::empty())]);
     base.loop_exit();
-    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Ended(End::Exit)));
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Ended(End::Exit)));
     assert_eq!(turn(&mut base), [("prepare", Ready::empty())]);
 }
 
@@ -51,7 +52,7 @@ fn what_was_found_on_the_old_fd_was_handed_out_for_the_new_one() {
     let moved = base.insert(4, Interest::READ, "moved").unwrap();
     base.backend_mut().set_ready(3, Ready::READ);
     base.backend_mut().set_ready(4, Ready::READ);
-    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("first"));
     base.replace_fd(moved, 5).unwrap();
     assert!(base.next_active().is_none());
@@ -64,7 +65,7 @@ fn an_event_that_waits_for_nothing_any_more_heard_of_a_hang_up() {
     let silent = base.insert(4, Interest::READ, "silent").unwrap();
     base.backend_mut().set_ready(3, Ready::READ);
     base.backend_mut().set_ready(4, Ready::HANGUP);
-    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("first"));
     base.modify(silent, Interest::empty()).unwrap();
     assert!(base.next_active().is_none());

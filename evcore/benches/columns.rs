@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use evcore::{Event, EventBase, EventId, Fixed, Growable, Interest, Manual, Ready, Storage, Wait};
+use evcore::backend::Manual;
+use evcore::storage::Storage;
+use evcore::{Event, EventBase, EventId, Fixed, Growable, Interest, Ready, Wait};
 
 type Base<S> = EventBase<Manual, S, u32>;
 
@@ -36,7 +38,7 @@ fn create<S: Storage>(base: &mut Base<S>, count: usize, describe: impl Fn(usize)
 /// A turn: how much was handed out.
 fn turn<S: Storage>(base: &mut Base<S>) -> usize {
     let mut count = 0;
-    if base.poll(Wait::Poll).unwrap().is_running() {
+    if base.poll(Wait::None).unwrap().is_running() {
         while let Some(fired) = base.next_active() {
             *fired.data = fired.data.wrapping_add(1);
             count += 1;

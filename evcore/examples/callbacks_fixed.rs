@@ -6,7 +6,9 @@
 
 use core::time::Duration;
 
-use evcore::{Callback, EventBase, Fixed, Interest, Manual, Mode, Occurrence, Ready};
+use evcore::backend::Manual;
+use evcore::callback::Callback;
+use evcore::{EventBase, Fired, Fixed, Interest, Mode, Ready};
 
 type Base = EventBase<Manual, Fixed<8>, Callback<Manual, Fixed<8>, Line>>;
 
@@ -17,14 +19,14 @@ struct Line {
     ticks: u32,
 }
 
-fn on_byte(base: &mut Base, line: &mut Line, event: Occurrence, channel: usize) {
+fn on_byte(base: &mut Base, line: &mut Line, event: Fired, channel: usize) {
     if let (Some(received), Some(fd)) = (line.received.get_mut(channel), base.fd(event.id)) {
         *received += 1;
         base.backend_mut().set_ready(fd, Ready::empty());
     }
 }
 
-fn on_tick(base: &mut Base, line: &mut Line, _event: Occurrence, fd: usize) {
+fn on_tick(base: &mut Base, line: &mut Line, _event: Fired, fd: usize) {
     line.ticks += 1;
     // The world: a byte comes with each tick, on one channel and the other in turns.
     base.backend_mut().set_ready(fd as u32 + line.ticks % 2, Ready::READ);

@@ -10,7 +10,8 @@
 use core::time::Duration;
 use std::sync::Mutex;
 
-use evcore::{Event, EventBase, Fixed, Interest, Manual, Ready, Wait};
+use evcore::backend::Manual;
+use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait};
 
 const BUTTON: u32 = 3;
 
@@ -30,7 +31,7 @@ static BASE: Mutex<EventBase<Manual, Fixed<8>, Task>> = Mutex::new(EventBase::ne
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut base = BASE.lock().map_err(|_| "the base is in use")?;
-    let watchdog = base.insert_timer(Duration::from_secs(10), Task::Watchdog)?;
+    let watchdog = base.start(Event::timer().timeout(Duration::from_secs(10)), Task::Watchdog)?;
     let blink = base.insert_interval(Duration::from_secs(1), Task::Blink { on: false })?;
     let release = base.create(Event::timer(), Task::Released)?;
     base.insert(BUTTON, Interest::READ, Task::Button)?;
@@ -43,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Task::Blink { on } => {
                     *on = !*on;
                     blinks += fired.count;
-                    base.add(watchdog, Some(Duration::from_secs(10)))?;
+                    base.restart(watchdog)?;
                     if blinks == 5 {
                         press(&mut base, Ready::READ);
                     }

@@ -11,7 +11,8 @@
 
 use core::time::Duration;
 
-use evcore::{Event, EventBase, EventId, EventOp, Fixed, Instant, Interest, Manual, Ready, Wait};
+use evcore::backend::{EventOp, Manual};
+use evcore::{Event, EventBase, EventId, Fixed, Instant, Interest, Ready, Wait};
 
 const SESSIONS: u32 = 20;
 const SILENCE: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ impl Server {
         number: u32,
     ) -> Result<EventId, evcore::Error<B::Error>> {
         let session = Event::io(fd, Interest::READ).persist();
-        Ok(base.start(session, Some(SILENCE), Task::Session(number))?)
+        Ok(base.start(session.timeout(SILENCE), Task::Session(number))?)
     }
 
     /// Says whether the session goes on.

@@ -9,7 +9,12 @@ use core::fmt::{self, Debug};
 use bitflags::bitflags;
 
 use crate::event::{Interest, Ready};
-use crate::time::{Instant, Wait};
+use crate::time::Instant;
+
+pub use crate::either::Either;
+pub use crate::manual::{Manual, ManualError};
+pub use crate::time::Sleep;
+pub use crate::wake::WakeFlag;
 
 /// What a backend waits on: a file descriptor, a pin, an interrupt number.
 ///
@@ -18,7 +23,7 @@ use crate::time::{Instant, Wait};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a backend watches",
     label = "a backend's `Fd` is a small number that names a source",
-    note = "on Unix take `evcore::Fd` (feature `std`), elsewhere `u8`, `u16`, `u32` or a type of your own that implements `evcore::Descriptor`"
+    note = "on Unix take `evcore::Fd` (feature `std`), elsewhere `u8`, `u16`, `u32` or a type of your own that implements `evcore::backend::Descriptor`"
 )]
 pub trait Descriptor: Copy + Eq + Debug {
     /// The number that stands for this descriptor, different from every other one's.
@@ -71,7 +76,7 @@ impl Token {
     /// The token as 64 bits: the place in the upper half, the generation, which is compared straight from the word, in the lower.
     ///
     /// ```
-    /// use evcore::Token;
+    /// use evcore::backend::Token;
     ///
     /// assert_eq!(Token::from_bits(7).to_bits(), 7);
     /// ```
@@ -83,7 +88,7 @@ impl Token {
     /// The token that [`Token::to_bits`] gave. Any other bits make a token that the core does not know.
     ///
     /// ```
-    /// use evcore::Token;
+    /// use evcore::backend::Token;
     ///
     /// assert_eq!(Token::from_bits(u64::MAX), Token::NONE);
     /// ```
@@ -116,8 +121,8 @@ bitflags! {
         /// Tells that the peer shut down its writing side: [`Interest::CLOSED`] (`EV_FEATURE_EARLY_CLOSE`).
         #[doc(alias = "EV_FEATURE_EARLY_CLOSE")]
         const CLOSED = 8;
-        /// Urgent data: [`Interest::PRIORITY`].
-        const PRIORITY = 16;
+        /// Urgent data: [`Interest::URGENT`].
+        const URGENT = 16;
         /// Reports [`Ready::ERROR`] and [`Ready::HANGUP`] as themselves; without it they show as READ and WRITE alone.
         const ERRORS = 32;
         /// Signals can be watched: [`EventOp::signals`] answers.
@@ -199,7 +204,7 @@ pub trait Sink<Fd> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a backend",
     label = "the first parameter of `EventBase` is what it runs on: `Manual`, a platform crate's `Epoll`, `Poll` or `Select`, or your own type",
-    note = "a backend implements `evcore::EventOp`; docs/writing-a-backend.md in evcore's repository shows how"
+    note = "a backend implements `evcore::backend::EventOp`; docs/writing-a-backend.md in evcore's repository shows how"
 )]
 pub trait EventOp {
     /// What is registered.
@@ -284,7 +289,7 @@ pub trait EventOp {
     /// # Errors
     ///
     /// When the system refuses to wait. The base is as it was and may be asked again.
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
+    fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
 
     /// Rebuilds the backend with no fd registered: in the child after a fork, when [`Sink::rebuild`] was called, or when
     /// reports of ended registrations keep coming. Afterwards the core registers every fd again. Signals stay watched.
@@ -305,7 +310,7 @@ pub trait EventOp {
 /// A backend's power to watch signals. Optional: see [`EventOp::signals`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot watch signals",
-    label = "what `EventOp::signals` lends implements `evcore::SignalOp`",
+    label = "what `EventOp::signals` lends implements `evcore::backend::SignalOp`",
     note = "a backend that has no signals leaves `EventOp::signals` out"
 )]
 pub trait SignalOp {
@@ -326,8 +331,8 @@ pub trait SignalOp {
 /// A backend's power to be woken from another thread, a signal handler or an interrupt. Optional.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be woken from elsewhere",
-    label = "`EventBase::waker` needs a backend that implements `evcore::Wake`",
-    note = "all backends of the platform crates do; on bare metal an `evcore::WakeFlag` is all that it takes"
+    label = "`EventBase::waker` needs a backend that implements `evcore::backend::Wake`",
+    note = "all backends of the platform crates do; on bare metal an `evcore::backend::WakeFlag` is all that it takes"
 )]
 pub trait Wake: EventOp {
     /// Wakes the base from anywhere. Waking is O(1), takes no lock, and is harmless when the base is gone.

@@ -7,11 +7,12 @@ use bitflags::bitflags;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 use crate::backend::{EventOp, Wake};
-use crate::engine::{Effect, Engine};
+use crate::engine::{Effect, Engine, Step};
+use crate::error::Error;
 use crate::event::{EventId, Ready};
 use crate::manual::Manual;
 use crate::storage::{Fixed, Storage};
-use crate::time::{Instant, Wait};
+use crate::time::{Instant, Sleep, Wait};
 
 mod control;
 mod event;
@@ -43,7 +44,8 @@ pub use query::Pending;
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::{EventBase, Fixed, Manual, Wait};
+/// use evcore::backend::Manual;
+/// use evcore::{EventBase, Fixed, Wait};
 ///
 /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
 /// base.insert_timer(Duration::from_secs(1), "later").unwrap();
@@ -65,6 +67,8 @@ pub struct EventBase<B: EventOp, S: Storage, T> {
     engine: Engine<B, S, T>,
     /// `run` is under way.
     in_run: bool,
+    /// Why [`EventBase::next_event`] has found the loop ended.
+    ended: Option<End>,
     /// One thread's at a time: only wakers are shared.
     not_sync: PhantomData<Cell<()>>,
 }
@@ -72,39 +76,27 @@ pub struct EventBase<B: EventOp, S: Storage, T> {
 assert_impl_all!(EventBase<Manual, Fixed<1>, ()>: Send);
 assert_not_impl_any!(EventBase<Manual, Fixed<1>, ()>: Sync);
 
-/// An event that is handed out, with its data.
-#[derive(Debug)]
+/// An event that is handed out: with its data by [`next_event`](EventBase::next_event) and
+/// [`next_active`](EventBase::next_active), without by [`run`](EventBase::run), whose handler has the base to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
-pub struct Fired<'a, T> {
+#[doc(alias = "event_self_cbarg")]
+pub struct Fired<D = ()> {
     /// Which event it is.
     pub id: EventId,
     /// Why it is handed out: everything that was found since it was handed out last.
     pub ready: Ready,
     /// How many signals, or how many periods of a timer, this stands for. 1 for everything else.
     pub count: u32,
-    /// The event's data.
-    pub data: &'a mut T,
+    /// The event's data, if it is lent.
+    pub data: D,
 }
 
-impl<'a, T> Fired<'a, T> {
+impl<'a, T> Fired<&'a mut T> {
     #[inline(always)]
     fn of_one((id, ready, data): (EventId, Ready, &'a mut T)) -> (Self, bool) {
         (Self { id, ready, count: 1, data }, false)
     }
-}
-
-/// A hand-out without the data: what [`EventBase::run`] passes to its handler.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-#[doc(alias = "event_self_cbarg")]
-pub struct Occurrence {
-    /// Which event it is.
-    pub id: EventId,
-    /// Why it is handed out.
-    pub ready: Ready,
-    /// How many signals, or how many periods of a timer, this stands for.
-    pub count: u32,
 }
 
 /// What [`EventBase::poll`] answers.
@@ -114,22 +106,24 @@ pub struct Occurrence {
 pub enum Turn {
     /// A turn has begun: call `next_active` until it returns `None`. There may be no event, as after a waker.
     Running,
+    /// A turn of [prepare](crate::Event::prepare) events alone has begun; the wait is still to come.
+    Prepare,
     /// There is no turn.
     Ended(End),
 }
 
 impl Turn {
-    /// Whether there is a turn.
+    /// Whether there is a turn, of either kind.
     ///
     /// ```
     /// use evcore::{End, Turn};
     ///
-    /// assert!(Turn::Running.is_running());
+    /// assert!(Turn::Running.is_running() && Turn::Prepare.is_running());
     /// assert!(!Turn::Ended(End::Empty).is_running());
     /// ```
     #[must_use]
     pub const fn is_running(self) -> bool {
-        matches!(self, Self::Running)
+        !matches!(self, Self::Ended(_))
     }
 }
 
@@ -150,8 +144,6 @@ pub enum End {
     Once,
     /// Nothing was ready, and no wait was asked for.
     NotReady,
-    /// [`EventBase::run`] was called from inside a handler; nothing was done.
-    Reentered,
 }
 
 bitflags! {
@@ -174,7 +166,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// A base without events (`event_base_new`). In a `static` it is all zeros, as far as the backend is.
     ///
     /// ```
-    /// use evcore::{EventBase, Fixed, Manual};
+    /// use evcore::backend::Manual;
+    /// use evcore::{EventBase, Fixed};
     ///
     /// const BASE: EventBase<Manual, Fixed<16>, u8> = EventBase::new(Manual::new());
     /// # let _ = BASE;
@@ -182,7 +175,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_new")]
     #[must_use]
     pub const fn new(backend: B) -> Self {
-        Self { engine: Engine::new(backend), in_run: false, not_sync: PhantomData }
+        Self { engine: Engine::new(backend), in_run: false, ended: None, not_sync: PhantomData }
     }
 
     /// Waits, and queues what is ready. One turn of the loop (`event_base_loop`), up to the hand-outs.
@@ -190,24 +183,26 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// With [`Wait::Forever`] the turn ends the loop when nothing is pending. With a bound it does not: to wait for a waker
     /// alone, wait until [`Instant::MAX`]. Active events, expired timers and wakers shorten any wait.
     ///
-    /// Where there are [prepare](crate::Event::prepare) events, every other call begins a turn of these alone and does not
-    /// wait.
+    /// Where there are [prepare](crate::Event::prepare) events, every other call begins a turn of these alone, answers
+    /// [`Turn::Prepare`] and does not wait.
     ///
     /// # Errors
     ///
     /// When the backend cannot wait. Nothing is lost, and `poll` may be called again.
     ///
     /// ```
-    /// use evcore::{End, EventBase, Fixed, Manual, Turn, Wait};
+    /// use evcore::backend::Manual;
+    /// use evcore::{End, EventBase, Fixed, Turn, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// assert_eq!(base.poll(Wait::Forever), Ok(Turn::Ended(End::Empty)));
-    /// assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    /// assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
     /// ```
     #[doc(alias = "event_base_loop")]
     #[inline]
     pub fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
-        self.engine.poll(wait)
+        let sleep = self.engine.sleep(wait);
+        self.engine.poll(sleep)
     }
 
     /// Hands out the next active event of this turn: already off its queue, already re-armed or no longer pending.
@@ -216,12 +211,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// was requested.
     ///
     /// ```
-    /// use evcore::{Event, EventBase, Fixed, Manual, Ready, Wait};
+    /// use evcore::backend::Manual;
+    /// use evcore::{Event, EventBase, Fixed, Ready, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), 0).unwrap();
     /// base.activate(event, Ready::READ).unwrap();
-    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// assert!(base.poll(Wait::None).unwrap().is_running());
     /// let fired = base.next_active().unwrap();
     /// *fired.data += 1;
     /// assert_eq!((fired.id, fired.ready), (event, Ready::READ));
@@ -229,13 +225,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     // The usual way is small and inlined, the rest out of line; as a call it would cost half as much again.
     #[inline(always)]
-    pub fn next_active(&mut self) -> Option<Fired<'_, T>> {
+    pub fn next_active(&mut self) -> Option<Fired<&mut T>> {
         self.next().map(|(fired, _)| fired)
     }
 
     /// The next active event, and whether it is a watcher.
     #[inline(always)]
-    fn next(&mut self) -> Option<(Fired<'_, T>, bool)> {
+    fn next(&mut self) -> Option<(Fired<&mut T>, bool)> {
         if self.engine.next_effect() == Effect::Unknown {
             if self.engine.end_if_done() {
                 return None;
@@ -252,11 +248,97 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// As [`EventBase::next`], whatever the hand-out does to its event, and whatever has to be looked at before.
     #[inline(never)]
-    fn next_of_any_kind(&mut self) -> Option<(Fired<'_, T>, bool)> {
+    fn next_of_any_kind(&mut self) -> Option<(Fired<&mut T>, bool)> {
         let (index, ready, count) = self.engine.next()?;
         let is_watcher = self.engine.is_watcher(index);
         let (id, data) = self.engine.lend(index)?;
         Some((Fired { id, ready, count, data }, is_watcher))
+    }
+
+    /// Hands out the next active event, and waits for one where none is: the whole loop in one call.
+    ///
+    /// Turns begin and end inside it, as [`poll`](EventBase::poll) and [`next_active`](EventBase::next_active) would have them.
+    /// `Ok(None)` says that the loop has ended, and [`ended`](EventBase::ended) why; or that `wait` is over, and `ended`
+    /// answers `None`. `wait` counts from each call. Wakers do not end it; they are seen as [`Event::wake`](crate::Event::wake)
+    /// events.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot wait. Nothing is lost, and `next_event` may be called again.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::backend::Manual;
+    /// use evcore::{End, EventBase, Fixed, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_timer(Duration::from_secs(1), "later").unwrap();
+    /// base.insert_timer(Duration::from_millis(5), "soon").unwrap();
+    ///
+    /// let mut order = Vec::new();
+    /// while let Some(event) = base.next_event(Wait::Forever).unwrap() {
+    ///     order.push(*event.data);
+    /// }
+    /// assert_eq!(order, ["soon", "later"]);
+    /// assert_eq!(base.ended(), Some(End::Empty));
+    /// ```
+    #[doc(alias = "event_base_loop")]
+    #[doc(alias = "event_base_dispatch")]
+    #[inline(always)]
+    pub fn next_event(&mut self, wait: Wait) -> Result<Option<Fired<&mut T>>, B::Error> {
+        let taken = match self.engine.next_effect() {
+            Effect::None | Effect::Restart => Step::First,
+            Effect::More | Effect::Unknown => self.advance(wait)?,
+        };
+        Ok(match taken {
+            Step::First => self.next_active(),
+            Step::Taken(index, ready, count) => {
+                self.engine.lend(index).map(|(id, data)| Fired { id, ready, count, data })
+            }
+            Step::Done => None,
+        })
+    }
+
+    /// Goes on to the next event, through the end of this turn and the next wait if need be.
+    // A call where a turn begins; the other hand-outs are inlined.
+    #[inline(never)]
+    fn advance(&mut self, wait: Wait) -> Result<Step<S::Index>, B::Error> {
+        self.ended = None;
+        let mut step = self.engine.step();
+        let sleep = if matches!(step, Step::Done) { self.engine.sleep(wait) } else { Sleep::None };
+        while matches!(step, Step::Done) {
+            let turn = self.engine.poll(sleep)?;
+            if let Turn::Ended(end) = turn {
+                self.ended = Some(end);
+                break;
+            }
+            step = self.engine.step();
+            if turn == Turn::Running && matches!(step, Step::Done) && self.engine.is_over(sleep) {
+                break;
+            }
+        }
+        Ok(step)
+    }
+
+    /// Why [`next_event`](EventBase::next_event) returned `None` last: `None` when its wait was over and nothing had happened.
+    /// (`event_base_got_exit`, `event_base_got_break`.)
+    ///
+    /// ```
+    /// use evcore::backend::Manual;
+    /// use evcore::{End, EventBase, Fixed, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// assert!(base.next_event(Wait::None).unwrap().is_none());
+    /// assert_eq!(base.ended(), None);
+    /// base.loop_exit();
+    /// assert!(base.next_event(Wait::None).unwrap().is_none());
+    /// assert_eq!(base.ended(), Some(End::Exit));
+    /// ```
+    #[doc(alias = "event_base_got_exit")]
+    #[doc(alias = "event_base_got_break")]
+    #[must_use]
+    pub const fn ended(&self) -> Option<End> {
+        self.ended
     }
 
     /// Runs the loop with a handler (`event_base_loop`), until it ends for the reason that is returned.
@@ -265,11 +347,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// When the backend cannot wait.
+    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] from inside a handler of `run`.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use evcore::{End, EventBase, Fixed, Manual, Mode};
+    /// use evcore::backend::Manual;
+    /// use evcore::{End, EventBase, Fixed, Mode};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
     /// base.insert_interval(Duration::from_secs(1), 0).unwrap();
@@ -284,7 +367,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
-    pub fn run(&mut self, mode: Mode, mut handler: impl FnMut(&mut Self, Occurrence)) -> Result<End, B::Error> {
+    pub fn run(&mut self, mode: Mode, mut handler: impl FnMut(&mut Self, Fired)) -> Result<End, Error<B::Error>> {
         self.run_taking(mode, |_| (), |base, event, ()| handler(base, event))
     }
 
@@ -293,31 +376,31 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         &mut self,
         mode: Mode,
         take: impl Fn(&mut T) -> X,
-        mut handler: impl FnMut(&mut Self, Occurrence, X),
-    ) -> Result<End, B::Error> {
+        mut handler: impl FnMut(&mut Self, Fired, X),
+    ) -> Result<End, Error<B::Error>> {
         if core::mem::replace(&mut self.in_run, true) {
-            return Ok(End::Reentered);
+            return Err(Error::Reentered);
         }
-        RunGuard(self).0.run_turns(mode, &take, &mut handler)
+        RunGuard(self).0.run_turns(mode, &take, &mut handler).map_err(Error::Backend)
     }
 
     fn run_turns<X>(
         &mut self,
         mode: Mode,
         take: &impl Fn(&mut T) -> X,
-        handler: &mut impl FnMut(&mut Self, Occurrence, X),
+        handler: &mut impl FnMut(&mut Self, Fired, X),
     ) -> Result<End, B::Error> {
         let go_on_empty = mode.contains(Mode::NO_EXIT_ON_EMPTY);
-        let wait = match mode.contains(Mode::NONBLOCK) {
-            true => Wait::Poll,
-            false if go_on_empty => Wait::Until(Instant::MAX),
-            false => Wait::Forever,
+        let sleep = match mode.contains(Mode::NONBLOCK) {
+            true => Sleep::None,
+            false if go_on_empty => Sleep::Until(Instant::MAX),
+            false => Sleep::Forever,
         };
         loop {
             if !go_on_empty && self.engine.end_if_empty() {
                 return Ok(End::Empty);
             }
-            if let Turn::Ended(end) = self.poll(wait)? {
+            if let Turn::Ended(end) = self.engine.poll(sleep)? {
                 return Ok(end);
             }
             let is_prepare = self.engine.is_prepare();
@@ -332,12 +415,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The hand-outs of a turn. Answers whether there was any but watchers.
-    fn run_turn<X>(&mut self, take: &impl Fn(&mut T) -> X, handler: &mut impl FnMut(&mut Self, Occurrence, X)) -> bool {
+    fn run_turn<X>(&mut self, take: &impl Fn(&mut T) -> X, handler: &mut impl FnMut(&mut Self, Fired, X)) -> bool {
         let mut any = false;
         while let Some((Fired { id, ready, count, data }, is_watcher)) = self.next() {
             any |= !is_watcher;
             let taken = take(data);
-            handler(self, Occurrence { id, ready, count }, taken);
+            handler(self, Fired { id, ready, count, data: () }, taken);
         }
         any
     }
@@ -350,7 +433,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use evcore::{EventBase, Fixed, Manual, Wait};
+    /// use evcore::backend::Manual;
+    /// use evcore::{EventBase, Fixed, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// let before = base.now();
@@ -358,7 +442,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.now().saturating_since(before), Duration::from_secs(1));
     ///
     /// base.insert_timer(Duration::ZERO, ()).unwrap();
-    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// assert!(base.poll(Wait::None).unwrap().is_running());
     /// assert!(base.next_active().is_some());
     /// let of_the_turn = base.now();
     /// base.backend_mut().advance(Duration::from_secs(1));
@@ -366,7 +450,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[inline]
     #[doc(alias = "event_base_gettimeofday_cached")]
-    pub fn now(&mut self) -> Instant {
+    #[must_use]
+    pub fn now(&self) -> Instant {
         self.engine.now()
     }
 
@@ -374,7 +459,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_nanos(9));
     /// assert_eq!(base.update_now().as_nanos(), 9);
@@ -393,7 +479,8 @@ impl<B: Wake, S: Storage, T> EventBase<B, S, T> {
     /// When the backend cannot make one.
     ///
     /// ```
-    /// use evcore::{EventBase, Fixed, Instant, Manual, Wait, WakeFlag};
+    /// use evcore::backend::{Manual, WakeFlag};
+    /// use evcore::{EventBase, Fixed, Instant, Wait};
     ///
     /// static FLAG: WakeFlag = WakeFlag::new();
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new().with_flag(&FLAG));

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::manual::ManualError;
 use crate::steps::{self, Steps};
 use crate::storage::{Fixed, Storage};
-use crate::time::{Instant, Wait};
+use crate::time::{Instant, Sleep, Wait};
 
 /// As many rows as an operation may look up besides those that its bound names.
 const FEW: usize = 32;
@@ -78,7 +78,7 @@ impl EventOp for Silent {
         Ok(Modified::Kept)
     }
     fn del(&mut self, _: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) {}
-    fn dispatch(&mut self, _: Wait, _: &mut impl Sink<u32>) -> Result<(), Self::Error> {
+    fn dispatch(&mut self, _: Sleep, _: &mut impl Sink<u32>) -> Result<(), Self::Error> {
         Ok(())
     }
     fn reinit(&mut self) -> Result<(), Self::Error> {
@@ -93,7 +93,7 @@ fn base<S: Storage>() -> Base<S> {
 }
 
 fn turn<S: Storage>(base: &mut Base<S>) {
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     while base.next_active().is_some() {}
 }
 
@@ -155,7 +155,7 @@ fn io_add_del_and_modify_take_few_steps<S: Storage>(n: usize) {
 
 fn activation_takes_few_steps<S: Storage>(n: usize) {
     let (mut base, ids) = watching::<S>(n, false);
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     for id in &ids {
         assert_few(&steps::of(|| base.activate(*id, Ready::READ).unwrap()));
         assert_few(&steps::of(|| base.activate(*id, Ready::WRITE).unwrap()));

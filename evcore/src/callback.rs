@@ -3,7 +3,8 @@
 use core::fmt;
 
 use crate::backend::EventOp;
-use crate::base::{End, EventBase, Mode, Occurrence};
+use crate::base::{End, EventBase, Fired, Mode};
+use crate::error::Error;
 use crate::storage::Storage;
 
 /// A function pointer and a number, for the data of an event: libevent's callback and its argument.
@@ -13,11 +14,13 @@ use crate::storage::Storage;
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::{Callback, EventBase, Fixed, Manual, Mode, Occurrence};
+/// use evcore::backend::Manual;
+/// use evcore::callback::Callback;
+/// use evcore::{EventBase, Fired, Fixed, Mode};
 ///
 /// type Base = EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, Vec<usize>>>;
 ///
-/// fn tick(base: &mut Base, log: &mut Vec<usize>, event: Occurrence, arg: usize) {
+/// fn tick(base: &mut Base, log: &mut Vec<usize>, event: Fired, arg: usize) {
 ///     log.push(arg);
 ///     if log.len() == 2 {
 ///         base.remove(event.id);
@@ -37,13 +40,15 @@ pub struct Callback<B: EventOp, S: Storage, C> {
 
 /// What a [`Callback`] calls.
 #[doc(alias = "event_callback_fn")]
-pub type CallbackFn<B, S, C> = fn(&mut EventBase<B, S, Callback<B, S, C>>, &mut C, Occurrence, usize);
+pub type CallbackFn<B, S, C> = fn(&mut EventBase<B, S, Callback<B, S, C>>, &mut C, Fired, usize);
 
 impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     /// Calls `function` with `arg`.
     ///
     /// ```
-    /// use evcore::{Callback, Fixed, Manual};
+    /// use evcore::backend::Manual;
+    /// use evcore::callback::Callback;
+    /// use evcore::Fixed;
     ///
     /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
     /// # let _ = callback;
@@ -56,7 +61,9 @@ impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     /// The argument.
     ///
     /// ```
-    /// use evcore::{Callback, Fixed, Manual};
+    /// use evcore::backend::Manual;
+    /// use evcore::callback::Callback;
+    /// use evcore::Fixed;
     ///
     /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
     /// assert_eq!(callback.arg(), 7);
@@ -86,10 +93,12 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
     ///
     /// # Errors
     ///
-    /// When the backend cannot wait.
+    /// As [`run`](EventBase::run).
     ///
     /// ```
-    /// use evcore::{Callback, EventBase, Fixed, Manual, Mode};
+    /// use evcore::backend::Manual;
+    /// use evcore::callback::Callback;
+    /// use evcore::{EventBase, Fixed, Mode};
     ///
     /// let mut base: EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, usize>> = EventBase::new(Manual::new());
     /// base.insert_timer(core::time::Duration::ZERO, Callback::new(|_, sum, _, arg| *sum += arg, 7)).unwrap();
@@ -99,7 +108,7 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
     /// ```
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
-    pub fn run_callbacks(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
+    pub fn run_callbacks(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
         let call = |base: &mut Self, event, callback: Callback<B, S, C>| {
             (callback.function)(base, context, event, callback.arg);
         };
@@ -112,13 +121,15 @@ mod boxed {
     use alloc::boxed::Box;
     use core::fmt;
 
-    use super::{End, EventBase, EventOp, Mode, Occurrence, Storage};
+    use super::{End, Error, EventBase, EventOp, Fired, Mode, Storage};
 
     /// A boxed closure, for the data of an event.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use evcore::{Closure, EventBase, Growable, Manual, Mode};
+    /// use evcore::backend::Manual;
+    /// use evcore::callback::Closure;
+    /// use evcore::{EventBase, Growable, Mode};
     ///
     /// let mut base: EventBase<Manual, Growable, Closure<Manual, Growable, u32>> = EventBase::new(Manual::new());
     /// let step = 5;
@@ -133,19 +144,21 @@ mod boxed {
     }
 
     /// What a [`Closure`] calls.
-    pub type ClosureFn<B, S, C> = dyn FnMut(&mut EventBase<B, S, Closure<B, S, C>>, &mut C, Occurrence);
+    pub type ClosureFn<B, S, C> = dyn FnMut(&mut EventBase<B, S, Closure<B, S, C>>, &mut C, Fired);
 
     impl<B: EventOp, S: Storage, C> Closure<B, S, C> {
         /// Calls `function`.
         ///
         /// ```
-        /// use evcore::{Closure, Growable, Manual};
+        /// use evcore::backend::Manual;
+        /// use evcore::callback::Closure;
+        /// use evcore::Growable;
         ///
         /// let closure: Closure<Manual, Growable, u32> = Closure::new(|_base, sum, _event| *sum += 7);
         /// # let _ = closure;
         /// ```
         #[must_use]
-        pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Occurrence) + 'static) -> Self {
+        pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Fired) + 'static) -> Self {
             Self { function: Some(Box::new(function)) }
         }
     }
@@ -161,10 +174,12 @@ mod boxed {
         ///
         /// # Errors
         ///
-        /// When the backend cannot wait.
+        /// As [`run`](EventBase::run).
         ///
         /// ```
-        /// use evcore::{Closure, EventBase, Growable, Manual, Mode};
+        /// use evcore::backend::Manual;
+        /// use evcore::callback::Closure;
+        /// use evcore::{EventBase, Growable, Mode};
         ///
         /// let mut base: EventBase<Manual, Growable, Closure<Manual, Growable, u32>> = EventBase::new(Manual::new());
         /// base.insert_timer(core::time::Duration::ZERO, Closure::new(|_base, sum, _event| *sum += 7)).unwrap();
@@ -172,8 +187,8 @@ mod boxed {
         /// base.run_closures(Mode::empty(), &mut sum).unwrap();
         /// assert_eq!(sum, 7);
         /// ```
-        pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, B::Error> {
-            let call = |base: &mut Self, event: Occurrence, function: Option<Box<ClosureFn<B, S, C>>>| {
+        pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
+            let call = |base: &mut Self, event: Fired, function: Option<Box<ClosureFn<B, S, C>>>| {
                 let Some(mut function) = function else { return };
                 function(base, context, event);
                 // Gone, if it has removed its own event.
@@ -197,7 +212,8 @@ mod tests {
     use super::*;
     #[cfg(feature = "alloc")]
     use crate::Event;
-    use crate::{Fixed, Manual, Ready};
+    use crate::backend::Manual;
+    use crate::{Fixed, Ready};
 
     type Base = EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, Vec<usize>>>;
 
@@ -260,10 +276,10 @@ mod tests {
             let closure = Closure::new(|base: &mut Base, seen: &mut Vec<u32>, event| {
                 seen.push(event.count);
                 assert!(base.activate(event.id, Ready::READ).is_ok());
-                assert_eq!(base.run_closures(Mode::NONBLOCK, seen), Ok(End::Reentered));
+                assert_eq!(base.run_closures(Mode::NONBLOCK, seen), Err(Error::Reentered));
                 base.loop_exit();
             });
-            base.start(Event::timer(), Some(Duration::ZERO), closure).unwrap();
+            base.start(Event::timer().timeout(Duration::ZERO), closure).unwrap();
             let mut seen = Vec::new();
             assert_eq!(base.run_closures(Mode::empty(), &mut seen), Ok(End::Exit));
             assert_eq!(seen, [1]);

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 
 use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Token, Wake};
 use crate::event::Interest;
-use crate::time::{Instant, Wait};
+use crate::time::{Instant, Sleep};
 
 /// One of two backends, as a backend. It nests: `Either<Either<Epoll, Poll>, Select>` is one of three.
 ///
@@ -19,7 +19,8 @@ use crate::time::{Instant, Wait};
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::{Either, EventBase, Fixed, Manual, Wait};
+/// use evcore::backend::{Either, Manual};
+/// use evcore::{EventBase, Fixed, Wait};
 ///
 /// type Backend = Either<Manual<4>, Manual<64>>;
 ///
@@ -127,10 +128,10 @@ where
     }
 
     #[inline]
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error> {
+    fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error> {
         match self {
-            Self::Left(backend) => backend.dispatch(wait, sink),
-            Self::Right(backend) => backend.dispatch(wait, sink),
+            Self::Left(backend) => backend.dispatch(sleep, sink),
+            Self::Right(backend) => backend.dispatch(sleep, sink),
         }
     }
 
@@ -203,8 +204,10 @@ mod tests {
     use std::vec::Vec;
 
     use super::*;
+    use crate::Wait;
+    use crate::backend::{Manual, ManualError, WakeFlag};
     use crate::event::Ready;
-    use crate::{Event, EventBase, Fixed, Manual, ManualError, WakeFlag};
+    use crate::{Event, EventBase, Fixed};
 
     type Three = Either<Either<Manual, Manual<2>>, Manual<3>>;
     type Base<B> = EventBase<B, Fixed<8>, u32>;
@@ -270,7 +273,7 @@ mod tests {
             self.seen.push(old.bits());
         }
 
-        fn dispatch(&mut self, _: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
+        fn dispatch(&mut self, _: Sleep, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
             sink.signal(KIND.into(), 1);
             Err(ManualError::Refused)
         }
@@ -330,7 +333,7 @@ mod tests {
             assert_eq!(kept, if kind == 1 { (Note(4), Note(0)) } else { (Note(0), Note(4)) });
             backend.del(3, token, write, &mut core);
 
-            assert_eq!(backend.dispatch(Wait::Poll, &mut core), Err(ManualError::Refused));
+            assert_eq!(backend.dispatch(Sleep::None, &mut core), Err(ManualError::Refused));
             assert_eq!(core.signals, [i32::from(kind)]);
             assert_eq!(backend.reinit(), Ok(()));
             assert!(backend.signals().is_none());
@@ -369,7 +372,7 @@ mod tests {
 
     fn turn(base: &mut Base<Three>) -> Vec<(u32, Ready)> {
         let mut found = Vec::new();
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         while let Some(fired) = base.next_active() {
             found.push((*fired.data, fired.ready));
         }
@@ -406,7 +409,7 @@ mod tests {
         static FLAG: WakeFlag = WakeFlag::new();
         for backend in each_of_three(&FLAG) {
             let mut base = Base::new(backend);
-            base.start(Event::timer(), Some(core::time::Duration::from_secs(1)), 1).unwrap();
+            base.start(Event::timer().timeout(core::time::Duration::from_secs(1)), 1).unwrap();
             base.waker().unwrap().wake();
             assert!(base.poll(Wait::Forever).unwrap().is_running());
             assert!(base.next_active().is_none(), "the wait went on to the timer");

@@ -2,6 +2,7 @@
 //!
 //! Everything else of the crate reaches the tables through the verbs of [`Engine`], in this file and those below it.
 
+use core::cell::Cell;
 use core::time::Duration;
 
 use bitflags::bitflags;
@@ -23,6 +24,7 @@ mod turn;
 pub(crate) use life::Timeout;
 pub(crate) use registry::Effect;
 use registry::{Kind, Registry};
+pub(crate) use turn::Step;
 
 /// What is behind an event base.
 pub(crate) struct Engine<B: EventOp, S: Storage, T> {
@@ -31,9 +33,9 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     phase: Phase,
     requests: Requests,
     /// What the clock said when it was last read.
-    clock: Instant,
+    clock: Cell<Instant>,
     /// That is the time of this turn.
-    is_clock_current: bool,
+    is_clock_current: Cell<bool>,
     fairness: Fairness,
     limits: Bounds,
     /// Until when events are handed out in this turn, where that is limited.
@@ -73,8 +75,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             registry: Registry::new(),
             phase: Phase::Idle,
             requests: Requests::empty(),
-            clock: Instant::ZERO,
-            is_clock_current: false,
+            clock: Cell::new(Instant::ZERO),
+            is_clock_current: Cell::new(false),
             fairness: Fairness::Fair,
             limits: Bounds::DEFAULT,
             turn_until: Instant::ZERO,
@@ -92,7 +94,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// The slot of an event that exists.
     #[inline]
     pub(crate) fn resolve(&self, id: EventId) -> Result<S::Index, Error<B::Error>> {
-        self.registry.resolve(id).ok_or(Error::Stale)
+        self.registry.resolve(id).ok_or(Error::NoSuchEvent)
     }
 
     pub(crate) fn data(&self, id: EventId) -> Option<&T> {
@@ -227,7 +229,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn set_priorities(&mut self, priorities: u8) -> Result<(), Error<B::Error>> {
         let in_use = self.registry.indices().map(|index| self.registry.level(index)).max();
         if priorities == 0 || self.registry.is_active() || in_use.is_some_and(|level| level >= priorities) {
-            return Err(Error::Priority);
+            return Err(Error::NoSuchPriority);
         }
         self.registry.set_levels(priorities).map_err(|_| Error::Full)
     }
@@ -238,7 +240,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn set_priority(&mut self, index: S::Index, priority: u8) -> Result<(), Error<B::Error>> {
         if priority >= self.registry.levels() {
-            return Err(Error::Priority);
+            return Err(Error::NoSuchPriority);
         }
         self.registry.set_level(index, priority);
         Ok(())
@@ -259,26 +261,27 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // The clock.
 
     /// The time of this turn while an event is being handed out, else the time now.
-    pub(crate) fn now(&mut self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         let is_handing_out = self.phase != Phase::Idle && self.registry.is_handing_out();
         if is_handing_out { self.turn_now() } else { self.update_now() }
     }
 
     /// The time of this turn: read once.
-    fn turn_now(&mut self) -> Instant {
-        if self.is_clock_current { self.clock } else { self.update_now() }
+    fn turn_now(&self) -> Instant {
+        if self.is_clock_current.get() { self.clock.get() } else { self.update_now() }
     }
 
     /// Reads the clock for the rest of this turn.
-    pub(crate) fn update_now(&mut self) -> Instant {
-        self.clock = self.fresh_now();
-        self.is_clock_current = true;
-        self.clock
+    pub(crate) fn update_now(&self) -> Instant {
+        let now = self.fresh_now();
+        self.clock.set(now);
+        self.is_clock_current.set(true);
+        now
     }
 
     /// The backend's clock, which a faulty one cannot turn back.
     pub(crate) fn fresh_now(&self) -> Instant {
-        self.backend.now().max(self.clock)
+        self.backend.now().max(self.clock.get())
     }
 }
 

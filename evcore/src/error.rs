@@ -8,17 +8,19 @@ use core::fmt;
 #[non_exhaustive]
 pub enum Error<E> {
     /// The event has been removed, or never was.
-    Stale,
+    NoSuchEvent,
     /// There is no room for one more event, or the allocator refused.
     Full,
     /// The priority is not one of the base's, or there cannot be so many.
-    Priority,
+    NoSuchPriority,
     /// Edge-triggered and level-triggered events cannot share an fd.
-    Mixed,
-    /// The backend cannot do this; see [`Features`](crate::Features).
+    EdgeAndLevel,
+    /// The backend cannot do this; see [`Features`](crate::backend::Features).
     Unsupported,
     /// The operation does not apply to this kind of event.
-    Kind,
+    WrongKind,
+    /// [`EventBase::run`](crate::EventBase::run) was called from inside a handler of `run`.
+    Reentered,
     /// The backend refused.
     Backend(E),
 }
@@ -26,14 +28,15 @@ pub enum Error<E> {
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Stale => "there is no such event: it has been removed, or the id is another base's",
+            Self::NoSuchEvent => "there is no such event: it has been removed, or the id is another base's",
             Self::Full => "no room for another event: give the base a larger capacity, or remove events first",
-            Self::Priority => "no such priority: call `set_priorities` first, with 1 to 255, while no event is active",
-            Self::Mixed => "edge- and level-triggered events cannot share an fd: give all of its events EDGE, or none",
+            Self::NoSuchPriority => "no such priority: call `set_priorities` first, with 1 to 255, while no event is active",
+            Self::EdgeAndLevel => "edge- and level-triggered events cannot share an fd: give all of its events EDGE, or none",
             Self::Unsupported => {
                 "the backend cannot watch for what the event waits for: ask `features` before, or take another backend"
             }
-            Self::Kind => "the operation needs an event of another kind: one on an fd, and pending there to be paused",
+            Self::WrongKind => "the operation needs an event of another kind: one on an fd to be changed or paused, one with a timeout to be restarted",
+            Self::Reentered => "`run` is under way already: a handler of it can wait with `poll` or `next_event`",
             Self::Backend(error) => return error.fmt(f),
         })
     }
@@ -87,10 +90,12 @@ impl<E: Into<std::io::Error>> From<Error<E>> for std::io::Error {
         use std::io::ErrorKind;
         let kind = match error {
             Error::Backend(error) => return error.into(),
-            Error::Stale => ErrorKind::NotFound,
+            Error::NoSuchEvent => ErrorKind::NotFound,
             Error::Full => ErrorKind::OutOfMemory,
             Error::Unsupported => ErrorKind::Unsupported,
-            Error::Priority | Error::Mixed | Error::Kind => ErrorKind::InvalidInput,
+            Error::NoSuchPriority | Error::EdgeAndLevel | Error::WrongKind | Error::Reentered => {
+                ErrorKind::InvalidInput
+            }
         };
         // The text of a variant that holds no foreign error.
         Self::new(kind, std::format!("{}", error.map_backend(|_| "the backend refused")))
@@ -115,12 +120,13 @@ impl<E> Error<E> {
     /// ```
     pub fn map_backend<F>(self, map: impl FnOnce(E) -> F) -> Error<F> {
         match self {
-            Self::Stale => Error::Stale,
+            Self::NoSuchEvent => Error::NoSuchEvent,
             Self::Full => Error::Full,
-            Self::Priority => Error::Priority,
-            Self::Mixed => Error::Mixed,
+            Self::NoSuchPriority => Error::NoSuchPriority,
+            Self::EdgeAndLevel => Error::EdgeAndLevel,
             Self::Unsupported => Error::Unsupported,
-            Self::Kind => Error::Kind,
+            Self::WrongKind => Error::WrongKind,
+            Self::Reentered => Error::Reentered,
             Self::Backend(error) => Error::Backend(map(error)),
         }
     }
@@ -135,8 +141,15 @@ mod tests {
     use crate::manual::ManualError;
 
     const BACKEND: Error<ManualError> = Error::Backend(ManualError::Full);
-    const OWN: [Error<ManualError>; 6] =
-        [Error::Stale, Error::Full, Error::Priority, Error::Mixed, Error::Unsupported, Error::Kind];
+    const OWN: [Error<ManualError>; 7] = [
+        Error::NoSuchEvent,
+        Error::Full,
+        Error::NoSuchPriority,
+        Error::EdgeAndLevel,
+        Error::Unsupported,
+        Error::WrongKind,
+        Error::Reentered,
+    ];
 
     #[test]
     fn each_error_says_something_of_its_own_and_the_backends_is_let_through() {
@@ -159,10 +172,10 @@ mod tests {
     #[test]
     fn a_rejection_reads_as_its_error() {
         struct Silent;
-        let rejected = Rejected { error: Error::<ManualError>::Mixed, data: Silent };
-        assert_eq!(rejected.to_string(), Error::<ManualError>::Mixed.to_string());
-        assert_eq!(std::format!("{rejected:?}"), "Rejected { error: Mixed, .. }");
-        assert_eq!(Error::from(rejected), Error::Mixed);
+        let rejected = Rejected { error: Error::<ManualError>::EdgeAndLevel, data: Silent };
+        assert_eq!(rejected.to_string(), Error::<ManualError>::EdgeAndLevel.to_string());
+        assert_eq!(std::format!("{rejected:?}"), "Rejected { error: EdgeAndLevel, .. }");
+        assert_eq!(Error::from(rejected), Error::EdgeAndLevel);
     }
 
     #[test]
@@ -191,12 +204,13 @@ mod tests {
             }
         }
         for (error, kind) in [
-            (Error::Stale, ErrorKind::NotFound),
+            (Error::NoSuchEvent, ErrorKind::NotFound),
             (Error::Full, ErrorKind::OutOfMemory),
             (Error::Unsupported, ErrorKind::Unsupported),
-            (Error::Priority, ErrorKind::InvalidInput),
-            (Error::Mixed, ErrorKind::InvalidInput),
-            (Error::Kind, ErrorKind::InvalidInput),
+            (Error::NoSuchPriority, ErrorKind::InvalidInput),
+            (Error::EdgeAndLevel, ErrorKind::InvalidInput),
+            (Error::WrongKind, ErrorKind::InvalidInput),
+            (Error::Reentered, ErrorKind::InvalidInput),
         ] {
             let text = Error::<Errno>::to_string(&error);
             let converted = io::Error::from(error);

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use bitflags::bitflags;
 
@@ -17,7 +18,7 @@ bitflags! {
         #[doc(alias = "EV_READ")]
         const READ = 0x0001;
         /// Urgent data (`EPOLLPRI`); libevent has none.
-        const PRIORITY = 0x0002;
+        const URGENT = 0x0002;
         /// There is room to write (`EV_WRITE`).
         #[doc(alias = "EV_WRITE")]
         const WRITE = 0x0004;
@@ -41,7 +42,7 @@ bitflags! {
         #[doc(alias = "EV_READ")]
         const READ = 0x0001;
         /// Urgent data.
-        const PRIORITY = 0x0002;
+        const URGENT = 0x0002;
         /// There is room to write, or an error to collect (`EV_WRITE`).
         #[doc(alias = "EV_WRITE")]
         const WRITE = 0x0004;
@@ -66,6 +67,138 @@ bitflags! {
     }
 }
 
+impl Ready {
+    /// Whether anything is said of the event's fd: that it is readable, writable, closed, in error, hung up, or has urgent data.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::READ | Ready::TIMEOUT).is_io());
+    /// assert!(!Ready::TIMEOUT.is_io());
+    /// ```
+    #[must_use]
+    pub const fn is_io(self) -> bool {
+        self.intersects(Self::IO)
+    }
+
+    /// There is something to read, or the end, or an error to collect.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::READ | Ready::WRITE).is_readable());
+    /// assert!(!Ready::empty().is_readable());
+    /// ```
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.contains(Self::READ)
+    }
+
+    /// There is room to write, or an error to collect.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::WRITE | Ready::READ).is_writable());
+    /// assert!(!Ready::empty().is_writable());
+    /// ```
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.contains(Self::WRITE)
+    }
+
+    /// There is urgent data.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::URGENT | Ready::READ).is_urgent());
+    /// assert!(!Ready::empty().is_urgent());
+    /// ```
+    #[must_use]
+    pub const fn is_urgent(self) -> bool {
+        self.contains(Self::URGENT)
+    }
+
+    /// The peer has shut down its writing side.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::CLOSED | Ready::READ).is_closed());
+    /// assert!(!Ready::empty().is_closed());
+    /// ```
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        self.contains(Self::CLOSED)
+    }
+
+    /// The descriptor has an error, or cannot be watched any more.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::ERROR | Ready::READ).is_error());
+    /// assert!(!Ready::empty().is_error());
+    /// ```
+    #[must_use]
+    pub const fn is_error(self) -> bool {
+        self.contains(Self::ERROR)
+    }
+
+    /// Both directions are shut down.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::HANGUP | Ready::READ).is_hangup());
+    /// assert!(!Ready::empty().is_hangup());
+    /// ```
+    #[must_use]
+    pub const fn is_hangup(self) -> bool {
+        self.contains(Self::HANGUP)
+    }
+
+    /// The event's time has come. Something else may have been found as well: see [`is_io`](Ready::is_io).
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::TIMEOUT | Ready::READ).is_timeout());
+    /// assert!(!Ready::empty().is_timeout());
+    /// ```
+    #[must_use]
+    pub const fn is_timeout(self) -> bool {
+        self.contains(Self::TIMEOUT)
+    }
+
+    /// The event's signal has arrived.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::SIGNAL | Ready::READ).is_signal());
+    /// assert!(!Ready::empty().is_signal());
+    /// ```
+    #[must_use]
+    pub const fn is_signal(self) -> bool {
+        self.contains(Self::SIGNAL)
+    }
+
+    /// The event had asked for another turn: [`again`](crate::EventBase::again).
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::AGAIN | Ready::READ).is_again());
+    /// assert!(!Ready::empty().is_again());
+    /// ```
+    #[must_use]
+    pub const fn is_again(self) -> bool {
+        self.contains(Self::AGAIN)
+    }
+}
+
 /// Names an event of a base: a slot, and the generation of what lives there.
 ///
 /// The id of an event that was removed is never another event's: it is an error, or `None`, for ever. An id means nothing
@@ -80,7 +213,8 @@ impl EventId {
     /// The id as 64 bits, for tables, logs and C: the generation in the upper half. Never zero.
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, EventId, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, EventId, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// let id = base.create(Event::user(), ()).unwrap();
     /// assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
@@ -160,11 +294,20 @@ pub struct Event<Fd> {
     pub(crate) background: bool,
     pub(crate) priority: Option<u8>,
     pub(crate) missed: Missed,
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl<Fd> Event<Fd> {
     const fn from(source: Source<Fd>) -> Self {
-        Self { source, persist: false, once: false, background: false, priority: None, missed: Missed::Skip }
+        Self {
+            source,
+            persist: false,
+            once: false,
+            background: false,
+            priority: None,
+            missed: Missed::Skip,
+            timeout: None,
+        }
     }
 
     /// An event of an fd. With empty interest it is legal, and silent until [`modify`](crate::EventBase::modify).
@@ -228,10 +371,11 @@ impl<Fd> Event<Fd> {
     /// the wait. It never keeps the loop alive.
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual, Wait};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed, Wait};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// base.start(Event::prepare(), None, "before the wait").unwrap();
-    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// base.start(Event::prepare(), "before the wait").unwrap();
+    /// assert!(base.poll(Wait::None).unwrap().is_running());
     /// assert_eq!(*base.next_active().unwrap().data, "before the wait");
     /// assert_eq!(base.stats().waits, 0);
     /// ```
@@ -246,10 +390,11 @@ impl<Fd> Event<Fd> {
     /// An event that is handed out in each turn, first thing after the wait (`evwatch_check_new`).
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual, Wait};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed, Wait};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// base.start(Event::check(), None, "after the wait").unwrap();
-    /// assert!(base.poll(Wait::Poll).unwrap().is_running());
+    /// base.start(Event::check(), "after the wait").unwrap();
+    /// assert!(base.poll(Wait::None).unwrap().is_running());
     /// assert_eq!(*base.next_active().unwrap().data, "after the wait");
     /// assert_eq!(base.stats().waits, 1);
     /// ```
@@ -275,14 +420,34 @@ impl<Fd> Event<Fd> {
         self
     }
 
+    /// Has a timeout, which starts whenever the event is [started](crate::EventBase::start) or [added](crate::EventBase::add),
+    /// and again after each hand-out of a [persistent](Event::persist) event: the idle timeout of a connection, the period of a
+    /// timer. A timeout of zero is due in the next turn.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let reader = Event::io(3, Interest::READ).persist().timeout(Duration::from_secs(60));
+    /// base.start(reader, "connection").unwrap();
+    /// let event = base.next_event(Wait::Forever).unwrap().unwrap();
+    /// assert!(event.ready.is_timeout());
+    /// ```
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
     /// Is removed after it has been handed out once (`event_base_once`): its data is dropped at the next
     /// [`next_active`](crate::EventBase::next_active) or [`poll`](crate::EventBase::poll).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{Event, EventBase, Fixed, Manual, Mode};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed, Mode};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// base.start(Event::timer().once(), Some(Duration::ZERO), "deferred").unwrap();
+    /// base.start(Event::timer().once().timeout(Duration::ZERO), "deferred").unwrap();
     /// base.run(Mode::empty(), |_, _| {}).unwrap();
     /// assert_eq!(base.counts().events, 0);
     /// ```
@@ -311,9 +476,10 @@ impl<Fd> Event<Fd> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// base.start(Event::timer().persist().background(), Some(Duration::from_secs(1)), "tick").unwrap();
+    /// base.start(Event::timer().persist().timeout(Duration::from_secs(1)).background(), "tick").unwrap();
     /// assert!(base.is_empty());
     /// ```
     pub const fn background(mut self) -> Self {
@@ -324,7 +490,8 @@ impl<Fd> Event<Fd> {
     /// What a persistent timer does about missed periods.
     ///
     /// ```
-    /// use evcore::{Event, Missed};
+    /// use evcore::options::Missed;
+    /// use evcore::Event;
     ///
     /// let tick = Event::<u32>::timer().persist().missed(Missed::Burst);
     /// # let _ = tick;

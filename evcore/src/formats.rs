@@ -61,7 +61,7 @@ impl Format for Instant {
 }
 
 /// Without the data, which need not be fit for a log.
-impl<T> Format for Fired<'_, T> {
+impl<D> Format for Fired<D> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Fired({}, {}, {=u32})", self.id, self.ready, self.count);
     }

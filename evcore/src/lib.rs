@@ -22,7 +22,8 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use evcore::{Event, EventBase, Fixed, Interest, Manual, Ready, Wait};
+//! use evcore::backend::Manual;
+//! use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait};
 //!
 //! enum Task {
 //!     Button,
@@ -88,44 +89,36 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-mod backend;
+pub mod backend;
 mod base;
 #[cfg(test)]
 mod bounds;
-mod callback;
+pub mod callback;
 mod either;
 mod engine;
-mod error;
+pub mod error;
 mod event;
 #[cfg(feature = "defmt")]
 mod formats;
 mod limits;
 mod manual;
-mod stats;
+pub mod options;
+pub mod stats;
 #[cfg(test)]
 mod steps;
-mod storage;
+pub mod storage;
 mod time;
 mod traits;
 #[cfg(all(feature = "std", unix))]
 mod unix;
 mod wake;
 
-pub use backend::{Descriptor, EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token, Wake};
-pub use base::{End, EventBase, Fired, Mode, Occurrence, Pending, Turn};
-pub use callback::{Callback, CallbackFn};
-#[cfg(feature = "alloc")]
-pub use callback::{Closure, ClosureFn};
-pub use either::Either;
-pub use error::{Error, Rejected};
-pub use event::{Event, EventId, Interest, Missed, Ready};
-pub use limits::{Fairness, Limits};
-pub use manual::{Manual, ManualError};
-pub use stats::{Counts, Stats};
+pub use base::{End, EventBase, Fired, Mode, Turn};
+pub use error::Error;
+pub use event::{Event, EventId, Interest, Ready};
+pub use storage::Fixed;
 #[cfg(feature = "alloc")]
 pub use storage::Growable;
-pub use storage::{Fixed, Full, Storage};
 pub use time::{Instant, Wait};
 #[cfg(all(feature = "std", unix))]
 pub use unix::Fd;
-pub use wake::WakeFlag;

@@ -10,17 +10,19 @@ use crate::time::nanos;
 ///
 /// ```
 /// use core::num::NonZeroU32;
-/// use evcore::Limits;
+/// use evcore::options::Limits;
 ///
-/// let limits = Limits { hand_outs: NonZeroU32::new(16), ..Limits::DEFAULT };
-/// # let _ = limits;
+/// let limits = Limits { hand_outs: NonZeroU32::new(16), timers: None, ..Limits::DEFAULT };
+/// assert_eq!(limits.hand_outs.map(NonZeroU32::get), Some(16));
+/// assert_eq!(Limits::DEFAULT.timers.map(NonZeroU32::get), Some(1_024));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
-    /// How many events are handed out in a turn, at most; 1,024 when `None`.
+    /// How many events are handed out in a turn, at most; no limit when `None`. Without one, a turn still hands out each event
+    /// once at most.
     pub hand_outs: Option<NonZeroU32>,
-    /// How many timers are moved to the active queues in a turn, at most; 1,024 when `None`. As many stale heap
+    /// How many timers are moved to the active queues in a turn, at most; no limit when `None`. As many stale heap
     /// entries, of timers that were pushed back, are corrected in a turn, and one more at most.
     pub timers: Option<NonZeroU32>,
     /// For how long events are handed out in a turn, a nanosecond at least. Looked at after each hand-out, which costs a
@@ -32,8 +34,18 @@ pub struct Limits {
 
 impl Limits {
     /// What a base begins with: 1,024 hand-outs, 1,024 timers, no limit in time, no level exempt.
-    pub const DEFAULT: Self = Self { hand_outs: None, timers: None, interval: None, from_priority: 0 };
+    pub const DEFAULT: Self = Self {
+        hand_outs: NonZeroU32::new(DEFAULT),
+        timers: NonZeroU32::new(DEFAULT),
+        interval: None,
+        from_priority: 0,
+    };
 }
+
+/// Hand-outs and timers a turn.
+const DEFAULT: u32 = 1_024;
+/// More than any turn hands out: it ends by itself when nothing is left.
+pub(crate) const UNLIMITED: u32 = u32::MAX >> 1;
 
 impl Default for Limits {
     fn default() -> Self {
@@ -41,7 +53,8 @@ impl Default for Limits {
     }
 }
 
-/// `Limits` as a base keeps them: all zeros for the defaults, which the `Duration` in an `Option` is not.
+/// `Limits` as a base keeps them: all zeros for the defaults. So `None` is the default here, and no limit a number that no turn
+/// reaches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     hand_outs: Option<NonZeroU32>,
@@ -58,11 +71,11 @@ impl Bounds {
         Self { hand_outs: None, timers: None, interval: None, from_priority: 0, is_special: false };
 
     pub(crate) fn hand_outs(&self) -> u32 {
-        self.hand_outs.map_or(1_024, NonZeroU32::get)
+        self.hand_outs.map_or(DEFAULT, NonZeroU32::get)
     }
 
     pub(crate) fn timers(&self) -> u32 {
-        self.timers.map_or(1_024, NonZeroU32::get)
+        self.timers.map_or(DEFAULT, NonZeroU32::get)
     }
 }
 
@@ -70,6 +83,10 @@ impl From<Limits> for Bounds {
     fn from(limits: Limits) -> Self {
         let interval = limits.interval.map(|interval| NonZeroU64::new(nanos(interval)).unwrap_or(NonZeroU64::MIN));
         let Limits { hand_outs, timers, from_priority, .. } = limits;
+        let [hand_outs, timers] = [hand_outs, timers].map(|limit| match limit.map_or(UNLIMITED, NonZeroU32::get) {
+            DEFAULT => None,
+            limit => NonZeroU32::new(limit.min(UNLIMITED)),
+        });
         let is_special = interval.is_some() || from_priority > 0;
         Self { hand_outs, timers, interval, from_priority, is_special }
     }

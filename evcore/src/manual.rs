@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token, Wake};
 use crate::event::{Interest, Ready};
-use crate::time::{Instant, Wait};
+use crate::time::{Instant, Sleep};
 use crate::wake::WakeFlag;
 
 /// A backend for tests, examples and simulations: the program says what is ready and what time it is.
@@ -19,10 +19,11 @@ use crate::wake::WakeFlag;
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::{EventBase, Event, Fixed, Interest, Manual, Ready, Wait};
+/// use evcore::backend::Manual;
+/// use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait};
 ///
 /// let mut base: EventBase<Manual, Fixed<4>, &str> = EventBase::new(Manual::new());
-/// base.start(Event::io(7, Interest::READ).persist(), Some(Duration::from_secs(60)), "connection").unwrap();
+/// base.start(Event::io(7, Interest::READ).persist().timeout(Duration::from_secs(60)), "connection").unwrap();
 ///
 /// assert!(base.poll(Wait::Forever).unwrap().is_running());
 /// assert_eq!(base.next_active().unwrap().ready, Ready::TIMEOUT);
@@ -87,7 +88,7 @@ impl Manual {
     /// A backend with room for 64 fds; the clock says zero.
     ///
     /// ```
-    /// use evcore::{EventOp, Manual};
+    /// use evcore::backend::{EventOp, Manual};
     ///
     /// assert_eq!(Manual::new().now().as_nanos(), 0);
     /// ```
@@ -107,7 +108,7 @@ impl<const N: usize> Manual<N> {
     /// A backend with room for `N` fds; the clock says zero.
     ///
     /// ```
-    /// use evcore::Manual;
+    /// use evcore::backend::Manual;
     ///
     /// let small = Manual::<4>::with_room();
     /// # let _ = small;
@@ -129,7 +130,7 @@ impl<const N: usize> Manual<N> {
     /// The same backend, which can be woken by a flag.
     ///
     /// ```
-    /// use evcore::{Manual, WakeFlag};
+    /// use evcore::backend::{Manual, WakeFlag};
     ///
     /// static FLAG: WakeFlag = WakeFlag::new();
     /// let manual = Manual::new().with_flag(&FLAG);
@@ -145,7 +146,7 @@ impl<const N: usize> Manual<N> {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use evcore::{EventOp, Manual};
+    /// use evcore::backend::{EventOp, Manual};
     ///
     /// let mut manual = Manual::new();
     /// manual.advance(Duration::from_nanos(5));
@@ -158,7 +159,8 @@ impl<const N: usize> Manual<N> {
     /// Sets the clock, also back: as a faulty one would.
     ///
     /// ```
-    /// use evcore::{EventOp, Instant, Manual};
+    /// use evcore::backend::{EventOp, Manual};
+    /// use evcore::Instant;
     ///
     /// let mut manual = Manual::new();
     /// manual.set_now(Instant::from_nanos(5));
@@ -172,7 +174,8 @@ impl<const N: usize> Manual<N> {
     /// Says what an fd is ready for, from now on. `false`: there was no room to remember it.
     ///
     /// ```
-    /// use evcore::{Manual, Ready};
+    /// use evcore::backend::Manual;
+    /// use evcore::Ready;
     ///
     /// let mut manual = Manual::new();
     /// assert!(manual.set_ready(3, Ready::READ));
@@ -192,7 +195,8 @@ impl<const N: usize> Manual<N> {
     /// What an fd is ready for.
     ///
     /// ```
-    /// use evcore::{Manual, Ready};
+    /// use evcore::backend::Manual;
+    /// use evcore::Ready;
     ///
     /// assert_eq!(Manual::new().ready(3), Ready::empty());
     /// ```
@@ -204,7 +208,8 @@ impl<const N: usize> Manual<N> {
     /// What the base has registered an fd for.
     ///
     /// ```
-    /// use evcore::{EventBase, Fixed, Interest, Manual};
+    /// use evcore::backend::Manual;
+    /// use evcore::{EventBase, Fixed, Interest};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.insert(3, Interest::READ, ()).unwrap();
@@ -218,7 +223,8 @@ impl<const N: usize> Manual<N> {
     /// Sends a signal. One that nobody watches is lost.
     ///
     /// ```
-    /// use evcore::{EventBase, Fixed, Manual, Wait};
+    /// use evcore::backend::Manual;
+    /// use evcore::{EventBase, Fixed, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.insert_signal(15, ()).unwrap();
@@ -235,7 +241,8 @@ impl<const N: usize> Manual<N> {
     /// Refuses the next `count` registrations and changes.
     ///
     /// ```
-    /// use evcore::{Error, EventBase, Fixed, Interest, Manual, ManualError};
+    /// use evcore::backend::{Manual, ManualError};
+    /// use evcore::{Error, EventBase, Fixed, Interest};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.backend_mut().refuse(1);
@@ -249,7 +256,7 @@ impl<const N: usize> Manual<N> {
     /// Bounds how many fds are reported by one wait; 0 is without bound. The rest comes with the next ones.
     ///
     /// ```
-    /// use evcore::Manual;
+    /// use evcore::backend::Manual;
     ///
     /// let mut manual = Manual::new();
     /// manual.set_batch(1);
@@ -261,7 +268,7 @@ impl<const N: usize> Manual<N> {
     /// How often the base has asked to wait.
     ///
     /// ```
-    /// use evcore::Manual;
+    /// use evcore::backend::Manual;
     ///
     /// assert_eq!(Manual::new().waits(), 0);
     /// ```
@@ -392,11 +399,11 @@ impl<const N: usize> EventOp for Manual<N> {
         self.unwatch(fd);
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
+    fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
         self.waits = self.waits.saturating_add(1);
         let woken = self.flag.is_some_and(WakeFlag::take);
         let found = self.report_signals(sink) | self.report_ready(sink);
-        if let (Wait::Until(point), false) = (wait, woken | found) {
+        if let (Sleep::Until(point), false) = (sleep, woken | found) {
             self.now = self.now.max(point);
         }
         Ok(())

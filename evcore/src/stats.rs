@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+pub use crate::base::Pending;
+
 /// Counters of a base. Reading them is free; they saturate or wrap, none stops the loop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

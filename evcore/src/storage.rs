@@ -3,17 +3,18 @@
 //! All tables are indexed by event, so one capacity bounds everything: an event that was created has its place in every
 //! table, and no later call can fail for lack of room.
 
-use core::fmt::{self, Debug};
-use core::ops::Not;
+use core::fmt;
 
 mod chains;
 mod fixed;
 #[cfg(feature = "alloc")]
 mod growable;
+mod tables;
 
 pub use fixed::Fixed;
 #[cfg(feature = "alloc")]
 pub use growable::Growable;
+pub(crate) use tables::{Ending, Endings, FEW, FdIndex, Index, Link, Table};
 
 /// There is no room for one more event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -54,165 +55,4 @@ mod sealed {
     impl<const N: usize> Sealed for super::Fixed<N> {}
     #[cfg(feature = "alloc")]
     impl Sealed for super::Growable {}
-}
-
-/// A place in a table. [`Index::NIL`] is none: it is beyond every table's end, so that looking it up finds nothing.
-#[allow(unreachable_pub, reason = "Rust 1.85 does not see that `Storage` names it")]
-pub trait Index: Copy + Eq + Debug + Not<Output = Self> + 'static {
-    const NIL: Self;
-    const FIRST: Self;
-    fn new(place: usize) -> Self;
-    fn get(self) -> usize;
-    fn is_nil(self) -> bool {
-        self == Self::NIL
-    }
-}
-
-impl Index for u16 {
-    const NIL: Self = u16::MAX;
-    const FIRST: Self = 0;
-    #[inline]
-    fn new(place: usize) -> Self {
-        Self::try_from(place).unwrap_or(Self::NIL)
-    }
-    #[inline]
-    fn get(self) -> usize {
-        #[cfg(test)]
-        crate::steps::count(|steps| &steps.links);
-        self.into()
-    }
-}
-
-impl Index for u32 {
-    const NIL: Self = u32::MAX;
-    const FIRST: Self = 0;
-    #[inline]
-    fn new(place: usize) -> Self {
-        Self::try_from(place).unwrap_or(Self::NIL)
-    }
-    #[inline]
-    #[expect(clippy::as_conversions, reason = "u32 fits usize wherever there is memory for that many events")]
-    fn get(self) -> usize {
-        #[cfg(test)]
-        crate::steps::count(|steps| &steps.links);
-        self as usize
-    }
-}
-
-/// As many rows are few: to walk or to search them all costs no more than to avoid it.
-pub(crate) const FEW: usize = 64;
-
-/// A place in a table, or none: kept with all bits inverted, so that none is zero, which costs a `static` no flash.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Link<I>(I);
-
-impl<I: Index> Link<I> {
-    pub(crate) const NONE: Self = Self(I::FIRST);
-
-    #[inline]
-    pub(crate) fn to(place: I) -> Self {
-        Self(!place)
-    }
-
-    /// NIL where there is none.
-    #[inline]
-    pub(crate) fn place(self) -> I {
-        !self.0
-    }
-
-    #[inline]
-    pub(crate) fn is_none(self) -> bool {
-        self == Self::NONE
-    }
-}
-
-/// One table: a list that can be borrowed as a slice.
-#[allow(unreachable_pub, reason = "as above")]
-pub trait Table<E> {
-    const EMPTY: Self;
-    fn as_slice(&self) -> &[E];
-    fn as_mut_slice(&mut self) -> &mut [E];
-    /// Makes room for `more` further elements.
-    fn reserve(&mut self, more: usize) -> Result<(), Full>;
-    /// Appends, into room that has been reserved.
-    fn push(&mut self, element: E);
-    fn pop(&mut self) -> Option<E>;
-    fn clear(&mut self);
-
-    /// Takes an element out; those after it move up. Neighbour by neighbour, which on a small part is all the code there is.
-    fn remove(&mut self, place: usize) {
-        let mut rest = self.as_mut_slice().get_mut(place..).unwrap_or_default();
-        while let [gone, tail @ ..] = rest {
-            #[cfg(test)]
-            crate::steps::count(|steps| &steps.moves);
-            if let Some(next) = tail.first_mut() {
-                core::mem::swap(gone, next);
-            }
-            rest = tail;
-        }
-        self.pop();
-    }
-
-    #[inline]
-    fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-    #[inline]
-    fn at<I: Index>(&self, place: I) -> Option<&E> {
-        self.as_slice().get(place.get())
-    }
-    #[inline]
-    fn at_mut<I: Index>(&mut self, place: I) -> Option<&mut E> {
-        self.as_mut_slice().get_mut(place.get())
-    }
-}
-
-/// When the hand-outs of a turn ended, and the next place in the order of armings among those that restarted then.
-#[allow(unreachable_pub, reason = "as above")]
-#[derive(Clone, Copy, Debug)]
-pub struct Ending {
-    pub at: u64,
-    pub seq: u32,
-}
-
-/// The ends of the last turns, a power of two of them.
-#[allow(unreachable_pub, reason = "as above")]
-pub trait Endings {
-    const EMPTY: Self;
-    const TURNS: u32;
-    fn of_turn(&mut self, turn: u32) -> Option<&mut Ending>;
-    fn at_end_of(&self, turn: u32) -> u64;
-}
-
-macro_rules! endings {
-    ($($turns:literal)*) => { $(
-        impl Endings for [Ending; $turns] {
-            const EMPTY: Self = [Ending { at: 0, seq: 0 }; $turns];
-            const TURNS: u32 = $turns;
-            #[inline]
-            fn of_turn(&mut self, turn: u32) -> Option<&mut Ending> {
-                self.get_mut(usize::try_from(turn & Self::TURNS.wrapping_sub(1)).ok()?)
-            }
-            #[inline]
-            fn at_end_of(&self, turn: u32) -> u64 {
-                let place = usize::try_from(turn & Self::TURNS.wrapping_sub(1)).ok();
-                place.and_then(|place| self.get(place)).map_or(0, |ending| ending.at)
-            }
-        }
-    )* };
-}
-
-endings!(1 64);
-
-/// The way from an fd's number to its row in the fd map.
-#[allow(unreachable_pub, reason = "as above")]
-pub trait FdIndex<I: Index> {
-    const EMPTY: Self;
-    /// Notes the row of a number that is not there yet. `number_of` tells the numbers of the rows that are. When it fails,
-    /// nothing has changed.
-    fn insert(&mut self, number: u32, row: I, number_of: impl Fn(I) -> u32) -> Result<(), Full>;
-    /// Forgets a number, whose row this is.
-    fn remove(&mut self, number: u32, row: I);
-    /// The row of `number`, among the first `rows`. `holds` tells whether it is a row's.
-    fn find(&self, number: u32, rows: usize, holds: impl Fn(I) -> bool) -> Option<I>;
 }

@@ -1,6 +1,7 @@
 //! Points in time, as the backend's clock counts them.
 
 use core::fmt;
+use core::ops::{Add, AddAssign};
 use core::time::Duration;
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
@@ -8,15 +9,15 @@ const NANOS_PER_SEC: u64 = 1_000_000_000;
 /// A point in time: nanoseconds of the backend's monotonic clock.
 ///
 /// The clock starts wherever the backend starts it, so an `Instant` means something only to the base it came from. All
-/// arithmetic saturates: [`Instant::MAX`] is "never", and no delay, however long, wraps into the past.
+/// arithmetic saturates, `+` included: [`Instant::MAX`] is "never", and no delay, however long, wraps into the past.
 ///
 /// ```
 /// use core::time::Duration;
 /// use evcore::Instant;
 ///
 /// let start = Instant::from_nanos(5);
-/// assert_eq!(start.saturating_add(Duration::from_micros(1)).as_nanos(), 1_005);
-/// assert_eq!(start.saturating_add(Duration::MAX), Instant::MAX);
+/// assert_eq!((start + Duration::from_micros(1)).as_nanos(), 1_005);
+/// assert_eq!(start + Duration::MAX, Instant::MAX);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Instant(u64);
@@ -89,6 +90,22 @@ impl Instant {
     }
 }
 
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    /// As [`Instant::saturating_add`].
+    fn add(self, delay: Duration) -> Self {
+        self.saturating_add(delay)
+    }
+}
+
+impl AddAssign<Duration> for Instant {
+    /// As [`Instant::saturating_add`].
+    fn add_assign(&mut self, delay: Duration) {
+        *self = self.saturating_add(delay);
+    }
+}
+
 impl fmt::Debug for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if *self == Self::MAX { f.write_str("Instant(never)") } else { write!(f, "Instant({} ns)", self.0) }
@@ -101,13 +118,28 @@ pub(crate) const fn nanos(delay: Duration) -> u64 {
     delay.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(delay.subsec_nanos() as u64)
 }
 
-/// How long a backend may sleep, as a point in time, so that an interrupted wait can be taken up again unchanged.
+/// How long [`EventBase::poll`](crate::EventBase::poll) and [`EventBase::next_event`](crate::EventBase::next_event) wait.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Wait {
     /// Not at all: look for readiness and return.
-    Poll,
-    /// Until something is ready, or the clock reaches this point. A point in the past is like [`Wait::Poll`].
+    None,
+    /// Until something is ready, or this time has passed.
+    For(Duration),
+    /// Until something is ready, or the clock reaches this point. A point in the past is like [`Wait::None`].
+    Until(Instant),
+    /// Until something is ready. Ends when nothing is pending any more.
+    Forever,
+}
+
+/// How long a backend may sleep in [`dispatch`](crate::backend::EventOp::dispatch): up to a point in time, so that an interrupted
+/// wait is taken up again unchanged.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Sleep {
+    /// Not at all: look for readiness and return.
+    None,
+    /// Until something is ready, or the clock reaches this point. A point in the past is like [`Sleep::None`].
     Until(Instant),
     /// Until something is ready.
     Forever,

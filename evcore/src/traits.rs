@@ -6,7 +6,7 @@ use core::hash::Hash;
 use static_assertions::assert_impl_all;
 
 use crate::backend::{Features, Modified, Token};
-use crate::base::{End, EventBase, Fired, Mode, Occurrence, Pending, Turn};
+use crate::base::{End, EventBase, Fired, Mode, Pending, Turn};
 use crate::callback::Callback;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId, Interest, Missed, Ready};
@@ -14,7 +14,7 @@ use crate::limits::{Fairness, Limits};
 use crate::manual::{Manual, ManualError};
 use crate::stats::{Counts, Stats};
 use crate::storage::{Fixed, Full};
-use crate::time::{Instant, Wait};
+use crate::time::{Instant, Sleep, Wait};
 use crate::wake::WakeFlag;
 
 /// Plain values: they are copied, compared, printed and sent.
@@ -36,7 +36,7 @@ macro_rules! keys {
 }
 keys!(
     End, Error<u8>, Event<u32>, EventId, Fairness, Features, Full, Instant, Interest, Limits, ManualError, Missed, Mode,
-    Modified, Occurrence, Ready, Rejected<u8, u8>, Token, Turn, Wait,
+    Modified, Fired, Ready, Rejected<u8, u8>, Token, Sleep, Turn, Wait,
 );
 assert_impl_all!(EventId: Ord);
 assert_impl_all!(Instant: Ord);
@@ -55,7 +55,7 @@ errors!(Error<ManualError>, Full, ManualError, Rejected<u8, ManualError>);
 struct Opaque;
 assert_impl_all!(EventBase<Manual, Fixed<1>, Opaque>: Debug, Display, Send);
 assert_impl_all!(Callback<Manual, Fixed<1>, *const u8>: Copy, Debug, Send, Sync);
-assert_impl_all!(Fired<'static, u8>: Debug, Send, Sync);
+assert_impl_all!(Fired<&'static mut u8>: Debug, Send, Sync);
 assert_impl_all!(Manual: Debug, Send, Sync);
 assert_impl_all!(WakeFlag: Debug, Send, Sync);
 #[cfg(all(feature = "std", unix))]

@@ -35,7 +35,7 @@ impl Fd {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
-    pub fn of(source: &impl AsFd) -> Self {
+    pub fn of<T: AsFd + ?Sized>(source: &T) -> Self {
         // A descriptor that `AsFd` lends is not negative, so its complement is not zero, and an `Option<Fd>` as small.
         let number = u32::try_from(source.as_fd().as_raw_fd()).unwrap_or(u32::MAX >> 1);
         Self(NonZeroU32::new(!number).unwrap_or(NonZeroU32::MIN))

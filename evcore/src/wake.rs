@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicBool, Ordering, fence};
 /// nothing has happened.
 ///
 /// ```
-/// use evcore::WakeFlag;
+/// use evcore::backend::WakeFlag;
 ///
 /// static UART: WakeFlag = WakeFlag::new();
 ///
@@ -23,7 +23,7 @@ impl WakeFlag {
     /// A flag that is not set.
     ///
     /// ```
-    /// use evcore::WakeFlag;
+    /// use evcore::backend::WakeFlag;
     ///
     /// static FLAG: WakeFlag = WakeFlag::new();
     /// assert!(!FLAG.is_set());
@@ -36,7 +36,7 @@ impl WakeFlag {
     /// Sets the flag. From anywhere, any number of times.
     ///
     /// ```
-    /// use evcore::WakeFlag;
+    /// use evcore::backend::WakeFlag;
     ///
     /// let flag = WakeFlag::new();
     /// flag.wake();
@@ -51,7 +51,7 @@ impl WakeFlag {
     /// Whether the flag was set; it is not any more.
     ///
     /// ```
-    /// use evcore::WakeFlag;
+    /// use evcore::backend::WakeFlag;
     ///
     /// let flag = WakeFlag::new();
     /// flag.wake();
@@ -69,7 +69,7 @@ impl WakeFlag {
     /// Whether the flag is set.
     ///
     /// ```
-    /// use evcore::WakeFlag;
+    /// use evcore::backend::WakeFlag;
     ///
     /// assert!(!WakeFlag::new().is_set());
     /// ```

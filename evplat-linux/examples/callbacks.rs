@@ -14,7 +14,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, EventId, Fd, Growable, Interest, Mode, Occurrence, Ready};
+use evcore::{Event, EventBase, EventId, Fd, Fired, Growable, Interest, Mode, Ready};
 use evplat_linux::Epoll;
 
 /// What all callbacks share.
@@ -25,7 +25,7 @@ struct Greeter {
     greeted: u64,
 }
 
-type Callback = evcore::Callback<Epoll, Growable, Greeter>;
+type Callback = evcore::callback::Callback<Epoll, Growable, Greeter>;
 type Base = EventBase<Epoll, Growable, Callback>;
 
 /// For how long no connection is accepted after one could not be.
@@ -33,7 +33,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long a client has to close its side.
 const LINGER: Duration = Duration::from_secs(5);
 
-fn on_connection(base: &mut Base, greeter: &mut Greeter, event: Occurrence, _: usize) {
+fn on_connection(base: &mut Base, greeter: &mut Greeter, event: Fired, _: usize) {
     match greeter.listener.accept() {
         // One that has gone already, or cannot be watched, is closed.
         Ok((stream, _)) => drop(greet(base, greeter, stream)),
@@ -50,13 +50,13 @@ fn greet(base: &mut Base, greeter: &mut Greeter, mut stream: TcpStream) -> io::R
     // To close at once would take the greeting away from a client that is sending.
     stream.shutdown(Shutdown::Write)?;
     let event = Event::io(Fd::of(&stream), Interest::READ).persist();
-    let id = base.start(event, Some(LINGER), Callback::new(on_client, 0))?;
+    let id = base.start(event.timeout(LINGER), Callback::new(on_client, 0))?;
     greeter.streams.insert(id, stream);
     greeter.greeted += 1;
     Ok(())
 }
 
-fn on_client(base: &mut Base, greeter: &mut Greeter, event: Occurrence, _: usize) {
+fn on_client(base: &mut Base, greeter: &mut Greeter, event: Fired, _: usize) {
     let read = greeter.streams.get_mut(&event.id).map(|stream| stream.read(&mut [0; 4096]));
     let goes_on = event.ready != Ready::TIMEOUT && matches!(read, Some(Ok(1..)));
     if !goes_on {
@@ -66,7 +66,7 @@ fn on_client(base: &mut Base, greeter: &mut Greeter, event: Occurrence, _: usize
     }
 }
 
-fn on_signal(base: &mut Base, _: &mut Greeter, _: Occurrence, signum: usize) {
+fn on_signal(base: &mut Base, _: &mut Greeter, _: Fired, signum: usize) {
     eprintln!("ended by signal {signum}");
     base.loop_exit();
 }

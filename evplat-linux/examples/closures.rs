@@ -16,7 +16,7 @@ use evcore::{Event, EventBase, Fd, Growable, Interest, Mode, Ready};
 use evplat_linux::Epoll;
 
 /// The context that all closures share: how many were greeted.
-type Closure = evcore::Closure<Epoll, Growable, u64>;
+type Closure = evcore::callback::Closure<Epoll, Growable, u64>;
 type Base = EventBase<Epoll, Growable, Closure>;
 
 /// For how long no connection is accepted after one could not be.
@@ -60,7 +60,7 @@ fn run(address: SocketAddr) -> io::Result<()> {
         // No descriptor is left, or no memory. If there is no pause, it is tried again at once.
         Err(_) => drop(base.pause_for(event.id, PAUSE)),
     });
-    base.start(accept, None, on_connection)?;
+    base.start(accept, on_connection)?;
     writeln!(io::stdout(), "listening on {local}")?;
     let mut greeted = 0;
     base.run_closures(Mode::empty(), &mut greeted)?;
@@ -79,6 +79,6 @@ fn greet(base: &mut Base, mut stream: TcpStream) -> io::Result<()> {
             base.remove(event.id);
         }
     });
-    base.start(event, Some(LINGER), on_client)?;
+    base.start(event.timeout(LINGER), on_client)?;
     Ok(())
 }

@@ -13,7 +13,8 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::{Either, EventBase, Fd, Features, Growable, Interest, Wait};
+use evcore::backend::{Either, Features};
+use evcore::{EventBase, Fd, Growable, Interest, Wait};
 use evplat_linux::Epoll;
 use evplat_posix::{NoBackend, Poll, Preferences, Select};
 

@@ -142,7 +142,7 @@ impl Worker {
         stream.write_all(format!("thread {}\n", self.number).as_bytes())?;
         stream.shutdown(Shutdown::Write)?;
         let event = Event::io(Fd::of(&stream), Interest::READ).persist();
-        self.base.start(event, Some(LINGER), Task::Greeted(stream))?;
+        self.base.start(event.timeout(LINGER), Task::Greeted(stream))?;
         Ok(())
     }
 }

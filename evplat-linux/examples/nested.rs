@@ -14,7 +14,8 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::{EventOp, Fd, Interest, Wait};
+use evcore::backend::EventOp;
+use evcore::{Fd, Interest, Wait};
 use evplat_linux::{Epoll, EventBase};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -81,7 +82,7 @@ fn run() -> io::Result<()> {
 impl Inner {
     /// What is ready, without waiting: the other loop waits.
     fn turn(&mut self) -> io::Result<()> {
-        if !self.base.poll(Wait::Poll)?.is_running() {
+        if !self.base.poll(Wait::None)?.is_running() {
             return Ok(());
         }
         while let Some(fired) = self.base.next_active() {

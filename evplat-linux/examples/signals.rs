@@ -55,7 +55,7 @@ fn run(path: &Path) -> io::Result<()> {
 
     while base.poll(Wait::Forever)?.is_running() {
         while let Some(fired) = base.next_active() {
-            let (id, count) = (fired.id, fired.count);
+            let count = fired.count;
             match *fired.data {
                 // However many signals have come, the file is read once.
                 Task::Reload => match load(path) {
@@ -75,7 +75,6 @@ fn run(path: &Path) -> io::Result<()> {
                     }
                 }
                 Task::Work(number) => {
-                    base.remove(id);
                     at_work -= 1;
                     say(&format!("work {number} is done"))?;
                 }

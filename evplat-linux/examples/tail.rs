@@ -66,7 +66,7 @@ fn run(names: &[String]) -> io::Result<()> {
     }
     // In the background: with the last pipe the program ends.
     for signum in [libc::SIGINT, libc::SIGTERM] {
-        base.start(Event::signal(signum).background(), None, Task::Stop)?;
+        base.start(Event::signal(signum).background(), Task::Stop)?;
     }
     let (mut buffer, mut last, mut output) = (vec![0; CHUNK], None, io::stdout().lock());
 

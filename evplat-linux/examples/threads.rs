@@ -114,7 +114,7 @@ fn accept(base: &mut EventBase<Task>, id: EventId, listener: &TcpListener) -> io
             let event = Event::io(Fd::of(&stream), Interest::READ);
             if stream.set_nonblocking(true).is_ok() {
                 // One that cannot be watched is closed.
-                let _ = base.start(event, Some(IDLE), Task::Client(Client { stream, input: Vec::new() }));
+                let _ = base.start(event.timeout(IDLE), Task::Client(Client { stream, input: Vec::new() }));
             }
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}

@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use evcore::{Event, Instant, Missed, Wait};
+use evcore::options::Missed;
+use evcore::{Event, Instant, Wait};
 use evplat_linux::{Epoll, EventBase};
 
 struct Options {

@@ -5,7 +5,8 @@ use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use evcore::{EventOp, Fd, FdInfos, Features, Instant, Interest, Modified, Sink, Token, Wait};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
+use evcore::{Fd, Instant, Interest};
 use evplat_posix::{Clock, Error, ForkGuard, Interrupts};
 use static_assertions::assert_impl_all;
 
@@ -71,7 +72,7 @@ impl Epoll {
     /// A new, empty set that counts time by `CLOCK_MONOTONIC`.
     ///
     /// ```
-    /// use evcore::EventOp;
+    /// use evcore::backend::EventOp;
     /// use evplat_linux::Epoll;
     ///
     /// let epoll = Epoll::new()?;
@@ -119,7 +120,8 @@ impl Epoll {
     /// under the same number. It belongs to the backend, which closes it.
     ///
     /// ```
-    /// use evcore::{EventOp, Fd};
+    /// use evcore::backend::EventOp;
+    /// use evcore::Fd;
     /// use evplat_linux::Epoll;
     ///
     /// let mut inner = Epoll::new()?;
@@ -208,14 +210,14 @@ impl Epoll {
     /// Waits, and leaves what it found in the buffer.
     // Part of each turn, and called once: what is rare is out of line.
     #[inline(always)]
-    fn wait(&mut self, wait: Wait) -> Result<(), Error> {
+    fn wait(&mut self, wait: Sleep) -> Result<(), Error> {
         let has_looked = mem::take(&mut self.has_looked);
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
-        let wait = if must_look { Wait::Poll } else { self.bell.interrupts.prepare(wait) };
+        let wait = if must_look { Sleep::None } else { self.bell.interrupts.prepare(wait) };
         let found = match wait {
-            Wait::Poll => sys::epoll_wait(self.set.as_fd(), &mut self.reports, false),
-            Wait::Forever => sys::epoll_wait(self.set.as_fd(), &mut self.reports, true),
-            Wait::Until(point) => self.wait_until(point, has_looked),
+            Sleep::None => sys::epoll_wait(self.set.as_fd(), &mut self.reports, false),
+            Sleep::Forever => sys::epoll_wait(self.set.as_fd(), &mut self.reports, true),
+            Sleep::Until(point) => self.wait_until(point, has_looked),
         };
         self.bell.awake();
         match found {
@@ -294,7 +296,7 @@ impl EventOp for Epoll {
             | Features::O1
             | Features::FILES
             | Features::CLOSED
-            | Features::PRIORITY
+            | Features::URGENT
             | Features::ERRORS
             | Features::SIGNALS
     }
@@ -380,7 +382,7 @@ impl EventOp for Epoll {
     }
 
     #[inline]
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         // The core has asked `usable` in this turn.
         self.wait(wait)?;
         if self.is_special {
@@ -416,7 +418,7 @@ impl EventOp for Epoll {
         Ok(())
     }
 
-    fn signals(&mut self) -> Option<&mut dyn evcore::SignalOp<Error = Error>> {
+    fn signals(&mut self) -> Option<&mut dyn evcore::backend::SignalOp<Error = Error>> {
         Some(self)
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use evcore::{Fd, Interest, Ready, Sink, Token};
+use evcore::backend::{Sink, Token};
+use evcore::{Fd, Interest, Ready};
 use evplat_posix::Error;
 
 /// The registrations of descriptors that never block. poll(2) and select(2) report them as always ready, so epoll is made

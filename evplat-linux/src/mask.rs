@@ -3,9 +3,9 @@
 use evcore::{Interest, Ready};
 use static_assertions::const_assert_eq;
 
-const WATCHED: u32 = bits(Interest::READ.union(Interest::PRIORITY).union(Interest::WRITE).union(Interest::CLOSED));
+const WATCHED: u32 = bits(Interest::READ.union(Interest::URGENT).union(Interest::WRITE).union(Interest::CLOSED));
 const REPORTED: u16 = Ready::READ
-    .union(Ready::PRIORITY)
+    .union(Ready::URGENT)
     .union(Ready::WRITE)
     .union(Ready::ERROR)
     .union(Ready::HANGUP)
@@ -14,12 +14,12 @@ const REPORTED: u16 = Ready::READ
 const EDGE_SHIFT: u32 = 16;
 
 const_assert_eq!(Interest::READ.bits() as i32, libc::EPOLLIN);
-const_assert_eq!(Interest::PRIORITY.bits() as i32, libc::EPOLLPRI);
+const_assert_eq!(Interest::URGENT.bits() as i32, libc::EPOLLPRI);
 const_assert_eq!(Interest::WRITE.bits() as i32, libc::EPOLLOUT);
 const_assert_eq!(Interest::CLOSED.bits() as i32, libc::EPOLLRDHUP);
 const_assert_eq!(bits(Interest::EDGE) << EDGE_SHIFT, libc::EPOLLET as u32);
 const_assert_eq!(Ready::READ.bits() as i32, libc::EPOLLIN);
-const_assert_eq!(Ready::PRIORITY.bits() as i32, libc::EPOLLPRI);
+const_assert_eq!(Ready::URGENT.bits() as i32, libc::EPOLLPRI);
 const_assert_eq!(Ready::WRITE.bits() as i32, libc::EPOLLOUT);
 const_assert_eq!(Ready::ERROR.bits() as i32, libc::EPOLLERR);
 const_assert_eq!(Ready::HANGUP.bits() as i32, libc::EPOLLHUP);
@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(ready(0x8000_07C0), Ready::empty());
         assert_eq!(
             ready(u32::MAX),
-            Ready::READ | Ready::PRIORITY | Ready::WRITE | Ready::ERROR | Ready::HANGUP | Ready::CLOSED
+            Ready::READ | Ready::URGENT | Ready::WRITE | Ready::ERROR | Ready::HANGUP | Ready::CLOSED
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Watching signals, through the process's one registry.
 
-use evcore::{SignalOp, Signum};
+use evcore::backend::{SignalOp, Signum};
 use evplat_posix::Error;
 
 use crate::epoll::Epoll;

@@ -1,6 +1,7 @@
 //! For the tests: a sink that writes down what it is told.
 
-use evcore::{EventOp, Fd, FdInfos, Ready, Signum, Sink, Token, Wait};
+use evcore::backend::{EventOp, FdInfos, Signum, Sink, Sleep, Token};
+use evcore::{Fd, Ready};
 
 use crate::epoll::Epoll;
 
@@ -16,7 +17,7 @@ pub(crate) struct Found {
 
 impl Found {
     /// What a dispatch finds.
-    pub(crate) fn of(epoll: &mut Epoll, wait: Wait) -> Self {
+    pub(crate) fn of(epoll: &mut Epoll, wait: Sleep) -> Self {
         let mut found = Self::default();
         epoll.dispatch(wait, &mut found).unwrap();
         found
@@ -24,7 +25,7 @@ impl Found {
 
     /// What a dispatch that does not wait finds ready, in the order of the tokens.
     pub(crate) fn now(epoll: &mut Epoll) -> Vec<(u64, Ready)> {
-        let mut ready = Self::of(epoll, Wait::Poll).ready;
+        let mut ready = Self::of(epoll, Sleep::None).ready;
         ready.sort_by_key(|(token, _)| *token);
         ready
     }

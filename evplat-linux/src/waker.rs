@@ -2,7 +2,8 @@
 
 use std::os::fd::BorrowedFd;
 
-use evcore::{Fd, Token, Wait, Wake};
+use evcore::Fd;
+use evcore::backend::{Sleep, Token, Wake};
 use evplat_posix::{Doorbell, Error, Interrupts, Waker};
 
 use crate::epoll::Epoll;
@@ -79,7 +80,7 @@ impl Bell {
     /// Says that the base sleeps in another loop from now on, which looks at its set: every wake has to ring.
     pub(crate) fn sleep_elsewhere(&self) {
         if let Some(doorbell) = self.interrupts.doorbell() {
-            if self.interrupts.prepare(Wait::Forever) == Wait::Poll {
+            if self.interrupts.prepare(Sleep::Forever) == Sleep::None {
                 doorbell.ring();
             }
         }

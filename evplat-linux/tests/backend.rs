@@ -22,7 +22,7 @@ fn base<T>() -> EventBase<T> {
 
 /// One turn without waiting: who was handed out, and why, in the order of the data.
 fn turn(base: &mut EventBase<u32>) -> Vec<(u32, Ready)> {
-    turn_until(base, Wait::Poll)
+    turn_until(base, Wait::None)
 }
 
 fn turn_until(base: &mut EventBase<u32>, wait: Wait) -> Vec<(u32, Ready)> {
@@ -280,7 +280,7 @@ fn safe_code_that_closes_a_registered_socket_harms_only_itself() {
     base.insert(Fd::of(&first), READ, Some(first)).unwrap();
     base.insert(Fd::of(&second), READ, Some(second)).unwrap();
     for _ in 0..3 {
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         let mut handed_out = 0;
         while let Some(fired) = base.next_active() {
             assert!(fired.data.is_some(), "what was closed is still reported");
@@ -386,7 +386,7 @@ fn a_child_works_after_reinit_and_the_parent_all_the_time() {
     let event = base.insert(Fd::of(&near), READ, 1).unwrap();
     let waker = base.waker().unwrap();
     let content = in_child(|| {
-        assert_eq!(base.poll(Wait::Poll), Err(Error::Forked));
+        assert_eq!(base.poll(Wait::None), Err(Error::Forked));
         let (other, _peer) = pair();
         assert!(base.insert(Fd::of(&other), READ, 2).is_err());
         base.reinit().unwrap();
@@ -400,7 +400,7 @@ fn a_child_works_after_reinit_and_the_parent_all_the_time() {
     assert!(content);
     assert_eq!(turn(&mut base), [(1, Ready::READ)], "the child took away what is the parent's");
     base.remove(event);
-    base.insert(Fd::of(&near), Interest::PRIORITY, 3).unwrap();
+    base.insert(Fd::of(&near), Interest::URGENT, 3).unwrap();
     assert!(turns_in(&mut base, Duration::from_millis(10)) <= 3, "the child woke the parent");
 }
 
@@ -425,7 +425,7 @@ fn a_child_that_ends_without_reinit_takes_nothing_with_it() {
 fn edge_triggered_events_are_told_of_changes_only() {
     let mut base = base();
     let (near, mut far) = readable();
-    base.start(Event::io(Fd::of(&near), READ | Interest::EDGE).persist(), None, 1).unwrap();
+    base.start(Event::io(Fd::of(&near), READ | Interest::EDGE).persist(), 1).unwrap();
     assert_eq!(turn(&mut base).len(), 1);
     assert_eq!(turn(&mut base).len(), 0);
     far.write_all(b"y").unwrap();

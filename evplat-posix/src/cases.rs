@@ -7,7 +7,8 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use evcore::{Fd, FdInfos, Features, Instant, Interest, Modified, Ready, Sink, Token, Wait, Wake};
+use evcore::backend::{FdInfos, Features, Modified, Sink, Sleep, Token, Wake};
+use evcore::{Fd, Instant, Interest, Ready};
 use libc::{SIGTERM, SIGUSR1};
 
 use crate::error::Error;
@@ -94,19 +95,19 @@ impl<B: Backend> Rig<B> {
     }
 
     /// What one wait reports, in the order it does.
-    pub(crate) fn wait(&mut self, wait: Wait) -> Vec<(u64, Ready)> {
+    pub(crate) fn wait(&mut self, wait: Sleep) -> Vec<(u64, Ready)> {
         self.backend.dispatch(wait, &mut self.core).unwrap();
         core::mem::take(&mut self.core.ready)
     }
 
     pub(crate) fn look(&mut self) -> Vec<(u64, Ready)> {
-        self.wait(Wait::Poll)
+        self.wait(Sleep::None)
     }
 
     /// Waits for so long; the time that it took, and what was found.
     fn sleep(&mut self, milliseconds: u64) -> (Duration, Vec<(u64, Ready)>) {
         let start = self.backend.now();
-        let found = self.wait(Wait::Until(start.saturating_add(Duration::from_millis(milliseconds))));
+        let found = self.wait(Sleep::Until(start.saturating_add(Duration::from_millis(milliseconds))));
         (self.backend.now().saturating_since(start), found)
     }
 

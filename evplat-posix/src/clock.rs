@@ -3,7 +3,8 @@
 use core::time::Duration;
 use std::io;
 
-use evcore::{Instant, Wait};
+use evcore::Instant;
+use evcore::backend::Sleep;
 
 use crate::sys;
 
@@ -46,14 +47,14 @@ impl Clock {
     /// over. An interrupted wait has found nothing.
     pub(crate) fn wait(
         self,
-        wait: Wait,
+        wait: Sleep,
         mut call: impl FnMut(Option<Duration>) -> io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
             let time = match wait {
-                Wait::Poll => Some(Duration::ZERO),
-                Wait::Until(Instant::MAX) | Wait::Forever => None,
-                Wait::Until(point) => Some(point.saturating_since(self.now())),
+                Sleep::None => Some(Duration::ZERO),
+                Sleep::Until(Instant::MAX) | Sleep::Forever => None,
+                Sleep::Until(point) => Some(point.saturating_since(self.now())),
             };
             match call(time.map(|time| time.min(sys::LONGEST_WAIT))) {
                 Ok(0) if time.is_some_and(|time| time > sys::LONGEST_WAIT) => {}
@@ -95,7 +96,7 @@ mod tests {
     fn a_wait_too_long_for_the_system_is_taken_up_again() {
         let far = Clock::Monotonic.now().saturating_add(sys::LONGEST_WAIT * 3);
         let mut calls = 0;
-        let found = Clock::Monotonic.wait(Wait::Until(far), |time| {
+        let found = Clock::Monotonic.wait(Sleep::Until(far), |time| {
             assert_eq!(time, Some(sys::LONGEST_WAIT));
             calls += 1;
             Ok(usize::from(calls == 4))
@@ -106,10 +107,10 @@ mod tests {
     #[test]
     fn a_wait_that_is_over_is_a_look() {
         for (wait, time) in [
-            (Wait::Poll, Some(Duration::ZERO)),
-            (Wait::Until(Instant::ZERO), Some(Duration::ZERO)),
-            (Wait::Until(Instant::MAX), None),
-            (Wait::Forever, None),
+            (Sleep::None, Some(Duration::ZERO)),
+            (Sleep::Until(Instant::ZERO), Some(Duration::ZERO)),
+            (Sleep::Until(Instant::MAX), None),
+            (Sleep::Forever, None),
         ] {
             let asked = |asked| {
                 assert_eq!(asked, time);
@@ -122,8 +123,8 @@ mod tests {
     #[test]
     fn an_interrupted_wait_has_found_nothing_and_another_error_is_one() {
         let error = |errno| move |_| Err(io::Error::from_raw_os_error(errno));
-        assert_eq!(Clock::Monotonic.wait(Wait::Forever, error(libc::EINTR)).unwrap(), 0);
-        let refused = Clock::Monotonic.wait(Wait::Forever, error(libc::ENOMEM)).unwrap_err();
+        assert_eq!(Clock::Monotonic.wait(Sleep::Forever, error(libc::EINTR)).unwrap(), 0);
+        let refused = Clock::Monotonic.wait(Sleep::Forever, error(libc::ENOMEM)).unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::ENOMEM));
     }
 }

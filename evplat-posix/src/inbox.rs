@@ -4,7 +4,7 @@ use core::iter;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use evcore::Signum;
+use evcore::backend::Signum;
 
 use crate::error::Error;
 use crate::registry::Locked;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use evcore::{SignalOp, Signum, Sink, Wait};
+use evcore::backend::{SignalOp, Signum, Sink, Sleep};
 
 use crate::doorbell::Doorbell;
 use crate::error::Error;
@@ -17,16 +17,16 @@ use crate::waker::{WakeState, Waker};
 /// ```
 ///
 /// ```
-/// use evcore::Wait;
+/// use evcore::backend::Sleep;
 /// use evplat_posix::{Doorbell, Interrupts};
 ///
 /// let mut interrupts = Interrupts::new(Doorbell::pipe);
 /// assert!(interrupts.doorbell().is_none());
 /// let waker = interrupts.waker()?;
 /// waker.wake();
-/// assert_eq!(interrupts.prepare(Wait::Forever), Wait::Poll);
+/// assert_eq!(interrupts.prepare(Sleep::Forever), Sleep::None);
 /// interrupts.awake();
-/// assert_eq!(interrupts.prepare(Wait::Forever), Wait::Forever);
+/// assert_eq!(interrupts.prepare(Sleep::Forever), Sleep::Forever);
 /// # Ok::<(), evplat_posix::Error>(())
 /// ```
 #[derive(Debug)]
@@ -63,9 +63,9 @@ impl Interrupts {
     /// [`awake`](Interrupts::awake), whatever the wait has answered.
     #[inline]
     #[must_use]
-    pub fn prepare(&self, wait: Wait) -> Wait {
+    pub fn prepare(&self, wait: Sleep) -> Sleep {
         match &self.wake {
-            Some(wake) if wait != Wait::Poll && !wake.prepare_sleep() => Wait::Poll,
+            Some(wake) if wait != Sleep::None && !wake.prepare_sleep() => Sleep::None,
             _ => wait,
         }
     }
@@ -160,12 +160,12 @@ mod tests {
     fn a_failed_wait_swallows_no_wake() {
         let mut interrupts = Interrupts::new(Doorbell::pipe);
         interrupts.waker().unwrap().wake();
-        assert_eq!(interrupts.prepare(Wait::Forever), Wait::Poll);
+        assert_eq!(interrupts.prepare(Sleep::Forever), Sleep::None);
         assert!(interrupts.awake());
         interrupts.put_back();
-        assert_eq!(interrupts.prepare(Wait::Forever), Wait::Poll);
+        assert_eq!(interrupts.prepare(Sleep::Forever), Sleep::None);
         assert!(interrupts.awake());
-        assert_eq!(interrupts.prepare(Wait::Forever), Wait::Forever);
+        assert_eq!(interrupts.prepare(Sleep::Forever), Sleep::Forever);
     }
 
     #[test]

@@ -13,7 +13,7 @@
 //!
 //! A base on [`Poll`] watches any descriptor; one on [`Select`] is for systems and descriptors where nothing better is at
 //! hand. Both behave alike, and like the backends of other crates, as far as the system can tell. What each backend cannot
-//! do, its [`features`](evcore::EventOp::features) say.
+//! do, its [`features`](evcore::backend::EventOp::features) say.
 //!
 //! ```
 //! use std::io::Write;

@@ -3,9 +3,8 @@
 use core::fmt;
 use std::os::fd::{AsFd, AsRawFd};
 
-use evcore::{
-    EventOp, Fd, FdInfos, Features, Growable, Instant, Interest, Modified, Ready, SignalOp, Sink, Token, Wait, Wake,
-};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Token, Wake};
+use evcore::{Fd, Growable, Instant, Interest, Ready};
 
 use crate::clock::Clock;
 use crate::doorbell::Doorbell;
@@ -25,7 +24,7 @@ const POLLRDHUP: i16 = 0;
 /// What an interest is asked for as.
 const EVENTS: [(Interest, i16); 4] = [
     (Interest::READ, libc::POLLIN),
-    (Interest::PRIORITY, libc::POLLPRI),
+    (Interest::URGENT, libc::POLLPRI),
     (Interest::WRITE, libc::POLLOUT),
     (Interest::CLOSED, POLLRDHUP),
 ];
@@ -33,7 +32,7 @@ const EVENTS: [(Interest, i16); 4] = [
 /// What an answer means.
 const REVENTS: [(i16, Ready); 6] = [
     (libc::POLLIN, Ready::READ),
-    (libc::POLLPRI, Ready::PRIORITY),
+    (libc::POLLPRI, Ready::URGENT),
     (libc::POLLOUT, Ready::WRITE),
     (libc::POLLERR, Ready::ERROR),
     (libc::POLLHUP, Ready::HANGUP),
@@ -55,7 +54,7 @@ const REVENTS: [(i16, Ready); 6] = [
 /// Waits are precise to the nanosecond where the system has `ppoll(2)`, else to the millisecond, rounded up.
 ///
 /// ```
-/// use evcore::{EventOp, Features};
+/// use evcore::backend::{EventOp, Features};
 /// use evplat_posix::Poll;
 ///
 /// let poll = Poll::new()?;
@@ -135,7 +134,7 @@ impl<S: Slots> EventOp for Poll<S> {
 
     fn features(&self) -> Features {
         let closed = if POLLRDHUP == 0 { Features::empty() } else { Features::CLOSED };
-        Features::FILES | Features::PRIORITY | Features::ERRORS | Features::SIGNALS | closed
+        Features::FILES | Features::URGENT | Features::ERRORS | Features::SIGNALS | closed
     }
 
     #[inline]
@@ -174,13 +173,13 @@ impl<S: Slots> EventOp for Poll<S> {
         self.table.del(fd, token, infos);
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         self.usable()?;
         let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
         let wait = self.interrupts.prepare(wait);
         let entries = self.table.entries(doorbell);
         let found = self.clock.wait(wait, |time| sys::poll(entries, time));
-        let woken = self.interrupts.awake() && wait != Wait::Poll;
+        let woken = self.interrupts.awake() && wait != Sleep::None;
         let found = found.map_err(|error| {
             self.interrupts.put_back();
             Error::during("poll")(error)
@@ -239,7 +238,8 @@ mod tests {
         crate::cases::cases! { || Poll::<Fixed<16>>::with_clock(Clock::Monotonic); a_full_table_refuses_and_works_on }
     }
 
-    use evcore::{Fd, Interest, Wait};
+    use evcore::backend::Sleep;
+    use evcore::{Fd, Interest};
 
     use super::*;
     use crate::cases::{Rig, alone, high, pipe};
@@ -252,7 +252,7 @@ mod tests {
             let mut rig = Rig::new(Poll::new());
             let _waker = rig.backend.waker().unwrap();
             rig.backend.interrupts.doorbell().unwrap().ring();
-            assert!(rig.wait(Wait::Forever).is_empty());
+            assert!(rig.wait(Sleep::Forever).is_empty());
             assert!(rig.is_idle());
         });
     }
@@ -268,7 +268,7 @@ mod tests {
             }
             let limit = fd_limit();
             set_fd_limit(16);
-            let refused = rig.backend.dispatch(Wait::Poll, &mut rig.core);
+            let refused = rig.backend.dispatch(Sleep::None, &mut rig.core);
             assert_eq!(refused, Err(Error::system("poll", libc::EINVAL)));
             set_fd_limit(limit);
             assert!(rig.look().is_empty());

@@ -3,7 +3,8 @@
 use core::fmt;
 use std::io::{self, Write};
 
-use evcore::{Either, EventOp, Fd, Features};
+use evcore::Fd;
+use evcore::backend::{Either, EventOp, Features};
 
 use crate::error::Error;
 use crate::sys;
@@ -19,7 +20,8 @@ use crate::sys;
 /// ```
 ///
 /// ```
-/// use evcore::{EventBase, Features, Growable};
+/// use evcore::backend::Features;
+/// use evcore::{EventBase, Growable};
 /// use evplat_posix::{Poll, Preferences, Select};
 ///
 /// // With `evplat-linux` there would be `.pick("epoll", Epoll::new)` in front.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use evcore::Signum;
+use evcore::backend::Signum;
 
 use crate::inbox::SIGNALS;
 use crate::sys::{self, Disposition, SignalsBlocked};

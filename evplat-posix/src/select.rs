@@ -5,9 +5,8 @@ use core::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use evcore::{
-    EventOp, Fd, FdInfos, Features, Growable, Instant, Interest, Modified, Ready, SignalOp, Sink, Token, Wait, Wake,
-};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Token, Wake};
+use evcore::{Fd, Growable, Instant, Interest, Ready};
 
 use crate::clock::Clock;
 use crate::doorbell::Doorbell;
@@ -22,7 +21,7 @@ use crate::waker::Waker;
 const SETS: [(Interest, Ready, i16); 3] = [
     (Interest::READ, Ready::READ, libc::POLLIN),
     (Interest::WRITE, Ready::WRITE, libc::POLLOUT),
-    (Interest::PRIORITY, Ready::PRIORITY, libc::POLLPRI),
+    (Interest::URGENT, Ready::URGENT, libc::POLLPRI),
 ];
 
 /// A backend on `select(2)`: the oldest way to wait, for descriptors whose number is below `FD_SETSIZE` (1024 on most
@@ -42,7 +41,7 @@ const SETS: [(Interest, Ready, i16); 3] = [
 /// Linux does not look at it.)
 ///
 /// ```
-/// use evcore::{EventOp, Features};
+/// use evcore::backend::{EventOp, Features};
 /// use evplat_posix::Select;
 ///
 /// let select = Select::new()?;
@@ -120,7 +119,7 @@ impl<S: Slots> Select<S> {
     }
 
     /// Waits, on the doorbell too. `ready` is what is left of the sets then; the answer counts what is in them.
-    fn look(&mut self, wait: Wait, doorbell: Option<RawFd>, ready: &mut [FdSet; 3]) -> io::Result<usize> {
+    fn look(&mut self, wait: Sleep, doorbell: Option<RawFd>, ready: &mut [FdSet; 3]) -> io::Result<usize> {
         let mut asked = self.sets;
         let highest = || self.table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
         let mut end = *self.end.get_or_insert_with(highest);
@@ -185,7 +184,7 @@ impl<S: Slots> EventOp for Select<S> {
     }
 
     fn features(&self) -> Features {
-        Features::FILES | Features::PRIORITY | Features::SIGNALS
+        Features::FILES | Features::URGENT | Features::SIGNALS
     }
 
     #[inline]
@@ -231,18 +230,18 @@ impl<S: Slots> EventOp for Select<S> {
         self.set(fd.as_raw_fd(), 0);
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         self.usable()?;
         let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
         let mut ready = [FdSet::new(); 3];
         let wait = self.interrupts.prepare(wait);
         let mut found = self.look(wait, doorbell, &mut ready);
-        let woken = self.interrupts.awake() && wait != Wait::Poll;
+        let woken = self.interrupts.awake() && wait != Sleep::None;
         // With none of the registered ones closed, it is the doorbell that someone has closed.
         if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && self.expel_closed(sink) {
             // The others are told in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
             // soon enough.
-            found = Ok(self.look(Wait::Poll, doorbell, &mut ready).unwrap_or(0));
+            found = Ok(self.look(Sleep::None, doorbell, &mut ready).unwrap_or(0));
         }
         let found = found.map_err(|error| {
             self.interrupts.put_back();
@@ -316,7 +315,7 @@ mod tests {
             let mut rig = Rig::new(Select::new());
             let _waker = rig.backend.waker().unwrap();
             rig.backend.interrupts.doorbell().unwrap().ring();
-            assert!(rig.wait(Wait::Forever).is_empty());
+            assert!(rig.wait(Sleep::Forever).is_empty());
             assert!(rig.is_idle());
         });
     }
@@ -350,7 +349,7 @@ mod tests {
             let free = null.try_clone().unwrap();
             all.truncate(512);
             rig.backend.waker().unwrap().wake();
-            assert!(rig.wait(Wait::Forever).is_empty());
+            assert!(rig.wait(Sleep::Forever).is_empty());
             drop(free);
         });
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::thread;
 
-use evcore::Signum;
+use evcore::backend::Signum;
 
 use crate::error::Error;
 use crate::fork::ForkGuard;

@@ -3,7 +3,8 @@
 use core::fmt;
 use std::os::fd::{AsRawFd, RawFd};
 
-use evcore::{Fd, FdInfos, Fixed, Growable, Modified, Token};
+use evcore::backend::{FdInfos, Modified, Token};
+use evcore::{Fd, Fixed, Growable};
 use libc::pollfd;
 
 use crate::error::Error;

@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evcore::{EventBase, Fd, Fixed, Growable, Interest, Storage, Wait, Wake};
+use evcore::backend::Wake;
+use evcore::storage::Storage;
+use evcore::{EventBase, Fd, Fixed, Growable, Interest, Wait};
 use evplat_posix::{Clock, Error, Poll, Select, Slots};
 
 /// Counts what each thread asks for.

@@ -9,7 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
-use evcore::{EventBase, EventOp, Fd, Fixed, Growable, Interest, Limits, Ready, Wait, Wake};
+use evcore::backend::{EventOp, Wake};
+use evcore::options::Limits;
+use evcore::{EventBase, Fd, Fixed, Growable, Interest, Ready, Wait};
 use evplat_posix::{Clock, Error, Poll, Select};
 
 /// Makes each case a test of each backend.
@@ -144,7 +146,7 @@ fn a_number_given_out_again_is_its_new_events<B: Backend>(make: fn() -> Result<B
     let _copy = old.try_clone().unwrap();
     let number = old.as_raw_fd();
     base.insert(Fd::of(&old), Interest::READ, 1).unwrap();
-    assert_eq!(turn(&mut base, Wait::Poll), []);
+    assert_eq!(turn(&mut base, Wait::None), []);
     drop(old);
     let (new, _new_far) = readable();
     assert_eq!(new.as_raw_fd(), number);
@@ -196,7 +198,7 @@ fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() -> Result<B
     base.insert(Fd::of(&near), Interest::READ, 1).unwrap();
     base.insert_signal(libc::SIGUSR1, 2).unwrap();
     let status = in_child(|| {
-        assert_eq!(base.poll(Wait::Poll), Err(Error::Forked));
+        assert_eq!(base.poll(Wait::None), Err(Error::Forked));
         base.reinit().unwrap();
         assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
         assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
@@ -205,7 +207,7 @@ fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() -> Result<B
     });
     assert_eq!(status, 0, "the child");
     // The child has read the byte; the registration and the signal were its own.
-    assert_eq!(turn(&mut base, Wait::Poll), []);
+    assert_eq!(turn(&mut base, Wait::None), []);
     far.write_all(b"y").unwrap();
     raise(libc::SIGUSR1);
     assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ), (2, Ready::SIGNAL)]);

@@ -33,12 +33,12 @@ fn what_no_result_tells_of_is_told_to_the_log() {
     base.insert(Fd::of(&near), Interest::READ, ()).unwrap();
     let mut select: SelectBase<()> = SelectBase::new(Select::new().unwrap());
     select.insert(Fd::of(&near), Interest::READ, ()).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(TOLD.0.lock().unwrap().len(), 0, "an ordinary turn is no news");
 
     drop(near);
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
-    assert!(select.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
+    assert!(select.poll(Wait::None).unwrap().is_running());
     let refused = Preferences::new().ignore_environment().avoid("poll").pick("poll", Poll::new).backend();
     assert!(refused.is_err());
 

@@ -15,6 +15,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use evcore::Event;
+
 use crate::options::Options;
 use crate::{Figures, Stopwatch, sys};
 
@@ -79,6 +81,12 @@ impl Setup {
     #[must_use]
     pub fn plain(idle: Option<Duration>) -> Self {
         Self { idle, priorities: 1, step: 1 }
+    }
+
+    /// The event of a link, with the timeout that it is to have.
+    #[must_use]
+    pub fn with_idle<Fd: Copy>(&self, event: Event<Fd>) -> Event<Fd> {
+        self.idle.map_or(event, |idle| event.timeout(idle))
     }
 
     /// The priority of a link. Bytes start `step` links apart and advance together, so without the second summand they could

@@ -174,7 +174,7 @@ impl Load {
             let is_heavy = self.random.below(16) == 0 && self.heavy < HEAVY && ending != Ending::Idle;
             let client = Client::new(self.address, ending, is_heavy, &mut self.random)?;
             let event = Event::io(client.fd(), Interest::WRITE).persist();
-            self.base.start(event, Some(PATIENCE), Task::Client(client))?;
+            self.base.start(event.timeout(PATIENCE), Task::Client(client))?;
             self.clients += 1;
             self.heavy += usize::from(is_heavy);
             self.report.opened += 1;

@@ -2,7 +2,8 @@
 
 use std::os::fd::AsFd;
 
-use evcore::{Either, EventBase, Growable, Wake};
+use evcore::backend::{Either, Wake};
+use evcore::{EventBase, Growable};
 use evplat_linux::Epoll;
 use evplat_posix::{Error, Poll, Preferences, Select, Waker};
 

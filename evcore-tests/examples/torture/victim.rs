@@ -127,7 +127,7 @@ impl<B: Subject> Victim<'_, B> {
         sys::send(&self.world.far);
         self.expect(SOCKET, Ready::READ);
         // With nothing ready, a look.
-        self.turn(Wait::Poll, |_, _, _| {});
+        self.turn(Wait::None, |_, _, _| {});
     }
 
     /// What epoll refuses is always ready.
@@ -184,14 +184,14 @@ impl<B: Subject> Victim<'_, B> {
         self.report.attempt("modify", || self.base.modify(id, Interest::WRITE));
         self.expect(SOCKET, Ready::WRITE);
         self.report.attempt("modify", || self.base.modify(id, Interest::READ));
-        self.turn(Wait::Poll, |_, _, _| {});
+        self.turn(Wait::None, |_, _, _| {});
         self.report.attempt("del", || self.base.del(id));
-        self.turn(Wait::Poll, |_, _, _| {});
+        self.turn(Wait::None, |_, _, _| {});
         self.report.attempt("add", || self.base.add(id, None));
         // A second event of the same fd, for which the backend looks whether the first one's registration stands.
         let fd = Fd::of(&self.world.near);
         let second = Event::io(fd, Interest::WRITE);
-        let second = self.report.attempt("start", || self.base.start(second, None, STRANGER));
+        let second = self.report.attempt("start", || self.base.start(second, STRANGER));
         self.expect(STRANGER, Ready::WRITE);
         self.remove(second);
         self.read_socket();
@@ -204,12 +204,12 @@ impl<B: Subject> Victim<'_, B> {
         let fd = Fd::of(borrowed);
         let event = self.report.attempt("insert", || self.base.insert(fd, Interest::READ, STRANGER));
         let Some(id) = event else { return };
-        self.turn(Wait::Poll, |_, _, _| {});
+        self.turn(Wait::None, |_, _, _| {});
         sys::usurp(&self.world.near, borrowed);
         self.report.attempt("modify", || self.base.modify(id, Interest::READ | Interest::WRITE));
         // Its old events are told ERROR, and registered anew the number is the new file's.
         self.expects_error = true;
-        self.turn(Wait::Poll, |_, _, _| {});
+        self.turn(Wait::None, |_, _, _| {});
         self.expects_error = false;
         self.report.attempt("del", || self.base.del(id));
         self.report.attempt("add", || self.base.add(id, None));
@@ -223,7 +223,7 @@ impl<B: Subject> Victim<'_, B> {
         sys::usurp(&quiet.1, borrowed);
         let fd = Fd::of(borrowed);
         let event = self.report.attempt("insert", || self.base.insert(fd, Interest::READ, STRANGER));
-        self.turn(Wait::Poll, |_, _, _| {});
+        self.turn(Wait::None, |_, _, _| {});
         sys::usurp(&self.world.far, borrowed);
         self.remove(event);
         sys::usurp(&quiet.1, borrowed);
@@ -247,7 +247,7 @@ impl<B: Subject> Victim<'_, B> {
         let rebuilds = self.base.stats().rebuilds;
         // Neither a spin nor a hand-out: after some reports of nobody's event it sleeps.
         for _ in 0..40 {
-            self.turn(Wait::Poll, |_, _, _| {});
+            self.turn(Wait::None, |_, _, _| {});
         }
         let end = self.base.update_now().saturating_add(PERIOD);
         let before = self.base.stats().waits;
@@ -293,7 +293,7 @@ impl<B: Subject> Victim<'_, B> {
         let of_parent = mem::replace(&mut self.bystander, Bystander::new());
         mem::forget((of_parent, mem::replace(&mut self.report, Report::new("child"))));
         sys::mark();
-        if self.base.poll(Wait::Poll) != Err(Error::Forked) {
+        if self.base.poll(Wait::None) != Err(Error::Forked) {
             self.report.bad("WRONG", "use before reinit");
         }
         self.start_anew("reinit of the child");

@@ -1,6 +1,7 @@
 //! The board: what each one has of its own, and how all of them sleep.
 
-use evcore::{Instant, WakeFlag};
+use evcore::Instant;
+use evcore::backend::WakeFlag;
 
 use crate::sys;
 

@@ -4,9 +4,8 @@ use core::error::Error;
 use core::fmt;
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use evcore::{
-    Descriptor, EventOp, FdInfos, Features, Instant, Interest, Modified, Ready, Sink, Token, Wait, Wake, WakeFlag,
-};
+use evcore::backend::{Descriptor, EventOp, FdInfos, Features, Modified, Sink, Sleep, Token, Wake, WakeFlag};
+use evcore::{Instant, Interest, Ready};
 
 use crate::board;
 use crate::ring::Ring;
@@ -213,14 +212,14 @@ impl<const N: usize> EventOp for Lines<N> {
     }
 
     // [snippet: dispatch]
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Line>) -> Result<(), NoSuchLine> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Line>) -> Result<(), NoSuchLine> {
         // The flag first, then the lines: what comes in between sets the flag again, and that ends the sleep.
         let is_woken = NEWS.take();
         if !is_woken && self.found().next().is_none() {
             match wait {
-                Wait::Poll => {}
-                Wait::Until(point) => board::sleep(point, &NEWS),
-                Wait::Forever => board::sleep(Instant::MAX, &NEWS),
+                Sleep::None => {}
+                Sleep::Until(point) => board::sleep(point, &NEWS),
+                Sleep::Forever => board::sleep(Instant::MAX, &NEWS),
             }
             // What has ended this sleep must not prevent the next.
             NEWS.take();

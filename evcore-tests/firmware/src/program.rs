@@ -5,7 +5,8 @@ mod tasks;
 
 use core::time::Duration;
 
-use evcore::{Error, Event, EventBase, EventId, Fixed, Interest, Rejected, Wait};
+use evcore::error::Rejected;
+use evcore::{Error, Event, EventBase, EventId, Fixed, Interest, Wait};
 
 use crate::lines::{self, Line, Lines, NoSuchLine};
 use crate::report;
@@ -60,19 +61,19 @@ impl Program {
     fn start(base: &mut Base) -> Result<Self, Failure> {
         base.set_priorities(2)?;
         let ordinary = |event: Event<Line>| event.persist().priority(1);
-        let watchdog = base.start(Event::timer().priority(1), Some(PATIENCE), Task::Hung).map_err(failure)?;
-        base.start(ordinary(Event::timer()), Some(HEARTBEAT), Task::Heartbeat).map_err(failure)?;
-        base.start(ordinary(Event::timer()), Some(BLINK), Task::Blink).map_err(failure)?;
-        let uart = base.start(ordinary(Event::io(lines::UART, Interest::READ)), None, Task::Uart).map_err(failure)?;
+        let watchdog = base.start(Event::timer().priority(1).timeout(PATIENCE), Task::Hung).map_err(failure)?;
+        base.start(ordinary(Event::timer()).timeout(HEARTBEAT), Task::Heartbeat).map_err(failure)?;
+        base.start(ordinary(Event::timer()).timeout(BLINK), Task::Blink).map_err(failure)?;
+        let uart = base.start(ordinary(Event::io(lines::UART, Interest::READ)), Task::Uart).map_err(failure)?;
         for line in ORDINARY {
-            base.start(ordinary(Event::io(line, Interest::READ)), None, Task::Pressed(line)).map_err(failure)?;
+            base.start(ordinary(Event::io(line, Interest::READ)), Task::Pressed(line)).map_err(failure)?;
         }
         let urgent = Event::io(URGENT, Interest::READ).persist().priority(0);
-        base.start(urgent, None, Task::Pressed(URGENT)).map_err(failure)?;
+        base.start(urgent, Task::Pressed(URGENT)).map_err(failure)?;
         // Created in the reverse of the order that they come in.
         for place in (0..TIMERS).rev() {
             let delay = Duration::from_millis(u64::from(place.saturating_add(1)));
-            base.start(Event::timer().priority(1), Some(delay), Task::Timer(place)).map_err(failure)?;
+            base.start(Event::timer().priority(1).timeout(delay), Task::Timer(place)).map_err(failure)?;
         }
         let echo = Echo::new(uart);
         Ok(Self {

@@ -6,7 +6,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evcore::{Fairness, Features, Interest, Limits, Missed, Mode, Ready};
+use evcore::backend::Features;
+use evcore::options::{Fairness, Limits, Missed};
+use evcore::{Interest, Mode, Ready};
 
 use crate::bytes::Bytes;
 use crate::reference::{fd, signum};
@@ -26,7 +28,7 @@ pub(crate) fn program(bytes: &mut Bytes<'_>) -> Program {
     let lacks = match settings >> 5 {
         4 => Features::EDGE,
         5 => Features::CLOSED,
-        6 => Features::PRIORITY,
+        6 => Features::URGENT,
         7 => Features::SIGNALS,
         _ => Features::empty(),
     };
@@ -51,7 +53,10 @@ fn body(bytes: &mut Bytes<'_>, depth: usize) -> Vec<Op> {
 fn op(kind: u8, bytes: &mut Bytes<'_>, depth: usize) -> Op {
     match kind % 80 {
         0..=5 => Op::Create(new(bytes, depth)),
-        6..=17 => Op::Start { new: new(bytes, depth), timeout: timeout(bytes), short: bytes.bool() },
+        6..=17 => {
+            let new = new(bytes, depth);
+            Op::Start { new: New { timeout: timeout(bytes), ..new }, short: bytes.bool() }
+        }
         18 => {
             let (once, persist) = (bytes.byte(), bytes.byte());
             Op::Readers { once, persist, urgent: once >> 3, more: persist >> 3, body: body(bytes, depth) }
@@ -80,6 +85,7 @@ fn new(bytes: &mut Bytes<'_>, depth: usize) -> New {
             drawn => Some(drawn & 3),
         },
         missed: [Missed::Skip, Missed::Burst, Missed::Delay][bytes.below(3)],
+        timeout: None,
         body: body(bytes, depth),
     }
 }
@@ -95,15 +101,21 @@ fn from(bytes: &mut Bytes<'_>) -> From {
 }
 
 fn of_an_event(bytes: &mut Bytes<'_>) -> Op {
-    let (kind, who) = (bytes.byte() % 16, who(bytes));
+    let (kind, who) = (bytes.byte(), who(bytes));
     match kind {
+        240..=244 => return Op::Restart(who),
+        245..=249 => return Op::Deregister(who),
+        250.. => return Op::ActivateCounted(who, u32::from(bytes.byte() % 4)),
+        _ => {}
+    }
+    match kind % 16 {
         0..=2 => Op::Add(who, timeout(bytes)),
         3 => Op::AddAnew(who, timeout(bytes)),
         4 => Op::AddAt(who, when(bytes)),
         5 | 6 => Op::Modify(who, interest(bytes)),
         7 => Op::ReplaceFd(who, fd(bytes.byte())),
         8 => Op::PauseFor(who, delay(bytes)),
-        9 => Op::RemoveTimer(who),
+        9 => Op::ClearTimeout(who),
         10 | 11 => Op::Activate(who, ready(bytes)),
         12 => Op::Again(who),
         13 => Op::Del(who),
@@ -113,7 +125,11 @@ fn of_an_event(bytes: &mut Bytes<'_>) -> Op {
 }
 
 fn of_the_loop(bytes: &mut Bytes<'_>) -> Op {
-    match bytes.byte() % 24 {
+    let kind = bytes.byte();
+    if kind >= 240 {
+        return Op::NextEvent(wait(bytes));
+    }
+    match kind % 24 {
         0..=13 => Op::Turn(wait(bytes)),
         14 => Op::Poll(wait(bytes)),
         15..=17 => Op::Next,
@@ -152,7 +168,7 @@ fn of_the_world(bytes: &mut Bytes<'_>) -> Op {
 fn of_the_base(bytes: &mut Bytes<'_>) -> Op {
     match bytes.byte() % 10 {
         0 => Op::ActivateFd(fd(bytes.byte()), ready(bytes)),
-        1 => Op::ActivateSignal(signum(bytes.byte())),
+        1 => Op::ActivateSignal(signum(bytes.byte()), 1),
         2 => Op::SetPriorities(bytes.byte() % 6),
         3 | 4 => Op::SetLimits(limits(bytes)),
         5 => Op::SetFairness(if bytes.bool() { Fairness::Fair } else { Fairness::Strict }),
@@ -187,7 +203,7 @@ fn when(bytes: &mut Bytes<'_>) -> When {
 
 fn wait(bytes: &mut Bytes<'_>) -> Wait {
     match bytes.byte() % 4 {
-        0 => Wait::Poll,
+        0 => Wait::None,
         1 => Wait::Until(when(bytes)),
         _ => Wait::Forever,
     }
@@ -209,7 +225,7 @@ fn delay(bytes: &mut Bytes<'_>) -> u64 {
 
 fn interest(bytes: &mut Bytes<'_>) -> Interest {
     let bits = bytes.byte();
-    let all = [Interest::READ, Interest::WRITE, Interest::PRIORITY, Interest::CLOSED];
+    let all = [Interest::READ, Interest::WRITE, Interest::URGENT, Interest::CLOSED];
     let some: Interest =
         all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect();
     if bits >> 5 == 7 { some | Interest::EDGE } else { some }

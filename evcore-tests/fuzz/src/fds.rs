@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use evcore::{
-    Error, Event, EventBase, EventId, EventOp, FdInfos, Features, Fixed, Growable, Instant, Interest, Modified, Ready,
-    Sink, Storage, Token, Wait,
-};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
+use evcore::storage::Storage;
+use evcore::{Error, Event, EventBase, EventId, Fixed, Growable, Instant, Interest, Ready, Wait};
 
 use crate::Reached;
 use crate::bytes::Bytes;
@@ -99,7 +98,7 @@ impl EventOp for Desk {
         assert_eq!(self.registered.remove(&fd), Some((token, old)), "ends what is not so");
     }
 
-    fn dispatch(&mut self, _: Wait, sink: &mut impl Sink<u32>) -> Result<(), Infallible> {
+    fn dispatch(&mut self, _: Sleep, sink: &mut impl Sink<u32>) -> Result<(), Infallible> {
         for (token, ready) in std::mem::take(&mut self.reports) {
             let is_current = self.registered.values().any(|(current, _)| *current == token);
             assert_eq!(sink.ready(token, ready), is_current, "{token:?}");
@@ -208,7 +207,7 @@ impl<S: Storage> Rig<S> {
         let added = self.base.add(reader.id, None);
         if !reader.pending && self.mixes(which, reader.fd, reader.interest) {
             self.reached.insert("mixed by add");
-            return assert_eq!(added, Err(Error::Mixed));
+            return assert_eq!(added, Err(Error::EdgeAndLevel));
         }
         assert_eq!(added, Ok(()));
         self.reached.insert(match (is_silent(reader.interest), reader.interest.contains(Interest::EDGE)) {
@@ -224,7 +223,7 @@ impl<S: Storage> Rig<S> {
     fn remove(&mut self, which: usize, reader: Reader) {
         assert_eq!(self.base.remove(reader.id), Some(which));
         self.readers[which] = None;
-        assert_eq!(self.base.add(reader.id, None), Err(Error::Stale), "an id outlives its event");
+        assert_eq!(self.base.add(reader.id, None), Err(Error::NoSuchEvent), "an id outlives its event");
         let is_last = self.readers.iter().flatten().all(|other| other.fd != reader.fd);
         let is_registered = self.base.backend().registered.contains_key(&reader.fd);
         assert!(!(is_last && is_registered), "the last event of {} left it registered", reader.fd);
@@ -240,7 +239,7 @@ impl<S: Storage> Rig<S> {
         let modified = self.base.modify(reader.id, interest);
         if reader.pending && interest != reader.interest && self.mixes(which, reader.fd, interest) {
             self.reached.insert("mixed by modify");
-            return assert_eq!(modified, Err(Error::Mixed));
+            return assert_eq!(modified, Err(Error::EdgeAndLevel));
         }
         assert_eq!(modified, Ok(()));
         self.reached.insert(if reader.pending { "modified" } else { "modified idle" });
@@ -252,7 +251,7 @@ impl<S: Storage> Rig<S> {
         let replaced = self.base.replace_fd(reader.id, fd);
         if reader.pending && self.mixes(which, fd, reader.interest) {
             self.reached.insert("mixed by replace_fd");
-            return assert_eq!(replaced, Err(Error::Mixed));
+            return assert_eq!(replaced, Err(Error::EdgeAndLevel));
         }
         assert_eq!(replaced, Ok(()));
         self.reached.insert(if reader.pending { "replaced" } else { "replaced idle" });
@@ -306,7 +305,7 @@ impl<S: Storage> Rig<S> {
     fn poll(&mut self) {
         let restarts = self.base.backend().restarts;
         self.base.backend_mut().flushed.clear();
-        assert!(self.base.poll(Wait::Poll).is_ok_and(evcore::Turn::is_running));
+        assert!(self.base.poll(Wait::None).is_ok_and(evcore::Turn::is_running));
         let restarts = self.base.backend().restarts - restarts;
         assert!(restarts <= 1);
         if restarts == 1 {
@@ -364,7 +363,7 @@ fn hears(interest: Interest, ready: Ready) -> Ready {
     let asked = [
         (Interest::READ, Ready::READ),
         (Interest::WRITE, Ready::WRITE),
-        (Interest::PRIORITY, Ready::PRIORITY),
+        (Interest::URGENT, Ready::URGENT),
         (Interest::CLOSED, Ready::CLOSED),
     ];
     asked.into_iter().filter(|(bit, _)| interest.contains(*bit)).fold(broken, |all, (_, bit)| all | (found & bit))
@@ -372,7 +371,7 @@ fn hears(interest: Interest, ready: Ready) -> Ready {
 
 fn interest(bytes: &mut Bytes<'_>) -> Interest {
     let bits = bytes.byte();
-    let all = [Interest::READ, Interest::WRITE, Interest::PRIORITY, Interest::CLOSED];
+    let all = [Interest::READ, Interest::WRITE, Interest::URGENT, Interest::CLOSED];
     let some: Interest =
         all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect();
     if bits >> 6 == 3 { some | Interest::EDGE } else { some }

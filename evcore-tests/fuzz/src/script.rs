@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use evcore::{Fixed, Growable, Storage, Turn, WakeFlag};
+use evcore::backend::WakeFlag;
+use evcore::storage::Storage;
+use evcore::{Fixed, Growable, Turn};
 
 /// The model test, as it stands there.
 #[path = "../../tests/model"]

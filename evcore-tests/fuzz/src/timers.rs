@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, EventId, EventOp, Fixed, Growable, Instant, Manual, Ready, Storage, Wait};
+use evcore::backend::{EventOp, Manual};
+use evcore::storage::Storage;
+use evcore::{Event, EventBase, EventId, Fixed, Growable, Instant, Ready, Wait};
 
 use crate::Reached;
 use crate::bytes::Bytes;
@@ -66,8 +68,8 @@ impl<S: Storage> Rig<S> {
                 }
                 (4, Some(timer)) => self.add_at(which, timer, bytes),
                 (5, Some(timer)) => {
-                    self.reached.insert("remove_timer");
-                    assert_eq!(self.base.remove_timer(timer.id), Ok(()));
+                    self.reached.insert("clear_timeout");
+                    assert_eq!(self.base.clear_timeout(timer.id), Ok(()));
                     self.disarm(which);
                 }
                 (6, Some(timer)) => {
@@ -85,7 +87,7 @@ impl<S: Storage> Rig<S> {
                 (8, Some(timer)) => self.activate(which, timer),
                 (9, _) => self.base.backend_mut().advance(Duration::from_nanos(delay(bytes).min(1 << 40))),
                 (10, _) => self.turn(Wait::Forever),
-                _ => self.turn(Wait::Poll),
+                _ => self.turn(Wait::None),
             }
             self.check();
         }
@@ -100,8 +102,10 @@ impl<S: Storage> Rig<S> {
         let (persist, delay) = (bytes.bool(), delay(bytes));
         let event = if persist { Event::timer().persist() } else { Event::timer() };
         let id =
-            self.base.start(event, Some(Duration::from_nanos(delay)), which).expect("there is room for all of them");
+            self.base.start(event.timeout(Duration::from_nanos(delay)), which).expect("there is room for all of them");
         self.timers[which] = Some(Timer { id, persist, interval: 0, at: None, timed: false });
+        // A timeout of the event's own that is 292 years long or longer is one for ever.
+        let delay = if delay < (1 << 63) - 1 { delay } else { u64::MAX };
         self.arm(which, self.clock().saturating_add(delay), delay);
     }
 
@@ -115,7 +119,7 @@ impl<S: Storage> Rig<S> {
     /// A hand-out at once. A persistent timer's period restarts when the hand-outs end.
     fn activate(&mut self, which: usize, timer: Timer) {
         assert_eq!(self.base.activate(timer.id, Ready::READ), Ok(()));
-        self.turn_with(Wait::Poll, Some(which));
+        self.turn_with(Wait::None, Some(which));
     }
 
     fn turn(&mut self, wait: Wait) {

@@ -2,10 +2,11 @@
 
 use core::hint::black_box;
 
-use evcore::{
-    Callback, EventBase, EventOp, Fairness, Interest, Limits, Manual, Mode, Occurrence, Ready, Storage, Wait, Wake,
-    WakeFlag,
-};
+use evcore::backend::{EventOp, Manual, Wake, WakeFlag};
+use evcore::callback::Callback;
+use evcore::options::{Fairness, Limits};
+use evcore::storage::Storage;
+use evcore::{EventBase, Fired, Interest, Mode, Ready, Wait};
 
 use crate::hostile::Hostile;
 use crate::values::{duration, event, id, instant};
@@ -25,7 +26,7 @@ pub fn every_call<B: Wake + EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>
 
 fn create<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     let _ = black_box(black_box(&mut *base).create(event(), black_box(1)));
-    let _ = black_box(black_box(&mut *base).start(event(), black_box(Some(duration())), black_box(1)));
+    let _ = black_box(black_box(&mut *base).start(event(), black_box(1)));
     let _ = black_box(black_box(&mut *base).insert(black_box(3), black_box(Interest::READ), black_box(1)));
     let _ = black_box(black_box(&mut *base).insert_timer(duration(), black_box(1)));
     let _ = black_box(black_box(&mut *base).insert_interval(duration(), black_box(1)));
@@ -35,11 +36,13 @@ fn create<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
 fn change<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     let _ = black_box(black_box(&mut *base).add(id(), black_box(Some(duration()))));
     let _ = black_box(black_box(&mut *base).add_at(id(), instant()));
+    let _ = black_box(black_box(&mut *base).restart(id()));
     let _ = black_box(black_box(&mut *base).modify(id(), black_box(Interest::WRITE)));
     let _ = black_box(black_box(&mut *base).replace_fd(id(), black_box(4)));
     let _ = black_box(black_box(&mut *base).pause_for(id(), duration()));
-    let _ = black_box(black_box(&mut *base).remove_timer(id()));
+    let _ = black_box(black_box(&mut *base).clear_timeout(id()));
     let _ = black_box(black_box(&mut *base).del(id()));
+    let _ = black_box(black_box(&mut *base).deregister(id()));
     let _ = black_box(black_box(&mut *base).remove(id()));
 }
 
@@ -47,15 +50,22 @@ fn activate<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     let _ = black_box(black_box(&mut *base).activate(id(), black_box(Ready::READ)));
     let _ = black_box(black_box(&mut *base).again(id()));
     black_box(&mut *base).activate_fd(black_box(3), black_box(Ready::READ));
-    black_box(&mut *base).activate_signal(black_box(15));
+    black_box(&mut *base).activate_signal(black_box(15), black_box(2));
+    let _ = black_box(black_box(&mut *base).activate_counted(id(), black_box(2)));
 }
 
 fn turn<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     let wait = match black_box(0_u8) {
-        0 => Wait::Poll,
+        0 => Wait::None,
         1 => Wait::Until(instant()),
+        2 => Wait::For(duration()),
         _ => Wait::Forever,
     };
+    black_box(black_box(&mut *base).next_sleep(wait));
+    if let Ok(Some(fired)) = black_box(black_box(&mut *base).next_event(wait)) {
+        *fired.data = black_box(*fired.data);
+    }
+    black_box(black_box(&mut *base).ended());
     if let Ok(turn) = black_box(black_box(&mut *base).poll(wait)) {
         black_box(turn.is_running());
     }
@@ -103,7 +113,7 @@ fn tell<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     black_box(base.priority(id()));
     black_box(base.priorities());
     black_box(base.pending(id()));
-    black_box(base.running_event());
+    black_box(base.current_event());
     black_box(base.is_empty());
     black_box((base.counts(), base.max_counts()));
     black_box(base.stats());
@@ -137,7 +147,7 @@ pub fn callbacks<S: Storage>(base: &mut EventBase<Hostile, S, Callback<Hostile, 
     fn called<S: Storage>(
         base: &mut EventBase<Hostile, S, Callback<Hostile, S, u8>>,
         context: &mut u8,
-        event: Occurrence,
+        event: Fired,
         arg: usize,
     ) {
         black_box((base.is_empty(), context, event, arg));
@@ -151,7 +161,7 @@ pub fn callbacks<S: Storage>(base: &mut EventBase<Hostile, S, Callback<Hostile, 
 
 /// Closures, boxed.
 #[cfg(feature = "alloc")]
-pub fn closures<S: Storage>(base: &mut EventBase<Hostile, S, evcore::Closure<Hostile, S, u8>>) {
+pub fn closures<S: Storage>(base: &mut EventBase<Hostile, S, evcore::callback::Closure<Hostile, S, u8>>) {
     black_box(&mut *base).loop_break();
     let _ = black_box(black_box(&mut *base).run_closures(black_box(Mode::ONCE), &mut black_box(1)));
 }

@@ -3,9 +3,8 @@
 use core::fmt;
 use core::hint::black_box;
 
-use evcore::{
-    EventOp, FdInfos, Features, Instant, Interest, Modified, Ready, SignalOp, Signum, Sink, Token, Wait, Wake,
-};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Sleep, Token, Wake};
+use evcore::{Instant, Interest, Ready};
 
 #[derive(Debug)]
 pub struct Hostile;
@@ -69,7 +68,7 @@ impl EventOp for Hostile {
         touch(token, infos);
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), Refused> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<u32>) -> Result<(), Refused> {
         black_box(wait);
         while black_box(true) {
             let token = black_box(Token::from_bits(0));

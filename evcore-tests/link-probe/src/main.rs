@@ -14,7 +14,10 @@
 use core::hint::black_box;
 use core::panic::PanicInfo;
 
-use evcore::{Callback, EventBase, Fixed, Manual, Storage};
+use evcore::backend::Manual;
+use evcore::callback::Callback;
+use evcore::storage::Storage;
+use evcore::{EventBase, Fixed};
 
 #[cfg(feature = "alloc")]
 mod allocator;

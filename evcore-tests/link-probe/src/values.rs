@@ -4,9 +4,10 @@ use core::fmt::{self, Debug, Display, Write};
 use core::hint::black_box;
 use core::time::Duration;
 
-use evcore::{
-    Descriptor, Error, Event, EventId, Features, Instant, Interest, Missed, Mode, Ready, Rejected, Token, WakeFlag,
-};
+use evcore::backend::{Descriptor, Features, Token, WakeFlag};
+use evcore::error::Rejected;
+use evcore::options::Missed;
+use evcore::{Error, Event, EventId, Instant, Interest, Mode, Ready};
 
 use crate::hostile::Refused;
 
@@ -59,12 +60,15 @@ pub fn event() -> Event<u32> {
     let event = if black_box(true) { event.once() } else { event };
     let event = if black_box(true) { event.background() } else { event };
     let event = if black_box(true) { event.priority(black_box(1)) } else { event };
+    let event = if black_box(true) { event.timeout(duration()) } else { event };
     black_box(event.missed(black_box(Missed::Burst)))
 }
 
 pub fn every_call() {
     black_box(instant().saturating_add(duration()));
-    black_box(instant().saturating_since(instant()));
+    let mut later = instant() + duration();
+    later += duration();
+    black_box(later.saturating_since(instant()));
     black_box(instant().as_nanos());
     black_box(Token::from_bits(black_box(1)).to_bits());
     black_box(id().to_bits());
@@ -78,6 +82,8 @@ pub fn every_call() {
 fn bits() {
     let (a, b) = (black_box(Ready::from_bits_retain(1)), black_box(Ready::from_bits_truncate(2)));
     black_box((a | b, a & b, a - b, a.contains(b), a.intersects(b), a.bits()));
+    black_box((a.is_io(), a.is_readable(), a.is_writable(), a.is_urgent(), a.is_closed(), a.is_error(), a.is_hangup()));
+    black_box((a.is_timeout(), a.is_signal(), a.is_again()));
     let (a, b) = (black_box(Interest::from_bits_retain(1)), black_box(Interest::from_bits_truncate(2)));
     black_box((a | b, a & b, a - b, a.contains(b), a.intersects(b), a.bits()));
     for (name, bit) in black_box(Features::all()).iter_names() {
@@ -96,7 +102,7 @@ fn flag() {
 }
 
 fn errors() {
-    let error: Error<Refused> = black_box(Error::Stale);
+    let error: Error<Refused> = black_box(Error::NoSuchEvent);
     display(&error);
     black_box(core::error::Error::source(&error).is_some());
     black_box(error.map_backend(|_| black_box(1_u8)).map_backend(|_| Refused));
@@ -112,5 +118,5 @@ fn text() {
     debug(instant());
     debug(id());
     debug((Ready::READ, Interest::READ, Features::EDGE, Mode::ONCE));
-    display(evcore::ManualError::Refused);
+    display(evcore::backend::ManualError::Refused);
 }

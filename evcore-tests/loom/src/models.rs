@@ -1,6 +1,7 @@
 //! The models. Each panics in the interleaving in which something goes wrong.
 
-use evcore::{Fd, Ready, SignalOp, Signum, Sink, Token, Wait};
+use evcore::backend::{SignalOp, Signum, Sink, Token};
+use evcore::{Fd, Ready, Wait};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
@@ -60,7 +61,7 @@ impl Loop {
     /// Says that it sleeps in another loop, as `Epoll::nest` and `dispatch` do.
     fn sleep_elsewhere(&self) {
         if let (Bell::Nested, Some(doorbell)) = (self.bell, self.interrupts.doorbell()) {
-            if self.interrupts.prepare(Wait::Forever) == Wait::Poll {
+            if self.interrupts.prepare(Wait::Forever) == Wait::None {
                 doorbell.ring();
             }
         }
@@ -73,7 +74,7 @@ impl Loop {
                 if let (Some(doorbell), false) = (self.interrupts.doorbell(), is_cut_short) {
                     doorbell.wait_by_level();
                 }
-                let _ = self.interrupts.prepare(Wait::Poll);
+                let _ = self.interrupts.prepare(Wait::None);
             }
             _ => {
                 let sleeps = self.interrupts.prepare(Wait::Forever) == Wait::Forever && !is_cut_short;
@@ -170,7 +171,7 @@ pub fn only_a_sleep_is_rung_for() {
             waker.join().expect("it ends");
         }
         assert_eq!(doorbell::rings(), 0, "an awake loop was rung for");
-        assert_eq!(base.interrupts.prepare(Wait::Forever), Wait::Poll, "a wake was lost");
+        assert_eq!(base.interrupts.prepare(Wait::Forever), Wait::None, "a wake was lost");
         assert!(base.interrupts.awake());
         let wakers = [(); 2].map(|()| {
             let waker = base.interrupts.waker().expect("a waker");

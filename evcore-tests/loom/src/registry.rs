@@ -2,7 +2,7 @@
 
 use std::io;
 
-use evcore::Signum;
+use evcore::backend::Signum;
 use loom::sync::{Mutex, MutexGuard};
 
 loom::lazy_static! {

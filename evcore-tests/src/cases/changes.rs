@@ -2,7 +2,8 @@
 
 use core::cell::Cell;
 
-use evcore::{Error, Event, EventId, Interest, Ready, Storage, Wait};
+use evcore::storage::Storage;
+use evcore::{Error, Event, EventId, Interest, Ready, Wait};
 
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
@@ -58,7 +59,7 @@ pub fn close_fd_reuse_number_in_batch<F: Fixture, S: Storage>(fixture: F) -> Pro
         world.feed(source);
     }
     let mut is_reused = true;
-    let seen = world.turn(Wait::Poll, |world, _, number| {
+    let seen = world.turn(Wait::None, |world, _, number| {
         let Some(other) = (number < 2).then(|| 1 - number as usize) else { return };
         assert!(world.base.remove(ids[other]).is_some());
         is_reused = world.reuse(&mut sources[other]);
@@ -99,7 +100,7 @@ pub fn readd_oneshot_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     let fd = world.fd(&source);
-    world.start(Event::io(fd, Interest::READ), None, 1);
+    world.start(Event::io(fd, Interest::READ), 1);
     world.feed(&mut source);
     for _ in 0..3 {
         let seen = world.wait_with(|world, id, _| assert!(world.base.add(id, None).is_ok()));
@@ -116,10 +117,7 @@ pub fn nonpersist_readd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources = [world.source(), world.source()];
     let fds = [world.fd(&sources[0]), world.fd(&sources[1])];
-    let ids = [
-        world.start(Event::io(fds[0], Interest::READ), None, 0),
-        world.start(Event::io(fds[1], Interest::READ), None, 1),
-    ];
+    let ids = [world.start(Event::io(fds[0], Interest::READ), 0), world.start(Event::io(fds[1], Interest::READ), 1)];
     for source in &mut sources {
         world.feed(source);
     }
@@ -375,7 +373,7 @@ pub fn data_is_dropped_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     drop(back);
     assert_eq!(drops.get(), 1);
     assert!(world.base.activate(once, Ready::READ).is_ok());
-    assert!(world.base.poll(Wait::Poll).is_ok());
+    assert!(world.base.poll(Wait::None).is_ok());
     assert!(world.base.next_active().is_some());
     assert_eq!(drops.get(), 1);
     assert!(world.base.next_active().is_none());

@@ -1,6 +1,8 @@
 //! Readiness by edge: changes are reported, states are not. Backends without EDGE refuse it.
 
-use evcore::{Error, Event, Features, Interest, Ready, Storage};
+use evcore::backend::Features;
+use evcore::storage::Storage;
+use evcore::{Error, Event, Interest, Ready};
 
 use super::readiness::refused;
 use crate::{Fixture, Proof, World};
@@ -72,7 +74,7 @@ pub fn b18_edge_and_level_do_not_mix<F: Fixture, S: Storage>(fixture: F) -> Proo
         let event = world.watch(&source, first, 1);
         match world.base.insert(fd, second, 2) {
             Ok(_) => panic!("{first:?} and {second:?} were mixed"),
-            Err(rejected) => assert!(matches!(rejected.error, Error::Mixed), "{:?}", rejected.error),
+            Err(rejected) => assert!(matches!(rejected.error, Error::EdgeAndLevel), "{:?}", rejected.error),
         }
         assert_eq!(world.base.counts().events, 1);
         world.feed(&mut source);
@@ -93,13 +95,13 @@ pub fn mode_may_change_when_all_have_left<F: Fixture, S: Storage>(fixture: F) ->
     let fd = world.fd(&source);
     let edge = world.watch(&source, READ_EDGE, 1);
     let level = world.create(Event::io(fd, Interest::READ).persist(), 2);
-    assert!(matches!(world.base.add(level, None), Err(Error::Mixed)));
+    assert!(matches!(world.base.add(level, None), Err(Error::EdgeAndLevel)));
     assert!(world.base.del(edge).is_ok());
     assert!(world.base.add(level, None).is_ok());
     world.feed(&mut source);
     assert_eq!(world.wait().of(2), Ready::READ);
     assert_eq!(world.look().of(2), Ready::READ);
-    assert!(matches!(world.base.add(edge, None), Err(Error::Mixed)));
+    assert!(matches!(world.base.add(edge, None), Err(Error::EdgeAndLevel)));
     assert!(world.base.del(level).is_ok());
     assert!(world.base.add(edge, None).is_ok());
     assert_eq!(world.wait().of(1), Ready::READ);
@@ -153,7 +155,7 @@ pub fn et_readded_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> 
         Err(proof) => return proof,
     };
     let fd = world.fd(&source);
-    let event = world.start(Event::io(fd, READ_EDGE), None, 1);
+    let event = world.start(Event::io(fd, READ_EDGE), 1);
     world.feed(&mut source);
     assert_eq!(world.wait().of(1), Ready::READ);
     assert!(world.look().is_empty());
@@ -170,7 +172,7 @@ pub fn et_readded_at_once_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture
         Err(proof) => return proof,
     };
     let fd = world.fd(&source);
-    let event = world.start(Event::io(fd, READ_EDGE), None, 1);
+    let event = world.start(Event::io(fd, READ_EDGE), 1);
     world.feed(&mut source);
     for _ in 0..3 {
         assert_eq!(world.wait().of(1), Ready::READ);
@@ -178,7 +180,7 @@ pub fn et_readded_at_once_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture
     }
     assert_eq!(world.wait().of(1), Ready::READ);
     assert!(world.base.remove(event).is_some());
-    let event = world.start(Event::io(fd, READ_EDGE).persist(), None, 2);
+    let event = world.start(Event::io(fd, READ_EDGE).persist(), 2);
     assert_eq!(world.wait().of(2), Ready::READ);
     assert!(world.base.modify(event, Interest::WRITE | Interest::EDGE).is_ok());
     assert!(world.base.modify(event, READ_EDGE).is_ok());

@@ -3,7 +3,8 @@
 use core::fmt::Write;
 use core::time::Duration;
 
-use evcore::{Error, Event, EventBase, EventId, Interest, Ready, Storage, Wait};
+use evcore::storage::Storage;
+use evcore::{Error, Event, EventBase, EventId, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -18,7 +19,7 @@ pub fn new_twice<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.fixture.feed(other.backend_mut(), &mut source);
     assert!(world.look().is_empty());
     assert_eq!(world.base.counts(), Default::default());
-    assert!(other.poll(Wait::Poll).is_ok());
+    assert!(other.poll(Wait::None).is_ok());
     assert!(other.next_active().is_some());
     Proof::Shown
 }
@@ -80,16 +81,16 @@ pub fn stale_id_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(world.base.remove(gone), Some(1));
     for _ in 0..2 {
         let base = &mut world.base;
-        assert!(matches!(base.add(gone, None), Err(Error::Stale)));
-        assert!(matches!(base.add(gone, Some(Duration::ZERO)), Err(Error::Stale)));
-        assert!(matches!(base.modify(gone, Interest::WRITE), Err(Error::Stale)));
-        assert!(matches!(base.replace_fd(gone, fd), Err(Error::Stale)));
-        assert!(matches!(base.pause_for(gone, Duration::ZERO), Err(Error::Stale)));
-        assert!(matches!(base.remove_timer(gone), Err(Error::Stale)));
-        assert!(matches!(base.activate(gone, Ready::READ), Err(Error::Stale)));
-        assert!(matches!(base.again(gone), Err(Error::Stale)));
-        assert!(matches!(base.set_priority(gone, 0), Err(Error::Stale)));
-        assert!(matches!(base.del(gone), Err(Error::Stale)));
+        assert!(matches!(base.add(gone, None), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.add(gone, Some(Duration::ZERO)), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.modify(gone, Interest::WRITE), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.replace_fd(gone, fd), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.pause_for(gone, Duration::ZERO), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.clear_timeout(gone), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.activate(gone, Ready::READ), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.again(gone), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.set_priority(gone, 0), Err(Error::NoSuchEvent)));
+        assert!(matches!(base.del(gone), Err(Error::NoSuchEvent)));
         assert_eq!((base.remove(gone), base.get(gone), base.contains(gone)), (None, None, false));
         assert_eq!((base.pending(gone), base.fd(gone), base.interest(gone)), (None, None, None));
         assert_eq!((base.signum(gone), base.priority(gone)), (None, None));
@@ -127,7 +128,7 @@ pub fn pending_tells_what_is_waited_for<F: Fixture, S: Storage>(fixture: F) -> P
     let source = world.source();
     let fd = world.fd(&source);
     let second = Duration::from_secs(1);
-    let event = world.start(Event::io(fd, Interest::READ).persist(), Some(second), 1);
+    let event = world.start(Event::io(fd, Interest::READ).persist().timeout(second), 1);
     world.pass(Duration::from_millis(2));
     let pending = world.base.pending(event).unwrap_or_default();
     assert!(pending.registered && pending.active.is_none());
@@ -165,10 +166,10 @@ pub fn activated_twice_is_one_hand_out<F: Fixture, S: Storage>(fixture: F) -> Pr
     let mut source = world.source();
     let event = world.watch(&source, Interest::READ, 1);
     world.feed(&mut source);
-    assert!(world.base.activate(event, Ready::PRIORITY).is_ok());
+    assert!(world.base.activate(event, Ready::URGENT).is_ok());
     assert!(world.base.activate(event, Ready::WRITE).is_ok());
     let seen = world.wait();
-    assert_eq!((seen.len(), seen.of(1)), (1, Ready::READ | Ready::WRITE | Ready::PRIORITY));
+    assert_eq!((seen.len(), seen.of(1)), (1, Ready::READ | Ready::WRITE | Ready::URGENT));
     Proof::Shown
 }
 
@@ -191,7 +192,7 @@ pub fn activated_by_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (source, unknown) = (world.source(), world.source());
     let (fd, nobodys) = (world.fd(&source), world.fd(&unknown));
     world.watch(&source, Interest::READ, 1);
-    world.start(Event::io(fd, Interest::READ | Interest::PRIORITY).persist(), Some(Duration::from_secs(60)), 2);
+    world.start(Event::io(fd, Interest::READ | Interest::URGENT).persist().timeout(Duration::from_secs(60)), 2);
     world.create(Event::io(fd, Interest::READ), 3);
     world.base.activate_fd(nobodys, Ready::READ);
     world.base.activate_fd(fd, Ready::CLOSED);
@@ -229,8 +230,8 @@ pub fn once_cleans_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     let fd = world.fd(&source);
-    world.start(Event::io(fd, Interest::READ).once(), None, 1);
-    world.start(Event::timer().once(), Some(Duration::ZERO), 2);
+    world.start(Event::io(fd, Interest::READ).once(), 1);
+    world.start(Event::timer().once().timeout(Duration::ZERO), 2);
     world.feed(&mut source);
     let mut handed_out = 0;
     while handed_out < 2 {
@@ -248,8 +249,8 @@ pub fn once_cleans_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// A once event may be removed in its own handler, which gives the data back; and one that never comes goes with its base.
 pub fn once_removed_in_its_handler<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.start(Event::timer().once(), Some(Duration::ZERO), 1);
-    world.start(Event::timer().once(), Some(Duration::from_secs(3_600)), 2);
+    world.start(Event::timer().once().timeout(Duration::ZERO), 1);
+    world.start(Event::timer().once().timeout(Duration::from_secs(3_600)), 2);
     let seen = world.wait_with(|world, id, number| {
         assert_eq!(world.base.remove(id), Some(number));
         let taken = world.create(Event::user(), 3);
@@ -269,7 +270,7 @@ pub fn free_active_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let active = world.create(Event::user(), 3);
     assert!(world.base.activate(active, Ready::READ).is_ok());
     world.feed(&mut source);
-    assert!(world.base.poll(Wait::Poll).is_ok());
+    assert!(world.base.poll(Wait::None).is_ok());
     assert!(world.base.next_active().is_some());
     let World { base, mut fixture } = world;
     drop(base);
@@ -347,17 +348,17 @@ pub fn counters_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// B12: outside of a handler no event runs; in one it is the event that was handed out.
 pub fn b12_running_event_outside_is_none<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    assert_eq!(world.base.running_event(), None);
+    assert_eq!(world.base.current_event(), None);
     let event = world.timer(Duration::ZERO, 1);
-    assert_eq!(world.base.running_event(), None);
+    assert_eq!(world.base.current_event(), None);
     let seen = world.wait_with(|world, id, _| {
-        assert_eq!(world.base.running_event(), Some(id));
-        assert_eq!(world.base.running_event(), Some(event));
+        assert_eq!(world.base.current_event(), Some(id));
+        assert_eq!(world.base.current_event(), Some(event));
         world.base.remove(id);
-        assert_eq!(world.base.running_event(), None);
+        assert_eq!(world.base.current_event(), None);
     });
     assert_eq!(seen.len(), 1);
-    assert_eq!(world.base.running_event(), None);
+    assert_eq!(world.base.current_event(), None);
     Proof::Shown
 }
 
@@ -367,11 +368,11 @@ pub fn wrong_kind_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let source = world.source();
     let fd = world.fd(&source);
     let timer = world.timer(Duration::from_secs(1), 1);
-    assert!(matches!(world.base.modify(timer, Interest::READ), Err(Error::Kind)));
-    assert!(matches!(world.base.replace_fd(timer, fd), Err(Error::Kind)));
-    assert!(matches!(world.base.pause_for(timer, Duration::ZERO), Err(Error::Kind)));
+    assert!(matches!(world.base.modify(timer, Interest::READ), Err(Error::WrongKind)));
+    assert!(matches!(world.base.replace_fd(timer, fd), Err(Error::WrongKind)));
+    assert!(matches!(world.base.pause_for(timer, Duration::ZERO), Err(Error::WrongKind)));
     let idle = world.create(Event::io(fd, Interest::READ), 2);
-    assert!(matches!(world.base.pause_for(idle, Duration::ZERO), Err(Error::Kind)));
+    assert!(matches!(world.base.pause_for(idle, Duration::ZERO), Err(Error::WrongKind)));
     world.check();
     assert_eq!(world.base.counts().pending, 1);
     Proof::Shown

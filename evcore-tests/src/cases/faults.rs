@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use evcore::{Event, Interest, Ready, Storage, Turn, Wait};
+use evcore::storage::Storage;
+use evcore::{Event, Interest, Ready, Turn, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -33,7 +34,7 @@ pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Pr
     let waker = world.waker();
     let signum = world.fixture.signal(0);
     if let Some(signum) = signum {
-        world.start(Event::signal(signum).persist(), None, 1);
+        world.start(Event::signal(signum).persist(), 1);
     }
     assert!(world.base.reinit().is_ok());
     if let Some(signum) = signum {
@@ -60,7 +61,7 @@ pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Pr
     let end = base.update_now().saturating_add(crate::PATIENCE);
     assert_eq!(base.poll(Wait::Until(end)).ok(), Some(Turn::Running));
     let child = fixture.fork(&mut |fixture| {
-        assert!(base.poll(Wait::Poll).is_err(), "the child used its parent's");
+        assert!(base.poll(Wait::None).is_err(), "the child used its parent's");
         assert!(base.next_active().is_some_and(|fired| *fired.data == 1), "the refused poll ended the turn");
         fixture.drain(base.backend_mut(), &mut source);
         assert!(base.insert(other_fd, Interest::READ, 2).is_err());
@@ -97,14 +98,14 @@ pub fn fork_parent_unharmed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let event = world.watch(&source, Interest::READ, 1);
     let waker = world.waker();
     if let Some(signum) = world.fixture.signal(0) {
-        world.start(Event::signal(signum).persist(), None, 2);
+        world.start(Event::signal(signum).persist(), 2);
     }
     for reinit in [false, true] {
         let World { base, fixture } = &mut world;
         let child = fixture.fork(&mut |_| {
             if reinit {
                 assert!(base.reinit().is_ok());
-                assert!(base.poll(Wait::Poll).is_ok());
+                assert!(base.poll(Wait::None).is_ok());
             }
             if let Some(waker) = &waker {
                 F::wake(waker);
@@ -145,11 +146,11 @@ pub fn everything_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
             if (round + at as u32) % 4 == 0 && world.base.counts().events < 12 {
                 let interest = if step & 1 == 0 { Interest::READ } else { Interest::READ | Interest::WRITE };
                 let fd = world.fd(source);
-                world.start(Event::io(fd, interest).persist(), Some(Duration::from_micros(200)), at as u32);
+                world.start(Event::io(fd, interest).persist().timeout(Duration::from_micros(200)), at as u32);
             }
         }
         let mut previous = None;
-        world.turn(Wait::Poll, |world, id, number| {
+        world.turn(Wait::None, |world, id, number| {
             match (step >> (number & 15)) & 7 {
                 0 => drop(world.base.remove(id)),
                 1 => assert!(world.base.del(id).is_ok()),

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use evcore::{Error, Event, Features, Interest, Ready, Storage};
+use evcore::backend::Features;
+use evcore::storage::Storage;
+use evcore::{Error, Event, Interest, Ready};
 
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
@@ -143,7 +145,7 @@ pub fn regular_file_is_always_ready<F: Fixture, S: Storage>(fixture: F) -> Proof
             assert_eq!(world.wait().of(1), Ready::READ, "kind {kind}");
         }
         let fd = world.fd(&file);
-        let one_shot = world.start(Event::io(fd, Interest::READ), None, 2);
+        let one_shot = world.start(Event::io(fd, Interest::READ), 2);
         let seen = world.wait();
         assert_eq!((seen.of(1), seen.of(2)), (Ready::READ, Ready::READ), "kind {kind}");
         assert_eq!(world.look().of(2), Ready::empty(), "kind {kind}");
@@ -185,7 +187,7 @@ pub fn drop_closes_all<F: Fixture, S: Storage>(fixture: F) -> Proof {
         if let Some(signum) = world.fixture.signal(0) {
             assert!(base.insert_signal(signum, 1).is_ok());
         }
-        assert!(base.poll(evcore::Wait::Poll).is_ok());
+        assert!(base.poll(evcore::Wait::None).is_ok());
     }
     assert_eq!(world.fixture.open_descriptors(), Some(before));
     Proof::Shown
@@ -200,7 +202,7 @@ pub fn cloexec<F: Fixture, S: Storage>(fixture: F) -> Proof {
     if let Some(signum) = world.fixture.signal(0) {
         assert!(base.insert_signal(signum, 1).is_ok());
     }
-    assert!(base.poll(evcore::Wait::Poll).is_ok());
+    assert!(base.poll(evcore::Wait::None).is_ok());
     assert_eq!(world.fixture.inherited_descriptors(), Some(before));
     Proof::Shown
 }

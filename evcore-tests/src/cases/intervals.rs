@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use evcore::{Event, EventId, EventOp, Instant, Interest, Missed, Ready, Storage, Wait};
+use evcore::backend::EventOp;
+use evcore::options::Missed;
+use evcore::storage::Storage;
+use evcore::{Event, EventId, Instant, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -48,7 +51,7 @@ pub fn idle_timeout_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> 
     let mut sources = [world.source(), world.source(), world.source(), world.source()];
     for (number, source) in (0..).zip(&sources) {
         let fd = world.fd(source);
-        world.start(Event::io(fd, Interest::READ).persist(), Some(IDLE), number);
+        world.start(Event::io(fd, Interest::READ).persist().timeout(IDLE), number);
     }
     for source in &mut sources {
         world.feed(source);
@@ -65,7 +68,7 @@ pub fn idle_timeout_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> 
 pub fn activated_restarts_at_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for number in 0..3 {
-        let id = world.start(Event::timer().persist(), Some(IDLE), number);
+        let id = world.start(Event::timer().persist().timeout(IDLE), number);
         assert!(world.base.activate(id, Ready::READ).is_ok());
     }
     let handed_out = slow_turn::<_, _, 3>(&mut world);
@@ -77,7 +80,7 @@ pub fn activated_restarts_at_hand_out<F: Fixture, S: Storage>(fixture: F) -> Pro
 pub fn delay_period_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for number in 0..3 {
-        world.start(Event::timer().persist().missed(Missed::Delay), Some(IDLE), number);
+        world.start(Event::timer().persist().missed(Missed::Delay).timeout(IDLE), number);
     }
     world.pass(IDLE * 2);
     let handed_out = slow_turn::<_, _, 3>(&mut world);
@@ -90,7 +93,7 @@ pub fn add_ends_pause_and_restarts_now<F: Fixture, S: Storage>(fixture: F) -> Pr
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     let fd = world.fd(&source);
-    let paused = world.start(Event::io(fd, Interest::READ).persist(), Some(IDLE), 1);
+    let paused = world.start(Event::io(fd, Interest::READ).persist().timeout(IDLE), 1);
     assert!(world.base.pause_for(paused, Duration::from_secs(3_600)).is_ok());
     world.timer(Duration::ZERO, 2);
     let mut resumed = Instant::ZERO;
@@ -107,7 +110,7 @@ pub fn add_ends_pause_and_restarts_now<F: Fixture, S: Storage>(fixture: F) -> Pr
 /// What is left of a timeout that the present turn has restarted is all of it, and `next_deadline` is no later.
 pub fn pending_shows_restarted_timeout<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let id = world.start(Event::timer().persist(), Some(Duration::from_secs(3_600)), 1);
+    let id = world.start(Event::timer().persist().timeout(Duration::from_secs(3_600)), 1);
     world.pass(IDLE);
     assert!(world.base.activate(id, Ready::READ).is_ok());
     let seen = world.wait_with(|world, id, _| {
@@ -122,11 +125,11 @@ pub fn pending_shows_restarted_timeout<F: Fixture, S: Storage>(fixture: F) -> Pr
 /// An idle timeout counts from its event's last hand-out, however many turns hand out others after that.
 pub fn idle_timeout_stays_while_others_are_busy<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let hour = Some(Duration::from_secs(3_600));
+    let hour = Duration::from_secs(3_600);
     let mut sources = [world.source(), world.source()];
     let [idle, busy] = [0, 1].map(|place: usize| {
         let fd = world.fd(&sources[place]);
-        world.start(Event::io(fd, Interest::READ).persist(), hour, place as u32)
+        world.start(Event::io(fd, Interest::READ).persist().timeout(hour), place as u32)
     });
     let deadline = |world: &World<F, S>, id| world.base.pending(id).and_then(|pending| pending.deadline);
     for source in &mut sources {
@@ -184,7 +187,7 @@ pub fn now_outside_hand_outs_is_now<F: Fixture, S: Storage>(fixture: F) -> Proof
     assert_eq!(world.wait().order(), [1]);
     check(&mut world);
     world.timer(Duration::ZERO, 2);
-    assert!(world.base.poll(Wait::Poll).is_ok_and(|turn| turn.is_running()));
+    assert!(world.base.poll(Wait::None).is_ok_and(|turn| turn.is_running()));
     while world.base.next_active().is_some() {}
     check(&mut world);
     Proof::Shown
@@ -223,13 +226,13 @@ pub fn past_deadline_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn zero_timeout_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for missed in [Missed::Skip, Missed::Burst, Missed::Delay] {
-        let timer = world.start(Event::timer().persist().missed(missed), Some(Duration::ZERO), 1);
+        let timer = world.start(Event::timer().persist().missed(missed).timeout(Duration::ZERO), 1);
         assert_once(&mut world, timer, 1);
         assert!(world.base.is_empty() && world.base.contains(timer), "it is idle");
     }
     let mut source = world.source();
     let fd = world.fd(&source);
-    let reader = world.start(Event::io(fd, Interest::READ).persist(), Some(Duration::ZERO), 2);
+    let reader = world.start(Event::io(fd, Interest::READ).persist().timeout(Duration::ZERO), 2);
     assert_once(&mut world, reader, 2);
     world.feed(&mut source);
     assert_eq!(world.wait().of(2), Ready::READ, "it still waits for its fd");

@@ -3,7 +3,9 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use evcore::{Event, EventId, Interest, Limits, Ready, Storage, Wait};
+use evcore::options::Limits;
+use evcore::storage::Storage;
+use evcore::{Event, EventId, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -59,7 +61,7 @@ pub fn interval_ends_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     active::<F, S, 6>(&mut world, None);
     let (mut handed_out, mut turns) = (0, 0);
     while handed_out < 6 {
-        let seen = world.turn(Wait::Poll, |world, _, _| world.pass(Duration::from_millis(15)));
+        let seen = world.turn(Wait::None, |world, _, _| world.pass(Duration::from_millis(15)));
         assert!(seen.len() <= 3 && !seen.is_empty(), "{seen:?}");
         handed_out += seen.len();
         turns += 1;
@@ -88,7 +90,7 @@ pub fn bound_is_always_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let event = world.create(Event::user(), 0);
     assert!(world.base.activate(event, Ready::READ).is_ok());
-    assert!(world.base.poll(Wait::Poll).is_ok());
+    assert!(world.base.poll(Wait::None).is_ok());
     let mut handed_out = 0;
     while let Some(fired) = world.base.next_active() {
         let old = fired.id;
@@ -107,7 +109,7 @@ pub fn bound_is_always_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn bounds_are_those_of_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     active::<F, S, 5>(&mut world, None);
-    let seen = world.turn(Wait::Poll, |world, id, number| {
+    let seen = world.turn(Wait::None, |world, id, number| {
         world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
         if number == 0 {
             assert!(world.base.again(id).is_ok());

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use evcore::{End, Event, Instant, Interest, Mode, Ready, Storage, Turn, Wait};
+use evcore::storage::Storage;
+use evcore::{End, Error, Event, Instant, Interest, Mode, Ready, Turn, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -10,7 +11,7 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-type Run<F> = Result<End, <<F as Fixture>::Backend as evcore::EventOp>::Error>;
+type Run<F> = Result<End, Error<<<F as Fixture>::Backend as evcore::backend::EventOp>::Error>>;
 
 #[track_caller]
 fn end<F: Fixture>(run: Run<F>) -> End {
@@ -142,7 +143,7 @@ pub fn reentrant_run_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut handed_out = 0;
     let ended = world.base.run(Mode::empty(), |base, _| {
         handed_out += 1;
-        assert!(matches!(base.run(Mode::empty(), |_, _| panic!("handed out inside")), Ok(End::Reentered)));
+        assert!(matches!(base.run(Mode::empty(), |_, _| panic!("handed out inside")), Err(Error::Reentered)));
     });
     assert_eq!((end::<F>(ended), handed_out), (End::Empty, 2));
     Proof::Shown
@@ -151,7 +152,7 @@ pub fn reentrant_run_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// Once: the loop waits for events, hands them out, and ends.
 pub fn once_runs_one_pass<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.start(Event::timer().persist(), Some(ms(3)), 1);
+    world.start(Event::timer().persist().timeout(ms(3)), 1);
     let begin = world.now();
     let mut handed_out = 0;
     let ended = world.base.run(Mode::ONCE, |_, _| handed_out += 1);
@@ -196,8 +197,8 @@ pub fn background_does_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Pro
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     let fd = world.fd(&source);
-    let tick = world.start(Event::timer().persist().background(), Some(ms(2)), 1);
-    world.start(Event::io(fd, Interest::READ).persist().background(), None, 2);
+    let tick = world.start(Event::timer().persist().background().timeout(ms(2)), 1);
+    world.start(Event::io(fd, Interest::READ).persist().background(), 2);
     assert!(world.base.is_empty());
     assert_eq!(end::<F>(world.base.run(Mode::empty(), |_, _| {})), End::Empty);
     world.timer(ms(11), 3);
@@ -226,7 +227,7 @@ pub fn bounded_poll_comes_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// An event whose handler ends the loop may be removed in the same handler.
 pub fn break_after_removing_itself<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.start(Event::timer().once(), Some(Duration::ZERO), 1);
+    world.start(Event::timer().once().timeout(Duration::ZERO), 1);
     let ended = world.base.run(Mode::empty(), |base, occurrence| {
         base.loop_break();
         assert_eq!(base.remove(occurrence.id), Some(1));
@@ -259,14 +260,14 @@ pub fn callback_panic_leaves_loop_usable<F: Fixture, S: Storage>(fixture: F) -> 
 /// After a break nothing is handed out, not even the watchers of the wait, until the loop goes on.
 pub fn nothing_comes_after_a_break<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.start(Event::check(), None, 1);
-    world.start(Event::check(), None, 2);
+    world.start(Event::check(), 1);
+    world.start(Event::check(), 2);
     let user = world.create(Event::user(), 3);
     assert!(world.base.activate(user, Ready::READ).is_ok());
-    let seen = world.turn(Wait::Poll, |world, _, _| world.base.loop_break());
+    let seen = world.turn(Wait::None, |world, _, _| world.base.loop_break());
     assert_eq!(seen.order(), [1]);
     assert!(world.base.next_active().is_none());
-    assert!(matches!(world.base.poll(Wait::Poll), Ok(Turn::Ended(End::Break))));
+    assert!(matches!(world.base.poll(Wait::None), Ok(Turn::Ended(End::Break))));
     assert!(world.base.next_active().is_none());
     assert_eq!(world.look().times(3), 1, "what a break left queued made a turn of its own");
     Proof::Shown

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use evcore::{Event, Interest, Ready, Storage};
+use evcore::storage::Storage;
+use evcore::{Event, Interest, Ready};
 
 use crate::{Fixture, Proof, World};
 
@@ -68,7 +69,7 @@ pub fn timeout_begins_anew_after_a_pause<F: Fixture, S: Storage>(fixture: F) -> 
     let source = world.source();
     let fd = world.fd(&source);
     let timeout = PAUSE / 2;
-    let event = world.start(Event::io(fd, Interest::READ).persist(), Some(timeout), 1);
+    let event = world.start(Event::io(fd, Interest::READ).persist().timeout(timeout), 1);
     let begin = world.now();
     assert!(world.base.pause_for(event, PAUSE).is_ok());
     assert_eq!(world.wait().of(1), Ready::TIMEOUT);

@@ -1,6 +1,8 @@
 //! Priorities: who comes first, and that everybody comes.
 
-use evcore::{Error, Event, Fairness, Interest, Ready, Storage};
+use evcore::options::Fairness;
+use evcore::storage::Storage;
+use evcore::{Error, Event, Interest, Ready};
 
 use crate::{Fixture, Proof, World};
 
@@ -23,7 +25,7 @@ pub fn strict_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.base.set_fairness(Fairness::Strict);
     let mut source = world.source();
     let fd = world.fd(&source);
-    world.start(Event::io(fd, Interest::READ).persist().priority(0), None, 1);
+    world.start(Event::io(fd, Interest::READ).persist().priority(0), 1);
     let low = world.create(Event::user().priority(1), 2);
     world.feed(&mut source);
     assert!(world.base.activate(low, Ready::READ).is_ok());
@@ -42,7 +44,7 @@ pub fn low_priority_not_starved<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut sources = [world.source(), world.source(), world.source()];
     for (priority, source) in sources.iter_mut().enumerate() {
         let fd = world.fd(source);
-        world.start(Event::io(fd, Interest::READ).persist().priority(priority as u8), None, priority as u32);
+        world.start(Event::io(fd, Interest::READ).persist().priority(priority as u8), priority as u32);
         world.feed(source);
     }
     for _ in 0..4 {
@@ -72,7 +74,7 @@ pub fn higher_activated_in_callback_runs_first<F: Fixture, S: Storage>(fixture: 
     for event in [first, second] {
         assert!(world.base.activate(event, Ready::READ).is_ok());
     }
-    let seen = world.turn(evcore::Wait::Poll, |world, _, number| {
+    let seen = world.turn(evcore::Wait::None, |world, _, number| {
         if number == 0 {
             assert!(world.base.activate(urgent, Ready::READ).is_ok());
         }
@@ -90,7 +92,7 @@ pub fn self_activation_bounded<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let greedy = world.create(Event::user(), 2);
     assert!(world.base.activate(greedy, Ready::READ).is_ok());
     for _ in 0..4 {
-        let seen = world.turn(evcore::Wait::Poll, |world, id, number| {
+        let seen = world.turn(evcore::Wait::None, |world, id, number| {
             if number == 2 {
                 assert!(world.base.activate(id, Ready::READ).is_ok());
             }
@@ -106,7 +108,7 @@ pub fn activated_in_a_handler_comes_this_turn<F: Fixture, S: Storage>(fixture: F
     let first = world.create(Event::user(), 1);
     let second = world.create(Event::user(), 2);
     assert!(world.base.activate(first, Ready::READ).is_ok());
-    let seen = world.turn(evcore::Wait::Poll, |world, _, number| {
+    let seen = world.turn(evcore::Wait::None, |world, _, number| {
         let other = if number == 1 { second } else { first };
         assert!(world.base.activate(other, Ready::WRITE).is_ok());
     });
@@ -125,7 +127,7 @@ pub fn active_later_next_iteration<F: Fixture, S: Storage>(fixture: F) -> Proof 
     let pair = [world.create(Event::user(), 2), world.create(Event::user(), 3)];
     assert!(world.base.again(pair[0]).is_ok());
     for turn in 0..6 {
-        let seen = world.turn(evcore::Wait::Poll, |world, id, number| {
+        let seen = world.turn(evcore::Wait::None, |world, id, number| {
             if number > 1 {
                 let other = if id == pair[0] { pair[1] } else { pair[0] };
                 assert!(world.base.again(other).is_ok());
@@ -145,7 +147,7 @@ pub fn priority_change_while_active<F: Fixture, S: Storage>(fixture: F) -> Proof
         assert!(world.base.activate(event, Ready::READ).is_ok());
     }
     assert!(world.base.set_priority(events[2], 0).is_ok());
-    let seen = world.turn(evcore::Wait::Poll, |world, _, number| {
+    let seen = world.turn(evcore::Wait::None, |world, _, number| {
         if number == 2 {
             assert!(world.base.set_priority(events[0], 0).is_ok());
             assert!(world.base.set_priority(events[0], 1).is_ok());
@@ -162,15 +164,15 @@ pub fn priority_out_of_range_refused<F: Fixture, S: Storage>(fixture: F) -> Proo
     match world.base.create(Event::user().priority(1), 7) {
         Ok(_) => panic!("a new base has one priority"),
         Err(rejected) => {
-            assert!(matches!(rejected.error, Error::Priority), "{:?}", rejected.error);
+            assert!(matches!(rejected.error, Error::NoSuchPriority), "{:?}", rejected.error);
             assert_eq!(rejected.data, 7);
         }
     }
     assert_eq!(world.base.counts().events, 0);
     let event = world.create(Event::user(), 1);
-    assert!(matches!(world.base.set_priority(event, 1), Err(Error::Priority)));
+    assert!(matches!(world.base.set_priority(event, 1), Err(Error::NoSuchPriority)));
     assert_eq!(world.base.priority(event), Some(0));
-    assert!(matches!(world.base.set_priorities(0), Err(Error::Priority)));
+    assert!(matches!(world.base.set_priorities(0), Err(Error::NoSuchPriority)));
     assert_eq!(world.base.priorities(), 1);
     Proof::Shown
 }
@@ -180,11 +182,11 @@ pub fn priority_out_of_range_refused<F: Fixture, S: Storage>(fixture: F) -> Proo
 pub fn b13_priorities_do_not_shrink_under_an_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(8).is_ok());
-    let event = world.start(Event::timer().priority(7), Some(core::time::Duration::ZERO), 1);
-    assert!(matches!(world.base.set_priorities(2), Err(Error::Priority)));
+    let event = world.start(Event::timer().priority(7).timeout(core::time::Duration::ZERO), 1);
+    assert!(matches!(world.base.set_priorities(2), Err(Error::NoSuchPriority)));
     assert_eq!(world.base.priorities(), 8);
     assert!(world.base.activate(event, Ready::READ).is_ok());
-    assert!(matches!(world.base.set_priorities(9), Err(Error::Priority)));
+    assert!(matches!(world.base.set_priorities(9), Err(Error::NoSuchPriority)));
     assert_eq!(world.wait().len(), 1);
     assert!(world.base.set_priority(event, 1).is_ok());
     assert!(world.base.set_priorities(2).is_ok());

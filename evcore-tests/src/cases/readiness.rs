@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use evcore::{Error, Event, Features, Interest, Ready, Storage};
+use evcore::backend::Features;
+use evcore::storage::Storage;
+use evcore::{Error, Event, Interest, Ready};
 
 use crate::{Fixture, Proof, World};
 
@@ -330,18 +332,18 @@ pub fn oob_not_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn urgent_data_is_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let plain = world.source();
-    if !world.can(Features::PRIORITY) {
-        return refused(&mut world, &plain, Interest::PRIORITY, "PRIORITY");
+    if !world.can(Features::URGENT) {
+        return refused(&mut world, &plain, Interest::URGENT, "PRIORITY");
     }
-    world.watch(&plain, Interest::PRIORITY, 1);
+    world.watch(&plain, Interest::URGENT, 1);
     assert!(world.look().is_empty());
     let Some(source) = world.urgent() else {
         return world.without("urgent data");
     };
-    world.watch(&source, Interest::PRIORITY, 2);
-    world.watch(&source, Interest::READ | Interest::PRIORITY, 3);
+    world.watch(&source, Interest::URGENT, 2);
+    world.watch(&source, Interest::READ | Interest::URGENT, 3);
     let seen = world.wait();
-    assert_eq!((seen.of(1), seen.of(2), seen.of(3)), (Ready::empty(), Ready::PRIORITY, Ready::PRIORITY));
+    assert_eq!((seen.of(1), seen.of(2), seen.of(3)), (Ready::empty(), Ready::URGENT, Ready::URGENT));
     Proof::Shown
 }
 
@@ -365,7 +367,7 @@ pub fn want_only_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     let fd = world.fd(&source);
-    let event = world.start(Event::io(fd, Interest::READ), None, 1);
+    let event = world.start(Event::io(fd, Interest::READ), 1);
     world.feed(&mut source);
     assert_eq!(world.wait().of(1), Ready::READ);
     assert!(world.look().is_empty());
@@ -450,7 +452,7 @@ pub fn caps_are_honest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let asked = [
         (Features::EDGE, Interest::READ | Interest::EDGE),
         (Features::CLOSED, Interest::CLOSED),
-        (Features::PRIORITY, Interest::PRIORITY),
+        (Features::URGENT, Interest::URGENT),
     ];
     for (feature, interest) in asked {
         let source = world.source();

@@ -2,7 +2,9 @@
 
 use core::time::Duration;
 
-use evcore::{Error, Event, EventBase, Features, Interest, Ready, Signum, Storage, Wait};
+use evcore::backend::{Features, Signum};
+use evcore::storage::Storage;
+use evcore::{Error, Event, EventBase, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -29,8 +31,8 @@ pub fn signal_delivered<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    let event = world.start(Event::signal(signum).persist(), None, 1);
-    world.start(Event::signal(other).persist(), None, 2);
+    let event = world.start(Event::signal(signum).persist(), 1);
+    world.start(Event::signal(other).persist(), 2);
     assert_eq!(world.base.signum(event), Some(signum));
     assert!(world.look().is_empty());
     for _ in 0..3 {
@@ -48,7 +50,7 @@ pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), None, 1);
+    world.start(Event::signal(signum).persist(), 1);
     let begin = world.now();
     world.raise(signum);
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
@@ -67,8 +69,8 @@ pub fn two_events_same_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    let first = world.start(Event::signal(signum).persist(), None, 1);
-    let second = world.start(Event::signal(signum).persist(), None, 2);
+    let first = world.start(Event::signal(signum).persist(), 1);
+    let second = world.start(Event::signal(signum).persist(), 2);
     world.raise(signum);
     assert_eq!(world.wait().order(), [1, 2]);
     assert!(world.base.del(first).is_ok());
@@ -87,8 +89,8 @@ pub fn signal_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    let keeper = world.start(Event::signal(signum).persist(), None, 1);
-    let event = world.start(Event::signal(signum), None, 2);
+    let keeper = world.start(Event::signal(signum).persist(), 1);
+    let event = world.start(Event::signal(signum), 2);
     world.raise(signum);
     assert_eq!(world.wait().order(), [1, 2]);
     world.raise(signum);
@@ -104,8 +106,8 @@ pub fn signal_count_is_what_came<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), None, 1);
-    world.start(Event::signal(last).persist(), None, 2);
+    world.start(Event::signal(signum).persist(), 1);
+    world.start(Event::signal(last).persist(), 2);
     let raised = 100;
     world.fixture.raise_many(world.base.backend_mut(), signum, raised);
     world.raise(last);
@@ -123,8 +125,8 @@ pub fn signal_storm_keeps_sigterm<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), None, 1);
-    world.start(Event::signal(last).persist(), None, 2);
+    world.start(Event::signal(signum).persist(), 1);
+    world.start(Event::signal(last).persist(), 2);
     for storm in [4_096, 65_536] {
         world.fixture.raise_many(world.base.backend_mut(), signum, storm);
         world.raise(last);
@@ -142,7 +144,7 @@ pub fn signal_while_processing<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), None, 1);
+    world.start(Event::signal(signum).persist(), 1);
     world.raise(signum);
     for _ in 0..5 {
         assert_eq!(world.wait_with(|world, _, _| world.raise(signum)).of(1), Ready::SIGNAL);
@@ -157,8 +159,8 @@ pub fn signal_free_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    let keeper = world.start(Event::signal(signum).persist().background(), None, 9);
-    let event = world.start(Event::signal(signum).persist(), None, 1);
+    let keeper = world.start(Event::signal(signum).persist().background(), 9);
+    let event = world.start(Event::signal(signum).persist(), 1);
     world.raise(signum);
     let seen = world.wait_with(|world, id, number| {
         if number == 1 {
@@ -202,7 +204,7 @@ pub fn b6_signal_with_a_timeout_survives_it<F: Fixture, S: Storage>(fixture: F) 
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), Some(Duration::from_millis(5)), 1);
+    world.start(Event::signal(signum).persist().timeout(Duration::from_millis(5)), 1);
     for _ in 0..3 {
         let seen = world.wait();
         assert_eq!((seen.len(), seen.of(1)), (1, Ready::TIMEOUT));
@@ -226,12 +228,12 @@ pub fn b7_remove_timer_keeps_an_active_signal<F: Fixture, S: Storage>(fixture: F
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), None, 1);
-    let second = world.start(Event::signal(signum).persist(), Some(Duration::from_secs(3_600)), 2);
+    world.start(Event::signal(signum).persist(), 1);
+    let second = world.start(Event::signal(signum).persist().timeout(Duration::from_secs(3_600)), 2);
     world.raise(signum);
     let seen = world.wait_with(|world, _, number| {
         if number == 1 {
-            assert!(world.base.remove_timer(second).is_ok());
+            assert!(world.base.clear_timeout(second).is_ok());
         }
     });
     assert_eq!((seen.of(2), seen.count(2)), (Ready::SIGNAL, 1));
@@ -299,8 +301,8 @@ pub fn handler_restored_after_del<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let Some(before) = world.fixture.disposition(signum) else {
         return world.without("knowledge of what a signal does");
     };
-    let first = world.start(Event::signal(signum).persist(), None, 1);
-    let second = world.start(Event::signal(signum), None, 2);
+    let first = world.start(Event::signal(signum).persist(), 1);
+    let second = world.start(Event::signal(signum), 2);
     assert_ne!(world.fixture.disposition(signum), Some(before));
     assert!(world.base.del(first).is_ok());
     assert_ne!(world.fixture.disposition(signum), Some(before));
@@ -318,7 +320,7 @@ pub fn pending_signal_at_drop_is_drained<F: Fixture, S: Storage>(fixture: F) -> 
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), None, 1);
+    world.start(Event::signal(signum).persist(), 1);
     let mut base: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
     assert!(base.insert_signal(signum, 2).is_ok());
     world.fixture.raise(base.backend_mut(), signum);
@@ -336,13 +338,13 @@ pub fn activated_by_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), None, 1);
-    world.start(Event::signal(other).persist(), None, 2);
+    world.start(Event::signal(signum).persist(), 1);
+    world.start(Event::signal(other).persist(), 2);
     world.create(Event::signal(signum), 3);
-    world.base.activate_signal(signum);
+    world.base.activate_signal(signum, 1);
     let seen = world.wait();
     assert_eq!((seen.len(), seen.of(1), seen.count(1)), (1, Ready::SIGNAL, 1));
-    world.base.activate_signal(Signum::MIN);
+    world.base.activate_signal(Signum::MIN, 1);
     assert!(world.look().is_empty());
     Proof::Shown
 }
@@ -371,7 +373,7 @@ pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     if !is_elsewhere {
         return world.without("signals from elsewhere");
     }
-    assert!(other.poll(Wait::Poll).is_ok());
+    assert!(other.poll(Wait::None).is_ok());
     assert!(other.next_active().is_some_and(|fired| fired.count >= 1));
     Proof::Shown
 }
@@ -423,7 +425,7 @@ pub fn signal_and_timeout_together<F: Fixture, S: Storage>(fixture: F) -> Proof 
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    world.start(Event::signal(signum).persist(), Some(Duration::from_millis(200)), 1);
+    world.start(Event::signal(signum).persist().timeout(Duration::from_millis(200)), 1);
     for _ in 0..3 {
         world.raise(signum);
     }

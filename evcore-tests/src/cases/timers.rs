@@ -3,7 +3,9 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use evcore::{Event, Instant, Interest, Limits, Missed, Ready, Storage, Wait};
+use evcore::options::{Limits, Missed};
+use evcore::storage::Storage;
+use evcore::{Event, Instant, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -147,7 +149,7 @@ pub fn add_without_timeout_keeps_it<F: Fixture, S: Storage>(fixture: F) -> Proof
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     let fd = world.fd(&source);
-    let event = world.start(Event::io(fd, Interest::READ).persist(), Some(ms(3)), 1);
+    let event = world.start(Event::io(fd, Interest::READ).persist().timeout(ms(3)), 1);
     let before = world.base.pending(event).and_then(|pending| pending.deadline);
     assert!(world.base.add(event, None).is_ok());
     assert_eq!(world.base.pending(event).and_then(|pending| pending.deadline), before);
@@ -191,10 +193,10 @@ pub fn remove_timer_keeps_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     let fd = world.fd(&source);
-    let event = world.start(Event::io(fd, Interest::READ).persist(), Some(ms(1)), 1);
+    let event = world.start(Event::io(fd, Interest::READ).persist().timeout(ms(1)), 1);
     let timer = world.timer(ms(1), 2);
-    assert!(world.base.remove_timer(event).is_ok());
-    assert!(world.base.remove_timer(timer).is_ok());
+    assert!(world.base.clear_timeout(event).is_ok());
+    assert!(world.base.clear_timeout(timer).is_ok());
     world.pass(ms(2));
     assert!(world.look().is_empty());
     world.feed(&mut source);
@@ -203,7 +205,7 @@ pub fn remove_timer_keeps_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.pass(ms(2));
     assert!(world.look().is_empty(), "the timeout came back");
     assert!(world.base.activate(event, Ready::TIMEOUT | Ready::READ).is_ok());
-    assert!(world.base.remove_timer(event).is_ok());
+    assert!(world.base.clear_timeout(event).is_ok());
     assert_eq!(world.wait().of(1), Ready::READ);
     Proof::Shown
 }
@@ -213,7 +215,7 @@ pub fn timeout_and_read_together<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     let fd = world.fd(&source);
-    world.start(Event::io(fd, Interest::READ), Some(ms(1)), 1);
+    world.start(Event::io(fd, Interest::READ).timeout(ms(1)), 1);
     world.feed(&mut source);
     world.pass(ms(2));
     let seen = world.wait();
@@ -228,7 +230,7 @@ pub fn activate_plus_timeout_not_lost<F: Fixture, S: Storage>(fixture: F) -> Pro
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     let fd = world.fd(&source);
-    let event = world.start(Event::io(fd, Interest::READ), Some(ms(1)), 1);
+    let event = world.start(Event::io(fd, Interest::READ).timeout(ms(1)), 1);
     assert!(world.base.activate(event, Ready::READ).is_ok());
     world.pass(ms(2));
     let seen = world.wait();
@@ -241,7 +243,7 @@ pub fn b4_added_while_active_by_timeout_keeps_its_fd<F: Fixture, S: Storage>(fix
     let mut world = World::<F, S>::new(fixture);
     let (mut source, other) = (world.source(), world.source());
     let fd = world.fd(&source);
-    let event = world.start(Event::io(fd, Interest::READ), Some(ms(1)), 1);
+    let event = world.start(Event::io(fd, Interest::READ).timeout(ms(1)), 1);
     world.watch(&other, Interest::WRITE, 2);
     world.pass(ms(2));
     let mut is_first = true;
@@ -263,7 +265,7 @@ pub fn persist_interval_no_drift<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (period, rounds) = (ms(1), if F::IS_VIRTUAL { 1_000 } else { 40 });
     let begin = world.now();
-    let timer = world.start(Event::timer().persist(), Some(period), 1);
+    let timer = world.start(Event::timer().persist().timeout(period), 1);
     let first = world.base.pending(timer).and_then(|pending| pending.deadline).unwrap_or_default();
     let mut periods = 0;
     while periods < rounds {
@@ -284,7 +286,7 @@ pub fn persist_interval_no_drift<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// Missed periods, policy skip: one hand-out stands for all of them, and the next comes in phase.
 pub fn persist_after_jump_skips<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let timer = world.start(Event::timer().persist(), Some(ms(10)), 1);
+    let timer = world.start(Event::timer().persist().timeout(ms(10)), 1);
     let first = world.base.pending(timer).and_then(|pending| pending.deadline).unwrap_or_default();
     world.pass(ms(35));
     let seen = world.wait();
@@ -299,7 +301,7 @@ pub fn persist_after_jump_skips<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// Missed periods, policy burst: each comes, one a turn.
 pub fn persist_after_jump_bursts<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.start(Event::timer().persist().missed(Missed::Burst), Some(ms(20)), 1);
+    world.start(Event::timer().persist().missed(Missed::Burst).timeout(ms(20)), 1);
     world.pass(ms(65));
     for _ in 0..3 {
         let seen = world.look();
@@ -314,7 +316,7 @@ pub fn persist_after_jump_bursts<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// Missed periods, policy delay: none comes, the next period begins at the hand-out.
 pub fn persist_after_jump_delays<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let timer = world.start(Event::timer().persist().missed(Missed::Delay), Some(ms(20)), 1);
+    let timer = world.start(Event::timer().persist().missed(Missed::Delay).timeout(ms(20)), 1);
     world.pass(ms(65));
     let before = world.now();
     let seen = world.wait();
@@ -330,7 +332,7 @@ pub fn persist_io_resets_interval<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut source = world.source();
     let fd = world.fd(&source);
     let timeout = ms(60);
-    let event = world.start(Event::io(fd, Interest::READ).persist(), Some(timeout), 1);
+    let event = world.start(Event::io(fd, Interest::READ).persist().timeout(timeout), 1);
     for round in 0..4 {
         world.pass(timeout / 3);
         let before = world.now();
@@ -364,7 +366,7 @@ pub fn huge_delays_never_fire<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     let never = world.create(Event::timer(), 2);
     assert!(world.base.add_at(never, Instant::MAX).is_ok());
-    let persistent = world.start(Event::timer().persist(), Some(Duration::MAX), 3);
+    let persistent = world.start(Event::timer().persist().timeout(Duration::MAX), 3);
     world.pass(ms(1));
     world.timer(ms(1), 4);
     assert_eq!(world.wait().order(), [4]);
@@ -433,7 +435,7 @@ pub fn ten_thousand_same_deadline<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut next = 0;
     while next < count {
         let before = next;
-        assert!(world.base.poll(Wait::Poll).is_ok());
+        assert!(world.base.poll(Wait::None).is_ok());
         while let Some(fired) = world.base.next_active() {
             assert_eq!(*fired.data, next);
             next += 1;
@@ -447,8 +449,8 @@ pub fn ten_thousand_same_deadline<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// A timer's handler may cancel another timer that is due in the same turn, and its own.
 pub fn timer_cancel_in_timer_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let first = world.start(Event::timer().persist(), Some(ms(1)), 1);
-    let second = world.start(Event::timer().persist(), Some(ms(1)), 2);
+    let first = world.start(Event::timer().persist().timeout(ms(1)), 1);
+    let second = world.start(Event::timer().persist().timeout(ms(1)), 2);
     world.pass(ms(2));
     let seen = world.wait_with(|world, _, _| {
         assert!(world.base.del(first).is_ok());
@@ -519,7 +521,7 @@ pub fn cached_clock_stands_still<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn clock_backwards_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.pass(ms(100));
-    world.start(Event::timer().persist(), Some(ms(10)), 1);
+    world.start(Event::timer().persist().timeout(ms(10)), 1);
     assert_eq!(world.wait().of(1), Ready::TIMEOUT);
     let before = world.now();
     if !world.fixture.turn_back(world.base.backend_mut(), ms(50)) {

@@ -7,7 +7,10 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use evcore::{End, Error, Event, EventId, EventOp as _, Features, Interest, Limits, Ready, Storage, Turn, Wait};
+use evcore::backend::{EventOp as _, Features};
+use evcore::options::Limits;
+use evcore::storage::Storage;
+use evcore::{End, Error, Event, EventId, Interest, Ready, Turn, Wait};
 
 use crate::fixture::FdOf;
 use crate::{Fixture, Proof, Seen, World};
@@ -188,7 +191,7 @@ pub fn is_empty_sees_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof
     for interest in ways(&world) {
         for source in &sources {
             let fd = world.fd(source);
-            world.start(Event::io(fd, interest).persist().background(), None, 1);
+            world.start(Event::io(fd, interest).persist().background(), 1);
         }
         assert!(world.base.is_empty());
         let mut left = 2;
@@ -206,7 +209,7 @@ pub fn is_empty_sees_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof
 pub fn set_priorities_refused_while_unread<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (_, seen) = three.first(world, |world, _| {
-            assert!(matches!(world.base.set_priorities(2), Err(Error::Priority)));
+            assert!(matches!(world.base.set_priorities(2), Err(Error::NoSuchPriority)));
             assert_eq!(world.base.priorities(), 1);
         });
         assert_eq!(seen.len(), 3, "{seen:?}");
@@ -224,7 +227,7 @@ pub fn break_leaves_reports_active<F: Fixture, S: Storage>(fixture: F) -> Proof 
         let (first, seen) = three.first(world, |world, _| world.base.loop_break());
         assert_eq!(seen.len(), 1, "{seen:?}");
         assert_eq!(world.base.counts().active, 2);
-        assert!(matches!(world.base.poll(Wait::Poll), Ok(Turn::Ended(End::Break))));
+        assert!(matches!(world.base.poll(Wait::None), Ok(Turn::Ended(End::Break))));
         assert!(world.base.next_active().is_none());
         assert_left_comes_first(three, first, &world.look());
         three.assert_next(world, &[]);
@@ -313,7 +316,7 @@ pub fn once_is_gone_at_the_next_report<F: Fixture, S: Storage>(fixture: F) -> Pr
     for interest in ways(&world) {
         for (source, number) in sources.iter().zip(0..) {
             let event = Event::io(world.fd(source), interest);
-            world.start(if number % 2 == 0 { event.once() } else { event.persist() }, None, number);
+            world.start(if number % 2 == 0 { event.once() } else { event.persist() }, number);
         }
         let mut before = None;
         let seen = world.wait_with(|world, id, number| {

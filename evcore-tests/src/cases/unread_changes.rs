@@ -3,7 +3,9 @@
 
 use core::time::Duration;
 
-use evcore::{Event, EventId, Features, Interest, Ready, Storage};
+use evcore::backend::Features;
+use evcore::storage::Storage;
+use evcore::{Event, EventId, Interest, Ready};
 
 use super::unread::{READ_EDGE, Three, remove_all, rounds, ways, with_three};
 use crate::{Fixture, Proof, Seen, World};
@@ -283,7 +285,7 @@ pub fn activate_signal_follows_reports<F: Fixture, S: Storage>(fixture: F) -> Pr
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    follows(&mut world, Event::signal(signum).persist(), |world, _| world.base.activate_signal(signum));
+    follows(&mut world, Event::signal(signum).persist(), |world, _| world.base.activate_signal(signum, 1));
     Proof::Shown
 }
 

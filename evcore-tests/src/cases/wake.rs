@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use evcore::{End, Instant, Interest, Mode, Ready, Storage, Turn, Wait};
+use evcore::storage::Storage;
+use evcore::{End, Instant, Interest, Mode, Ready, Turn, Wait};
 
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use evcore::{End, Event, Interest, Mode, Ready, Storage};
+use evcore::storage::Storage;
+use evcore::{End, Event, Interest, Mode, Ready};
 
 use crate::{Fixture, Proof, World};
 
@@ -12,7 +13,7 @@ pub fn watchers_come_around_the_wait<F: Fixture, S: Storage>(fixture: F) -> Proo
     let mut source = world.source();
     for (number, event) in [(10, Event::check()), (11, Event::prepare()), (12, Event::check()), (13, Event::prepare())]
     {
-        world.start(event, None, number);
+        world.start(event, number);
     }
     world.watch(&source, Interest::READ, 1);
     world.feed(&mut source);
@@ -28,8 +29,8 @@ pub fn watchers_come_around_the_wait<F: Fixture, S: Storage>(fixture: F) -> Proo
 /// Watchers never keep a loop alive.
 pub fn watchers_do_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.start(Event::prepare(), None, 1);
-    world.start(Event::check(), None, 2);
+    world.start(Event::prepare(), 1);
+    world.start(Event::check(), 2);
     assert!(world.base.is_empty());
     assert!(matches!(world.base.run(Mode::empty(), |_, _| {}), Ok(End::Empty)));
     Proof::Shown
@@ -39,9 +40,9 @@ pub fn watchers_do_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn b9_watcher_removed_in_its_own_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for (number, make) in [(10, Event::prepare()), (20, Event::check())] {
-        let first = world.start(make, None, number);
-        let second = world.start(make, None, number + 1);
-        world.start(make, None, number + 2);
+        let first = world.start(make, number);
+        let second = world.start(make, number + 1);
+        world.start(make, number + 2);
         world.timer(Duration::from_millis(1), 1);
         let mut order: heapless::Vec<u32, 32> = heapless::Vec::new();
         let mut added = None;
@@ -50,7 +51,7 @@ pub fn b9_watcher_removed_in_its_own_callback<F: Fixture, S: Storage>(fixture: F
             if occurrence.id == first {
                 assert_eq!(base.remove(first), Some(number));
                 assert_eq!(base.remove(second), Some(number + 1));
-                added = base.start(make, None, number + 3).ok();
+                added = base.start(make, number + 3).ok();
             }
         });
         assert!(matches!(ended, Ok(End::Once)));
@@ -70,7 +71,7 @@ pub fn b9_watcher_removed_in_its_own_callback<F: Fixture, S: Storage>(fixture: F
 pub fn b10_activated_in_prepare_shortens_the_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let user = world.create(Event::user(), 1);
-    let prepare = world.start(Event::prepare(), None, 2);
+    let prepare = world.start(Event::prepare(), 2);
     world.timer(Duration::from_secs(3_600), 3);
     // So that a loop that sleeps too long ends, and fails the case.
     world.base.loop_exit_after(crate::PATIENCE);
@@ -122,7 +123,7 @@ pub fn watcher_deleted_and_added<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// A loop that ends in a prepare watcher does not wait first.
 pub fn exit_in_prepare<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.start(Event::prepare(), None, 1);
+    world.start(Event::prepare(), 1);
     world.timer(Duration::from_secs(3_600), 2);
     // So that a loop that sleeps too long ends, and fails the case.
     world.base.loop_exit_after(crate::PATIENCE);

@@ -3,7 +3,8 @@
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evcore::{Either, EventBase, Features, Growable, Ready, Wait, Wake};
+use evcore::backend::{Either, Features, Wake};
+use evcore::{EventBase, Growable, Ready, Wait};
 use evplat_linux::Epoll;
 use evplat_posix::{Error, NoBackend, Poll, Preferences, Select, Waker};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use evcore::{EventOp, Features};
+use evcore::backend::{EventOp, Features};
 use evplat_posix::{Error, Preferences, Reason};
 
 use crate::backend::choose;

@@ -23,14 +23,14 @@ fn a_child_works_on_its_own_after_reinit<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (mut near, mut far) = readable();
     let (silent, mut silent_far) = UnixStream::pair().unwrap();
-    let event = base.start(Event::io(Fd::of(&near), Interest::READ).persist(), None, 1).unwrap();
-    let silent_event = base.start(Event::io(Fd::of(&silent), Interest::READ).persist(), None, 2).unwrap();
+    let event = base.start(Event::io(Fd::of(&near), Interest::READ).persist(), 1).unwrap();
+    let silent_event = base.start(Event::io(Fd::of(&silent), Interest::READ).persist(), 2).unwrap();
     base.insert_signal(SIGUSR2, 3).unwrap();
     let waker = base.waker().unwrap();
-    assert_eq!(turn(&mut base, Wait::Poll), [(1, Ready::READ)]);
+    assert_eq!(turn(&mut base, Wait::None), [(1, Ready::READ)]);
 
     let ending = sys::in_child(|| {
-        assert_eq!(base.poll(Wait::Poll), Err(Error::Forked));
+        assert_eq!(base.poll(Wait::None), Err(Error::Forked));
         assert!(base.insert(Fd::of(&far), Interest::READ, 9).is_err());
         base.reinit().unwrap();
         assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
@@ -51,7 +51,7 @@ fn a_child_works_on_its_own_after_reinit<B: Backend>(make: Make<B>) {
     });
     assert_eq!(ending, Ending::Exit(0), "the child");
 
-    assert_eq!(turn(&mut base, Wait::Poll), [(1, Ready::READ)]);
+    assert_eq!(turn(&mut base, Wait::None), [(1, Ready::READ)]);
     assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
     // Nothing of the child's has come here: no signal, no wake, no change of interest.
     Rest::of(&mut base, Duration::from_millis(50)).assert_idle("the parent");
@@ -86,10 +86,10 @@ fn a_child_that_drops_the_base_takes_nothing_away<B: Backend>(make: Make<B>) {
         let mut held = Some(base(make));
         let (near, _far) = readable();
         let own = held.as_mut().unwrap();
-        own.start(Event::io(Fd::of(&near), Interest::READ).persist(), None, 1).unwrap();
+        own.start(Event::io(Fd::of(&near), Interest::READ).persist(), 1).unwrap();
         own.insert_signal(SIGUSR2, 2).unwrap();
         let waker = own.waker().unwrap();
-        assert_eq!(turn(own, Wait::Poll), [(1, Ready::READ)]);
+        assert_eq!(turn(own, Wait::None), [(1, Ready::READ)]);
         let ending = sys::in_child(|| {
             let mut base = held.take().unwrap();
             if reinit {
@@ -101,7 +101,7 @@ fn a_child_that_drops_the_base_takes_nothing_away<B: Backend>(make: Make<B>) {
         assert_eq!(ending, Ending::Exit(0), "the child");
         let own = held.as_mut().unwrap();
         sys::raise(SIGUSR2);
-        assert_eq!(turn(own, Wait::Poll), [(1, Ready::READ), (2, Ready::SIGNAL)]);
+        assert_eq!(turn(own, Wait::None), [(1, Ready::READ), (2, Ready::SIGNAL)]);
         waker.wake();
         assert!(own.poll(Wait::Until(evcore::Instant::MAX)).unwrap().is_running());
     }
@@ -110,12 +110,12 @@ fn a_child_that_drops_the_base_takes_nothing_away<B: Backend>(make: Make<B>) {
 fn a_child_of_a_child_works_too<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (near, _far) = readable();
-    base.start(Event::io(Fd::of(&near), Interest::READ).persist(), None, 1).unwrap();
+    base.start(Event::io(Fd::of(&near), Interest::READ).persist(), 1).unwrap();
     let _waker = base.waker().unwrap();
     let ending = sys::in_child(|| {
         base.reinit().unwrap();
         let ending = sys::in_child(|| {
-            assert_eq!(base.poll(Wait::Poll), Err(Error::Forked));
+            assert_eq!(base.poll(Wait::None), Err(Error::Forked));
             base.reinit().unwrap();
             assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
         });

@@ -23,7 +23,7 @@ fn replace_in_the_turn<B: Backend>(make: Make<B>, third: fn() -> (UnixStream, Un
     let event = |source: &OwnedFd| Event::io(Fd::of(source), Interest::READ).persist();
     let ids: Vec<_> = (0..)
         .zip(&sources)
-        .map(|(number, source)| base.start(event(source.as_ref().unwrap()), None, number).unwrap())
+        .map(|(number, source)| base.start(event(source.as_ref().unwrap()), number).unwrap())
         .collect();
 
     assert!(base.poll(Wait::Forever).unwrap().is_running());
@@ -34,7 +34,7 @@ fn replace_in_the_turn<B: Backend>(make: Make<B>, third: fn() -> (UnixStream, Un
     sources[other] = None;
     let (near, far) = third();
     assert_eq!(near.as_raw_fd(), number, "not the same number");
-    let id = base.start(Event::io(Fd::of(&near), Interest::READ).persist(), None, 2).unwrap();
+    let id = base.start(Event::io(Fd::of(&near), Interest::READ).persist(), 2).unwrap();
     assert_eq!(id.to_bits() as u32, ids[other].to_bits() as u32, "not the same slot");
     assert_ne!(id, ids[other]);
 

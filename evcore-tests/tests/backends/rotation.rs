@@ -4,7 +4,8 @@ use std::fs::File;
 use std::num::NonZeroU32;
 use std::os::fd::OwnedFd;
 
-use evcore::{Event, Fd, Interest, Limits, Wait};
+use evcore::options::Limits;
+use evcore::{Event, Fd, Interest, Wait};
 
 use crate::backend::{Backend, Make, base, readable, turn};
 use crate::sys;
@@ -30,7 +31,7 @@ fn serve_all<B: Backend>(make: Make<B>, copy: impl Fn() -> OwnedFd) {
     let count = count(&base);
     let copies: Vec<_> = (0..count).map(|_| copy()).collect();
     for (number, copy) in (0..).zip(&copies) {
-        base.start(Event::io(Fd::of(copy), Interest::READ).persist(), None, number).unwrap();
+        base.start(Event::io(Fd::of(copy), Interest::READ).persist(), number).unwrap();
     }
     for _ in 0..3 {
         let mut served = vec![0; copies.len()];
@@ -62,10 +63,10 @@ fn r40_a_late_comer_has_its_turn<B: Backend>(make: Make<B>) {
     let (near, _far) = readable();
     let copies: Vec<_> = (0..200).map(|_| near.try_clone().unwrap()).collect();
     for copy in &copies {
-        base.start(Event::io(Fd::of(copy), Interest::READ).persist(), None, 0).unwrap();
+        base.start(Event::io(Fd::of(copy), Interest::READ).persist(), 0).unwrap();
     }
     let (late, mut late_far) = std::os::unix::net::UnixStream::pair().unwrap();
-    base.start(Event::io(Fd::of(&late), Interest::READ).persist(), None, 1).unwrap();
+    base.start(Event::io(Fd::of(&late), Interest::READ).persist(), 1).unwrap();
     (0..10).for_each(|_| assert_eq!(turn(&mut base, Wait::Forever).len(), 8));
     late_far.write_all(b"x").unwrap();
     let turns = (0..).take(100).find(|_| turn(&mut base, Wait::Forever).iter().any(|(number, _)| *number == 1));

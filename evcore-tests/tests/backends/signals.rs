@@ -34,7 +34,7 @@ pairs! {
 
 /// Raises a burst and gives what a base says of it, in however many hand-outs.
 fn count<B: Backend>(base: &mut Base<B>) -> u32 {
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     let mut count = 0;
     while let Some(fired) = base.next_active() {
         assert_eq!(fired.ready, Ready::SIGNAL);

@@ -8,7 +8,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evcore::{Error, Event, Fd, Features, Interest, Ready, Wait};
+use evcore::backend::Features;
+use evcore::{Error, Event, Fd, Interest, Ready, Wait};
 
 use crate::backend::{Backend, Base, Make, Rest, base, readable, turn, visible, wait};
 use crate::sys::{self, Ending};
@@ -31,7 +32,7 @@ on_each_backend! {
 }
 
 fn watch<B: Backend>(base: &mut Base<B>, fd: Fd, interest: Interest, number: u32) -> evcore::EventId {
-    base.start(Event::io(fd, interest).persist(), None, number).unwrap()
+    base.start(Event::io(fd, interest).persist(), number).unwrap()
 }
 
 /// `/dev/null`, a regular file, `/dev/urandom`.
@@ -51,7 +52,7 @@ fn what_never_blocks_is_always_ready<B: Backend>(make: Make<B>) {
         assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ), (2, Ready::WRITE)], "{name}");
         assert_eq!(base.remove(event), Some(1));
         assert_eq!(turn(&mut base, Wait::Forever), [(2, Ready::WRITE)], "{name}");
-        base.modify(writer, Interest::READ | Interest::PRIORITY).unwrap();
+        base.modify(writer, Interest::READ | Interest::URGENT).unwrap();
         assert_eq!(turn(&mut base, Wait::Forever), [(2, Ready::READ)], "{name}");
         base.modify(writer, Interest::empty()).unwrap();
         Rest::of(&mut base, Duration::from_millis(50)).assert_idle(name);
@@ -71,7 +72,7 @@ fn assert_silent_without_interest<B: Backend, S: std::os::fd::AsFd>(
         let mut base = base(make);
         let (near, far) = pair();
         let event = watch(&mut base, Fd::of(&near), Interest::READ, 1);
-        assert_eq!(turn(&mut base, Wait::Poll), []);
+        assert_eq!(turn(&mut base, Wait::None), []);
         let mut far = Some(far);
         if hangs_up_first {
             far = None;
@@ -105,7 +106,7 @@ fn a_pipe_without_a_writer_is_readable_and_hung_up<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (mut reader, writer) = sys::pipe();
     watch(&mut base, Fd::of(&reader), Interest::READ, 1);
-    assert_eq!(turn(&mut base, Wait::Poll), []);
+    assert_eq!(turn(&mut base, Wait::None), []);
     drop(writer);
     for _ in 0..3 {
         assert_eq!(wait(&mut base), [(1, visible(&base, Ready::READ | Ready::HANGUP))]);
@@ -119,7 +120,7 @@ fn a_pipe_without_a_reader_is_writable_and_an_error<B: Backend>(make: Make<B>) {
     // Full, so that it is the error that makes it writable.
     while (&writer).write(&[0; 4096]).is_ok() {}
     watch(&mut base, Fd::of(&writer), Interest::WRITE, 1);
-    assert_eq!(turn(&mut base, Wait::Poll), []);
+    assert_eq!(turn(&mut base, Wait::None), []);
     drop(reader);
     for _ in 0..3 {
         assert_eq!(wait(&mut base), [(1, visible(&base, Ready::WRITE | Ready::ERROR))]);
@@ -131,7 +132,7 @@ fn a_peer_that_has_shut_down_is_readable_and_closed<B: Backend>(make: Make<B>) {
     let (near, far) = UnixStream::pair().unwrap();
     watch(&mut base, Fd::of(&near), Interest::READ | Interest::CLOSED, 1);
     watch(&mut base, Fd::of(&near), Interest::READ, 2);
-    assert_eq!(turn(&mut base, Wait::Poll), []);
+    assert_eq!(turn(&mut base, Wait::None), []);
     far.shutdown(Shutdown::Write).unwrap();
     for _ in 0..3 {
         assert_eq!(wait(&mut base), [(1, visible(&base, Ready::READ | Ready::CLOSED)), (2, Ready::READ)]);
@@ -184,10 +185,10 @@ fn urgent_data_is_priority_alone<B: Backend>(make: Make<B>) {
     let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (near, _) = listener.accept().unwrap();
     watch(&mut base, Fd::of(&near), Interest::READ, 1);
-    watch(&mut base, Fd::of(&near), Interest::PRIORITY, 2);
+    watch(&mut base, Fd::of(&near), Interest::URGENT, 2);
     sys::send_urgent(&far);
-    assert_eq!(wait(&mut base), [(2, Ready::PRIORITY)]);
-    assert_eq!(wait(&mut base), [(2, Ready::PRIORITY)]);
+    assert_eq!(wait(&mut base), [(2, Ready::URGENT)]);
+    assert_eq!(wait(&mut base), [(2, Ready::URGENT)]);
 }
 
 /// While it is registered epoll goes on with what is behind it, poll and select say that it is not open. Its own
@@ -199,17 +200,17 @@ fn a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed<B: Backen
     let event = watch(&mut base, Fd::of(&near), Interest::READ, 1);
     watch(&mut base, Fd::of(&other), Interest::READ, 2);
     let twin = near.try_clone().unwrap();
-    assert_eq!(turn(&mut base, Wait::Poll), []);
+    assert_eq!(turn(&mut base, Wait::None), []);
     drop(near);
     far.write_all(b"x").unwrap();
     for _ in 0..3 {
-        let found = turn(&mut base, Wait::Poll);
+        let found = turn(&mut base, Wait::None);
         assert!(matches!(found[..], [] | [(1, Ready::READ | Ready::ERROR)]), "{found:?}");
     }
     assert_eq!(base.remove(event), Some(1));
     // Up to sixteen reports of it are dropped; then the backend is started anew, without it.
     for _ in 0..40 {
-        assert_eq!(turn(&mut base, Wait::Poll), []);
+        assert_eq!(turn(&mut base, Wait::None), []);
     }
     assert!(base.stats().rebuilds <= 1);
     Rest::of(&mut base, Duration::from_millis(100)).assert_idle("what cannot be removed");
@@ -223,7 +224,7 @@ fn a_number_that_is_another_files_tells_the_old_event_of_an_error<B: Backend>(ma
     let (old, mut old_far) = UnixStream::pair().unwrap();
     let number = old.as_raw_fd();
     let old_event = watch(&mut base, Fd::of(&old), Interest::READ, 1);
-    assert_eq!(turn(&mut base, Wait::Poll), []);
+    assert_eq!(turn(&mut base, Wait::None), []);
     // The old socket lives on under another number, and is readable.
     let _twin = old.try_clone().unwrap();
     drop(old);
@@ -233,7 +234,7 @@ fn a_number_that_is_another_files_tells_the_old_event_of_an_error<B: Backend>(ma
     watch(&mut base, Fd::of(&new), Interest::READ, 2);
     assert_eq!(wait(&mut base), [(1, Ready::ERROR)]);
     for _ in 0..40 {
-        assert_eq!(turn(&mut base, Wait::Poll), [], "one of them is told of the old socket");
+        assert_eq!(turn(&mut base, Wait::None), [], "one of them is told of the old socket");
     }
     assert_eq!(base.remove(old_event), Some(1));
     new_far.write_all(b"y").unwrap();
@@ -250,7 +251,7 @@ fn a_timer_between_two_milliseconds_is_not_early_and_costs_two_waits<B: Backend>
     for nanos in [1, 400_000, 999_999, 10_500_000, 20_000_001] {
         let delay = Duration::from_nanos(nanos);
         let (waits, start) = (base.stats().waits, base.update_now());
-        let timer = base.insert_timer(delay, 2).unwrap();
+        let timer = base.start(Event::timer().timeout(delay), 2).unwrap();
         assert_eq!(wait(&mut base), [(2, Ready::TIMEOUT)]);
         let took = base.update_now().saturating_since(start);
         assert!(took >= delay, "{delay:?}: early, after {took:?}");
@@ -268,14 +269,14 @@ fn what_a_child_removes_stays_with_the_parent<B: Backend>(make: Make<B>) {
     let event = watch(&mut base, Fd::of(&near), Interest::READ, 1);
     let (silent, mut silent_far) = UnixStream::pair().unwrap();
     watch(&mut base, Fd::of(&silent), Interest::READ, 2);
-    assert_eq!(turn(&mut base, Wait::Poll), [(1, Ready::READ)]);
+    assert_eq!(turn(&mut base, Wait::None), [(1, Ready::READ)]);
     let ending = sys::in_child(|| {
         assert_eq!(base.remove(event), Some(1));
         // As whoever does not know of the fork would.
-        assert!(base.poll(Wait::Poll).is_err());
+        assert!(base.poll(Wait::None).is_err());
     });
     assert_eq!(ending, Ending::Exit(0), "the child");
-    assert_eq!(turn(&mut base, Wait::Poll), [(1, Ready::READ)]);
+    assert_eq!(turn(&mut base, Wait::None), [(1, Ready::READ)]);
     silent_far.write_all(b"x").unwrap();
     assert_eq!(wait(&mut base), [(1, Ready::READ), (2, Ready::READ)]);
 }

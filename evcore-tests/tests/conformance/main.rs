@@ -1,8 +1,8 @@
 //! The suite, on every backend of this project.
 
 #[cfg(target_os = "linux")]
-use evcore::Either;
-use evcore::WakeFlag;
+use evcore::backend::Either;
+use evcore::backend::WakeFlag;
 #[cfg(unix)]
 use evcore_tests::Unix;
 use evcore_tests::{ByHand, conformance};

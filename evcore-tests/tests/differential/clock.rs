@@ -4,7 +4,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evcore::{EventOp, FdInfos, Features, Instant, Interest, Modified, SignalOp, Sink, Token, Wait, Wake};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Token, Wake};
+use evcore::{Instant, Interest};
 
 /// One clock for everybody, so that nobody can differ because the machine was slow.
 #[derive(Clone, Debug)]
@@ -88,12 +89,12 @@ impl<B: EventOp> EventOp for Timed<B> {
         self.backend.look(sink)
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<B::Fd>) -> Result<(), B::Error> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<B::Fd>) -> Result<(), B::Error> {
         let wait = match wait {
-            Wait::Until(point) if point > self.now() => {
-                Wait::Until(self.backend.now().saturating_add(point.saturating_since(self.now())))
+            Sleep::Until(point) if point > self.now() => {
+                Sleep::Until(self.backend.now().saturating_add(point.saturating_since(self.now())))
             }
-            Wait::Until(_) => Wait::Poll,
+            Sleep::Until(_) => Sleep::None,
             other => other,
         };
         self.backend.dispatch(wait, sink)

@@ -1,7 +1,8 @@
 //! The known differences, each with its reason: between our backends, and between us and libevent. What is not here must be
 //! the same. The numbers are those of the sentences of `docs/semantics.md` that allow for a difference, or that libevent breaks.
 
-use evcore::{Features, Interest, Ready};
+use evcore::backend::Features;
+use evcore::{Interest, Ready};
 
 use crate::model::{Event, Model};
 use crate::script::{Body, End, From, Kind, Profile, Start, Step, Timeout};
@@ -23,7 +24,7 @@ pub(crate) fn hears(features: Features, interest: Interest, raw: i16) -> Ready {
     ready.set(Ready::READ, asked(Interest::READ, has(libc::POLLIN | libc::POLLHUP | libc::POLLERR)));
     let is_writable = has(libc::POLLOUT | libc::POLLERR) || (errors && has(libc::POLLHUP));
     ready.set(Ready::WRITE, asked(Interest::WRITE, is_writable));
-    ready.set(Ready::PRIORITY, asked(Interest::PRIORITY, has(libc::POLLPRI)));
+    ready.set(Ready::URGENT, asked(Interest::URGENT, has(libc::POLLPRI)));
     let is_closed = features.contains(Features::CLOSED) && has(libc::POLLRDHUP);
     ready.set(Ready::CLOSED, asked(Interest::CLOSED, is_closed));
     ready.set(Ready::ERROR, errors && has(libc::POLLERR));
@@ -36,7 +37,7 @@ pub(crate) fn refuses(features: Features, interest: Interest) -> bool {
     let alone = |bit, feature| interest.difference(Interest::EDGE) == bit && !features.contains(feature);
     (interest.contains(Interest::EDGE) && !features.contains(Features::EDGE))
         || alone(Interest::CLOSED, Features::CLOSED)
-        || alone(Interest::PRIORITY, Features::PRIORITY)
+        || alone(Interest::URGENT, Features::URGENT)
 }
 
 /// How often the events of a descriptor that was closed behind its back may be told ERROR. epoll forgets the descriptor, and

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use evcore::{Error, Event, EventBase, EventId, Fairness, Wait};
+use evcore::options::Fairness;
+use evcore::{Error, Event, EventBase, EventId, Wait};
 
 use crate::backend::{Backend, Base, Make};
 use crate::clock::{Clock, Timed};
@@ -75,7 +76,7 @@ impl<B: Backend> Lane<B> {
             }
             Step::ReplaceFd(event, end) => self.base.replace_fd(id(event)?, world.fd(end).ok_or("it is closed")?),
             Step::Activate(event, ready) => self.base.activate(id(event)?, ready),
-            Step::RemoveTimer(event) => self.base.remove_timer(id(event)?),
+            Step::RemoveTimer(event) => self.base.clear_timeout(id(event)?),
             Step::Pause(event) => self.base.pause_for(id(event)?, LATER),
             Step::SetPriority(event, level) => self.base.set_priority(id(event)?, level),
             Step::Reinit => self.base.reinit().map_err(Error::Backend),
@@ -103,20 +104,21 @@ impl<B: Backend> Lane<B> {
         if start.once {
             made = made.once();
         }
-        match self.base.start(made, timeout, event.into()) {
-            Ok(id) => {
-                self.ids[usize::from(event)] = Some(id);
-                Ok(())
-            }
-            Err(rejected) => Err(text(&rejected.error)),
-        }
+        // Not `start`: in libevent a timeout is given to `event_add`, and is not the event's own.
+        let id = self.base.create(made, event.into()).map_err(|rejected| text(&rejected.error))?;
+        self.base.add(id, timeout).map_err(|error| {
+            self.base.remove(id);
+            text(&error)
+        })?;
+        self.ids[usize::from(event)] = Some(id);
+        Ok(())
     }
 
     /// Where there is something to wake it, it may sleep, and must not.
     fn wait(&mut self, may_sleep: bool) -> Result<(), String> {
         let began = Instant::now();
         let end = self.base.update_now().saturating_add(PATIENCE);
-        match self.base.poll(if may_sleep { Wait::Until(end) } else { Wait::Poll }) {
+        match self.base.poll(if may_sleep { Wait::Until(end) } else { Wait::None }) {
             Ok(turn) if turn.is_running() => {}
             other => return Err(format!("the turn is {other:?}")),
         }

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use evcore::{Features, Interest, Ready};
+use evcore::backend::Features;
+use evcore::{Interest, Ready};
 
 use crate::clock::Clock;
 use crate::differences::{self, refuses};

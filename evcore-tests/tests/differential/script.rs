@@ -276,7 +276,7 @@ fn ready() -> impl Strategy<Value = Ready> {
 fn interest(profile: Profile) -> BoxedStrategy<Interest> {
     let usual = prop_oneof![Just(Interest::READ), Just(Interest::WRITE), Just(Interest::READ | Interest::WRITE)];
     let known: &[Interest] = match profile {
-        Profile::Ours => &[Interest::READ, Interest::WRITE, Interest::PRIORITY, Interest::CLOSED],
+        Profile::Ours => &[Interest::READ, Interest::WRITE, Interest::URGENT, Interest::CLOSED],
         Profile::Libevent => &[Interest::READ, Interest::WRITE, Interest::CLOSED],
     };
     let any = any::<u8>().prop_map(move |bits| {

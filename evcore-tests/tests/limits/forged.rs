@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use evcore::{Fd, Interest, Ready, Token, Wait};
+use evcore::backend::Token;
+use evcore::{Fd, Interest, Ready, Wait};
 
 use crate::{set, sys, turn};
 
@@ -42,11 +43,11 @@ fn a_made_up_token_is_stale_and_wrongs_nobody() {
             let (stale, rebuilds) = (base.stats().stale, base.stats().rebuilds);
             let intruder = sys::eventfd().unwrap();
             sys::enter(inner, &intruder, forged);
-            assert_eq!(turn(&mut base, Wait::Poll).unwrap(), [(1, Ready::READ)], "token {forged:x}");
+            assert_eq!(turn(&mut base, Wait::None).unwrap(), [(1, Ready::READ)], "token {forged:x}");
             assert!(base.stats().stale > stale, "token {forged:x} was not counted");
             near.read_exact(&mut [0]).unwrap();
             for _ in 0..1_000 {
-                assert_eq!(turn(&mut base, Wait::Poll).unwrap(), [], "token {forged:x}");
+                assert_eq!(turn(&mut base, Wait::None).unwrap(), [], "token {forged:x}");
             }
             assert!(base.stats().rebuilds > rebuilds, "token {forged:x} is borne for ever");
             // It is in no set any more, so the base sleeps.
@@ -89,12 +90,12 @@ fn what_is_put_into_the_outer_set_reaches_nobody_inside() {
         let outer = base.backend_mut().nest().unwrap().as_raw_fd();
         let intruder = sys::eventfd().unwrap();
         sys::enter(outer, &intruder, real);
-        assert_eq!(turn(&mut base, Wait::Poll).unwrap(), [(1, Ready::READ)]);
+        assert_eq!(turn(&mut base, Wait::None).unwrap(), [(1, Ready::READ)]);
         near.read_exact(&mut [0]).unwrap();
-        assert_eq!(turn(&mut base, Wait::Poll).unwrap(), []);
+        assert_eq!(turn(&mut base, Wait::None).unwrap(), []);
         far.write_all(b"x").unwrap();
         base.reinit().unwrap();
-        assert_eq!(turn(&mut base, Wait::Poll).unwrap(), [(1, Ready::READ)]);
+        assert_eq!(turn(&mut base, Wait::None).unwrap(), [(1, Ready::READ)]);
         assert_eq!(base.stats().stale, 0);
     });
 }

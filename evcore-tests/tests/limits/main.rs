@@ -45,7 +45,8 @@ mod sys;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use evcore::{Either, EventBase, Growable, Ready, Wait, Wake};
+use evcore::backend::{Either, Wake};
+use evcore::{EventBase, Growable, Ready, Wait};
 use evplat_linux::Epoll;
 use evplat_posix::{Error, Poll, Preferences, Select, Waker};
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use evcore::{EventBase, Fd, Interest, Ready, Wait};
+use evcore::{Event, EventBase, Fd, Interest, Ready, Wait};
 use libc::{ENOSYS, EPERM, SIGUSR1, SYS_epoll_pwait2, SYS_eventfd2, SYS_signalfd4, SYS_timerfd_create, c_long};
 
 use crate::{Backend, Base, Make, sys, turn};
@@ -83,7 +83,7 @@ fn all_works<B: Backend>(base: &mut Base<B>) {
 
     for micros in [1, 300, 1_500] {
         let due = base.update_now().saturating_add(Duration::from_micros(micros));
-        let timer = base.insert_timer(Duration::from_micros(micros), 2).unwrap();
+        let timer = base.start(Event::timer().timeout(Duration::from_micros(micros)), 2).unwrap();
         let (mut found, mut turns) = (Vec::new(), 0);
         while found.is_empty() {
             found = turn(base, Wait::Forever).unwrap();

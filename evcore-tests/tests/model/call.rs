@@ -1,6 +1,8 @@
 //! What is done to a base, step by step, and what must come of it.
 
-use evcore::{End, Error, Fairness, Features, Instant, Interest, Limits, ManualError, Missed, Mode, Ready, Turn, Wait};
+use evcore::backend::{Features, ManualError};
+use evcore::options::{Fairness, Limits, Missed};
+use evcore::{End, Error, Instant, Interest, Mode, Ready, Turn, Wait};
 
 /// Names an event in the model: never given twice.
 pub(crate) type Uid = usize;
@@ -33,6 +35,7 @@ pub(crate) struct Spec {
     pub(crate) background: bool,
     pub(crate) priority: Option<u8>,
     pub(crate) missed: Missed,
+    pub(crate) timeout: Option<u64>,
 }
 
 /// One step. Delays and points in time are in nanoseconds; the largest is "never".
@@ -43,7 +46,6 @@ pub(crate) enum Call {
     Start {
         uid: Uid,
         spec: Spec,
-        timeout: Option<u64>,
         short: bool,
     },
     Add(Target, Option<u64>),
@@ -51,11 +53,14 @@ pub(crate) enum Call {
     Modify(Target, Interest),
     ReplaceFd(Target, u32),
     PauseFor(Target, u64),
-    RemoveTimer(Target),
+    ClearTimeout(Target),
+    Restart(Target),
+    Deregister(Target),
     Activate(Target, Ready),
     Again(Target),
     ActivateFd(u32, Ready),
-    ActivateSignal(i32),
+    ActivateSignal(i32, u32),
+    ActivateCounted(Target, u32),
     Del(Target),
     Remove(Target),
     SetPriority(Target, u8),
@@ -73,6 +78,7 @@ pub(crate) enum Call {
     LoopContinue,
     Poll(Wait),
     Next,
+    NextEvent(Wait),
     /// Calls `run`; up to the `RunEnds` that belongs to it, what happens inside.
     Run(Mode),
     /// The handler of `run` is called.
@@ -130,6 +136,8 @@ pub(crate) enum Outcome {
     Time(Instant),
     Turn(Turn),
     Handed(Option<Handed>),
+    /// Of `next_event`: what was handed out, or why there was nothing.
+    Event(Option<Handed>, Option<End>),
     Ended(End),
     Failed(ManualError),
 }

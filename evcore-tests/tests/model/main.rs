@@ -24,7 +24,9 @@ mod stage;
 
 use std::cell::Cell;
 
-use evcore::{Fixed, Growable, Storage, WakeFlag};
+use evcore::backend::WakeFlag;
+use evcore::storage::Storage;
+use evcore::{Fixed, Growable};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use op::Program;

@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evcore::{Fairness, Features, Interest, Limits, Missed, Mode, Ready};
+use evcore::backend::Features;
+use evcore::options::{Fairness, Limits, Missed};
+use evcore::{Interest, Mode, Ready};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -64,6 +66,7 @@ pub(crate) struct New {
     /// Taken for one of those that there are, unless it is 255.
     pub(crate) priority: Option<u8>,
     pub(crate) missed: Missed,
+    pub(crate) timeout: Option<u64>,
     /// What is done whenever it is handed out.
     pub(crate) body: Vec<Op>,
 }
@@ -73,7 +76,6 @@ pub(crate) enum Op {
     Create(New),
     Start {
         new: New,
-        timeout: Option<u64>,
         short: bool,
     },
     /// An event on each fd, all of them ready. Of each bit, lowest first: whether it comes once, whether it is persistent,
@@ -100,11 +102,14 @@ pub(crate) enum Op {
     Modify(Who, Interest),
     ReplaceFd(Who, u32),
     PauseFor(Who, u64),
-    RemoveTimer(Who),
+    ClearTimeout(Who),
+    Restart(Who),
+    Deregister(Who),
     Activate(Who, Ready),
     Again(Who),
     ActivateFd(u32, Ready),
-    ActivateSignal(i32),
+    ActivateSignal(i32, u32),
+    ActivateCounted(Who, u32),
     Del(Who),
     Remove(Who),
     SetPriority(Who, u8),
@@ -124,6 +129,7 @@ pub(crate) enum Op {
     Turn(Wait),
     Poll(Wait),
     Next,
+    NextEvent(Wait),
     Run(Mode),
     SetReady(u32, Ready),
     Raise(i32, u8),
@@ -146,7 +152,8 @@ pub(crate) enum Op {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Wait {
-    Poll,
+    None,
+    For(u64),
     Until(When),
     Forever,
 }
@@ -163,7 +170,7 @@ impl Op {
             },
             Self::Modify(..) | Self::ReplaceFd(..) => 4,
             Self::PauseFor(..) => 5,
-            Self::Again(_) | Self::ActivateFd(..) | Self::ActivateSignal(_) => 6,
+            Self::Again(_) | Self::ActivateFd(..) | Self::ActivateSignal(..) | Self::ActivateCounted(..) => 6,
             Self::SetPriority(..) | Self::SetPriorities(_) => 7,
             Self::SetLimits(_) | Self::SetFairness(_) => 8,
             Self::SetSlack(_) | Self::SetBack(_) => 9,
@@ -176,7 +183,7 @@ impl Op {
             | Self::ReportFd(..)
             | Self::ReportStale(..)
             | Self::Rebuild => 13,
-            Self::Poll(_) | Self::Next => 14,
+            Self::Poll(_) | Self::Next | Self::NextEvent(_) => 14,
             Self::SetBatch(_) | Self::Wake => 15,
             _ => return 0,
         };
@@ -216,7 +223,7 @@ fn op(body: BoxedStrategy<Vec<Op>>) -> BoxedStrategy<Op> {
             .prop_map(|([once, persist, urgent, more], body)| Op::Readers { once, persist, urgent, more, body }),
         1 => (2u8..14, delay(), 0u32..13, prop_oneof![Just(0), 1u32..13], body)
             .prop_map(|(count, delay, hand_outs, timers, body)| Op::Crowd { count, delay, hand_outs, timers, body }),
-        16 => (new, timeout(), any::<bool>()).prop_map(|(new, timeout, short)| Op::Start { new, timeout, short }),
+        16 => (new, any::<bool>()).prop_map(|(new, short)| Op::Start { new, short }),
         24 => of_an_event(),
         20 => of_the_loop(),
         10 => of_the_world(),
@@ -235,14 +242,16 @@ fn new(body: BoxedStrategy<Vec<Op>>) -> impl Strategy<Value = New> {
     ];
     let priority = prop_oneof![8 => Just(None), 12 => (0u8..4).prop_map(Some), 1 => Just(Some(255))];
     let missed = prop_oneof![Just(Missed::Skip), Just(Missed::Burst), Just(Missed::Delay)];
-    (from, any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), priority, missed, body).prop_map(
-        |(from, persist, once, background, priority, missed, body)| New {
+    let options = (any::<bool>(), prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (from, options, priority, missed, timeout(), body).prop_map(
+        |(from, (persist, once, background), priority, missed, timeout, body)| New {
             from,
             persist,
             once,
             background,
             priority,
             missed,
+            timeout,
             body,
         },
     )
@@ -256,7 +265,10 @@ fn of_an_event() -> impl Strategy<Value = Op> {
         3 => (who_io(), interest()).prop_map(|(who, interest)| Op::Modify(who, interest)),
         2 => (who_io(), fds()).prop_map(|(who, fd)| Op::ReplaceFd(who, fd)),
         2 => (who_io(), delay()).prop_map(|(who, delay)| Op::PauseFor(who, delay)),
-        1 => who().prop_map(Op::RemoveTimer),
+        1 => who().prop_map(Op::ClearTimeout),
+        2 => who().prop_map(Op::Restart),
+        2 => who_io().prop_map(Op::Deregister),
+        1 => (who(), 0u32..4).prop_map(|(who, count)| Op::ActivateCounted(who, count)),
         4 => (who(), ready()).prop_map(|(who, ready)| Op::Activate(who, ready)),
         2 => who().prop_map(Op::Again),
         2 => who().prop_map(Op::Del),
@@ -270,6 +282,7 @@ fn of_the_loop() -> impl Strategy<Value = Op> {
         18 => wait().prop_map(Op::Turn),
         2 => wait().prop_map(Op::Poll),
         4 => Just(Op::Next),
+        6 => wait().prop_map(Op::NextEvent),
         3 => (0u8..8).prop_map(|bits| Op::Run(Mode::from_bits_truncate(bits))),
         1 => Just(Op::LoopExit),
         1 => delay().prop_map(Op::LoopExitAfter),
@@ -304,7 +317,7 @@ fn of_the_world() -> impl Strategy<Value = Op> {
 fn of_the_base() -> impl Strategy<Value = Op> {
     prop_oneof![
         3 => (fds(), ready()).prop_map(|(fd, ready)| Op::ActivateFd(fd, ready)),
-        3 => signals().prop_map(Op::ActivateSignal),
+        3 => (signals(), 0u32..3).prop_map(|(signum, count)| Op::ActivateSignal(signum, count)),
         2 => (0u8..6).prop_map(Op::SetPriorities),
         3 => limits().prop_map(Op::SetLimits),
         1 => any::<bool>().prop_map(|fair| Op::SetFairness(if fair { Fairness::Fair } else { Fairness::Strict })),
@@ -341,7 +354,7 @@ fn when() -> impl Strategy<Value = When> {
 }
 
 fn wait() -> impl Strategy<Value = Wait> {
-    prop_oneof![3 => Just(Wait::Poll), 3 => when().prop_map(Wait::Until), 6 => Just(Wait::Forever)]
+    prop_oneof![3 => Just(Wait::None), 1 => delay().prop_map(Wait::For), 3 => when().prop_map(Wait::Until), 6 => Just(Wait::Forever)]
 }
 
 fn timeout() -> impl Strategy<Value = Option<u64>> {
@@ -370,7 +383,7 @@ fn signals() -> impl Strategy<Value = i32> {
 fn interest() -> impl Strategy<Value = Interest> {
     let usual = prop_oneof![Just(Interest::READ), Just(Interest::WRITE), Just(Interest::READ | Interest::WRITE)];
     let any = any::<u8>().prop_map(|bits| {
-        let all = [Interest::READ, Interest::WRITE, Interest::PRIORITY, Interest::CLOSED];
+        let all = [Interest::READ, Interest::WRITE, Interest::URGENT, Interest::CLOSED];
         all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect::<Interest>()
     });
     (prop_oneof![3 => usual, 2 => any], prop::bool::weighted(0.2))

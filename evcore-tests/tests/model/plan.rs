@@ -1,8 +1,10 @@
 //! Carries a program out on the reference, and so finds out what must come of it.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use evcore::{End, Instant, Interest, Limits, Missed, Mode, Ready, Wait};
+use evcore::options::{Limits, Missed};
+use evcore::{End, Error, Instant, Interest, Mode, Ready, Wait};
 
 use crate::call::{Call, FDS, Handed, Kind, Outcome, Spec, Step, Target, Uid, World};
 use crate::op::{self, From, New, Op, Program, When, Who};
@@ -37,6 +39,7 @@ fn timer(body: &[Op]) -> New {
         background: false,
         priority: None,
         missed: Missed::Skip,
+        timeout: None,
         body: body.to_vec(),
     }
 }
@@ -91,6 +94,7 @@ impl Plan {
             Op::Next => {
                 self.next()?;
             }
+            Op::NextEvent(wait) => self.next_event(self.wait(*wait))?,
             Op::Run(mode) => return self.run_whole(*mode),
             Op::Raise(signum, times) => {
                 for _ in 0..*times {
@@ -106,17 +110,18 @@ impl Plan {
                 let (uid, spec) = self.draw(new);
                 self.call(Call::Create(uid, spec));
             }
-            Op::Start { new, timeout, short } => {
+            Op::Start { new, short } => {
                 let (uid, spec) = self.draw(new);
-                self.call(Call::Start { uid, spec, timeout: *timeout, short: *short });
+                self.call(Call::Start { uid, spec, short: *short });
             }
             Op::Readers { once, persist, urgent, more, body } => self.readers([*once, *persist, *urgent, *more], body),
             Op::Crowd { count, delay, hand_outs, timers, body } => {
                 let (hand_outs, timers) = (NonZeroU32::new(*hand_outs), NonZeroU32::new(*timers));
                 self.call(Call::SetLimits(Limits { hand_outs, timers, ..Limits::DEFAULT }));
                 for at in 0..*count {
-                    let (uid, spec) = self.draw(&New { priority: Some(u8::from(at % 4 == 3)), ..timer(body) });
-                    self.call(Call::Start { uid, spec, timeout: Some(*delay), short: false });
+                    let (uid, spec) =
+                        self.draw(&New { priority: Some(u8::from(at % 4 == 3)), timeout: Some(*delay), ..timer(body) });
+                    self.call(Call::Start { uid, spec, short: false });
                 }
             }
             Op::AddAnew(who, timeout) => {
@@ -140,11 +145,14 @@ impl Plan {
             Op::Modify(ref who, interest) => Call::Modify(of(who), interest),
             Op::ReplaceFd(ref who, fd) => Call::ReplaceFd(of(who), fd),
             Op::PauseFor(ref who, pause) => Call::PauseFor(of(who), pause),
-            Op::RemoveTimer(ref who) => Call::RemoveTimer(of(who)),
+            Op::ClearTimeout(ref who) => Call::ClearTimeout(of(who)),
+            Op::Restart(ref who) => Call::Restart(of(who)),
+            Op::Deregister(ref who) => Call::Deregister(of(who)),
+            Op::ActivateCounted(ref who, count) => Call::ActivateCounted(of(who), count),
             Op::Activate(ref who, ready) => Call::Activate(of(who), ready),
             Op::Again(ref who) => Call::Again(of(who)),
             Op::ActivateFd(fd, ready) => Call::ActivateFd(fd, ready),
-            Op::ActivateSignal(signum) => Call::ActivateSignal(signum),
+            Op::ActivateSignal(signum, count) => Call::ActivateSignal(signum, count),
             Op::Del(ref who) => Call::Del(of(who)),
             Op::Remove(ref who) => Call::Remove(of(who)),
             Op::SetPriority(ref who, priority) => Call::SetPriority(of(who), self.priority(priority)),
@@ -175,7 +183,13 @@ impl Plan {
             Op::Report(fd, ready) => Call::World(World::Report(fd, ready)),
             Op::ReportFd(fd, ready) => Call::World(World::ReportFd(fd, ready)),
             Op::Rebuild => Call::World(World::Rebuild),
-            Op::Turn(_) | Op::Next | Op::Run(_) | Op::Raise(..) | Op::Create(_) | Op::Start { .. } => unreachable!(),
+            Op::Turn(_)
+            | Op::Next
+            | Op::NextEvent(_)
+            | Op::Run(_)
+            | Op::Raise(..)
+            | Op::Create(_)
+            | Op::Start { .. } => unreachable!(),
             Op::Readers { .. } | Op::Crowd { .. } | Op::AddAnew(..) | Op::ReportStale(..) => unreachable!(),
         }
     }
@@ -186,7 +200,7 @@ impl Plan {
             let priority = urgent.then_some(0);
             let from = From::Io(fd, Interest::READ);
             let (uid, spec) = self.draw(&New { from, once, persist, priority, ..timer(body) });
-            self.call(Call::Start { uid, spec, timeout: None, short: true });
+            self.call(Call::Start { uid, spec, short: true });
             self.call(Call::World(World::SetReady(fd, Ready::READ)));
             if more {
                 self.call(Call::World(World::Report(fd, Ready::WRITE)));
@@ -210,6 +224,7 @@ impl Plan {
             background: new.background || is_watcher,
             priority: new.priority.map(|priority| self.priority(priority)),
             missed: new.missed,
+            timeout: new.timeout,
         };
         self.bodies.push(new.body.clone());
         (self.model.ever(), spec)
@@ -249,7 +264,8 @@ impl Plan {
 
     fn wait(&self, wait: op::Wait) -> Wait {
         match wait {
-            op::Wait::Poll => Wait::Poll,
+            op::Wait::None => Wait::None,
+            op::Wait::For(nanos) => Wait::For(Duration::from_nanos(nanos)),
             op::Wait::Until(when) => Wait::Until(Instant::from_nanos(self.point(when))),
             op::Wait::Forever => Wait::Forever,
         }
@@ -260,6 +276,20 @@ impl Plan {
         let Outcome::Handed(Some(handed)) = self.call(Call::Next) else { return Ok(false) };
         self.handle(handed)?;
         Ok(true)
+    }
+
+    /// The next event, however many turns that takes, and what its handler does; nothing if it does not come soon.
+    fn next_event(&mut self, wait: Wait) -> Result<(), Endless> {
+        let before = self.model.clone();
+        let Some(outcome) = self.model.next_event(wait, TURNS) else {
+            self.model = before;
+            return Ok(());
+        };
+        self.push(Call::NextEvent(wait), outcome);
+        match outcome {
+            Outcome::Event(Some(handed), _) => self.handle(handed),
+            _ => Ok(()),
+        }
     }
 
     fn handle(&mut self, handed: Handed) -> Result<(), Endless> {
@@ -292,7 +322,7 @@ impl Plan {
     fn run(&mut self, mode: Mode) -> Result<(), Endless> {
         self.push(Call::Run(mode), Outcome::Done);
         let outcome = if std::mem::replace(&mut self.model.is_running, true) {
-            Outcome::Ended(End::Reentered)
+            Outcome::Refused(Error::Reentered)
         } else {
             let outcome = self.run_turns(mode)?;
             self.model.is_running = false;
@@ -304,7 +334,7 @@ impl Plan {
 
     fn run_turns(&mut self, mode: Mode) -> Result<Outcome, Endless> {
         let wait = match (mode.contains(Mode::NONBLOCK), mode.contains(Mode::NO_EXIT_ON_EMPTY)) {
-            (true, _) => Wait::Poll,
+            (true, _) => Wait::None,
             (false, true) => Wait::Until(Instant::MAX),
             (false, false) => Wait::Forever,
         };

@@ -3,7 +3,9 @@
 //! It shares no code with the core, and keeps nothing that could be worked out again: what an fd is wanted for is the union
 //! of its members whenever somebody asks, an event is active when a queue has it. Its uids are never given twice.
 
-use evcore::{Error, Fairness, Instant, Interest, Limits, ManualError, Mode, Ready, Turn};
+use evcore::backend::ManualError;
+use evcore::options::{Fairness, Limits};
+use evcore::{Error, Instant, Interest, Mode, Ready};
 
 use crate::call::{Call, FDS, Full, Kind, Outcome, SIGNALS, Seen, Snapshot, Spec, Tally, Target, Uid};
 
@@ -82,6 +84,8 @@ struct Event {
     /// Has a timeout, armed or expired; had one when its pause began.
     timed: bool,
     timed_before: bool,
+    /// Was made with a timeout, which starts whenever the event is added.
+    keeps_timeout: bool,
     /// Its timeout counts from the end of the hand-outs of this turn.
     restarting: bool,
     deadline: u64,
@@ -141,14 +145,20 @@ impl Model {
     pub(crate) fn call(&mut self, call: Call) -> Outcome {
         match call {
             Call::Create(uid, spec) => self.created(uid, spec, |_, _| Ok(())),
-            Call::Start { uid, spec, timeout, .. } => self.created(uid, spec, |model, uid| model.add(uid, timeout)),
+            Call::Start { uid, spec, .. } => self.created(uid, spec, |model, uid| model.add(uid, None)),
             Call::Add(target, timeout) => self.on(target, |model, uid| model.add(uid, timeout)),
             Call::AddAt(target, deadline) => self.on(target, |model, uid| model.add_at(uid, deadline)),
             Call::Modify(target, interest) => self.on(target, |model, uid| model.modify(uid, interest)),
             Call::ReplaceFd(target, fd) => self.on(target, |model, uid| model.replace_fd(uid, fd)),
             Call::PauseFor(target, pause) => self.on(target, |model, uid| model.pause_for(uid, pause)),
-            Call::RemoveTimer(target) => self.on(target, |model, uid| {
-                model.remove_timer(uid);
+            Call::Restart(target) => self.on(target, |model, uid| model.restart(uid)),
+            Call::Deregister(target) => self.on(target, |model, uid| {
+                model.deregister(uid);
+                Ok(())
+            }),
+            Call::ActivateCounted(target, count) => self.on(target, |model, uid| model.activate_counted(uid, count)),
+            Call::ClearTimeout(target) => self.on(target, |model, uid| {
+                model.clear_timeout(uid);
                 Ok(())
             }),
             Call::Activate(target, ready) => self.on(target, |model, uid| {
@@ -160,7 +170,7 @@ impl Model {
                 Ok(())
             }),
             Call::ActivateFd(fd, ready) => self.did(|model| model.activate_fd(fd, ready)),
-            Call::ActivateSignal(signum) => self.did(|model| model.activate_signal(signum)),
+            Call::ActivateSignal(signum, count) => self.did(|model| model.activate_signal(signum, count)),
             Call::Del(target) => self.on(target, |model, uid| {
                 model.del(uid);
                 Ok(())
@@ -189,7 +199,7 @@ impl Model {
             Call::Poll(wait) => self.poll(wait).map_or_else(Outcome::Failed, Outcome::Turn),
             Call::Next => Outcome::Handed(self.next()),
             Call::World(happens) => self.did(|model| model.world.happens(happens)),
-            Call::Run(_) | Call::Enter | Call::RunEnds => unreachable!("said by the plan"),
+            Call::NextEvent(_) | Call::Run(_) | Call::Enter | Call::RunEnds => unreachable!("said by the plan"),
         }
     }
 
@@ -201,7 +211,7 @@ impl Model {
     fn on(&mut self, target: Target, change: impl FnOnce(&mut Self, Uid) -> Answer) -> Outcome {
         match self.resolve(target) {
             Some(uid) => change(self, uid).map_or_else(Outcome::Refused, |()| Outcome::Done),
-            None => Outcome::Refused(Error::Stale),
+            None => Outcome::Refused(Error::NoSuchEvent),
         }
     }
 
@@ -270,7 +280,7 @@ impl Model {
 
     /// Whether a turn was answered.
     pub(crate) fn has_begun(outcome: &Outcome) -> bool {
-        matches!(outcome, Outcome::Turn(Turn::Running))
+        matches!(outcome, Outcome::Turn(turn) if turn.is_running())
     }
 
     /// The first deadline, of those that can come.

@@ -3,10 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use evcore::{
-    End, Error, Event, EventBase, Fairness, Fixed, Instant, Interest, Limits, Manual, ManualError, Mode, Ready, Turn,
-    Wait, WakeFlag,
-};
+use evcore::backend::{Manual, ManualError, WakeFlag};
+use evcore::options::{Fairness, Limits};
+use evcore::{End, Error, Event, EventBase, Fixed, Instant, Interest, Mode, Ready, Turn, Wait};
 
 use crate::call::World;
 use crate::stage::Stage;
@@ -24,7 +23,7 @@ fn handed_out(base: &mut Base) -> Vec<&'static str> {
 
 /// A turn: what is handed out in it.
 fn turn(base: &mut Base) -> Vec<&'static str> {
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     handed_out(base)
 }
 
@@ -56,8 +55,8 @@ fn events_that_are_told_an_error_are_counted_as_active() {
 #[test]
 fn watchers_before_the_wait_are_counted_as_active() {
     let mut base = base();
-    base.start(Event::prepare(), None, "prepare").unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    base.start(Event::prepare(), "prepare").unwrap();
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!((base.counts().active, base.max_counts().active), (1, 1));
 }
 
@@ -80,7 +79,7 @@ fn a_refused_registration_leaves_nothing_of_the_one_before() {
 #[test]
 fn an_event_that_comes_once_takes_nobody_with_it() {
     let mut base = base();
-    base.start(Event::io(3, Interest::READ).once(), None, "once").unwrap();
+    base.start(Event::io(3, Interest::READ).once(), "once").unwrap();
     base.insert(4, Interest::READ, "reader").unwrap();
     base.backend_mut().set_ready(3, Ready::READ);
     base.backend_mut().set_ready(4, Ready::READ);
@@ -92,9 +91,9 @@ fn an_event_that_comes_once_takes_nobody_with_it() {
 #[test]
 fn a_base_is_not_empty_while_a_background_event_is_ready() {
     let mut base = base();
-    base.start(Event::io(3, Interest::READ).persist().background(), None, "reader").unwrap();
+    base.start(Event::io(3, Interest::READ).persist().background(), "reader").unwrap();
     base.backend_mut().set_ready(3, Ready::READ);
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert!(!base.is_empty());
     assert_eq!(base.counts().active, 1);
 }
@@ -105,9 +104,9 @@ fn a_report_of_an_ended_registration_is_stale_while_its_event_exists() {
     let mut base: EventBase<Stage, Fixed<4>, ()> = EventBase::new(Stage::new(&FLAG));
     let event = base.insert(3, Interest::READ, ()).unwrap();
     base.del(event).unwrap();
-    let _ = base.poll(Wait::Poll).unwrap();
+    let _ = base.poll(Wait::None).unwrap();
     base.backend_mut().happens(World::ReportStale(Ready::READ));
-    let _ = base.poll(Wait::Poll).unwrap();
+    let _ = base.poll(Wait::None).unwrap();
     assert_eq!(base.stats().stale, 1);
 }
 
@@ -121,7 +120,7 @@ fn a_more_urgent_activation_gives_its_level_no_second_share() {
         let event = base.create(Event::user().priority(priority), name).unwrap();
         base.activate(event, Ready::READ).unwrap();
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
     base.activate(urgent, Ready::READ).unwrap();
     // Level 1 has had its share: what is left is for the urgent one, or for the least.
@@ -138,7 +137,7 @@ fn a_level_gets_no_second_share_by_the_priority_of_an_idle_event() {
         let event = base.create(Event::user().priority(priority), name).unwrap();
         base.activate(event, Ready::READ).unwrap();
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
     base.set_priority(idle, 0).unwrap();
     assert_eq!(handed_out(&mut base), ["least"]);
@@ -155,7 +154,7 @@ fn a_level_that_has_had_its_share_is_not_opened_again_by_an_activation() {
         base.activate(event, Ready::READ).unwrap();
         last = if priority == 0 { Some(event) } else { last };
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     // Two of eight are kept for level 1.
     for name in ["urgent", "urgent", "urgent", "urgent", "urgent", "urgent", "x"] {
         assert_eq!(base.next_active().map(|fired| *fired.data), Some(name));
@@ -175,7 +174,7 @@ fn a_strict_turn_goes_on_when_an_idle_event_becomes_more_urgent() {
         let event = base.create(Event::user().priority(1), name).unwrap();
         base.activate(event, Ready::READ).unwrap();
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
     base.set_priority(idle, 0).unwrap();
     assert_eq!(handed_out(&mut base), ["b"]);
@@ -189,7 +188,7 @@ fn an_exempt_level_is_exempt_when_a_handler_activates_it() {
     let urgent = base.create(Event::user().priority(0), "urgent").unwrap();
     let usual = base.create(Event::user().priority(1), "usual").unwrap();
     base.activate(usual, Ready::READ).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("usual"));
     base.activate(urgent, Ready::READ).unwrap();
     assert_eq!(handed_out(&mut base), ["urgent"]);
@@ -204,7 +203,7 @@ fn an_exempt_level_is_exempt_from_the_interval() {
         let event = base.create(Event::user().priority(0), name).unwrap();
         base.activate(event, Ready::READ).unwrap();
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("slow"));
     base.backend_mut().advance(Duration::from_secs(2));
     assert_eq!(handed_out(&mut base), ["next"]);
@@ -218,7 +217,7 @@ fn nothing_is_handed_out_once_the_interval_is_over() {
         let event = base.create(Event::user(), name).unwrap();
         base.activate(event, Ready::READ).unwrap();
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("slow"));
     base.backend_mut().advance(Duration::from_secs(2));
     assert_eq!(base.next_active().map(|fired| *fired.data), None);
@@ -228,10 +227,10 @@ fn nothing_is_handed_out_once_the_interval_is_over() {
 fn a_slow_watcher_leaves_the_turn_one_hand_out_at_least() {
     let mut base = base();
     base.set_limits(Limits { interval: Some(Duration::from_secs(1)), ..Limits::DEFAULT });
-    base.start(Event::check(), None, "check").unwrap();
+    base.start(Event::check(), "check").unwrap();
     let event = base.create(Event::user(), "user").unwrap();
     base.activate(event, Ready::READ).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("check"));
     base.backend_mut().advance(Duration::from_secs(2));
     assert_eq!(handed_out(&mut base), ["user"]);
@@ -242,10 +241,10 @@ fn an_exempt_level_takes_nothing_of_the_bound_when_a_watcher_activates_it() {
     let mut base = base();
     base.set_priorities(2).unwrap();
     base.set_limits(Limits { from_priority: 1, ..limits(1) });
-    base.start(Event::check(), None, "check").unwrap();
+    base.start(Event::check(), "check").unwrap();
     let exempt = base.create(Event::user().priority(0), "exempt").unwrap();
     let bounded = base.create(Event::user().priority(1), "bounded").unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("check"));
     base.activate(exempt, Ready::READ).unwrap();
     base.activate(bounded, Ready::READ).unwrap();
@@ -257,10 +256,10 @@ fn a_strict_turn_that_begins_with_nothing_serves_one_level() {
     let mut base = base();
     base.set_priorities(2).unwrap();
     base.set_fairness(Fairness::Strict);
-    base.start(Event::check(), None, "check").unwrap();
+    base.start(Event::check(), "check").unwrap();
     let urgent = base.create(Event::user().priority(0), "urgent").unwrap();
     let usual = base.create(Event::user().priority(1), "usual").unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("check"));
     base.activate(urgent, Ready::READ).unwrap();
     base.activate(usual, Ready::READ).unwrap();
@@ -276,7 +275,7 @@ fn limits_are_those_of_the_next_turn() {
         let event = base.create(Event::user().priority(priority), name).unwrap();
         base.activate(event, Ready::READ).unwrap();
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
     base.set_limits(Limits { from_priority: 2, ..limits(2) });
     assert_eq!(handed_out(&mut base), ["b"]);
@@ -288,14 +287,14 @@ fn an_error_does_not_bring_an_event_twice_in_a_turn() {
         let mut base = base();
         let event = base.insert(3, Interest::READ, "reader").unwrap();
         base.backend_mut().set_ready(3, Ready::READ);
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         assert!(base.next_active().is_some());
         base.backend_mut().refuse(2);
         let answer = if round == 0 { base.reinit().map_err(Error::Backend) } else { base.replace_fd(event, 4) };
         assert_eq!(answer, expected);
         assert_eq!(handed_out(&mut base), [""; 0], "round {round}");
         base.backend_mut().refuse(0);
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         assert!(base.next_active().is_some_and(|fired| fired.ready.contains(Ready::ERROR)));
     }
 }
@@ -303,17 +302,17 @@ fn an_error_does_not_bring_an_event_twice_in_a_turn() {
 #[test]
 fn nothing_is_handed_out_after_the_end() {
     let mut base = base();
-    base.start(Event::prepare(), None, "prepare").unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    base.start(Event::prepare(), "prepare").unwrap();
+    assert!(base.poll(Wait::None).unwrap().is_running());
     base.loop_break();
-    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Ended(End::Break)));
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Ended(End::Break)));
     assert_eq!(handed_out(&mut base), [""; 0]);
 }
 
 #[test]
 fn watchers_are_counted_among_the_events_handed_out() {
     let mut base = base();
-    base.start(Event::check(), None, "check").unwrap();
+    base.start(Event::check(), "check").unwrap();
     assert_eq!(turn(&mut base), ["check"]);
     assert_eq!(base.stats().handed_out, 1);
 }
@@ -321,12 +320,12 @@ fn watchers_are_counted_among_the_events_handed_out() {
 #[test]
 fn a_timeout_does_not_swallow_the_count_of_a_signal() {
     let mut base = base();
-    base.start(Event::signal(1).persist(), Some(Duration::from_secs(1)), "signal").unwrap();
+    base.start(Event::signal(1).persist().timeout(Duration::from_secs(1)), "signal").unwrap();
     for _ in 0..3 {
         base.backend_mut().raise(1);
     }
     base.backend_mut().advance(Duration::from_secs(1));
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     let fired = base.next_active().unwrap();
     assert_eq!((fired.ready, fired.count), (Ready::SIGNAL | Ready::TIMEOUT, 3));
 }
@@ -336,7 +335,7 @@ fn an_error_reported_by_hand_is_heard() {
     let mut base = base();
     base.insert(3, Interest::READ, "reader").unwrap();
     base.activate_fd(3, Ready::ERROR);
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().unwrap().ready, Ready::ERROR | Ready::READ);
 }
 
@@ -345,7 +344,7 @@ fn a_refused_change_does_not_reorder_the_events_of_an_fd() {
     let mut base = base();
     let first = base.insert(3, Interest::READ, "first").unwrap();
     base.insert(3, Interest::READ, "second").unwrap();
-    assert_eq!(base.modify(first, Interest::READ | Interest::EDGE), Err(Error::Mixed));
+    assert_eq!(base.modify(first, Interest::READ | Interest::EDGE), Err(Error::EdgeAndLevel));
     base.backend_mut().set_ready(3, Ready::READ);
     assert_eq!(turn(&mut base), ["first", "second"]);
 }
@@ -372,10 +371,10 @@ fn the_loop_ends_when_it_is_asked_to_with_no_time_left() {
 #[test]
 fn a_restarted_timeout_comes_after_what_its_turn_has_armed() {
     let mut base = base();
-    let idle = base.start(Event::io(3, Interest::READ).persist(), Some(Duration::from_nanos(10)), "idle").unwrap();
+    let idle = base.start(Event::io(3, Interest::READ).persist().timeout(Duration::from_nanos(10)), "idle").unwrap();
     base.backend_mut().advance(Duration::from_nanos(1));
     base.activate(idle, Ready::READ).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert!(base.next_active().is_some_and(|fired| fired.id == idle));
     base.insert_timer(Duration::from_nanos(10), "timer").unwrap();
     assert!(base.next_active().is_none());

@@ -4,7 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, EventId, Instant, Mode, Occurrence, Rejected, Stats, Storage, WakeFlag};
+use evcore::backend::WakeFlag;
+use evcore::error::Rejected;
+use evcore::stats::Stats;
+use evcore::storage::Storage;
+use evcore::{Error, Event, EventBase, EventId, Fired, Instant, Mode};
 
 use crate::call::{Call, FDS, Full, Handed, Kind, Outcome, Seen, Snapshot, Spec, Step, Tally, Target, Uid};
 use crate::stage::Stage;
@@ -84,14 +88,21 @@ impl Replay<'_> {
         });
         if self.difference.is_none() {
             match self.steps.get(self.at).map(|step| step.call) {
-                Some(Call::RunEnds) => self.compare(base, end.map_or_else(Outcome::Failed, Outcome::Ended)),
+                Some(Call::RunEnds) => self.compare(
+                    base,
+                    match end {
+                        Ok(end) => Outcome::Ended(end),
+                        Err(Error::Backend(error)) => Outcome::Failed(error),
+                        Err(error) => Outcome::Refused(error),
+                    },
+                ),
                 _ => self.differs(format!("run ends with {end:?}, too early")),
             }
         }
     }
 
-    fn enter<S: Storage>(&mut self, base: &mut Base<S>, occurrence: Occurrence) {
-        let Occurrence { id, ready, count, .. } = occurrence;
+    fn enter<S: Storage>(&mut self, base: &mut Base<S>, occurrence: Fired) {
+        let Fired { id, ready, count, .. } = occurrence;
         let Some(uid) = base.get(id).map(|data| data.uid) else {
             return self.differs(format!("handed out {id:?}, which does not exist"));
         };
@@ -140,7 +151,7 @@ impl Replay<'_> {
         Data { uid, drops: Rc::clone(&self.drops) }
     }
 
-    fn created(&mut self, uid: Uid, result: Result<EventId, Rejected<Data, evcore::ManualError>>) -> Outcome {
+    fn created(&mut self, uid: Uid, result: Result<EventId, Rejected<Data, evcore::backend::ManualError>>) -> Outcome {
         match result {
             Ok(id) => {
                 if self.ids.contains(&Some(id)) {
@@ -161,9 +172,9 @@ impl Replay<'_> {
                 let result = base.create(event(&spec), data);
                 self.created(uid, result)
             }
-            Call::Start { uid, spec, timeout, short } => {
+            Call::Start { uid, spec, short } => {
                 let data = self.data(uid);
-                let result = start(base, &spec, timeout, short, data);
+                let result = start(base, &spec, short, data);
                 self.created(uid, result)
             }
             Call::Add(target, timeout) => done(base.add(self.id(target), timeout.map(duration))),
@@ -171,7 +182,10 @@ impl Replay<'_> {
             Call::Modify(target, interest) => done(base.modify(self.id(target), interest)),
             Call::ReplaceFd(target, fd) => done(base.replace_fd(self.id(target), fd)),
             Call::PauseFor(target, pause) => done(base.pause_for(self.id(target), duration(pause))),
-            Call::RemoveTimer(target) => done(base.remove_timer(self.id(target))),
+            Call::ClearTimeout(target) => done(base.clear_timeout(self.id(target))),
+            Call::Restart(target) => done(base.restart(self.id(target))),
+            Call::Deregister(target) => done(base.deregister(self.id(target))),
+            Call::ActivateCounted(target, count) => done(base.activate_counted(self.id(target), count)),
             Call::Activate(target, ready) => done(base.activate(self.id(target), ready)),
             Call::Again(target) => done(base.again(self.id(target))),
             Call::Del(target) => done(base.del(self.id(target))),
@@ -182,14 +196,12 @@ impl Replay<'_> {
             Call::UpdateNow => Outcome::Time(base.update_now()),
             Call::Reinit => base.reinit().map_or_else(Outcome::Failed, |()| Outcome::Done),
             Call::Poll(wait) => base.poll(wait).map_or_else(Outcome::Failed, Outcome::Turn),
-            Call::Next => {
-                let fired = base.next_active();
-                Outcome::Handed(fired.map(|fired| Handed {
-                    uid: fired.data.uid,
-                    ready: fired.ready,
-                    count: fired.count,
-                }))
-            }
+            Call::Next => Outcome::Handed(base.next_active().map(handed)),
+            Call::NextEvent(wait) => match base.next_event(wait).map(|fired| fired.map(handed)) {
+                Ok(None) => Outcome::Event(None, base.ended()),
+                Ok(handed) => Outcome::Event(handed, None),
+                Err(error) => Outcome::Failed(error),
+            },
             plain => {
                 simply(base, plain);
                 Outcome::Done
@@ -210,12 +222,16 @@ impl Replay<'_> {
             existing: existing.iter().map(|(uid, _)| *uid).collect(),
             tally: tally(&base.stats()),
             next_deadline: base.next_deadline().map(Instant::as_nanos),
-            running: base.running_event().and_then(|id| base.get(id)).map(|data| data.uid),
+            running: base.current_event().and_then(|id| base.get(id)).map(|data| data.uid),
             priorities: base.priorities(),
             watched: FDS.map(|fd| base.backend().watched(fd)),
             drops: self.drops.borrow().clone(),
         }
     }
+}
+
+fn handed(fired: Fired<&mut Data>) -> Handed {
+    Handed { uid: fired.data.uid, ready: fired.ready, count: fired.count }
 }
 
 fn tally(stats: &Stats) -> Tally {
@@ -266,7 +282,7 @@ fn see<S: Storage>(base: &mut Base<S>, id: EventId, uid: Uid) -> Seen {
 fn simply<S: Storage>(base: &mut Base<S>, call: Call) {
     match call {
         Call::ActivateFd(fd, ready) => base.activate_fd(fd, ready),
-        Call::ActivateSignal(signum) => base.activate_signal(signum),
+        Call::ActivateSignal(signum, count) => base.activate_signal(signum, count),
         Call::SetLimits(limits) => base.set_limits(limits),
         Call::SetFairness(fairness) => base.set_fairness(fairness),
         Call::SetSlack(slack) => base.set_slack(duration(slack)),
@@ -300,6 +316,9 @@ fn event(spec: &Spec) -> Event<u32> {
     if let Some(priority) = spec.priority {
         event = event.priority(priority);
     }
+    if let Some(timeout) = spec.timeout {
+        event = event.timeout(duration(timeout));
+    }
     event.missed(spec.missed)
 }
 
@@ -307,20 +326,19 @@ fn event(spec: &Spec) -> Event<u32> {
 fn start<S: Storage>(
     base: &mut Base<S>,
     spec: &Spec,
-    timeout: Option<u64>,
     short: bool,
     data: Data,
-) -> Result<EventId, Rejected<Data, evcore::ManualError>> {
+) -> Result<EventId, Rejected<Data, evcore::backend::ManualError>> {
     let plain =
-        Spec { kind: spec.kind, persist: spec.persist, once: false, background: false, priority: None, ..*spec };
-    let is_plain = *spec == plain && spec.missed == evcore::Missed::Skip;
-    match (spec.kind, spec.persist, timeout) {
-        _ if !short || !is_plain => base.start(event(spec), timeout.map(duration), data),
-        (Kind::Io(fd, interest), true, None) => base.insert(fd, interest, data),
-        (Kind::Timer, false, Some(delay)) => base.insert_timer(duration(delay), data),
-        (Kind::Timer, true, Some(period)) => base.insert_interval(duration(period), data),
-        (Kind::Signal(signum), true, None) => base.insert_signal(signum, data),
-        _ => base.start(event(spec), timeout.map(duration), data),
+        Spec { kind: spec.kind, persist: spec.persist, once: spec.once, background: false, priority: None, ..*spec };
+    let is_plain = *spec == plain && spec.missed == evcore::options::Missed::Skip;
+    match (spec.kind, (spec.persist, spec.once), spec.timeout) {
+        _ if !short || !is_plain => base.start(event(spec), data),
+        (Kind::Io(fd, interest), (true, false), None) => base.insert(fd, interest, data),
+        (Kind::Timer, (false, true), Some(delay)) => base.insert_timer(duration(delay), data),
+        (Kind::Timer, (true, false), Some(period)) => base.insert_interval(duration(period), data),
+        (Kind::Signal(signum), (true, false), None) => base.insert_signal(signum, data),
+        _ => base.start(event(spec), data),
     }
 }
 

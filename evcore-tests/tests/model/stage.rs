@@ -1,9 +1,9 @@
 //! `Manual`, with the faults that it cannot show by itself.
 
-use evcore::{
-    EventOp, FdInfos, Features, Instant, Interest, Manual, ManualError, Modified, Ready, SignalOp, Signum, Sink, Token,
-    Wait, WakeFlag,
+use evcore::backend::{
+    EventOp, FdInfos, Features, Manual, ManualError, Modified, SignalOp, Signum, Sink, Sleep, Token, WakeFlag,
 };
+use evcore::{Instant, Interest, Ready};
 
 use crate::call::{SIGNALS, World};
 
@@ -183,7 +183,7 @@ impl EventOp for Stage {
         EventOp::del(&mut self.manual, fd, token, old, infos);
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
         assert!(self.manual.waits() < WAITS, "the loop spins");
         if counted_down(&mut self.fail_waits) {
             return Err(ManualError::Refused);
@@ -193,7 +193,7 @@ impl EventOp for Stage {
         let plans = std::mem::take(&mut self.plans);
         // What else is found ends a wait, too.
         let mut found = Collected { sink, reports: Vec::new() };
-        self.manual.dispatch(if plans.is_empty() { wait } else { Wait::Poll }, &mut found)?;
+        self.manual.dispatch(if plans.is_empty() { wait } else { Sleep::None }, &mut found)?;
         let mut reports = found.reports;
         plans.iter().for_each(|plan| self.report_more(*plan, &mut reports));
         for (token, ready) in reports {
@@ -232,6 +232,6 @@ impl EventOp for Stage {
 
 /// What an fd can be ready for.
 pub(crate) fn readiness(bits: u8) -> Ready {
-    let all = [Ready::READ, Ready::WRITE, Ready::PRIORITY, Ready::CLOSED, Ready::ERROR, Ready::HANGUP];
+    let all = [Ready::READ, Ready::WRITE, Ready::URGENT, Ready::CLOSED, Ready::ERROR, Ready::HANGUP];
     all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect()
 }

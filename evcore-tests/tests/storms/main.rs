@@ -34,7 +34,8 @@ mod wakes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use evcore::{EventBase, Growable, Wake};
+use evcore::backend::Wake;
+use evcore::{EventBase, Growable};
 use evplat_posix::{Error, Waker};
 
 trait Backend: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker> {}

@@ -31,7 +31,7 @@ fn nothing_stale_is_handed_out<B: Backend>(make: Make<B>) {
     for cycle in 0..cycles {
         if cycle % 4 == 0 {
             // What the wait finds is of before the change.
-            assert!(base.poll(Wait::Poll).unwrap().is_running());
+            assert!(base.poll(Wait::None).unwrap().is_running());
         }
         let old = held.swap_remove(cycle as usize % HELD);
         let number = old.fd.as_raw_fd();
@@ -62,7 +62,7 @@ fn nothing_stale_is_handed_out<B: Backend>(make: Make<B>) {
     assert_eq!(stale, 0, "stale hand-outs in {cycles} cycles");
     assert!(reused > cycles / 2, "{reused} numbers of {cycles} were given out again: this shows nothing");
     let mut left: Vec<u32> = Vec::new();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     while let Some(fired) = base.next_active() {
         left.push(*fired.data);
     }
@@ -77,6 +77,6 @@ fn fresh<B: Backend>(base: &mut Base<B>, generation: &mut u32) -> Held {
     *generation += 1;
     let fd = sys::readable();
     let event = Event::io(Fd::of(&fd), Interest::READ).persist();
-    let event = base.start(event, None, *generation).unwrap();
+    let event = base.start(event, *generation).unwrap();
     Held { fd, event, generation: *generation }
 }

@@ -41,7 +41,7 @@ fn a_storm_of_one_loses_no_other<B: Backend>(make: Make<B>) {
         (0..count).for_each(|_| sys::raise(SIGUSR1));
         sys::raise(SIGTERM);
         assert_eq!(turn(&mut base, Wait::Forever), [count, 1]);
-        assert_eq!(turn(&mut base, Wait::Poll), [0, 0]);
+        assert_eq!(turn(&mut base, Wait::None), [0, 0]);
     }
 }
 
@@ -58,7 +58,7 @@ fn a_storm_from_threads_is_counted_to_the_last<B: Backend>(make: Make<B>) {
     thread::scope(|scope| {
         let storms = [(); 2].map(|()| scope.spawn(|| (0..each).for_each(|_| sys::raise(SIGUSR1))));
         while !storms.iter().all(thread::ScopedJoinHandle::is_finished) {
-            add(turn(&mut base, Wait::Poll));
+            add(turn(&mut base, Wait::None));
         }
     });
     sys::raise(SIGTERM);

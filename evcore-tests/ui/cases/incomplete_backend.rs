@@ -1,5 +1,6 @@
 // A backend without the waiting.
-use evcore::{EventOp, FdInfos, Features, Instant, Interest, ManualError, Modified, Token};
+use evcore::backend::{EventOp, FdInfos, Features, ManualError, Modified, Token};
+use evcore::{Instant, Interest};
 
 struct Half;
 

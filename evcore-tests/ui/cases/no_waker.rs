@@ -1,5 +1,5 @@
 // A backend that cannot be woken.
-use evcore::Wake;
+use evcore::backend::Wake;
 
 fn with_waker<B: Wake>(_: B) {}
 

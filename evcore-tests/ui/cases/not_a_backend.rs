@@ -1,5 +1,6 @@
 // The parameters of `EventBase` in the wrong order.
-use evcore::{EventBase, Fixed, Manual};
+use evcore::backend::Manual;
+use evcore::{EventBase, Fixed};
 
 fn run(_: EventBase<Fixed<4>, Manual, u8>) {}
 

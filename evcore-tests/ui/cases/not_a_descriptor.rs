@@ -1,5 +1,5 @@
 // What a backend watches is a small number that can be copied.
-use evcore::Descriptor;
+use evcore::backend::Descriptor;
 
 fn watch(_: impl Descriptor) {}
 

@@ -1,5 +1,6 @@
 // A base is one thread's at a time; other threads have its wakers.
-use evcore::{EventBase, Fixed, Manual, Wait};
+use evcore::backend::Manual;
+use evcore::{EventBase, Fixed, Wait};
 
 fn main() {
     let mut base: EventBase<Manual, Fixed<4>, u8> = EventBase::new(Manual::new());
@@ -7,5 +8,5 @@ fn main() {
         let shared = &base;
         scope.spawn(move || shared.stats());
     });
-    let _ = base.poll(Wait::Poll);
+    let _ = base.poll(Wait::None);
 }

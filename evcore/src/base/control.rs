@@ -16,7 +16,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// nested loop's.
     ///
     /// ```
-    /// # use evcore::{End, EventBase, Fixed, Manual, Turn, Wait};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{End, EventBase, Fixed, Turn, Wait};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_exit();
     /// assert_eq!(base.poll(Wait::Forever), Ok(Turn::Ended(End::Exit)));
@@ -31,7 +32,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{End, EventBase, Fixed, Manual, Mode};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{End, EventBase, Fixed, Mode};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_exit_after(Duration::from_secs(1));
     /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Exit));
@@ -44,7 +46,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Ends the loop now: nothing more is handed out, what is active stays so (`event_base_loopbreak`).
     ///
     /// ```
-    /// # use evcore::{End, EventBase, Fixed, Manual, Mode};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{End, EventBase, Fixed, Mode};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_break();
     /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Break));
@@ -58,7 +61,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// (`event_base_loopcontinue`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_continue();
     /// assert!(base.next_active().is_none());
@@ -73,11 +77,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Priority`] for 0, while an event is active, or when an event exists whose priority would be none;
+    /// [`Error::NoSuchPriority`] for 0, while an event is active, or when an event exists whose priority would be none;
     /// [`Error::Full`] when the storage has no room: `Fixed<N>` has at most N.
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_priorities(3).unwrap();
     /// let event = base.create(Event::user().priority(2), "not urgent").unwrap();
@@ -93,7 +98,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// How many priorities there are (`event_base_get_npriorities`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.priorities(), 1);
     /// ```
@@ -107,10 +113,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`], [`Error::Priority`].
+    /// [`Error::NoSuchEvent`], [`Error::NoSuchPriority`].
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_priorities(2).unwrap();
     /// let event = base.create(Event::user(), "urgent").unwrap();
@@ -126,7 +133,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Bounds what a turn may do, from the next one on (`event_config_set_max_dispatch_interval`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Limits, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::options::Limits;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let limits = Limits { hand_outs: core::num::NonZeroU32::new(64), ..Limits::DEFAULT };
     /// base.set_limits(limits);
@@ -139,7 +148,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Chooses how priorities share a turn; [`Fairness::Fair`] in a new base.
     ///
     /// ```
-    /// # use evcore::{EventBase, Fairness, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::options::Fairness;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_fairness(Fairness::Strict);
     /// ```
@@ -151,7 +162,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_slack(Duration::from_millis(10));
     /// ```
@@ -169,7 +181,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ERROR.
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.reinit().unwrap();
     /// ```

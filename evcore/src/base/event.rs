@@ -13,16 +13,16 @@ use crate::time::{Instant, nanos};
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // Pending.
 
-    /// Makes an event pending (`event_add`): its interest joins that of its fd, and the timeout, if one is given, counts
-    /// from now.
+    /// Makes an event pending (`event_add`): its interest joins that of its fd, and its timeout counts from now: the one that is
+    /// given, in place of one that it had, or else the one that it was [made with](crate::Event::timeout).
     ///
     /// On an event that is pending already, a timeout replaces the one before, also one that has expired and is queued;
-    /// without a timeout nothing changes. On a paused event, `add` ends the pause, and a timeout that it has restarts now.
+    /// without a timeout nothing changes ([`restart`](EventBase::restart) starts the running one anew). On a paused event, `add` ends the pause, and a timeout that it has restarts now.
     ///
     /// For a persistent event the delay is also the period:
     ///
     /// - When the timeout was due, the next one counts from the deadline, so that the phase is kept, unless
-    ///   [`Missed`](crate::Missed) says otherwise.
+    ///   [`Missed`](crate::options::Missed) says otherwise.
     /// - When the event is handed out for anything else, the timeout restarts. It counts from the end of the turn's hand-outs.
     /// - A delay of zero is no period: the timeout comes once, and then the event has none.
     ///
@@ -30,12 +30,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`]; [`Error::Mixed`]; [`Error::Unsupported`]; [`Error::Backend`] when the fd is not registered yet and
+    /// [`Error::NoSuchEvent`]; [`Error::EdgeAndLevel`]; [`Error::Unsupported`]; [`Error::Backend`] when the fd is not registered yet and
     /// the backend refuses. Nothing has changed then.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.create(Event::timer(), "one shot").unwrap();
     /// base.add(timer, Some(Duration::from_secs(1))).unwrap();
@@ -56,8 +57,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is read once.
     ///
-    /// The time from now to `deadline` is the period of a persistent event, and what restarts when a
-    /// [pause](EventBase::pause_for) ends; use [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the
+    /// The time from now to `deadline` is the period of a persistent event, and what [`restart`](EventBase::restart) and the end of a
+    /// [pause](EventBase::pause_for) start anew; use [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the
     /// timeout comes once, and then the event has none.
     ///
     /// # Errors
@@ -66,7 +67,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.create(Event::timer(), "one shot").unwrap();
     /// let deadline = base.now().saturating_add(Duration::from_secs(1));
@@ -74,8 +76,31 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        let interval = self.engine.interval_until(index, deadline);
+        let interval = deadline.nanos_since(self.engine.fresh_now());
         self.engine.add(index, Some(Timeout { deadline, interval }))
+    }
+
+    /// Starts the event's timeout anew: it counts from now (`ev_timer_again` in libev, `reset` elsewhere). An event that is not
+    /// pending is added, so a timer that has come once is armed again; a paused one is left alone, for its timeout restarts
+    /// when the pause ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongKind`] when the event has no timeout; else as [`add`](EventBase::add).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let watchdog = base.start(Event::timer().timeout(Duration::from_secs(5)), "watchdog").unwrap();
+    /// base.backend_mut().advance(Duration::from_secs(2));
+    /// base.restart(watchdog).unwrap();
+    /// assert_eq!(base.pending(watchdog).unwrap().remaining, Some(Duration::from_secs(5)));
+    /// ```
+    pub fn restart(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.restart(index)
     }
 
     /// Changes what an event of an fd waits for, in place. What it was queued for, by hand too, and does not wait for any
@@ -84,11 +109,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`]; [`Error::Kind`] for an event without an fd; else as [`add`](EventBase::add). Nothing has changed
+    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] for an event without an fd; else as [`add`](EventBase::add). Nothing has changed
     /// then.
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.modify(event, Interest::READ | Interest::WRITE).unwrap();
@@ -107,7 +133,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// (If the backend refuses that one too, the event gets ERROR and is no longer pending.)
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.replace_fd(event, 4).unwrap();
@@ -127,11 +154,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`]; [`Error::Kind`] when the event is not pending on an fd.
+    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] when the event is not pending on an fd.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
     /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
@@ -141,23 +169,25 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.pause(index, nanos(pause))
     }
 
-    /// Drops the event's timeout, an expired one that is queued included; what else it waits for stays. (An activation by
+    /// Drops the event's timeout, an expired one that is queued included, and one that it was made with; what else it waits for
+    /// stays. (An activation by
     /// hand without any bits, that an expired timeout has joined in the queue, goes with it.)
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`].
+    /// [`Error::NoSuchEvent`].
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_secs(1), "never").unwrap();
-    /// base.remove_timer(timer).unwrap();
+    /// base.clear_timeout(timer).unwrap();
     /// assert!(base.is_empty());
     /// ```
     #[doc(alias = "event_remove_timer")]
-    pub fn remove_timer(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+    pub fn clear_timeout(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
         self.engine.remove_timeout(index);
         Ok(())
@@ -171,10 +201,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`].
+    /// [`Error::NoSuchEvent`].
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual, Ready};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed, Ready};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// base.activate(event, Ready::empty()).unwrap();
@@ -188,16 +219,38 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
+    /// Queues an event of a signal by hand, as if the signal had arrived `count` times for it alone (`event_active` with
+    /// `ncalls`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] when the event is not pending on a signal.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert_signal(15, "terminate").unwrap();
+    /// base.activate_counted(event, 3).unwrap();
+    /// assert_eq!(base.next_event(Wait::None).unwrap().unwrap().count, 3);
+    /// ```
+    #[doc(alias = "event_active")]
+    pub fn activate_counted(&mut self, id: EventId, count: u32) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.activate_counted(index, count)
+    }
+
     /// Has an event handed out in the next turn, with [`Ready::AGAIN`]; that turn does not wait. For a handler that has not
     /// finished, and whose remaining input is in a buffer of the program. An event that is queued already keeps its place, and
     /// comes with this bit too.
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`].
+    /// [`Error::NoSuchEvent`].
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual, Ready};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed, Ready};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "unfinished").unwrap();
     /// base.again(event).unwrap();
@@ -212,7 +265,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// that have a timeout (`event_base_active_by_fd`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Interest, Manual, Ready};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest, Ready};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert(3, Interest::READ, "reader").unwrap();
     /// base.activate_fd(3, Ready::READ | Ready::WRITE);
@@ -223,18 +277,19 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.activate_fd(fd, ready);
     }
 
-    /// Queues all events that are pending on a signal, as if it had arrived once (`event_base_active_by_signal`).
+    /// Queues all events that are pending on a signal, as if it had arrived `count` times (`event_base_active_by_signal`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_signal(15, "terminate").unwrap();
-    /// base.activate_signal(15);
+    /// base.activate_signal(15, 1);
     /// assert_eq!(base.counts().active, 1);
     /// ```
     #[doc(alias = "event_base_active_by_signal")]
-    pub fn activate_signal(&mut self, signum: Signum) {
-        self.engine.activate_signal(signum);
+    pub fn activate_signal(&mut self, signum: Signum, count: u32) {
+        self.engine.activate_signal(signum, count);
     }
 
     // The end.
@@ -242,15 +297,17 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Makes an event wait for nothing (`event_del`): off its fd, its timeout dropped, taken out of its queue. It is not
     /// handed out until it is added or activated again. Nothing happens to an event that is idle.
     ///
-    /// The event keeps its fd, and the backend is called before the next wait. So close the descriptor after
-    /// [`remove`](EventBase::remove), or after the next [`poll`](EventBase::poll), but not between `del` and `poll`.
+    /// The event keeps its fd, and the backend is called before the next wait, if at all: a `del` and an `add` in one turn cost
+    /// nothing. So the descriptor must not be closed before the next [`poll`](EventBase::poll). To close it at once, use
+    /// [`deregister`](EventBase::deregister), or [`remove`](EventBase::remove).
     ///
     /// # Errors
     ///
-    /// [`Error::Stale`].
+    /// [`Error::NoSuchEvent`].
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// base.del(event).unwrap();
@@ -268,13 +325,39 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
+    /// As [`del`](EventBase::del), and at once: when this returns, the backend does not watch the event's fd any more, unless
+    /// another event does. So the descriptor may be closed. The event keeps its slot, its data and its fd's number:
+    /// [`replace_fd`](EventBase::replace_fd) gives it another one, and [`add`](EventBase::add) makes it pending again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchEvent`].
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, "connection").unwrap();
+    /// base.deregister(event).unwrap();
+    /// assert_eq!(base.backend().watched(3), None);
+    /// base.replace_fd(event, 4).unwrap();
+    /// base.add(event, None).unwrap();
+    /// ```
+    #[doc(alias = "event_del")]
+    pub fn deregister(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.deregister(index);
+        Ok(())
+    }
+
     /// Ends an event and gives its data back (`event_free`). `None` when it has been removed before.
     ///
     /// The fd of its last event is taken out of the backend before this returns, so the data may be dropped, and the
     /// descriptor in it closed, at once.
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.remove(event), Some("reader"));

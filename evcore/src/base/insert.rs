@@ -9,16 +9,17 @@ use crate::event::{Event, EventId, Interest};
 use crate::storage::Storage;
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
-    /// Creates an event (`event_new`). It waits for nothing until it is [added](EventBase::add), but has all the room that
-    /// it will ever need: nothing after this fails for lack of room.
+    /// Creates an event (`event_new`). It waits for nothing, and its timeout does not run, until it is [added](EventBase::add); but
+    /// it has all the room that it will ever need: nothing after this fails for lack of room.
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full), also when the fd has 65,535 events; [`Error::Priority`](crate::Error::Priority). The
+    /// [`Error::Full`](crate::Error::Full), also when the fd has 65,535 events; [`Error::NoSuchPriority`](crate::Error::NoSuchPriority). The
     /// data is given back.
     ///
     /// ```
-    /// use evcore::{Error, Event, EventBase, Fixed, Interest, Manual};
+    /// use evcore::backend::Manual;
+    /// use evcore::{Error, Event, EventBase, Fixed, Interest};
     ///
     /// let mut base: EventBase<Manual, Fixed<1>, &str> = EventBase::new(Manual::new());
     /// base.create(Event::io(3, Interest::READ), "a").unwrap();
@@ -34,7 +35,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.create(&event, data)
     }
 
-    /// Creates an event and adds it, in one call.
+    /// Creates an event and adds it, in one call, with its [timeout](Event::timeout) if it has one.
     ///
     /// # Errors
     ///
@@ -43,22 +44,18 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use evcore::{Event, EventBase, Fixed, Interest, Manual};
+    /// use evcore::backend::Manual;
+    /// use evcore::{Event, EventBase, Fixed, Interest};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let idle = Duration::from_secs(60);
-    /// base.start(Event::io(3, Interest::READ).persist(), Some(idle), "connection").unwrap();
-    /// base.start(Event::timer().once(), Some(Duration::ZERO), "deferred").unwrap();
+    /// let connection = base.start(Event::io(3, Interest::READ).persist().timeout(idle), "connection").unwrap();
+    /// assert_eq!(base.pending(connection).unwrap().remaining, Some(idle));
     /// ```
     #[doc(alias = "event_base_once")]
-    pub fn start(
-        &mut self,
-        event: Event<B::Fd>,
-        timeout: Option<Duration>,
-        data: T,
-    ) -> Result<EventId, Rejected<T, B::Error>> {
+    pub fn start(&mut self, event: Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         let id = self.create(event, data)?;
-        let Err(error) = self.add(id, timeout) else { return Ok(id) };
+        let Err(error) = self.add(id, None) else { return Ok(id) };
         match self.remove(id) {
             Some(data) => Err(Rejected { error, data }),
             None => Ok(id),
@@ -72,7 +69,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// As [`start`](EventBase::start).
     ///
     /// ```
-    /// use evcore::{EventBase, Fixed, Interest, Manual, Ready, Wait};
+    /// use evcore::backend::Manual;
+    /// use evcore::{EventBase, Fixed, Interest, Ready, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "pin 3").unwrap();
@@ -83,11 +81,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_new")]
     #[doc(alias = "event_add")]
     pub fn insert(&mut self, fd: B::Fd, interest: Interest, data: T) -> Result<EventId, Rejected<T, B::Error>> {
-        self.start(Event::io(fd, interest).persist(), None, data)
+        self.start(Event::io(fd, interest).persist(), data)
     }
 
-    /// Arms a timer that comes once (`evtimer_new`, `evtimer_add`). Afterwards the event is idle: [`add`](EventBase::add)
-    /// arms it again, and [`remove`](EventBase::remove) ends it.
+    /// Arms a timer that comes once and is then gone, with its data: its event is removed after the hand-out, as
+    /// [`Event::once`] describes. For a timer that is kept and armed again, [create](EventBase::create) an
+    /// [`Event::timer`] and [add](EventBase::add) it.
     ///
     /// # Errors
     ///
@@ -95,14 +94,19 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Wait};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
+    /// let timer = base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
+    /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "time is up");
+    /// assert!(base.next_event(Wait::Forever).unwrap().is_none());
+    /// assert!(!base.contains(timer));
     /// ```
+    #[doc(alias = "event_base_once")]
     #[doc(alias = "evtimer_new")]
     #[doc(alias = "evtimer_add")]
     pub fn insert_timer(&mut self, delay: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
-        self.start(Event::timer(), Some(delay), data)
+        self.start(Event::timer().once().timeout(delay), data)
     }
 
     /// Arms a timer that comes again and again, the first time after one period. It keeps its phase;
@@ -116,12 +120,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_interval(Duration::from_secs(1), "tick").unwrap();
     /// ```
     pub fn insert_interval(&mut self, period: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
-        self.start(Event::timer().persist(), Some(period), data)
+        self.start(Event::timer().persist().timeout(period), data)
     }
 
     /// Watches a signal: a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
@@ -131,13 +136,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// As [`start`](EventBase::start).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_signal(15, "terminate").unwrap();
     /// ```
     #[doc(alias = "evsignal_new")]
     #[doc(alias = "evsignal_add")]
     pub fn insert_signal(&mut self, signum: Signum, data: T) -> Result<EventId, Rejected<T, B::Error>> {
-        self.start(Event::signal(signum).persist(), None, data)
+        self.start(Event::signal(signum).persist(), data)
     }
 }

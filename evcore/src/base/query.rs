@@ -4,11 +4,11 @@ use core::fmt;
 use core::time::Duration;
 
 use super::EventBase;
-use crate::backend::{EventOp, Features, Signum};
+use crate::backend::{EventOp, Features, Signum, Sleep};
 use crate::event::{EventId, Interest, Ready};
 use crate::stats::{Counts, Stats};
 use crate::storage::Storage;
-use crate::time::Instant;
+use crate::time::{Instant, Wait};
 
 /// What an event waits for at the moment (`event_pending`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -29,7 +29,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Whether the event exists.
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "short-lived").unwrap();
     /// assert!(base.contains(event));
@@ -48,7 +49,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The event's data.
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// assert_eq!(base.get(event), Some(&"mine"));
@@ -63,7 +65,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The event's data, to change.
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), 1).unwrap();
     /// *base.get_mut(event).unwrap() += 1;
@@ -77,7 +80,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The fd that the event watches, if it watches one (`event_get_fd`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.fd(event), Some(3));
@@ -91,7 +95,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// What the event waits for on its fd (`event_get_events`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Interest, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.interest(event), Some(Interest::READ));
@@ -107,7 +112,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The signal that the event watches, if it watches one (`event_get_signal`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert_signal(15, "terminate").unwrap();
     /// assert_eq!(base.signum(event), Some(15));
@@ -121,7 +127,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The event's priority (`event_get_priority`).
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// assert_eq!(base.priority(event), Some(0));
@@ -136,7 +143,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_secs(5), "later").unwrap();
     /// base.backend_mut().advance(Duration::from_secs(2));
@@ -161,13 +169,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The event that was handed out last, while its handler runs (`event_base_get_running_event`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// assert_eq!(base.running_event(), None);
+    /// assert_eq!(base.current_event(), None);
     /// ```
     #[doc(alias = "event_base_get_running_event")]
     #[must_use]
-    pub fn running_event(&self) -> Option<EventId> {
+    pub fn current_event(&self) -> Option<EventId> {
         self.engine.current()
     }
 
@@ -175,7 +184,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// no end that was asked for in advance.
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert!(base.is_empty());
     /// ```
@@ -187,7 +197,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// How many events there are (`event_base_get_num_events`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.counts().events, 0);
     /// ```
@@ -200,7 +211,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// How many events there were at most (`event_base_get_max_events`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.max_counts().active, 0);
     /// ```
@@ -213,7 +225,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Resets the high-water marks to the current counts.
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.clear_max_counts();
     /// ```
@@ -224,7 +237,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// What the base has done so far.
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.stats().turns, 0);
     /// ```
@@ -238,7 +252,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.next_deadline(), None);
     /// base.insert_timer(Duration::from_nanos(7), "soon").unwrap();
@@ -250,10 +265,30 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.next_deadline()
     }
 
+    /// How long the next [`poll`](EventBase::poll) with this `wait` would sleep at most, as things are: not at all while
+    /// something is active, an end is requested or a prepare turn comes first; else until the next timer is due. For a loop that
+    /// waits by other means, and in a [prepare](crate::Event::prepare) handler (`evwatch_prepare_get_timeout`).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::{Manual, Sleep};
+    /// # use evcore::{EventBase, Fixed, Instant, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// assert_eq!(base.next_sleep(Wait::Until(Instant::MAX)), Sleep::Forever);
+    /// base.insert_timer(Duration::from_nanos(7), "soon").unwrap();
+    /// assert_eq!(base.next_sleep(Wait::Forever), Sleep::Until(Instant::from_nanos(7)));
+    /// ```
+    #[doc(alias = "evwatch_prepare_get_timeout")]
+    #[must_use]
+    pub fn next_sleep(&self, wait: Wait) -> Sleep {
+        self.engine.next_sleep(self.engine.sleep(wait))
+    }
+
     /// All events that exist, with their data, in the order of their slots (`event_base_foreach_event`).
     ///
     /// ```
-    /// # use evcore::{Event, EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.create(Event::user(), "a").unwrap();
     /// base.create(Event::timer(), "b").unwrap();
@@ -267,7 +302,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The backend's name (`event_base_get_method`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.method(), "manual");
     /// ```
@@ -280,7 +316,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// What the backend can do (`event_base_get_features`).
     ///
     /// ```
-    /// # use evcore::{EventBase, Features, Fixed, Manual};
+    /// # use evcore::backend::{Features, Manual};
+    /// # use evcore::{EventBase, Fixed};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert!(base.features().contains(Features::EDGE));
     /// ```
@@ -293,7 +330,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The backend.
     ///
     /// ```
-    /// # use evcore::{EventBase, EventOp, Fixed, Manual};
+    /// # use evcore::backend::{EventOp, Manual};
+    /// # use evcore::{EventBase, Fixed};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.backend().name(), "manual");
     /// ```
@@ -306,7 +344,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_secs(1));
     /// ```
@@ -318,7 +357,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Walks every table and checks that all of them agree (`event_base_assert_ok_`). For tests: O(n²).
     ///
     /// ```
-    /// # use evcore::{EventBase, Fixed, Manual};
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
     /// # let base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// assert!(base.check());
     /// ```

@@ -4,9 +4,11 @@ use core::time::Duration;
 use std::string::ToString;
 
 use super::*;
+use crate::backend::{Features, Manual, WakeFlag};
 use crate::bounds::Silent;
 use crate::manual::ManualError;
-use crate::{Error, Event, Fairness, Features, Interest, Limits, Manual, Ready, WakeFlag};
+use crate::options::{Fairness, Limits};
+use crate::{Error, Event, Interest, Ready};
 
 type Base = EventBase<Manual, Fixed<8>, u32>;
 
@@ -19,10 +21,10 @@ fn base() -> Base {
 fn the_loop_ends_without_another_wait_when_its_last_event_came_once() {
     for by_hand in [false, true] {
         let mut base = base();
-        base.start(Event::io(3, Interest::READ).once().persist(), None, 0).unwrap();
+        base.start(Event::io(3, Interest::READ).once().persist(), 0).unwrap();
         base.backend_mut().set_ready(3, Ready::READ);
         if by_hand {
-            assert!(base.poll(Wait::Poll).unwrap().is_running());
+            assert!(base.poll(Wait::None).unwrap().is_running());
             assert!(base.next_active().is_some());
         }
         assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Empty));
@@ -36,7 +38,7 @@ fn now_stands_still_while_an_event_is_handed_out_and_only_then() {
     let mut base = base();
     base.insert(3, Interest::READ, 0).unwrap();
     base.backend_mut().set_ready(3, Ready::READ);
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     let passes = |base: &mut Base| {
         let before = base.now();
         base.backend_mut().advance(step);
@@ -68,12 +70,12 @@ fn what_the_backend_has_refused_is_asked_again_when_it_reports_what_nobody_wants
     let event = base.insert(3, Interest::READ | Interest::WRITE, 0).unwrap();
     base.modify(event, Interest::READ).unwrap();
     base.backend_mut().refuse(1);
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.backend().watched(3), Some(Interest::READ | Interest::WRITE));
     // Else the loop would spin from here on.
     base.backend_mut().set_ready(3, Ready::WRITE);
     for _ in 0..2 {
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         assert!(base.next_active().is_none());
     }
     assert_eq!(base.backend().watched(3), Some(Interest::READ));
@@ -85,7 +87,7 @@ fn a_timer_that_is_handed_out_when_its_next_period_ends_stands_for_both() {
         let mut base = base();
         base.insert_interval(Duration::from_nanos(10), 0).unwrap();
         base.backend_mut().advance(Duration::from_nanos(10 + late));
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         assert_eq!(base.next_active().map(|fired| fired.count), Some(count), "{late} ns late");
         assert_eq!(base.next_deadline(), Some(Instant::from_nanos(next)), "{late} ns late");
     }
@@ -96,7 +98,7 @@ fn two_readers(first: u8) -> Base {
     let mut base = base();
     base.set_priorities(first + 1).unwrap();
     for (fd, priority) in [(3, first), (4, 0)] {
-        base.start(Event::io(fd, Interest::READ).persist().priority(priority), None, fd).unwrap();
+        base.start(Event::io(fd, Interest::READ).persist().priority(priority), fd).unwrap();
         base.backend_mut().set_ready(fd, Ready::READ);
     }
     base
@@ -120,7 +122,7 @@ fn there_are_as_many_priorities_as_were_asked_for_last() {
         base.set_priorities(priorities).unwrap();
         assert_eq!(base.priorities(), priorities);
         let none = Event::user().priority(priorities);
-        assert_eq!(base.create(none, 0).map_err(|rejected| rejected.error), Err(crate::Error::Priority));
+        assert_eq!(base.create(none, 0).map_err(|rejected| rejected.error), Err(crate::Error::NoSuchPriority));
     }
 }
 
@@ -131,7 +133,7 @@ fn next_active_with_255_priorities_finds_none() {
     base.set_priorities(255).unwrap();
     let event = base.create(Event::user().priority(254), ()).unwrap();
     base.activate(event, Ready::READ).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert!(base.next_active().is_some_and(|fired| fired.id == event));
     // It waits for the next turn, so this one looks at every level for another event.
     base.activate(event, Ready::READ).unwrap();
@@ -142,7 +144,7 @@ fn next_active_with_255_priorities_finds_none() {
 #[test]
 fn what_is_found_ready_comes_in_the_order_of_its_priority() {
     let mut base = two_readers(1);
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(4));
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
 }
@@ -157,16 +159,16 @@ fn an_edge_triggered_event_that_is_changed_there_and_back_hears_of_what_is_ready
         }
         base.backend_mut().set_ready(3, Ready::READ);
         for interest in [Interest::empty(), Interest::WRITE] {
-            assert!(base.poll(Wait::Poll).unwrap().is_running());
+            assert!(base.poll(Wait::None).unwrap().is_running());
             for data in 0..events {
                 assert_eq!(base.next_active().map(|fired| (*fired.data, fired.ready)), Some((data, Ready::READ)));
             }
-            assert!(base.poll(Wait::Poll).unwrap().is_running());
+            assert!(base.poll(Wait::None).unwrap().is_running());
             assert!(base.next_active().is_none(), "nothing new");
             base.modify(last.unwrap(), interest | Interest::EDGE).unwrap();
             base.modify(last.unwrap(), Interest::READ | Interest::EDGE).unwrap();
         }
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         assert_eq!(base.next_active().map(|fired| fired.ready), Some(Ready::READ), "{events}");
     }
 }
@@ -189,7 +191,7 @@ fn served(fairness: Fairness, hand_outs: u32, activated: u32) -> [u32; 4] {
             }
         }
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     let mut served = [0; 4];
     while let Some(fired) = base.next_active() {
         served[*fired.data] += 1;
@@ -216,7 +218,7 @@ fn a_strict_turn_serves_the_first_level_that_it_is_given() {
     let mut base = base();
     base.set_fairness(Fairness::Strict);
     base.create(Event::user(), 0).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     base.set_priorities(2).unwrap();
     let event = base.create(Event::user().priority(1), 1).unwrap();
     base.activate(event, Ready::empty()).unwrap();
@@ -243,13 +245,13 @@ fn a_strict_turn_serves_no_level_that_comes_after_its_first_hand_out() {
     base.set_fairness(Fairness::Strict);
     let event = base.create(Event::user(), 0).unwrap();
     base.activate(event, Ready::empty()).unwrap();
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(0));
     base.set_priorities(2).unwrap();
     let event = base.create(Event::user().priority(1), 1).unwrap();
     base.activate(event, Ready::empty()).unwrap();
     assert!(base.next_active().is_none());
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(1));
 }
 
@@ -262,7 +264,7 @@ fn what_a_handler_activates_comes_next_where_it_is_more_urgent() {
         let event = base.create(Event::user().priority(1), data).unwrap();
         base.activate(event, Ready::empty()).unwrap();
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(1));
     base.activate(urgent, Ready::empty()).unwrap();
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(0));
@@ -273,7 +275,7 @@ fn what_a_handler_activates_comes_next_where_it_is_more_urgent() {
 fn the_interval_of_a_turn_ends_it_for_what_was_found_ready_as_well() {
     let mut base = two_readers(0);
     base.set_limits(Limits { interval: Some(Duration::from_secs(1)), ..Limits::DEFAULT });
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
     base.backend_mut().advance(Duration::from_secs(1));
     assert!(base.next_active().is_none());
@@ -283,7 +285,7 @@ fn the_interval_of_a_turn_ends_it_for_what_was_found_ready_as_well() {
 fn what_is_found_ready_at_an_exempt_level_is_without_bound() {
     let mut base = two_readers(0);
     base.set_limits(Limits { hand_outs: core::num::NonZeroU32::new(1), from_priority: 1, ..Limits::DEFAULT });
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(3));
     assert_eq!(base.next_active().map(|fired| *fired.data), Some(4));
 }
@@ -331,14 +333,14 @@ fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
 
     base.pause_for(event, Duration::from_secs(1)).unwrap();
     assert_eq!(base.replace_fd(event, 4), Err(crate::Error::Full));
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), None), "the pause goes on");
     base.backend_mut().set_ready(3, Ready::READ);
     while base.now() < Instant::from_nanos(1_000_000_000) {
         assert!(base.poll(Wait::Forever).unwrap().is_running());
         assert!(base.next_active().is_none());
     }
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| (fired.id, fired.ready)), Some((event, Ready::READ)));
 }
 
@@ -373,7 +375,7 @@ fn modify_from_silence_that_is_refused_leaves_the_event_silent() {
 fn modify_to_what_the_backend_cannot_watch_is_refused() {
     let mut base: EventBase<Silent, Fixed<8>, ()> = EventBase::new(Silent::new());
     let event = base.insert(3, Interest::READ, ()).unwrap();
-    for interest in [Interest::READ | Interest::EDGE, Interest::CLOSED, Interest::PRIORITY] {
+    for interest in [Interest::READ | Interest::EDGE, Interest::CLOSED, Interest::URGENT] {
         assert_eq!(base.modify(event, interest), Err(Error::Unsupported), "{interest:?}");
         assert_eq!(base.interest(event), Some(Interest::READ));
     }
@@ -391,10 +393,10 @@ fn nothing_changes_while_the_backend_is_unusable() {
     assert_eq!(base.modify(event, Interest::WRITE), refused);
     assert_eq!(base.replace_fd(event, 4), refused);
     assert_eq!(base.pause_for(event, Duration::from_secs(1)), refused);
-    assert_eq!(base.poll(Wait::Poll), Err(ManualError::Refused));
+    assert_eq!(base.poll(Wait::None), Err(ManualError::Refused));
     assert_eq!((base.fd(event), base.interest(event), base.next_deadline()), (Some(3), Some(Interest::READ), None));
     base.backend_mut().is_usable = true;
-    assert_eq!(base.poll(Wait::Poll), Ok(Turn::Running));
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
 }
 
 #[test]
@@ -406,7 +408,7 @@ fn set_priority_of_a_queued_event_brings_it_next_where_it_is_more_urgent() {
         base.activate(event, Ready::empty()).unwrap();
         event
     });
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| fired.id), Some(events[0]));
     base.set_priority(events[2], 0).unwrap();
     assert_eq!(base.next_active().map(|fired| fired.id), Some(events[2]));
@@ -420,7 +422,7 @@ fn now_of_a_turn_without_timers_is_not_that_of_the_turn_before() {
     let mut now_in_turn = || {
         base.backend_mut().advance(Duration::from_nanos(5));
         base.activate(event, Ready::empty()).unwrap();
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         assert!(base.next_active().is_some());
         base.now().as_nanos()
     };
@@ -431,7 +433,7 @@ fn now_of_a_turn_without_timers_is_not_that_of_the_turn_before() {
 fn timeouts_that_restart_together_come_in_the_order_of_their_hand_outs() {
     let mut base = base();
     for fd in [5, 3, 7, 4, 6] {
-        base.start(Event::io(fd, Interest::READ).persist(), Some(Duration::from_secs(1)), fd).unwrap();
+        base.start(Event::io(fd, Interest::READ).persist().timeout(Duration::from_secs(1)), fd).unwrap();
     }
     for fd in [3, 4, 5, 6, 7] {
         base.backend_mut().set_ready(fd, Ready::READ);

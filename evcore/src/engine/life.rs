@@ -1,7 +1,7 @@
 //! The life of an event, as far as the backend has a part in it: added, changed, paused, removed.
 
 use super::Engine;
-use super::registry::{Changed, Joining, Kind, Life};
+use super::registry::{Changed, Joining, Kind, Life, Timing};
 use crate::backend::{EventOp, Features, Signum};
 use crate::error::Error;
 use crate::event::{Interest, Ready};
@@ -18,12 +18,6 @@ pub(crate) struct Timeout {
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Pending.
 
-    /// The interval of a timeout that is given by its deadline; none for an event that never uses it, which needs no clock.
-    pub(crate) fn interval_until(&self, index: S::Index, deadline: Instant) -> u64 {
-        let is_used = self.registry.state(index).uses_interval();
-        if is_used { deadline.nanos_since(self.fresh_now()) } else { 0 }
-    }
-
     pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.usable().map_err(Error::Backend)?;
         let state = self.registry.state(index);
@@ -36,10 +30,32 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             let resumed = (state.life() == Life::Paused).then(|| self.fresh_now());
             self.registry.set_registered(index, resumed);
         }
-        if let Some(Timeout { deadline, interval }) = timeout {
-            self.registry.set_timeout(index, deadline, interval);
+        match timeout {
+            Some(Timeout { deadline, interval }) => self.registry.set_timeout(index, deadline, interval),
+            None if self.registry.state(index).timing() == Timing::Suspended => self.start_timeout(index),
+            None => {}
         }
         Ok(())
+    }
+
+    #[inline(never)]
+    fn start_timeout(&mut self, index: S::Index) {
+        let now = self.fresh_now();
+        self.registry.start_timeout(index, now);
+    }
+
+    /// Starts the event's timeout anew, and adds the event if it is not pending.
+    pub(crate) fn restart(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        let state = self.registry.state(index);
+        match state.timing() {
+            Timing::None => return Err(Error::WrongKind),
+            Timing::Suspended if state.life() == Life::Paused => return Ok(()),
+            Timing::Suspended => return self.add(index, None),
+            Timing::Armed | Timing::Restarting => {}
+        }
+        let (_, interval) = self.registry.period(index);
+        let deadline = self.fresh_now().saturating_add_nanos(interval);
+        self.add(index, Some(Timeout { deadline, interval }))
     }
 
     fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
@@ -47,22 +63,22 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         match self.registry.try_join(index) {
             Joining::Done => Ok(()),
             Joining::Register => self.register_now(index),
-            Joining::Mixed => Err(Error::Mixed),
-            Joining::Unbound => Err(Error::Kind),
+            Joining::Mixed => Err(Error::EdgeAndLevel),
+            Joining::Unbound => Err(Error::WrongKind),
         }
     }
 
     /// The fd begins to be watched for one event, which then joins its list.
     #[inline(never)]
     fn register_now(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
-        let (fd, token, interest) = self.registry.begin_registration(index).ok_or(Error::Kind)?;
+        let (fd, token, interest) = self.registry.begin_registration(index).ok_or(Error::WrongKind)?;
         self.backend.add(fd, token, interest, &mut self.registry).map_err(Error::Backend)?;
         self.registry.registered(index, interest);
         Ok(())
     }
 
     fn register_signal(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
-        let signum = self.registry.signum(index).ok_or(Error::Kind)?;
+        let signum = self.registry.signum(index).ok_or(Error::WrongKind)?;
         if self.registry.is_signal_watched(signum) {
             return Ok(());
         }
@@ -74,7 +90,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         let features = self.backend.features();
         let edge = interest.contains(Interest::EDGE) && !features.contains(Features::EDGE);
         let only = |bit, feature| interest.difference(Interest::EDGE) == bit && !features.contains(feature);
-        if edge || only(Interest::CLOSED, Features::CLOSED) || only(Interest::PRIORITY, Features::PRIORITY) {
+        if edge || only(Interest::CLOSED, Features::CLOSED) || only(Interest::URGENT, Features::URGENT) {
             return Err(Error::Unsupported);
         }
         Ok(())
@@ -86,7 +102,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         let interest = normalized(interest);
         let state = self.registry.state(index);
         if !state.is_of(Kind::Io) {
-            return Err(Error::Kind);
+            return Err(Error::WrongKind);
         }
         self.backend.usable().map_err(Error::Backend)?;
         let is_supported = self.check_supported(interest).is_ok();
@@ -98,7 +114,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
                 old
             }
             Changed::Unsupported => return Err(Error::Unsupported),
-            Changed::Mixed => return Err(Error::Mixed),
+            Changed::Mixed => return Err(Error::EdgeAndLevel),
         };
         let dropped = Ready::from_bits_retain(old.difference(interest).difference(Interest::EDGE).bits());
         self.registry.retract(index, if interest.is_empty() { Ready::IO } else { dropped });
@@ -116,7 +132,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn replace_fd(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
-        let old = self.registry.fd(index).ok_or(Error::Kind)?;
+        let old = self.registry.fd(index).ok_or(Error::WrongKind)?;
         self.backend.usable().map_err(Error::Backend)?;
         let is_watching = self.registry.state(index).life() == Life::Registered;
         self.move_to(index, fd, old, is_watching)?;
@@ -163,7 +179,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn pause(&mut self, index: S::Index, pause: u64) -> Result<(), Error<B::Error>> {
         let state = self.registry.state(index);
         if state.kind() != Kind::Io || !state.is_registered() {
-            return Err(Error::Kind);
+            return Err(Error::WrongKind);
         }
         self.backend.usable().map_err(Error::Backend)?;
         let end = self.fresh_now().saturating_add_nanos(pause);
@@ -189,6 +205,17 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.activate(index, ready);
     }
 
+    /// Queues a signal's event, which is pending, as if the signal had arrived so often.
+    pub(crate) fn activate_counted(&mut self, index: S::Index, count: u32) -> Result<(), Error<B::Error>> {
+        let state = self.registry.state(index);
+        if !(state.is_of(Kind::Signal) && state.is_registered()) {
+            return Err(Error::WrongKind);
+        }
+        self.registry.count_arrivals(index, count);
+        self.registry.activate(index, Ready::SIGNAL);
+        Ok(())
+    }
+
     pub(crate) fn postpone(&mut self, index: S::Index, ready: Ready) {
         self.registry.postpone(index, ready);
     }
@@ -197,8 +224,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.activate_fd(fd, ready);
     }
 
-    pub(crate) fn activate_signal(&mut self, signum: Signum) {
-        self.registry.activate_signal(signum);
+    pub(crate) fn activate_signal(&mut self, signum: Signum, count: u32) {
+        self.registry.activate_signal(signum, count);
     }
 
     // The end.
@@ -216,6 +243,15 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn del(&mut self, index: S::Index) {
         self.disarm(index);
         self.registry.cancel(index);
+    }
+
+    /// As [`Engine::del`]; and the backend watches the event's fd no more when this returns, unless another event does.
+    pub(crate) fn deregister(&mut self, index: S::Index) {
+        self.del(index);
+        if let Some(ended) = self.registry.unwanted(index) {
+            self.backend.del(ended.fd, ended.token, ended.registered, &mut self.registry);
+            self.registry.applied(&ended);
+        }
     }
 
     pub(crate) fn remove(&mut self, index: S::Index) -> Option<T> {

@@ -6,6 +6,7 @@ use crate::event::{Event, EventId, Ready, Source};
 use crate::limits::{Bounds, Fairness};
 use crate::stats::{Counts, Tally};
 use crate::storage::{Full, Index, Storage};
+use crate::time::nanos;
 
 mod budget;
 #[cfg(any(test, feature = "check"))]
@@ -89,13 +90,16 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     pub(super) fn create<E>(&mut self, event: &Event<F>, data: T) -> Result<EventId, Rejected<T, E>> {
         let level = event.priority.unwrap_or(self.queue.levels() >> 1);
         if level >= self.queue.levels() {
-            return Err(Rejected { error: Error::Priority, data });
+            return Err(Rejected { error: Error::NoSuchPriority, data });
         }
         let row = match self.make_room(event) {
             Ok(row) => row,
             Err(Full) => return Err(Rejected { error: Error::Full, data }),
         };
         let (index, id) = self.slots.create(State::of(event), level, self.queue.turn(), data);
+        if let Some(timeout) = event.timeout {
+            self.timers.keep(index, nanos(timeout));
+        }
         match event.source {
             Source::Io(_, interest) => self.fds.bind(index, row, interest),
             Source::Signal(signum) => self.signals.create(index, signum),
@@ -255,6 +259,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     #[inline]
     pub(super) fn queue_watchers(&mut self, moment: Moment) -> bool {
         !self.watchers.is_empty() && self.queue_some(moment)
+    }
+
+    /// Whether watchers of a moment are pending.
+    pub(super) fn has_watchers(&self, moment: Moment) -> bool {
+        self.watchers.of(moment).next().is_some()
     }
 
     // Out of line: most bases have no watchers.

@@ -6,25 +6,36 @@ use crate::backend::EventOp;
 use crate::base::{End, Turn};
 use crate::event::{EventId, Ready};
 use crate::storage::Storage;
-use crate::time::{Instant, Wait};
+use crate::time::{Instant, Sleep, Wait};
+
+/// What the present turn has to hand out next.
+#[derive(Clone, Copy)]
+pub(crate) enum Step<I> {
+    /// The first event of its queue, which has not been taken off.
+    First,
+    /// This event, taken off its queue, for this and so many occurrences.
+    Taken(I, Ready, u32),
+    /// Nothing: the hand-outs are over.
+    Done,
+}
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Waits, and queues what is due.
     // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
     #[inline(never)]
-    pub(crate) fn poll(&mut self, wait: Wait) -> Result<Turn, B::Error> {
+    pub(crate) fn poll(&mut self, sleep: Sleep) -> Result<Turn, B::Error> {
         self.backend.usable()?;
         let closed = self.close_turn();
-        if let Some(end) = self.end_of_loop(wait) {
+        if let Some(end) = self.end_of_loop(sleep) {
             return Ok(Turn::Ended(end));
         }
         if closed != Phase::Prepare && self.open_prepare() {
-            return Ok(Turn::Running);
+            return Ok(Turn::Prepare);
         }
         self.registry.admit_postponed();
         self.sync_backend()?;
         let has_deadline = self.has_deadline();
-        self.wait(wait, has_deadline)?;
+        self.wait(sleep, has_deadline)?;
         if has_deadline {
             self.queue_due_timers();
         }
@@ -66,6 +77,23 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.end_hand_outs();
         }
         is_done
+    }
+
+    /// Finds out what to hand out next. Takes it, unless a hand-out of the first event is all there is to do.
+    pub(crate) fn step(&mut self) -> Step<S::Index> {
+        if self.next_effect() == Effect::Unknown {
+            if self.end_if_done() {
+                return Step::Done;
+            }
+            self.choose_level();
+        }
+        match self.next_effect() {
+            Effect::None | Effect::Restart => Step::First,
+            Effect::More | Effect::Unknown => match self.next() {
+                Some((index, ready, count)) => Step::Taken(index, ready, count),
+                None => Step::Done,
+            },
+        }
     }
 
     /// The id and the data of the event that [`Engine::next`] has taken.
@@ -125,7 +153,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
         self.end_hand_outs();
         self.registry.close_turn();
-        self.is_clock_current = false;
+        self.is_clock_current.set(false);
         core::mem::replace(&mut self.phase, Phase::Idle)
     }
 
@@ -145,9 +173,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// Why the loop ends, if it does. A request is answered once.
-    fn end_of_loop(&mut self, wait: Wait) -> Option<End> {
+    fn end_of_loop(&mut self, sleep: Sleep) -> Option<End> {
         if self.requests.is_empty() {
-            return (wait == Wait::Forever && self.is_empty()).then_some(End::Empty);
+            return (sleep == Sleep::Forever && self.is_empty()).then_some(End::Empty);
         }
         // A request for the end is all that is left of them here.
         let end = if self.requests.contains(Requests::BREAK) { End::Break } else { End::Exit };
@@ -189,16 +217,36 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // The wait.
 
+    /// Whether a wait is over by now in which nothing was found.
+    pub(crate) fn is_over(&self, sleep: Sleep) -> bool {
+        match sleep {
+            Sleep::None => true,
+            Sleep::Until(point) => point <= self.fresh_now(),
+            Sleep::Forever => false,
+        }
+    }
+
+    /// How long a wait that is asked for now may take.
+    #[inline]
+    pub(crate) fn sleep(&self, wait: Wait) -> Sleep {
+        match wait {
+            Wait::None => Sleep::None,
+            Wait::For(time) => Sleep::Until(self.fresh_now().saturating_add(time)),
+            Wait::Until(point) => Sleep::Until(point),
+            Wait::Forever => Sleep::Forever,
+        }
+    }
+
     fn has_deadline(&self) -> bool {
         self.registry.first_deadline().is_some() || self.exit_at.is_some()
     }
 
-    /// `wait`, but for the first deadline at most.
-    fn wait_limit(&mut self, wait: Wait) -> Wait {
-        let mut first = match wait {
-            Wait::Poll => return wait,
-            Wait::Until(point) => point,
-            Wait::Forever => Instant::MAX,
+    /// `sleep`, but until the first deadline at most.
+    fn shortened(&mut self, sleep: Sleep) -> Sleep {
+        let mut first = match sleep {
+            Sleep::None => return sleep,
+            Sleep::Until(point) => point,
+            Sleep::Forever => Instant::MAX,
         };
         // A timer that has been moved later since may end the wait once too early: cheaper than to look for the true first.
         if let Some(deadline) = self.registry.first_deadline_to_wait_for(&self.limits) {
@@ -207,22 +255,40 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(exit) = self.exit_at {
             first = first.min(exit);
         }
-        if first == Instant::MAX { Wait::Forever } else { Wait::Until(first) }
+        if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
+    }
+
+    /// How long the next [`Engine::poll`] would sleep at most.
+    pub(crate) fn next_sleep(&self, sleep: Sleep) -> Sleep {
+        let mut first = match sleep {
+            Sleep::Forever if !self.is_empty() => Instant::MAX,
+            Sleep::Until(point) => point,
+            Sleep::None | Sleep::Forever => return Sleep::None,
+        };
+        let is_prepare_next = self.phase != Phase::Prepare && self.registry.has_watchers(Moment::Prepare);
+        if self.registry.is_active() || self.is_end_requested() || is_prepare_next {
+            return Sleep::None;
+        }
+        if let Some(deadline) = self.registry.first_armed_deadline() {
+            first = first.min(deadline.saturating_add_nanos(self.slack));
+        }
+        first = self.exit_at.map_or(first, |exit| first.min(exit));
+        if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
     }
 
     /// Waits, and queues what the backend reports; does not sleep when something is active.
     #[inline(always)]
-    fn wait(&mut self, wait: Wait, has_deadline: bool) -> Result<(), B::Error> {
+    fn wait(&mut self, sleep: Sleep, has_deadline: bool) -> Result<(), B::Error> {
         let stats = &mut self.registry.stats;
         stats.waits = stats.waits.wrapping_add(1);
-        let limit = match wait {
-            _ if self.registry.is_active() => Wait::Poll,
-            Wait::Forever if !has_deadline => wait,
-            Wait::Poll => wait,
+        let sleep = match sleep {
+            _ if self.registry.is_active() => Sleep::None,
+            Sleep::Forever if !has_deadline => sleep,
+            Sleep::None => sleep,
             _ if self.backend.look(&mut self.registry) => return Ok(()),
-            _ => self.wait_limit(wait),
+            _ => self.shortened(sleep),
         };
-        self.backend.dispatch(limit, &mut self.registry).inspect_err(|_| self.registry.note_active())
+        self.backend.dispatch(sleep, &mut self.registry).inspect_err(|_| self.registry.note_active())
     }
 
     /// Moves the timers that are due to their queues, in the order of their deadlines.

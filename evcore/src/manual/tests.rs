@@ -3,7 +3,7 @@
 use std::string::ToString;
 
 use super::*;
-use crate::{EventBase, Fixed};
+use crate::{EventBase, Fixed, Wait};
 
 #[test]
 fn what_a_program_asks_of_it_is_what_was_set() {
@@ -15,8 +15,8 @@ fn what_a_program_asks_of_it_is_what_was_set() {
     assert_eq!(manual.name(), "manual");
     assert_eq!(std::format!("{manual:?}"), "Manual { now: Instant(0 ns), fds: 2, .. }");
     let mut base: EventBase<Manual, Fixed<2>, ()> = EventBase::new(Manual::new());
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
-    assert!(base.poll(Wait::Poll).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
+    assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.backend().waits(), 2);
 }
 
@@ -29,7 +29,7 @@ fn a_batch_bounds_what_a_wait_finds_and_the_next_one_goes_on_behind_it() {
     }
     base.backend_mut().set_batch(2);
     let mut turn = || {
-        assert!(base.poll(Wait::Poll).unwrap().is_running());
+        assert!(base.poll(Wait::None).unwrap().is_running());
         std::iter::from_fn(|| base.next_active().map(|fired| *fired.data)).collect::<std::vec::Vec<_>>()
     };
     assert_eq!([turn(), turn(), turn()], [[0, 1], [2, 0], [1, 2]]);

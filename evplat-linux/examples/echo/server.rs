@@ -4,7 +4,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use evcore::{Event, EventBase, EventId, EventOp, Fd, Growable, Interest, Missed, Ready, Wait};
+use evcore::backend::EventOp;
+use evcore::options::Missed;
+use evcore::{Event, EventBase, EventId, Fd, Growable, Interest, Ready, Wait};
 
 use crate::options::Options;
 
@@ -106,7 +108,7 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
         let event = Event::io(Fd::of(&stream), Interest::READ).persist().missed(Missed::Delay);
         let is_prepared = stream.set_nonblocking(true).is_ok();
         let task = Task::Connection(Connection { stream, backlog: Vec::new() });
-        match is_prepared && self.base.start(event, Some(self.idle), task).is_ok() {
+        match is_prepared && self.base.start(event.timeout(self.idle), task).is_ok() {
             true => self.totals.accepted += 1,
             false => self.totals.refused += 1,
         }

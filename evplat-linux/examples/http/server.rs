@@ -48,7 +48,7 @@ impl Server {
         let id = base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
         // In the background: once the listener and all connections are gone, the loop ends.
         for signum in [libc::SIGINT, libc::SIGTERM] {
-            base.start(Event::signal(signum).persist().background(), None, Task::Stop)?;
+            base.start(Event::signal(signum).persist().background(), Task::Stop)?;
         }
         writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
         Ok(Self { base, listener: Some((id, listener)), shared: Shared::new(options) })
@@ -99,7 +99,7 @@ impl Server {
             let connection = Connection::new(stream, self.shared.now.saturating_add(self.shared.options.timeout));
             let first = self.shared.options.timeout;
             // One that cannot be watched is closed.
-            let _ = self.base.start(event, Some(first), Task::Connection(connection));
+            let _ = self.base.start(event.timeout(first), Task::Connection(connection));
         }
     }
 
@@ -129,7 +129,7 @@ impl Server {
         let is_idle = |task: &Task| matches!(task, Task::Connection(connection) if connection.is_idle());
         let idle: Vec<EventId> = self.base.iter().filter(|(_, task)| is_idle(task)).map(|(id, _)| id).collect();
         idle.into_iter().for_each(|id| self.close(id));
-        self.base.start(Event::timer().background(), Some(GRACE), Task::GraceOver)?;
+        self.base.start(Event::timer().background().timeout(GRACE), Task::GraceOver)?;
         Ok(())
     }
 }

@@ -61,7 +61,7 @@ fn run(address: SocketAddr, zone: &Zone) -> io::Result<()> {
     let mut base = EventBase::new(Epoll::new()?);
     base.insert(Fd::of(&socket), Interest::READ, Task::Socket)?;
     for signum in [libc::SIGINT, libc::SIGTERM] {
-        base.start(Event::signal(signum), None, Task::Stop)?;
+        base.start(Event::signal(signum), Task::Stop)?;
     }
     writeln!(io::stdout(), "listening on {}", socket.local_addr()?)?;
 

@@ -4,7 +4,8 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use evcore::{Ready, Wake};
+use evcore::Ready;
+use evcore::backend::Wake;
 
 use super::*;
 use crate::EventBase;
@@ -65,14 +66,14 @@ fn readable() -> (UnixStream, UnixStream) {
     (far, near)
 }
 
-fn after(epoll: &Epoll, delay: Duration) -> Wait {
-    Wait::Until(epoll.now().saturating_add(delay))
+fn after(epoll: &Epoll, delay: Duration) -> Sleep {
+    Sleep::Until(epoll.now().saturating_add(delay))
 }
 
 /// Whether a wait finds nothing and is as long as it was asked for.
 fn sleeps(epoll: &mut Epoll) -> bool {
     let deadline = epoll.now().saturating_add(Duration::from_millis(5));
-    Found::of(epoll, Wait::Until(deadline)).ready.is_empty() && epoll.now() >= deadline
+    Found::of(epoll, Sleep::Until(deadline)).ready.is_empty() && epoll.now() >= deadline
 }
 
 fn errno<T: fmt::Debug>(answer: Result<T, Error>) -> Option<i32> {

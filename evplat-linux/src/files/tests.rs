@@ -76,7 +76,7 @@ fn random_operations_as_a_list_does_them() {
         Interest::WRITE,
         READ | Interest::WRITE | EDGE,
         Interest::CLOSED,
-        Interest::PRIORITY | EDGE,
+        Interest::URGENT | EDGE,
         READ | Interest::CLOSED,
     ];
     let (mut files, mut model) = (Files::default(), Model::default());

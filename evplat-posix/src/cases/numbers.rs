@@ -14,7 +14,7 @@ pub(crate) fn a_closed_descriptor_fails_alone_and_once<B: Backend>(make: fn() ->
         rig.look();
         assert_eq!(core::mem::take(&mut rig.core.failed), [1]);
         for _ in 0..3 {
-            assert_eq!(rig.wait(Wait::Forever), [(2, Ready::READ)]);
+            assert_eq!(rig.wait(Sleep::Forever), [(2, Ready::READ)]);
         }
         assert!(rig.core.failed.is_empty());
         rig.del(Fd::of(&good), 2, Interest::READ);
@@ -24,7 +24,7 @@ pub(crate) fn a_closed_descriptor_fails_alone_and_once<B: Backend>(make: fn() ->
         let (again, _again_writer) = full_pipe();
         assert_eq!(again.as_raw_fd(), number.as_raw_fd());
         assert_eq!(rig.modify(number, 1, Interest::READ, Interest::READ), Ok(Modified::Replaced));
-        assert_eq!(rig.wait(Wait::Forever), [(1, Ready::READ)]);
+        assert_eq!(rig.wait(Sleep::Forever), [(1, Ready::READ)]);
     });
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn a_closed_descriptor_hides_no_ready_one<B: Backend>(make: fn() -> R
         rig.add(&silent, 3, Interest::READ);
         drop(gone);
         waker.wake();
-        assert_eq!(rig.wait(Wait::Forever), [(2, Ready::READ)]);
+        assert_eq!(rig.wait(Sleep::Forever), [(2, Ready::READ)]);
         assert_eq!(core::mem::take(&mut rig.core.failed), [1]);
         rig.del(Fd::of(&good), 2, Interest::READ);
         assert!(rig.is_idle(), "the wake comes again");
@@ -65,7 +65,7 @@ pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn
         let place = rig.core.places.remove(&1).unwrap();
         rig.core.places.insert(1 << 32, place);
         assert_eq!(rig.modify(number, 1 << 32, Interest::READ, Interest::READ), Ok(Modified::Kept));
-        assert_eq!(rig.wait(Wait::Forever), [(1 << 32, Ready::READ)]);
+        assert_eq!(rig.wait(Sleep::Forever), [(1 << 32, Ready::READ)]);
         rig.del(number, 1 << 32, Interest::READ);
         assert!(rig.is_idle());
     });

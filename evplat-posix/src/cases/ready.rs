@@ -19,7 +19,7 @@ pub(crate) fn files_are_always_ready<B: Backend>(make: fn() -> Result<B, Error>)
             rig.add(file, name, Interest::READ);
         }
         for _ in 0..2 {
-            let mut found = rig.wait(Wait::Forever);
+            let mut found = rig.wait(Sleep::Forever);
             found.sort_by_key(|(name, _)| *name);
             assert_eq!(found, [(0, Ready::READ), (1, Ready::READ), (2, Ready::READ)]);
         }
@@ -35,7 +35,7 @@ pub(crate) fn the_end_of_a_pipe_wakes_both_sides<B: Backend>(make: fn() -> Resul
         drop(writer);
         // The core adds READ to what comes with HANGUP.
         let expected = if rig.has(Features::ERRORS) { Ready::HANGUP } else { Ready::READ };
-        assert_eq!(rig.wait(Wait::Forever), [(1, expected)]);
+        assert_eq!(rig.wait(Sleep::Forever), [(1, expected)]);
         rig.del(Fd::of(&reader), 1, Interest::READ);
         assert!(rig.is_idle(), "a hang-up that nobody asks for");
 
@@ -43,7 +43,7 @@ pub(crate) fn the_end_of_a_pipe_wakes_both_sides<B: Backend>(make: fn() -> Resul
         rig.add(&writer, 2, Interest::WRITE);
         drop(reader);
         let error = if rig.has(Features::ERRORS) { Ready::ERROR } else { Ready::empty() };
-        assert_eq!(rig.wait(Wait::Forever), [(2, Ready::WRITE | error)]);
+        assert_eq!(rig.wait(Sleep::Forever), [(2, Ready::WRITE | error)]);
     });
 }
 
@@ -54,12 +54,12 @@ pub(crate) fn a_half_close_is_told_apart_where_it_can_be<B: Backend>(make: fn() 
         rig.add(&near, 1, Interest::READ | Interest::CLOSED);
         far.shutdown(Shutdown::Write).unwrap();
         let closed = if rig.has(Features::CLOSED) { Ready::CLOSED } else { Ready::empty() };
-        assert_eq!(rig.wait(Wait::Forever), [(1, Ready::READ | closed)]);
+        assert_eq!(rig.wait(Sleep::Forever), [(1, Ready::READ | closed)]);
         rig.del(Fd::of(&near), 1, Interest::READ);
 
         let alone = rig.try_add(Fd::of(&near), 2, Interest::CLOSED);
         if rig.has(Features::CLOSED) {
-            assert_eq!(rig.wait(Wait::Forever), [(2, Ready::CLOSED)]);
+            assert_eq!(rig.wait(Sleep::Forever), [(2, Ready::CLOSED)]);
         } else {
             assert_eq!(alone, Err(Error::Unsupported));
             assert!(rig.is_idle(), "what was refused was registered");
@@ -73,13 +73,10 @@ pub(crate) fn urgent_data_is_priority_and_not_read<B: Backend>(make: fn() -> Res
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (near, _) = listener.accept().unwrap();
-        rig.add(&near, 1, Interest::READ | Interest::PRIORITY);
+        rig.add(&near, 1, Interest::READ | Interest::URGENT);
         send_urgent(&far);
-        assert_eq!(rig.wait(Wait::Forever), [(1, Ready::PRIORITY)]);
-        assert_eq!(
-            rig.modify(Fd::of(&near), 1, Interest::READ | Interest::PRIORITY, Interest::READ),
-            Ok(Modified::Kept)
-        );
+        assert_eq!(rig.wait(Sleep::Forever), [(1, Ready::URGENT)]);
+        assert_eq!(rig.modify(Fd::of(&near), 1, Interest::READ | Interest::URGENT, Interest::READ), Ok(Modified::Kept));
         assert!(rig.is_idle());
     });
 }
@@ -95,7 +92,7 @@ pub(crate) fn a_reset_wakes_every_interest<B: Backend>(make: fn() -> Result<B, E
         far.write_all(b"x").unwrap();
         assert!(wait_readable(&near, 5_000));
         drop(near);
-        let found = rig.wait(Wait::Forever);
+        let found = rig.wait(Sleep::Forever);
         let error = Ready::ERROR | Ready::HANGUP;
         assert!(matches!(found[..], [(1, ready)] if ready.contains(Ready::READ)
             && (ready.contains(error) || !rig.has(Features::ERRORS))));

@@ -19,9 +19,9 @@ pub(crate) fn a_new_start_forgets_everything<B: Backend>(make: fn() -> Result<B,
         rig.del(Fd::of(&reader), 2, Interest::READ);
         // But who wakes, and what signals are watched, is no fd's.
         waker.wake();
-        assert!(rig.wait(Wait::Forever).is_empty());
+        assert!(rig.wait(Sleep::Forever).is_empty());
         raise(SIGUSR1);
-        rig.wait(Wait::Forever);
+        rig.wait(Sleep::Forever);
         assert_eq!(rig.core.signals, [(SIGUSR1, 1)]);
     });
 }
@@ -37,13 +37,13 @@ pub(crate) fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() 
             waker.wake();
             let fd = Fd::of(&reader);
             let forked = Err(Error::Forked);
-            assert_eq!(rig.backend.dispatch(Wait::Poll, &mut rig.core), forked);
+            assert_eq!(rig.backend.dispatch(Sleep::None, &mut rig.core), forked);
             assert_eq!(rig.try_add(fd, 2, Interest::READ), forked);
             assert_eq!(rig.modify(fd, 1, Interest::READ, Interest::WRITE).map(drop), forked);
             assert_eq!(rig.backend.waker().map(drop), forked);
             assert_eq!(rig.backend.signals().unwrap().add(SIGTERM), forked);
             rig.backend.reinit().unwrap();
-            assert!(rig.wait(Wait::Forever).is_empty(), "the wake before reinit was lost");
+            assert!(rig.wait(Sleep::Forever).is_empty(), "the wake before reinit was lost");
             assert!(rig.is_idle());
             rig.add(&reader, 3, Interest::READ);
             let other = waker.clone();
@@ -51,10 +51,10 @@ pub(crate) fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() 
                 thread::sleep(Duration::from_millis(20));
                 other.wake();
             });
-            assert!(rig.wait(Wait::Forever).is_empty());
+            assert!(rig.wait(Sleep::Forever).is_empty());
             thread.join().unwrap();
             raise(SIGUSR1);
-            rig.wait(Wait::Forever);
+            rig.wait(Sleep::Forever);
             assert_eq!(rig.core.signals, [(SIGUSR1, 1)]);
             true
         });
@@ -62,7 +62,7 @@ pub(crate) fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() 
         assert!(rig.is_idle(), "the child's wakes came to the parent");
         assert!(rig.core.signals.is_empty());
         writer.write_all(b"x").unwrap();
-        assert_eq!(rig.wait(Wait::Forever), [(1, Ready::READ)]);
+        assert_eq!(rig.wait(Sleep::Forever), [(1, Ready::READ)]);
     });
 }
 

@@ -9,11 +9,11 @@ pub(crate) fn waits_are_precise_and_never_early<B: Backend>(make: fn() -> Result
         let mut rig = Rig::new(make());
         for micros in [0, 1, 150, 999, 1_000, 10_500] {
             let deadline = rig.backend.now().saturating_add(Duration::from_micros(micros));
-            assert!(rig.wait(Wait::Until(deadline)).is_empty());
+            assert!(rig.wait(Sleep::Until(deadline)).is_empty());
             assert!(rig.backend.now() >= deadline, "{micros} µs: early");
         }
         let start = rig.backend.now();
-        for wait in [Wait::Poll, Wait::Until(Instant::ZERO), Wait::Until(start)] {
+        for wait in [Sleep::None, Sleep::Until(Instant::ZERO), Sleep::Until(start)] {
             assert!(rig.wait(wait).is_empty());
         }
         assert!(rig.backend.now().saturating_since(start) < Duration::from_secs(5));
@@ -22,7 +22,7 @@ pub(crate) fn waits_are_precise_and_never_early<B: Backend>(make: fn() -> Result
         for wait in
             [Instant::MAX, Instant::from_nanos(u64::MAX - 1), start.saturating_add(Duration::from_secs(1 << 32))]
         {
-            assert_eq!(rig.wait(Wait::Until(wait)), [(1, Ready::READ)]);
+            assert_eq!(rig.wait(Sleep::Until(wait)), [(1, Ready::READ)]);
         }
     });
 }
@@ -34,7 +34,7 @@ pub(crate) fn a_wake_ends_one_wait_and_leaves_the_loop_idle<B: Backend>(make: fn
         for _ in 0..1_000 {
             waker.wake();
         }
-        assert!(rig.wait(Wait::Forever).is_empty());
+        assert!(rig.wait(Sleep::Forever).is_empty());
         assert!(rig.is_idle(), "one wake, two waits");
         for _ in 0..3 {
             let waker = waker.clone();
@@ -42,7 +42,7 @@ pub(crate) fn a_wake_ends_one_wait_and_leaves_the_loop_idle<B: Backend>(make: fn
                 thread::sleep(Duration::from_millis(20));
                 waker.wake();
             });
-            assert!(rig.wait(Wait::Forever).is_empty());
+            assert!(rig.wait(Sleep::Forever).is_empty());
             thread.join().unwrap();
             assert!(rig.is_idle(), "the bell rings on");
         }
@@ -65,7 +65,7 @@ pub(crate) fn a_wake_and_a_ready_descriptor_are_both_seen<B: Backend>(make: fn()
             });
             let mut found = Vec::new();
             while found.is_empty() {
-                found = rig.wait(Wait::Forever);
+                found = rig.wait(Sleep::Forever);
             }
             assert_eq!(found, [(1, Ready::READ)]);
         });
@@ -85,7 +85,7 @@ pub(crate) fn signals_end_a_wait_and_are_counted<B: Backend>(make: fn() -> Resul
             raise(SIGUSR1);
         }
         raise(SIGTERM);
-        rig.wait(Wait::Forever);
+        rig.wait(Sleep::Forever);
         assert_eq!(core::mem::take(&mut rig.core.signals), [(SIGUSR1, 100_000), (SIGTERM, 1)]);
         assert!(rig.is_idle());
         // Now in the wait: it is interrupted, which is no error.
@@ -95,7 +95,7 @@ pub(crate) fn signals_end_a_wait_and_are_counted<B: Backend>(make: fn() -> Resul
             crate::sys::tests::raise_in(this, SIGUSR1);
         });
         while rig.core.signals.is_empty() {
-            rig.wait(Wait::Forever);
+            rig.wait(Sleep::Forever);
         }
         thread.join().unwrap();
         assert_eq!(core::mem::take(&mut rig.core.signals), [(SIGUSR1, 1)]);

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evcore::{EventOp, Wake, WakeFlag};
+use evcore::backend::{EventOp, Wake, WakeFlag};
 use evcore_tests::Fixture;
 
 use crate::lines::{Line, Lines, press};

@@ -4,9 +4,8 @@ use core::error::Error;
 use core::fmt;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use evcore::{
-    Descriptor, EventOp, FdInfos, Features, Instant, Interest, Modified, Ready, Sink, Token, Wait, Wake, WakeFlag,
-};
+use evcore::backend::{Descriptor, EventOp, FdInfos, Features, Modified, Sink, Sleep, Token, Wake, WakeFlag};
+use evcore::{Instant, Interest, Ready};
 
 /// What the hardware has: 64 serial lines, a clock with an alarm, and interrupts.
 ///
@@ -139,13 +138,13 @@ impl EventOp for Lines {
         }
     }
 
-    fn dispatch(&mut self, wait: Wait, sink: &mut impl Sink<Line>) -> Result<(), NoSuchLine> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Line>) -> Result<(), NoSuchLine> {
         let is_woken = self.board.news.take();
         if !is_woken && self.found().next().is_none() {
             match wait {
-                Wait::Poll => {}
-                Wait::Until(point) => self.board.sleep(point),
-                Wait::Forever => self.board.sleep(Instant::MAX),
+                Sleep::None => {}
+                Sleep::Until(point) => self.board.sleep(point),
+                Sleep::Forever => self.board.sleep(Instant::MAX),
             }
             // What has ended this sleep must not prevent the next.
             self.board.news.take();

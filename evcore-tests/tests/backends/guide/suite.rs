@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
-use evcore::{Wake, WakeFlag};
+use evcore::backend::{Wake, WakeFlag};
 use evcore_tests::{Fixture, conformance};
 
 use super::lines::{Line, Lines};

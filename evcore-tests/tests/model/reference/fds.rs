@@ -1,6 +1,7 @@
 //! Which events watch an fd, and what the backend knows of it.
 
-use evcore::{Error, Features, Interest, ManualError, Ready};
+use evcore::backend::{Features, ManualError};
+use evcore::{Error, Interest, Ready};
 
 use super::{Answer, Model, normal};
 use crate::call::{Kind, Uid};
@@ -98,6 +99,16 @@ impl Model {
         self.changes.retain(|changed| *changed != place);
     }
 
+    /// Ends the registration of an event's fd if no event wants it any more.
+    pub(super) fn end_unwanted(&mut self, uid: Uid) {
+        let place = self.events[uid].row;
+        let (fd, told) = (self.row(place).fd, self.row(place).told);
+        if self.wanted(place).is_empty() && !told.is_empty() {
+            self.world.unwatch(fd);
+            self.row(place).told = Interest::empty();
+        }
+    }
+
     /// Begins to watch. The first registration of an fd is made at once, everything else before the next wait.
     pub(super) fn watch_fd(&mut self, uid: Uid) -> Answer {
         let (place, interest, fresh) = (self.events[uid].row, self.interest(uid), self.events[uid].fresh);
@@ -106,7 +117,7 @@ impl Model {
             return Ok(());
         }
         if self.would_mix(uid, interest) {
-            return Err(Error::Mixed);
+            return Err(Error::EdgeAndLevel);
         }
         if self.wanted(place).is_empty() && (fresh || self.row(place).told.is_empty()) {
             let registration = self.next_registration();
@@ -135,7 +146,7 @@ impl Model {
         let level = interest - Interest::EDGE;
         let is_refused = lacks(Features::EDGE) && interest != level
             || lacks(Features::CLOSED) && level == Interest::CLOSED
-            || lacks(Features::PRIORITY) && level == Interest::PRIORITY;
+            || lacks(Features::URGENT) && level == Interest::URGENT;
         if is_refused { Err(Error::Unsupported) } else { Ok(()) }
     }
 

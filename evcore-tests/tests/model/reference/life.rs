@@ -1,6 +1,7 @@
 //! Events: created, added, changed, activated, removed.
 
-use evcore::{Error, Features, Interest, ManualError, Ready};
+use evcore::backend::{Features, ManualError};
+use evcore::{Error, Interest, Ready};
 
 use super::{Answer, Event, Model};
 use crate::call::{Kind, Spec, Uid};
@@ -11,7 +12,7 @@ impl Model {
         let levels = self.levels.len() as u8;
         let level = spec.priority.unwrap_or(levels / 2);
         let refused = if level >= levels {
-            Some(Error::Priority)
+            Some(Error::NoSuchPriority)
         } else if self.capacity.is_some_and(|capacity| self.existing().len() >= capacity) {
             Some(Error::Full)
         } else {
@@ -25,9 +26,10 @@ impl Model {
             paused: false,
             timed: false,
             timed_before: false,
+            keeps_timeout: spec.timeout.is_some(),
             restarting: false,
             deadline: 0,
-            interval: 0,
+            interval: forever(spec.timeout.unwrap_or(0)),
             armed: 0,
             ready: Ready::empty(),
             handed_out_in: u64::MAX,
@@ -75,13 +77,25 @@ impl Model {
         }
         if let Some((deadline, interval)) = timeout {
             self.retract(uid, Ready::TIMEOUT);
-            // What is 292 years long or longer is for ever.
-            self.events[uid].interval = if interval < (1 << 63) - 1 { interval } else { u64::MAX };
+            self.events[uid].interval = forever(interval);
             (self.events[uid].timed, self.events[uid].restarting) = (true, false);
             self.arm(uid, deadline);
+        } else if self.events[uid].keeps_timeout && !self.events[uid].timed {
+            self.events[uid].timed = true;
+            self.arm(uid, self.fresh_now().saturating_add(self.events[uid].interval));
         }
         self.note_counts();
         Ok(())
+    }
+
+    pub(super) fn restart(&mut self, uid: Uid) -> Answer {
+        let event = &self.events[uid];
+        match (event.timed, event.timed_before || event.keeps_timeout, event.paused) {
+            (true, _, _) => self.add(uid, Some(event.interval)),
+            (false, false, _) => Err(Error::WrongKind),
+            (false, true, true) => Ok(()),
+            (false, true, false) => self.add(uid, None),
+        }
     }
 
     /// One registration for each number.
@@ -96,7 +110,7 @@ impl Model {
     }
 
     pub(super) fn modify(&mut self, uid: Uid, interest: Interest) -> Answer {
-        let Kind::Io(fd, old) = self.events[uid].spec.kind else { return Err(Error::Kind) };
+        let Kind::Io(fd, old) = self.events[uid].spec.kind else { return Err(Error::WrongKind) };
         let (old, new) = (super::normal(old), super::normal(interest));
         if old == new {
             return Ok(());
@@ -106,7 +120,7 @@ impl Model {
             self.supports(new)?;
         }
         if watches && self.would_mix(uid, new) {
-            return Err(Error::Mixed);
+            return Err(Error::EdgeAndLevel);
         }
         if watches && new.is_empty() {
             self.leave(uid);
@@ -127,7 +141,7 @@ impl Model {
     }
 
     pub(super) fn replace_fd(&mut self, uid: Uid, fd: u32) -> Answer {
-        let Kind::Io(old, interest) = self.events[uid].spec.kind else { return Err(Error::Kind) };
+        let Kind::Io(old, interest) = self.events[uid].spec.kind else { return Err(Error::WrongKind) };
         self.leave(uid);
         self.unbind(uid);
         self.bind(uid, fd, interest);
@@ -149,7 +163,7 @@ impl Model {
         let end = self.fresh_now().saturating_add(pause);
         let event = &mut self.events[uid];
         if !event.registered || !matches!(event.spec.kind, Kind::Io(..)) {
-            return Err(Error::Kind);
+            return Err(Error::WrongKind);
         }
         event.timed_before |= event.timed;
         (event.timed, event.restarting, event.paused) = (false, false, true);
@@ -177,13 +191,14 @@ impl Model {
         }
     }
 
-    pub(super) fn remove_timer(&mut self, uid: Uid) {
+    pub(super) fn clear_timeout(&mut self, uid: Uid) {
         if !self.events[uid].paused {
             self.disarm_timer(uid);
         }
         self.retract(uid, Ready::TIMEOUT);
         let event = &mut self.events[uid];
         (event.timed, event.timed_before, event.restarting) = (false, false, false);
+        event.keeps_timeout = false;
     }
 
     /// On behalf of the user: not twice in a turn.
@@ -196,9 +211,19 @@ impl Model {
         }
     }
 
-    pub(super) fn activate_signal(&mut self, signum: i32) {
+    pub(super) fn activate_counted(&mut self, uid: Uid, count: u32) -> Answer {
+        let event = &mut self.events[uid];
+        if !event.registered || !matches!(event.spec.kind, Kind::Signal(_)) {
+            return Err(Error::WrongKind);
+        }
+        event.arrivals = event.arrivals.saturating_add(count);
+        self.activate(uid, Ready::SIGNAL);
+        Ok(())
+    }
+
+    pub(super) fn activate_signal(&mut self, signum: i32, count: u32) {
         self.settle_before_hand_outs();
-        for uid in self.signalled(signum, 1) {
+        for uid in self.signalled(signum, count) {
             self.activate(uid, Ready::SIGNAL);
         }
     }
@@ -219,6 +244,14 @@ impl Model {
     pub(super) fn del(&mut self, uid: Uid) {
         self.disarm(uid);
         self.unqueue(uid);
+    }
+
+    /// As `del`, and the backend hears of it at once, unless another event waits for the fd.
+    pub(super) fn deregister(&mut self, uid: Uid) {
+        self.del(uid);
+        if matches!(self.events[uid].spec.kind, Kind::Io(..)) {
+            self.end_unwanted(uid);
+        }
     }
 
     pub(super) fn remove(&mut self, uid: Uid) {
@@ -249,7 +282,7 @@ impl Model {
     pub(super) fn set_priorities(&mut self, count: u8) -> Answer {
         let in_use = self.existing().into_iter().any(|uid| self.events[uid].level >= count);
         if count == 0 || in_use || self.active() > 0 {
-            return Err(Error::Priority);
+            return Err(Error::NoSuchPriority);
         }
         if self.capacity.is_some_and(|capacity| usize::from(count) > capacity) {
             return Err(Error::Full);
@@ -260,7 +293,7 @@ impl Model {
 
     pub(super) fn set_priority(&mut self, uid: Uid, priority: u8) -> Answer {
         if usize::from(priority) >= self.levels.len() {
-            return Err(Error::Priority);
+            return Err(Error::NoSuchPriority);
         }
         let old = usize::from(std::mem::replace(&mut self.events[uid].level, priority));
         if self.levels[old].contains(&uid) {
@@ -269,4 +302,9 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// What is 292 years long or longer is for ever.
+fn forever(interval: u64) -> u64 {
+    if interval < (1 << 63) - 1 { interval } else { u64::MAX }
 }

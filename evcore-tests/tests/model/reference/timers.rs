@@ -205,7 +205,7 @@ impl Model {
     }
 
     fn timer_bound(&self) -> u32 {
-        self.limits.timers.map_or(1_024, std::num::NonZeroU32::get)
+        self.limits.timers.map_or(u32::MAX, std::num::NonZeroU32::get)
     }
 
     /// Takes the first timer that is due. `None`: there is none, or it cannot be known yet.
@@ -261,13 +261,13 @@ impl Model {
         let next = due.saturating_add(interval);
         match self.events[uid].spec.missed {
             // No period: it came once.
-            _ if interval == 0 => self.events[uid].timed = false,
-            evcore::Missed::Delay => {
+            _ if interval == 0 => (self.events[uid].timed, self.events[uid].keeps_timeout) = (false, false),
+            evcore::options::Missed::Delay => {
                 self.arm(uid, now.saturating_add(interval));
                 self.restart_later(uid);
             }
-            evcore::Missed::Burst => self.arm(uid, next),
-            evcore::Missed::Skip => {
+            evcore::options::Missed::Burst => self.arm(uid, next),
+            evcore::options::Missed::Skip => {
                 // The first in phase that is still to come.
                 let periods = u128::from((now - due) / interval) + 1;
                 let next = u128::from(due) + periods * u128::from(interval);

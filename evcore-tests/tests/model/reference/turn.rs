@@ -1,10 +1,12 @@
 //! The queues of what is active, and the turn of the loop.
 
-use evcore::{End, Fairness, Instant, ManualError, Ready, Turn, Wait};
+use evcore::backend::{ManualError, Sleep};
+use evcore::options::Fairness;
+use evcore::{End, Instant, Ready, Turn, Wait};
 
 use super::Model;
 use crate::call;
-use crate::call::{Handed, Kind, Uid};
+use crate::call::{Handed, Kind, Outcome, Uid};
 
 /// What a turn may still hand out, and how the levels share it.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +80,7 @@ impl Model {
     // The turn.
 
     pub(super) fn poll(&mut self, wait: Wait) -> Result<Turn, ManualError> {
+        let wait = self.absolute(wait);
         self.end_turn();
         if let Some(end) = self.take_end() {
             self.preparing = false;
@@ -89,7 +92,7 @@ impl Model {
         }
         if !std::mem::take(&mut self.preparing) && self.queue_watchers(Kind::Prepare) {
             (self.preparing, self.turn.is_open) = (true, true);
-            return Ok(Turn::Running);
+            return Ok(Turn::Prepare);
         }
         for uid in std::mem::take(&mut self.later) {
             self.levels[usize::from(self.events[uid].level)].push(uid);
@@ -101,8 +104,8 @@ impl Model {
         }
         self.apply_changes();
         let has_deadline = self.has_timers() || self.exit_at.is_some();
-        let wait = self.bounded(wait);
-        self.dispatch(wait)?;
+        let sleep = self.bounded(wait);
+        self.dispatch(sleep)?;
         if has_deadline {
             self.expire();
         }
@@ -140,19 +143,19 @@ impl Model {
         !watchers.is_empty()
     }
 
-    fn bounded(&mut self, wait: Wait) -> Wait {
-        if self.active() > 0 || wait == Wait::Poll {
-            return Wait::Poll;
+    fn bounded(&mut self, wait: Wait) -> Sleep {
+        if self.active() > 0 || wait == Wait::None {
+            return Sleep::None;
         }
         let timer = self.deadline_to_wait_for().map(|deadline| deadline.saturating_add(self.slack));
         let asked = if let Wait::Until(point) = wait { Some(point.as_nanos()) } else { None };
         match [timer, self.exit_at, asked].into_iter().flatten().min() {
-            None | Some(u64::MAX) => Wait::Forever,
-            Some(first) => Wait::Until(Instant::from_nanos(first)),
+            None | Some(u64::MAX) => Sleep::Forever,
+            Some(first) => Sleep::Until(Instant::from_nanos(first)),
         }
     }
 
-    fn dispatch(&mut self, wait: Wait) -> Result<(), ManualError> {
+    fn dispatch(&mut self, sleep: Sleep) -> Result<(), ManualError> {
         self.tally.waits += 1;
         if super::world::counted_down(&mut self.world.fail_waits) {
             return Err(ManualError::Refused);
@@ -172,7 +175,7 @@ impl Model {
         }
         let mut reports = self.world.reports();
         found |= !reports.is_empty();
-        if let (Wait::Until(point), false) = (wait, found) {
+        if let (Sleep::Until(point), false) = (sleep, found) {
             self.world.now = self.world.now.max(point.as_nanos());
         }
         for plan in &plans {
@@ -213,7 +216,7 @@ impl Model {
     }
 
     fn hand_out_bound(&self) -> u32 {
-        self.limits.hand_outs.map_or(1_024, std::num::NonZeroU32::get)
+        self.limits.hand_outs.map_or(u32::MAX, std::num::NonZeroU32::get)
     }
 
     fn busy_levels(&self) -> Vec<u8> {
@@ -281,6 +284,41 @@ impl Model {
         let count = self.hand_out(uid, ready);
         self.running = Some(uid);
         Some(Handed { uid, ready, count })
+    }
+
+    /// `None`: that takes more turns than so many.
+    pub(crate) fn next_event(&mut self, wait: Wait, turns: u32) -> Option<Outcome> {
+        if let Some(handed) = self.next() {
+            return Some(Outcome::Event(Some(handed), None));
+        }
+        let wait = self.absolute(wait);
+        for _ in 0..turns {
+            let turn = match self.poll(wait) {
+                Ok(Turn::Ended(end)) => return Some(Outcome::Event(None, Some(end))),
+                Ok(turn) => turn,
+                Err(error) => return Some(Outcome::Failed(error)),
+            };
+            if let Some(handed) = self.next() {
+                return Some(Outcome::Event(Some(handed), None));
+            }
+            let is_over = match wait {
+                Wait::None => true,
+                Wait::Until(point) => point.as_nanos() <= self.fresh_now(),
+                Wait::For(_) | Wait::Forever => false,
+            };
+            if is_over && turn == Turn::Running {
+                return Some(Outcome::Event(None, None));
+            }
+        }
+        None
+    }
+
+    /// Counted from now.
+    fn absolute(&self, wait: Wait) -> Wait {
+        match wait {
+            Wait::For(time) => Wait::Until(Instant::from_nanos(self.fresh_now().saturating_add(nanos(time)))),
+            wait => wait,
+        }
     }
 
     fn take(&mut self) -> Option<Uid> {

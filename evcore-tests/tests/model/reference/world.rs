@@ -1,6 +1,7 @@
 //! The backend and its world, as they look from outside.
 
-use evcore::{Features, Interest, Ready};
+use evcore::backend::Features;
+use evcore::{Interest, Ready};
 
 use crate::call;
 

@@ -1,6 +1,6 @@
 //! How many events a turn hands out, and how the priorities share it.
 
-use crate::limits::{Bounds, Fairness};
+use crate::limits::{Bounds, Fairness, UNLIMITED};
 
 /// What is left of the present turn.
 ///
@@ -40,9 +40,6 @@ pub(super) trait Levels {
     /// At how many levels after `level` an event waits.
     fn busy_after(&self, level: u8) -> u32;
 }
-
-/// More than any turn hands out: it ends by itself when nothing is left.
-const UNLIMITED: u32 = u32::MAX >> 1;
 
 impl Budget {
     pub(super) const fn new() -> Self {

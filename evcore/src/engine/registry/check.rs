@@ -29,7 +29,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         let timer_agrees = match state.timing() {
             Timing::Armed => !is_paused && (is_armed || is_queued),
             Timing::Restarting => !is_paused && is_armed,
-            Timing::Suspended => is_paused && is_armed,
+            Timing::Suspended => is_armed == is_paused && state.life() != Life::Registered,
             Timing::None => is_armed == is_paused,
         };
         let is_watching =

@@ -105,13 +105,18 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             return None;
         }
         self.index.remove(row.fd.number(), at);
-        row.is_registered().then(|| Change {
-            fd: row.fd,
-            token: row.token(at),
-            registered: row.registered(),
-            wanted: row.wanted,
-            verify: false,
-        })
+        Self::to_end(at, row)
+    }
+
+    /// What the backend must end that still watches the event's fd, though no event wants it.
+    pub(super) fn unwanted(&self, index: S::Index) -> Option<Change<F>> {
+        let at = self.row_of(index)?;
+        self.rows.at(at).filter(|row| row.wanted.is_empty()).and_then(|row| Self::to_end(at, row))
+    }
+
+    fn to_end(at: S::Index, row: &Row<F, D, S::Index>) -> Option<Change<F>> {
+        let (fd, token, registered) = (row.fd, row.token(at), row.registered());
+        row.is_registered().then(|| Change { fd, token, registered, wanted: Interest::empty(), verify: false })
     }
 
     /// Gives the row of an fd back, after [`Fds::detach`] and the backend's `del`.
@@ -167,14 +172,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             at = watch.next;
         }
         if !any {
-            self.unwanted(token);
+            self.narrow(token);
         }
         Some(())
     }
 
     /// No event waits for what was reported: where the backend watches for more than is wanted, its registration is changed again.
     #[cold]
-    fn unwanted(&mut self, token: Token) {
+    fn narrow(&mut self, token: Token) {
         self.list_if_changed(S::Index::new(Self::place(token)));
     }
 

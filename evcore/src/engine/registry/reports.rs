@@ -44,10 +44,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Queues by hand the events that are pending on a signal.
-    pub(in crate::engine) fn activate_signal(&mut self, signum: Signum) {
+    pub(in crate::engine) fn activate_signal(&mut self, signum: Signum, count: u32) {
         self.settle_before_hand_outs();
         let (queue, slots) = (&mut self.queue, &mut self.slots);
-        self.signals.report(signum, 1, |index| queue.activate(slots, index, Ready::SIGNAL));
+        self.signals.report(signum, count, |index| queue.activate(slots, index, Ready::SIGNAL));
         self.note_active();
     }
 

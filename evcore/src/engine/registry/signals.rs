@@ -176,6 +176,13 @@ impl<S: Storage> Signals<S> {
         }
     }
 
+    /// Counts arrivals for one event, which is pending.
+    pub(super) fn count(&mut self, event: S::Index, count: u32) {
+        if let Some(watch) = self.watches.at_mut(event) {
+            watch.set_arrivals(watch.arrivals().saturating_add(count));
+        }
+    }
+
     /// How often the event's signal arrived, counted from zero again.
     pub(super) fn take_count(&mut self, event: S::Index) -> u32 {
         let Some(watch) = self.watches.at_mut(event) else { return 0 };

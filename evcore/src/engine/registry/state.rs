@@ -9,8 +9,8 @@ use crate::event::{Event, Missed, Source};
 /// The state of an event: its kind, its options, its life and its timing, in two bytes.
 ///
 /// ```text
-///   bits   12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
-///          listed │ timing │ life │ kind │ options
+///   bits   13    │ 12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
+///          keeps │ listed │ timing │ life │ kind │ options
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::engine) struct State(u16);
@@ -60,7 +60,7 @@ pub(in crate::engine) enum Life {
 #[repr(u16)]
 pub(in crate::engine) enum Timing {
     None = 0,
-    /// Restarts when the pause ends.
+    /// Starts when the event is added, or restarts when its pause ends.
     Suspended = 1,
     /// In the heap; or expired, and queued.
     Armed = 2,
@@ -73,6 +73,8 @@ const LIFE: u32 = 8;
 const TIMING: u32 = 10;
 /// The slot is in the list of those whose timeout restarts: the event's, or that of one that was there before.
 const LISTED: u16 = 1 << 12;
+/// The event was made with a timeout, and has it again whenever it is added.
+const KEEPS: u16 = 1 << 13;
 /// In `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;
 const RESTARTING: u16 = 3 << TIMING;
@@ -94,7 +96,8 @@ impl State {
         options.set(Options::BACKGROUND, event.background);
         options.set(Options::BURST, event.missed == Missed::Burst);
         options.set(Options::DELAY, event.missed == Missed::Delay);
-        Self(options.bits() | (kind as u16) << KIND)
+        let state = Self(options.bits() | (kind as u16) << KIND);
+        if event.timeout.is_some() { Self(state.0 | KEEPS).with_timing(Timing::Suspended) } else { state }
     }
 
     #[inline]
@@ -198,12 +201,13 @@ impl State {
 
     /// The same event, pending for nothing.
     pub(in crate::engine) const fn disarmed(self) -> Self {
-        self.with_life(Life::Idle).with_timing(Timing::None)
+        let timing = if self.0 & KEEPS == 0 { Timing::None } else { Timing::Suspended };
+        self.with_life(Life::Idle).with_timing(timing)
     }
 
-    /// Whether its timeout may start again by itself: after a hand-out, or after a pause.
-    pub(in crate::engine) const fn uses_interval(self) -> bool {
-        self.is_of(Kind::Io) || !self.has(Options::ONE_SHOT)
+    /// The same event, without a timeout.
+    pub(in crate::engine) const fn untimed(self) -> Self {
+        Self(self.0 & !KEEPS).with_timing(Timing::None)
     }
 
     /// Whether a hand-out changes nothing of the event.

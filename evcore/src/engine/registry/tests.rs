@@ -1,9 +1,10 @@
 //! What an event takes of memory, and what the check of the tables notices.
 
 use super::*;
+use crate::backend::Manual;
 use crate::engine::{Engine, Timeout};
 use crate::storage::Fixed;
-use crate::{Event, Instant, Interest, Manual};
+use crate::{Event, Instant, Interest};
 
 /// What an event takes in each table of fixed storage. `cargo test -p evcore --lib bytes -- --nocapture` prints it.
 #[test]

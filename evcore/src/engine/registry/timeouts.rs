@@ -65,11 +65,13 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             self.timers.cancel(index);
         }
         self.retract(index, Ready::TIMEOUT);
-        self.set_timing(index, Timing::None);
+        self.set_state(index, self.state(index).untimed());
     }
 
-    fn set_timing(&mut self, index: S::Index, timing: Timing) {
-        self.set_state(index, self.state(index).with_timing(timing));
+    /// Starts, at `now`, the timeout that the event has and that does not run.
+    pub(in crate::engine) fn start_timeout(&mut self, index: S::Index, now: Instant) {
+        self.timers.arm_after(index, now);
+        self.set_state(index, self.state(index).with_timing(Timing::Armed));
     }
 
     /// Arms the timer of an event that was due for its next period.

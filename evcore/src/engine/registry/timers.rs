@@ -149,6 +149,14 @@ impl<S: Storage> Timers<S> {
         }
     }
 
+    /// Notes the timeout of an event that has been created. Its slot may still have an entry in the heap, of an event before.
+    pub(super) fn keep(&mut self, index: S::Index, interval: u64) {
+        self.fill(index);
+        if let Some(timer) = self.timers.at_mut(index) {
+            timer.interval.replace(interval);
+        }
+    }
+
     /// As [`Timers::set`], with the interval that the event has.
     pub(super) fn arm(&mut self, index: S::Index, deadline: Instant) {
         self.set(index, deadline, self.interval(index));
@@ -196,7 +204,7 @@ impl<S: Storage> Timers<S> {
     fn drop_entry(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let (at, place) = (core::mem::replace(&mut timer.at, Index::NIL), timer.seq);
-        timer.interval.set(0);
+        timer.interval.unmark();
         self.unlist(place);
         self.take_out(at.get());
     }

@@ -72,6 +72,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.release(row);
     }
 
+    /// The registration of the event's fd, if the backend still has it and no event wants it any more.
+    pub(in crate::engine) fn unwanted(&self, index: S::Index) -> Option<Change<F>> {
+        self.fds.unwanted(index)
+    }
+
     // What is still to be registered.
 
     pub(in crate::engine) fn has_changes(&self) -> bool {
@@ -118,6 +123,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Whether any event is pending on this signal.
     pub(in crate::engine) fn is_signal_watched(&self, signum: Signum) -> bool {
         self.signals.is_watched(signum)
+    }
+
+    /// Counts arrivals of an event's signal that is pending.
+    pub(in crate::engine) fn count_arrivals(&mut self, index: S::Index, count: u32) {
+        self.signals.count(index, count);
     }
 
     /// How many signals a hand-out of this event stands for.

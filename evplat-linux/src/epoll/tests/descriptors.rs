@@ -40,7 +40,7 @@ fn a_child_that_starts_anew_has_everything_to_itself() {
         assert!(!is_readable(&epoll.nest().unwrap(), 0), "the nest is still the parent's");
         waker.wake();
         assert!(is_readable(&epoll.nest().unwrap(), 0));
-        Found::of(&mut epoll, Wait::Forever).ready.is_empty()
+        Found::of(&mut epoll, Sleep::Forever).ready.is_empty()
     });
     assert_eq!(status, 0);
     assert!(is_readable(&epoll.nest().unwrap(), 0));

@@ -18,10 +18,10 @@ fn a_file_is_always_ready_for_what_is_asked() {
     for file in files() {
         let mut epoll = Epoll::new().unwrap();
         add(&mut epoll, &file, 1, READ | Interest::CLOSED);
-        assert_eq!(Found::of(&mut epoll, Wait::Forever).ready, [(1, Ready::READ)]);
-        assert_eq!(Found::of(&mut epoll, Wait::Forever).ready, [(1, Ready::READ)]);
+        assert_eq!(Found::of(&mut epoll, Sleep::Forever).ready, [(1, Ready::READ)]);
+        assert_eq!(Found::of(&mut epoll, Sleep::Forever).ready, [(1, Ready::READ)]);
         assert_eq!(modify(&mut epoll, &file, 1, READ | WRITE), Ok(Modified::Kept));
-        assert_eq!(Found::of(&mut epoll, Wait::Forever).ready, [(1, Ready::READ | Ready::WRITE)]);
+        assert_eq!(Found::of(&mut epoll, Sleep::Forever).ready, [(1, Ready::READ | Ready::WRITE)]);
         del(&mut epoll, &file);
         assert_eq!(Found::now(&mut epoll), []);
     }
@@ -43,7 +43,7 @@ fn an_edge_of_a_file_is_its_registration_and_each_change() {
 fn a_file_that_can_never_be_ready_does_not_keep_the_base_awake() {
     let file = &files()[0];
     let mut epoll = Epoll::new().unwrap();
-    add(&mut epoll, file, 1, Interest::PRIORITY | Interest::CLOSED);
+    add(&mut epoll, file, 1, Interest::URGENT | Interest::CLOSED);
     assert!(sleeps(&mut epoll));
 }
 
@@ -156,9 +156,9 @@ fn a_file_whose_registration_has_ended_is_dropped() {
     add(&mut epoll, &first, 1, READ);
     add(&mut epoll, &second, 2, READ);
     let mut found = Found { ended: vec![1], ..Found::default() };
-    epoll.dispatch(Wait::Forever, &mut found).unwrap();
+    epoll.dispatch(Sleep::Forever, &mut found).unwrap();
     assert_eq!(found.ready, [(2, Ready::READ)]);
-    assert_eq!(Found::of(&mut epoll, Wait::Forever).ready, [(2, Ready::READ)]);
+    assert_eq!(Found::of(&mut epoll, Sleep::Forever).ready, [(2, Ready::READ)]);
 }
 
 #[test]

@@ -41,17 +41,17 @@ fn another_loop_sees_each_wake_and_signal() {
         early.wake();
         let nest = inner.nest().unwrap().try_clone_to_owned().unwrap();
         assert!(is_readable(&nest, 0), "a wake from before is not seen");
-        Found::of(&mut inner, Wait::Poll);
+        Found::of(&mut inner, Sleep::None);
         watch(&mut inner, libc::SIGUSR1).unwrap();
         for _ in 0..3 {
             assert!(!is_readable(&nest, 0));
             early.wake();
             assert!(is_readable(&nest, 0), "a wake is not seen");
-            Found::of(&mut inner, Wait::Forever);
+            Found::of(&mut inner, Sleep::Forever);
             assert!(!is_readable(&nest, 0));
             raise(libc::SIGUSR1);
             assert!(is_readable(&nest, 0), "a signal is not seen");
-            assert_eq!(Found::of(&mut inner, Wait::Forever).signals, [(libc::SIGUSR1, 1)]);
+            assert_eq!(Found::of(&mut inner, Sleep::Forever).signals, [(libc::SIGUSR1, 1)]);
         }
         let mut late = Epoll::new().unwrap();
         let nest = late.nest().unwrap().try_clone_to_owned().unwrap();

@@ -1,5 +1,7 @@
 //! Descriptors that were closed or whose numbers were given out again; new sets.
 
+use evcore::Wait;
+
 use super::*;
 
 #[test]
@@ -37,7 +39,7 @@ fn a_closed_descriptor_is_an_error_and_leaves_nothing() {
         let modified = epoll.modify(closed, token(1), READ, WRITE, &mut NoInfos);
         epoll.del(closed, token(1), READ, &mut NoInfos);
         let added = epoll.add(closed, token(2), READ, &mut NoInfos);
-        let found = Found::of(&mut epoll, Wait::Poll);
+        let found = Found::of(&mut epoll, Sleep::None);
         assert!(found.ready.is_empty() && found.rebuilds == 0);
         errno(modified) == Some(libc::EBADF) && errno(added) == Some(libc::EBADF)
     });
@@ -93,7 +95,7 @@ fn what_the_kernel_refuses_changes_nothing_and_a_refused_end_leads_to_a_new_set(
         assert!(epoll.bell.interrupts.doorbell().is_none());
         assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
         del(&mut epoll, &near);
-        Found::of(&mut epoll, Wait::Forever).rebuilds == 1
+        Found::of(&mut epoll, Sleep::Forever).rebuilds == 1
     });
     assert_eq!(status, 0);
 }
@@ -113,8 +115,8 @@ fn new_sets_do_not_make_the_buffer_longer() {
 fn a_new_set_that_cannot_be_made_is_asked_for_again() {
     let mut epoll = Epoll::new().unwrap();
     epoll.note_damage();
-    assert_eq!(Found::of(&mut epoll, Wait::Forever).rebuilds, 1);
-    assert_eq!(Found::of(&mut epoll, Wait::Forever).rebuilds, 1);
+    assert_eq!(Found::of(&mut epoll, Sleep::Forever).rebuilds, 1);
+    assert_eq!(Found::of(&mut epoll, Sleep::Forever).rebuilds, 1);
     epoll.reinit().unwrap();
-    assert_eq!(Found::of(&mut epoll, Wait::Poll).rebuilds, 0);
+    assert_eq!(Found::of(&mut epoll, Sleep::None).rebuilds, 0);
 }

@@ -20,7 +20,7 @@ fn each_state_has_its_bits() {
     drop(peer);
     add(&mut epoll, &closed, 4, Interest::CLOSED);
     let (quiet, _peer) = pair();
-    add(&mut epoll, &quiet, 5, READ | Interest::CLOSED | Interest::PRIORITY);
+    add(&mut epoll, &quiet, 5, READ | Interest::CLOSED | Interest::URGENT);
     assert_eq!(
         Found::now(&mut epoll),
         [
@@ -38,11 +38,11 @@ fn urgent_data_is_priority_and_not_read() {
     let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
     let mut epoll = Epoll::new().unwrap();
-    add(&mut epoll, &far, 1, READ | Interest::PRIORITY);
+    add(&mut epoll, &far, 1, READ | Interest::URGENT);
     sys::tests::send_urgent(&near);
     assert_eq!(
         Found::of(&mut epoll, after(&Epoll::new().unwrap(), Duration::from_secs(5))).ready,
-        [(1, Ready::PRIORITY)]
+        [(1, Ready::URGENT)]
     );
 }
 

@@ -10,7 +10,7 @@ fn no_wait_is_early_and_none_is_repeated() {
             epoll.timed_wait = timed_wait;
             for nanos in [1, 999, 100_000, 999_999, 1_000_001, 10_500_000] {
                 let deadline = epoll.now().saturating_add(Duration::from_nanos(nanos));
-                assert_eq!(Found::of(&mut epoll, Wait::Until(deadline)).ready, []);
+                assert_eq!(Found::of(&mut epoll, Sleep::Until(deadline)).ready, []);
                 assert!(epoll.now() >= deadline, "{nanos} ns: early");
             }
         }
@@ -22,13 +22,13 @@ fn a_point_in_the_past_is_no_wait_and_the_farthest_is_no_error() {
     for timed_wait in [sys::epoll_pwait2 as TimedWait, sys::epoll_pwait] {
         let mut epoll = Epoll::new().unwrap();
         epoll.timed_wait = timed_wait;
-        assert_eq!(Found::of(&mut epoll, Wait::Until(Instant::ZERO)).ready, []);
+        assert_eq!(Found::of(&mut epoll, Sleep::Until(Instant::ZERO)).ready, []);
         let (near, _far) = readable();
         add(&mut epoll, &near, 1, READ);
         let now = epoll.now().as_nanos();
         let days = |days: u64| now + days * 24 * 3_600 * 1_000_000_000;
         for point in [u64::MAX, u64::MAX - 1, i64::MAX as u64, days(25), days(50), days(100_000)] {
-            assert_eq!(Found::of(&mut epoll, Wait::Until(Instant::from_nanos(point))).ready, [(1, Ready::READ)]);
+            assert_eq!(Found::of(&mut epoll, Sleep::Until(Instant::from_nanos(point))).ready, [(1, Ready::READ)]);
         }
     }
 }
@@ -44,7 +44,7 @@ fn a_wait_that_is_too_long_for_a_count_of_milliseconds_sleeps() {
             thread::sleep(Duration::from_millis(5));
             waker.wake();
         });
-        Found::of(&mut epoll, Wait::Until(begin.saturating_add(Duration::from_secs(50 * 24 * 3_600))));
+        Found::of(&mut epoll, Sleep::Until(begin.saturating_add(Duration::from_secs(50 * 24 * 3_600))));
         assert!(epoll.now().saturating_since(begin) >= Duration::from_millis(5));
         thread.join().unwrap();
     }
@@ -61,7 +61,7 @@ fn a_refused_wait_is_made_in_another_way_and_that_is_remembered() {
         let mut epoll = Epoll::new().unwrap();
         epoll.timed_wait = refusal;
         let deadline = epoll.now().saturating_add(Duration::from_micros(1_500));
-        assert_eq!(Found::of(&mut epoll, Wait::Until(deadline)).ready, []);
+        assert_eq!(Found::of(&mut epoll, Sleep::Until(deadline)).ready, []);
         assert!(epoll.now() >= deadline, "the wait was not made again");
         assert!(std::ptr::fn_addr_eq(epoll.timed_wait, sys::epoll_pwait as TimedWait));
     }
@@ -78,19 +78,19 @@ fn a_sandbox_without_pwait2_and_eventfd_has_all_it_needs() {
             refuse(&[libc::SYS_epoll_pwait2, libc::SYS_eventfd2], reason);
             let mut epoll = Epoll::new().unwrap();
             let deadline = epoll.now().saturating_add(Duration::from_micros(1_500));
-            Found::of(&mut epoll, Wait::Until(deadline));
+            Found::of(&mut epoll, Sleep::Until(deadline));
             let waited = epoll.now() >= deadline;
             let waker = epoll.waker().unwrap();
             let woken = (0..10).all(|_| {
-                assert!(epoll.bell.interrupts.prepare(Wait::Forever) == Wait::Forever);
+                assert!(epoll.bell.interrupts.prepare(Sleep::Forever) == Sleep::Forever);
                 waker.wake();
-                let found = Found::of(&mut epoll, Wait::Forever);
+                let found = Found::of(&mut epoll, Sleep::Forever);
                 // Left as it is, the pipe would be full one day, and a ring no edge any more.
                 found.ready.is_empty() && !is_readable(epoll.bell.interrupts.doorbell().unwrap(), 0)
             });
             // A ring that comes late, when the base has been awake for other reasons.
             epoll.bell.interrupts.doorbell().unwrap().ring();
-            Found::of(&mut epoll, Wait::Forever);
+            Found::of(&mut epoll, Sleep::Forever);
             let quiet = !is_readable(epoll.bell.interrupts.doorbell().unwrap(), 0);
             waited && woken && quiet && sleeps(&mut epoll)
         });
@@ -106,7 +106,7 @@ fn an_interrupted_wait_is_no_error() {
         let mut epoll = Epoll::new().unwrap();
         alarm_every(1_000);
         let deadline = epoll.now().saturating_add(Duration::from_secs(15));
-        let nothing = (0..5).all(|_| Found::of(&mut epoll, Wait::Until(deadline)).ready.is_empty());
+        let nothing = (0..5).all(|_| Found::of(&mut epoll, Sleep::Until(deadline)).ready.is_empty());
         alarm_every(0);
         nothing && epoll.now() < deadline
     });
@@ -141,13 +141,13 @@ fn a_look_that_finds_nothing_leaves_a_wake_to_the_wait() {
     near.read_exact(&mut [0]).unwrap();
     waker.wake();
     assert!(!epoll.look(&mut Found::default()));
-    assert!(Found::of(&mut epoll, Wait::Forever).ready.is_empty(), "it does not sleep");
+    assert!(Found::of(&mut epoll, Sleep::Forever).ready.is_empty(), "it does not sleep");
 }
 
 /// A look that found nothing is of the wait after it, and of no later one: that would take its reports for those of a look.
 #[test]
 fn a_look_is_forgotten_by_the_next_wait() {
-    for wait in [Wait::Forever, Wait::Poll] {
+    for wait in [Sleep::Forever, Sleep::None] {
         let mut epoll = Epoll::new().unwrap();
         let (mut near, mut far) = readable();
         add(&mut epoll, &near, 1, READ);
@@ -157,6 +157,6 @@ fn a_look_is_forgotten_by_the_next_wait() {
         far.write_all(b"y").unwrap();
         assert_eq!(Found::of(&mut epoll, wait).ready, [(1, Ready::READ)]);
         near.read_exact(&mut [0]).unwrap();
-        assert!(Found::of(&mut epoll, Wait::Until(Instant::ZERO)).ready.is_empty(), "{wait:?}");
+        assert!(Found::of(&mut epoll, Sleep::Until(Instant::ZERO)).ready.is_empty(), "{wait:?}");
     }
 }

@@ -10,11 +10,11 @@ fn a_wake_from_another_thread_ends_the_wait_and_only_that() {
         thread::sleep(Duration::from_millis(5));
         (0..100).for_each(|_| waker.wake());
     });
-    assert_eq!(Found::of(&mut epoll, Wait::Forever).ready, []);
+    assert_eq!(Found::of(&mut epoll, Sleep::Forever).ready, []);
     thread.join().unwrap();
     // What may still be on its way: one wake after the loop was awake, and the ring of an earlier one.
-    Found::of(&mut epoll, Wait::Poll);
-    Found::of(&mut epoll, Wait::Poll);
+    Found::of(&mut epoll, Sleep::None);
+    Found::of(&mut epoll, Sleep::None);
     assert!(sleeps(&mut epoll), "the wake was not over");
 }
 
@@ -24,7 +24,7 @@ fn a_wake_before_the_wait_is_not_lost_and_costs_no_system_call() {
     let waker = epoll.waker().unwrap();
     waker.wake();
     assert!(!is_readable(epoll.bell.interrupts.doorbell().unwrap(), 0));
-    assert_eq!(Found::of(&mut epoll, Wait::Forever).ready, []);
+    assert_eq!(Found::of(&mut epoll, Sleep::Forever).ready, []);
 }
 
 #[test]
@@ -41,10 +41,10 @@ fn each_signal_is_counted_and_none_is_lost() {
         watch(&mut epoll, libc::SIGTERM).unwrap();
         (0..100_000).for_each(|_| raise(libc::SIGUSR1));
         raise(libc::SIGTERM);
-        let first = Found::of(&mut epoll, Wait::Forever).signals;
+        let first = Found::of(&mut epoll, Sleep::Forever).signals;
         unwatch(&mut epoll, libc::SIGTERM);
         raise(libc::SIGUSR1);
-        let second = Found::of(&mut epoll, Wait::Forever).signals;
+        let second = Found::of(&mut epoll, Sleep::Forever).signals;
         first == [(libc::SIGUSR1, 100_000), (libc::SIGTERM, 1)] && second == [(libc::SIGUSR1, 1)]
     });
     assert_eq!(status, 0);

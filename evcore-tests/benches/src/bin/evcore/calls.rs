@@ -80,7 +80,7 @@ impl Call for Start {
     #[inline]
     fn call(base: &mut Base<Self>, _: EventId, spare: &mut Option<Data<Self>>) -> io::Result<()> {
         if let Some(link) = spare.take() {
-            let timer = base.start(Event::timer(), Some(TIMEOUT), link)?;
+            let timer = base.start(Event::timer().timeout(TIMEOUT), link)?;
             *spare = base.remove(timer);
         }
         Ok(())
@@ -105,11 +105,8 @@ impl<C: Call> RingLoop for Calling<C> {
         let mut base = Base::new(Epoll::new()?);
         let mut events = Vec::with_capacity(links.len());
         for link in links {
-            events.push(base.start(
-                Event::io(Fd::of(&link.reader), Interest::READ).persist(),
-                setup.idle,
-                Data(link, PhantomData),
-            )?);
+            let event = setup.with_idle(Event::io(Fd::of(&link.reader), Interest::READ).persist());
+            events.push(base.start(event, Data(link, PhantomData))?);
         }
         let (reader, writer) = sys::pipe()?;
         Ok(Self { base, events, spare: Some(Data(Link::new(reader, writer), PhantomData)) })
@@ -140,7 +137,7 @@ fn outside<C: Call>(options: &Options, idle: Option<Duration>) -> io::Result<Fig
             C::call(base, *id, spare)?;
             calls += 1;
         }
-        if !base.poll(Wait::Poll)?.is_running() || base.next_active().is_some() {
+        if !base.poll(Wait::None)?.is_running() || base.next_active().is_some() {
             return Err(io::Error::other("a turn that should find nothing"));
         }
         Ok(calls)

@@ -18,14 +18,14 @@ impl<B: Backend> Churn<B> {
         let mut base = Base::new(B::open()?);
         let mut ids = Vec::with_capacity(readers.len());
         for reader in readers {
-            ids.push(base.start(describe(Fd::of(&reader)), None, reader)?);
+            ids.push(base.start(describe(Fd::of(&reader)), reader)?);
         }
         Ok(Self { base, ids })
     }
 
     /// A turn that finds nothing.
     fn turn(&mut self) -> io::Result<()> {
-        let _ = self.base.poll(Wait::Poll)?;
+        let _ = self.base.poll(Wait::None)?;
         while self.base.next_active().is_some() {}
         Ok(())
     }
@@ -72,7 +72,7 @@ impl<B: Backend> churn::Churn for Churn<B> {
 
     fn oneshot(&mut self) -> io::Result<u64> {
         let mut served = 0;
-        let _ = self.base.poll(Wait::Poll)?;
+        let _ = self.base.poll(Wait::None)?;
         while let Some(fired) = self.base.next_active() {
             let id = fired.id;
             self.base.add(id, None)?;

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use evcore::{Event, EventBase, Fd, Fixed, Interest, Manual, Wait};
+use evcore::backend::Manual;
+use evcore::{Event, EventBase, Fd, Fixed, Interest, Wait};
 use evcore_benchmarks::options::Options;
 use evcore_benchmarks::{Figures, cliffs, sys};
 use evplat_linux::Epoll;
@@ -39,7 +40,7 @@ fn open() -> io::Result<Base> {
 /// Hands out `count` events, and the turns that it takes.
 fn hand_out(base: &mut Base, count: u64) -> io::Result<u64> {
     let mut done = 0;
-    while done < count && base.poll(Wait::Poll)?.is_running() {
+    while done < count && base.poll(Wait::None)?.is_running() {
         while base.next_active().is_some() {
             done += 1;
         }
@@ -52,7 +53,7 @@ fn with_files(count: usize) -> io::Result<Base> {
     let (mut base, file) = (open()?, File::open("/proc/self/exe")?);
     for _ in 0..count {
         let file = OwnedFd::from(file.try_clone()?);
-        base.start(Event::io(Fd::of(&file), Interest::READ | Interest::EDGE).persist(), None, Some(file))?;
+        base.start(Event::io(Fd::of(&file), Interest::READ | Interest::EDGE).persist(), Some(file))?;
     }
     hand_out(&mut base, count as u64)?;
     Ok(base)
@@ -124,7 +125,7 @@ fn fixed<const N: usize>(options: &Options) -> io::Result<Figures> {
     let mut base: Box<EventBase<Manual<N>, Fixed<N>, ()>> = Box::new(EventBase::new(Manual::with_room()));
     let mut fd = 0;
     while base.counts().events + 1 < N as u32 {
-        base.start(Event::io(fd, Interest::READ).persist(), None, ()).map_err(|_| io::Error::other("no room"))?;
+        base.start(Event::io(fd, Interest::READ).persist(), ()).map_err(|_| io::Error::other("no room"))?;
         fd += 1;
     }
     cliffs::measure(options, || {

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use evcore::{Event, Fd, Growable, Interest, Mode, Occurrence, Ready};
+use evcore::{Event, Fd, Fired, Growable, Interest, Mode, Ready};
 use evcore_benchmarks::ring::{Link, RingLoop, Round, Setup};
 use evplat_linux::Epoll;
 
@@ -51,7 +51,8 @@ impl Context {
 fn watch<T>(links: Vec<Link>, setup: Setup, mut data: impl FnMut(Link) -> T) -> io::Result<Base<T>> {
     let mut base = Base::new(Epoll::new()?);
     for link in links {
-        base.start(Event::io(Fd::of(&link.reader), Interest::READ).persist(), setup.idle, data(link))?;
+        let event = setup.with_idle(Event::io(Fd::of(&link.reader), Interest::READ).persist());
+        base.start(event, data(link))?;
     }
     Ok(base)
 }
@@ -82,14 +83,14 @@ impl RingLoop for Run {
     }
 }
 
-type Callback = evcore::Callback<Epoll, Growable, Context>;
+type Callback = evcore::callback::Callback<Epoll, Growable, Context>;
 
 pub(crate) struct Callbacks {
     base: Base<Callback>,
     context: Context,
 }
 
-fn on_ready(base: &mut Base<Callback>, context: &mut Context, event: Occurrence, place: usize) {
+fn on_ready(base: &mut Base<Callback>, context: &mut Context, event: Fired, place: usize) {
     if let Err(error) = serve(&mut context.round, context.links.get(place), event.ready) {
         fail(base, context, error);
     }
@@ -113,7 +114,7 @@ impl RingLoop for Callbacks {
     }
 }
 
-type Closure = evcore::Closure<Epoll, Growable, Context>;
+type Closure = evcore::callback::Closure<Epoll, Growable, Context>;
 
 pub(crate) struct Closures {
     base: Base<Closure>,

@@ -13,7 +13,8 @@ use std::io;
 use std::marker::PhantomData;
 use std::process::ExitCode;
 
-use evcore::{EventBase, EventOp, Fd, Growable, Wake};
+use evcore::backend::{EventOp, Wake};
+use evcore::{EventBase, Fd, Growable};
 use evcore_benchmarks::Figures;
 use evcore_benchmarks::options::Options;
 use evcore_benchmarks::peer::{self, Peer};

@@ -22,7 +22,7 @@ impl<B: Backend> RingLoop for Ring<B> {
         for (place, link) in links.into_iter().enumerate() {
             let event = Event::io(Fd::of(&link.reader), Interest::READ).persist();
             let event = if has_priorities { event.priority(setup.priority(place)) } else { event };
-            base.start(event, setup.idle, link)?;
+            base.start(setup.with_idle(event), link)?;
         }
         Ok(Self { base })
     }

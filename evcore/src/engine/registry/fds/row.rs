@@ -123,7 +123,7 @@ impl<F, D, I: Index> Row<F, D, I> {
 }
 
 /// The bits that `Row::counts` counts.
-pub(super) const COUNTED: [Interest; 4] = [Interest::READ, Interest::PRIORITY, Interest::WRITE, Interest::CLOSED];
+pub(super) const COUNTED: [Interest; 4] = [Interest::READ, Interest::URGENT, Interest::WRITE, Interest::CLOSED];
 
 /// An event's part in the fd map.
 pub(super) struct Watch<I> {

@@ -23,7 +23,7 @@ fn the_short_way_is_for_one_event_that_waits_for_all_that_is_reported() {
     let token = watching(&mut fds, 0, 7, Interest::READ | Interest::WRITE);
     assert_eq!(fds.sole_watcher(token, Ready::READ), Some(0));
     assert_eq!(fds.sole_watcher(token, Ready::READ | Ready::WRITE), Some(0));
-    for more in [Ready::PRIORITY, Ready::CLOSED, Ready::ERROR, Ready::HANGUP] {
+    for more in [Ready::URGENT, Ready::CLOSED, Ready::ERROR, Ready::HANGUP] {
         assert_eq!(fds.sole_watcher(token, Ready::READ | more), None, "{more:?}");
     }
     watching(&mut fds, 1, 7, Interest::READ);

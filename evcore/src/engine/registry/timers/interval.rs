@@ -19,6 +19,11 @@ impl Interval {
         was_cancelled
     }
 
+    /// Sets the interval, and leaves the mark as it is.
+    pub(super) fn replace(&mut self, nanos: u64) {
+        self.0 = self.0 & CANCELLED | nanos.min(NANOS);
+    }
+
     #[inline]
     pub(super) const fn nanos(self) -> u64 {
         let nanos = self.0 & NANOS;
@@ -28,6 +33,11 @@ impl Interval {
     #[inline]
     pub(super) const fn is_cancelled(self) -> bool {
         self.0 & CANCELLED != 0
+    }
+
+    /// The cancelled timer has no entry any more.
+    pub(super) fn unmark(&mut self) {
+        self.0 &= NANOS;
     }
 
     /// Marks a timer that is cancelled.
@@ -63,7 +73,12 @@ mod tests {
         interval.cancel();
         assert!(interval.is_cancelled());
         assert_eq!(interval.nanos(), 7);
+        interval.replace(9);
+        assert_eq!((interval.is_cancelled(), interval.nanos()), (true, 9));
         assert!(interval.set(8), "armed again");
+        assert_eq!((interval.is_cancelled(), interval.nanos()), (false, 8));
+        interval.cancel();
+        interval.unmark();
         assert_eq!((interval.is_cancelled(), interval.nanos()), (false, 8));
     }
 }
