@@ -164,6 +164,9 @@ impl<K: Sink<u32>> Sink<u32> for Found<'_, K> {
             _ => self.sink.signal(signum, count),
         }
     }
+    fn woken(&mut self) {
+        self.sink.woken();
+    }
     fn rebuild(&mut self) {
         self.sink.rebuild();
     }

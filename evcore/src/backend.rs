@@ -8,7 +8,7 @@ use core::fmt::{self, Debug};
 
 use bitflags::bitflags;
 
-use crate::event::{Interest, Ready};
+use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
 pub use crate::either::Either;
@@ -174,6 +174,10 @@ pub trait Sink<Fd> {
 
     /// The signal arrived `count` times since it was last reported. Zero is ignored.
     fn signal(&mut self, signum: Signum, count: u32);
+
+    /// A waker of this backend was used since the last `dispatch` began to wait. MUST be called once for any number of wakes,
+    /// and MAY be called when a signal came by the same means.
+    fn woken(&mut self);
 
     /// Asks for a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again.
     fn rebuild(&mut self);

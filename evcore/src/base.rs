@@ -3,14 +3,13 @@
 use core::cell::Cell;
 use core::marker::PhantomData;
 
-use bitflags::bitflags;
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 use crate::backend::{EventOp, Wake};
 use crate::engine::{Effect, Engine, Step};
-use crate::error::Error;
-use crate::event::{EventId, Ready};
+use crate::event::EventId;
 use crate::manual::Manual;
+use crate::ready::Ready;
 use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Sleep, Wait};
 
@@ -18,10 +17,12 @@ mod control;
 mod event;
 mod insert;
 mod query;
+mod run;
 #[cfg(test)]
 mod tests;
 
 pub use query::Pending;
+pub use run::Mode;
 
 /// An event base: events, and the loop that waits for them (`struct event_base`).
 ///
@@ -140,26 +141,10 @@ pub enum End {
     /// [`EventBase::loop_break`].
     #[doc(alias = "event_base_got_break")]
     Break,
-    /// Events were handed out, and one turn was asked for.
+    /// Events were handed out, or a waker has ended the wait, and one turn was asked for.
     Once,
     /// Nothing was ready, and no wait was asked for.
     NotReady,
-}
-
-bitflags! {
-    /// How [`EventBase::run`] runs (`EVLOOP_*`).
-    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-    pub struct Mode: u8 {
-        /// Wait until events are ready, hand them out, end (`EVLOOP_ONCE`).
-        #[doc(alias = "EVLOOP_ONCE")]
-        const ONCE = 1;
-        /// One turn without waiting (`EVLOOP_NONBLOCK`).
-        #[doc(alias = "EVLOOP_NONBLOCK")]
-        const NONBLOCK = 2;
-        /// Go on when nothing is pending: a waker may bring something (`EVLOOP_NO_EXIT_ON_EMPTY`).
-        #[doc(alias = "EVLOOP_NO_EXIT_ON_EMPTY")]
-        const NO_EXIT_ON_EMPTY = 4;
-    }
 }
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
@@ -341,90 +326,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.ended
     }
 
-    /// Runs the loop with a handler (`event_base_loop`), until it ends for the reason that is returned.
-    ///
-    /// The handler has the base to itself; the event's data is at [`get_mut`](EventBase::get_mut).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] from inside a handler of `run`.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use evcore::backend::Manual;
-    /// use evcore::{End, EventBase, Fixed, Mode};
-    ///
-    /// let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
-    /// base.insert_interval(Duration::from_secs(1), 0).unwrap();
-    /// let end = base.run(Mode::empty(), |base, event| {
-    ///     let ticks = base.get_mut(event.id).unwrap();
-    ///     *ticks += 1;
-    ///     if *ticks == 3 {
-    ///         base.loop_exit();
-    ///     }
-    /// });
-    /// assert_eq!(end, Ok(End::Exit));
-    /// ```
-    #[doc(alias = "event_base_loop")]
-    #[doc(alias = "event_base_dispatch")]
-    pub fn run(&mut self, mode: Mode, mut handler: impl FnMut(&mut Self, Fired)) -> Result<End, Error<B::Error>> {
-        self.run_taking(mode, |_| (), |base, event, ()| handler(base, event))
-    }
-
-    /// Runs the loop with a handler that gets what is taken of the event's data, without looking its event up for that.
-    pub(crate) fn run_taking<X>(
-        &mut self,
-        mode: Mode,
-        take: impl Fn(&mut T) -> X,
-        mut handler: impl FnMut(&mut Self, Fired, X),
-    ) -> Result<End, Error<B::Error>> {
-        if core::mem::replace(&mut self.in_run, true) {
-            return Err(Error::Reentered);
-        }
-        RunGuard(self).0.run_turns(mode, &take, &mut handler).map_err(Error::Backend)
-    }
-
-    fn run_turns<X>(
-        &mut self,
-        mode: Mode,
-        take: &impl Fn(&mut T) -> X,
-        handler: &mut impl FnMut(&mut Self, Fired, X),
-    ) -> Result<End, B::Error> {
-        let go_on_empty = mode.contains(Mode::NO_EXIT_ON_EMPTY);
-        let sleep = match mode.contains(Mode::NONBLOCK) {
-            true => Sleep::None,
-            false if go_on_empty => Sleep::Until(Instant::MAX),
-            false => Sleep::Forever,
-        };
-        loop {
-            if !go_on_empty && self.engine.end_if_empty() {
-                return Ok(End::Empty);
-            }
-            if let Turn::Ended(end) = self.engine.poll(sleep)? {
-                return Ok(end);
-            }
-            let is_prepare = self.engine.is_prepare();
-            let any = self.run_turn(take, handler);
-            match any {
-                _ if is_prepare || self.engine.is_end_requested() => {}
-                true if mode.intersects(Mode::ONCE.union(Mode::NONBLOCK)) => return Ok(End::Once),
-                false if mode.contains(Mode::NONBLOCK) => return Ok(End::NotReady),
-                _ => {}
-            }
-        }
-    }
-
-    /// The hand-outs of a turn. Answers whether there was any but watchers.
-    fn run_turn<X>(&mut self, take: &impl Fn(&mut T) -> X, handler: &mut impl FnMut(&mut Self, Fired, X)) -> bool {
-        let mut any = false;
-        while let Some((Fired { id, ready, count, data }, is_watcher)) = self.next() {
-            any |= !is_watcher;
-            let taken = take(data);
-            handler(self, Fired { id, ready, count, data: () }, taken);
-        }
-        any
-    }
-
     // The clock.
 
     /// The time (`event_base_gettimeofday_cached`). In a handler it is the time of the turn: the clock is read once, and all
@@ -491,14 +392,5 @@ impl<B: Wake, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evthread_make_base_notifiable")]
     pub fn waker(&mut self) -> Result<B::Waker, B::Error> {
         self.engine.waker()
-    }
-}
-
-/// A base while `run` is under way, until it returns or a handler's panic passes through.
-struct RunGuard<'a, B: EventOp, S: Storage, T>(&'a mut EventBase<B, S, T>);
-
-impl<B: EventOp, S: Storage, T> Drop for RunGuard<'_, B, S, T> {
-    fn drop(&mut self) {
-        self.0.in_run = false;
     }
 }

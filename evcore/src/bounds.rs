@@ -5,9 +5,10 @@ use std::vec::Vec;
 
 use crate::backend::{EventOp, FdInfos, Features, Modified, Sink, Token};
 use crate::base::EventBase;
-use crate::event::{Event, EventId, Interest, Ready};
+use crate::event::{Event, EventId};
 use crate::limits::Limits;
 use crate::manual::ManualError;
+use crate::ready::{Interest, Ready};
 use crate::steps::{self, Steps};
 use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Sleep, Wait};

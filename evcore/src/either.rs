@@ -3,7 +3,7 @@
 use core::marker::PhantomData;
 
 use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Token, Wake};
-use crate::event::Interest;
+use crate::ready::Interest;
 use crate::time::{Instant, Sleep};
 
 /// One of two backends, as a backend. It nests: `Either<Either<Epoll, Poll>, Select>` is one of three.
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
     use crate::Wait;
     use crate::backend::{Manual, ManualError, WakeFlag};
-    use crate::event::Ready;
+    use crate::ready::Ready;
     use crate::{Event, EventBase, Fixed};
 
     type Three = Either<Either<Manual, Manual<2>>, Manual<3>>;
@@ -309,6 +309,7 @@ mod tests {
         fn signal(&mut self, signum: i32, _: u32) {
             self.signals.push(signum);
         }
+        fn woken(&mut self) {}
         fn rebuild(&mut self) {}
     }
 

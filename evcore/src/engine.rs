@@ -9,8 +9,9 @@ use bitflags::bitflags;
 
 use crate::backend::{EventOp, Signum, Wake};
 use crate::error::{Error, Rejected};
-use crate::event::{Event, EventId, Interest, Ready};
+use crate::event::{Event, EventId};
 use crate::limits::{Bounds, Fairness};
+use crate::ready::{Interest, Ready};
 use crate::stats::{Counts, Tally};
 use crate::storage::Storage;
 use crate::time::{Instant, nanos};

@@ -5,7 +5,8 @@ use defmt::{Format, Formatter, write};
 use crate::backend::{Features, Token};
 use crate::base::{Fired, Mode};
 use crate::error::Rejected;
-use crate::event::{EventId, Interest, Ready};
+use crate::event::EventId;
+use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
 /// The names of what is set, and in hexadecimal what has no name.

@@ -103,6 +103,7 @@ mod formats;
 mod limits;
 mod manual;
 pub mod options;
+mod ready;
 pub mod stats;
 #[cfg(test)]
 mod steps;
@@ -115,7 +116,8 @@ mod wake;
 
 pub use base::{End, EventBase, Fired, Mode, Turn};
 pub use error::Error;
-pub use event::{Event, EventId, Interest, Ready};
+pub use event::{Event, EventId};
+pub use ready::{Interest, Ready};
 pub use storage::Fixed;
 #[cfg(feature = "alloc")]
 pub use storage::Growable;

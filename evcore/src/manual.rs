@@ -4,9 +4,15 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token, Wake};
-use crate::event::{Interest, Ready};
+use crate::ready::{Interest, Ready};
 use crate::time::{Instant, Sleep};
 use crate::wake::WakeFlag;
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use error::ManualError;
 
 /// A backend for tests, examples and simulations: the program says what is ready and what time it is.
 ///
@@ -58,31 +64,6 @@ struct Signal {
     signum: Signum,
     count: u32,
 }
-
-/// Why [`Manual`] refused.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum ManualError {
-    /// [`Manual::refuse`] asked for it.
-    Refused,
-    /// It has no room for one more fd or signal.
-    Full,
-    /// It was made without a flag to wake it by: [`Manual::with_flag`].
-    NoFlag,
-}
-
-impl fmt::Display for ManualError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "refused, as it was told to",
-            Self::Full => "no room for another fd or signal: give `Manual` a larger N",
-            Self::NoFlag => "there is no flag to wake it by: make it with `Manual::with_flag`",
-        })
-    }
-}
-
-impl core::error::Error for ManualError {}
 
 impl Manual {
     /// A backend with room for 64 fds; the clock says zero.
@@ -402,6 +383,9 @@ impl<const N: usize> EventOp for Manual<N> {
     fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
         self.waits = self.waits.saturating_add(1);
         let woken = self.flag.is_some_and(WakeFlag::take);
+        if woken {
+            sink.woken();
+        }
         let found = self.report_signals(sink) | self.report_ready(sink);
         if let (Sleep::Until(point), false) = (sleep, woken | found) {
             self.now = self.now.max(point);
@@ -452,6 +436,3 @@ impl<const N: usize> fmt::Debug for Manual<N> {
         f.debug_struct("Manual").field("now", &self.now).field("fds", &self.fds.len()).finish_non_exhaustive()
     }
 }
-
-#[cfg(test)]
-mod tests;

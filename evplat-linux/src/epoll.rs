@@ -207,10 +207,10 @@ impl Epoll {
         }
     }
 
-    /// Waits, and leaves what it found in the buffer.
+    /// Waits, and leaves what it found in the buffer. Answers whether a wake has come.
     // Part of each turn, and called once: what is rare is out of line.
     #[inline(always)]
-    fn wait(&mut self, wait: Sleep) -> Result<(), Error> {
+    fn wait(&mut self, wait: Sleep) -> Result<bool, Error> {
         let has_looked = mem::take(&mut self.has_looked);
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
         let wait = if must_look { Sleep::None } else { self.bell.interrupts.prepare(wait) };
@@ -219,10 +219,10 @@ impl Epoll {
             Sleep::Forever => sys::epoll_wait(self.set.as_fd(), &mut self.reports, true),
             Sleep::Until(point) => self.wait_until(point, has_looked),
         };
-        self.bell.awake();
+        let woken = self.bell.awake();
         match found {
-            Ok(()) => Ok(()),
-            Err(error) => self.after_failed_wait(error),
+            Ok(()) => Ok(woken),
+            Err(error) => self.after_failed_wait(error).map(|()| woken),
         }
     }
 
@@ -245,8 +245,8 @@ impl Epoll {
 
     /// Reports what comes from the kernel.
     #[inline(always)]
-    fn report(&mut self, sink: &mut impl Sink<Fd>) {
-        self.bell.interrupts.report(sink);
+    fn report(&mut self, woken: bool, sink: &mut impl Sink<Fd>) {
+        self.bell.interrupts.report(woken, sink);
         for report in self.reports.found() {
             // The doorbell's has no registration's token, and is dropped by the sink.
             sink.ready(Token::from_bits(report.u64), mask::ready(report.events));
@@ -376,19 +376,19 @@ impl EventOp for Epoll {
             self.has_looked = !is_error;
             return false;
         }
-        self.bell.awake();
-        self.report(sink);
+        let woken = self.bell.awake();
+        self.report(woken, sink);
         true
     }
 
     #[inline]
     fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         // The core has asked `usable` in this turn.
-        self.wait(wait)?;
+        let woken = self.wait(wait)?;
         if self.is_special {
             self.report_special(sink);
         }
-        self.report(sink);
+        self.report(woken, sink);
         Ok(())
     }
 

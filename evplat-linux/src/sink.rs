@@ -55,6 +55,8 @@ impl Sink<Fd> for Found {
         self.signals.push((signum, count));
     }
 
+    fn woken(&mut self) {}
+
     fn rebuild(&mut self) {
         self.rebuilds += 1;
     }

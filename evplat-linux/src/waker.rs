@@ -86,17 +86,18 @@ impl Bell {
         }
     }
 
-    /// To be called after each wait.
+    /// To be called after each wait. Answers whether a wake has come.
     #[inline]
-    pub(crate) fn awake(&self) {
+    pub(crate) fn awake(&self) -> bool {
+        let woken = self.interrupts.awake();
         if self.interrupts.doorbell().is_some() {
-            self.interrupts.awake();
             // A ring may come late, when the base is awake again and says that nobody has woken it.
             if self.is_pipe {
                 // Nobody else can have closed or broken it, so there is no error to tell.
                 let _ = self.interrupts.doorbell().map(Doorbell::quiet);
             }
         }
+        woken
     }
 }
 

@@ -58,6 +58,8 @@ impl Sink<Fd> for Core {
         self.signals.push((signum, count));
     }
 
+    fn woken(&mut self) {}
+
     fn rebuild(&mut self) {
         unreachable!("these backends have nothing that could get out of step")
     }

@@ -92,9 +92,12 @@ impl Interrupts {
         self.doorbell().map_or(Ok(()), Doorbell::quiet)
     }
 
-    /// Puts the signals that have arrived into `sink`.
+    /// Puts what has come into `sink`: a wake, if [`awake`](Interrupts::awake) has answered so, and the signals.
     #[inline]
-    pub fn report<Fd>(&mut self, sink: &mut impl Sink<Fd>) {
+    pub fn report<Fd>(&mut self, woken: bool, sink: &mut impl Sink<Fd>) {
+        if woken {
+            sink.woken();
+        }
         if let Some(signals) = &mut self.signals {
             signals.drain(|signum, count| sink.signal(signum, count));
         }

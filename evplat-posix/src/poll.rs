@@ -179,16 +179,16 @@ impl<S: Slots> EventOp for Poll<S> {
         let wait = self.interrupts.prepare(wait);
         let entries = self.table.entries(doorbell);
         let found = self.clock.wait(wait, |time| sys::poll(entries, time));
-        let woken = self.interrupts.awake() && wait != Sleep::None;
+        let woken = self.interrupts.awake();
         let found = found.map_err(|error| {
             self.interrupts.put_back();
             Error::during("poll")(error)
         })?;
         // A signal that interrupted the wait has rung, and the wait does not tell.
         let rings = self.table.doorbell() != 0;
-        let outcome = if rings || woken { self.interrupts.answer() } else { Ok(()) };
+        let outcome = if rings || woken && wait != Sleep::None { self.interrupts.answer() } else { Ok(()) };
         self.report(found.saturating_sub(usize::from(rings)), sink);
-        self.interrupts.report(sink);
+        self.interrupts.report(woken, sink);
         outcome
     }
 

@@ -236,7 +236,7 @@ impl<S: Slots> EventOp for Select<S> {
         let mut ready = [FdSet::new(); 3];
         let wait = self.interrupts.prepare(wait);
         let mut found = self.look(wait, doorbell, &mut ready);
-        let woken = self.interrupts.awake() && wait != Sleep::None;
+        let woken = self.interrupts.awake();
         // With none of the registered ones closed, it is the doorbell that someone has closed.
         if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && self.expel_closed(sink) {
             // The others are told in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
@@ -249,9 +249,9 @@ impl<S: Slots> EventOp for Select<S> {
         })?;
         let rings = found > 0 && doorbell.is_some_and(|number| ready[0].contains(number));
         // A signal that interrupted the wait has rung, and the wait does not tell.
-        let outcome = if rings || woken { self.interrupts.answer() } else { Ok(()) };
+        let outcome = if rings || woken && wait != Sleep::None { self.interrupts.answer() } else { Ok(()) };
         self.report(found.saturating_sub(usize::from(rings)), &ready, sink);
-        self.interrupts.report(sink);
+        self.interrupts.report(woken, sink);
         outcome
     }
 

@@ -96,6 +96,7 @@ fn from(bytes: &mut Bytes<'_>) -> From {
         6..=8 => From::Signal(signum(bytes.byte())),
         14 => From::Prepare,
         15 => From::Check,
+        13 => From::Wake,
         _ => From::Timer,
     }
 }

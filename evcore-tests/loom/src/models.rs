@@ -50,6 +50,8 @@ impl Sink<Fd> for Signals {
         self.came.push((signum, count));
     }
 
+    fn woken(&mut self) {}
+
     fn rebuild(&mut self) {}
 }
 

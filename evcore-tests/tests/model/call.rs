@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Timer,
     Prepare,
     Check,
+    Wake,
 }
 
 /// What an event is created from.

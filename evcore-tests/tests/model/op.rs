@@ -55,6 +55,7 @@ pub(crate) enum From {
     Timer,
     Prepare,
     Check,
+    Wake,
 }
 
 #[derive(Clone, Debug)]
@@ -166,7 +167,7 @@ impl Op {
                 From::Io(..) => 0,
                 From::Signal(_) => 1,
                 From::Timer => 2,
-                From::Prepare | From::Check => 3,
+                From::Prepare | From::Check | From::Wake => 3,
             },
             Self::Modify(..) | Self::ReplaceFd(..) => 4,
             Self::PauseFor(..) => 5,
@@ -239,6 +240,7 @@ fn new(body: BoxedStrategy<Vec<Op>>) -> impl Strategy<Value = New> {
         5 => Just(From::Timer),
         1 => Just(From::Prepare),
         1 => Just(From::Check),
+        1 => Just(From::Wake),
     ];
     let priority = prop_oneof![8 => Just(None), 12 => (0u8..4).prop_map(Some), 1 => Just(Some(255))];
     let missed = prop_oneof![Just(Missed::Skip), Just(Missed::Burst), Just(Missed::Delay)];
@@ -296,7 +298,7 @@ fn of_the_world() -> impl Strategy<Value = Op> {
         10 => (fds(), prop_oneof![Just(Ready::READ), Just(Ready::WRITE)]).prop_map(|(fd, ready)| Op::SetReady(fd, ready)),
         6 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::SetReady(fd, readiness(a & b))),
         4 => (signals(), 1u8..4).prop_map(|(signum, times)| Op::Raise(signum, times)),
-        1 => Just(Op::Wake),
+        2 => Just(Op::Wake),
         6 => when().prop_map(Op::Advance),
         1 => (1u64..100).prop_map(Op::SetBack),
         2 => prop_oneof![1u8..3, Just(u8::MAX)].prop_map(Op::Refuse),

@@ -215,13 +215,14 @@ impl Plan {
             From::Timer => Kind::Timer,
             From::Prepare => Kind::Prepare,
             From::Check => Kind::Check,
+            From::Wake => Kind::Wake,
         };
-        let is_watcher = matches!(kind, Kind::Prepare | Kind::Check);
+        let is_watcher = matches!(kind, Kind::Prepare | Kind::Check | Kind::Wake);
         let spec = Spec {
             kind,
             persist: new.persist || is_watcher && !new.once,
             once: new.once,
-            background: new.background || is_watcher,
+            background: new.background || matches!(kind, Kind::Prepare | Kind::Check),
             priority: new.priority.map(|priority| self.priority(priority)),
             missed: new.missed,
             timeout: new.timeout,
@@ -348,7 +349,7 @@ impl Plan {
                 failed => return Ok(failed),
             }
             let is_prepare = self.model.is_preparing();
-            let mut any = false;
+            let mut any = self.model.is_woken() && !mode.contains(Mode::NONBLOCK);
             while let Outcome::Handed(Some(handed)) = self.model.call(Call::Next) {
                 any |= !self.model.is_watcher(handed.uid);
                 self.push(Call::Enter, Outcome::Handed(Some(handed)));

@@ -61,6 +61,8 @@ pub(crate) struct Model {
     broken: bool,
     continued: bool,
     preparing: bool,
+    /// A waker has ended the wait of this turn.
+    woken: bool,
     /// The backend is to be started anew; reports of registrations that had ended, since that was last done.
     rebuild: bool,
     stale: u64,
@@ -131,6 +133,7 @@ impl Model {
             broken: false,
             continued: false,
             preparing: false,
+            woken: false,
             rebuild: false,
             stale: 0,
             spent: false,
@@ -271,7 +274,11 @@ impl Model {
     }
 
     pub(crate) fn is_watcher(&self, uid: Uid) -> bool {
-        matches!(self.events[uid].spec.kind, Kind::Prepare | Kind::Check)
+        matches!(self.events[uid].spec.kind, Kind::Prepare | Kind::Check | Kind::Wake)
+    }
+
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken
     }
 
     pub(crate) fn is_preparing(&self) -> bool {

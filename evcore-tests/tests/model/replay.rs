@@ -303,6 +303,7 @@ fn event(spec: &Spec) -> Event<u32> {
         Kind::Timer => Event::timer(),
         Kind::Prepare => Event::prepare(),
         Kind::Check => Event::check(),
+        Kind::Wake => Event::wake(),
     };
     if spec.once {
         event = event.once();

@@ -118,6 +118,10 @@ impl<K: Sink<u32>> Sink<u32> for Collected<'_, K> {
         self.sink.signal(signum, count);
     }
 
+    fn woken(&mut self) {
+        self.sink.woken();
+    }
+
     fn rebuild(&mut self) {
         self.sink.rebuild();
     }

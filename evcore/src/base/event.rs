@@ -6,7 +6,8 @@ use super::EventBase;
 use crate::backend::{EventOp, Signum};
 use crate::engine::Timeout;
 use crate::error::Error;
-use crate::event::{EventId, Interest, Ready};
+use crate::event::EventId;
+use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 use crate::time::{Instant, nanos};
 

@@ -5,7 +5,8 @@ use core::time::Duration;
 use super::EventBase;
 use crate::backend::{EventOp, Signum};
 use crate::error::Rejected;
-use crate::event::{Event, EventId, Interest};
+use crate::event::{Event, EventId};
+use crate::ready::Interest;
 use crate::storage::Storage;
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
@@ -127,6 +128,25 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn insert_interval(&mut self, period: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::timer().persist().timeout(period), data)
+    }
+
+    /// Hands out an event whenever a [waker](EventBase::waker) is used: see [`Event::wake`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`](crate::Error::Full).
+    ///
+    /// ```
+    /// # use evcore::backend::{Manual, WakeFlag};
+    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # static FLAG: WakeFlag = WakeFlag::new();
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new().with_flag(&FLAG));
+    /// base.insert_wake("messages").unwrap();
+    /// base.waker().unwrap().wake();
+    /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "messages");
+    /// ```
+    pub fn insert_wake(&mut self, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::wake(), data)
     }
 
     /// Watches a signal: a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).

@@ -5,7 +5,8 @@ use core::time::Duration;
 
 use super::EventBase;
 use crate::backend::{EventOp, Features, Signum, Sleep};
-use crate::event::{EventId, Interest, Ready};
+use crate::event::EventId;
+use crate::ready::{Interest, Ready};
 use crate::stats::{Counts, Stats};
 use crate::storage::Storage;
 use crate::time::{Instant, Wait};

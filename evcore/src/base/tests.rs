@@ -4,9 +4,8 @@ use core::time::Duration;
 use std::string::ToString;
 
 use super::*;
-use crate::backend::{Features, Manual, WakeFlag};
+use crate::backend::{Features, Manual, ManualError, WakeFlag};
 use crate::bounds::Silent;
-use crate::manual::ManualError;
 use crate::options::{Fairness, Limits};
 use crate::{Error, Event, Interest, Ready};
 

@@ -4,7 +4,7 @@ use super::Engine;
 use super::registry::{Changed, Joining, Kind, Life, Timing};
 use crate::backend::{EventOp, Features, Signum};
 use crate::error::Error;
-use crate::event::{Interest, Ready};
+use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 use crate::time::Instant;
 

@@ -3,7 +3,8 @@
 use super::registry::{Options, State};
 use super::{Engine, Requests};
 use crate::backend::EventOp;
-use crate::event::{Missed, Ready};
+use crate::event::Missed;
+use crate::ready::Ready;
 use crate::storage::Storage;
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {

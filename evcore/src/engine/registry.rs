@@ -2,8 +2,9 @@
 
 use crate::backend::{Descriptor, FdInfos, Token};
 use crate::error::{Error, Rejected};
-use crate::event::{Event, EventId, Ready, Source};
+use crate::event::{Event, EventId, Source};
 use crate::limits::{Bounds, Fairness};
+use crate::ready::Ready;
 use crate::stats::{Counts, Tally};
 use crate::storage::{Full, Index, Storage};
 use crate::time::nanos;
@@ -59,6 +60,8 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     /// Reports of ended registrations since the backend was last rebuilt, and whether it is to be.
     stale: u32,
     rebuild: bool,
+    /// A waker has ended the wait of this turn.
+    pub(super) is_woken: bool,
     pub(super) stats: Tally,
 }
 
@@ -80,6 +83,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             max: Counts { events: 0, pending: 0, active: 0 },
             stale: 0,
             rebuild: false,
+            is_woken: false,
             stats: Tally::ZERO,
         }
     }
@@ -105,6 +109,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             Source::Signal(signum) => self.signals.create(index, signum),
             Source::Prepare => self.watchers.create(index, Moment::Prepare),
             Source::Check => self.watchers.create(index, Moment::Check),
+            Source::Wake => self.watchers.create(index, Moment::Wake),
             Source::None => {}
         }
         self.max.events = self.max.events.max(self.slots.len());
@@ -127,7 +132,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
                 return self.fds.attach(fd);
             }
             Source::Signal(_) => self.signals.reserve(self.slots.next_index())?,
-            Source::Prepare | Source::Check => self.watchers.reserve()?,
+            Source::Prepare | Source::Check | Source::Wake => self.watchers.reserve()?,
             Source::None => {}
         }
         Ok(Index::NIL)

@@ -4,7 +4,8 @@ use super::registry::{Expired, Life, Moment};
 use super::{Effect, Engine, Phase, Requests};
 use crate::backend::EventOp;
 use crate::base::{End, Turn};
-use crate::event::{EventId, Ready};
+use crate::event::EventId;
+use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::{Instant, Sleep, Wait};
 
@@ -40,6 +41,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.queue_due_timers();
         }
         self.registry.queue_watchers(Moment::Check);
+        if self.registry.is_woken {
+            self.registry.queue_watchers(Moment::Wake);
+        }
         self.open_turn();
         Ok(Turn::Running)
     }
@@ -154,7 +158,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.end_hand_outs();
         self.registry.close_turn();
         self.is_clock_current.set(false);
-        core::mem::replace(&mut self.phase, Phase::Idle)
+        let phase = core::mem::replace(&mut self.phase, Phase::Idle);
+        // After a wait that has failed, there was no turn to tell of it.
+        self.registry.is_woken &= phase != Phase::Open;
+        phase
     }
 
     /// No event is being handed out any more: timeouts that this turn's hand-outs have restarted count from here.
@@ -195,6 +202,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Whether the turn is one of prepare events, before the wait.
     pub(crate) fn is_prepare(&self) -> bool {
         self.phase == Phase::Prepare
+    }
+
+    /// Whether a waker has ended the wait of this turn.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.registry.is_woken
     }
 
     /// Begins to hand out what the wait has found.

@@ -120,6 +120,7 @@ impl Model {
         self.settle_when_full();
         self.turn.number += 1;
         self.continued = false;
+        self.woken = false;
         self.clock_is_current = false;
     }
 
@@ -161,8 +162,8 @@ impl Model {
             return Err(ManualError::Refused);
         }
         let plans = std::mem::take(&mut self.world.plans);
-        let woken = std::mem::take(&mut self.world.woken);
-        let mut found = woken || !plans.is_empty();
+        self.woken = std::mem::take(&mut self.world.woken);
+        let mut found = self.woken || !plans.is_empty();
         for at in 0..self.world.signals.len() {
             let (signum, arrivals) = self.world.signals[at];
             if arrivals > 0 {
@@ -205,6 +206,9 @@ impl Model {
     fn begin_turn(&mut self) {
         self.tally.turns += 1;
         self.queue_watchers(Kind::Check);
+        if self.woken {
+            self.queue_watchers(Kind::Wake);
+        }
         self.turn = Quota {
             number: self.turn.number,
             is_open: true,

@@ -2,7 +2,7 @@
 
 use super::{Kind, Life, Registry, Timing};
 use crate::backend::Descriptor;
-use crate::event::Ready;
+use crate::ready::Ready;
 use crate::storage::Storage;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {

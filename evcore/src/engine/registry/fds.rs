@@ -1,7 +1,7 @@
 //! The fd map: fd → the events that watch it, and what the backend has registered for it.
 
 use crate::backend::{Descriptor, FdInfos, Token};
-use crate::event::{Interest, Ready};
+use crate::ready::{Interest, Ready};
 use crate::storage::{FdIndex, Full, Index, Link, Storage, Table};
 
 mod changes;

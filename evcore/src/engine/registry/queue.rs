@@ -2,8 +2,8 @@
 
 use super::budget::Budget;
 use super::slots::{HandOut, Slots};
-use crate::event::Ready;
 use crate::limits::{Bounds, Fairness};
+use crate::ready::Ready;
 use crate::storage::{Full, Index, Storage};
 
 mod levels;

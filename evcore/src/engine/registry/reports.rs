@@ -2,7 +2,7 @@
 
 use super::Registry;
 use crate::backend::{Descriptor, Signum, Sink, Token};
-use crate::event::{Interest, Ready};
+use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 
 /// After this many reports of registrations that have ended, the backend is rebuilt.
@@ -118,6 +118,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Registry<F, D, T, S> 
             let (queue, slots) = (&mut self.queue, &mut self.slots);
             self.signals.report(signum, count, |index| queue.push(slots, index, Ready::SIGNAL));
         }
+    }
+
+    fn woken(&mut self) {
+        self.is_woken = true;
     }
 
     fn rebuild(&mut self) {

@@ -4,7 +4,8 @@ use core::num::NonZeroU32;
 
 use super::queue::{List, Node};
 use super::state::State;
-use crate::event::{EventId, Ready};
+use crate::event::EventId;
+use crate::ready::Ready;
 use crate::storage::{Full, Index, Storage, Table};
 
 /// Generational slots. A freed slot is taken again at once, under another generation; one whose generations are used up

@@ -24,7 +24,7 @@ pub(in crate::engine) enum Kind {
     /// Readiness of an fd.
     Io = 1,
     Signal = 2,
-    /// The wait itself: a prepare or check event.
+    /// The wait itself: a prepare, check or wake event.
     Watcher = 3,
 }
 
@@ -86,7 +86,7 @@ impl State {
         let kind = match event.source {
             Source::Io(..) => Kind::Io,
             Source::Signal(_) => Kind::Signal,
-            Source::Prepare | Source::Check => Kind::Watcher,
+            Source::Prepare | Source::Check | Source::Wake => Kind::Watcher,
             Source::None => Kind::Plain,
         };
         let mut options = Options::empty();

@@ -2,8 +2,8 @@
 
 use super::{Expired, Registry, State, Timing};
 use crate::backend::Descriptor;
-use crate::event::Ready;
 use crate::limits::Bounds;
+use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::Instant;
 

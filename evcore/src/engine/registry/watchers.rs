@@ -7,6 +7,7 @@ use crate::storage::{Full, Storage, Table};
 pub(in crate::engine) enum Moment {
     Prepare,
     Check,
+    Wake,
 }
 
 /// Prepare and check watchers in the order they were added, libevent's `evwatch` lists.

@@ -2,7 +2,7 @@
 
 use super::{Change, Changed, Joining, Kind, Life, Registry, State, Timing};
 use crate::backend::{Descriptor, Signum, Token};
-use crate::event::{Interest, Ready};
+use crate::ready::{Interest, Ready};
 use crate::storage::{Full, Index, Storage};
 use crate::time::Instant;
 

@@ -2,7 +2,7 @@
 
 use super::{Fds, Row};
 use crate::backend::{Descriptor, Token};
-use crate::event::Interest;
+use crate::ready::Interest;
 use crate::storage::{Index, Link, Storage, Table};
 
 /// A row whose registration is not what its events want.

@@ -3,7 +3,7 @@
 use super::Fds;
 use super::row::COUNTED;
 use crate::backend::Descriptor;
-use crate::event::Interest;
+use crate::ready::Interest;
 use crate::storage::{Index, Storage, Table};
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {

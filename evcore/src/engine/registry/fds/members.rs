@@ -3,7 +3,7 @@
 use super::Fds;
 use super::row::is_silent;
 use crate::backend::{Descriptor, Token};
-use crate::event::Interest;
+use crate::ready::Interest;
 use crate::storage::{Index, Storage, Table};
 
 /// What became of an event that was to join its fd's list.

@@ -1,7 +1,7 @@
 //! What the fd map keeps of an fd, and of an event that watches it.
 
 use crate::backend::Token;
-use crate::event::{Interest, Ready};
+use crate::ready::{Interest, Ready};
 use crate::storage::Index;
 
 /// An fd on which events exist. In a row that is free, `created` is 0.

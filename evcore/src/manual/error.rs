@@ -1,0 +1,28 @@
+//! Why the backend that is driven by hand refuses.
+
+use core::fmt;
+
+/// Why [`Manual`](super::Manual) refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ManualError {
+    /// [`Manual::refuse`](super::Manual::refuse) asked for it.
+    Refused,
+    /// It has no room for one more fd or signal.
+    Full,
+    /// It was made without a flag to wake it by: [`Manual::with_flag`](super::Manual::with_flag).
+    NoFlag,
+}
+
+impl fmt::Display for ManualError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "refused, as it was told to",
+            Self::Full => "no room for another fd or signal: give `Manual` a larger N",
+            Self::NoFlag => "there is no flag to wake it by: make it with `Manual::with_flag`",
+        })
+    }
+}
+
+impl core::error::Error for ManualError {}

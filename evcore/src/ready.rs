@@ -1,0 +1,194 @@
+//! What an event waits for on its fd, and what is found there.
+
+use bitflags::bitflags;
+
+bitflags! {
+    /// What an event waits for on its fd.
+    ///
+    /// The bits have the values of Linux's `poll(2)`, so that the common backends translate them by a mask.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    pub struct Interest: u16 {
+        /// There is something to read, or the end (`EV_READ`).
+        #[doc(alias = "EV_READ")]
+        const READ = 0x0001;
+        /// Urgent data (`EPOLLPRI`); libevent has none.
+        const URGENT = 0x0002;
+        /// There is room to write (`EV_WRITE`).
+        #[doc(alias = "EV_WRITE")]
+        const WRITE = 0x0004;
+        /// The peer has shut down its writing side (`EV_CLOSED`).
+        #[doc(alias = "EV_CLOSED")]
+        const CLOSED = 0x2000;
+        /// Edge-triggered (`EV_ET`): reported when readiness changes, so read or write until `WouldBlock`. Without it an event is
+        /// level-triggered: reported in every turn while it is ready. All events on one fd must agree.
+        #[doc(alias = "EV_ET")]
+        const EDGE = 0x8000;
+    }
+}
+
+bitflags! {
+    /// Why an event is handed out. What was found in one turn comes as one hand-out with all its bits.
+    ///
+    /// Any 16 bits are legal: [`activate`](crate::EventBase::activate) passes on what it is given.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+    pub struct Ready: u16 {
+        /// There is something to read, or the end, or an error to collect (`EV_READ`).
+        #[doc(alias = "EV_READ")]
+        const READ = 0x0001;
+        /// Urgent data.
+        const URGENT = 0x0002;
+        /// There is room to write, or an error to collect (`EV_WRITE`).
+        #[doc(alias = "EV_WRITE")]
+        const WRITE = 0x0004;
+        /// The descriptor has an error; READ or WRITE is set too where the event waits for it.
+        const ERROR = 0x0008;
+        /// Both directions are shut down; READ or WRITE is set too where the event waits for it.
+        const HANGUP = 0x0010;
+        /// The event's time has come (`EV_TIMEOUT`).
+        #[doc(alias = "EV_TIMEOUT")]
+        const TIMEOUT = 0x0100;
+        /// The event's signal has arrived (`EV_SIGNAL`).
+        #[doc(alias = "EV_SIGNAL")]
+        const SIGNAL = 0x0200;
+        /// The event had asked for another turn: [`again`](crate::EventBase::again).
+        const AGAIN = 0x0400;
+        /// The peer has shut down its writing side (`EV_CLOSED`).
+        #[doc(alias = "EV_CLOSED")]
+        const CLOSED = 0x2000;
+        /// Everything that is said of an fd.
+        const IO = 0x201f;
+        const _ = !0;
+    }
+}
+
+impl Ready {
+    /// Whether anything is said of the event's fd: that it is readable, writable, closed, in error, hung up, or has urgent data.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::READ | Ready::TIMEOUT).is_io());
+    /// assert!(!Ready::TIMEOUT.is_io());
+    /// ```
+    #[must_use]
+    pub const fn is_io(self) -> bool {
+        self.intersects(Self::IO)
+    }
+
+    /// There is something to read, or the end, or an error to collect.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::READ | Ready::WRITE).is_readable());
+    /// assert!(!Ready::empty().is_readable());
+    /// ```
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.contains(Self::READ)
+    }
+
+    /// There is room to write, or an error to collect.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::WRITE | Ready::READ).is_writable());
+    /// assert!(!Ready::empty().is_writable());
+    /// ```
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.contains(Self::WRITE)
+    }
+
+    /// There is urgent data.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::URGENT | Ready::READ).is_urgent());
+    /// assert!(!Ready::empty().is_urgent());
+    /// ```
+    #[must_use]
+    pub const fn is_urgent(self) -> bool {
+        self.contains(Self::URGENT)
+    }
+
+    /// The peer has shut down its writing side.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::CLOSED | Ready::READ).is_closed());
+    /// assert!(!Ready::empty().is_closed());
+    /// ```
+    #[must_use]
+    pub const fn is_closed(self) -> bool {
+        self.contains(Self::CLOSED)
+    }
+
+    /// The descriptor has an error, or cannot be watched any more.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::ERROR | Ready::READ).is_error());
+    /// assert!(!Ready::empty().is_error());
+    /// ```
+    #[must_use]
+    pub const fn is_error(self) -> bool {
+        self.contains(Self::ERROR)
+    }
+
+    /// Both directions are shut down.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::HANGUP | Ready::READ).is_hangup());
+    /// assert!(!Ready::empty().is_hangup());
+    /// ```
+    #[must_use]
+    pub const fn is_hangup(self) -> bool {
+        self.contains(Self::HANGUP)
+    }
+
+    /// The event's time has come. Something else may have been found as well: see [`is_io`](Ready::is_io).
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::TIMEOUT | Ready::READ).is_timeout());
+    /// assert!(!Ready::empty().is_timeout());
+    /// ```
+    #[must_use]
+    pub const fn is_timeout(self) -> bool {
+        self.contains(Self::TIMEOUT)
+    }
+
+    /// The event's signal has arrived.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::SIGNAL | Ready::READ).is_signal());
+    /// assert!(!Ready::empty().is_signal());
+    /// ```
+    #[must_use]
+    pub const fn is_signal(self) -> bool {
+        self.contains(Self::SIGNAL)
+    }
+
+    /// The event had asked for another turn: [`again`](crate::EventBase::again).
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// assert!((Ready::AGAIN | Ready::READ).is_again());
+    /// assert!(!Ready::empty().is_again());
+    /// ```
+    #[must_use]
+    pub const fn is_again(self) -> bool {
+        self.contains(Self::AGAIN)
+    }
+}
