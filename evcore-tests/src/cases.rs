@@ -10,6 +10,7 @@ pub mod files;
 pub mod intervals;
 pub mod limits;
 pub mod loop_control;
+pub mod one_loop;
 pub mod pauses;
 pub mod priorities;
 pub mod readiness;

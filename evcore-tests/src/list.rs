@@ -252,6 +252,7 @@ macro_rules! for_each_case {
                 handler_restored_after_del
                 pending_signal_at_drop_is_drained
                 activated_by_signal
+                activation_carries_a_count
                 eintr_is_invisible
                 stop_cont_is_invisible
                 signal_and_timeout_together;
@@ -264,6 +265,19 @@ macro_rules! for_each_case {
                 wake_after_the_base_is_gone
                 wake_hides_nothing
                 wakes_are_never_lost;
+            one_loop:
+                next_event_is_the_whole_loop
+                next_event_tells_why_it_ended
+                next_event_keeps_the_bounds
+                insert_timer_is_gone_after_it_came
+                own_timeout_starts_with_each_add
+                restart_counts_from_now
+                deregister_lets_go_at_once
+                deregister_leaves_others
+                a_turn_says_what_it_is
+                no_limit_can_be_said
+                wake_event_is_handed_out
+                wake_ends_run_once;
             faults:
                 reinit_registers_everything_again
                 reinit_keeps_wakers_and_signals

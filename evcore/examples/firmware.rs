@@ -38,26 +38,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     base.loop_exit_after(Duration::from_secs(3_600));
 
     let (mut blinks, mut presses) = (0, 0);
-    while base.poll(Wait::Forever)?.is_running() {
-        while let Some(fired) = base.next_active() {
-            match fired.data {
-                Task::Blink { on } => {
-                    *on = !*on;
-                    blinks += fired.count;
-                    base.restart(watchdog)?;
-                    if blinks == 5 {
-                        press(&mut base, Ready::READ);
-                    }
+    while let Some(event) = base.next_event(Wait::Forever)? {
+        match event.data {
+            Task::Blink { on } => {
+                *on = !*on;
+                blinks += event.count;
+                base.restart(watchdog)?;
+                if blinks == 5 {
+                    press(&mut base, Ready::READ);
                 }
-                Task::Button => {
-                    presses += 1;
-                    press(&mut base, Ready::empty());
-                    base.del(blink)?;
-                    base.add(release, Some(Duration::from_secs(7)))?;
-                }
-                Task::Released => base.add(blink, Some(Duration::from_secs(1)))?,
-                Task::Watchdog => return Err("the program hangs".into()),
             }
+            Task::Button => {
+                presses += 1;
+                press(&mut base, Ready::empty());
+                base.del(blink)?;
+                base.add(release, Some(Duration::from_secs(7)))?;
+            }
+            Task::Released => base.add(blink, Some(Duration::from_secs(1)))?,
+            Task::Watchdog => return Err("the program hangs".into()),
         }
     }
     println!("{blinks} blinks, {presses} press, {} turns", base.stats().turns);

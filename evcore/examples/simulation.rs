@@ -20,6 +20,7 @@ const SPAN: Duration = Duration::from_secs(4 * 3_600);
 
 type Base<B> = EventBase<B, Fixed<64>, Task>;
 
+#[derive(Clone, Copy)]
 enum Task {
     Session(u32),
     /// Of the world, not of the server: a client does something.
@@ -46,7 +47,7 @@ impl Server {
 
     /// Says whether the session goes on.
     fn serve<B: EventOp>(&mut self, base: &mut Base<B>, id: EventId, ready: Ready) -> bool {
-        let goes_on = ready.contains(Ready::READ);
+        let goes_on = ready.is_readable();
         match goes_on {
             true => self.beats += 1,
             false => {
@@ -96,29 +97,27 @@ fn simulate(seed: u64) -> Result<String, Box<dyn std::error::Error>> {
     }
     base.loop_exit_after(SPAN);
 
-    while base.poll(Wait::Forever)?.is_running() {
+    while let Some(fired) = base.next_event(Wait::Forever)? {
+        let (id, ready, task) = (fired.id, fired.ready, *fired.data);
         let now = base.now();
-        while let Some(fired) = base.next_active() {
-            let (id, ready) = (fired.id, fired.ready);
-            match *fired.data {
-                Task::Session(number) => {
-                    let last = world.last_beat.get_mut(number as usize).ok_or("no such session")?;
-                    let is_on = server.serve(&mut base, id, ready);
-                    base.backend_mut().set_ready(number, Ready::empty());
-                    // What the server promises, checked at each step: it ends the silent, at the very nanosecond.
-                    assert_eq!(is_on, now.saturating_since(*last) < SILENCE);
-                    assert!(is_on || now.saturating_since(*last) == SILENCE);
-                    *last = now;
-                    if !is_on {
-                        server.open(&mut base, number, number)?;
-                    }
+        match task {
+            Task::Session(number) => {
+                let last = world.last_beat.get_mut(number as usize).ok_or("no such session")?;
+                let is_on = server.serve(&mut base, id, ready);
+                base.backend_mut().set_ready(number, Ready::empty());
+                // What the server promises, checked at each step: it ends the silent, at the very nanosecond.
+                assert_eq!(is_on, now.saturating_since(*last) < SILENCE);
+                assert!(is_on || now.saturating_since(*last) == SILENCE);
+                *last = now;
+                if !is_on {
+                    server.open(&mut base, number, number)?;
                 }
-                Task::Client(number) => {
-                    world.sent += 1;
-                    base.backend_mut().set_ready(number, Ready::READ);
-                    base.remove(id);
-                    base.insert_timer(world.pause(), Task::Client(number))?;
-                }
+            }
+            Task::Client(number) => {
+                world.sent += 1;
+                base.backend_mut().set_ready(number, Ready::READ);
+                base.remove(id);
+                base.insert_timer(world.pause(), Task::Client(number))?;
             }
         }
     }

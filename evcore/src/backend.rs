@@ -175,8 +175,9 @@ pub trait Sink<Fd> {
     /// The signal arrived `count` times since it was last reported. Zero is ignored.
     fn signal(&mut self, signum: Signum, count: u32);
 
-    /// A waker of this backend was used since the last `dispatch` began to wait. MUST be called once for any number of wakes,
-    /// and MAY be called when a signal came by the same means.
+    /// A waker of this backend was used since the last `dispatch` began to wait. MUST be called by the `dispatch`, or
+    /// [`look`](EventOp::look), that such a wake has ended, once for any number of them; MAY be called when something else came by
+    /// the same means: a signal, an interrupt.
     fn woken(&mut self);
 
     /// Asks for a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again.

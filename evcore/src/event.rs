@@ -217,7 +217,7 @@ impl<Fd> Event<Fd> {
 
     /// An event that is handed out after each wait that a [waker](crate::EventBase::waker) has ended, once for any number of
     /// wakes, with the check events: for a loop to which other threads pass work. It keeps the loop alive, unless it is in the
-    /// [background](Event::background). A signal may bring it too.
+    /// [background](Event::background). What comes by the same means as wakes, a signal or an interrupt, may bring it too.
     ///
     /// ```
     /// # use evcore::backend::{Manual, WakeFlag};

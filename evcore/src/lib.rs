@@ -35,12 +35,10 @@
 //! base.insert_interval(Duration::from_millis(500), Task::Blink { on: false }).unwrap();
 //! base.loop_exit_after(Duration::from_secs(2));
 //!
-//! while base.poll(Wait::Forever).unwrap().is_running() {
-//!     while let Some(fired) = base.next_active() {
-//!         match fired.data {
-//!             Task::Button => println!("pressed"),
-//!             Task::Blink { on } => *on = !*on,
-//!         }
+//! while let Some(event) = base.next_event(Wait::Forever).unwrap() {
+//!     match event.data {
+//!         Task::Button => println!("pressed"),
+//!         Task::Blink { on } => *on = !*on,
 //!     }
 //! }
 //! ```

@@ -14,8 +14,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, EventId, Fd, Fired, Growable, Interest, Mode, Ready};
-use evplat_linux::Epoll;
+use evplat_linux::evcore::{EventBase, Growable};
+use evplat_linux::{Epoll, Event, EventId, Fd, Fired, Interest, Mode, signum};
 
 /// What all callbacks share.
 struct Greeter {
@@ -58,7 +58,7 @@ fn greet(base: &mut Base, greeter: &mut Greeter, mut stream: TcpStream) -> io::R
 
 fn on_client(base: &mut Base, greeter: &mut Greeter, event: Fired, _: usize) {
     let read = greeter.streams.get_mut(&event.id).map(|stream| stream.read(&mut [0; 4096]));
-    let goes_on = event.ready != Ready::TIMEOUT && matches!(read, Some(Ok(1..)));
+    let goes_on = event.ready.is_io() && matches!(read, Some(Ok(1..)));
     if !goes_on {
         // First the event, then its descriptor.
         base.remove(event.id);
@@ -91,8 +91,8 @@ fn run(address: SocketAddr) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut base = Base::new(Epoll::new()?);
     base.insert(Fd::of(&listener), Interest::READ, Callback::new(on_connection, 0))?;
-    base.insert_signal(libc::SIGINT, Callback::new(on_signal, 2))?;
-    base.insert_signal(libc::SIGTERM, Callback::new(on_signal, 15))?;
+    base.insert_signal(signum::SIGINT, Callback::new(on_signal, 2))?;
+    base.insert_signal(signum::SIGTERM, Callback::new(on_signal, 15))?;
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
     let mut greeter = Greeter { listener, streams: HashMap::new(), greeted: 0 };
     base.run_callbacks(Mode::empty(), &mut greeter)?;

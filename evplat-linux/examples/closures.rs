@@ -12,8 +12,8 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::{Event, EventBase, Fd, Growable, Interest, Mode, Ready};
-use evplat_linux::Epoll;
+use evplat_linux::evcore::{EventBase, Growable};
+use evplat_linux::{Epoll, Event, Fd, Interest, Mode, signum};
 
 /// The context that all closures share: how many were greeted.
 type Closure = evcore::callback::Closure<Epoll, Growable, u64>;
@@ -44,7 +44,7 @@ fn run(address: SocketAddr) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let local = listener.local_addr()?;
     let mut base = Base::new(Epoll::new()?);
-    for signum in [libc::SIGINT, libc::SIGTERM] {
+    for signum in [signum::SIGINT, signum::SIGTERM] {
         let stop = move |base: &mut Base, _: &mut u64, _| {
             eprintln!("ended by signal {signum}");
             base.loop_exit();
@@ -75,7 +75,7 @@ fn greet(base: &mut Base, mut stream: TcpStream) -> io::Result<()> {
     let event = Event::io(Fd::of(&stream), Interest::READ).persist();
     let on_client = Closure::new(move |base: &mut Base, _, event| {
         // A timeout, an end or an error: the event goes, and the closure with its stream.
-        if event.ready == Ready::TIMEOUT || !matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+        if event.ready.is_timeout() && !event.ready.is_io() || !matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
             base.remove(event.id);
         }
     });

@@ -13,10 +13,11 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::backend::{Either, Features};
-use evcore::{EventBase, Fd, Growable, Interest, Wait};
-use evplat_linux::Epoll;
-use evplat_posix::{NoBackend, Poll, Preferences, Select};
+use evplat_linux::evcore::backend::{Either, Features};
+use evplat_linux::evcore::{EventBase, Growable};
+use evplat_linux::{Epoll, Fd, Interest, Wait};
+use evplat_posix::choice::NoBackend;
+use evplat_posix::{Poll, Preferences, Select};
 
 /// One of three.
 type Backend = Either<Either<Epoll, Poll>, Select>;
@@ -40,14 +41,12 @@ fn converse(backend: Backend) -> Result<String, Box<dyn Error>> {
     drop(far);
 
     let mut received = String::new();
-    while base.poll(Wait::Forever)?.is_running() {
-        while let Some(fired) = base.next_active() {
-            match fired.data {
-                Task::Receive(stream) => stream.read_to_string(&mut received)?,
-                Task::GiveUp => return Err("nothing came in five seconds".into()),
-            };
-            base.loop_exit();
-        }
+    while let Some(event) = base.next_event(Wait::Forever)? {
+        match event.data {
+            Task::Receive(stream) => stream.read_to_string(&mut received)?,
+            Task::GiveUp => return Err("nothing came in five seconds".into()),
+        };
+        base.loop_exit();
     }
     Ok(received)
 }

@@ -16,8 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use evcore::{Event, EventId, Fd, Interest, Wait};
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// For how long no connection is accepted after one could not be.
@@ -29,6 +28,8 @@ enum Task {
     Listener,
     /// It has been greeted, and is waited for.
     Greeted(TcpStream),
+    /// From the main thread.
+    Woken,
 }
 
 struct Worker {
@@ -70,15 +71,11 @@ fn run(mut address: SocketAddr, cores: usize) -> io::Result<()> {
 
     // This thread has a base as well, for the signals.
     let mut base = EventBase::new(Epoll::new()?);
-    for signum in [libc::SIGINT, libc::SIGTERM] {
+    for signum in [signum::SIGINT, signum::SIGTERM] {
         base.insert_signal(signum, ())?;
     }
     writeln!(io::stdout(), "listening on {address}")?;
-    while base.poll(Wait::Forever)?.is_running() {
-        while base.next_active().is_some() {
-            base.loop_exit();
-        }
-    }
+    base.next_event(Wait::Forever)?;
     stop.store(true, Ordering::Release);
     wakers.iter().for_each(evplat_linux::Waker::wake);
     for (number, thread) in threads.into_iter().enumerate() {
@@ -103,22 +100,23 @@ impl Worker {
     fn new(number: usize, listener: TcpListener) -> io::Result<Self> {
         let mut base = EventBase::new(Epoll::new()?);
         base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
+        base.insert_wake(Task::Woken)?;
         Ok(Self { number, base, listener, greeted: 0 })
     }
 
     /// Serves until it is woken to stop. Says how many it has greeted.
     fn run(&mut self, stop: &AtomicBool) -> io::Result<u64> {
-        while self.base.poll(Wait::Forever)?.is_running() && !stop.load(Ordering::Acquire) {
-            while let Some(fired) = self.base.next_active() {
-                let id = fired.id;
-                match fired.data {
-                    Task::Listener => self.accept(id)?,
-                    // Its end, or its time is up.
-                    Task::Greeted(stream) => match stream.read(&mut [0; 4096]) {
-                        Ok(1..) if fired.ready.contains(evcore::Ready::READ) => {}
-                        _ => drop(self.base.remove(id)),
-                    },
-                }
+        while let Some(fired) = self.base.next_event(Wait::Forever)? {
+            let id = fired.id;
+            match fired.data {
+                Task::Listener => self.accept(id)?,
+                // Its end, or its time is up.
+                Task::Greeted(stream) => match stream.read(&mut [0; 4096]) {
+                    Ok(1..) if fired.ready.is_readable() => {}
+                    _ => drop(self.base.remove(id)),
+                },
+                Task::Woken if stop.load(Ordering::Acquire) => self.base.loop_exit(),
+                Task::Woken => {}
             }
         }
         Ok(self.greeted)

@@ -14,9 +14,8 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::backend::EventOp;
-use evcore::{Fd, Interest, Wait};
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::evcore::backend::EventOp;
+use evplat_linux::{Epoll, EventBase, Fd, Interest, Wait};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const PERIOD: Duration = Duration::from_millis(50);

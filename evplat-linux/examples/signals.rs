@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::Wait;
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::{Epoll, EventBase, Wait, signum};
 
 /// A configuration is not longer than this.
 const FILE_MAX: u64 = 4096;
@@ -45,49 +44,47 @@ fn main() -> ExitCode {
 fn run(path: &Path) -> io::Result<()> {
     let mut work_time = load(path)?;
     let mut base = EventBase::new(Epoll::new()?);
-    base.insert_signal(libc::SIGHUP, Task::Reload)?;
-    let begin = base.insert_signal(libc::SIGUSR1, Task::Begin)?;
-    for signum in [libc::SIGINT, libc::SIGTERM] {
+    base.insert_signal(signum::SIGHUP, Task::Reload)?;
+    let begin = base.insert_signal(signum::SIGUSR1, Task::Begin)?;
+    for signum in [signum::SIGINT, signum::SIGTERM] {
         base.insert_signal(signum, Task::Stop)?;
     }
     let (mut begun, mut at_work, mut is_stopping) = (0, 0, false);
     say(&format!("ready, work takes {work_time:?}"))?;
 
-    while base.poll(Wait::Forever)?.is_running() {
-        while let Some(fired) = base.next_active() {
-            let count = fired.count;
-            match *fired.data {
-                // However many signals have come, the file is read once.
-                Task::Reload => match load(path) {
-                    Ok(time) => {
-                        work_time = time;
-                        say(&format!("reloaded, work takes {work_time:?}"))?;
-                    }
-                    Err(error) => eprintln!("the configuration stays as it was: {error}"),
-                },
-                // Here each of them counts.
-                Task::Begin => {
-                    for _ in 0..count {
-                        begun += 1;
-                        at_work += 1;
-                        base.insert_timer(work_time, Task::Work(begun))?;
-                        say(&format!("work {begun} begins"))?;
-                    }
+    while let Some(event) = base.next_event(Wait::Forever)? {
+        let count = event.count;
+        match *event.data {
+            // However many signals have come, the file is read once.
+            Task::Reload => match load(path) {
+                Ok(time) => {
+                    work_time = time;
+                    say(&format!("reloaded, work takes {work_time:?}"))?;
                 }
-                Task::Work(number) => {
-                    at_work -= 1;
-                    say(&format!("work {number} is done"))?;
-                }
-                Task::Stop if is_stopping || count > 1 => base.loop_exit(),
-                Task::Stop => {
-                    is_stopping = true;
-                    base.remove(begin);
-                    say(&format!("stopping, {at_work} at work"))?;
+                Err(error) => eprintln!("the configuration stays as it was: {error}"),
+            },
+            // Here each of them counts.
+            Task::Begin => {
+                for _ in 0..count {
+                    begun += 1;
+                    at_work += 1;
+                    base.insert_timer(work_time, Task::Work(begun))?;
+                    say(&format!("work {begun} begins"))?;
                 }
             }
-            if is_stopping && at_work == 0 {
-                base.loop_exit();
+            Task::Work(number) => {
+                at_work -= 1;
+                say(&format!("work {number} is done"))?;
             }
+            Task::Stop if is_stopping || count > 1 => base.loop_exit(),
+            Task::Stop => {
+                is_stopping = true;
+                base.remove(begin);
+                say(&format!("stopping, {at_work} at work"))?;
+            }
+        }
+        if is_stopping && at_work == 0 {
+            base.loop_exit();
         }
     }
     say(&format!("stopped, {at_work} at work"))

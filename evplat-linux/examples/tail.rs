@@ -16,8 +16,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evcore::{Event, Fd, Interest, Wait};
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait, signum};
 
 /// How often a file is looked at that has come to its end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -65,33 +64,31 @@ fn run(names: &[String]) -> io::Result<()> {
         base.insert(Fd::of(&source.file), Interest::READ, Task::Source(source))?;
     }
     // In the background: with the last pipe the program ends.
-    for signum in [libc::SIGINT, libc::SIGTERM] {
+    for signum in [signum::SIGINT, signum::SIGTERM] {
         base.start(Event::signal(signum).background(), Task::Stop)?;
     }
     let (mut buffer, mut last, mut output) = (vec![0; CHUNK], None, io::stdout().lock());
 
-    while base.poll(Wait::Forever)?.is_running() {
-        while let Some(fired) = base.next_active() {
-            let id = fired.id;
-            let Task::Source(source) = fired.data else {
-                base.loop_exit();
-                continue;
-            };
-            match source.read(&mut buffer) {
-                Ok(Found::Bytes(len)) => {
-                    if last.replace(id) != Some(id) && names.len() > 1 {
-                        writeln!(output, "==> {} <==", source.name)?;
-                    }
-                    output.write_all(buffer.get(..len).unwrap_or_default())?;
-                    output.flush()?;
+    while let Some(event) = base.next_event(Wait::Forever)? {
+        let id = event.id;
+        let Task::Source(source) = event.data else {
+            base.loop_exit();
+            continue;
+        };
+        match source.read(&mut buffer) {
+            Ok(Found::Bytes(len)) => {
+                if last.replace(id) != Some(id) && names.len() > 1 {
+                    writeln!(output, "==> {} <==", source.name)?;
                 }
-                Ok(Found::NotYet) if source.is_regular => base.pause_for(id, LOOK)?,
-                Ok(Found::NotYet) => {}
-                Ok(Found::End) => drop(base.remove(id)),
-                Err(error) => {
-                    eprintln!("tail: {}: {error}", source.name);
-                    base.remove(id);
-                }
+                output.write_all(buffer.get(..len).unwrap_or_default())?;
+                output.flush()?;
+            }
+            Ok(Found::NotYet) if source.is_regular => base.pause_for(id, LOOK)?,
+            Ok(Found::NotYet) => {}
+            Ok(Found::End) => drop(base.remove(id)),
+            Err(error) => {
+                eprintln!("tail: {}: {error}", source.name);
+                base.remove(id);
             }
         }
     }

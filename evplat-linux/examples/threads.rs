@@ -16,8 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use evcore::{Event, EventId, Fd, Interest, Ready, Wait};
-use evplat_linux::{Epoll, EventBase, Waker};
+use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, Waker, signum};
 
 const LINE_MAX: usize = 64;
 /// For how long no connection is accepted after one could not be.
@@ -28,6 +27,8 @@ const IDLE: Duration = Duration::from_secs(60);
 enum Task {
     Listener,
     Client(Client),
+    /// A worker has finished something.
+    Finished,
     Stop,
 }
 
@@ -60,9 +61,10 @@ fn run(address: SocketAddr) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut base = EventBase::new(Epoll::new()?);
     base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
-    for signum in [libc::SIGINT, libc::SIGTERM] {
+    for signum in [signum::SIGINT, signum::SIGTERM] {
         base.insert_signal(signum, Task::Stop)?;
     }
+    base.insert_wake(Task::Finished)?;
     let (jobs, queue) = mpsc::channel();
     let (results, finished) = mpsc::channel();
     let queue = Arc::new(Mutex::new(queue));
@@ -74,22 +76,22 @@ fn run(address: SocketAddr) -> io::Result<()> {
     }
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
 
-    while base.poll(Wait::Forever)?.is_running() {
-        // After each wait: a waker is not an event, it only ends the wait.
-        for (id, line) in finished.try_iter() {
-            answer(&mut base, id, &line, &jobs);
-        }
-        while let Some(fired) = base.next_active() {
-            let (id, ready) = (fired.id, fired.ready);
-            match fired.data {
-                Task::Listener => accept(&mut base, id, &listener)?,
-                Task::Client(_) if ready == Ready::TIMEOUT => drop(base.remove(id)),
-                Task::Client(client) => {
-                    let outcome = client.receive();
-                    proceed(&mut base, id, outcome, &jobs);
-                }
-                Task::Stop => base.loop_exit(),
+    while let Some(fired) = base.next_event(Wait::Forever)? {
+        let (id, ready) = (fired.id, fired.ready);
+        match fired.data {
+            Task::Listener => accept(&mut base, id, &listener)?,
+            Task::Client(_) if ready.is_timeout() && !ready.is_io() => drop(base.remove(id)),
+            Task::Client(client) => {
+                let outcome = client.receive();
+                proceed(&mut base, id, outcome, &jobs);
             }
+            // However many wakes there were: whatever is finished.
+            Task::Finished => {
+                for (id, line) in finished.try_iter() {
+                    answer(&mut base, id, &line, &jobs);
+                }
+            }
+            Task::Stop => base.loop_exit(),
         }
     }
     writeln!(io::stdout(), "{workers} workers")

@@ -15,9 +15,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use evcore::options::Missed;
-use evcore::{Event, Instant, Wait};
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::evcore::options::Missed;
+use evplat_linux::{Epoll, Event, EventBase, Instant, Wait};
 
 struct Options {
     period: Duration,
@@ -57,31 +56,28 @@ fn parse(words: &[String]) -> Option<Options> {
 
 fn run(options: &Options) -> io::Result<()> {
     let mut base = EventBase::new(Epoll::new()?);
-    let timer = base.create(Event::timer().persist().missed(options.missed), ())?;
-    base.add(timer, Some(options.period))?;
+    let timer = base.start(Event::timer().persist().missed(options.missed).timeout(options.period), ())?;
     let mut due = base.pending(timer).and_then(|pending| pending.deadline).unwrap_or(Instant::MAX);
-    // Where the first period begins: where the clock stood in `add`.
+    // Where the first period begins: where the clock stood in `start`.
     let start = Instant::from_nanos(due.as_nanos().saturating_sub(options.period.as_nanos() as u64));
     let (mut passed, mut hand_outs) = (0_u32, 0_u32);
 
-    while passed < options.count && base.poll(Wait::Forever)?.is_running() {
-        let now = base.now();
-        while let Some(fired) = base.next_active() {
-            let count = fired.count;
-            (passed, hand_outs) = (passed.saturating_add(count), hand_outs.saturating_add(1));
-            writeln!(
-                io::stdout(),
-                "count {count} due {} late {}",
-                due.saturating_since(start).as_micros(),
-                now.saturating_since(due).as_micros(),
-            )?;
-            // The timer has its next deadline already.
-            if let Some(next) = base.pending(timer).and_then(|pending| pending.deadline) {
-                due = next;
-            }
-            if hand_outs == 3 {
-                thread::sleep(options.stall);
-            }
+    while passed < options.count {
+        let Some(fired) = base.next_event(Wait::Forever)? else { break };
+        let count = fired.count;
+        (passed, hand_outs) = (passed.saturating_add(count), hand_outs.saturating_add(1));
+        writeln!(
+            io::stdout(),
+            "count {count} due {} late {}",
+            due.saturating_since(start).as_micros(),
+            base.now().saturating_since(due).as_micros(),
+        )?;
+        // The timer has its next deadline already.
+        if let Some(next) = base.pending(timer).and_then(|pending| pending.deadline) {
+            due = next;
+        }
+        if hand_outs == 3 {
+            thread::sleep(options.stall);
         }
     }
     writeln!(io::stdout(), "{passed} periods in {hand_outs} hand-outs, at most {:?} late", base.stats().lateness_max)

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
 use evcore::{Fd, Instant, Interest};
-use evplat_posix::{Clock, Error, ForkGuard, Interrupts};
+use evplat_posix::backend::{ForkGuard, Interrupts};
+use evplat_posix::{Clock, Error};
 use static_assertions::assert_impl_all;
 
 use crate::files::Files;

@@ -17,8 +17,7 @@
 //! use std::os::unix::net::UnixStream;
 //! use std::time::Duration;
 //!
-//! use evcore::{Fd, Interest, Wait};
-//! use evplat_linux::{Epoll, EventBase};
+//! use evplat_linux::{Epoll, EventBase, Fd, Interest, Wait};
 //!
 //! enum Task {
 //!     Receive(UnixStream),
@@ -32,13 +31,11 @@
 //!
 //! near.write_all(b"hello")?;
 //! let mut received = [0; 5];
-//! while base.poll(Wait::Forever)?.is_running() {
-//!     while let Some(fired) = base.next_active() {
-//!         if let Task::Receive(stream) = fired.data {
-//!             stream.read_exact(&mut received)?;
-//!         }
-//!         base.loop_exit();
+//! while let Some(event) = base.next_event(Wait::Forever)? {
+//!     if let Task::Receive(stream) = event.data {
+//!         stream.read_exact(&mut received)?;
 //!     }
+//!     base.loop_exit();
 //! }
 //! assert_eq!(&received, b"hello");
 //! # Ok::<(), std::io::Error>(())
@@ -61,15 +58,20 @@ mod sys;
 mod waker;
 
 pub use epoll::Epoll;
-pub use evplat_posix::{Clock, Error, Waker};
+/// The core, whole: its root has the names of a first program, which stand here too, its modules the rest.
+pub use evplat_posix::evcore;
+#[doc(no_inline)]
+pub use evplat_posix::{
+    Clock, End, Error, Event, EventId, Fd, Fired, Instant, Interest, Mode, Ready, Turn, Wait, Waker, fd_from_raw,
+    signum,
+};
 
 /// An event base that runs on epoll and grows as it needs to (`struct event_base`). `T` is the data of each event.
 ///
 /// ```
 /// use std::time::Duration;
 ///
-/// use evcore::Wait;
-/// use evplat_linux::{Epoll, EventBase};
+/// use evplat_linux::{Epoll, EventBase, Wait};
 ///
 /// let mut base: EventBase<&str> = EventBase::new(Epoll::new()?);
 /// base.insert_timer(Duration::from_millis(1), "a millisecond")?;

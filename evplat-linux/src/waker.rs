@@ -4,7 +4,8 @@ use std::os::fd::BorrowedFd;
 
 use evcore::Fd;
 use evcore::backend::{Sleep, Token, Wake};
-use evplat_posix::{Doorbell, Error, Interrupts, Waker};
+use evplat_posix::backend::{Doorbell, Interrupts};
+use evplat_posix::{Error, Waker};
 
 use crate::epoll::Epoll;
 use crate::sys;

@@ -19,7 +19,7 @@ use crate::sys;
 /// safe implementation could do wrong there.
 ///
 /// ```
-/// let doorbell = evplat_posix::Doorbell::pipe()?;
+/// let doorbell = evplat_posix::backend::Doorbell::pipe()?;
 /// doorbell.ring();
 /// doorbell.quiet()?;
 /// # Ok::<(), evplat_posix::Error>(())

@@ -25,7 +25,7 @@ thread_local! {
 /// system call of its own (`clone`, `vfork`), is not noticed.
 ///
 /// ```
-/// let guard = evplat_posix::ForkGuard::new()?;
+/// let guard = evplat_posix::backend::ForkGuard::new()?;
 /// assert!(!guard.forked());
 /// # Ok::<(), evplat_posix::Error>(())
 /// ```

@@ -18,7 +18,7 @@ use crate::waker::{WakeState, Waker};
 ///
 /// ```
 /// use evcore::backend::Sleep;
-/// use evplat_posix::{Doorbell, Interrupts};
+/// use evplat_posix::backend::{Doorbell, Interrupts};
 ///
 /// let mut interrupts = Interrupts::new(Doorbell::pipe);
 /// assert!(interrupts.doorbell().is_none());

@@ -18,8 +18,7 @@
 //! ```
 //! use std::io::Write;
 //! use std::os::unix::net::UnixStream;
-//! use evcore::{Fd, Interest, Ready, Wait};
-//! use evplat_posix::{EventBase, Poll};
+//! use evplat_posix::{EventBase, Fd, Interest, Poll, Ready, Wait};
 //!
 //! let (near, mut far) = UnixStream::pair()?;
 //! let mut base: EventBase<&str> = EventBase::new(Poll::new()?);
@@ -35,8 +34,9 @@
 //! # For backends of other crates
 //!
 //! There is one registry of signals in a process, and it is here: two private ones could not be dropped in any order. So a
-//! backend on another system call takes its [`Signals`] from this crate, and may take the rest: [`Interrupts`] is all that a
-//! backend needs to be woken and to watch signals, over any [`Doorbell`].
+//! backend on another system call takes its [`Signals`](backend::Signals) from this crate, and may take the rest:
+//! [`Interrupts`](backend::Interrupts) is all that a backend needs to be woken and to watch signals, over any
+//! [`Doorbell`](backend::Doorbell).
 
 #![deny(unsafe_code)]
 #![deny(
@@ -90,16 +90,39 @@ mod table;
 mod waker;
 
 pub use clock::Clock;
-pub use doorbell::Doorbell;
 pub use error::Error;
-pub use fork::ForkGuard;
-pub use interrupts::Interrupts;
+/// The core, whole: its root has the names of a first program, which stand here too, its modules the rest.
+pub use evcore;
+#[doc(no_inline)]
+pub use evcore::{End, Event, EventId, Fd, Fired, Instant, Interest, Mode, Ready, Turn, Wait};
 pub use poll::Poll;
-pub use preferences::{Choice, NoBackend, Preferences, Reason, Refusal};
+pub use preferences::Preferences;
 pub use select::Select;
-pub use signal::Signals;
-pub use table::{Place, Slots};
-pub use waker::{WakeState, Waker};
+pub use sys::fd_from_raw;
+pub use waker::Waker;
+
+/// What a backend of another crate takes from this one: wakers, signals, forks, the fd table.
+pub mod backend {
+    pub use crate::doorbell::Doorbell;
+    pub use crate::fork::ForkGuard;
+    pub use crate::interrupts::Interrupts;
+    pub use crate::signal::Signals;
+    pub use crate::table::{Place, Slots};
+    pub use crate::waker::WakeState;
+}
+
+/// What a choice of backends at run time answers: see [`Preferences`].
+pub mod choice {
+    pub use crate::preferences::{Choice, NoBackend, Reason, Refusal};
+}
+
+/// The numbers of signals, for [`insert_signal`](evcore::EventBase::insert_signal).
+pub mod signum {
+    pub use libc::{
+        SIGABRT, SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN,
+        SIGTTOU, SIGURG, SIGUSR1, SIGUSR2, SIGVTALRM, SIGWINCH, SIGXCPU, SIGXFSZ,
+    };
+}
 
 /// An event base on [`Poll`], in memory that grows.
 #[doc(alias = "event_base")]

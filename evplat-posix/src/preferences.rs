@@ -34,7 +34,7 @@ use crate::sys;
 ///     .backend()?;
 /// let base: EventBase<_, Growable, u32> = EventBase::new(backend);
 /// assert_eq!(base.method(), "select");
-/// # Ok::<(), evplat_posix::NoBackend>(())
+/// # Ok::<(), evplat_posix::choice::NoBackend>(())
 /// ```
 ///
 /// # The environment
@@ -163,7 +163,8 @@ impl<B> fmt::Debug for Choice<B> {
 /// No candidate was left to run on: what was wrong with each.
 ///
 /// ```
-/// use evplat_posix::{Poll, Preferences, Reason};
+/// use evplat_posix::choice::Reason;
+/// use evplat_posix::{Poll, Preferences};
 ///
 /// let none = Preferences::new().avoid("poll").pick("poll", Poll::new).backend().unwrap_err();
 /// assert_eq!(none.refusals()[0].reason, Reason::Avoided);

@@ -34,7 +34,7 @@ use crate::waker::WakeState;
 ///
 /// ```
 /// # use std::sync::Arc;
-/// use evplat_posix::{Doorbell, Signals, WakeState};
+/// use evplat_posix::backend::{Doorbell, Signals, WakeState};
 ///
 /// let wake = Arc::new(WakeState::new(Doorbell::pipe()?));
 /// let mut signals = Signals::new(Arc::clone(&wake))?;

@@ -32,6 +32,8 @@ use libc::_Errno as errno_location;
 #[cfg(target_os = "haiku")]
 use libc::_errnop as errno_location;
 
+use evcore::Fd;
+
 use crate::inbox;
 
 // With a path, because the models of threads include this file under another root, where the folder would not be found.
@@ -54,6 +56,36 @@ fn keeping_errno(work: impl FnOnce()) {
     work();
     // SAFETY: as above.
     unsafe { errno.write(saved) };
+}
+
+// ---- Descriptors ---------------------------------------------------------------------------------------------------
+
+/// More descriptors than any system gives a process.
+const DESCRIPTORS_MAX: RawFd = 1 << 30;
+
+/// The descriptor of this number, for a program that has nothing but the number: an interface in C, say. `None` for a number
+/// that no descriptor has: a negative one, or one of 2^30 or more.
+///
+/// Everything else lends its descriptor to [`Fd::of`].
+///
+/// # Safety
+///
+/// As for [`BorrowedFd::borrow_raw`]: the number is that of an open descriptor, which nobody has reason to think their own.
+///
+/// ```
+/// use std::os::fd::AsRawFd;
+/// use evplat_posix::{Fd, fd_from_raw};
+///
+/// let stdin = std::io::stdin();
+/// // SAFETY: standard input is open, and everybody's.
+/// assert_eq!(unsafe { fd_from_raw(stdin.as_raw_fd()) }, Some(Fd::of(&stdin)));
+/// // SAFETY: no descriptor has this number.
+/// assert_eq!(unsafe { fd_from_raw(-1) }, None);
+/// ```
+#[must_use]
+pub unsafe fn fd_from_raw(number: RawFd) -> Option<Fd> {
+    // SAFETY: the caller says that it is an open descriptor, and it is not -1.
+    (0..DESCRIPTORS_MAX).contains(&number).then(|| Fd::of(&unsafe { BorrowedFd::borrow_raw(number) }))
 }
 
 // ---- Time ----------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ use std::time::Duration;
 use evcore::backend::Wake;
 use evcore::storage::Storage;
 use evcore::{EventBase, Fd, Fixed, Growable, Interest, Wait};
-use evplat_posix::{Clock, Error, Poll, Select, Slots};
+use evplat_posix::backend::Slots;
+use evplat_posix::{Clock, Error, Poll, Select};
 
 /// Counts what each thread asks for.
 struct Counting;

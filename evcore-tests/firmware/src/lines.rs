@@ -214,7 +214,7 @@ impl<const N: usize> EventOp for Lines<N> {
     // [snippet: dispatch]
     fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Line>) -> Result<(), NoSuchLine> {
         // The flag first, then the lines: what comes in between sets the flag again, and that ends the sleep.
-        let is_woken = NEWS.take();
+        let mut is_woken = NEWS.take();
         if !is_woken && self.found().next().is_none() {
             match wait {
                 Sleep::None => {}
@@ -222,7 +222,10 @@ impl<const N: usize> EventOp for Lines<N> {
                 Sleep::Forever => board::sleep(Instant::MAX, &NEWS),
             }
             // What has ended this sleep must not prevent the next.
-            NEWS.take();
+            is_woken = NEWS.take();
+        }
+        if is_woken {
+            sink.woken();
         }
         for (token, ready) in self.found() {
             sink.ready(token, ready);

@@ -47,11 +47,9 @@ fn failure(rejected: Rejected<Task, NoSuchLine>) -> Failure {
 /// Runs the program. The number of checks that have failed in the end.
 pub fn run(base: &mut Base) -> Result<u32, Failure> {
     let mut program = Program::start(base)?;
-    while base.poll(Wait::Forever).map_err(Error::Backend)?.is_running() {
-        while let Some(fired) = base.next_active() {
-            let task = *fired.data;
-            program.handle(base, task)?;
-        }
+    while let Some(event) = base.next_event(Wait::Forever).map_err(Error::Backend)? {
+        let task = *event.data;
+        program.handle(base, task)?;
     }
     Ok(program.check(base))
 }

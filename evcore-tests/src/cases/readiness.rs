@@ -328,12 +328,12 @@ pub fn oob_not_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Urgent data is reported as PRIORITY to who waits for it, alone or among others.
+/// Urgent data is reported as URGENT to who waits for it, alone or among others.
 pub fn urgent_data_is_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let plain = world.source();
     if !world.can(Features::URGENT) {
-        return refused(&mut world, &plain, Interest::URGENT, "PRIORITY");
+        return refused(&mut world, &plain, Interest::URGENT, "URGENT");
     }
     world.watch(&plain, Interest::URGENT, 1);
     assert!(world.look().is_empty());

@@ -349,6 +349,27 @@ pub fn activated_by_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// An activation of a signal's event carries a count, which joins what has arrived; other events have none.
+pub fn activation_carries_a_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let event = world.start(Event::signal(signum).persist(), 1);
+    world.start(Event::signal(signum).persist(), 2);
+    assert!(world.base.activate_counted(event, 3).is_ok());
+    world.base.activate_signal(signum, 2);
+    let seen = world.wait();
+    assert_eq!((seen.order(), seen.count(1), seen.count(2)), (&[1, 2][..], 5, 2));
+    let idle = world.create(Event::signal(signum), 3);
+    let user = world.create(Event::user(), 4);
+    for id in [idle, user] {
+        assert!(matches!(world.base.activate_counted(id, 1), Err(Error::WrongKind)));
+    }
+    assert!(world.look().is_empty());
+    Proof::Shown
+}
+
 /// An interrupted wait is no error and makes no timer early or late.
 pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {

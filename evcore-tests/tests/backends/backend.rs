@@ -6,7 +6,8 @@ use std::time::Duration;
 use evcore::backend::{Either, Features, Wake};
 use evcore::{EventBase, Growable, Ready, Wait};
 use evplat_linux::Epoll;
-use evplat_posix::{Error, NoBackend, Poll, Preferences, Select, Waker};
+use evplat_posix::choice::NoBackend;
+use evplat_posix::{Error, Poll, Preferences, Select, Waker};
 
 use crate::sys;
 

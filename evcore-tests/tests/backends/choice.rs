@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use evcore::backend::{EventOp, Features};
-use evplat_posix::{Error, Preferences, Reason};
+use evplat_posix::choice::Reason;
+use evplat_posix::{Error, Preferences};
 
 use crate::backend::choose;
 use crate::sys;

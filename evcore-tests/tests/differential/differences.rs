@@ -32,7 +32,7 @@ pub(crate) fn hears(features: Features, interest: Interest, raw: i16) -> Ready {
     ready
 }
 
-/// Whether a backend refuses to wait for this: for edges, and for CLOSED or PRIORITY alone, where it has them not (58, 62).
+/// Whether a backend refuses to wait for this: for edges, and for CLOSED or URGENT alone, where it has them not (58, 62).
 pub(crate) fn refuses(features: Features, interest: Interest) -> bool {
     let alone = |bit, feature| interest.difference(Interest::EDGE) == bit && !features.contains(feature);
     (interest.contains(Interest::EDGE) && !features.contains(Features::EDGE))
@@ -63,7 +63,7 @@ pub(crate) fn starts_alone(profile: Profile, is_edge: bool) -> bool {
 /// The step as both of us can do it:
 ///
 /// - One priority, and none of what is left out by [`Profile::Libevent`]: libevent serves one level after each look, and looks
-///   again until none is left, so that there is no such thing as a turn with several levels (23). It has neither PRIORITY nor a
+///   again until none is left, so that there is no such thing as a turn with several levels (23). It has neither URGENT nor a
 ///   pause, nor a way to move an event or to make its backend anew but after a fork; a wake needs threads there.
 /// - When an edge is told once more is up to the system calls that a library makes; and on a broken descriptor libevent's epoll
 ///   leaves CLOSED out. So events that wait for either last: they are persistent, never delete themselves and have no

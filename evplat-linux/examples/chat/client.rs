@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-use evcore::{Interest, Ready};
+use evplat_posix::{Interest, Ready};
 
 const LINE_MAX: usize = 1024;
 /// Whoever has so much to read still is let go.
@@ -45,11 +45,11 @@ impl Client {
     /// Sends and receives, each once; what is left is reported again. Answers what is to be told to all others, or `None` at
     /// the end of the connection.
     pub(crate) fn serve(&mut self, ready: Ready, buffer: &mut [u8]) -> io::Result<Option<String>> {
-        if ready.contains(Ready::WRITE) && !self.output.is_empty() {
+        if ready.is_writable() && !self.output.is_empty() {
             let sent = moved(self.stream.write(&self.output))?.unwrap_or(0);
             self.output.drain(..sent);
         }
-        if !ready.contains(Ready::READ) {
+        if !ready.is_readable() {
             return Ok(Some(String::new()));
         }
         let Some(len) = moved(self.stream.read(buffer))? else { return Ok(Some(String::new())) };

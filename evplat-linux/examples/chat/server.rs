@@ -4,8 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use evcore::{EventId, Fd, Interest, Ready, Wait};
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::{Epoll, EventBase, EventId, Fd, Interest, Wait, signum};
 
 use crate::client::Client;
 
@@ -34,7 +33,7 @@ impl Server {
         listener.set_nonblocking(true)?;
         let mut base = EventBase::new(Epoll::new()?);
         base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
-        for signum in [libc::SIGINT, libc::SIGTERM] {
+        for signum in [signum::SIGINT, signum::SIGTERM] {
             base.insert_signal(signum, Task::Stop)?;
         }
         writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
@@ -42,24 +41,22 @@ impl Server {
     }
 
     pub(crate) fn run(mut self) -> io::Result<()> {
-        while self.base.poll(Wait::Forever)?.is_running() {
-            while let Some(fired) = self.base.next_active() {
-                let (id, ready) = (fired.id, fired.ready);
-                match fired.data {
-                    Task::Listener => self.accept(id)?,
-                    Task::Client(_) if ready.contains(Ready::ERROR) => self.close(id),
-                    Task::Client(client) => match client.serve(ready, &mut self.buffer) {
-                        Ok(Some(said)) => {
-                            let interest = client.interest();
-                            match self.base.modify(id, interest) {
-                                Ok(()) => self.broadcast(id, said),
-                                Err(_) => self.close(id),
-                            }
+        while let Some(fired) = self.base.next_event(Wait::Forever)? {
+            let (id, ready) = (fired.id, fired.ready);
+            match fired.data {
+                Task::Listener => self.accept(id)?,
+                Task::Client(_) if ready.is_error() => self.close(id),
+                Task::Client(client) => match client.serve(ready, &mut self.buffer) {
+                    Ok(Some(said)) => {
+                        let interest = client.interest();
+                        match self.base.modify(id, interest) {
+                            Ok(()) => self.broadcast(id, said),
+                            Err(_) => self.close(id),
                         }
-                        _ => self.close(id),
-                    },
-                    Task::Stop => self.base.loop_exit(),
-                }
+                    }
+                    _ => self.close(id),
+                },
+                Task::Stop => self.base.loop_exit(),
             }
         }
         writeln!(io::stdout(), "dropped {}", self.dropped)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use evcore::backend::EventOp;
 use evcore::options::Missed;
-use evcore::{Event, EventBase, EventId, Fd, Growable, Interest, Ready, Wait};
+use evcore::{Event, EventBase, EventId, Fd, Growable, Interest, Wait};
 
 use crate::options::Options;
 
@@ -66,20 +66,18 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
 
     /// Serves until it is told to stop by SIGINT or SIGTERM.
     pub(crate) fn run(mut self) -> io::Result<()> {
-        while self.base.poll(Wait::Forever).map_err(Into::into)?.is_running() {
-            while let Some(fired) = self.base.next_active() {
-                let (id, ready, count) = (fired.id, fired.ready, fired.count);
-                match fired.data {
-                    Task::Listener => self.accept(id)?,
-                    // An error, or its time was up and nothing else was found.
-                    Task::Connection(_) if ready.contains(Ready::ERROR) || ready == Ready::TIMEOUT => self.close(id),
-                    Task::Connection(connection) => match connection.serve(&mut self.buffer, &mut self.totals) {
-                        Ok(Some(interest)) if self.base.modify(id, interest).is_ok() => {}
-                        _ => self.close(id),
-                    },
-                    Task::Figures => self.print_figures(count),
-                    Task::Stop => self.base.loop_exit(),
-                }
+        while let Some(fired) = self.base.next_event(Wait::Forever).map_err(Into::into)? {
+            let (id, ready, count) = (fired.id, fired.ready, fired.count);
+            match fired.data {
+                Task::Listener => self.accept(id)?,
+                // An error, or its time was up and nothing else was found.
+                Task::Connection(_) if ready.is_error() || ready.is_timeout() && !ready.is_io() => self.close(id),
+                Task::Connection(connection) => match connection.serve(&mut self.buffer, &mut self.totals) {
+                    Ok(Some(interest)) if self.base.modify(id, interest).is_ok() => {}
+                    _ => self.close(id),
+                },
+                Task::Figures => self.print_figures(count),
+                Task::Stop => self.base.loop_exit(),
             }
         }
         self.print_summary()

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use evcore::{Instant, Interest, Ready};
+use evplat_posix::{Instant, Interest, Ready};
 
 use crate::request::{self, Parsed};
 use crate::response::{self, Date, Status};
@@ -70,10 +70,10 @@ impl Connection {
 
     /// Moves bytes, and says what to wait for next; `None`, or an error, at the end of the connection.
     pub(crate) fn serve(&mut self, ready: Ready, shared: &mut Shared) -> io::Result<Option<Interest>> {
-        if ready.contains(Ready::ERROR) {
+        if ready.is_error() {
             return Ok(None);
         }
-        if ready == Ready::TIMEOUT {
+        if ready.is_timeout() && !ready.is_io() {
             return self.time_out(shared);
         }
         if self.left_over.is_some() {

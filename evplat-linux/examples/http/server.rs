@@ -4,8 +4,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use evcore::{Event, EventId, Fd, Interest, Wait};
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum};
 
 use crate::connection::{Connection, Shared};
 
@@ -47,7 +46,7 @@ impl Server {
         let mut base = EventBase::new(Epoll::new()?);
         let id = base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
         // In the background: once the listener and all connections are gone, the loop ends.
-        for signum in [libc::SIGINT, libc::SIGTERM] {
+        for signum in [signum::SIGINT, signum::SIGTERM] {
             base.start(Event::signal(signum).persist().background(), Task::Stop)?;
         }
         writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;

@@ -14,8 +14,7 @@ use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
 
-use evcore::{Event, Fd, Interest, Wait};
-use evplat_linux::{Epoll, EventBase};
+use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait, signum};
 
 use dns::Zone;
 
@@ -60,18 +59,16 @@ fn run(address: SocketAddr, zone: &Zone) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let mut base = EventBase::new(Epoll::new()?);
     base.insert(Fd::of(&socket), Interest::READ, Task::Socket)?;
-    for signum in [libc::SIGINT, libc::SIGTERM] {
+    for signum in [signum::SIGINT, signum::SIGTERM] {
         base.start(Event::signal(signum), Task::Stop)?;
     }
     writeln!(io::stdout(), "listening on {}", socket.local_addr()?)?;
 
     let (mut answered, mut ignored) = (0_u64, 0_u64);
-    while base.poll(Wait::Forever)?.is_running() {
-        while let Some(fired) = base.next_active() {
-            match fired.data {
-                Task::Socket => serve(&socket, zone, &mut answered, &mut ignored)?,
-                Task::Stop => base.loop_exit(),
-            }
+    while let Some(event) = base.next_event(Wait::Forever)? {
+        match event.data {
+            Task::Socket => serve(&socket, zone, &mut answered, &mut ignored)?,
+            Task::Stop => base.loop_exit(),
         }
     }
     writeln!(io::stdout(), "answered {answered}, ignored {ignored}")

@@ -104,7 +104,7 @@ impl FdSet {
 }
 
 /// Waits until a number below `end` is ready, or `timeout` is over: never shorter, `None` for ever. Leaves in the sets, for
-/// READ, WRITE and PRIORITY, what is ready, and says how much that is.
+/// READ, WRITE and URGENT, what is ready, and says how much that is.
 pub(crate) fn select(end: c_int, sets: &mut [FdSet; 3], timeout: Option<Duration>) -> io::Result<usize> {
     let time = timeout.map(timespec);
     let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);

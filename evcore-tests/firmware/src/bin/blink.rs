@@ -25,14 +25,12 @@ fn main() -> ! {
 fn blink() -> Option<i32> {
     let base = BASE.take()?;
     base.insert_interval(Duration::from_millis(20), 10).ok()?;
-    while base.poll(Wait::Forever).ok()?.is_running() {
-        while let Some(fired) = base.next_active() {
-            *fired.data = fired.data.saturating_sub(1);
-            sys::say(if *fired.data % 2 == 0 { b'.' } else { b'*' });
-            if *fired.data == 0 {
-                sys::say(b'\n');
-                return Some(0);
-            }
+    while let Some(event) = base.next_event(Wait::Forever).ok()? {
+        *event.data = event.data.saturating_sub(1);
+        sys::say(if *event.data % 2 == 0 { b'.' } else { b'*' });
+        if *event.data == 0 {
+            sys::say(b'\n');
+            return Some(0);
         }
     }
     None

@@ -29,17 +29,15 @@ fn four() -> Option<i32> {
         base.insert_timer(Duration::from_millis(delay), number | TIMER).ok()?;
     }
     let mut named = 0u8;
-    while base.poll(Wait::Forever).ok()?.is_running() {
-        while let Some(fired) = base.next_active() {
-            let (id, number) = (fired.id, *fired.data);
-            if number & TIMER != 0 {
-                press(Line(number ^ TIMER));
-                continue;
-            }
-            sys::say(b'0' | number);
-            base.remove(id);
-            named = named.saturating_add(1);
+    while let Some(event) = base.next_event(Wait::Forever).ok()? {
+        let (id, number) = (event.id, *event.data);
+        if number & TIMER != 0 {
+            press(Line(number ^ TIMER));
+            continue;
         }
+        sys::say(b'0' | number);
+        base.remove(id);
+        named = named.saturating_add(1);
     }
     sys::say(b'\n');
     Some(if named == 4 { 0 } else { 1 })

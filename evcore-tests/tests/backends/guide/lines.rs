@@ -139,7 +139,7 @@ impl EventOp for Lines {
     }
 
     fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Line>) -> Result<(), NoSuchLine> {
-        let is_woken = self.board.news.take();
+        let mut is_woken = self.board.news.take();
         if !is_woken && self.found().next().is_none() {
             match wait {
                 Sleep::None => {}
@@ -147,7 +147,10 @@ impl EventOp for Lines {
                 Sleep::Forever => self.board.sleep(Instant::MAX),
             }
             // What has ended this sleep must not prevent the next.
-            self.board.news.take();
+            is_woken = self.board.news.take();
+        }
+        if is_woken {
+            sink.woken();
         }
         for (token, ready) in self.found() {
             sink.ready(token, ready);

@@ -11,7 +11,7 @@ pub(super) struct Row<F, D, I> {
     pub(super) generation: u32,
     /// The first of the events that watch; its `prev` is the last one.
     pub(super) head: I,
-    /// How many watching events wait for each of READ, PRIORITY, WRITE and CLOSED: kept where there are several.
+    /// How many watching events wait for each of READ, URGENT, WRITE and CLOSED: kept where there are several.
     pub(super) counts: [u16; 4],
     /// What the events want.
     pub(super) wanted: Interest,
