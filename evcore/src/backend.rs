@@ -176,7 +176,7 @@ pub trait Sink<Fd> {
     fn signal(&mut self, signum: Signum, count: u32);
 
     /// A waker of this backend was used since the last `dispatch` began to wait. MUST be called by the `dispatch`, or
-    /// [`look`](EventOp::look), that such a wake has ended, once for any number of them; MAY be called when something else came by
+    /// [`look`](EventOp::look), that such a wake has ended, once for any number of them, and again by the next one if this `dispatch` fails; MAY be called when something else came by
     /// the same means: a signal, an interrupt.
     fn woken(&mut self);
 

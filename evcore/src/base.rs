@@ -132,9 +132,11 @@ impl Turn {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[repr(u8)]
 pub enum End {
     /// Nothing is pending or active that keeps the loop alive.
-    Empty,
+    // From 1 on, so that none is zero, as everything of a new base.
+    Empty = 1,
     /// [`EventBase::loop_exit`], or its time came.
     #[doc(alias = "event_base_got_exit")]
     Exit,

@@ -365,7 +365,8 @@ impl EventOp for Epoll {
         }
     }
 
-    #[inline]
+    // Part of each turn that has a timer, and called once.
+    #[inline(always)]
     fn look(&mut self, sink: &mut impl Sink<Fd>) -> bool {
         // While the last wait has found something, more is likely ready. A wait with an end costs the kernel more than a look,
         // and needs the clock.

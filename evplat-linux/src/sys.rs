@@ -98,7 +98,8 @@ impl Reports {
     }
 
     /// Has the kernel fill the buffer: `wait` gets where it is and how long, and gives the kernel's answer.
-    #[inline]
+    // Part of each wait.
+    #[inline(always)]
     fn fill(&mut self, wait: impl FnOnce(*mut Report, c_int) -> c_long) -> io::Result<()> {
         self.found.clear();
         match usize::try_from(wait(self.found.as_mut_ptr(), self.room)) {

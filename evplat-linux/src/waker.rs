@@ -88,10 +88,11 @@ impl Bell {
     }
 
     /// To be called after each wait. Answers whether a wake has come.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn awake(&self) -> bool {
-        let woken = self.interrupts.awake();
+        let mut woken = false;
         if self.interrupts.doorbell().is_some() {
+            woken = self.interrupts.awake();
             // A ring may come late, when the base is awake again and says that nobody has woken it.
             if self.is_pipe {
                 // Nobody else can have closed or broken it, so there is no error to tell.

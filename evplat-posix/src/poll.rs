@@ -187,6 +187,9 @@ impl<S: Slots> EventOp for Poll<S> {
         // A signal that interrupted the wait has rung, and the wait does not tell.
         let rings = self.table.doorbell() != 0;
         let outcome = if rings || woken && wait != Sleep::None { self.interrupts.answer() } else { Ok(()) };
+        if outcome.is_err() {
+            self.interrupts.put_back();
+        }
         self.report(found.saturating_sub(usize::from(rings)), sink);
         self.interrupts.report(woken, sink);
         outcome

@@ -250,6 +250,9 @@ impl<S: Slots> EventOp for Select<S> {
         let rings = found > 0 && doorbell.is_some_and(|number| ready[0].contains(number));
         // A signal that interrupted the wait has rung, and the wait does not tell.
         let outcome = if rings || woken && wait != Sleep::None { self.interrupts.answer() } else { Ok(()) };
+        if outcome.is_err() {
+            self.interrupts.put_back();
+        }
         self.report(found.saturating_sub(usize::from(rings)), &ready, sink);
         self.interrupts.report(woken, sink);
         outcome

@@ -56,7 +56,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, timeout)
     }
 
-    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is read once.
+    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is read once, and not at all for a
+    /// timer that comes once.
     ///
     /// The time from now to `deadline` is the period of a persistent event, and what [`restart`](EventBase::restart) and the end of a
     /// [pause](EventBase::pause_for) start anew; use [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the
@@ -77,7 +78,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        let interval = deadline.nanos_since(self.engine.fresh_now());
+        let interval = self.engine.interval_until(index, deadline);
         self.engine.add(index, Some(Timeout { deadline, interval }))
     }
 
@@ -87,7 +88,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`] when the event has no timeout; else as [`add`](EventBase::add).
+    /// [`Error::WrongKind`] when the event has no timeout, or is a timer that comes once and was given a point in time alone; else
+    /// as [`add`](EventBase::add).
     ///
     /// ```
     /// # use core::time::Duration;

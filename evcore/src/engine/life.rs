@@ -18,6 +18,14 @@ pub(crate) struct Timeout {
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Pending.
 
+    /// The interval of a timeout that is given by its deadline; none for an event that never uses it, which needs no clock.
+    pub(crate) fn interval_until(&self, index: S::Index, deadline: Instant) -> u64 {
+        let is_used = self.registry.state(index).uses_interval();
+        if is_used { deadline.nanos_since(self.fresh_now()) } else { 0 }
+    }
+
+    // Into the faces, so that a timeout is not passed through memory.
+    #[inline(always)]
     pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.usable().map_err(Error::Backend)?;
         let state = self.registry.state(index);
@@ -32,16 +40,19 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
         match timeout {
             Some(Timeout { deadline, interval }) => self.registry.set_timeout(index, deadline, interval),
-            None if self.registry.state(index).timing() == Timing::Suspended => self.start_timeout(index),
+            None if state.timing() == Timing::Suspended => self.start_timeout(index),
             None => {}
         }
         Ok(())
     }
 
+    /// Starts the timeout that the event keeps, if it was not the end of a pause that has done it.
     #[inline(never)]
     fn start_timeout(&mut self, index: S::Index) {
-        let now = self.fresh_now();
-        self.registry.start_timeout(index, now);
+        if self.registry.state(index).timing() == Timing::Suspended {
+            let now = self.fresh_now();
+            self.registry.start_timeout(index, now);
+        }
     }
 
     /// Starts the event's timeout anew, and adds the event if it is not pending.
@@ -50,10 +61,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         match state.timing() {
             Timing::None => return Err(Error::WrongKind),
             Timing::Suspended if state.life() == Life::Paused => return Ok(()),
-            Timing::Suspended => return self.add(index, None),
-            Timing::Armed | Timing::Restarting => {}
+            Timing::Suspended | Timing::Armed | Timing::Restarting => {}
         }
         let (_, interval) = self.registry.period(index);
+        if interval == 0 && !state.uses_interval() {
+            return Err(Error::WrongKind);
+        }
         let deadline = self.fresh_now().saturating_add_nanos(interval);
         self.add(index, Some(Timeout { deadline, interval }))
     }
@@ -240,6 +253,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// An event waits for nothing any more, and is not active.
+    #[inline]
     pub(crate) fn del(&mut self, index: S::Index) {
         self.disarm(index);
         self.registry.cancel(index);

@@ -1,5 +1,7 @@
 //! The registry: which events exist, what they wait for, and which are to be handed out.
 
+use bitflags::bitflags;
+
 use crate::backend::{Descriptor, FdInfos, Token};
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId, Source};
@@ -39,6 +41,17 @@ use timers::Timers;
 pub(super) use watchers::Moment;
 use watchers::Watchers;
 
+bitflags! {
+    /// What the backend has said of itself. One word, so that a turn without any tests it once.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+    struct News: u8 {
+        /// It is to be rebuilt.
+        const REBUILD = 1;
+        /// A waker has ended the last wait.
+        const WOKEN = 2;
+    }
+}
+
 /// The tables of a base. They are private: each verb keeps all of them in step, and the counts with them.
 ///
 /// Every table has a place for each event, under the same index, so nothing after an event's creation can fail for lack of
@@ -57,11 +70,9 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     pending: u32,
     background: u32,
     max: Counts,
-    /// Reports of ended registrations since the backend was last rebuilt, and whether it is to be.
+    /// Reports of ended registrations since the backend was last rebuilt.
     stale: u32,
-    rebuild: bool,
-    /// A waker has ended the wait of this turn.
-    pub(super) is_woken: bool,
+    news: News,
     pub(super) stats: Tally,
 }
 
@@ -82,8 +93,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             background: 0,
             max: Counts { events: 0, pending: 0, active: 0 },
             stale: 0,
-            rebuild: false,
-            is_woken: false,
+            news: News::empty(),
             stats: Tally::ZERO,
         }
     }

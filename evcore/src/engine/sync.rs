@@ -8,9 +8,12 @@ use crate::storage::Storage;
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Rebuilds the backend, if it asked for that or keeps reporting what has ended, and then applies the pending changes.
     pub(super) fn sync_backend(&mut self) -> Result<(), B::Error> {
-        if self.registry.is_rebuild_due() {
-            self.reinit()?;
-            self.registry.rebuilt();
+        if self.registry.has_news() {
+            self.registry.forget_wake();
+            if self.registry.is_rebuild_due() {
+                self.reinit()?;
+                self.registry.rebuilt();
+            }
         }
         if self.registry.has_changes() {
             self.apply_changes();

@@ -41,7 +41,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.queue_due_timers();
         }
         self.registry.queue_watchers(Moment::Check);
-        if self.registry.is_woken {
+        if self.registry.is_woken() {
             self.registry.queue_watchers(Moment::Wake);
         }
         self.open_turn();
@@ -158,10 +158,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.end_hand_outs();
         self.registry.close_turn();
         self.is_clock_current.set(false);
-        let phase = core::mem::replace(&mut self.phase, Phase::Idle);
-        // After a wait that has failed, there was no turn to tell of it.
-        self.registry.is_woken &= phase != Phase::Open;
-        phase
+        core::mem::replace(&mut self.phase, Phase::Idle)
     }
 
     /// No event is being handed out any more: timeouts that this turn's hand-outs have restarted count from here.
@@ -206,7 +203,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Whether a waker has ended the wait of this turn.
     pub(crate) fn is_woken(&self) -> bool {
-        self.registry.is_woken
+        self.registry.is_woken()
     }
 
     /// Begins to hand out what the wait has found.

@@ -58,8 +58,14 @@ impl Model {
     }
 
     pub(super) fn add_at(&mut self, uid: Uid, deadline: u64) -> Answer {
-        let interval = deadline.saturating_sub(self.fresh_now());
+        let interval = if self.uses_interval(uid) { deadline.saturating_sub(self.fresh_now()) } else { 0 };
         self.add_with(uid, Some((deadline, interval)))
+    }
+
+    /// Not a timer that comes once and has no timeout of its own.
+    fn uses_interval(&self, uid: Uid) -> bool {
+        let event = &self.events[uid];
+        event.spec.kind != Kind::Timer || event.spec.persist || event.keeps_timeout
     }
 
     fn add_with(&mut self, uid: Uid, timeout: Option<(u64, u64)>) -> Answer {
@@ -90,11 +96,14 @@ impl Model {
 
     pub(super) fn restart(&mut self, uid: Uid) -> Answer {
         let event = &self.events[uid];
+        if event.timed && event.interval == 0 && !self.uses_interval(uid) {
+            return Err(Error::WrongKind);
+        }
         match (event.timed, event.timed_before || event.keeps_timeout, event.paused) {
             (true, _, _) => self.add(uid, Some(event.interval)),
             (false, false, _) => Err(Error::WrongKind),
             (false, true, true) => Ok(()),
-            (false, true, false) => self.add(uid, None),
+            (false, true, false) => self.add(uid, Some(event.interval)),
         }
     }
 

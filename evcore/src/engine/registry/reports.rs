@@ -1,6 +1,6 @@
 //! Reports: what the backend has found, and whom it concerns.
 
-use super::Registry;
+use super::{News, Registry};
 use crate::backend::{Descriptor, Signum, Sink, Token};
 use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
@@ -27,7 +27,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     fn note_stale(&mut self) {
         self.stats.stale = self.stats.stale.saturating_add(1);
         self.stale = self.stale.saturating_add(1);
-        self.rebuild |= self.stale >= STALE_LIMIT;
+        self.news.set(News::REBUILD, self.news.contains(News::REBUILD) || self.stale >= STALE_LIMIT);
     }
 
     /// Queues by hand the events that are pending on an fd, for what they wait for among `ready`.
@@ -121,10 +121,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Registry<F, D, T, S> 
     }
 
     fn woken(&mut self) {
-        self.is_woken = true;
+        self.news.insert(News::WOKEN);
     }
 
     fn rebuild(&mut self) {
-        self.rebuild = true;
+        self.news.insert(News::REBUILD);
     }
 }

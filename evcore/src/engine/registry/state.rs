@@ -201,13 +201,18 @@ impl State {
 
     /// The same event, pending for nothing.
     pub(in crate::engine) const fn disarmed(self) -> Self {
-        let timing = if self.0 & KEEPS == 0 { Timing::None } else { Timing::Suspended };
-        self.with_life(Life::Idle).with_timing(timing)
+        // `Suspended` where it keeps a timeout.
+        Self(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> (KEEPS.trailing_zeros() - TIMING))
     }
 
     /// The same event, without a timeout.
     pub(in crate::engine) const fn untimed(self) -> Self {
         Self(self.0 & !KEEPS).with_timing(Timing::None)
+    }
+
+    /// Whether its timeout may start again by itself, or with `add`: not that of a timer that comes once and has none of its own.
+    pub(in crate::engine) const fn uses_interval(self) -> bool {
+        !self.is_of(Kind::Plain) || !self.has(Options::ONE_SHOT) || self.0 & KEEPS != 0
     }
 
     /// Whether a hand-out changes nothing of the event.

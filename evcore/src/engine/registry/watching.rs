@@ -1,6 +1,6 @@
 //! What events wait for besides time: fds, signals, and the wait itself.
 
-use super::{Change, Changed, Joining, Kind, Life, Registry, State, Timing};
+use super::{Change, Changed, Joining, Kind, Life, News, Registry, State, Timing};
 use crate::backend::{Descriptor, Signum, Token};
 use crate::ready::{Interest, Ready};
 use crate::storage::{Full, Index, Storage};
@@ -104,14 +104,30 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.forget_all();
     }
 
+    /// Whether the backend has said anything of itself: that it is to be rebuilt, or was woken.
+    pub(in crate::engine) fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
     /// Whether the backend is to be rebuilt.
     pub(in crate::engine) fn is_rebuild_due(&self) -> bool {
-        self.rebuild
+        self.news.contains(News::REBUILD)
+    }
+
+    /// Whether a waker has ended the last wait.
+    pub(in crate::engine) fn is_woken(&self) -> bool {
+        self.news.contains(News::WOKEN)
+    }
+
+    /// Another wait begins.
+    pub(in crate::engine) fn forget_wake(&mut self) {
+        self.news.remove(News::WOKEN);
     }
 
     pub(in crate::engine) fn rebuilt(&mut self) {
         self.stats.rebuilds = self.stats.rebuilds.saturating_add(1);
-        (self.rebuild, self.stale) = (false, 0);
+        self.news.remove(News::REBUILD);
+        self.stale = 0;
     }
 
     // Signals.
