@@ -126,6 +126,11 @@ impl Fixture for ByHand {
         true
     }
 
+    fn refuse_for_now(&mut self, backend: &mut Manual, count: u32) -> bool {
+        backend.refuse_for_now(count);
+        true
+    }
+
     fn set_batch(&mut self, backend: &mut Manual, batch: usize) -> bool {
         backend.set_batch(batch);
         true

@@ -188,6 +188,12 @@ pub trait Fixture {
         false
     }
 
+    /// Has the backend refuse so many registrations and changes for the time being, as for want of memory.
+    fn refuse_for_now(&mut self, backend: &mut Self::Backend, count: u32) -> bool {
+        let _ = (backend, count);
+        false
+    }
+
     /// Has each wait report so many descriptors at most.
     fn set_batch(&mut self, backend: &mut Self::Backend, batch: usize) -> bool {
         let _ = (backend, batch);

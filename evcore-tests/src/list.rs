@@ -116,6 +116,9 @@ macro_rules! for_each_case {
                 reused_numbers_are_not_confused
                 readded_after_reuse
                 bad_fd_refused
+                number_of_another_file_is_told
+                closed_number_of_a_living_file_is_told
+                reinit_registers_no_other_file
                 regular_file_is_always_ready
                 file_starves_nobody
                 drop_closes_all
@@ -189,7 +192,11 @@ macro_rules! for_each_case {
                 add_ends_a_pause
                 pause_is_one_events
                 timeout_begins_anew_after_a_pause
-                paused_may_be_removed;
+                paused_may_be_removed
+                pause_of_an_idle_event_adds_it
+                refused_for_now_after_a_pause_comes_later
+                change_refused_for_now_comes_later
+                reinit_refused_for_now_comes_later;
             priorities:
                 urgent_comes_first
                 strict_priority

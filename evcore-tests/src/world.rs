@@ -150,6 +150,11 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         self.fixture.refuse(self.base.backend_mut(), count)
     }
 
+    /// See [`Fixture::refuse_for_now`].
+    pub fn refuse_for_now(&mut self, count: u32) -> bool {
+        self.fixture.refuse_for_now(self.base.backend_mut(), count)
+    }
+
     /// See [`Fixture::waker`].
     pub fn waker(&mut self) -> Option<F::Waker> {
         self.fixture.waker(self.base.backend_mut())

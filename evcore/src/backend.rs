@@ -180,8 +180,22 @@ pub trait Sink<Fd> {
     /// the same means: a signal, an interrupt.
     fn woken(&mut self);
 
-    /// Asks for a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again.
+    /// Asks for a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again. When that
+    /// fails the core tries again later by itself; until then further requests change nothing.
     fn rebuild(&mut self);
+
+    /// The descriptor of a registration: for a backend whose system reports tokens alone, and that looks now and then whether
+    /// the number still stands for the same file. `None`: the registration has ended, or this sink does not know.
+    fn fd_of(&self, token: Token) -> Option<Fd> {
+        let _ = token;
+        None
+    }
+
+    /// The registration after this one, in no particular order; the first one after [`Token::NONE`], and none after the last.
+    fn next_registration(&self, after: Token) -> Option<(Token, Fd)> {
+        let _ = after;
+        None
+    }
 }
 
 /// What an event base runs on: libevent's `struct eventop`.
@@ -276,6 +290,23 @@ pub trait EventOp {
     /// Ends a registration, now. It may have ended already on the system's side (the descriptor was closed); whatever the
     /// system answers, nothing of it is reported afterwards.
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
+
+    /// Whether the number of a registration still stands for the file that it was registered for. The core asks before a
+    /// [`reinit`](EventOp::reinit), which registers numbers again: where the answer is `false`, the events get ERROR instead.
+    ///
+    /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot tell, or whose
+    /// descriptors cannot come to stand for something else, answers `true`.
+    fn stands(&mut self, fd: Self::Fd, token: Token, infos: &mut impl FdInfos<Self::FdInfo>) -> bool {
+        let _ = (fd, token, infos);
+        true
+    }
+
+    /// Whether an error of `add`, `modify` or `reinit` is a shortage that passes: of memory, of descriptors. What the core
+    /// cannot do for it is then done later, and no event gets ERROR.
+    fn is_temporary(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 
     /// Looks without waiting, and puts what is ready into `sink`. `true`: it has found something, a wake or a signal
     /// included, and there is no need to wait. The core asks before a wait with an end.

@@ -119,6 +119,18 @@ where
         }
     }
 
+    fn stands(&mut self, fd: Self::Fd, token: Token, infos: &mut impl FdInfos<Self::FdInfo>) -> bool {
+        match self {
+            Self::Left(backend) => backend.stands(fd, token, &mut Lefts::of(infos)),
+            Self::Right(backend) => backend.stands(fd, token, &mut Rights::of(infos)),
+        }
+    }
+
+    /// Temporary for either of them: the error does not say whose it is.
+    fn is_temporary(error: &Self::Error) -> bool {
+        A::is_temporary(error) || B::is_temporary(error)
+    }
+
     #[inline]
     fn look(&mut self, sink: &mut impl Sink<Self::Fd>) -> bool {
         match self {

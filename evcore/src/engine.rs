@@ -42,6 +42,10 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     /// Until when events are handed out in this turn, where that is limited.
     turn_until: Instant,
     exit_at: Option<Instant>,
+    /// When the backend is asked again for what it has refused.
+    retry_at: Option<Instant>,
+    /// The earlier of the two.
+    chores_at: Option<Instant>,
     /// How late timers may be, in nanoseconds.
     slack: u64,
 }
@@ -82,6 +86,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             limits: Bounds::DEFAULT,
             turn_until: Instant::ZERO,
             exit_at: None,
+            retry_at: None,
+            chores_at: None,
             slack: 0,
         }
     }
@@ -189,10 +195,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        match (self.registry.first_armed_deadline(), self.exit_at) {
-            (Some(timer), Some(exit)) => Some(timer.min(exit)),
-            (timer, exit) => timer.or(exit),
-        }
+        earlier(self.registry.first_armed_deadline(), self.chores_at)
     }
 
     #[cfg(any(test, feature = "check"))]
@@ -208,7 +211,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn exit_after(&mut self, delay: Duration) {
         let at = self.fresh_now().saturating_add(delay);
-        self.exit_at = Some(self.exit_at.map_or(at, |earlier| earlier.min(at)));
+        self.exit_at = earlier(self.exit_at, Some(at));
+        self.note_chores();
+    }
+
+    fn note_chores(&mut self) {
+        self.chores_at = earlier(self.exit_at, self.retry_at);
     }
 
     /// Ends the loop before the next hand-out.
@@ -283,6 +291,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// The backend's clock, which a faulty one cannot turn back.
     pub(crate) fn fresh_now(&self) -> Instant {
         self.backend.now().max(self.clock.get())
+    }
+}
+
+/// The earlier of two points, each of which may not be there.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

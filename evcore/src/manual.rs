@@ -48,6 +48,8 @@ pub struct Manual<const N: usize = 64> {
     start: usize,
     batch: usize,
     refusals: u32,
+    /// What it refuses with.
+    refusal: ManualError,
     waits: u32,
 }
 
@@ -104,6 +106,7 @@ impl<const N: usize> Manual<N> {
             start: 0,
             batch: 0,
             refusals: 0,
+            refusal: ManualError::Refused,
             waits: 0,
         }
     }
@@ -231,7 +234,27 @@ impl<const N: usize> Manual<N> {
     /// assert_eq!(rejected.error, Error::Backend(ManualError::Refused));
     /// ```
     pub fn refuse(&mut self, count: u32) {
-        self.refusals = count;
+        (self.refusals, self.refusal) = (count, ManualError::Refused);
+    }
+
+    /// Refuses the next `count` registrations and changes, as for a shortage that passes: of memory, of descriptors.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::{Event, EventBase, Fixed, Interest, Manual, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// let event = base.insert(3, Interest::READ, ()).unwrap();
+    /// base.pause_for(event, Duration::from_secs(1)).unwrap();
+    /// base.backend_mut().refuse_for_now(1);
+    /// assert!(base.poll(Wait::Forever).unwrap().is_running());
+    /// assert_eq!(base.backend().watched(3), None);
+    /// // It is tried again.
+    /// assert!(base.poll(Wait::None).unwrap().is_running());
+    /// assert_eq!(base.backend().watched(3), Some(Interest::READ));
+    /// ```
+    pub fn refuse_for_now(&mut self, count: u32) {
+        (self.refusals, self.refusal) = (count, ManualError::Busy);
     }
 
     /// Bounds how many fds are reported by one wait; 0 is without bound. The rest comes with the next ones.
@@ -294,7 +317,7 @@ impl<const N: usize> Manual<N> {
         match self.refusals.checked_sub(1) {
             Some(left) => {
                 self.refusals = left;
-                Err(ManualError::Refused)
+                Err(self.refusal)
             }
             None => Ok(()),
         }
@@ -391,6 +414,10 @@ impl<const N: usize> EventOp for Manual<N> {
             self.now = self.now.max(point);
         }
         Ok(())
+    }
+
+    fn is_temporary(error: &ManualError) -> bool {
+        *error == ManualError::Busy
     }
 
     fn reinit(&mut self) -> Result<(), ManualError> {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread;
+use std::time::Duration;
 
 use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
 use evcore::{Fd, Instant, Interest};
@@ -22,6 +24,16 @@ use crate::waker::Bell;
 const REPORTS: usize = 64;
 const REPORTS_MAX: usize = 1024;
 
+/// Each so many waits the numbers of what was reported are verified: so a registration that is reported in every turn is
+/// handed out so many times at most for a file that is not its own. A prime, so that whatever is reported periodically has its
+/// turn, too.
+const VERIFIED_EVERY: u32 = 251;
+/// After so many nanoseconds in which nothing was found all numbers are verified, or as many as one of these times allows.
+const IDLE: u64 = 100_000_000;
+const VERIFIED_AT_ONCE: usize = 1024;
+/// How long a wait lasts at least that finds nothing but what a rebuild would end, while that is not possible.
+const OVERDUE: Duration = Duration::from_millis(5);
+
 /// A wait with an end, in nanoseconds from now.
 type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 
@@ -37,6 +49,10 @@ type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 /// The 64 bits that the kernel keeps for each descriptor hold the core's [`Token`], so a report is never taken for another
 /// registration's: not when the descriptor was closed behind the base's back, nor when its number was given out again.
 /// What the kernel then still reports is dropped, and if it goes on, the set is made anew.
+///
+/// Whether a number still stands for the file that was registered is verified for what is reported, each 251 waits, and for all
+/// when nothing was found for 100 ms: else a file that was closed here and lives on elsewhere would be reported for ever, and one
+/// that was replaced under its number (`dup2`) never. The events get ERROR then.
 ///
 /// Waits are precise to the nanosecond by `epoll_pwait2` (Linux 5.11). Where the kernel or a sandbox refuses it, this is
 /// noticed once, and from then on `epoll_pwait` waits in milliseconds, rounded up.
@@ -59,8 +75,20 @@ pub struct Epoll {
     timed_wait: TimedWait,
     /// A `del` failed in a way that leaves the entry in the set.
     is_damaged: bool,
-    /// There are due files, a nest or damage: what most waits need not look at.
+    /// The last rebuild has failed.
+    is_overdue: bool,
+    /// There are due files, a nest, damage or an overdue rebuild: what most waits need not look at.
     is_special: bool,
+    /// How many waits there are until the next that has more to do than to report; none while `is_special`.
+    calm: u32,
+    /// How many there are until numbers are verified, counted while `is_special`.
+    unverified: u32,
+    /// The last registration that was verified by turns.
+    verified: Token,
+    /// How often numbers were verified between two waits; each eighth time one is verified that was not reported.
+    busy: u32,
+    /// How long nothing was found, altogether, since all numbers were verified.
+    idle: u64,
     /// The set has been looked at just now, and nothing is ready.
     has_looked: bool,
     clock: Clock,
@@ -105,7 +133,13 @@ impl Epoll {
             nest: None,
             timed_wait: sys::epoll_pwait2,
             is_damaged: false,
+            is_overdue: false,
             is_special: false,
+            calm: VERIFIED_EVERY - 1,
+            unverified: VERIFIED_EVERY,
+            verified: Token::NONE,
+            busy: 0,
+            idle: 0,
             has_looked: false,
             clock,
         })
@@ -141,7 +175,7 @@ impl Epoll {
             None => Nest::new(self.set.as_fd())?,
         };
         self.bell.sleep_elsewhere();
-        self.is_special = true;
+        self.be_special();
         let nest: &Nest = self.nest.insert(nest);
         Ok(nest.as_fd())
     }
@@ -164,7 +198,7 @@ impl Epoll {
     fn register(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), Error> {
         match self.enter(fd, token, interest) {
             Err(error) if is(&error, libc::EPERM) => {
-                self.is_special = true;
+                self.be_special();
                 self.files.insert(fd, token, interest)
             }
             other => other.map_err(Error::during("epoll_ctl")),
@@ -189,9 +223,10 @@ impl Epoll {
                 Ok(Modified::Replaced)
             }
             Err(error) if is(&error, libc::EPERM) => {
-                self.is_special = true;
+                self.be_special();
+                let is_same = self.files.is_same(fd);
                 self.files.change(fd, token, interest);
-                Ok(Modified::Kept)
+                Ok(if is_same { Modified::Kept } else { Modified::Replaced })
             }
             Err(error) => Err(Error::during("epoll_ctl")(error)),
         }
@@ -211,14 +246,17 @@ impl Epoll {
     /// Waits, and leaves what it found in the buffer. Answers whether a wake has come.
     // Part of each turn, and called once: what is rare is out of line.
     #[inline(always)]
-    fn wait(&mut self, wait: Sleep) -> Result<bool, Error> {
-        let has_looked = mem::take(&mut self.has_looked);
+    fn wait(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<bool, Error> {
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
         let wait = if must_look { Sleep::None } else { self.bell.interrupts.prepare(wait) };
         let found = match wait {
-            Sleep::None => sys::epoll_wait(self.set.as_fd(), &mut self.reports, false),
-            Sleep::Forever => sys::epoll_wait(self.set.as_fd(), &mut self.reports, true),
-            Sleep::Until(point) => self.wait_until(point, has_looked),
+            Sleep::None => self.look_now(),
+            // More is likely ready, and a look costs less than a wait with an end.
+            Sleep::Forever => match self.look_now() {
+                Ok(()) if self.reports.found().is_empty() => self.wait_until(Instant::MAX, sink),
+                looked => looked,
+            },
+            Sleep::Until(point) => self.wait_until(point, sink),
         };
         let woken = self.bell.awake();
         match found {
@@ -227,12 +265,52 @@ impl Epoll {
         }
     }
 
+    #[inline]
+    fn look_now(&mut self) -> io::Result<()> {
+        sys::epoll_wait(self.set.as_fd(), &mut self.reports, false)
+    }
+
+    /// Waits. When nothing has been found for a while, the numbers are verified, once: a file that has left its number, and
+    /// with it the set, would never be reported.
     #[inline(never)]
-    fn wait_until(&mut self, point: Instant, has_looked: bool) -> io::Result<()> {
-        let set = self.set.as_fd();
-        let nanos = point.as_nanos().saturating_sub(self.clock.now().as_nanos());
+    fn wait_until(&mut self, point: Instant, sink: &mut impl Sink<Fd>) -> io::Result<()> {
+        let has_looked = mem::take(&mut self.has_looked);
+        let nanos = self.nanos_until(point);
         if nanos == 0 {
-            return if has_looked { Ok(()) } else { sys::epoll_wait(set, &mut self.reports, false) };
+            let has_looked = has_looked && self.reports.found().is_empty();
+            return if has_looked { Ok(()) } else { self.look_now() };
+        }
+        let idle = IDLE.saturating_sub(self.idle);
+        if self.registered == 0 {
+            return self.wait_for(nanos);
+        }
+        if nanos <= idle {
+            self.wait_for(nanos)?;
+            if self.reports.found().is_empty() {
+                self.idle = self.idle.saturating_add(nanos);
+            }
+            return Ok(());
+        }
+        self.wait_for(idle)?;
+        if !self.reports.found().is_empty() {
+            return Ok(());
+        }
+        self.idle = 0;
+        if self.verify_some(VERIFIED_AT_ONCE, sink) { self.wait_for(self.nanos_until(point)) } else { Ok(()) }
+    }
+
+    fn nanos_until(&self, point: Instant) -> u64 {
+        match point {
+            Instant::MAX => u64::MAX,
+            point => point.as_nanos().saturating_sub(self.clock.now().as_nanos()),
+        }
+    }
+
+    /// Waits for so many nanoseconds at most; `u64::MAX` is for ever.
+    fn wait_for(&mut self, nanos: u64) -> io::Result<()> {
+        let set = self.set.as_fd();
+        if matches!(nanos, 0 | u64::MAX) {
+            return sys::epoll_wait(set, &mut self.reports, nanos != 0);
         }
         match (self.timed_wait)(set, &mut self.reports, nanos) {
             Err(error) if is(&error, libc::ENOSYS) || is(&error, libc::EPERM) || is(&error, libc::EOPNOTSUPP) => {
@@ -256,20 +334,116 @@ impl Epoll {
 
     /// An entry stays in the set that cannot be removed: the next wait asks for a new set.
     fn note_damage(&mut self) {
-        (self.is_damaged, self.is_special) = (true, true);
+        self.is_damaged = true;
+        self.be_special();
     }
 
-    /// Reports what does not come from the kernel.
+    fn be_special(&mut self) {
+        self.is_special = true;
+        if self.calm > 0 {
+            self.unverified = mem::take(&mut self.calm);
+        }
+    }
+
+    /// Does what there is to do besides the reports of the kernel.
     #[inline(never)]
-    fn report_special(&mut self, sink: &mut impl Sink<Fd>) {
+    fn report_special(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) {
+        self.unverified = if self.is_special { self.unverified.saturating_sub(1) } else { 0 };
+        if self.unverified == 0 {
+            self.unverified = VERIFIED_EVERY;
+            self.verify_found(sink);
+            self.busy = self.busy.wrapping_add(1);
+            if self.busy % 8 == 0 {
+                self.verify_some(1, sink);
+            }
+        }
         self.files.report(sink);
-        if self.is_damaged {
+        if mem::take(&mut self.is_damaged) {
             sink.rebuild();
+        }
+        if self.is_overdue && wait != Sleep::None && self.has_found_what_has_ended(sink) {
+            thread::sleep(OVERDUE);
         }
         if self.nest.is_some() {
             self.bell.sleep_elsewhere();
         }
-        self.is_special = self.files.is_due() || self.is_damaged || self.nest.is_some();
+        self.is_special = self.files.is_due() || self.is_overdue || self.nest.is_some();
+        // The wait that finds none left is one, too.
+        self.calm = if self.is_special { 0 } else { self.unverified.saturating_sub(1) };
+    }
+
+    /// Whether the last wait has found nothing but what nobody waits for any more.
+    fn has_found_what_has_ended(&self, sink: &impl Sink<Fd>) -> bool {
+        let mut tokens = self.reports.found().iter().map(|report| Token::from_bits(report.u64));
+        !self.reports.found().is_empty() && tokens.all(|token| token != Token::NONE && sink.fd_of(token).is_none())
+    }
+
+    // Which file does a number stand for now?
+
+    /// Verifies the numbers of what the last wait has found.
+    fn verify_found(&mut self, sink: &mut impl Sink<Fd>) {
+        for report in self.reports.found() {
+            let token = Token::from_bits(report.u64);
+            if let Some(fd) = sink.fd_of(token) {
+                self.verify(fd, token, sink);
+            }
+        }
+    }
+
+    /// Verifies the next so many registrations. `true`: all of them stand.
+    fn verify_some(&mut self, count: usize, sink: &mut impl Sink<Fd>) -> bool {
+        let mut all_stand = true;
+        let count = count.min(self.registered);
+        for _ in 0..count {
+            let next = sink.next_registration(self.verified).or_else(|| sink.next_registration(Token::NONE));
+            let Some((token, fd)) = next else { break };
+            self.verified = token;
+            all_stand &= self.verify(fd, token, sink);
+        }
+        all_stand
+    }
+
+    /// Reports ERROR to the events of a number that does not stand for their file any more.
+    fn verify(&self, fd: Fd, token: Token, sink: &mut impl Sink<Fd>) -> bool {
+        let stands = self.stands_now(fd);
+        if !stands {
+            told!(Warn, "epoll: {fd:?} was closed while it was registered, or stands for another file now");
+            sink.failed(token);
+        }
+        stands
+    }
+
+    /// Whether the set holds the file that a number stands for, under that number. Adding it says so and changes nothing,
+    /// if it does.
+    fn stands_now(&self, fd: Fd) -> bool {
+        let set = self.set.as_fd();
+        match sys::epoll_add(set, fd, 0, Token::NONE.to_bits()) {
+            Ok(()) => {
+                // It cannot fail: the entry has just been made.
+                let _ = sys::epoll_del(set, fd);
+                false
+            }
+            Err(error) if is(&error, libc::EPERM) => self.files.is_same(fd),
+            // Anything else but that it is closed says nothing.
+            Err(error) => !is(&error, libc::EBADF),
+        }
+    }
+
+    /// Puts a new, empty set in the place of the old one. After an error the old one is still there.
+    fn renew_set(&mut self, forked: bool) -> Result<(), Error> {
+        let set = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
+        if forked {
+            self.bell.interrupts.reinit()?;
+        }
+        self.bell.register(set.as_fd())?;
+        if let Some(nest) = &self.nest {
+            if forked { nest.reinit(set.as_fd())? } else { nest.hold(set.as_fd())? }
+        }
+        let old = mem::replace(&mut self.set, set);
+        if let (Some(nest), false) = (&self.nest, forked) {
+            nest.release(old.as_fd());
+        }
+        Ok(())
     }
 
     #[cold]
@@ -370,10 +544,11 @@ impl EventOp for Epoll {
     fn look(&mut self, sink: &mut impl Sink<Fd>) -> bool {
         // While the last wait has found something, more is likely ready. A wait with an end costs the kernel more than a look,
         // and needs the clock.
-        if self.is_special || self.reports.found().is_empty() {
+        if self.calm == 0 || self.reports.found().is_empty() {
             return false;
         }
-        let is_error = sys::epoll_wait(self.set.as_fd(), &mut self.reports, false).is_err();
+        self.calm = self.calm.wrapping_sub(1);
+        let is_error = self.look_now().is_err();
         if self.reports.found().is_empty() {
             self.has_looked = !is_error;
             return false;
@@ -386,32 +561,43 @@ impl EventOp for Epoll {
     #[inline]
     fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         // The core has asked `usable` in this turn.
-        let woken = self.wait(wait)?;
-        if self.is_special {
-            self.report_special(sink);
+        let woken = self.wait(wait, sink)?;
+        let (calm, is_over) = self.calm.overflowing_sub(1);
+        self.calm = calm;
+        if is_over {
+            self.report_special(wait, sink);
         }
         self.report(woken, sink);
         Ok(())
     }
 
+    fn stands(&mut self, fd: Fd, _: Token, _: &mut impl FdInfos<()>) -> bool {
+        // In the child of a fork the set is the parent's, who may have changed it since; one in which nothing is registered has
+        // taken another backend's place.
+        self.guard.forked() || self.registered == 0 || self.stands_now(fd)
+    }
+
+    fn is_temporary(error: &Error) -> bool {
+        error.is_temporary()
+    }
+
     fn reinit(&mut self) -> Result<(), Error> {
-        let set = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
         let forked = self.guard.forked();
-        if forked {
-            self.bell.interrupts.reinit()?;
-        }
-        self.bell.register(set.as_fd())?;
-        if let Some(nest) = &self.nest {
-            if forked { nest.reinit(set.as_fd())? } else { nest.hold(set.as_fd())? }
-        }
-        let old = mem::replace(&mut self.set, set);
-        if let (Some(nest), false) = (&self.nest, forked) {
-            nest.release(old.as_fd());
+        if let Err(error) = self.renew_set(forked) {
+            told!(Warn, "epoll: no new set can be made: {error}");
+            if !forked {
+                self.is_overdue = true;
+                self.be_special();
+            }
+            return Err(error);
         }
         self.registered = 0;
         self.files.clear();
-        self.is_damaged = false;
-        self.is_special = self.nest.is_some();
+        (self.is_damaged, self.is_overdue) = (false, false);
+        self.verified = Token::NONE;
+        if self.nest.is_some() {
+            self.be_special();
+        }
         self.guard.renew();
         match forked {
             true => told!(Debug, "epoll: this process was forked, and has a set of its own now"),

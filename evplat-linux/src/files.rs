@@ -7,6 +7,11 @@ use evcore::backend::{Sink, Token};
 use evcore::{Fd, Interest, Ready};
 use evplat_posix::Error;
 
+use crate::sys::FileId;
+
+/// Each so many reports of a file it is verified that its number still stands for it.
+const VERIFIED_EVERY: u8 = 251;
+
 /// The registrations of descriptors that never block. poll(2) and select(2) report them as always ready, so epoll is made
 /// to do the same.
 ///
@@ -39,7 +44,11 @@ pub(crate) struct Files {
 struct File {
     token: Token,
     fd: Fd,
+    /// Which file that was when it was registered.
+    id: Option<FileId>,
     interest: Interest,
+    /// After how many reports it is verified.
+    unverified: u8,
     /// The neighbours among the due files. A file that is not due is its own neighbour.
     link: Link,
 }
@@ -51,6 +60,10 @@ struct Link {
 }
 
 impl File {
+    fn stands(&self) -> bool {
+        FileId::of(self.fd).is_some_and(|now| self.id == Some(now))
+    }
+
     /// READ and WRITE, as far as they are asked for. There is never urgent data and never a peer that closes.
     fn ready(&self) -> Ready {
         Ready::from_bits_retain((self.interest & (Interest::READ | Interest::WRITE)).bits())
@@ -65,7 +78,7 @@ impl Files {
     /// [`Error::Full`] when there is no memory.
     pub(crate) fn insert(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), Error> {
         self.places.try_reserve(1).and_then(|()| self.files.try_reserve(1)).map_err(|_| Error::Full)?;
-        let file = File { token, fd, interest, link: Link::default() };
+        let file = File { token, fd, id: FileId::of(fd), interest, unverified: VERIFIED_EVERY, link: Link::default() };
         let at = match self.free {
             0 => {
                 let at = u32::try_from(self.files.len().saturating_add(1)).map_err(|_| Error::Full)?;
@@ -93,11 +106,17 @@ impl Files {
         !self.places.is_empty() && self.places.contains_key(&fd)
     }
 
-    /// Changes what a file is watched for, and by whom. It is due again.
+    /// Whether the number of a registered file still stands for it.
+    pub(crate) fn is_same(&self, fd: Fd) -> bool {
+        let at = self.places.get(&fd).and_then(|at| usize::try_from(at.checked_sub(1)?).ok());
+        at.and_then(|at| self.files.get(at)).is_some_and(File::stands)
+    }
+
+    /// Changes what a file is watched for, and by whom; it may be another file by now. It is due again.
     pub(crate) fn change(&mut self, fd: Fd, token: Token, interest: Interest) {
         let at = self.places.get(&fd).copied().unwrap_or(0);
         if let Some(file) = self.file(at) {
-            (file.token, file.interest) = (token, interest);
+            (file.token, file.interest, file.id) = (token, interest, FileId::of(fd));
             self.schedule(at);
         }
     }
@@ -121,18 +140,31 @@ impl Files {
         self.ends.next != 0
     }
 
-    /// Reports what is due. A file whose registration has ended is removed.
+    /// Reports what is due. A file whose registration has ended is removed, and so is one whose number does not stand for it
+    /// any more: its events get ERROR.
     pub(crate) fn report(&mut self, sink: &mut impl Sink<Fd>) {
         let mut at = self.ends.next;
-        while let Some(file) = self.file(at).copied() {
+        while let Some(file) = self.next_report(at) {
             if file.interest.contains(Interest::EDGE) {
                 self.unlink(at);
             }
-            if !sink.ready(file.token, file.ready()) {
+            if file.unverified == 0 && !file.stands() {
+                told!(Warn, "epoll: {:?} was closed while it was registered, or stands for another file now", file.fd);
+                sink.failed(file.token);
+                self.take_out(file.fd);
+            } else if !sink.ready(file.token, file.ready()) {
                 self.take_out(file.fd);
             }
             at = file.link.next;
         }
+    }
+
+    /// A file that is reported now. Its `unverified` is zero when it is to be verified.
+    fn next_report(&mut self, at: u32) -> Option<File> {
+        let file = self.file(at)?;
+        let unverified = file.unverified.saturating_sub(1);
+        file.unverified = if unverified == 0 { VERIFIED_EVERY } else { unverified };
+        Some(File { unverified, ..*file })
     }
 
     #[inline(never)]

@@ -145,6 +145,26 @@ pub(crate) fn epoll_pwait(set: BorrowedFd<'_>, reports: &mut Reports, nanos: u64
     })
 }
 
+/// Which file a descriptor stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FileId {
+    device: libc::dev_t,
+    inode: libc::ino_t,
+}
+
+impl FileId {
+    /// `None`: it is closed, or the kernel does not say.
+    pub(crate) fn of(fd: Fd) -> Option<Self> {
+        let mut stat = std::mem::MaybeUninit::uninit();
+        // SAFETY: the pointer is to room for one structure; a number that is not open is an error.
+        let answer = unsafe { libc::fstat(fd.as_raw_fd(), stat.as_mut_ptr()) };
+        done(answer).ok()?;
+        // SAFETY: the call has succeeded, so it has written all of it.
+        let stat: libc::stat = unsafe { stat.assume_init() };
+        Some(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+}
+
 fn done(answer: c_int) -> io::Result<()> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -51,6 +51,26 @@ impl Error {
         move |error| Self::system(operation, error.raw_os_error().unwrap_or(libc::EIO))
     }
 
+    /// Whether it is a shortage that passes, of memory or of descriptors: the same call may succeed later.
+    ///
+    /// ```
+    /// use evplat_posix::Error;
+    ///
+    /// assert!(Error::system("epoll_create1", 24).is_temporary());
+    /// assert!(!Error::system("epoll_ctl", 9).is_temporary());
+    /// ```
+    #[must_use]
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::System { errno, .. } => matches!(
+                *errno,
+                libc::ENOMEM | libc::ENOBUFS | libc::ENOSPC | libc::EMFILE | libc::ENFILE | libc::EAGAIN
+            ),
+            Self::Full => true,
+            Self::Forked | Self::TooLarge { .. } | Self::Unsupported => false,
+        }
+    }
+
     /// The system's number for it, where the system said no.
     #[must_use]
     pub const fn errno(&self) -> Option<i32> {

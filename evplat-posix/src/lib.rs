@@ -77,6 +77,7 @@ mod clock;
 mod doorbell;
 mod error;
 mod fork;
+mod idle;
 mod inbox;
 mod interrupts;
 mod poll;

@@ -10,9 +10,10 @@ use crate::clock::Clock;
 use crate::doorbell::Doorbell;
 use crate::error::Error;
 use crate::fork::ForkGuard;
+use crate::idle::Idle;
 use crate::interrupts::Interrupts;
 use crate::sys;
-use crate::table::{Place, Slots, Table, silence};
+use crate::table::{Found, Place, Slots, Table, silence};
 use crate::waker::Waker;
 
 /// Tells that the peer has shut down its writing side, where the system has a word for that.
@@ -67,6 +68,7 @@ pub struct Poll<S: Slots = Growable> {
     table: Table<S>,
     interrupts: Interrupts,
     clock: Clock,
+    idle: Idle,
     fork: ForkGuard,
 }
 
@@ -91,7 +93,7 @@ impl<S: Slots> Poll<S> {
     /// When there is no memory.
     pub fn with_clock(clock: Clock) -> Result<Self, Error> {
         let interrupts = Interrupts::new(Doorbell::pipe);
-        Ok(Self { table: Table::new()?, interrupts, clock, fork: ForkGuard::new()? })
+        Ok(Self { table: Table::new()?, interrupts, clock, idle: Idle::default(), fork: ForkGuard::new()? })
     }
 
     /// What the system is asked for when an event waits for `interest`.
@@ -106,21 +108,39 @@ impl<S: Slots> Poll<S> {
     }
 
     fn report(&mut self, found: usize, sink: &mut impl Sink<Fd>) {
-        self.table.scan(found, |entry, token| {
-            let revents = entry.revents;
+        self.table.scan(found, |mut found| {
+            let revents = found.entry.revents;
             if revents == 0 {
                 return 0;
             }
-            if revents & libc::POLLNVAL != 0 {
-                told!(Warn, "poll: descriptor {} was closed while it was registered", entry.fd);
-                silence(entry);
-                sink.failed(token);
+            if revents & libc::POLLNVAL != 0 || !found.note_report() {
+                expel(found, sink);
             } else {
-                sink.ready(token, Self::ready(revents));
+                sink.ready(found.token, Self::ready(revents));
             }
             1
         });
     }
+
+    /// Looks at all numbers. `true`: each stands for the file that it was registered for.
+    fn verify_all(&mut self, sink: &mut impl Sink<Fd>) -> bool {
+        let mut all_stand = true;
+        self.table.scan(usize::MAX, |mut found| {
+            if found.entry.fd < 0 || found.stands() {
+                return 0;
+            }
+            all_stand = false;
+            expel(found, sink);
+            0
+        });
+        all_stand
+    }
+}
+
+fn expel(found: Found<'_>, sink: &mut impl Sink<Fd>) {
+    told!(Warn, "poll: descriptor {} was closed while it was registered, or is another file's", found.entry.fd);
+    silence(found.entry);
+    sink.failed(found.token);
 }
 
 impl<S: Slots> EventOp for Poll<S> {
@@ -177,8 +197,13 @@ impl<S: Slots> EventOp for Poll<S> {
         self.usable()?;
         let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
         let wait = self.interrupts.prepare(wait);
+        let first = self.idle.first_part(wait, self.table.len(), self.clock);
         let entries = self.table.entries(doorbell);
-        let found = self.clock.wait(wait, |time| sys::poll(entries, time));
+        let mut found = self.clock.wait(first, |time| sys::poll(entries, time));
+        if self.idle.is_over(first, wait, matches!(found, Ok(0)), self.clock) && self.verify_all(sink) {
+            let entries = self.table.entries(doorbell);
+            found = self.clock.wait(wait, |time| sys::poll(entries, time));
+        }
         let woken = self.interrupts.awake();
         let found = found.map_err(|error| {
             self.interrupts.put_back();
@@ -193,6 +218,14 @@ impl<S: Slots> EventOp for Poll<S> {
         self.report(found.saturating_sub(usize::from(rings)), sink);
         self.interrupts.report(woken, sink);
         outcome
+    }
+
+    fn stands(&mut self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> bool {
+        self.table.stands(fd, token, infos)
+    }
+
+    fn is_temporary(error: &Error) -> bool {
+        error.is_temporary()
     }
 
     fn reinit(&mut self) -> Result<(), Error> {

@@ -12,9 +12,10 @@ use crate::clock::Clock;
 use crate::doorbell::Doorbell;
 use crate::error::Error;
 use crate::fork::ForkGuard;
+use crate::idle::Idle;
 use crate::interrupts::Interrupts;
 use crate::sys::{self, FdSet};
-use crate::table::{Place, Slots, Table, silence};
+use crate::table::{Found, Place, Slots, Table, silence};
 use crate::waker::Waker;
 
 /// The three sets of `select(2)`: what goes into each, what an answer means, and the word for it in the table.
@@ -58,6 +59,7 @@ pub struct Select<S: Slots = Growable> {
     end: Option<c_int>,
     interrupts: Interrupts,
     clock: Clock,
+    idle: Idle,
     fork: ForkGuard,
 }
 
@@ -96,7 +98,15 @@ impl<S: Slots> Select<S> {
     /// When there is no memory.
     pub fn with_clock(clock: Clock) -> Result<Self, Error> {
         let (interrupts, fork) = (Interrupts::new(doorbell), ForkGuard::new()?);
-        Ok(Self { table: Table::new()?, sets: [FdSet::new(); 3], end: None, interrupts, clock, fork })
+        Ok(Self {
+            table: Table::new()?,
+            sets: [FdSet::new(); 3],
+            end: None,
+            interrupts,
+            clock,
+            idle: Idle::default(),
+            fork,
+        })
     }
 
     /// What is noted in the table when an event waits for `interest`.
@@ -135,8 +145,10 @@ impl<S: Slots> Select<S> {
     }
 
     fn report(&mut self, found: usize, ready: &[FdSet; 3], sink: &mut impl Sink<Fd>) {
-        self.table.scan(found, |entry, token| {
-            let in_sets = |(set, _): &(&FdSet, _)| set.contains(entry.fd);
+        let (sets, mut any_gone) = (&mut self.sets, false);
+        self.table.scan(found, |mut found| {
+            let number = found.entry.fd;
+            let in_sets = |(set, _): &(&FdSet, _)| set.contains(number);
             let (count, bits) = ready
                 .iter()
                 .zip(SETS)
@@ -144,34 +156,48 @@ impl<S: Slots> Select<S> {
                 .fold((0usize, Ready::empty()), |(count, bits), (_, (_, bit, _))| {
                     (count.saturating_add(1), bits | bit)
                 });
-            if count > 0 {
-                sink.ready(token, bits);
+            if count == 0 {
+                return 0;
+            }
+            if found.note_report() {
+                sink.ready(found.token, bits);
+            } else {
+                any_gone = true;
+                expel(sets, found, sink);
             }
             count
         });
+        if any_gone {
+            self.end = None;
+        }
     }
 
-    /// Finds what has been closed and goes on without it. `false`: nothing was.
-    fn expel_closed(&mut self, sink: &mut impl Sink<Fd>) -> bool {
+    /// Finds what has been closed, or is another file's, and goes on without it. `false`: nothing was.
+    fn expel_gone(&mut self, sink: &mut impl Sink<Fd>) -> bool {
         let sets = &mut self.sets;
         let mut any = false;
         // A scan that never has enough looks at each entry.
-        self.table.scan(usize::MAX, |entry, token| {
-            if entry.fd < 0 || sys::is_open(entry.fd) {
+        self.table.scan(usize::MAX, |mut found| {
+            if found.entry.fd < 0 || found.stands() {
                 return 0;
             }
-            sets.iter_mut().for_each(|set| set.set(entry.fd, false));
-            told!(Warn, "select: descriptor {} was closed while it was registered", entry.fd);
-            silence(entry);
-            sink.failed(token);
+            expel(sets, found, sink);
             any = true;
-            1
+            0
         });
         if any {
             self.end = None;
         }
         any
     }
+}
+
+fn expel(sets: &mut [FdSet; 3], found: Found<'_>, sink: &mut impl Sink<Fd>) {
+    let number = found.entry.fd;
+    told!(Warn, "select: descriptor {number} was closed while it was registered, or is another file's");
+    sets.iter_mut().for_each(|set| set.set(number, false));
+    silence(found.entry);
+    sink.failed(found.token);
 }
 
 impl<S: Slots> EventOp for Select<S> {
@@ -235,10 +261,14 @@ impl<S: Slots> EventOp for Select<S> {
         let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
         let mut ready = [FdSet::new(); 3];
         let wait = self.interrupts.prepare(wait);
-        let mut found = self.look(wait, doorbell, &mut ready);
+        let first = self.idle.first_part(wait, self.table.len(), self.clock);
+        let mut found = self.look(first, doorbell, &mut ready);
+        if self.idle.is_over(first, wait, matches!(found, Ok(0)), self.clock) && !self.expel_gone(sink) {
+            found = self.look(wait, doorbell, &mut ready);
+        }
         let woken = self.interrupts.awake();
         // With none of the registered ones closed, it is the doorbell that someone has closed.
-        if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && self.expel_closed(sink) {
+        if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && self.expel_gone(sink) {
             // The others are told in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
             // soon enough.
             found = Ok(self.look(Sleep::None, doorbell, &mut ready).unwrap_or(0));
@@ -256,6 +286,14 @@ impl<S: Slots> EventOp for Select<S> {
         self.report(found.saturating_sub(usize::from(rings)), &ready, sink);
         self.interrupts.report(woken, sink);
         outcome
+    }
+
+    fn stands(&mut self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> bool {
+        self.table.stands(fd, token, infos)
+    }
+
+    fn is_temporary(error: &Error) -> bool {
+        error.is_temporary()
     }
 
     fn reinit(&mut self) -> Result<(), Error> {

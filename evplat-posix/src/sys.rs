@@ -9,7 +9,7 @@ use core::ffi::c_int;
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -184,11 +184,14 @@ pub(crate) fn drain(fd: BorrowedFd<'_>) -> io::Result<()> {
 pub(crate) struct FileId {
     device: libc::dev_t,
     inode: libc::ino_t,
+    /// All anonymous files of Linux share an inode: timers, counters of events, epoll sets. This tells the kinds apart; two of
+    /// one kind look the same. Zero in other files, and where it cannot be known.
+    kind: u32,
 }
 
 impl FileId {
     /// Nothing is known of the file, but that it is there.
-    pub(crate) const UNKNOWN: Self = Self { device: 0, inode: 0 };
+    pub(crate) const UNKNOWN: Self = Self { device: 0, inode: 0, kind: 0 };
 
     /// The file of a number that should be an open descriptor. The number is only asked about; if it has been closed, or is
     /// another file's by now, that is the answer.
@@ -203,14 +206,52 @@ impl FileId {
         }
         // SAFETY: the call succeeded, so it has written all of it.
         let stat: libc::stat = unsafe { stat.assume_init() };
-        Ok(Self { device: stat.st_dev, inode: stat.st_ino })
+        if is_path(number) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        let is_anonymous = stat.st_mode & libc::S_IFMT == 0;
+        let kind = if is_anonymous { kind_of_anonymous(number) } else { 0 };
+        Ok(Self { device: stat.st_dev, inode: stat.st_ino, kind })
+    }
+
+    /// Whether both are the same file, as far as is known.
+    pub(crate) fn may_be(self, other: Self) -> bool {
+        self == other || self == Self::UNKNOWN || other == Self::UNKNOWN
     }
 }
 
-/// Whether a number is that of an open descriptor.
-pub(crate) fn is_open(number: RawFd) -> bool {
+/// Whether a descriptor only names a file (`O_PATH`) and cannot be waited for. select(2) would call it always ready.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_path(number: RawFd) -> bool {
     // SAFETY: the command only asks, whatever the number is.
-    unsafe { libc::fcntl(number, libc::F_GETFD) != -1 }
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_PATH != 0
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_path(_: RawFd) -> bool {
+    false
+}
+
+/// What kind of anonymous file a descriptor stands for, as a number: made of the name that `/proc` gives it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn kind_of_anonymous(number: RawFd) -> u32 {
+    let mut path = [0u8; 32];
+    if write!(path.as_mut_slice(), "/proc/self/fd/{number}\0").is_err() {
+        return 0;
+    }
+    let mut name = [0u8; 64];
+    let (from, to, room) = (path.as_ptr().cast(), name.as_mut_ptr().cast(), name.len());
+    // SAFETY: the first pointer is to a path that ends with a zero, the second and the length are those of an array.
+    let len = unsafe { libc::readlink(from, to, room) };
+    let name = usize::try_from(len).ok().and_then(|len| name.get(..len)).unwrap_or_default();
+    // FNV-1a.
+    name.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn kind_of_anonymous(_: RawFd) -> u32 {
+    0
 }
 
 // ---- Tables --------------------------------------------------------------------------------------------------------

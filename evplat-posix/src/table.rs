@@ -128,6 +128,35 @@ struct Row {
     token: Token,
     /// Which file the number stood for when it was registered: if it stands for another one now, it was closed meanwhile.
     file: FileId,
+    /// After how many reports that is looked at.
+    unverified: u8,
+}
+
+/// So many reports an entry makes at most for a file that is not its own.
+const VERIFIED_EVERY: u8 = 251;
+
+/// What a scan shows of an entry.
+pub(crate) struct Found<'a> {
+    pub(crate) entry: &'a mut pollfd,
+    pub(crate) token: Token,
+    row: &'a mut Row,
+}
+
+impl Found<'_> {
+    /// Counts a report. `false`: the number does not stand any more for the file that it was registered for; whether it does
+    /// is looked at now and then.
+    #[inline]
+    pub(crate) fn note_report(&mut self) -> bool {
+        self.row.unverified = self.row.unverified.saturating_sub(1);
+        self.row.unverified > 0 || self.stands()
+    }
+
+    /// Whether the number stands for the file that it was registered for.
+    #[cold]
+    pub(crate) fn stands(&mut self) -> bool {
+        self.row.unverified = VERIFIED_EVERY;
+        FileId::of(self.entry.fd).is_ok_and(|now| now.may_be(self.row.file))
+    }
 }
 
 /// The registered descriptors, side by side and without a gap, as `poll(2)` wants them.
@@ -151,7 +180,7 @@ const SILENT: pollfd = pollfd { fd: -1, events: 0, revents: 0 };
 
 impl<S: Slots> Table<S> {
     pub(crate) fn new() -> Result<Self, Error> {
-        let none = Row { token: Token::NONE, file: FileId::UNKNOWN };
+        let none = Row { token: Token::NONE, file: FileId::UNKNOWN, unverified: VERIFIED_EVERY };
         Ok(Self { entries: List::of(SILENT)?, rows: List::of(none)?, start: 1 })
     }
 
@@ -169,7 +198,8 @@ impl<S: Slots> Table<S> {
         infos: &mut impl FdInfos<Place>,
     ) -> Result<(), Error> {
         let file = FileId::of(fd.as_raw_fd()).map_err(Error::during("fstat"))?;
-        let (entry, row) = (pollfd { fd: fd.as_raw_fd(), events, revents: 0 }, Row { token, file });
+        let (entry, row) =
+            (pollfd { fd: fd.as_raw_fd(), events, revents: 0 }, Row { token, file, unverified: VERIFIED_EVERY });
         let place = match self.find(fd, token, infos) {
             Some(place) => place,
             None => {
@@ -200,9 +230,15 @@ impl<S: Slots> Table<S> {
         let file = FileId::of(fd.as_raw_fd()).map_err(Error::during("fstat"))?;
         let entry = pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
         let kept = self.entries.as_slice().get(place).is_some_and(|old| old.fd == entry.fd)
-            && self.rows.as_slice().get(place).is_some_and(|old| old.file == file);
-        self.put(place, entry, Row { token, file });
+            && self.rows.as_slice().get(place).is_some_and(|old| file.may_be(old.file));
+        self.put(place, entry, Row { token, file, unverified: VERIFIED_EVERY });
         Ok(if kept { Modified::Kept } else { Modified::Replaced })
+    }
+
+    /// Whether a number stands for the file that it was registered for.
+    pub(crate) fn stands(&self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> bool {
+        let row = self.find(fd, token, infos).and_then(|place| self.rows.as_slice().get(place));
+        row.is_none_or(|row| FileId::of(fd.as_raw_fd()).is_ok_and(|now| now.may_be(row.file)))
     }
 
     /// Ends a registration, if there is one.
@@ -250,17 +286,19 @@ impl<S: Slots> Table<S> {
     /// Goes round the entries until `look` has found as much as there is to find. Whichever is first to be found is the last
     /// to be looked at next time, so each comes to be the first.
     #[inline]
-    pub(crate) fn scan(&mut self, mut left: usize, mut look: impl FnMut(&mut pollfd, Token) -> usize) {
-        let (entries, rows) = (self.entries.as_mut_slice(), self.rows.as_slice());
+    pub(crate) fn scan(&mut self, mut left: usize, mut look: impl FnMut(Found<'_>) -> usize) {
+        let (entries, rows) = (self.entries.as_mut_slice(), self.rows.as_mut_slice());
         let start = self.start.min(rows.len()).max(1);
         let mut first = None;
         for part in [start..rows.len(), 1..start] {
-            let (Some(entries), Some(rows)) = (entries.get_mut(part.clone()), rows.get(part.clone())) else { continue };
+            let (Some(entries), Some(rows)) = (entries.get_mut(part.clone()), rows.get_mut(part.clone())) else {
+                continue;
+            };
             for ((place, entry), row) in part.zip(entries).zip(rows) {
                 if left == 0 {
                     break;
                 }
-                let found = look(entry, row.token);
+                let found = look(Found { entry, token: row.token, row });
                 if found > 0 {
                     left = left.saturating_sub(found);
                     first = first.or(Some(place));

@@ -129,6 +129,94 @@ pub fn bad_fd_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// How often an event is handed out at most for a file that is not its own.
+const MOST: usize = 256;
+
+/// ERROR once, and before it no more than what may be mistaken; nothing afterwards.
+fn assert_told<F: Fixture, S: Storage>(world: &mut World<F, S>, number: u32) {
+    let (mut reports, mut errors) = (0, 0);
+    for _ in 0..MOST + 2 {
+        match world.wait().of(number) {
+            ready if ready.is_empty() => break,
+            Ready::ERROR => errors += 1,
+            _ => reports += 1,
+        }
+        if errors > 0 {
+            break;
+        }
+    }
+    assert!(errors == 1 && reports <= MOST, "{errors} times ERROR, {reports} reports");
+    for _ in 0..64 {
+        assert!(world.look().is_empty());
+    }
+    assert_quiet(world);
+}
+
+/// The number of a registered descriptor becomes another source's, on which nobody adds an event: the old event is told ERROR.
+pub fn number_of_another_file_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let (mut ready, mut silent) = (world.source(), world.source());
+    let events = [world.watch(&ready, Interest::READ, 1), world.watch(&silent, Interest::READ, 2)];
+    assert!(world.look().is_empty());
+    if !world.reuse(&mut ready) || !world.reuse(&mut silent) {
+        return world.without("number that is given out again");
+    }
+    world.feed(&mut ready);
+    let (mut reports, mut errors) = ([0; 3], [0; 3]);
+    while errors[1] + errors[2] < 2 && reports[1] <= MOST {
+        let seen = world.wait();
+        assert!(!seen.is_empty(), "{errors:?} times ERROR, {reports:?} reports");
+        for number in [1, 2] {
+            match seen.of(number) {
+                told if told.is_empty() => {}
+                Ready::ERROR => errors[number as usize] += 1,
+                _ => reports[number as usize] += 1,
+            }
+        }
+    }
+    assert!(errors == [0, 1, 1] && reports[1] <= MOST && reports[2] == 0, "{errors:?} {reports:?}");
+    assert_quiet(&mut world);
+    assert_eq!(events.map(|event| world.base.remove(event)), [Some(1), Some(2)]);
+    Proof::Shown
+}
+
+/// A registered descriptor is closed while a duplicate keeps its file alive and ready: its event is told ERROR.
+pub fn closed_number_of_a_living_file_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let mut source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    let Some(twin) = world.duplicate(&source) else { return world.without("second descriptor of a source") };
+    if !world.close(&mut source) {
+        return world.without("descriptor that is closed");
+    }
+    world.feed(&mut source);
+    assert_told(&mut world, 1);
+    assert_eq!(world.base.remove(event), Some(1));
+    drop(twin);
+    Proof::Shown
+}
+
+/// A number that is another source's by now is not registered again: its event is told ERROR.
+pub fn reinit_registers_no_other_file<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let (mut source, mut other) = (world.source(), world.source());
+    let event = world.watch(&source, Interest::READ, 1);
+    world.watch(&other, Interest::READ, 2);
+    assert!(world.look().is_empty());
+    if !world.reuse(&mut source) {
+        return world.without("number that is given out again");
+    }
+    world.feed(&mut source);
+    world.feed(&mut other);
+    assert!(world.base.reinit().is_ok());
+    let seen = world.wait_for(&[1, 2]);
+    assert_eq!((seen.of(1), seen.of(2)), (Ready::ERROR, Ready::READ));
+    assert_eq!(world.look().of(1), Ready::empty());
+    assert_eq!(world.base.remove(event), Some(1));
+    Proof::Shown
+}
+
 /// What never blocks is always ready, for what was asked for, until its event is deleted.
 pub fn regular_file_is_always_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);

@@ -95,3 +95,79 @@ pub fn paused_may_be_removed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.look().is_empty());
     Proof::Shown
 }
+
+/// A pause of an event that waits for nothing adds it at its end, also one that was told ERROR before.
+pub fn pause_of_an_idle_event_adds_it<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let fd = world.fd(&source);
+    let event = world.create(Event::io(fd, Interest::READ).persist(), 1);
+    world.feed(&mut source);
+    for _ in 0..2 {
+        let begin = world.now();
+        assert!(world.base.pause_for(event, PAUSE).is_ok());
+        assert!(!world.base.is_empty());
+        assert_eq!(world.wait().of(1), Ready::READ);
+        assert!(world.now() >= begin.saturating_add(PAUSE));
+        assert!(world.base.del(event).is_ok());
+        assert!(world.base.activate(event, Ready::ERROR).is_ok());
+        assert_eq!(world.look().of(1), Ready::ERROR);
+    }
+    Proof::Shown
+}
+
+/// A backend that refuses for the time being to watch an fd again after a pause is asked until it does.
+pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    let (fd, event) = (world.fd(&source), world.watch(&source, Interest::READ, 1));
+    world.feed(&mut source);
+    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    world.pass(PAUSE);
+    if !world.refuse_for_now(5) {
+        return world.without("refusals that pass");
+    }
+    assert!(world.look().is_empty());
+    assert_eq!(world.base.pending(event).map(|pending| pending.registered), Some(true));
+    // It may be paused again, and others may come meanwhile.
+    assert!(world.base.pause_for(event, Duration::ZERO).is_ok());
+    assert!(world.look().is_empty());
+    assert!(world.base.insert(fd, Interest::WRITE, 2).is_err());
+    let before = world.base.stats().waits;
+    assert_eq!(world.wait().order(), [1]);
+    assert!(world.base.stats().waits - before <= 8, "{} waits", world.base.stats().waits - before);
+    Proof::Shown
+}
+
+/// A change that is refused for the time being is asked for again, and nobody gets ERROR.
+pub fn change_refused_for_now_comes_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let source = world.source();
+    let event = world.watch(&source, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    assert!(world.base.modify(event, Interest::READ | Interest::WRITE).is_ok());
+    if !world.refuse_for_now(3) {
+        return world.without("refusals that pass");
+    }
+    assert!(world.look().is_empty());
+    assert_eq!(world.wait().of(1), Ready::WRITE);
+    Proof::Shown
+}
+
+/// The same for what is registered again.
+pub fn reinit_refused_for_now_comes_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut sources = [world.source(), world.source()];
+    for (number, source) in (1..).zip(&mut sources) {
+        world.watch(source, Interest::READ, number);
+        world.feed(source);
+    }
+    if !world.refuse_for_now(3) {
+        return world.without("refusals that pass");
+    }
+    assert!(world.base.reinit().is_ok());
+    assert!(world.look().is_empty());
+    let seen = world.wait_for(&[1, 2]);
+    assert_eq!((seen.of(1), seen.of(2)), (Ready::READ, Ready::READ));
+    Proof::Shown
+}

@@ -50,6 +50,7 @@ mod choice;
 mod descriptors;
 mod fork;
 mod guide;
+mod numbers;
 mod reuse;
 mod rotation;
 mod signals;

@@ -75,6 +75,30 @@ pub(crate) fn duplicate(of: &impl AsFd, least: i32) -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+/// Has the number `old` stand for what `new` stands for, behind everybody's back.
+pub(crate) fn dup2(new: i32, old: i32) {
+    // SAFETY: it takes numbers; whoever owns `old` goes on owning it.
+    assert_eq!(unsafe { libc::dup2(new, old) }, old);
+}
+
+/// A timer that is not armed.
+pub(crate) fn timerfd() -> OwnedFd {
+    // SAFETY: it takes numbers.
+    let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
+    assert!(fd >= 0, "timerfd_create: {}", io::Error::last_os_error());
+    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+/// A counter of events, readable when it is not zero.
+pub(crate) fn eventfd(count: u32) -> OwnedFd {
+    // SAFETY: it takes numbers.
+    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    assert!(fd >= 0, "eventfd: {}", io::Error::last_os_error());
+    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
 /// Sends one byte of urgent data.
 pub(crate) fn send_urgent(socket: &TcpStream) {
     // SAFETY: the pointer is to one byte.

@@ -97,6 +97,8 @@ pub(crate) enum World {
     Advance(u64),
     SetNow(u64),
     Refuse(u32),
+    /// The same, for the time being.
+    RefuseForNow(u32),
     SetBatch(usize),
     /// What the backend can do.
     SetFeatures(Features),

@@ -139,6 +139,8 @@ pub(crate) enum Op {
     SetBack(u64),
     /// The backend refuses so many registrations, all of them while the next operation is carried out.
     Refuse(u8),
+    /// The backend refuses so many registrations for the time being.
+    RefuseForNow(u8),
     SetBatch(usize),
     FailWait,
     FailReinit,
@@ -177,7 +179,7 @@ impl Op {
             Self::SetSlack(_) | Self::SetBack(_) => 9,
             Self::LoopExit | Self::LoopExitAfter(_) | Self::LoopBreak | Self::LoopContinue => 10,
             Self::Run(_) => 11,
-            Self::Refuse(_) | Self::Reinit | Self::FailReinit | Self::FailWait => 12,
+            Self::Refuse(_) | Self::RefuseForNow(_) | Self::Reinit | Self::FailReinit | Self::FailWait => 12,
             Self::Replace(_)
             | Self::Fail(_)
             | Self::Report(..)
@@ -302,6 +304,7 @@ fn of_the_world() -> impl Strategy<Value = Op> {
         6 => when().prop_map(Op::Advance),
         1 => (1u64..100).prop_map(Op::SetBack),
         2 => prop_oneof![1u8..3, Just(u8::MAX)].prop_map(Op::Refuse),
+        2 => (1u8..4).prop_map(Op::RefuseForNow),
         1 => (0usize..3).prop_map(Op::SetBatch),
         1 => Just(Op::FailWait),
         1 => Just(Op::FailReinit),

@@ -175,6 +175,7 @@ impl Plan {
             Op::SetBack(nanos) => Call::World(World::SetNow(self.model.clock().saturating_sub(nanos))),
             Op::Refuse(u8::MAX) => Call::World(World::Refuse(u32::MAX)),
             Op::Refuse(count) => Call::World(World::Refuse(count.into())),
+            Op::RefuseForNow(count) => Call::World(World::RefuseForNow(count.into())),
             Op::SetBatch(batch) => Call::World(World::SetBatch(batch)),
             Op::FailWait => Call::World(World::FailWaits(1)),
             Op::FailReinit => Call::World(World::FailReinits(1)),

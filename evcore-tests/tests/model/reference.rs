@@ -65,6 +65,9 @@ pub(crate) struct Model {
     woken: bool,
     /// The backend is to be started anew; reports of registrations that had ended, since that was last done.
     rebuild: bool,
+    rebuild_is_postponed: bool,
+    /// When what the backend has refused is asked for again.
+    retry_at: Option<u64>,
     stale: u64,
     /// The event handed out last was that for the only time.
     spent: bool,
@@ -135,6 +138,8 @@ impl Model {
             preparing: false,
             woken: false,
             rebuild: false,
+            rebuild_is_postponed: false,
+            retry_at: None,
             stale: 0,
             spent: false,
             running: None,
@@ -294,7 +299,7 @@ impl Model {
     pub(crate) fn first_deadline(&self) -> Option<u64> {
         let armed = (0..self.events.len()).filter(|uid| self.is_armed(*uid));
         let deadlines = armed.map(|uid| self.events[uid].deadline);
-        deadlines.chain(self.exit_at).filter(|deadline| *deadline != u64::MAX).min()
+        deadlines.chain(self.exit_at).chain(self.retry_at).filter(|deadline| *deadline != u64::MAX).min()
     }
 
     pub(crate) fn clock(&self) -> u64 {
@@ -357,7 +362,7 @@ impl Model {
             full: is_full.then(full),
             existing: self.existing(),
             tally: self.tally,
-            next_deadline: self.next_deadline().into_iter().chain(self.exit_at).min(),
+            next_deadline: self.next_deadline().into_iter().chain(self.exit_at).chain(self.retry_at).min(),
             running: self.running.filter(|uid| self.events[*uid].exists),
             priorities: self.priorities(),
             watched: FDS.map(|fd| self.world.watched(fd)),

@@ -54,6 +54,7 @@ impl Stage {
             World::Advance(nanos) => self.manual.advance(std::time::Duration::from_nanos(nanos)),
             World::SetNow(nanos) => self.manual.set_now(Instant::from_nanos(nanos)),
             World::Refuse(count) => self.manual.refuse(count),
+            World::RefuseForNow(count) => self.manual.refuse_for_now(count),
             World::SetBatch(batch) => self.manual.set_batch(batch),
             World::FailWaits(count) => self.fail_waits = count,
             World::FailReinits(count) => self.fail_reinits = count,
@@ -219,6 +220,10 @@ impl EventOp for Stage {
             }
         }
         Ok(())
+    }
+
+    fn is_temporary(error: &ManualError) -> bool {
+        Manual::<64>::is_temporary(error)
     }
 
     fn reinit(&mut self) -> Result<(), ManualError> {

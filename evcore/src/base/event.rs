@@ -150,14 +150,17 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Stops watching an event's fd for a while: for a listener when the process has run out of descriptors. Until then its
     /// readiness wakes no wait; what the event was queued for is dropped. [`add`](EventBase::add) ends the pause early. When the
-    /// pause ends, the event's timeout restarts at that moment.
+    /// pause ends, the event's timeout restarts at that moment. An event that is not pending is added then, so a handler may call
+    /// this for whatever it was told, ERROR included.
+    ///
+    /// Where the backend cannot watch the fd again for want of memory or descriptors, it is asked again each 10 ms.
     ///
     /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the other way round, it gets
     /// ERROR when the pause ends, and is no longer pending.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] when the event is not pending on an fd.
+    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] when the event has no fd.
     ///
     /// ```
     /// # use core::time::Duration;

@@ -155,9 +155,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.registry.retract(index, Ready::IO);
             return Ok(());
         };
-        let back = self.move_to(index, old, fd, is_watching).and_then(|()| self.register_fd(index));
-        if back.is_err() {
-            self.registry.detach(index);
+        match self.move_to(index, old, fd, is_watching) {
+            Ok(()) => self.register_again(index),
+            Err(_) => self.registry.detach(index),
         }
         Err(error)
     }
@@ -172,8 +172,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             return Ok(());
         }
         let is_back = self.registry.bind(index, old, interest).is_ok();
-        if is_watching && !(is_back && self.register_fd(index).is_ok()) {
-            self.registry.detach(index);
+        match is_watching {
+            true if is_back => self.register_again(index),
+            true => self.registry.detach(index),
+            false => {}
         }
         Err(Error::Full)
     }
@@ -187,11 +189,22 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.release(row);
     }
 
+    /// The event's fd is watched again, as it was before. If the backend refuses for the time being, it is asked again before
+    /// the next wait, and then after a while; else the event gets ERROR.
+    fn register_again(&mut self, index: S::Index) {
+        match self.register_fd(index) {
+            Ok(()) => {}
+            Err(Error::Backend(error)) if B::is_temporary(&error) => {
+                self.registry.join_unregistered(index);
+            }
+            Err(_) => self.registry.detach(index),
+        }
+    }
+
     // Pauses.
 
     pub(crate) fn pause(&mut self, index: S::Index, pause: u64) -> Result<(), Error<B::Error>> {
-        let state = self.registry.state(index);
-        if state.kind() != Kind::Io || !state.is_registered() {
+        if !self.registry.state(index).is_of(Kind::Io) {
             return Err(Error::WrongKind);
         }
         self.backend.usable().map_err(Error::Backend)?;
@@ -200,12 +213,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(())
     }
 
-    /// The pause is over: the event's fd is watched again. If the backend refuses, the event gets ERROR.
+    /// The pause is over.
     pub(super) fn resume(&mut self, index: S::Index, now: Instant) {
         self.registry.end_pause(index, now);
-        if self.register_fd(index).is_err() {
-            self.registry.detach(index);
-        }
+        self.register_again(index);
     }
 
     // Timeouts and activation.

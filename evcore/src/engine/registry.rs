@@ -49,6 +49,8 @@ bitflags! {
         const REBUILD = 1;
         /// A waker has ended the last wait.
         const WOKEN = 2;
+        /// A rebuild has failed, and is made later.
+        const REBUILD_LATER = 4;
     }
 }
 

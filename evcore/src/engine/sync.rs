@@ -2,31 +2,64 @@
 
 use super::Engine;
 use super::registry::Change;
-use crate::backend::{EventOp, Modified};
+use crate::backend::{EventOp, Modified, Token};
 use crate::storage::Storage;
+
+/// After how many nanoseconds the backend is asked again for what it has refused for the time being.
+const RETRY: u64 = 10_000_000;
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Rebuilds the backend, if it asked for that or keeps reporting what has ended, and then applies the pending changes.
-    pub(super) fn sync_backend(&mut self) -> Result<(), B::Error> {
+    pub(super) fn sync_backend(&mut self) {
         if self.registry.has_news() {
             self.registry.forget_wake();
             if self.registry.is_rebuild_due() {
-                self.reinit()?;
-                self.registry.rebuilt();
+                self.rebuild();
             }
         }
         if self.registry.has_changes() {
             self.apply_changes();
         }
-        Ok(())
     }
 
-    /// Rebuilds the backend and registers everything again.
+    /// Where this fails, the loop runs on with what it has.
+    #[cold]
+    fn rebuild(&mut self) {
+        match self.reinit() {
+            Ok(()) => self.registry.stats.rebuilds = self.registry.stats.rebuilds.saturating_add(1),
+            Err(_) => {
+                self.registry.stats.refused = self.registry.stats.refused.saturating_add(1);
+                self.registry.postpone_rebuild();
+                self.retry_later();
+            }
+        }
+    }
+
+    /// Rebuilds the backend and registers everything again, but for the numbers that are another file's now.
     pub(crate) fn reinit(&mut self) -> Result<(), B::Error> {
+        self.detach_what_has_gone();
         self.backend.reinit()?;
         self.registry.forget_registrations();
         self.apply_changes();
         Ok(())
+    }
+
+    fn detach_what_has_gone(&mut self) {
+        let mut next = self.registry.next_registration(Token::NONE);
+        while let Some((token, fd)) = next {
+            next = self.registry.next_registration(token);
+            if !self.backend.stands(fd, token, &mut self.registry) {
+                self.registry.detach_all(token);
+            }
+        }
+    }
+
+    /// What the backend has refused, or failed to rebuild, is tried again after a while.
+    pub(super) fn retry_later(&mut self) {
+        if self.retry_at.is_none() {
+            self.retry_at = Some(self.fresh_now().saturating_add_nanos(RETRY));
+            self.note_chores();
+        }
     }
 
     /// Calls the backend once for each fd whose events want something else than is registered.
@@ -54,9 +87,13 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         match outcome {
             Ok(Modified::Kept) => registry.applied(change),
             Ok(Modified::Replaced) => registry.replaced(change),
-            // What was registered stands, and the backend is asked again when something else changes.
-            Err(_) => {
+            Err(error) => {
                 registry.stats.refused = registry.stats.refused.saturating_add(1);
+                if B::is_temporary(&error) {
+                    registry.refused(change);
+                    return self.retry_later();
+                }
+                // What was registered stands, and the backend is asked again when something else changes.
                 match registered.is_empty() {
                     // Nothing is registered, so no event waits for it.
                     true => registry.detach_all(token),

@@ -34,7 +34,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             return Ok(Turn::Prepare);
         }
         self.registry.admit_postponed();
-        self.sync_backend()?;
+        self.sync_backend();
         let has_deadline = self.has_deadline();
         self.wait(sleep, has_deadline)?;
         if has_deadline {
@@ -247,7 +247,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     fn has_deadline(&self) -> bool {
-        self.registry.first_deadline().is_some() || self.exit_at.is_some()
+        self.registry.first_deadline().is_some() || self.chores_at.is_some()
     }
 
     /// `sleep`, but until the first deadline at most.
@@ -261,8 +261,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(deadline) = self.registry.first_deadline_to_wait_for(&self.limits) {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
-        if let Some(exit) = self.exit_at {
-            first = first.min(exit);
+        if let Some(chores) = self.chores_at {
+            first = first.min(chores);
         }
         if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
     }
@@ -303,13 +303,25 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Moves the timers that are due to their queues, in the order of their deadlines.
     fn queue_due_timers(&mut self) {
         let now = self.update_now();
-        if self.exit_at.is_some_and(|exit| exit <= now) {
-            self.exit_at = None;
-            self.requests.insert(Requests::EXIT);
+        if self.chores_at.is_some_and(|chores| chores <= now) {
+            self.do_chores(now);
         }
         if self.registry.first_deadline().is_some_and(|first| first <= now) {
             self.queue_due(now);
         }
+    }
+
+    #[cold]
+    fn do_chores(&mut self, now: Instant) {
+        if self.exit_at.is_some_and(|exit| exit <= now) {
+            self.exit_at = None;
+            self.requests.insert(Requests::EXIT);
+        }
+        if self.retry_at.is_some_and(|retry| retry <= now) {
+            self.retry_at = None;
+            self.registry.list_refused();
+        }
+        self.note_chores();
     }
 
     // Out of line, so that a turn in which nothing is due does not pay for it.

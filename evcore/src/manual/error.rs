@@ -9,6 +9,8 @@ use core::fmt;
 pub enum ManualError {
     /// [`Manual::refuse`](super::Manual::refuse) asked for it.
     Refused,
+    /// [`Manual::refuse_for_now`](super::Manual::refuse_for_now) asked for it.
+    Busy,
     /// It has no room for one more fd or signal.
     Full,
     /// It was made without a flag to wake it by: [`Manual::with_flag`](super::Manual::with_flag).
@@ -18,6 +20,7 @@ pub enum ManualError {
 impl fmt::Display for ManualError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Busy => "refused for now, as it was told to",
             Self::Refused => "refused, as it was told to",
             Self::Full => "no room for another fd or signal: give `Manual` a larger N",
             Self::NoFlag => "there is no flag to wake it by: make it with `Manual::with_flag`",

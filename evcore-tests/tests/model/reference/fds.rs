@@ -119,7 +119,7 @@ impl Model {
         if self.would_mix(uid, interest) {
             return Err(Error::EdgeAndLevel);
         }
-        if self.wanted(place).is_empty() && (fresh || self.row(place).told.is_empty()) {
+        if self.row(place).told.is_empty() || self.wanted(place).is_empty() && fresh {
             let registration = self.next_registration();
             let row = self.row(place);
             row.registration = registration;
@@ -128,7 +128,7 @@ impl Model {
             if !self.world.watch(fd, registration, interest) {
                 // Nothing is left of the registration that was there before.
                 self.world.unwatch(fd);
-                return Err(Error::Backend(ManualError::Refused));
+                return Err(Error::Backend(self.world.refusal()));
             }
             let row = self.row(place);
             (row.told, row.verify) = (interest, false);
@@ -225,6 +225,11 @@ impl Model {
             self.tally.refused += 1;
             if told.is_empty() {
                 self.world.unwatch(fd);
+            }
+            if self.world.is_refusal_temporary {
+                self.row(place).verify = verify;
+                self.retry_later();
+                return;
             }
             for member in self.row(place).members.clone() {
                 if told.is_empty() {
@@ -343,8 +348,23 @@ impl Model {
                 self.list(place);
             }
         }
+        (self.rebuild, self.rebuild_is_postponed, self.stale) = (false, false, 0);
         self.apply_changes();
         Ok(())
+    }
+
+    /// What was refused is asked for again in 10 ms.
+    pub(super) fn retry_later(&mut self) {
+        self.retry_at = self.retry_at.or(Some(self.fresh_now().saturating_add(10_000_000)));
+    }
+
+    pub(super) fn retry(&mut self) {
+        self.rebuild |= std::mem::take(&mut self.rebuild_is_postponed);
+        for place in 0..self.rows.len() {
+            if self.rows[place].is_some() {
+                self.list(place);
+            }
+        }
     }
 }
 

@@ -115,7 +115,7 @@ impl Model {
         if self.world.lacks.contains(Features::SIGNALS) {
             return Err(Error::Unsupported);
         }
-        if self.world.watch_signal(signum) { Ok(()) } else { Err(Error::Backend(ManualError::Refused)) }
+        if self.world.watch_signal(signum) { Ok(()) } else { Err(Error::Backend(self.world.refusal())) }
     }
 
     pub(super) fn modify(&mut self, uid: Uid, interest: Interest) -> Answer {
@@ -162,23 +162,23 @@ impl Model {
         };
         self.unbind(uid);
         self.bind(uid, old, interest);
-        if self.watch_fd(uid).is_err() {
-            self.expel(uid);
-        }
+        self.watch_again(uid);
         Err(error)
     }
 
     pub(super) fn pause_for(&mut self, uid: Uid, pause: u64) -> Answer {
         let end = self.fresh_now().saturating_add(pause);
         let event = &mut self.events[uid];
-        if !event.registered || !matches!(event.spec.kind, Kind::Io(..)) {
+        if !matches!(event.spec.kind, Kind::Io(..)) {
             return Err(Error::WrongKind);
         }
-        event.timed_before |= event.timed;
+        event.registered = true;
+        event.timed_before |= event.timed || event.keeps_timeout;
         (event.timed, event.restarting, event.paused) = (false, false, true);
         self.leave(uid);
         self.unqueue(uid);
         self.arm(uid, end);
+        self.note_counts();
         Ok(())
     }
 
@@ -195,8 +195,19 @@ impl Model {
     /// The time of a pause is over.
     pub(super) fn resume(&mut self, uid: Uid, now: u64) {
         self.end_pause(uid, now);
-        if self.watch_fd(uid).is_err() {
-            self.expel(uid);
+        self.watch_again(uid);
+    }
+
+    /// Watches again what was watched before. What the backend refuses for the time being is done before the next wait, or
+    /// later.
+    fn watch_again(&mut self, uid: Uid) {
+        match self.watch_fd(uid) {
+            Ok(()) => {}
+            Err(Error::Backend(ManualError::Busy)) => {
+                self.events[uid].fresh = true;
+                self.join(uid);
+            }
+            Err(_) => self.expel(uid),
         }
     }
 

@@ -236,6 +236,10 @@ impl Model {
             self.exit_at = None;
             self.exit = true;
         }
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+            self.retry();
+        }
         if self.entries.first().is_none_or(|((deadline, _), _)| deadline > now) {
             return;
         }

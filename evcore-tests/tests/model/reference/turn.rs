@@ -98,12 +98,16 @@ impl Model {
             self.levels[usize::from(self.events[uid].level)].push(uid);
         }
         if self.rebuild {
-            self.reinit()?;
-            self.tally.rebuilds += 1;
-            (self.rebuild, self.stale) = (false, 0);
+            if self.reinit().is_ok() {
+                self.tally.rebuilds += 1;
+            } else {
+                self.tally.refused += 1;
+                (self.rebuild, self.rebuild_is_postponed) = (false, true);
+                self.retry_later();
+            }
         }
         self.apply_changes();
-        let has_deadline = self.has_timers() || self.exit_at.is_some();
+        let has_deadline = self.has_timers() || self.exit_at.is_some() || self.retry_at.is_some();
         let sleep = self.bounded(wait);
         self.dispatch(sleep)?;
         if has_deadline {
@@ -150,7 +154,7 @@ impl Model {
         }
         let timer = self.deadline_to_wait_for().map(|deadline| deadline.saturating_add(self.slack));
         let asked = if let Wait::Until(point) = wait { Some(point.as_nanos()) } else { None };
-        match [timer, self.exit_at, asked].into_iter().flatten().min() {
+        match [timer, self.exit_at, self.retry_at, asked].into_iter().flatten().min() {
             None | Some(u64::MAX) => Sleep::Forever,
             Some(first) => Sleep::Until(Instant::from_nanos(first)),
         }
@@ -189,7 +193,7 @@ impl Model {
             match plan {
                 call::World::Fail(fd) => self.fail(fd),
                 call::World::ReportFd(fd, ready) => self.report_fd(fd, ready),
-                call::World::Rebuild => self.rebuild = true,
+                call::World::Rebuild => self.rebuild = !self.rebuild_is_postponed,
                 _ => {}
             }
         }
@@ -200,7 +204,7 @@ impl Model {
     pub(super) fn count_stale(&mut self) {
         self.tally.stale += 1;
         self.stale += 1;
-        self.rebuild |= self.stale >= 16;
+        self.rebuild |= self.stale >= 16 && !self.rebuild_is_postponed;
     }
 
     fn begin_turn(&mut self) {

@@ -1,6 +1,6 @@
 //! The backend and its world, as they look from outside.
 
-use evcore::backend::Features;
+use evcore::backend::{Features, ManualError};
 use evcore::{Interest, Ready};
 
 use crate::call;
@@ -16,6 +16,8 @@ pub(crate) struct World {
     pub(crate) signals: Vec<(i32, u32)>,
     pub(crate) woken: bool,
     pub(crate) refusals: u32,
+    /// For the time being: whoever was refused asks again later.
+    pub(crate) is_refusal_temporary: bool,
     pub(crate) fail_waits: u32,
     pub(crate) fail_reinits: u32,
     pub(crate) replace: u32,
@@ -57,7 +59,8 @@ impl World {
             call::World::Wake => self.woken = true,
             call::World::Advance(nanos) => self.now = self.now.saturating_add(nanos),
             call::World::SetNow(nanos) => self.now = nanos,
-            call::World::Refuse(count) => self.refusals = count,
+            call::World::Refuse(count) => (self.refusals, self.is_refusal_temporary) = (count, false),
+            call::World::RefuseForNow(count) => (self.refusals, self.is_refusal_temporary) = (count, true),
             call::World::SetBatch(batch) => self.batch = batch,
             call::World::FailWaits(count) => self.fail_waits = count,
             call::World::FailReinits(count) => self.fail_reinits = count,
@@ -107,6 +110,11 @@ impl World {
             self.given.push(registration);
         }
         true
+    }
+
+    /// What [`World::watch`] and [`World::watch_signal`] are refused with.
+    pub(crate) fn refusal(&self) -> ManualError {
+        if self.is_refusal_temporary { ManualError::Busy } else { ManualError::Refused }
     }
 
     pub(crate) fn unwatch(&mut self, fd: u32) {

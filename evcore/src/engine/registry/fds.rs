@@ -183,11 +183,24 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(S::Index::new(Self::place(token)));
     }
 
-    /// The token of an fd's registration. Whatever has events that wait is registered: the first of them sees to that.
+    /// The token of an fd's registration, also of one that the backend refuses for the time being.
     pub(super) fn registration_of(&self, fd: F) -> Option<Token> {
         let at = self.find(fd)?;
         let row = self.rows.at(at)?;
-        row.is_registered().then_some(row.token(at))
+        (row.is_registered() || !row.wanted.is_empty()).then_some(row.token(at))
+    }
+
+    /// The fd of a registration that events wait for.
+    pub(super) fn fd_of(&self, token: Token) -> Option<F> {
+        self.row(token).filter(|row| row.is_watched()).map(|row| row.fd)
+    }
+
+    /// The registration in the next row that has one which events wait for.
+    pub(super) fn next_registration(&self, after: Token) -> Option<(Token, F)> {
+        // After `Token::NONE`, whose row is the largest number, comes the first.
+        let from = Self::place(Token::new(after.row().wrapping_add(1), 0));
+        let rows = self.rows.as_slice().iter().enumerate().skip(from);
+        rows.filter(|(_, row)| row.is_watched()).map(|(at, row)| (row.token(Index::new(at)), row.fd)).next()
     }
 
     /// What of a report an event is handed out for.

@@ -27,7 +27,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     fn note_stale(&mut self) {
         self.stats.stale = self.stats.stale.saturating_add(1);
         self.stale = self.stale.saturating_add(1);
-        self.news.set(News::REBUILD, self.news.contains(News::REBUILD) || self.stale >= STALE_LIMIT);
+        if self.stale >= STALE_LIMIT {
+            self.request_rebuild();
+        }
     }
 
     /// Queues by hand the events that are pending on an fd, for what they wait for among `ready`.
@@ -125,6 +127,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Sink<F> for Registry<F, D, T, S> 
     }
 
     fn rebuild(&mut self) {
-        self.news.insert(News::REBUILD);
+        self.request_rebuild();
+    }
+
+    fn fd_of(&self, token: Token) -> Option<F> {
+        self.fds.fd_of(token)
+    }
+
+    fn next_registration(&self, after: Token) -> Option<(Token, F)> {
+        self.fds.next_registration(after)
     }
 }

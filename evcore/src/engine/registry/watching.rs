@@ -99,8 +99,15 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.renew(change.token);
     }
 
-    /// Everything is to be registered again.
+    /// The fd in the row after this one that is registered and waited for.
+    pub(in crate::engine) fn next_registration(&self, after: Token) -> Option<(Token, F)> {
+        self.fds.next_registration(after)
+    }
+
+    /// The backend has lost everything, and what it asked for with it: everything is to be registered again.
     pub(in crate::engine) fn forget_registrations(&mut self) {
+        self.news.remove(News::REBUILD.union(News::REBUILD_LATER));
+        self.stale = 0;
         self.fds.forget_all();
     }
 
@@ -109,9 +116,21 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         !self.news.is_empty()
     }
 
-    /// Whether the backend is to be rebuilt.
+    /// Whether the backend is to be rebuilt now.
     pub(in crate::engine) fn is_rebuild_due(&self) -> bool {
         self.news.contains(News::REBUILD)
+    }
+
+    pub(super) fn request_rebuild(&mut self) {
+        if !self.news.contains(News::REBUILD_LATER) {
+            self.news.insert(News::REBUILD);
+        }
+    }
+
+    /// The rebuild has failed. It is done when [`Registry::list_refused`] is called.
+    pub(in crate::engine) fn postpone_rebuild(&mut self) {
+        self.news.remove(News::REBUILD);
+        self.news.insert(News::REBUILD_LATER);
     }
 
     /// Whether a waker has ended the last wait.
@@ -124,10 +143,25 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.news.remove(News::WOKEN);
     }
 
-    pub(in crate::engine) fn rebuilt(&mut self) {
-        self.stats.rebuilds = self.stats.rebuilds.saturating_add(1);
-        self.news.remove(News::REBUILD);
-        self.stale = 0;
+    // What the backend has refused for the time being.
+
+    /// The event joins its fd's list, though the backend has refused to register the fd: that is tried again later.
+    pub(in crate::engine) fn join_unregistered(&mut self, index: S::Index) {
+        self.fds.join_unregistered(index);
+    }
+
+    /// The backend is to be asked for this change again, later.
+    pub(in crate::engine) fn refused(&mut self, change: &Change<F>) {
+        self.fds.refused(change);
+    }
+
+    /// Lists again what the backend has refused.
+    pub(in crate::engine) fn list_refused(&mut self) {
+        if self.news.contains(News::REBUILD_LATER) {
+            self.news.remove(News::REBUILD_LATER);
+            self.news.insert(News::REBUILD);
+        }
+        self.fds.list_all();
     }
 
     // Signals.

@@ -89,6 +89,21 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
+    /// The backend has refused a change for the time being. The row differs from what is wanted, and is in no list until
+    /// [`Fds::list_all`].
+    pub(in crate::engine) fn refused(&mut self, change: &Change<F>) {
+        if let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)).filter(|_| change.verify) {
+            row.set_verify();
+        }
+    }
+
+    /// Lists every row whose registration is not what its events want.
+    pub(in crate::engine) fn list_all(&mut self) {
+        for at in 0..self.rows.len() {
+            self.list_if_changed(Index::new(at));
+        }
+    }
+
     /// The fd's number had been given to another file, and the registration was made anew. What the system may still
     /// report of the old one must not be taken for the new one's, so this registration gets another token.
     pub(in crate::engine) fn renew(&mut self, token: Token) {
@@ -103,13 +118,12 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// The backend has lost everything: every row has to be registered again, under a new token.
     pub(in crate::engine) fn forget_all(&mut self) {
         for at in 0..self.rows.len() {
-            let at = Index::new(at);
-            if let Some(row) = self.rows.at_mut(at) {
+            if let Some(row) = self.rows.at_mut(S::Index::new(at)) {
                 row.unregister();
                 row.generation = row.generation.wrapping_add(1);
                 row.info = D::default();
             }
-            self.list_if_changed(at);
         }
+        self.list_all();
     }
 }

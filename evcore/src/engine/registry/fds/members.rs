@@ -42,12 +42,12 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if interest.is_empty() {
             return Joining::Done;
         }
-        if row.wanted.is_empty() {
-            if watch.is_unverified() || !row.is_registered() {
-                return Joining::Register;
-            }
-        } else if row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+        if !row.wanted.is_empty() && row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
             return Joining::Mixed;
+        }
+        // One that others wait for is not registered while the backend refuses that.
+        if !row.is_registered() || row.wanted.is_empty() && watch.is_unverified() {
+            return Joining::Register;
         }
         // An edge-triggered event is to be reported what is ready now, also where the union comes out as it was.
         row.verify_for(watch);
@@ -73,6 +73,18 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             row.set_registered(interest);
         }
         self.join(index);
+    }
+
+    /// The backend has refused to register the fd for the time being: the event joins its list all the same.
+    pub(in crate::engine) fn join_unregistered(&mut self, index: S::Index) {
+        let Some(watch) = self.watches.at_mut(index) else { return };
+        watch.set_unverified(true);
+        let at = watch.row;
+        if let Some(row) = self.rows.at_mut(at) {
+            row.set_verify();
+        }
+        self.join(index);
+        self.list_if_changed(at);
     }
 
     /// Puts the event, which is in no list and waits for something, at the end of its fd's list.

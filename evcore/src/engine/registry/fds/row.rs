@@ -59,6 +59,11 @@ impl<F, D, I: Index> Row<F, D, I> {
         !self.registered().is_empty()
     }
 
+    /// Whether it is registered, and events wait for it.
+    pub(super) fn is_watched(&self) -> bool {
+        self.is_registered() && !self.wanted.is_empty()
+    }
+
     /// The backend has registered this.
     pub(super) fn set_registered(&mut self, interest: Interest) {
         self.registered = interest;

@@ -1,0 +1,281 @@
+//! Numbers that have come to stand for another file, or for none, while an event waits for the old one.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use evcore::backend::Features;
+use evcore::{Event, Fd, Interest, Ready, Wait};
+
+use crate::backend::{Backend, Base, Make, Rest, base, readable, turn};
+use crate::sys;
+
+on_each_backend! {
+    closed_but_inherited_is_told_once
+    closed_but_inherited_is_told_when_reported_rarely
+    closed_edge_triggered_is_told_once
+    closed_file_is_told_once
+    file_whose_number_is_anothers_is_told
+    number_of_an_unwatched_file_is_told
+    anonymous_file_of_another_kind_is_told
+    path_only_descriptor_is_refused_or_told
+    dup2_over_a_number_is_told
+    stream_replaced_by_its_handler_is_told
+    reinit_hands_no_number_on
+    rebuild_hands_no_number_on
+    verified_numbers_stay_registered
+}
+
+/// So many reports an event gets at most that are meant for another file.
+const MOST: usize = 256;
+const EVENT: u32 = 1;
+
+/// What an event was handed out for.
+#[derive(Debug, Default)]
+struct Told {
+    reports: usize,
+    errors: usize,
+}
+
+impl Told {
+    fn note(&mut self, found: &[(u32, Ready)]) {
+        for (_, ready) in found.iter().filter(|(number, _)| *number == EVENT) {
+            if *ready == Ready::ERROR { self.errors += 1 } else { self.reports += 1 }
+        }
+    }
+
+    /// Turns up to that in which the event is told ERROR.
+    fn of<B: Backend>(base: &mut Base<B>) -> Self {
+        Self::with(base, |_| {})
+    }
+
+    /// The same, with something done before each turn.
+    fn with<B: Backend>(base: &mut Base<B>, mut before: impl FnMut(&mut Base<B>)) -> Self {
+        let mut told = Self::default();
+        let end = base.update_now().saturating_add(Duration::from_secs(5));
+        while told.errors == 0 && told.reports <= MOST && base.update_now() < end {
+            before(base);
+            told.note(&turn(base, Wait::Until(end)));
+        }
+        told
+    }
+
+    /// ERROR once, after so many reports at most; and then the loop sleeps.
+    #[track_caller]
+    fn assert_error_within<B: Backend>(&self, most: usize, base: &mut Base<B>) {
+        assert!(self.errors == 1 && self.reports <= most, "{self:?}");
+        // Where the system goes on reporting, the backend is made anew before.
+        for _ in 0..32 {
+            let found = turn(base, Wait::None);
+            assert!(!found.iter().any(|(number, _)| *number == EVENT), "{found:?}");
+        }
+        let rest = Rest::of(base, Duration::from_millis(50));
+        assert!(!rest.found.iter().any(|(number, _)| *number == EVENT), "{:?}", rest.found);
+        assert!(rest.turns <= 4 || !rest.found.is_empty(), "{} turns", rest.turns);
+        assert!(base.check());
+    }
+}
+
+fn watch<B: Backend>(base: &mut Base<B>, fd: Fd) {
+    base.insert(fd, Interest::READ, EVENT).unwrap();
+    turn(base, Wait::None);
+}
+
+/// F5: a process that was started with the connection holds it; this one closes it without `remove`.
+fn closed_but_inherited_is_told_once<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far)) = (base(make), readable());
+    watch(&mut base, Fd::of(&near));
+    let inherited = OwnedFd::from(near.try_clone().unwrap());
+    let mut heir = Command::new("sleep").arg("60").stdin(Stdio::from(inherited)).spawn().unwrap();
+    drop(near);
+    Told::of(&mut base).assert_error_within(MOST, &mut base);
+    heir.kill().unwrap();
+    heir.wait().unwrap();
+}
+
+/// The same, where it is reported in one turn of three, beside others.
+fn closed_but_inherited_is_told_when_reported_rarely<B: Backend>(make: Make<B>) {
+    let (mut base, (near, mut far), (busy, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
+    watch(&mut base, Fd::of(&near));
+    base.insert(Fd::of(&busy), Interest::READ, 2).unwrap();
+    // Of a number that is far away, as if it were another process's.
+    let mut inherited = UnixStream::from(sys::duplicate(&near, 500));
+    inherited.set_nonblocking(true).unwrap();
+    drop(near);
+    let mut turns = 0;
+    let told = Told::with(&mut base, |_| {
+        let _ = inherited.read(&mut [0; 8]);
+        if turns % 3 == 0 {
+            far.write_all(b"x").unwrap();
+        }
+        turns += 1;
+    });
+    assert!(told.errors == 1 && told.reports <= MOST, "{told:?}");
+}
+
+fn closed_edge_triggered_is_told_once<B: Backend>(make: Make<B>) {
+    let (mut base, (near, mut far)) = (base(make), UnixStream::pair().unwrap());
+    if !base.features().contains(Features::EDGE) {
+        return;
+    }
+    base.insert(Fd::of(&near), Interest::READ | Interest::EDGE, EVENT).unwrap();
+    turn(&mut base, Wait::None);
+    let mut inherited = UnixStream::from(sys::duplicate(&near, 500));
+    drop(near);
+    let told = Told::with(&mut base, |_| {
+        far.write_all(b"x").unwrap();
+        inherited.read_exact(&mut [0]).unwrap();
+        far.write_all(b"x").unwrap();
+    });
+    told.assert_error_within(MOST, &mut base);
+}
+
+/// F6: what never blocks is always ready, and does not stay so.
+fn closed_file_is_told_once<B: Backend>(make: Make<B>) {
+    for path in ["/dev/null", "/proc/self/exe"] {
+        let (mut base, file) = (base(make), File::open(path).unwrap());
+        watch(&mut base, Fd::of(&file));
+        drop(file);
+        Told::of(&mut base).assert_error_within(MOST, &mut base);
+    }
+}
+
+fn file_whose_number_is_anothers_is_told<B: Backend>(make: Make<B>) {
+    let other = File::open("/proc/self/exe").unwrap();
+    let (quiet, _peer) = UnixStream::pair().unwrap();
+    for other in [&other as &dyn AsRawFd, &quiet] {
+        let (mut base, file) = (base(make), File::open("/dev/null").unwrap());
+        watch(&mut base, Fd::of(&file));
+        sys::dup2(other.as_raw_fd(), file.as_raw_fd());
+        Told::of(&mut base).assert_error_within(MOST, &mut base);
+    }
+}
+
+/// F7: nobody has asked about the file that has the number now.
+fn number_of_an_unwatched_file_is_told<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
+    watch(&mut base, Fd::of(&near));
+    let number = near.as_raw_fd();
+    drop(near);
+    let (other, _peer) = readable();
+    assert_eq!(other.as_raw_fd(), number);
+    Told::of(&mut base).assert_error_within(MOST, &mut base);
+}
+
+/// F8: anonymous files share an inode.
+fn anonymous_file_of_another_kind_is_told<B: Backend>(make: Make<B>) {
+    let (mut base, timer) = (base(make), sys::timerfd());
+    watch(&mut base, Fd::of(&timer));
+    let number = timer.as_raw_fd();
+    drop(timer);
+    let counter = sys::eventfd(1);
+    assert_eq!(counter.as_raw_fd(), number);
+    base.insert(Fd::of(&counter), Interest::READ, 2).unwrap();
+    assert_eq!(turn(&mut base, Wait::None), [(EVENT, Ready::ERROR), (2, Ready::READ)]);
+    assert_eq!(turn(&mut base, Wait::None), [(2, Ready::READ)]);
+}
+
+/// F9: a descriptor that only names a file cannot be waited for.
+fn path_only_descriptor_is_refused_or_told<B: Backend>(make: Make<B>) {
+    for path in ["/dev/null", "/tmp", "/proc/self/exe"] {
+        let mut base = base(make);
+        let named = File::options().read(true).custom_flags(libc::O_PATH).open(path).unwrap();
+        if base.insert(Fd::of(&named), Interest::READ, EVENT).is_ok() {
+            Told::of(&mut base).assert_error_within(0, &mut base);
+        }
+        // Nor if a number comes to stand for one later.
+        let (near, _far) = UnixStream::pair().unwrap();
+        watch(&mut base, Fd::of(&near));
+        sys::dup2(named.as_raw_fd(), near.as_raw_fd());
+        Told::of(&mut base).assert_error_within(MOST, &mut base);
+    }
+}
+
+/// F10: on all backends alike, also where the new file is silent.
+fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
+    for new in [readable, || UnixStream::pair().unwrap()] {
+        let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
+        watch(&mut base, Fd::of(&near));
+        let (other, _peer) = new();
+        sys::dup2(other.as_raw_fd(), near.as_raw_fd());
+        Told::of(&mut base).assert_error_within(MOST, &mut base);
+    }
+}
+
+/// F10: the new stream has the old one's number.
+fn stream_replaced_by_its_handler_is_told<B: Backend>(make: Make<B>) {
+    let (mut base, (near, far)) = (base(make), readable());
+    base.insert(Fd::of(&near), Interest::READ, EVENT).unwrap();
+    assert_eq!(turn(&mut base, Wait::None), [(EVENT, Ready::READ)]);
+    let number = near.as_raw_fd();
+    drop((near, far));
+    let (near, mut far) = UnixStream::pair().unwrap();
+    assert_eq!(near.as_raw_fd(), number);
+    far.write_all(b"x").unwrap();
+    Told::of(&mut base).assert_error_within(MOST, &mut base);
+}
+
+/// A restart registers numbers again: not those of other files.
+fn reinit_hands_no_number_on<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far), (good, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
+    let file = File::open("/dev/null").unwrap();
+    watch(&mut base, Fd::of(&near));
+    base.insert(Fd::of(&good), Interest::READ, 2).unwrap();
+    base.insert(Fd::of(&file), Interest::READ, 3).unwrap();
+    sys::dup2(good.as_raw_fd(), near.as_raw_fd());
+    base.reinit().unwrap();
+    assert_eq!(turn(&mut base, Wait::None), [(EVENT, Ready::ERROR), (2, Ready::READ), (3, Ready::READ)]);
+    assert_eq!(turn(&mut base, Wait::None), [(2, Ready::READ), (3, Ready::READ)]);
+    assert!(base.check());
+}
+
+/// The same, where the backend is made anew because of another number.
+fn rebuild_hands_no_number_on<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far), (gone, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
+    watch(&mut base, Fd::of(&near));
+    let id = base.insert(Fd::of(&gone), Interest::READ, 2).unwrap();
+    turn(&mut base, Wait::None);
+    let alive = sys::duplicate(&gone, 500);
+    drop(gone);
+    base.remove(id);
+    sys::dup2(alive.as_raw_fd(), near.as_raw_fd());
+    let mut told = Told::default();
+    for _ in 0..40 {
+        told.note(&turn(&mut base, Wait::None));
+    }
+    // poll and select have nothing to make anew: they hear the new file first.
+    if base.method() == "epoll" {
+        assert_eq!((base.stats().rebuilds, told.errors, told.reports), (1, 1, 0));
+    }
+}
+
+/// What is verified, again and again, stays as it was: nothing is lost, and no edge is told twice.
+fn verified_numbers_stay_registered<B: Backend>(make: Make<B>) {
+    let mut base = base(make);
+    let edge = if base.features().contains(Features::EDGE) { Interest::EDGE } else { Interest::empty() };
+    let (busy, _peer) = readable();
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let file = File::open("/dev/null").unwrap();
+    let counter = sys::eventfd(1);
+    base.insert(Fd::of(&busy), Interest::READ, 2).unwrap();
+    base.insert(Fd::of(&counter), Interest::READ, 3).unwrap();
+    base.start(Event::io(Fd::of(&file), Interest::WRITE).persist(), 4).unwrap();
+    base.insert(Fd::of(&near), Interest::READ | edge, 5).unwrap();
+    for round in 0..1_000 {
+        let found = turn(&mut base, Wait::None);
+        assert_eq!(found, [(2, Ready::READ), (3, Ready::READ), (4, Ready::WRITE)], "round {round}");
+    }
+    far.write_all(b"x").unwrap();
+    assert!(turn(&mut base, Wait::None).contains(&(5, Ready::READ)));
+    if !edge.is_empty() {
+        for _ in 0..300 {
+            assert!(!turn(&mut base, Wait::None).contains(&(5, Ready::READ)), "an edge was told twice");
+        }
+    }
+    assert_eq!(base.stats().rebuilds, 0);
+    assert_eq!(base.stats().stale, 0);
+}
