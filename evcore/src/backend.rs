@@ -234,6 +234,11 @@ pub trait EventOp {
     /// What its operations answer when they fail.
     type Error: core::error::Error + Send + Sync + 'static;
 
+    /// Whether the system behind it is shared with other code: then descriptors may be closed and their numbers given out again
+    /// without the base's knowledge, and calls may be refused for the time being. A backend that has its hardware to itself says
+    /// `false`, which saves code: [`stands`](EventOp::stands) and [`is_temporary`](EventOp::is_temporary) are not asked then.
+    const IS_SHARED: bool = true;
+
     /// Its name, as `event_base_get_method` gives it: "epoll", "poll", …
     fn name(&self) -> &'static str;
 

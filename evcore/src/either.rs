@@ -53,6 +53,7 @@ where
     /// What either wants kept; the other's part stays at its default.
     type FdInfo = (A::FdInfo, B::FdInfo);
     type Error = A::Error;
+    const IS_SHARED: bool = A::IS_SHARED || B::IS_SHARED;
 
     /// The name of the one that it is.
     fn name(&self) -> &'static str {

@@ -42,8 +42,8 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     /// Until when events are handed out in this turn, where that is limited.
     turn_until: Instant,
     exit_at: Option<Instant>,
-    /// When the backend is asked again for what it has refused.
-    retry_at: Option<Instant>,
+    /// When the backend is asked again for what it has refused; zero when it is not.
+    retry_at: Instant,
     /// The earlier of the two.
     chores_at: Option<Instant>,
     /// How late timers may be, in nanoseconds.
@@ -86,7 +86,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             limits: Bounds::DEFAULT,
             turn_until: Instant::ZERO,
             exit_at: None,
-            retry_at: None,
+            retry_at: Instant::ZERO,
             chores_at: None,
             slack: 0,
         }
@@ -216,7 +216,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     fn note_chores(&mut self) {
-        self.chores_at = earlier(self.exit_at, self.retry_at);
+        self.chores_at = if B::IS_SHARED {
+            earlier(self.exit_at, Some(self.retry_at).filter(|at| *at > Instant::ZERO))
+        } else {
+            self.exit_at
+        };
     }
 
     /// Ends the loop before the next hand-out.

@@ -210,7 +210,7 @@ impl Epoll {
     fn enter(&self, fd: Fd, token: Token, interest: Interest) -> io::Result<()> {
         let (set, events, cookie) = (self.set.as_fd(), mask::events(interest), token.to_bits());
         match sys::epoll_add(set, fd, events, cookie) {
-            Err(error) if is(&error, libc::EEXIST) => sys::epoll_mod(set, fd, events, cookie),
+            Err(error) if is(&error, libc::EEXIST) => twice(|| sys::epoll_mod(set, fd, events, cookie)),
             other => other,
         }
     }
@@ -529,7 +529,7 @@ impl EventOp for Epoll {
         if self.files.remove(fd) {
             return;
         }
-        if let Err(error) = sys::epoll_del(self.set.as_fd(), fd) {
+        if let Err(error) = twice(|| sys::epoll_del(self.set.as_fd(), fd)) {
             // These three mean that the descriptor was closed before.
             let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
             if !is_gone {
@@ -618,6 +618,14 @@ impl fmt::Debug for Epoll {
             .field("registered", &self.registered)
             .field("files", &self.files)
             .finish_non_exhaustive()
+    }
+}
+
+/// Makes a call that needs no memory once more at once when it is refused for want of that.
+fn twice(call: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    match call() {
+        Err(error) if is(&error, libc::ENOMEM) => call(),
+        other => other,
     }
 }
 

@@ -168,6 +168,8 @@ impl<const N: usize> Default for Lines<N> {
 impl<const N: usize> EventOp for Lines<N> {
     type Fd = Line;
     type FdInfo = ();
+    /// Nobody else has the lines.
+    const IS_SHARED: bool = false;
     type Error = NoSuchLine;
 
     fn name(&self) -> &'static str {

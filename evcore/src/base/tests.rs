@@ -344,6 +344,23 @@ fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
     assert_eq!(base.next_active().map(|fired| (fired.id, fired.ready)), Some((event, Ready::READ)));
 }
 
+/// The old fd is refused for the time being when the event comes back to it: it is registered later.
+#[cfg(feature = "alloc")]
+#[test]
+fn replace_fd_that_finds_its_way_back_later_keeps_the_event() {
+    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
+    for _ in 0..u16::MAX {
+        base.create(Event::io(4, Interest::READ), ()).unwrap();
+    }
+    let event = base.insert(3, Interest::READ, ()).unwrap();
+    base.backend_mut().refuse_for_now(1);
+    assert_eq!(base.replace_fd(event, 4), Err(crate::Error::Full));
+    assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), None));
+    assert!(base.poll(Wait::None).unwrap().is_running());
+    assert!(base.next_active().is_none());
+    assert_eq!(base.backend().watched(3), Some(Interest::READ));
+}
+
 /// The old fd is refused when the event comes back to it: the event has no fd then, and gets ERROR.
 #[cfg(feature = "alloc")]
 #[test]

@@ -194,7 +194,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     fn register_again(&mut self, index: S::Index) {
         match self.register_fd(index) {
             Ok(()) => {}
-            Err(Error::Backend(error)) if B::is_temporary(&error) => {
+            Err(Error::Backend(error)) if B::IS_SHARED && B::is_temporary(&error) => {
                 self.registry.join_unregistered(index);
             }
             Err(_) => self.registry.detach(index),

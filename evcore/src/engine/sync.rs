@@ -4,6 +4,7 @@ use super::Engine;
 use super::registry::Change;
 use crate::backend::{EventOp, Modified, Token};
 use crate::storage::Storage;
+use crate::time::Instant;
 
 /// After how many nanoseconds the backend is asked again for what it has refused for the time being.
 const RETRY: u64 = 10_000_000;
@@ -29,15 +30,20 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             Ok(()) => self.registry.stats.rebuilds = self.registry.stats.rebuilds.saturating_add(1),
             Err(_) => {
                 self.registry.stats.refused = self.registry.stats.refused.saturating_add(1);
-                self.registry.postpone_rebuild();
-                self.retry_later();
+                // Else it is due still.
+                if B::IS_SHARED {
+                    self.registry.postpone_rebuild();
+                    self.retry_later();
+                }
             }
         }
     }
 
     /// Rebuilds the backend and registers everything again, but for the numbers that are another file's now.
     pub(crate) fn reinit(&mut self) -> Result<(), B::Error> {
-        self.detach_what_has_gone();
+        if B::IS_SHARED {
+            self.detach_what_has_gone();
+        }
         self.backend.reinit()?;
         self.registry.forget_registrations();
         self.apply_changes();
@@ -56,8 +62,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// What the backend has refused, or failed to rebuild, is tried again after a while.
     pub(super) fn retry_later(&mut self) {
-        if self.retry_at.is_none() {
-            self.retry_at = Some(self.fresh_now().saturating_add_nanos(RETRY));
+        if self.retry_at == Instant::ZERO {
+            self.retry_at = self.fresh_now().saturating_add_nanos(RETRY);
             self.note_chores();
         }
     }
@@ -89,7 +95,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             Ok(Modified::Replaced) => registry.replaced(change),
             Err(error) => {
                 registry.stats.refused = registry.stats.refused.saturating_add(1);
-                if B::is_temporary(&error) {
+                if B::IS_SHARED && B::is_temporary(&error) {
                     registry.refused(change);
                     return self.retry_later();
                 }

@@ -317,8 +317,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.exit_at = None;
             self.requests.insert(Requests::EXIT);
         }
-        if self.retry_at.is_some_and(|retry| retry <= now) {
-            self.retry_at = None;
+        if B::IS_SHARED && self.retry_at > Instant::ZERO && self.retry_at <= now {
+            self.retry_at = Instant::ZERO;
             self.registry.list_refused();
         }
         self.note_chores();

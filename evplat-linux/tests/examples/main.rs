@@ -6,3 +6,4 @@ mod http;
 mod local;
 mod program;
 mod servers;
+mod shortages;

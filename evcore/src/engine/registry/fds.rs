@@ -198,9 +198,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// The registration in the next row that has one which events wait for.
     pub(super) fn next_registration(&self, after: Token) -> Option<(Token, F)> {
         // After `Token::NONE`, whose row is the largest number, comes the first.
-        let from = Self::place(Token::new(after.row().wrapping_add(1), 0));
-        let rows = self.rows.as_slice().iter().enumerate().skip(from);
-        rows.filter(|(_, row)| row.is_watched()).map(|(at, row)| (row.token(Index::new(at)), row.fd)).next()
+        let mut at = Self::place(Token::new(after.row().wrapping_add(1), 0));
+        while let Some(row) = self.rows.as_slice().get(at) {
+            if row.is_watched() {
+                return Some((row.token(Index::new(at)), row.fd));
+            }
+            at = at.saturating_add(1);
+        }
+        None
     }
 
     /// What of a report an event is handed out for.

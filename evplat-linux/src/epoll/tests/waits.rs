@@ -2,6 +2,22 @@
 
 use super::*;
 
+/// A wait that fails has taken the wake that came before it, and gives it back.
+#[test]
+fn a_wait_that_fails_takes_no_wake_away() {
+    let status = in_child(|| {
+        let mut epoll = Epoll::new().unwrap();
+        epoll.waker().unwrap().wake();
+        let set = epoll.set.try_clone().unwrap();
+        sys::replace(&pipe().0, epoll.set.as_fd()).unwrap();
+        let failed = epoll.dispatch(Sleep::Forever, &mut Found::default()).is_err();
+        sys::replace(&set, epoll.set.as_fd()).unwrap();
+        // It would sleep for ever.
+        failed && epoll.dispatch(Sleep::Forever, &mut Found::default()).is_ok()
+    });
+    assert_eq!(status, 0);
+}
+
 #[test]
 fn no_wait_is_early_and_none_is_repeated() {
     for timed_wait in [sys::epoll_pwait2 as TimedWait, sys::epoll_pwait] {
