@@ -241,7 +241,8 @@ impl<const N: usize> Manual<N> {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use evcore::{Event, EventBase, Fixed, Interest, Manual, Wait};
+    /// use evcore::backend::Manual;
+    /// use evcore::{EventBase, Fixed, Interest, Wait};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, ()).unwrap();
