@@ -50,7 +50,8 @@ const REVENTS: [(i16, Ready); 6] = [
 /// Each wait costs time in proportion to the number of descriptors registered: below about a hundred, or when most of them
 /// are ready, that is no slower than the alternatives. Files and other descriptors that never block are always ready.
 /// A descriptor that was closed while registered is found at the next wait: its own events are told of an error, nothing
-/// else notices, and it costs no further turns.
+/// else notices, and it costs no further turns. So it is with one whose number stands for another file now (`dup2`): that is
+/// verified each 251 reports of it, and for all when nothing was found for 100 ms.
 ///
 /// Waits are precise to the nanosecond where the system has `ppoll(2)`, else to the millisecond, rounded up.
 ///

@@ -38,7 +38,8 @@ const SETS: [(Interest, Ready, i16); 3] = [
 /// knows nothing of a peer that has shut down its writing side, so an event that waits for CLOSED alone is refused.
 ///
 /// When a registered descriptor has been closed, the system fails the whole wait. The backend finds which, tells the events
-/// of that one of an error, and looks again without it. (A closed number above all that the process has open may pass unnoticed:
+/// of that one of an error, and looks again without it. Whether a number stands for another file now is verified as
+/// [`Poll`](crate::Poll) does. (A closed number above all that the process has open may pass unnoticed:
 /// Linux does not look at it.)
 ///
 /// ```

@@ -28,6 +28,7 @@ on_each_backend! {
     reinit_hands_no_number_on
     rebuild_hands_no_number_on
     verified_numbers_stay_registered
+    rebuild_at_the_limit_is_tried_again
 }
 
 /// So many reports an event gets at most that are meant for another file.
@@ -278,4 +279,36 @@ fn verified_numbers_stay_registered<B: Backend>(make: Make<B>) {
     }
     assert_eq!(base.stats().rebuilds, 0);
     assert_eq!(base.stats().stale, 0);
+}
+
+/// Without a descriptor for a new set the loop runs on with the old one, and does not spin on what that goes on reporting.
+fn rebuild_at_the_limit_is_tried_again<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far), (good, mut peer)) = (base(make), readable(), UnixStream::pair().unwrap());
+    if base.method() != "epoll" {
+        return;
+    }
+    let id = base.insert(Fd::of(&near), Interest::READ, EVENT).unwrap();
+    base.insert(Fd::of(&good), Interest::READ, 2).unwrap();
+    turn(&mut base, Wait::None);
+    let _alive = sys::duplicate(&near, 500);
+    drop(near);
+    base.remove(id);
+    sys::limit_descriptors(1);
+    // What nobody waits for is reported so often before a new set is asked for.
+    for _ in 0..20 {
+        turn(&mut base, Wait::None);
+    }
+    let rest = Rest::of(&mut base, Duration::from_millis(100));
+    assert!(rest.found.is_empty() && rest.turns <= 40, "{} turns", rest.turns);
+    peer.write_all(b"x").unwrap();
+    assert_eq!(crate::backend::wait(&mut base), [(2, Ready::READ)]);
+    assert!(base.stats().rebuilds == 0 && base.stats().refused > 0);
+    sys::limit_descriptors(512);
+    let end = base.update_now().saturating_add(Duration::from_secs(5));
+    while base.stats().rebuilds == 0 && base.update_now() < end {
+        turn(&mut base, Wait::Until(end));
+    }
+    assert_eq!(base.stats().rebuilds, 1);
+    let _ = (&good).read(&mut [0; 8]).unwrap();
+    Rest::of(&mut base, Duration::from_millis(50)).assert_idle("with a new set");
 }
