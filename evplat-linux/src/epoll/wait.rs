@@ -1,0 +1,93 @@
+//! How the base sleeps.
+
+use std::io;
+use std::mem;
+use std::os::fd::AsFd;
+
+use evcore::backend::{Sink, Sleep};
+use evcore::{Fd, Instant};
+use evplat_posix::Error;
+
+use super::{Epoll, IDLE, VERIFIED_AT_ONCE, is};
+use crate::sys;
+
+impl Epoll {
+    /// Waits, and leaves what it found in the buffer. Answers whether a wake has come.
+    // Part of each turn, and called once: what is rare is out of line.
+    #[inline(always)]
+    pub(super) fn wait(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<bool, Error> {
+        let must_look = self.is_special && (self.is_damaged || self.files.is_due());
+        let wait = if must_look { Sleep::None } else { self.bell.interrupts.prepare(wait) };
+        let found = match wait {
+            Sleep::None => self.look_now(),
+            // More is likely ready, and a look costs less than a wait with an end.
+            Sleep::Forever => match self.look_now() {
+                Ok(()) if self.reports.found().is_empty() => self.wait_until(Instant::MAX, sink),
+                looked => looked,
+            },
+            Sleep::Until(point) => self.wait_until(point, sink),
+        };
+        let woken = self.bell.awake();
+        match found {
+            Ok(()) => Ok(woken),
+            Err(error) => self.after_failed_wait(error).map(|()| woken),
+        }
+    }
+
+    #[inline]
+    pub(super) fn look_now(&mut self) -> io::Result<()> {
+        sys::epoll_wait(self.set.as_fd(), &mut self.reports, false)
+    }
+
+    /// Waits. When nothing has been found for a while, the numbers are verified, once: a file that has left its number, and
+    /// with it the set, would never be reported.
+    #[inline(never)]
+    fn wait_until(&mut self, point: Instant, sink: &mut impl Sink<Fd>) -> io::Result<()> {
+        let has_looked = mem::take(&mut self.has_looked);
+        let nanos = self.nanos_until(point);
+        if nanos == 0 {
+            let has_looked = has_looked && self.reports.found().is_empty();
+            return if has_looked { Ok(()) } else { self.look_now() };
+        }
+        let idle = IDLE.saturating_sub(self.idle);
+        if self.registered == 0 {
+            return self.wait_for(nanos);
+        }
+        if nanos <= idle {
+            self.wait_for(nanos)?;
+            if self.reports.found().is_empty() {
+                self.idle = self.idle.saturating_add(nanos);
+            }
+            return Ok(());
+        }
+        self.wait_for(idle)?;
+        if !self.reports.found().is_empty() {
+            return Ok(());
+        }
+        self.idle = 0;
+        if self.verify_some(VERIFIED_AT_ONCE, sink) { self.wait_for(self.nanos_until(point)) } else { Ok(()) }
+    }
+
+    fn nanos_until(&self, point: Instant) -> u64 {
+        match point {
+            Instant::MAX => u64::MAX,
+            point => point.as_nanos().saturating_sub(self.clock.now().as_nanos()),
+        }
+    }
+
+    /// Waits for so many nanoseconds at most; `u64::MAX` is for ever.
+    fn wait_for(&mut self, nanos: u64) -> io::Result<()> {
+        let set = self.set.as_fd();
+        if matches!(nanos, 0 | u64::MAX) {
+            return sys::epoll_wait(set, &mut self.reports, nanos != 0);
+        }
+        match (self.timed_wait)(set, &mut self.reports, nanos) {
+            Err(error) if is(&error, libc::ENOSYS) || is(&error, libc::EPERM) || is(&error, libc::EOPNOTSUPP) => {
+                told!(Info, "epoll_pwait2: {error}; timers are precise to the millisecond from here on");
+                self.timed_wait = sys::epoll_pwait;
+                (self.timed_wait)(set, &mut self.reports, nanos)
+            }
+            other => other,
+        }
+    }
+}
