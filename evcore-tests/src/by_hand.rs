@@ -10,8 +10,10 @@ use crate::fixture::Fixture;
 /// The fixture for [`Manual`]: sources are numbers, time is virtual, and nothing happens elsewhere.
 ///
 /// With the feature `std` it also catches panics.
+///
+/// `N` is how many sources `Manual` has room for.
 #[derive(Debug, Default)]
-pub struct ByHand {
+pub struct ByHand<const N: usize = 64> {
     sources: u32,
     /// For the first backend. Two that shared one would take each other's wakes.
     flag: Option<&'static WakeFlag>,
@@ -42,107 +44,125 @@ impl ByHand {
     }
 }
 
-fn change(backend: &mut Manual, source: u32, gone: Ready, come: Ready) -> bool {
+impl<const N: usize> ByHand<N> {
+    /// As [`ByHand::with_flag`], with room for `N` sources: for the cases that need many.
+    #[must_use]
+    pub const fn with_room(flag: &'static WakeFlag) -> Self {
+        Self { sources: 0, flag: Some(flag) }
+    }
+}
+
+/// Every second number is far from the one before, and equal to it in its lower bits: they are not to be confused.
+const fn number(source: u32) -> u32 {
+    source.div_ceil(2) | if source % 2 == 0 { 1 << 24 } else { 0 }
+}
+
+fn change<const N: usize>(backend: &mut Manual<N>, source: u32, gone: Ready, come: Ready) -> bool {
     let state = backend.ready(source).difference(gone) | come;
     backend.set_ready(source, state)
 }
 
-impl Fixture for ByHand {
-    type Backend = Manual;
+impl<const N: usize> Fixture for ByHand<N> {
+    type Backend = Manual<N>;
     type Source = u32;
     type Waker = &'static WakeFlag;
     const IS_VIRTUAL: bool = true;
 
-    fn backend(&mut self) -> Manual {
+    fn backend(&mut self) -> Manual<N> {
         match self.flag.take() {
-            Some(flag) => Manual::new().with_flag(flag),
-            None => Manual::new(),
+            Some(flag) => Manual::with_room().with_flag(flag),
+            None => Manual::with_room(),
         }
     }
 
-    fn source(&mut self, backend: &mut Manual) -> u32 {
+    fn source(&mut self, backend: &mut Manual<N>) -> u32 {
         self.sources += 1;
-        assert!(backend.set_ready(self.sources, Ready::WRITE), "`Manual` has no room for another source");
-        self.sources
+        let source = number(self.sources);
+        assert!(backend.set_ready(source, Ready::WRITE), "`Manual` has no room for another source");
+        source
+    }
+
+    fn sources(&self) -> usize {
+        N.saturating_sub(16)
     }
 
     fn fd(&self, source: &u32) -> u32 {
         *source
     }
 
-    fn feed(&mut self, backend: &mut Manual, source: &mut u32) {
+    fn feed(&mut self, backend: &mut Manual<N>, source: &mut u32) {
         change(backend, *source, Ready::empty(), Ready::READ);
     }
 
-    fn drain(&mut self, backend: &mut Manual, source: &mut u32) {
+    fn drain(&mut self, backend: &mut Manual<N>, source: &mut u32) {
         change(backend, *source, Ready::READ, Ready::empty());
     }
 
-    fn pass(&mut self, backend: &mut Manual, time: Duration) {
+    fn pass(&mut self, backend: &mut Manual<N>, time: Duration) {
         backend.advance(time);
     }
 
-    fn fill(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+    fn fill(&mut self, backend: &mut Manual<N>, source: &mut u32) -> bool {
         change(backend, *source, Ready::WRITE, Ready::empty())
     }
 
-    fn make_room(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+    fn make_room(&mut self, backend: &mut Manual<N>, source: &mut u32) -> bool {
         change(backend, *source, Ready::empty(), Ready::WRITE)
     }
 
-    fn half_close(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+    fn half_close(&mut self, backend: &mut Manual<N>, source: &mut u32) -> bool {
         change(backend, *source, Ready::empty(), Ready::READ | Ready::CLOSED)
     }
 
-    fn hang_up(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+    fn hang_up(&mut self, backend: &mut Manual<N>, source: &mut u32) -> bool {
         change(backend, *source, Ready::empty(), Ready::READ | Ready::WRITE | Ready::HANGUP | Ready::CLOSED)
     }
 
-    fn reset(&mut self, backend: &mut Manual, source: &mut u32) -> bool {
+    fn reset(&mut self, backend: &mut Manual<N>, source: &mut u32) -> bool {
         // Without CLOSED: that the peer's writing side is shut down is not what a system must say of a reset.
         change(backend, *source, Ready::empty(), Ready::READ | Ready::WRITE | Ready::ERROR | Ready::HANGUP)
     }
 
-    fn urgent(&mut self, backend: &mut Manual) -> Option<u32> {
+    fn urgent(&mut self, backend: &mut Manual<N>) -> Option<u32> {
         let source = self.source(backend);
         change(backend, source, Ready::empty(), Ready::URGENT);
         Some(source)
     }
 
-    fn listener(&mut self, backend: &mut Manual) -> Option<u32> {
+    fn listener(&mut self, backend: &mut Manual<N>) -> Option<u32> {
         let source = self.source(backend);
         change(backend, source, Ready::WRITE, Ready::empty());
         Some(source)
     }
 
-    fn file(&mut self, backend: &mut Manual, kind: usize) -> Option<u32> {
+    fn file(&mut self, backend: &mut Manual<N>, kind: usize) -> Option<u32> {
         let source = (kind == 0).then(|| self.source(backend))?;
         change(backend, source, Ready::empty(), Ready::READ | Ready::WRITE);
         Some(source)
     }
 
-    fn refuse(&mut self, backend: &mut Manual, count: u32) -> bool {
+    fn refuse(&mut self, backend: &mut Manual<N>, count: u32) -> bool {
         backend.refuse(count);
         true
     }
 
-    fn refuse_for_now(&mut self, backend: &mut Manual, count: u32) -> bool {
+    fn refuse_for_now(&mut self, backend: &mut Manual<N>, count: u32) -> bool {
         backend.refuse_for_now(count);
         true
     }
 
-    fn set_batch(&mut self, backend: &mut Manual, batch: usize) -> bool {
+    fn set_batch(&mut self, backend: &mut Manual<N>, batch: usize) -> bool {
         backend.set_batch(batch);
         true
     }
 
-    fn turn_back(&mut self, backend: &mut Manual, time: Duration) -> bool {
+    fn turn_back(&mut self, backend: &mut Manual<N>, time: Duration) -> bool {
         let now = evcore::backend::EventOp::now(backend).saturating_since(Instant::ZERO);
         backend.set_now(Instant::ZERO.saturating_add(now.saturating_sub(time)));
         true
     }
 
-    fn waker(&mut self, backend: &mut Manual) -> Option<&'static WakeFlag> {
+    fn waker(&mut self, backend: &mut Manual<N>) -> Option<&'static WakeFlag> {
         backend.waker().ok()
     }
 
@@ -151,10 +171,10 @@ impl Fixture for ByHand {
     }
 
     fn signal(&self, which: usize) -> Option<Signum> {
-        [10, 12].get(which).copied()
+        [10, 12, 15, 34, 64].get(which).copied()
     }
 
-    fn raise(&mut self, backend: &mut Manual, signum: Signum) {
+    fn raise(&mut self, backend: &mut Manual<N>, signum: Signum) {
         backend.raise(signum);
     }
 

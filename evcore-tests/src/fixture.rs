@@ -92,7 +92,17 @@ pub trait Fixture {
     /// Lets time pass.
     fn pass(&mut self, backend: &mut Self::Backend, time: Duration);
 
+    /// How long a case waits for what must come. Shorter than [`PATIENCE`](crate::PATIENCE) is for whoever expects that it fails.
+    fn patience(&self) -> Duration {
+        crate::PATIENCE
+    }
+
     // Powers over sources.
+
+    /// How many sources there may be at a time. Cases with more are not shown.
+    fn sources(&self) -> usize {
+        48
+    }
 
     /// Writes until there is no more room.
     fn fill(&mut self, backend: &mut Self::Backend, source: &mut Self::Source) -> bool {
@@ -180,6 +190,12 @@ pub trait Fixture {
         false
     }
 
+    /// Whether the peer of a source whose descriptor was closed reads the end.
+    fn is_over_for_peer(&mut self, source: &mut Self::Source) -> Option<bool> {
+        let _ = source;
+        None
+    }
+
     // Powers over the backend.
 
     /// Has the backend refuse so many registrations and changes.
@@ -204,6 +220,11 @@ pub trait Fixture {
     fn turn_back(&mut self, backend: &mut Self::Backend, time: Duration) -> bool {
         let _ = (backend, time);
         false
+    }
+
+    /// The time since some beginning, by another clock than the backend's.
+    fn elapsed(&self) -> Option<Duration> {
+        None
     }
 
     // Powers from elsewhere.

@@ -46,8 +46,8 @@ mod world;
 
 pub use by_hand::ByHand;
 pub use cases::{
-    changes, edge, events, faults, files, intervals, limits, loop_control, one_loop, pauses, priorities, readiness,
-    signals, timers, unread, unread_changes, wake, watchers,
+    changes, edge, events, faults, files, interest, intervals, limits, loop_control, many, one_loop, pauses,
+    priorities, readiness, refusals, signals, timers, unread, unread_changes, wake, watchers,
 };
 pub use evcore::Fixed;
 #[cfg(feature = "alloc")]

@@ -40,7 +40,8 @@ macro_rules! for_each_case {
                 dup_fd_both_registered
                 every_ready_source_is_served
                 many_ready_small_batch
-                caps_are_honest;
+                caps_are_honest
+                level_does_not_tire;
             edge:
                 et_once_per_edge
                 et_new_edge
@@ -50,7 +51,37 @@ macro_rules! for_each_case {
                 et_multiple_events_same_fd
                 et_rearm_after_modify
                 et_readded_hears_of_what_is_ready
-                et_readded_at_once_hears_of_what_is_ready;
+                et_readded_at_once_hears_of_what_is_ready
+                et_edges_in_a_row_are_told
+                et_second_event_hears_of_what_is_ready;
+            interest:
+                interest_gets_its_bits
+                interest_follows_its_source
+                modify_changes_to_any_interest
+                interest_is_what_all_events_ask_for
+                et_interest_gets_its_edges
+                et_modify_changes_to_any_interest
+                half_close_is_told_to_each_interest
+                hang_up_is_told_to_each_interest
+                reset_is_told_to_each_interest
+                urgent_data_is_told_to_each_interest
+                each_change_of_a_connection_is_told
+                urgent_data_hides_nothing;
+            many:
+                each_of_40_is_told
+                each_of_300_is_told
+                each_of_1000_is_told
+                busy_sources_starve_nobody
+                random_changes_are_followed
+                et_random_changes_are_followed
+                registration_is_told_after_many_others;
+            refusals:
+                refused_add_leaves_the_others
+                refused_modify_keeps_what_stood
+                refused_second_event_keeps_the_first
+                refused_signal_keeps_the_other
+                refused_kind_keeps_the_first
+                refused_at_a_rebuild_concerns_one;
             changes:
                 del_other_in_batch
                 del_self_in_callback
@@ -122,7 +153,11 @@ macro_rules! for_each_case {
                 regular_file_is_always_ready
                 file_starves_nobody
                 drop_closes_all
-                cloexec;
+                cloexec
+                remove_lets_the_descriptor_be_closed
+                reused_number_is_not_told_to_the_old_event
+                reinit_closes_what_it_replaces
+                file_follows_its_interest;
             events:
                 new_twice
                 created_is_idle
@@ -175,7 +210,13 @@ macro_rules! for_each_case {
                 next_deadline_is_known
                 past_deadline_is_due
                 slack_shares_a_wake_up
-                timers_do_not_starve_io;
+                timers_do_not_starve_io
+                clock_goes_on
+                clock_keeps_pace
+                some_timer_is_on_time
+                wait_that_is_over_only_looks
+                wait_without_end_sleeps
+                timer_comes_beside_ready_sources;
             intervals:
                 idle_timeout_counts_from_hand_out
                 activated_restarts_at_hand_out
@@ -262,7 +303,12 @@ macro_rules! for_each_case {
                 activation_carries_a_count
                 eintr_is_invisible
                 stop_cont_is_invisible
-                signal_and_timeout_together;
+                signal_and_timeout_together
+                signal_beside_everything_else
+                signal_is_not_told_twice
+                signal_del_leaves_the_others
+                each_signal_is_its_own
+                signal_survives_changes_of_others;
             wake:
                 wake_before_wait_not_lost
                 thousand_wakes_coalesce
@@ -271,7 +317,11 @@ macro_rules! for_each_case {
                 waker_does_not_keep_alive
                 wake_after_the_base_is_gone
                 wake_hides_nothing
-                wakes_are_never_lost;
+                wakes_are_never_lost
+                wake_ends_the_next_wait_after_anything
+                wake_by_a_handler_ends_the_next_wait
+                each_waker_wakes
+                wake_reaches_its_own_base;
             one_loop:
                 next_event_is_the_whole_loop
                 next_event_tells_why_it_ended
@@ -290,7 +340,9 @@ macro_rules! for_each_case {
                 reinit_keeps_wakers_and_signals
                 fork_child_refused_until_reinit
                 fork_parent_unharmed
-                everything_at_once;
+                everything_at_once
+                reinit_keeps_each_interest
+                reinit_loses_nothing_that_came_before;
         }
     };
 }

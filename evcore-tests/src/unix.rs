@@ -12,12 +12,14 @@ use std::process::{Child, Command, Stdio};
 use std::string::{String, ToString};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 use std::vec::Vec;
 
 use evcore::Fd;
 use evcore::backend::{Signum, Wake};
 
 use crate::fixture::Fixture;
+use crate::world::PATIENCE;
 
 mod source;
 
@@ -46,6 +48,9 @@ pub struct Unix<B: Wake<Fd = Fd>> {
     /// The programs that stop this process and have it go on.
     stops: Vec<Child>,
     turn: Option<Turn>,
+    begin: Instant,
+    refuse: Option<fn(&mut B, u32)>,
+    patience: Duration,
 }
 
 /// What the standard library cannot do. Each is optional.
@@ -94,7 +99,24 @@ impl<B: Wake<Fd = Fd>> Unix<B> {
             threads: Vec::new(),
             stops: Vec::new(),
             turn: Some(Turn::Shared(shared)),
+            begin: Instant::now(),
+            refuse: None,
+            patience: PATIENCE,
         }
+    }
+
+    /// The same, for a case that is expected to fail: it waits no longer than this for what must come.
+    #[must_use]
+    pub fn impatient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The same, with a backend that can be told to refuse so many registrations and changes.
+    #[must_use]
+    pub fn refusing(mut self, refuse: fn(&mut B, u32)) -> Self {
+        self.refuse = Some(refuse);
+        self
     }
 
     /// The same, with more powers.
@@ -125,8 +147,9 @@ impl<B: Wake<Fd = Fd>> Drop for Unix<B> {
     }
 }
 
+/// Two of the user's, an alarm, a termination, the first and the last of real time.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const SIGNALS: [Signum; 2] = [10, 12];
+const SIGNALS: [Signum; 6] = [10, 12, 14, 15, 34, 64];
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const SIGNALS: [Signum; 2] = [30, 31];
 
@@ -146,6 +169,13 @@ fn signal_mask(name: &str) -> Option<u64> {
     u64::from_str_radix(line.trim_start_matches(':').trim(), 16).ok()
 }
 
+/// How many descriptors this process may have open, where `/proc` says so.
+fn descriptor_limit() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
 impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
     type Backend = B;
     type Source = UnixSource;
@@ -161,6 +191,15 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
 
     fn source(&mut self, _: &mut B) -> UnixSource {
         UnixSource::pair()
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    fn sources(&self) -> usize {
+        // Two descriptors each; some are left for whatever else there is.
+        descriptor_limit().map_or(48, |limit| (limit.saturating_sub(128) / 2).clamp(48, 1_000))
     }
 
     fn fd(&self, source: &UnixSource) -> Fd {
@@ -291,6 +330,21 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
             others.push(fresh);
         }
         false
+    }
+
+    fn is_over_for_peer(&mut self, source: &mut UnixSource) -> Option<bool> {
+        match (&source.near, &source.far) {
+            (None, Some(far)) => Some(far.reads_end()),
+            _ => None,
+        }
+    }
+
+    fn refuse(&mut self, backend: &mut B, count: u32) -> bool {
+        self.refuse.map(|refuse| refuse(backend, count)).is_some()
+    }
+
+    fn elapsed(&self) -> Option<Duration> {
+        Some(self.begin.elapsed())
     }
 
     fn waker(&mut self, backend: &mut B) -> Option<Self::Waker> {

@@ -170,6 +170,17 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         self.base.features().contains(feature)
     }
 
+    /// The bits that this backend tells apart: without ERRORS and CLOSED, those show as READ and WRITE alone.
+    pub fn visible(&self, mut ready: Ready) -> Ready {
+        if !self.can(Features::ERRORS) {
+            ready.remove(Ready::ERROR | Ready::HANGUP);
+        }
+        if !self.can(Features::CLOSED) {
+            ready.remove(Ready::CLOSED);
+        }
+        ready
+    }
+
     /// The time, read now.
     pub fn now(&mut self) -> Instant {
         self.base.update_now()
@@ -219,6 +230,19 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
 }
 
 impl<F: Fixture, S: Storage> World<F, S> {
+    /// How many events there is room for, up to more than any case has sources for.
+    pub fn room(&mut self) -> usize {
+        let mut ids: heapless::Vec<EventId, 64> = heapless::Vec::new();
+        while !ids.is_full() {
+            let Ok(id) = self.base.create(Event::user(), 0) else { break };
+            assert!(ids.push(id).is_ok());
+        }
+        for id in &ids {
+            self.base.remove(*id);
+        }
+        ids.len()
+    }
+
     /// One turn, each hand-out of which goes to `handler`. Nothing is seen when there was no turn.
     #[track_caller]
     pub fn turn(&mut self, wait: Wait, mut handler: impl FnMut(&mut Self, EventId, u32)) -> Seen {
@@ -260,7 +284,8 @@ impl<F: Fixture, S: Storage> World<F, S> {
     /// As [`World::wait`], with a handler.
     #[track_caller]
     pub fn wait_with(&mut self, mut handler: impl FnMut(&mut Self, EventId, u32)) -> Seen {
-        let end = self.now().saturating_add(PATIENCE);
+        let patience = self.fixture.patience();
+        let end = self.now().saturating_add(patience);
         for _ in 0..TURNS {
             let seen = self.turn(Wait::Until(end), &mut handler);
             if !seen.is_empty() || self.now() >= end {
@@ -288,14 +313,15 @@ impl<F: Fixture, S: Storage> World<F, S> {
     /// Turns, until all of these have been handed out; what was handed out in them.
     #[track_caller]
     pub fn wait_for(&mut self, numbers: &[u32]) -> Seen {
-        let end = self.now().saturating_add(PATIENCE);
+        let patience = self.fixture.patience();
+        let end = self.now().saturating_add(patience);
         let mut all = Seen::default();
         for _ in 0..TURNS {
             if self.now() >= end || numbers.iter().all(|number| all.times(*number) > 0) {
                 return all;
             }
             all.append(&self.turn(Wait::Until(end), |_, _, _| {}));
-            self.tick(&all, PATIENCE / 1_024);
+            self.tick(&all, patience / 1_024);
         }
         panic!("the loop spins");
     }
@@ -317,17 +343,6 @@ impl<F: Fixture, S: Storage> World<F, S> {
         self.feed(&mut source);
         assert_eq!(self.wait_for(&[NUMBER]).of(NUMBER), Ready::READ);
         Proof::Absent(what)
-    }
-
-    /// The bits that this backend tells apart: without ERRORS and CLOSED, those show as READ and WRITE alone.
-    pub fn visible(&self, mut ready: Ready) -> Ready {
-        if !self.can(Features::ERRORS) {
-            ready.remove(Ready::ERROR | Ready::HANGUP);
-        }
-        if !self.can(Features::CLOSED) {
-            ready.remove(Ready::CLOSED);
-        }
-        ready
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{Fixture, Proof, World};
 const READ_EDGE: Interest = Interest::READ.union(Interest::EDGE);
 
 /// A world and a source; the proof that EDGE is refused, where the backend has not got it.
-fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, F::Source), Proof> {
+pub(super) fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, F::Source), Proof> {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     if world.can(Features::EDGE) {
@@ -186,5 +186,52 @@ pub fn et_readded_at_once_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture
     assert!(world.base.modify(event, READ_EDGE).is_ok());
     assert_eq!(world.wait().of(2), Ready::READ);
     assert!(world.look().is_empty());
+    Proof::Shown
+}
+
+/// Edges that come one after the other, with no look at an idle source between them, are each told: also when the backend has just
+/// found something and looks before it waits.
+pub fn et_edges_in_a_row_are_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut first) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let mut second = world.source();
+    world.watch(&first, READ_EDGE, 1);
+    world.watch(&second, READ_EDGE, 2);
+    for round in 0..20 {
+        world.feed(&mut first);
+        if round % 3 == 0 {
+            world.feed(&mut second);
+        }
+        let seen = world.wait();
+        assert_eq!(seen.of(1), Ready::READ, "round {round}");
+        assert_eq!(seen.times(2), usize::from(round % 3 == 0), "round {round}");
+        if round % 2 == 0 {
+            world.drain(&mut first);
+        }
+    }
+    super::readiness::assert_quiet(&mut world);
+    Proof::Shown
+}
+
+/// A second event of an fd is told what is ready when it joins, whatever it waits for; the first may be told again.
+pub fn et_second_event_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.feed(&mut source);
+    let both = READ_EDGE | Interest::WRITE;
+    for (first, second) in [(READ_EDGE, READ_EDGE), (both, READ_EDGE), (both, both), (READ_EDGE, both)] {
+        let one = world.watch(&source, first, 1);
+        assert!(world.wait().of(1).contains(Ready::READ));
+        assert!(world.look().is_empty());
+        let other = world.watch(&source, second, 2);
+        let bits = Ready::from_bits_retain(second.difference(Interest::EDGE).bits());
+        assert_eq!(world.look().of(2), bits, "{first:?} {second:?}");
+        assert!(world.look().is_empty(), "{first:?} {second:?}");
+        assert_eq!((world.base.remove(one), world.base.remove(other)), (Some(1), Some(2)));
+    }
     Proof::Shown
 }

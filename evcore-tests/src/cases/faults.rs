@@ -2,9 +2,11 @@
 
 use core::time::Duration;
 
+use evcore::backend::Features;
 use evcore::storage::Storage;
 use evcore::{Event, Interest, Ready, Turn, Wait};
 
+use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
 
 /// Starting the backend anew keeps every registration, and what was queued.
@@ -124,7 +126,7 @@ pub fn fork_parent_unharmed<F: Fixture, S: Storage>(fixture: F) -> Proof {
             world.raise(signum);
             assert_eq!(world.wait().order(), [2]);
         }
-        super::readiness::assert_quiet(&mut world);
+        assert_quiet(&mut world);
     }
     Proof::Shown
 }
@@ -172,4 +174,81 @@ pub fn everything_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.look().is_empty() && world.base.is_empty());
     assert_eq!(world.base.stats().rebuilds, 0);
     Proof::Shown
+}
+
+/// Each interest outlives a rebuild: by level as it was, by edge with one more report of what is ready; and afterwards it can be
+/// changed, and ends when its event does.
+pub fn reinit_keeps_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let modes = [Interest::empty(), Interest::EDGE];
+    for edge in modes.into_iter().take(if world.can(Features::EDGE) { 2 } else { 1 }) {
+        // The first and the last of the registrations are not the ones that are looked at most.
+        let mut sources = [world.source(), world.source(), world.source()];
+        let interests = [Interest::READ, Interest::WRITE, Interest::READ | Interest::WRITE];
+        let ids = [0, 1, 2].map(|at| world.watch(&sources[at], interests[at] | edge, at as u32));
+        let bits = [Ready::READ, Ready::WRITE, Ready::READ | Ready::WRITE];
+        for source in &mut sources {
+            world.feed(source);
+        }
+        world.look();
+        for round in 0..3 {
+            assert!(world.base.reinit().is_ok());
+            let seen = world.look();
+            for (number, bits) in (0..).zip(bits) {
+                assert_eq!(seen.of(number), bits, "{edge:?}, round {round}: {number}");
+            }
+            assert_eq!(world.look().len(), if edge.is_empty() { 3 } else { 0 }, "{edge:?}, round {round}");
+        }
+        assert!(world.base.modify(ids[2], Interest::WRITE | edge).is_ok());
+        assert_eq!(world.look().of(2), Ready::WRITE, "{edge:?}");
+        // What had been deleted just before the rebuild is not registered after it.
+        assert!(world.base.del(ids[0]).is_ok() && world.base.modify(ids[1], Interest::empty()).is_ok());
+        assert!(world.base.reinit().is_ok());
+        world.feed(&mut sources[0]);
+        let seen = world.look();
+        assert_eq!((seen.len(), seen.of(2)), (1, Ready::WRITE), "{edge:?}");
+        assert!(world.base.modify(ids[2], Interest::empty()).is_ok());
+        assert_quiet(&mut world);
+        for (number, id) in (0..).zip(ids) {
+            assert_eq!(world.base.remove(id), Some(number));
+        }
+        assert_quiet(&mut world);
+        assert_eq!(world.base.stats().stale, 0, "reports of what has ended");
+    }
+    Proof::Shown
+}
+
+/// A wake, a signal and readiness that came before a rebuild, and that no wait has seen, are seen after it.
+pub fn reinit_loses_nothing_that_came_before<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let waker = world.waker();
+    let signum = if world.can(Features::SIGNALS) { world.fixture.signal(0) } else { None };
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    if let Some(signum) = signum {
+        world.start(Event::signal(signum).persist(), 2);
+    }
+    for _ in 0..3 {
+        assert!(world.look().is_empty());
+        if let Some(signum) = signum {
+            world.raise(signum);
+            assert!(world.base.reinit().is_ok());
+            let seen = world.look();
+            assert!(seen.len() == 1 && seen.count(2) == 1, "{seen:?}");
+        }
+        world.feed(&mut source);
+        assert!(world.base.reinit().is_ok());
+        assert_eq!(world.look().order(), [1]);
+        world.drain(&mut source);
+        if let Some(waker) = &waker {
+            F::wake(waker);
+            assert!(world.base.reinit().is_ok());
+            let begin = world.now();
+            assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
+            let slept = world.now().saturating_since(begin);
+            assert!(slept <= World::<F, S>::grace(Duration::from_secs(2)), "the wake was lost");
+        }
+        assert_quiet(&mut world);
+    }
+    if waker.is_some() { Proof::Shown } else { world.without("waker") }
 }

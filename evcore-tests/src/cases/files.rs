@@ -292,5 +292,138 @@ pub fn cloexec<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     assert!(base.poll(evcore::Wait::None).is_ok());
     assert_eq!(world.fixture.inherited_descriptors(), Some(before));
+    assert!(base.reinit().is_ok() && base.poll(evcore::Wait::None).is_ok());
+    assert_eq!(world.fixture.inherited_descriptors(), Some(before), "after a rebuild");
+    Proof::Shown
+}
+
+/// `remove` and `deregister` end the registration now: a descriptor that is closed just after it is closed for its peer, before the next `poll`,
+/// whatever its event waited for and was active for, and also in a handler.
+pub fn remove_lets_the_descriptor_be_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let edge = if world.can(Features::EDGE) { Interest::EDGE } else { Interest::empty() };
+    let other = world.source();
+    world.watch(&other, Interest::READ, 9);
+    let interests = [Interest::READ, Interest::WRITE, Interest::READ | Interest::WRITE | edge, Interest::empty()];
+    for (interest, turns) in interests.into_iter().flat_map(|interest| [(interest, 0), (interest, 2)]) {
+        let mut source = world.source();
+        let (event, second) = (world.watch(&source, interest, 1), world.watch(&source, interest, 2));
+        for _ in 0..turns {
+            world.look();
+        }
+        if turns == 0 {
+            assert_eq!((world.base.remove(event), world.base.remove(second)), (Some(1), Some(2)));
+        } else {
+            assert!(world.base.deregister(event).is_ok() && world.base.deregister(second).is_ok());
+        }
+        if !world.close(&mut source) {
+            return world.without("descriptor that is closed");
+        }
+        match world.fixture.is_over_for_peer(&mut source) {
+            Some(is_over) => assert!(is_over, "{interest:?}: something keeps the descriptor open"),
+            None => return world.without("peer that sees the end"),
+        }
+        assert!(world.look().is_empty());
+        // Where `deregister` has left them.
+        world.base.remove(event);
+        world.base.remove(second);
+    }
+    let mut source = world.source();
+    let fd = world.fd(&source);
+    world.feed(&mut source);
+    world.start(Event::io(fd, Interest::READ), 1);
+    let seen = world.wait_with(|world, id, _| {
+        assert_eq!(world.base.remove(id), Some(1));
+        assert!(world.close(&mut source));
+        assert_eq!(world.fixture.is_over_for_peer(&mut source), Some(true));
+    });
+    assert_eq!(seen.order(), [1]);
+    Proof::Shown
+}
+
+/// An event that stays on a number which is another source's now is told ERROR once, or nothing, as soon as an event of the new
+/// source shows it to the loop: never what the new source is ready for.
+pub fn reused_number_is_not_told_to_the_old_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    for interest in [Interest::READ, Interest::READ | Interest::WRITE] {
+        let mut source = world.source();
+        let old = world.watch(&source, interest, 1);
+        world.look();
+        if !world.reuse(&mut source) {
+            return world.without("number that is given out again");
+        }
+        let new = world.watch(&source, Interest::READ, 2);
+        let mut all = Ready::empty();
+        for turn in 0..4 {
+            if turn == 1 {
+                world.feed(&mut source);
+            }
+            let seen = world.look();
+            let bits = seen.of(1);
+            assert!(
+                bits.is_empty() || bits.contains(Ready::ERROR) && all.is_empty(),
+                "{interest:?}: {bits:?} after {all:?}"
+            );
+            assert_eq!(seen.of(2), if turn == 0 { Ready::empty() } else { Ready::READ }, "turn {turn}");
+            all |= bits;
+        }
+        assert_eq!((world.base.remove(new), world.base.remove(old)), (Some(2), Some(1)));
+    }
+    Proof::Shown
+}
+
+/// Rebuilds, and registrations that come and go, leave no descriptor open.
+pub fn reinit_closes_what_it_replaces<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let (source, file) = (world.source(), world.file(0));
+    let _waker = world.waker();
+    world.watch(&source, Interest::READ, 1);
+    world.look();
+    let Some(before) = world.fixture.open_descriptors() else { return world.without("count of open descriptors") };
+    for _ in 0..20 {
+        assert!(world.base.reinit().is_ok());
+        if let (Some(file), true) = (&file, world.can(Features::FILES)) {
+            let event = world.watch(file, Interest::READ, 2);
+            assert_eq!(world.look().of(2), Ready::READ);
+            assert_eq!(world.base.remove(event), Some(2));
+        }
+        world.look();
+    }
+    assert_eq!(world.fixture.open_descriptors(), Some(before));
+    Proof::Shown
+}
+
+/// What never blocks is ready for each interest in it, after each change and after a rebuild; by edge it is told once.
+pub fn file_follows_its_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(file) = world.file(0) else { return world.without("files") };
+    if !world.can(Features::FILES) {
+        let fd = world.fd(&file);
+        assert!(world.base.insert(fd, Interest::READ, 1).is_err());
+        return Proof::Refused("FILES");
+    }
+    let both = Interest::READ | Interest::WRITE;
+    let edges = [Interest::empty(), Interest::EDGE];
+    for edge in edges.into_iter().take(if world.can(Features::EDGE) { 2 } else { 1 }) {
+        let event = world.watch(&file, Interest::READ | edge, 1);
+        for interest in [Interest::READ, Interest::WRITE, both, Interest::READ, both, Interest::WRITE] {
+            if world.base.interest(event) != Some(interest | edge) {
+                assert!(world.base.modify(event, interest | edge).is_ok());
+            }
+            for is_rebuilt in [false, true] {
+                if is_rebuilt {
+                    assert!(world.base.reinit().is_ok());
+                }
+                let bits = Ready::from_bits_retain(interest.bits());
+                assert_eq!(world.look().of(1), bits, "{interest:?} {edge:?}");
+                let again = if edge.is_empty() { bits } else { Ready::empty() };
+                assert_eq!(world.look().of(1), again, "{interest:?} {edge:?}");
+            }
+        }
+        assert!(world.base.modify(event, Interest::empty()).is_ok());
+        assert_quiet(&mut world);
+        assert_eq!(world.base.remove(event), Some(1));
+    }
+    assert_quiet(&mut world);
     Proof::Shown
 }

@@ -3,6 +3,7 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use evcore::backend::EventOp;
 use evcore::options::{Limits, Missed};
 use evcore::storage::Storage;
 use evcore::{Event, Instant, Interest, Ready, Wait};
@@ -378,7 +379,7 @@ pub fn huge_delays_never_fire<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// A wait of more milliseconds than 31 or 32 bits hold is legal: the loop sleeps, and does not spin.
 pub fn wait_longer_than_i32_ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let delays = [1 << 31, (1 << 32) + 1, 1 << 40].map(ms);
+    let delays = [1 << 31, (1 << 32) + 1, 1 << 40, 1 << 43].map(ms);
     if F::IS_VIRTUAL {
         for delay in delays {
             let due = world.now().saturating_add(delay);
@@ -597,6 +598,141 @@ pub fn timers_do_not_starve_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     for turn in 0..3 {
         let seen = world.look();
         assert_eq!((seen.len(), seen.times(100)), (3, 1), "turn {turn}: {seen:?}");
+    }
+    Proof::Shown
+}
+
+/// The backend's own clock never steps back, whoever asks it, and goes on while sources are ready and the loop does not sleep.
+pub fn clock_goes_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.pass(ms(3));
+    let mut last = world.base.backend().now();
+    for round in 0..64 {
+        if round == 32 {
+            world.feed(&mut source);
+        }
+        if round == 48 {
+            assert!(world.base.reinit().is_ok());
+        }
+        for _ in 0..64 {
+            let now = world.base.backend().now();
+            assert!(now >= last, "the clock has stepped back");
+            last = now;
+        }
+        world.pass(Duration::from_micros(20));
+        world.look();
+        let now = world.base.backend().now();
+        assert!(now >= last.saturating_add(Duration::from_micros(20)), "the clock has lost 20 µs in round {round}");
+        last = now;
+    }
+    Proof::Shown
+}
+
+/// The backend's clock goes as fast as any other, but for what is between two looks at them.
+pub fn clock_keeps_pace<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let (first, begin) = (world.fixture.elapsed(), world.base.backend().now());
+    let second = world.fixture.elapsed();
+    world.pass(ms(20));
+    let (third, end) = (world.fixture.elapsed(), world.base.backend().now());
+    let (Some(first), Some(second), Some(third), Some(fourth)) = (first, second, third, world.fixture.elapsed()) else {
+        assert!(!F::IS_VIRTUAL || end == begin.saturating_add(ms(20)), "20 ms are not 20 ms");
+        return world.without("other clock");
+    };
+    let passed = end.saturating_since(begin);
+    // Two clocks need not have the same tick, nor agree to the last bit.
+    assert!(passed + ms(4) >= third.saturating_sub(second), "{passed:?} of {:?}", third.saturating_sub(second));
+    assert!(passed <= fourth.saturating_sub(first) + ms(4), "{passed:?} of {:?}", fourth.saturating_sub(first));
+    Proof::Shown
+}
+
+/// A timer is late by no more than the machine makes it: among many, one comes within three milliseconds of its time. With virtual
+/// time, each comes to the nanosecond.
+pub fn some_timer_is_on_time<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let timer = world.create(Event::timer(), 1);
+    let bound = World::<F, S>::grace(ms(3));
+    for round in 0..300u64 {
+        let due = world.now().saturating_add(Duration::from_micros(1_100 + round % 7 * 130));
+        assert!(world.base.add_at(timer, due).is_ok());
+        assert_eq!(world.wait().of(1), Ready::TIMEOUT);
+        let late = world.now().saturating_since(due);
+        if late <= bound {
+            return Proof::Shown;
+        }
+        assert!(!F::IS_VIRTUAL, "late by {late:?}");
+    }
+    panic!("three hundred timers were each late by more than {bound:?}");
+}
+
+/// A wait that is none takes no time, and neither does one whose end has come; both find what is ready.
+pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    let waits: [fn(Instant) -> Wait; 3] =
+        [|_| Wait::None, Wait::Until, |now| Wait::Until(Instant::from_nanos(now.as_nanos().saturating_sub(1)))];
+    world.pass(ms(1));
+    for wait in waits {
+        let mut shortest = Duration::MAX;
+        for _ in 0..100 {
+            let begin = world.now();
+            assert!(world.turn(wait(begin), |_, _, _| {}).is_empty());
+            shortest = shortest.min(world.now().saturating_since(begin));
+        }
+        assert!(shortest <= World::<F, S>::grace(Duration::from_micros(500)), "{shortest:?} each time");
+        for _ in 0..3 {
+            world.feed(&mut source);
+            let now = world.now();
+            assert_eq!(world.turn(wait(now), |_, _, _| {}).of(1), Ready::READ, "it did not look");
+            world.drain(&mut source);
+        }
+        // With a timer that is due besides.
+        world.feed(&mut source);
+        world.timer(Duration::ZERO, 2);
+        world.pass(Duration::from_nanos(1));
+        let now = world.now();
+        let seen = world.turn(wait(now), |_, _, _| {});
+        assert_eq!((seen.of(1), seen.of(2)), (Ready::READ, Ready::TIMEOUT));
+        world.drain(&mut source);
+    }
+    Proof::Shown
+}
+
+/// A wait without an end sleeps until something comes.
+pub fn wait_without_end_sleeps<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    assert!(world.look().is_empty());
+    for _ in 0..2 {
+        if F::IS_VIRTUAL || !world.fixture.feed_later(&mut source, ms(20)) {
+            return world.without("way to feed a source while the loop sleeps");
+        }
+        let before = world.base.stats().waits;
+        while world.turn(Wait::Forever, |_, _, _| {}).is_empty() {}
+        let waits = world.base.stats().waits - before;
+        assert!(waits <= 4, "{waits} waits for what came once");
+        world.fixture.finish();
+        world.drain(&mut source);
+    }
+    Proof::Shown
+}
+
+/// Timers come on time beside sources that are ready all the time.
+pub fn timer_comes_beside_ready_sources<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut source = world.source();
+    world.feed(&mut source);
+    world.watch(&source, Interest::READ | Interest::WRITE, 1);
+    for _ in 0..4 {
+        assert_eq!(world.look().order(), [1]);
+        world.timer(ms(2), 2);
+        world.pass(ms(2));
+        let seen = world.look();
+        assert_eq!((seen.of(1), seen.of(2)), (Ready::READ | Ready::WRITE, Ready::TIMEOUT));
     }
     Proof::Shown
 }

@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
+use evcore::backend::Features;
 use evcore::storage::Storage;
-use evcore::{End, Instant, Interest, Mode, Ready, Turn, Wait};
+use evcore::{End, Event, EventBase, Instant, Interest, Mode, Ready, Turn, Wait};
 
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
@@ -127,6 +128,132 @@ pub fn wakes_are_never_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
         }
         assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
         assert!(world.now().saturating_since(begin) < crate::PATIENCE, "wake {round} was lost");
+    }
+    Proof::Shown
+}
+
+/// After a wake the next wait does not sleep, whatever was before: readiness, a signal, a timer, a turn that did not wait, a rebuild;
+/// and the one after that sleeps.
+pub fn wake_ends_the_next_wait_after_anything<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::alone(fixture);
+    let Some(waker) = world.waker() else { return world.without("waker") };
+    let (mut source, other) = (world.source(), world.source());
+    world.watch(&source, Interest::READ, 1);
+    let signum = if world.can(Features::SIGNALS) { world.fixture.signal(0) } else { None };
+    if let Some(signum) = signum {
+        world.start(Event::signal(signum).persist(), 2);
+    }
+    for round in 0..24 {
+        match round % 6 {
+            0 => {
+                world.feed(&mut source);
+                assert_eq!(world.wait().order(), [1]);
+                world.drain(&mut source);
+            }
+            1 => {
+                if let Some(signum) = signum {
+                    world.raise(signum);
+                    assert_eq!(world.wait().order(), [2]);
+                }
+            }
+            2 => {
+                world.timer(Duration::from_micros(10), 3);
+                assert_eq!(world.wait().order(), [3]);
+            }
+            3 => assert!(world.look().is_empty()),
+            4 => assert!(world.base.reinit().is_ok()),
+            _ => {}
+        }
+        assert_wakes(&mut world, &waker, round);
+        // The next one is not lost either when the base changes between it and the wait.
+        F::wake(&waker);
+        let other = world.watch(&other, Interest::READ, 4);
+        match round % 4 {
+            0 => assert!(
+                world.base.modify(other, Interest::READ | Interest::URGENT).is_ok() || !world.can(Features::URGENT)
+            ),
+            1 => assert_eq!(world.base.remove(other), Some(4)),
+            2 => assert!(world.base.del(other).is_ok()),
+            _ => {}
+        }
+        let begin = world.now();
+        assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
+        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(ms(2_000)), "{round}: slept over a wake");
+        world.base.remove(other);
+        if round == 12 {
+            assert_quiet(&mut world);
+        }
+    }
+    Proof::Shown
+}
+
+/// A wake, and a wait that it ends.
+#[track_caller]
+fn assert_wakes<F: Fixture, S: Storage>(world: &mut World<F, S>, waker: &F::Waker, what: impl core::fmt::Debug) {
+    F::wake(waker);
+    let begin = world.now();
+    assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
+    let slept = world.now().saturating_since(begin);
+    assert!(slept <= World::<F, S>::grace(ms(2_000)), "{what:?}: slept over a wake");
+}
+
+/// A wake by a handler, while other events wait to be handed out, ends the next wait.
+pub fn wake_by_a_handler_ends_the_next_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(waker) = world.waker() else { return world.without("waker") };
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    for _ in 0..3 {
+        world.feed(&mut source);
+        let seen = world.wait_with(|world, _, _| {
+            world.drain(&mut source);
+            F::wake(&waker);
+        });
+        assert_eq!(seen.order(), [1]);
+        let begin = world.now();
+        assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
+        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(ms(2_000)), "slept over a wake");
+    }
+    assert_quiet(&mut world);
+    Proof::Shown
+}
+
+/// Each waker that was asked for works, and each clone, however many there are and whichever of them is gone.
+pub fn each_waker_wakes<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(first) = world.waker() else { return world.without("waker") };
+    let second = world.waker();
+    let Some(second) = second else { return world.without("second waker") };
+    let clone = second.clone();
+    for _ in 0..2 {
+        assert_wakes(&mut world, &first, "the first");
+        assert_wakes(&mut world, &second, "the second");
+        assert_wakes(&mut world, &clone, "a clone");
+    }
+    drop(second);
+    assert_wakes(&mut world, &clone, "a clone of what is gone");
+    assert_wakes(&mut world, &first, "the first");
+    assert!(world.base.reinit().is_ok());
+    assert_wakes(&mut world, &clone, "after a rebuild");
+    assert_quiet(&mut world);
+    Proof::Shown
+}
+
+/// A waker wakes its own base, and no other one of the process.
+pub fn wake_reaches_its_own_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(waker) = world.waker() else { return world.without("waker") };
+    let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
+    let Some(other_waker) = world.fixture.waker(other.backend_mut()) else {
+        return world.without("waker for a second base");
+    };
+    for _ in 0..3 {
+        F::wake(&other_waker);
+        assert_quiet(&mut world);
+        let begin = other.update_now();
+        assert!(other.poll(Wait::Until(begin.saturating_add(crate::PATIENCE))).is_ok());
+        assert!(other.update_now().saturating_since(begin) <= World::<F, S>::grace(ms(2_000)), "slept over a wake");
+        assert_wakes(&mut world, &waker, "the other base was woken before");
     }
     Proof::Shown
 }

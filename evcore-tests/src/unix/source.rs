@@ -82,6 +82,19 @@ impl End {
         })
     }
 
+    /// Whether there is nothing more to read, for ever.
+    pub(super) fn reads_end(&self) -> bool {
+        let mut buffer = [0; 4096];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                // A reset: the closed end had something unread.
+                Err(error) => return error.kind() == ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
     pub(super) fn read_all(&self) {
         let mut buffer = [0; 4096];
         loop {
