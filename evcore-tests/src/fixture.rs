@@ -235,6 +235,11 @@ pub trait Fixture {
         None
     }
 
+    /// Whether each backend has wakers of its own, which wake no other one.
+    fn has_wakers_apart(&self) -> bool {
+        false
+    }
+
     /// Uses it.
     fn wake(waker: &Self::Waker) {
         let _ = waker;

@@ -351,6 +351,10 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
         backend.waker().ok().map(|waker| (waker, self.wake))
     }
 
+    fn has_wakers_apart(&self) -> bool {
+        true
+    }
+
     fn wake((waker, wake): &Self::Waker) {
         wake(waker);
     }

@@ -170,13 +170,16 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         self.base.features().contains(feature)
     }
 
-    /// The bits that this backend tells apart: without ERRORS and CLOSED, those show as READ and WRITE alone.
+    /// The bits that this backend tells apart: without ERRORS and CLOSED, those show as READ and WRITE alone, and without URGENT it does not show.
     pub fn visible(&self, mut ready: Ready) -> Ready {
         if !self.can(Features::ERRORS) {
             ready.remove(Ready::ERROR | Ready::HANGUP);
         }
         if !self.can(Features::CLOSED) {
             ready.remove(Ready::CLOSED);
+        }
+        if !self.can(Features::URGENT) {
+            ready.remove(Ready::URGENT);
         }
         ready
     }

@@ -55,13 +55,15 @@ const EDGE: Interest = Interest::EDGE;
 pub(super) fn interests<F: Fixture, S: Storage, T>(
     world: &World<F, S, T>,
 ) -> impl Iterator<Item = Interest> + Clone + use<F, S, T> {
-    let (closed, urgent) = (world.can(Features::CLOSED), world.can(Features::URGENT));
+    let mut known = Interest::READ | Interest::WRITE;
+    known.set(Interest::CLOSED, world.can(Features::CLOSED));
+    known.set(Interest::URGENT, world.can(Features::URGENT));
     (1..16u8).filter_map(move |choice| {
         let bits = [Interest::READ, Interest::WRITE, Interest::CLOSED, Interest::URGENT];
         let chosen = bits.into_iter().zip(0..4u8).filter(|(_, at)| choice >> at & 1 == 1);
         let interest = chosen.fold(Interest::empty(), |all, (bit, _)| all | bit);
-        let is_known = (urgent || !interest.contains(Interest::URGENT)) && (closed || interest != Interest::CLOSED);
-        is_known.then_some(interest)
+        // What waits for nothing that the backend knows is refused.
+        interest.intersects(known).then_some(interest)
     })
 }
 

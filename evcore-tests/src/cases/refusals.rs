@@ -179,12 +179,8 @@ pub fn refused_kind_keeps_the_first<F: Fixture, S: Storage>(fixture: F) -> Proof
     world.watch(&source, Interest::READ, 1);
     assert!(world.look().is_empty());
     let mut is_refused = false;
-    let unknown = [
-        (Features::EDGE, READ_EDGE),
-        (Features::CLOSED, Interest::CLOSED),
-        (Features::URGENT, Interest::URGENT),
-        (Features::URGENT, Interest::URGENT | Interest::READ),
-    ];
+    let unknown =
+        [(Features::EDGE, READ_EDGE), (Features::CLOSED, Interest::CLOSED), (Features::URGENT, Interest::URGENT)];
     for (feature, interest) in unknown {
         // An edge beside a level is refused by all.
         let is_known = world.can(feature) && feature != Features::EDGE;

@@ -243,6 +243,9 @@ pub fn each_waker_wakes<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn wake_reaches_its_own_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
+    if !world.fixture.has_wakers_apart() {
+        return world.without("waker of each backend's own");
+    }
     let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
     let Some(other_waker) = world.fixture.waker(other.backend_mut()) else {
         return world.without("waker for a second base");
