@@ -321,7 +321,8 @@ macro_rules! for_each_case {
                 wake_ends_the_next_wait_after_anything
                 wake_by_a_handler_ends_the_next_wait
                 each_waker_wakes
-                wake_reaches_its_own_base;
+                wake_reaches_its_own_base
+                wake_event_comes_beside_readiness;
             one_loop:
                 next_event_is_the_whole_loop
                 next_event_tells_why_it_ended

@@ -260,3 +260,25 @@ pub fn wake_reaches_its_own_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     Proof::Shown
 }
+
+/// A wake event comes for a wake beside readiness, a timer and a turn that does not wait, once; and not without a wake.
+pub fn wake_event_comes_beside_readiness<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let Some(waker) = world.waker() else { return world.without("waker") };
+    let mut source = world.source();
+    world.watch(&source, Interest::READ, 1);
+    world.start(Event::wake(), 2);
+    for round in 0..4 {
+        world.feed(&mut source);
+        world.timer(Duration::ZERO, 3);
+        world.pass(Duration::from_nanos(1));
+        F::wake(&waker);
+        F::wake(&waker);
+        let seen = if round % 2 == 0 { world.look() } else { world.wait() };
+        assert_eq!([1, 2, 3].map(|number| seen.times(number)), [1, 1, 1], "round {round}");
+        world.drain(&mut source);
+        assert_quiet(&mut world);
+        assert!(world.base.reinit().is_ok());
+    }
+    Proof::Shown
+}

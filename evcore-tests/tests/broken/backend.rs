@@ -56,6 +56,7 @@ pub(crate) struct Broken<B: Sound> {
     waits: u32,
     readded: u32,
     was_rebuilt: bool,
+    was_told_of_a_wake: bool,
     looks: Cell<u32>,
     clock: Cell<Instant>,
 }
@@ -175,6 +176,7 @@ impl<B: Sound> Broken<B> {
             waits: 0,
             readded: 0,
             was_rebuilt: false,
+            was_told_of_a_wake: false,
             looks: Cell::new(0),
             clock: Cell::new(Instant::ZERO),
         }
@@ -716,7 +718,14 @@ impl<B: Sound> EventOp for Broken<B> {
         self.inner.dispatch(sleep, &mut found)?;
         self.catch_up_adds();
         let Found { reports, failed, signals, is_rebuild_due, is_woken } = found;
-        if is_woken {
+        self.was_told_of_a_wake |= is_woken;
+        let says_so = match self.fault {
+            Fault::SaysNothingOfWakes => false,
+            Fault::SaysNothingOfWakesWhenBusy => is_woken && reports.is_empty(),
+            Fault::SaysWokenEachTime => self.was_told_of_a_wake,
+            _ => is_woken,
+        };
+        if says_so {
             sink.woken();
         }
         if reports.is_empty() {

@@ -197,6 +197,12 @@ pub(crate) enum Fault {
     // Wakes.
     /// A wake does not end a wait.
     LosesWakes,
+    /// A wake ends a wait, and it is not said why.
+    SaysNothingOfWakes,
+    /// The same when something was found besides.
+    SaysNothingOfWakesWhenBusy,
+    /// After a wake each wait is said to have been ended by one.
+    SaysWokenEachTime,
     /// A wake ends all waits from then on.
     SpinsAfterAWake,
     /// A wake after a wait that has found something is lost.

@@ -10,7 +10,9 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 use evcore::{Fixed, Growable};
-use evcore_tests::{Proof, changes, edge, faults, files, interest, many, readiness, refusals, signals, timers, wake};
+use evcore_tests::{
+    Proof, changes, edge, faults, files, interest, many, one_loop, readiness, refusals, signals, timers, wake,
+};
 
 use fault::Fault;
 use worlds::{OnEpoll, OnManual, on_epoll, on_manual};
@@ -142,6 +144,9 @@ meant! {
     RebuildsOften => readiness::level_does_not_tire on manual epoll;
 
     LosesWakes => wake::wake_before_wait_not_lost on manual;
+    SaysNothingOfWakes => one_loop::wake_event_is_handed_out on manual epoll;
+    SaysNothingOfWakesWhenBusy => wake::wake_event_comes_beside_readiness on manual epoll;
+    SaysWokenEachTime => one_loop::wake_event_is_handed_out on manual epoll;
     SpinsAfterAWake => wake::thousand_wakes_coalesce on manual epoll;
     LosesWakesWhenBusy => wake::wake_by_a_handler_ends_the_next_wait on manual;
     WakesOnce => wake::each_waker_wakes on manual;
