@@ -63,6 +63,7 @@ pub use proof::Proof;
 pub use proof::print;
 #[cfg(all(feature = "std", unix))]
 pub use unix::{Fork, MakePipe, Powers, Raiser, Unix, UnixSource};
+pub(crate) use world::BUSY;
 pub use world::{PATIENCE, Seen, World};
 
 /// The README's program, so that it compiles and runs.

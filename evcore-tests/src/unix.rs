@@ -4,13 +4,14 @@ use core::fmt;
 use core::time::Duration;
 use std::boxed::Box;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::process::{Child, Command, Stdio};
 use std::string::{String, ToString};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 use std::vec::Vec;
@@ -167,6 +168,24 @@ fn signal_mask(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     u64::from_str_radix(line.trim_start_matches(':').trim(), 16).ok()
+}
+
+/// This process is a child that a case has made.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+fn show_panics_of_children() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if IS_CHILD.load(Ordering::Relaxed) {
+                let _ = writeln!(io::stderr(), "{info}");
+            } else {
+                hook(info);
+            }
+        }));
+    });
 }
 
 /// How many descriptors this process may have open, where `/proc` says so.
@@ -428,8 +447,12 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
 
     fn fork(&mut self, child: &mut dyn FnMut(&mut Self) -> bool) -> Option<bool> {
         let fork = self.powers.fork?;
-        let this = &mut *self;
-        Some(fork(&mut || std::panic::catch_unwind(AssertUnwindSafe(|| child(this))).unwrap_or(false)))
+        show_panics_of_children();
+        let (this, parent) = (&mut *self, std::process::id());
+        Some(fork(&mut || {
+            IS_CHILD.store(std::process::id() != parent, Ordering::Relaxed);
+            std::panic::catch_unwind(AssertUnwindSafe(|| child(this))).unwrap_or(false)
+        }))
     }
 
     fn open_descriptors(&self) -> Option<usize> {

@@ -15,6 +15,10 @@ const TURNS: u32 = 50_000;
 /// How long a case waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How much longer than without load something may take where time is real. It is less than [`PATIENCE`]: what was slept over is told
+/// from what was late, and nothing else is.
+pub(crate) const BUSY: Duration = Duration::from_millis(4_999);
+
 /// A base on a fixture's backend, with a number for each event, and the fixture.
 ///
 /// `base` is public: a case does what it is about to it directly, and leaves the rest to these methods.

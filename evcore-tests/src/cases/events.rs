@@ -220,7 +220,7 @@ pub fn again_is_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let before = world.now();
     let seen = world.turn(Wait::Until(before.saturating_add(crate::PATIENCE)), |_, _, _| {});
     assert_eq!((seen.len(), seen.of(1)), (1, Ready::AGAIN));
-    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(Duration::from_millis(500)));
+    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(crate::BUSY));
     assert!(world.look().is_empty());
     Proof::Shown
 }

@@ -47,7 +47,7 @@ pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Pr
     let begin = world.now();
     F::wake(&waker);
     assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
-    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(Duration::from_secs(2)));
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY));
     Proof::Shown
 }
 
@@ -246,7 +246,7 @@ pub fn reinit_loses_nothing_that_came_before<F: Fixture, S: Storage>(fixture: F)
             let begin = world.now();
             assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
             let slept = world.now().saturating_since(begin);
-            assert!(slept <= World::<F, S>::grace(Duration::from_secs(2)), "the wake was lost");
+            assert!(slept <= World::<F, S>::grace(crate::BUSY), "the wake was lost");
         }
         assert_quiet(&mut world);
     }

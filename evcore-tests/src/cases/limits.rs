@@ -32,7 +32,7 @@ pub fn rest_of_a_turn_does_not_wait<F: Fixture, S: Storage>(fixture: F) -> Proof
     for number in 0..3 {
         assert_eq!(world.turn(Wait::Until(before.saturating_add(crate::PATIENCE)), |_, _, _| {}).order(), [number]);
     }
-    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(Duration::from_secs(1)));
+    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(crate::BUSY));
     Proof::Shown
 }
 

@@ -117,7 +117,7 @@ pub fn exit_in_20ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.base.loop_exit_after(ms(900));
     assert_eq!(end::<F>(world.base.run(Mode::empty(), |_, _| {})), End::Exit);
     let took = world.now().saturating_since(begin);
-    assert!(took >= ms(20) && took <= ms(20) + World::<F, S>::grace(ms(500)), "{took:?}");
+    assert!(took >= ms(20) && took <= ms(20) + World::<F, S>::grace(crate::BUSY), "{took:?}");
     Proof::Shown
 }
 
@@ -131,7 +131,7 @@ pub fn continue_rescans<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(seen.order(), [0]);
     let before = world.now();
     assert_eq!(world.turn(Wait::Until(before.saturating_add(crate::PATIENCE)), |_, _, _| {}).order(), [1, 2]);
-    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(ms(500)));
+    assert!(world.now().saturating_since(before) <= World::<F, S>::grace(crate::BUSY));
     Proof::Shown
 }
 
@@ -219,7 +219,7 @@ pub fn bounded_poll_comes_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
         assert!(matches!(world.base.poll(Wait::Until(until)), Ok(Turn::Running)));
         assert!(world.base.next_active().is_none());
     }
-    assert!(world.now() <= until.saturating_add(World::<F, S>::grace(ms(500))));
+    assert!(world.now() <= until.saturating_add(World::<F, S>::grace(crate::BUSY)));
     assert!(matches!(world.base.poll(Wait::Until(Instant::ZERO)), Ok(Turn::Running)));
     Proof::Shown
 }

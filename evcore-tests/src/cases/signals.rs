@@ -54,7 +54,7 @@ pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
     let begin = world.now();
     world.raise(signum);
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
-    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(Duration::from_secs(2)), "slept over a signal");
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "slept over a signal");
     if !world.fixture.raise_later(signum, Duration::from_millis(20)) {
         return world.without("signals from elsewhere");
     }
@@ -380,18 +380,24 @@ pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     // Another base's: nothing of this one is concerned.
     let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
     assert!(other.insert_signal(signum, 2).is_ok());
-    let due = world.now().saturating_add(Duration::from_millis(60));
     let timer = world.create(Event::timer(), 1);
-    assert!(world.base.add_at(timer, due).is_ok());
-    let mut is_elsewhere = true;
-    for delay in [5, 15, 25, 35, 45] {
-        is_elsewhere &= world.fixture.raise_later(signum, Duration::from_millis(delay));
+    let (mut is_elsewhere, mut least) = (true, Duration::MAX);
+    // A busy machine makes some of them late, but not each. A wait that begins again with each signal is.
+    for _ in 0..50 {
+        let due = world.now().saturating_add(Duration::from_millis(60));
+        assert!(world.base.add_at(timer, due).is_ok());
+        for delay in [5, 15, 25, 35, 45] {
+            is_elsewhere &= world.fixture.raise_later(signum, Duration::from_millis(delay));
+        }
+        assert_eq!(world.wait().of(1), Ready::TIMEOUT);
+        assert!(world.now() >= due);
+        least = least.min(world.now().saturating_since(due));
+        world.fixture.finish();
+        if least <= World::<F, S>::grace(Duration::from_millis(20)) {
+            break;
+        }
     }
-    assert_eq!(world.wait().of(1), Ready::TIMEOUT);
-    assert!(world.now() >= due);
-    let late = world.now().saturating_since(due);
-    world.fixture.finish();
-    assert!(late <= World::<F, S>::grace(Duration::from_millis(500)), "late by {late:?}");
+    assert!(least <= World::<F, S>::grace(Duration::from_millis(20)), "late by {least:?} at least");
     if !is_elsewhere {
         return world.without("signals from elsewhere");
     }

@@ -14,9 +14,10 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// How late a timer may be here where time is real. Machines that run tests are busy.
+/// How late a timer may be here where time is real. Machines that run tests are busy; that one timer of many is on time is
+/// [`some_timer_is_on_time`].
 fn grace<F: Fixture, S: Storage>() -> Duration {
-    World::<F, S>::grace(ms(500))
+    World::<F, S>::grace(crate::BUSY)
 }
 
 /// No timer comes before its deadline, whatever fraction of a millisecond that is.
@@ -467,17 +468,24 @@ pub fn timer_cancel_in_timer_callback<F: Fixture, S: Storage>(fixture: F) -> Pro
 /// B1: a handler that takes long makes no timer late by its own time: the clock is read before the wait is computed.
 pub fn b1_timer_not_late_by_the_handlers_time<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let (work, delay) = (ms(300), ms(400));
+    let (work, delay) = (ms(30), ms(40));
     let user = world.create(Event::user(), 1);
-    assert!(world.base.activate(user, Ready::READ).is_ok());
-    let due = world.now().saturating_add(delay);
     let timer = world.create(Event::timer(), 2);
-    assert!(world.base.add_at(timer, due).is_ok());
-    assert_eq!(world.wait_with(|world, _, _| world.pass(work)).order(), [1]);
-    assert_eq!(world.wait().of(2), Ready::TIMEOUT);
-    let late = world.now().saturating_since(due);
-    assert!(world.now() >= due && late <= World::<F, S>::grace(ms(200)), "late by {late:?}");
-    Proof::Shown
+    let mut least = Duration::MAX;
+    // A busy machine makes some of them late, but not each.
+    for _ in 0..100 {
+        assert!(world.base.activate(user, Ready::READ).is_ok());
+        let due = world.now().saturating_add(delay);
+        assert!(world.base.add_at(timer, due).is_ok());
+        assert_eq!(world.wait_with(|world, _, _| world.pass(work)).order(), [1]);
+        assert_eq!(world.wait().of(2), Ready::TIMEOUT);
+        assert!(world.now() >= due);
+        least = least.min(world.now().saturating_since(due));
+        if least <= World::<F, S>::grace(ms(20)) {
+            return Proof::Shown;
+        }
+    }
+    panic!("late by {least:?} at least");
 }
 
 /// A delay counts from the call, also late in a slow handler, and not from the beginning of the turn.

@@ -88,7 +88,7 @@ pub fn b10_activated_in_prepare_shortens_the_wait<F: Fixture, S: Storage>(fixtur
     });
     assert!(matches!(ended, Ok(End::Break)));
     assert_eq!(handed_out, 1);
-    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(Duration::from_secs(2)));
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY));
     world.base.remove(user);
     let timer = world.create(Event::timer(), 4);
     begin = world.now();
@@ -100,9 +100,7 @@ pub fn b10_activated_in_prepare_shortens_the_wait<F: Fixture, S: Storage>(fixtur
         }
     });
     assert!(matches!(ended, Ok(End::Break)));
-    assert!(
-        world.now().saturating_since(begin) <= Duration::from_millis(1) + World::<F, S>::grace(Duration::from_secs(2))
-    );
+    assert!(world.now().saturating_since(begin) <= Duration::from_millis(1) + World::<F, S>::grace(crate::BUSY));
     Proof::Shown
 }
 
@@ -130,6 +128,6 @@ pub fn exit_in_prepare<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let begin = world.now();
     let ended = world.base.run(Mode::empty(), |base, _| base.loop_exit());
     assert!(matches!(ended, Ok(End::Exit)));
-    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(Duration::from_secs(2)));
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY));
     Proof::Shown
 }

@@ -1,17 +1,18 @@
 //! The system calls of these tests, which the standard library has not got. All their `unsafe` is here.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Runs a case in a process of its own, which is killed after 20 s.
 #[track_caller]
 pub(crate) fn alone(case: impl FnOnce()) {
-    assert_eq!(in_child(case), Ending::Exit(0), "run it with --nocapture to see why");
+    assert_eq!(in_child(case), Ending::Exit(0), "it has said why");
 }
 
 /// How a process ended.
@@ -21,8 +22,27 @@ pub(crate) enum Ending {
     Signal(i32),
 }
 
+/// This process is such a child.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+fn show_panics_of_children() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if IS_CHILD.load(Ordering::Relaxed) {
+                let _ = writeln!(io::stderr(), "{info}");
+            } else {
+                hook(info);
+            }
+        }));
+    });
+}
+
 /// Runs `work` in a child of this process: 0 is its exit status, or 1 when it panics.
 pub(crate) fn in_child(work: impl FnOnce()) -> Ending {
+    show_panics_of_children();
     // SAFETY: the child has this thread alone. The C library keeps its allocator usable, and `work` takes no lock that
     // another thread of the parent may hold.
     let pid = unsafe { libc::fork() };
@@ -30,6 +50,7 @@ pub(crate) fn in_child(work: impl FnOnce()) -> Ending {
     if pid == 0 {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(20) };
+        IS_CHILD.store(true, Ordering::Relaxed);
         let failed = catch_unwind(AssertUnwindSafe(work)).is_err();
         // SAFETY: it ends the process, and runs nothing of the parent's.
         unsafe { libc::_exit(failed.into()) }

@@ -255,8 +255,6 @@ fn a_timer_between_two_milliseconds_is_not_early_and_costs_two_waits<B: Backend>
         assert_eq!(wait(&mut base), [(2, Ready::TIMEOUT)]);
         let took = base.update_now().saturating_since(start);
         assert!(took >= delay, "{delay:?}: early, after {took:?}");
-        // By far more than any of them needs, for a machine that is busy with other tests.
-        assert!(took < delay + Duration::from_millis(500), "{delay:?}: late, after {took:?}");
         assert!(base.stats().waits - waits <= 2, "{delay:?}: {} waits", base.stats().waits - waits);
         assert_eq!(base.remove(timer), Some(2));
     }

