@@ -6,7 +6,9 @@ use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
@@ -73,13 +75,33 @@ fn reopen(old: &impl AsFd, new: impl Into<OwnedFd>) {
     assert_eq!(unsafe { libc::dup3(new.as_raw_fd(), old, libc::O_CLOEXEC) }, old);
 }
 
+/// This process is a child of the test's.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+fn show_panics_of_children() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if IS_CHILD.load(Ordering::Relaxed) {
+                let _ = writeln!(io::stderr(), "{info}");
+            } else {
+                hook(info);
+            }
+        }));
+    });
+}
+
 /// Runs `body` in a forked child; whether it was content. The child is killed after 20 s.
 fn in_child(body: impl FnOnce() -> bool) -> bool {
+    show_panics_of_children();
     // SAFETY: the child has this thread only, and takes no lock that another one may hold.
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: it takes a number.
             unsafe { libc::alarm(20) };
+            IS_CHILD.store(true, Ordering::Relaxed);
             let content = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(false);
             // SAFETY: it ends the process and runs nothing of the parent's.
             unsafe { libc::_exit((!content).into()) }

@@ -1,11 +1,13 @@
 //! What an event base makes of poll and select: the same of both, and the same as of any other backend.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::num::NonZeroU32;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -74,17 +76,37 @@ impl<B: Wake<Fd = Fd, Error = Error, Waker = evplat_posix::Waker>> Backend for B
 
 type Base<B> = EventBase<B, Growable, u32>;
 
+/// This process is a child of the test's.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+fn show_panics_of_children() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if IS_CHILD.load(Ordering::Relaxed) {
+                let _ = writeln!(io::stderr(), "{info}");
+            } else {
+                hook(info);
+            }
+        }));
+    });
+}
+
 /// Runs a case in a process of its own, which is killed after 20 s.
 fn alone(case: impl FnOnce()) {
-    assert_eq!(in_child(case), 0, "run it with --nocapture to see why");
+    assert_eq!(in_child(case), 0, "it has said why");
 }
 
 fn in_child(case: impl FnOnce()) -> i32 {
+    show_panics_of_children();
     // SAFETY: the child uses nothing that another thread of the parent may hold.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(20) };
+        IS_CHILD.store(true, Ordering::Relaxed);
         let failed = catch_unwind(AssertUnwindSafe(case)).is_err();
         // SAFETY: it ends the process, and runs nothing of the parent's.
         unsafe { libc::_exit(failed.into()) }

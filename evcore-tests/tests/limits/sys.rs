@@ -1,23 +1,45 @@
 //! The system calls of these tests, which the standard library has not got. All their `unsafe` is here.
 
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn done(answer: i32) -> io::Result<i32> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }
 
+/// This process is a child of the test's.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+fn show_panics_of_children() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if IS_CHILD.load(Ordering::Relaxed) {
+                let _ = writeln!(io::stderr(), "{info}");
+            } else {
+                hook(info);
+            }
+        }));
+    });
+}
+
 /// Runs a case in a child of this process, which is killed after 20 s.
 #[track_caller]
 pub(crate) fn alone(case: impl FnOnce()) {
+    show_panics_of_children();
     // SAFETY: the child has this thread alone. The C library keeps its allocator usable, and a case takes no lock that
     // another thread of the parent may hold.
     let pid = done(unsafe { libc::fork() }).unwrap();
     if pid == 0 {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(20) };
+        IS_CHILD.store(true, Ordering::Relaxed);
         let failed = catch_unwind(AssertUnwindSafe(case)).is_err();
         // SAFETY: it ends the process, and runs nothing of the parent's.
         unsafe { libc::_exit(failed.into()) }
@@ -27,7 +49,7 @@ pub(crate) fn alone(case: impl FnOnce()) {
     while let Err(error) = done(unsafe { libc::waitpid(pid, &mut status, 0) }) {
         assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     }
-    assert_eq!(status, 0, "run it with --nocapture to see why");
+    assert_eq!(status, 0, "it has said why");
 }
 
 /// Closes all but the standard streams: for a case whose descriptors have small numbers.
