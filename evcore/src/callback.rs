@@ -118,12 +118,16 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
 
 #[cfg(feature = "alloc")]
 mod boxed {
-    use alloc::boxed::Box;
+    use alloc::rc::Rc;
+    use core::cell::RefCell;
     use core::fmt;
 
     use super::{End, Error, EventBase, EventOp, Fired, Mode, Storage};
 
-    /// A boxed closure, for the data of an event.
+    /// A closure, for the data of an event.
+    ///
+    /// It may do anything to its own event while it runs: remove it, or put another closure into its place, which is then
+    /// the next one that is called. A closure that panics stays in its place, and is called again if the loop is run again.
     ///
     /// ```
     /// use core::time::Duration;
@@ -139,8 +143,9 @@ mod boxed {
     /// assert_eq!(sum, 5);
     /// ```
     pub struct Closure<B: EventOp, S: Storage, C> {
-        /// Taken out while it runs, so that it may have the base to itself.
-        function: Option<Box<ClosureFn<B, S, C>>>,
+        /// Shared with the call that is under way: so the closure may have the base to itself, and whatever becomes of the
+        /// event meanwhile needs no clean-up after the call, or after a panic.
+        function: Rc<RefCell<ClosureFn<B, S, C>>>,
     }
 
     /// What a [`Closure`] calls.
@@ -159,7 +164,7 @@ mod boxed {
         /// ```
         #[must_use]
         pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Fired) + 'static) -> Self {
-            Self { function: Some(Box::new(function)) }
+            Self { function: Rc::new(RefCell::new(function)) }
         }
     }
 
@@ -188,15 +193,13 @@ mod boxed {
         /// assert_eq!(sum, 7);
         /// ```
         pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
-            let call = |base: &mut Self, event: Fired, function: Option<Box<ClosureFn<B, S, C>>>| {
-                let Some(mut function) = function else { return };
-                function(base, context, event);
-                // Gone, if it has removed its own event.
-                if let Some(closure) = base.get_mut(event.id) {
-                    closure.function = Some(function);
+            let call = |base: &mut Self, event: Fired, function: Rc<RefCell<ClosureFn<B, S, C>>>| {
+                // Borrowed already: a loop inside of the closure has come to its event, and passes it by.
+                if let Ok(mut function) = function.try_borrow_mut() {
+                    (*function)(base, context, event);
                 }
             };
-            self.run_taking(mode, |closure| closure.function.take(), call)
+            self.run_taking(mode, |closure| Rc::clone(&closure.function), call)
         }
     }
 }
@@ -248,7 +251,7 @@ mod tests {
 
         /// A closure keeps what it has counted from call to call, and its event survives each.
         #[test]
-        fn a_closure_is_put_back_after_each_call_and_dropped_with_its_event() {
+        fn a_closure_keeps_its_state_and_is_dropped_with_its_event() {
             let owned = std::rc::Rc::new(());
             let witness = owned.clone();
             let mut base = Base::new(Manual::new());
@@ -283,6 +286,88 @@ mod tests {
             let mut seen = Vec::new();
             assert_eq!(base.run_closures(Mode::empty(), &mut seen), Ok(End::Exit));
             assert_eq!(seen, [1]);
+        }
+
+        /// What a program does that changes a handler's state machine: the next call is the new one's.
+        #[test]
+        fn a_closure_that_puts_another_in_its_place_is_not_put_back_over_it() {
+            let mut base = Base::new(Manual::new());
+            let closure = Closure::new(|base: &mut Base, seen: &mut Vec<u32>, event| {
+                seen.push(1);
+                let next = Closure::new(|base: &mut Base, seen: &mut Vec<u32>, _| {
+                    seen.push(2);
+                    base.loop_exit();
+                });
+                *base.get_mut(event.id).unwrap() = next;
+                seen.push(3);
+            });
+            base.insert_interval(Duration::from_millis(1), closure).unwrap();
+            base.loop_exit_after(Duration::from_millis(5));
+            let mut seen = Vec::new();
+            assert_eq!(base.run_closures(Mode::empty(), &mut seen), Ok(End::Exit));
+            assert_eq!(seen, [1, 3, 2]);
+        }
+
+        /// Exchanged with another event's, removed and given to a new event: a closure under way goes where its value goes.
+        #[test]
+        fn a_closure_that_moves_to_another_event_while_it_runs_is_called_there() {
+            let mut base = Base::new(Manual::new());
+            let idle = base.create(Event::timer(), Closure::new(|_, seen: &mut Vec<u32>, _| seen.push(2))).unwrap();
+            let closure = Closure::new(move |base: &mut Base, seen: &mut Vec<u32>, event| {
+                seen.push(1);
+                if event.id != idle {
+                    let other = base.remove(idle).unwrap();
+                    let own = core::mem::replace(base.get_mut(event.id).unwrap(), other);
+                    base.insert_timer(Duration::from_millis(5), own).unwrap();
+                    base.loop_exit_after(Duration::from_millis(6));
+                }
+            });
+            let first = base.start(Event::timer().timeout(Duration::from_millis(1)), closure).unwrap();
+            let mut seen = Vec::new();
+            assert_eq!(base.run_closures(Mode::ONCE, &mut seen), Ok(End::Once));
+            base.add(first, Some(Duration::from_millis(1))).unwrap();
+            // The closure that has moved would move on, as its event is not `idle`.
+            let _ = base.run_closures(Mode::ONCE, &mut seen);
+            assert_eq!(seen, [1, 2]);
+        }
+
+        /// One that panics each second time, in each kind of event that calls it more than once.
+        #[test]
+        fn a_closure_that_panics_is_called_again_by_the_next_run() {
+            for event in [Event::timer().persist(), Event::user().persist()] {
+                let mut base = Base::new(Manual::new());
+                let mut calls = 0;
+                let closure = Closure::new(move |_: &mut Base, seen: &mut Vec<u32>, _| {
+                    calls += 1;
+                    seen.push(calls);
+                    assert!(calls % 2 == 0, "on purpose");
+                });
+                let id = base.start(event.timeout(Duration::from_millis(1)), closure).unwrap();
+                let mut seen = Vec::new();
+                for round in 1..=4u32 {
+                    base.activate(id, Ready::READ).unwrap();
+                    let run = std::panic::AssertUnwindSafe(|| base.run_closures(Mode::ONCE, &mut seen));
+                    assert_eq!(std::panic::catch_unwind(run).is_err(), round % 2 == 1);
+                }
+                assert_eq!(seen, [1, 2, 3, 4], "a hand-out to nobody");
+            }
+        }
+
+        /// A once event whose closure panics is gone, with the closure, as after any hand-out.
+        #[test]
+        fn a_once_event_whose_closure_panics_is_gone() {
+            let owned = std::rc::Rc::new(());
+            let witness = owned.clone();
+            let mut base = Base::new(Manual::new());
+            let closure = Closure::new(move |_: &mut Base, _: &mut Vec<u32>, _| {
+                assert!(std::rc::Rc::strong_count(&witness) == 0, "on purpose");
+            });
+            base.start(Event::timer().once().timeout(Duration::ZERO), closure).unwrap();
+            let mut seen = Vec::new();
+            let run = std::panic::AssertUnwindSafe(|| base.run_closures(Mode::empty(), &mut seen));
+            assert!(std::panic::catch_unwind(run).is_err());
+            assert_eq!(base.run_closures(Mode::NONBLOCK | Mode::NO_EXIT_ON_EMPTY, &mut seen), Ok(End::NotReady));
+            assert_eq!((base.counts().events, std::rc::Rc::strong_count(&owned)), (0, 1));
         }
     }
 }
