@@ -341,6 +341,7 @@ macro_rules! for_each_case {
                 reinit_keeps_wakers_and_signals
                 fork_child_refused_until_reinit
                 fork_parent_unharmed
+                fork_child_gets_its_signals
                 everything_at_once
                 reinit_keeps_each_interest
                 reinit_loses_nothing_that_came_before;

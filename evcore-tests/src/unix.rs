@@ -154,8 +154,13 @@ const SIGNALS: [Signum; 6] = [10, 12, 14, 15, 34, 64];
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const SIGNALS: [Signum; 2] = [30, 31];
 
-/// None at all, none at all, `SIGKILL`, and more than there are.
-const BAD_SIGNALS: [Signum; 4] = [0, -1, 9, Signum::MAX];
+/// None at all, none at all, `SIGKILL`, more than there are, and those of faults: `SIGILL`, `SIGTRAP`, `SIGFPE`, `SIGSEGV`,
+/// `SIGBUS`.
+const BAD_SIGNALS: [Signum; 9] = [0, -1, 9, Signum::MAX, 4, 5, 8, 11, BUS];
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const BUS: Signum = 7;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const BUS: Signum = 10;
 
 fn kill(signum: Signum) {
     let (signal, process) = (std::format!("-{signum}"), std::process::id().to_string());

@@ -1,28 +1,64 @@
 //! Noticing a fork, without a system call to ask.
 
-use core::cell::Cell;
-use core::mem::ManuallyDrop;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 use crate::error::Error;
-use crate::registry::{self, Locked};
 use crate::sys;
 
-/// How many forks lie between this process and the one that the first guard was made in.
-static EPOCH: AtomicU32 = AtomicU32::new(0);
+/// How many forks lie between this process and the one that the first guard was made in, and how many of its own are under
+/// way.
+///
+/// ```text
+///   bits   31 … 12 │ 11 … 0
+///          epoch   │ under way: between `before` and `in_parent` or `in_child`
+/// ```
+static STATE: AtomicU32 = AtomicU32::new(0);
+const UNDER_WAY: u32 = (1 << 12) - 1;
+const ONE_EPOCH: u32 = UNDER_WAY + 1;
+
+/// The process that `STATE` is true of, while a fork of it is under way.
+static OWNER: AtomicU32 = AtomicU32::new(0);
 
 /// Whether `pthread_atfork` has been told of the functions below.
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
-thread_local! {
-    /// The registry's lock while this thread forks. Without a destructor, so that nothing has to be allocated for it.
-    static HELD: Cell<Option<ManuallyDrop<Locked>>> = const { Cell::new(None) };
+/// A number that this process has, and its parent and its children have not. One load, but for the moments of a fork.
+/// Async-signal-safe.
+#[inline]
+pub(crate) fn epoch() -> u32 {
+    // Relaxed, here and below: the epoch changes in a process of one thread only, the child that has just begun, and every
+    // thread that it starts later is started after that.
+    let state = STATE.load(Ordering::Relaxed);
+    if state & UNDER_WAY == 0 { state } else { epoch_during_fork(state) }
+}
+
+/// A program's own handlers of the fork run before ours in the child, and in the parent other threads run on: which of the
+/// two processes this is, only the system can tell.
+#[cold]
+fn epoch_during_fork(state: u32) -> u32 {
+    // `before` has written the owner first.
+    fence(Ordering::Acquire);
+    if sys::process_id() == OWNER.load(Ordering::Relaxed) { state & !UNDER_WAY } else { enter_child(state) }
+}
+
+/// The child begins: an epoch of its own, in which none of its forks is under way.
+fn enter_child(state: u32) -> u32 {
+    let fresh = (state & !UNDER_WAY).wrapping_add(ONE_EPOCH);
+    match STATE.compare_exchange(state, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => {
+            OWNER.store(sys::process_id(), Ordering::Relaxed);
+            fresh
+        }
+        // Another thread was first, one that a program's handler has started.
+        Err(now) => now & !UNDER_WAY,
+    }
 }
 
 /// Tells whether this process is a forked child of the one that the guard was made (or last renewed) in.
 ///
-/// The answer is one load: a handler of `pthread_atfork` counts the forks. So a child that was not made by `fork`, but by a
-/// system call of its own (`clone`, `vfork`), is not noticed.
+/// The answer is one load: handlers of `pthread_atfork` count the forks. They take no lock and block no signal, so a program's
+/// own handlers may do to its bases what they like, in whichever order they were registered; in the child they see the fork
+/// too. A child that was not made by `fork`, but by a system call of its own (`clone`, `vfork`), is not noticed.
 ///
 /// ```
 /// let guard = evplat_posix::backend::ForkGuard::new()?;
@@ -41,26 +77,27 @@ impl ForkGuard {
     ///
     /// When the system has no memory for one more `pthread_atfork`; only the first guard of a process asks it.
     pub fn new() -> Result<Self, Error> {
-        // Two threads that both get here are harmless: a fork then counts twice.
+        // Two threads that both get here are harmless: what runs twice at a fork finds its work done.
         if !WATCHING.load(Ordering::Acquire) {
+            OWNER.store(sys::process_id(), Ordering::Relaxed);
             sys::pthread_atfork(before, in_parent, in_child).map_err(Error::during("pthread_atfork"))?;
             WATCHING.store(true, Ordering::Release);
         }
-        // Relaxed, here and below: the count changes in a process of one thread only, the child that has just begun, and
-        // every thread that it starts later is started after that.
-        Ok(Self { epoch: AtomicU32::new(EPOCH.load(Ordering::Relaxed)) })
+        Ok(Self { epoch: AtomicU32::new(epoch()) })
     }
 
     /// Whether the process was forked since: this one is the child.
     #[inline]
     #[must_use]
     pub fn forked(&self) -> bool {
-        self.epoch.load(Ordering::Relaxed) != EPOCH.load(Ordering::Relaxed)
+        let own = self.epoch.load(Ordering::Relaxed);
+        // A guard's epoch has no fork under way, so when they are equal there is no more to ask.
+        STATE.load(Ordering::Relaxed) != own && epoch() != own
     }
 
     /// From now on this process is the one that is guarded.
     pub fn renew(&self) {
-        self.epoch.store(EPOCH.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.epoch.store(epoch(), Ordering::Relaxed);
     }
 }
 
@@ -68,24 +105,29 @@ impl ForkGuard {
 impl ForkGuard {
     /// A guard such as this process's parent has.
     pub(crate) fn before_the_last_fork() -> Self {
-        Self { epoch: AtomicU32::new(EPOCH.load(Ordering::Relaxed).wrapping_sub(1)) }
+        Self { epoch: AtomicU32::new(epoch().wrapping_sub(ONE_EPOCH)) }
     }
 }
 
-/// Takes the registry's lock, so that the child does not begin with one that a thread which it has not got would hold.
 extern "C" fn before() {
-    // Where two threads registered these functions (see `new`), each runs twice: the second finds the work done.
-    let held = HELD.take().unwrap_or_else(|| ManuallyDrop::new(registry::lock()));
-    HELD.set(Some(held));
+    // A handler that runs before ours in a child may fork itself: then this is the child's first look.
+    let _ = epoch();
+    OWNER.store(sys::process_id(), Ordering::Relaxed);
+    STATE.fetch_add(1, Ordering::Release);
 }
 
 extern "C" fn in_parent() {
-    drop(HELD.take().map(ManuallyDrop::into_inner));
+    // Some systems call it for a fork that began before it was registered.
+    let end = |state: u32| (state & UNDER_WAY != 0).then(|| state.wrapping_sub(1));
+    let _ = STATE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, end);
 }
 
 extern "C" fn in_child() {
-    EPOCH.fetch_add(1, Ordering::Relaxed);
-    drop(HELD.take().map(ManuallyDrop::into_inner));
+    let state = STATE.load(Ordering::Relaxed);
+    // Unless a handler before this one has asked already.
+    if state & UNDER_WAY != 0 || OWNER.load(Ordering::Relaxed) != sys::process_id() {
+        enter_child(state);
+    }
 }
 
 #[cfg(test)]
@@ -129,17 +171,63 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    drop(registry::lock());
+                    drop(crate::registry::lock());
                 }
             });
             let good = (0..50).all(|_| {
                 sys::tests::in_child(|| {
-                    drop(registry::lock());
+                    drop(crate::registry::lock());
                     true
                 }) == 0
             });
             stop.store(true, Ordering::Relaxed);
             assert!(good);
         });
+    }
+
+    /// As in a handler of the program's that was registered before ours: it runs before ours in the child, and it may fork.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_is_noticed_before_its_handler_has_run() {
+        let guard = ForkGuard::new().unwrap();
+        before();
+        let status = sys::tests::in_child_without_handlers(|| {
+            let noticed = guard.forked();
+            guard.renew();
+            let grandchild = sys::tests::in_child(|| guard.forked());
+            in_child();
+            noticed && grandchild == 0 && !guard.forked()
+        });
+        assert!(!guard.forked(), "in the parent, while it forks");
+        in_parent();
+        assert_eq!(status, 0);
+        assert!(!guard.forked());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_that_forks_before_it_has_noticed_has_a_noticed_child() {
+        let guard = ForkGuard::new().unwrap();
+        before();
+        let status = sys::tests::in_child_without_handlers(|| {
+            let grandchild = sys::tests::in_child(|| guard.forked());
+            in_child();
+            grandchild == 0 && guard.forked()
+        });
+        in_parent();
+        assert_eq!(status, 0);
+    }
+
+    #[test]
+    fn handlers_that_run_for_no_fork_of_ours_change_nothing() {
+        let guard = ForkGuard::new().unwrap();
+        let status = sys::tests::in_child(|| {
+            guard.renew();
+            in_parent();
+            in_child();
+            in_child();
+            !guard.forked() && STATE.load(Ordering::Relaxed) & UNDER_WAY == 0
+        });
+        assert_eq!(status, 0);
     }
 }

@@ -2,13 +2,14 @@
 
 use core::iter;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use evcore::backend::Signum;
 
 use crate::error::Error;
+use crate::fork;
 use crate::registry::Locked;
-use crate::sys::Lent;
+use crate::sys::{Lent, Link};
 use crate::waker::WakeState;
 
 /// One more than the highest number that a signal can have; no system counts further.
@@ -30,9 +31,11 @@ const WORDS: usize = SIGNALS >> WORD;
 /// A handler may stand at any inbox at any time, in any thread. So inboxes are never freed and the list needs no lock: each
 /// link is written once. What an inbox lends to handlers, the base's wake state, is taken back before it is freed.
 pub(crate) struct Inbox {
-    next: OnceLock<&'static Inbox>,
+    next: Link<Inbox>,
     /// Whether a base has it. Changed under the registry's lock.
     taken: AtomicBool,
+    /// The process whose base has it. In the child of a fork it takes nothing in until `reinit`.
+    epoch: AtomicU32,
     watched: SignalSet,
     arrived: SignalSet,
     /// Whether `arrived` may hold anything: so that looking costs one load.
@@ -41,18 +44,26 @@ pub(crate) struct Inbox {
     wake: Lent<WakeState>,
 }
 
-static FIRST: OnceLock<&'static Inbox> = OnceLock::new();
+static FIRST: Link<Inbox> = Link::new();
 
-/// Every inbox that there has ever been. Async-signal-safe: `OnceLock::get` is one load.
+/// Every inbox that there has ever been. Async-signal-safe: each step is one load.
 fn inboxes() -> impl Iterator<Item = &'static Inbox> {
-    iter::successors(FIRST.get().copied(), |inbox| inbox.next.get().copied())
+    iter::successors(FIRST.get(), |inbox| inbox.next.get())
 }
 
 /// The handler's work: `signum` has arrived. Takes no lock and allocates nothing; the system call, if any, is the bell's.
-pub(crate) fn arrived(signum: Signum) {
+/// Answers whether any base of this process watches it.
+pub(crate) fn arrived(signum: Signum) -> bool {
+    let mut any = false;
     for inbox in inboxes() {
-        inbox.put(signum);
+        any |= inbox.put(signum);
     }
+    any
+}
+
+/// Whether any other inbox than this one watches `signum`.
+pub(crate) fn is_watched_besides(inbox: &Inbox, signum: Signum) -> bool {
+    inboxes().any(|other| !core::ptr::eq(other, inbox) && other.watches(signum))
 }
 
 /// An inbox for a base that is woken through `wake`: a free one, or a new one.
@@ -66,6 +77,7 @@ pub(crate) fn claim(_locked: &mut Locked, wake: Arc<WakeState>) -> Result<&'stat
     // Relaxed: read and written under the registry's lock only.
     inbox.taken.store(true, Ordering::Relaxed);
     inbox.wake.lend(wake);
+    inbox.adopt();
     Ok(inbox)
 }
 
@@ -76,16 +88,17 @@ fn append() -> Result<&'static Inbox, Error> {
     memory.push(Inbox::new());
     let inbox: &'static Inbox = memory.leak().first().ok_or(Error::Full)?;
     let end = inboxes().last().map_or(&FIRST, |last| &last.next);
-    // Under the registry's lock nobody else has written the link.
-    let _ = end.set(inbox);
+    // Under the registry's lock nobody else writes the link.
+    end.set(inbox);
     Ok(inbox)
 }
 
 impl Inbox {
     const fn new() -> Self {
         Self {
-            next: OnceLock::new(),
+            next: Link::new(),
             taken: AtomicBool::new(false),
+            epoch: AtomicU32::new(0),
             watched: SignalSet::new(),
             arrived: SignalSet::new(),
             any: AtomicBool::new(false),
@@ -94,13 +107,18 @@ impl Inbox {
         }
     }
 
-    fn put(&self, signum: Signum) {
+    /// Takes in a signal, if it is watched. Answers whether it is.
+    fn put(&self, signum: Signum) -> bool {
         // Looked at before the wake state is borrowed: once a base has ended its watches, no handler that begins then comes
         // as far as that, and the base that waits for the borrowers waits only for those that were on their way.
         if !self.watched.contains(signum) {
-            return;
+            return false;
         }
-        let Some(count) = self.count(signum) else { return };
+        // The parent's, in a child that may never look at it: nobody would be told.
+        if self.epoch.load(Ordering::Relaxed) != fork::epoch() {
+            return false;
+        }
+        let Some(count) = self.count(signum) else { return false };
         // Count, bit, summary, bell: each is released by the next one, and `drain` goes the other way. So who finds a bit
         // finds the count; who found the count before the bit finds a zero later, and says nothing of it.
         let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1));
@@ -109,6 +127,13 @@ impl Inbox {
         // which finds only the last one, might then find the summary and not that handler's bit.
         self.any.swap(true, Ordering::Release);
         self.wake.with(WakeState::wake);
+        true
+    }
+
+    /// From now on it is this process's.
+    pub(crate) fn adopt(&self) {
+        // Relaxed: the handler runs in this process too, and a child has one thread when it begins.
+        self.epoch.store(fork::epoch(), Ordering::Relaxed);
     }
 
     pub(crate) fn is_pending(&self) -> bool {

@@ -1,78 +1,116 @@
 //! Who has changed what a signal does: one account for the whole process.
 
+use core::sync::atomic::{Ordering, compiler_fence};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evcore::backend::Signum;
 
-use crate::inbox::SIGNALS;
-use crate::sys::{self, Disposition, SignalsBlocked};
+use crate::inbox::{self, Inbox, SIGNALS};
+use crate::sys::{self, Disposition, ForkLock, ForkLockGuard};
 
 /// The account of one signal.
+///
+/// ```text
+///   origin                    what the signal did before us: the handler does it when nobody watches
+///   origin ─ ours             the last watcher puts `origin` back
+///   origin ─ ours ─ theirs    another owner's handler stands over ours, which may put ours back one day
+///   origin ─ ours ─ theirs ─ ours    watched again: the last watcher puts `over` back, theirs
+/// ```
 #[derive(Clone, Copy)]
 struct Row {
-    /// How many inboxes watch it.
-    watchers: usize,
-    /// What happened before the first of them came.
-    before: Option<Disposition>,
+    origin: Kept,
+    over: Kept,
+    /// Another owner's handler was put over ours, and ours was not seen again since.
+    is_covered: bool,
 }
 
-/// For each signal: how many watch it, and what the last of them has to put back.
+/// A disposition that is kept, or none. A fork may come while another thread writes it: the child then finds none.
+#[derive(Clone, Copy)]
+struct Kept {
+    is_whole: bool,
+    disposition: Disposition,
+}
+
+impl Kept {
+    const NONE: Self = Self { is_whole: false, disposition: Disposition::DEFAULT };
+
+    fn get(&self) -> Option<Disposition> {
+        self.is_whole.then_some(self.disposition)
+    }
+
+    fn set(&mut self, disposition: Disposition) {
+        self.is_whole = false;
+        compiler_fence(Ordering::SeqCst);
+        self.disposition = disposition;
+        compiler_fence(Ordering::SeqCst);
+        self.is_whole = true;
+    }
+}
+
+/// What each signal did before us.
 pub(crate) struct Registry {
     rows: [Row; SIGNALS],
 }
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry { rows: [Row { watchers: 0, before: None }; SIGNALS] });
+const UNKNOWN: Row = Row { origin: Kept::NONE, over: Kept::NONE, is_covered: false };
+
+static REGISTRY: ForkLock<Registry> = ForkLock::new(Registry { rows: [UNKNOWN; SIGNALS] });
 
 /// The registry, while this thread may change it.
-///
-/// All signals are blocked meanwhile: a handler that the program installed itself may fork, and forking takes this lock.
 pub(crate) struct Locked {
-    // In this order: the lock is released first.
-    registry: MutexGuard<'static, Registry>,
-    _blocked: SignalsBlocked,
+    registry: ForkLockGuard<'static, Registry>,
 }
 
-/// Takes the registry's lock.
+/// Takes the registry's lock. In the child of a fork it is free, whoever had it in the parent.
 pub(crate) fn lock() -> Locked {
-    let blocked = SignalsBlocked::new();
-    let registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
-    Locked { registry, _blocked: blocked }
+    Locked { registry: REGISTRY.lock() }
 }
 
 impl Locked {
-    /// One more inbox watches `signum`; the first has the handler installed.
+    /// Has the handler called when `signum` arrives. It is installed for each watcher anew: another owner's may stand over it.
     pub(crate) fn watch(&mut self, signum: Signum) -> io::Result<()> {
         let row = self.row(signum).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
-        if row.watchers == 0 {
-            let before = Disposition::of(signum)?;
-            sys::handle(signum)?;
-            // Ours without a watcher: another owner of handlers had saved it and put it back. What was there before us is
-            // then still noted in the row.
-            if !before.is_ours() {
-                row.before = Some(before);
-            }
+        // What is there is noted before the handler stands, which may need it at once: in the child of a fork. What really was
+        // there, only the exchange can tell.
+        let seen = Disposition::of(signum)?;
+        row.note(signum, seen);
+        let found = Disposition::ours().exchange(signum)?;
+        if !found.does_the_same_as(&seen) {
+            row.note(signum, found);
         }
-        row.watchers = row.watchers.saturating_add(1);
         Ok(())
     }
 
-    /// One inbox less watches `signum`; the last puts back what was there before the first.
-    pub(crate) fn unwatch(&mut self, signum: Signum) {
-        let Some(row) = self.row(signum) else { return };
-        row.watchers = row.watchers.saturating_sub(1);
-        if row.watchers > 0 {
+    /// `inbox` will watch `signum` no more; the last puts back what was there before the first. Someone who has put his own
+    /// handler over ours since keeps it.
+    pub(crate) fn unwatch(&mut self, signum: Signum, inbox: &Inbox) {
+        if inbox::is_watched_besides(inbox, signum) {
             return;
         }
-        // Someone who has put his own handler over ours since keeps it.
-        if let (Ok(now), Some(before)) = (Disposition::of(signum), row.before) {
-            if now.is_ours() && before.set(signum).is_ok() {
-                row.before = None;
-            }
-        }
+        let Some(row) = self.row(signum) else { return };
+        let before = row.over.get().or_else(|| row.origin.get()).unwrap_or_else(|| sys::origin(signum));
+        let is_ours = Disposition::of(signum).is_ok_and(|now| now.is_ours());
+        row.is_covered |= !(is_ours && before.put_back(signum));
     }
 
     fn row(&mut self, signum: Signum) -> Option<&mut Row> {
         self.registry.rows.get_mut(usize::try_from(signum).ok()?)
+    }
+}
+
+impl Row {
+    /// Notes what ours is installed over.
+    fn note(&mut self, signum: Signum, found: Disposition) {
+        if found.is_ours() {
+            // Whoever was over it has gone, and has put it back.
+            (self.is_covered, self.over) = (false, Kept::NONE);
+        } else if self.is_covered {
+            // Theirs may lead to ours. What the signal did before both is known already.
+            self.over.set(found);
+        } else {
+            self.over = Kept::NONE;
+            sys::set_origin(signum, &found);
+            self.origin.set(found);
+        }
     }
 }

@@ -1,9 +1,7 @@
 //! Watching signals: any number of bases, any number of signals.
 
 use core::fmt;
-use core::time::Duration;
 use std::sync::Arc;
-use std::thread;
 
 use evcore::backend::Signum;
 
@@ -11,6 +9,7 @@ use crate::error::Error;
 use crate::fork::ForkGuard;
 use crate::inbox::{self, Inbox, SIGNALS};
 use crate::registry;
+use crate::sys;
 use crate::waker::WakeState;
 
 /// The signals that one base watches.
@@ -21,16 +20,27 @@ use crate::waker::WakeState;
 /// ```
 ///
 /// There is one registry of signals in a process, shared by all backends, so that any number of bases may watch one signal
-/// and end in any order. The first watcher of a signal saves what the signal did before, the last puts it back (unless
-/// someone has installed a handler of his own over ours since).
+/// and end in any order.
 ///
-/// The handler counts, marks and wakes; it takes no lock, allocates nothing and keeps `errno`. The count of an inbox is
-/// raised *before* the loop is woken and stops at `u32::MAX`: however many signals storm in, none that was sent after the
-/// last [`drain`](Signals::drain) is forgotten. Interrupted system calls are restarted (`SA_RESTART`). No signal stays
-/// blocked after any of these calls, so children inherit no mask.
+/// **What the signal did before.** While a base watches a signal, a handler that was installed before is not called. The last
+/// watcher restores what the signal did before the first, unless another owner has installed a handler over ours since: that
+/// one stays. If he puts ours back later, when nobody watches the signal any more, ours does what the signal did before: it
+/// calls the earlier handler, or does nothing, or has the system take its default action. (It calls it with every signal
+/// blocked.) A handler that is installed over ours while a base watches keeps the signals for itself, until the next
+/// [`add`](Signals::add), of any base.
 ///
-/// After a fork the child watches what the parent did, with its own inbox and its own handlers; it wakes nobody until
-/// [`reinit`](Signals::reinit). In both processes, the other is never affected.
+/// **The mask.** [`add`](Signals::add) unblocks the signal in the calling thread, and so does [`reinit`](Signals::reinit); it
+/// stays so. Other threads keep their masks. No call blocks a signal.
+///
+/// **The handler** counts, marks and wakes; it takes no lock, allocates nothing and keeps `errno`. It runs on the thread's
+/// alternate stack where there is one (`SA_ONSTACK`). The count of an inbox is raised *before* the loop is woken and stops at
+/// `u32::MAX`: however many signals storm in, none that was sent after the last [`drain`](Signals::drain) is forgotten.
+/// Interrupted system calls are restarted (`SA_RESTART`).
+///
+/// **A fork.** In the child, a signal does what it did before any base watched it: `SIGTERM` ends a worker that has no use for
+/// its parent's loop. From [`reinit`](Signals::reinit) on it is counted there, with an inbox of the child's own. A child that
+/// must not miss a signal, nor be ended by it, blocks it before the fork; `reinit` unblocks it. In both processes, the other
+/// is never affected.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -61,22 +71,21 @@ impl Signals {
         Ok(Self { inbox, wake, fork })
     }
 
-    /// Begins to watch `signum`. Does nothing if it is watched already.
-    ///
-    /// A signal that tells of a fault (`SIGSEGV` and its like) may be watched when it is *sent*. A fault itself is not
-    /// repaired by it: the instruction is tried again, for ever.
+    /// Begins to watch `signum`, and unblocks it in the calling thread. Does nothing if it is watched already.
     ///
     /// # Errors
     ///
     /// `EINVAL` when the number is no signal's, or a signal's that cannot be watched: `SIGKILL`, `SIGSTOP`, those that the
-    /// C library keeps for itself. [`Error::Forked`] in the child of a fork.
+    /// C library keeps for itself, and those that tell of a fault (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`): after a
+    /// fault the instruction is tried again, for ever. [`Error::Forked`] in the child of a fork. When the signal is blocked, and
+    /// the system refuses to unblock it.
     #[doc(alias = "evsignal_add")]
     pub fn add(&mut self, signum: Signum) -> Result<(), Error> {
         if self.fork.forked() {
             return Err(Error::Forked);
         }
         // Zero is no signal, though there is a row for it.
-        if signum == 0 || !usize::try_from(signum).is_ok_and(|number| number < SIGNALS) {
+        if signum == 0 || !usize::try_from(signum).is_ok_and(|number| number < SIGNALS) || FAULTS.contains(&signum) {
             return Err(Error::system("sigaction", libc::EINVAL));
         }
         let mut registry = registry::lock();
@@ -85,10 +94,15 @@ impl Signals {
         }
         // The inbox first: as soon as the handler stands, a signal may come.
         self.inbox.watch(signum);
-        registry.watch(signum).map_err(|error| {
-            self.inbox.unwatch(signum);
-            Error::during("sigaction")(error)
-        })
+        let watched = registry.watch(signum).map_err(Error::during("sigaction"));
+        let outcome = watched.and_then(|()| {
+            // Now, when what waits behind the mask is counted.
+            sys::unblock(signum).map_err(|error| {
+                registry.unwatch(signum, self.inbox);
+                Error::during("pthread_sigmask")(error)
+            })
+        });
+        outcome.inspect_err(|_| self.inbox.unwatch(signum))
     }
 
     /// Watches `signum` no more; what has arrived of it and was not drained is forgotten.
@@ -97,7 +111,7 @@ impl Signals {
         let mut registry = registry::lock();
         if self.inbox.watches(signum) {
             // The handler first: until it is gone, what comes is this base's.
-            registry.unwatch(signum);
+            registry.unwatch(signum, self.inbox);
             self.inbox.unwatch(signum);
         }
     }
@@ -115,12 +129,12 @@ impl Signals {
         self.inbox.drain(report);
     }
 
-    /// For the child of a fork, after its doorbell was replaced: forgets what had arrived at the parent. Does nothing in a
-    /// process that was not forked since.
+    /// For the child of a fork, after its doorbell was replaced: forgets what had arrived at the parent, and watches the same
+    /// signals, also where the child has changed what they do. Does nothing in a process that was not forked since.
     ///
     /// # Errors
     ///
-    /// When there is no memory.
+    /// When there is no memory, or the system refuses; to be called again then.
     pub fn reinit(&mut self) -> Result<(), Error> {
         if !self.fork.forked() {
             return Ok(());
@@ -139,10 +153,20 @@ impl Signals {
         for signum in self.inbox.watched() {
             self.inbox.forget(signum);
         }
+        self.inbox.adopt();
+        for signum in self.inbox.watched() {
+            // The child may have set its signals back, or have been forked by a thread that blocks them.
+            registry.watch(signum).map_err(Error::during("sigaction"))?;
+            sys::unblock(signum).map_err(Error::during("pthread_sigmask"))?;
+        }
         self.fork.renew();
         Ok(())
     }
 }
+
+/// Signals that tell of a fault. When their handler returns, the instruction that was at fault is tried again: an event for
+/// one would come again and again, and never be handed out.
+const FAULTS: [Signum; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
 
 impl Drop for Signals {
     /// Ends every watch, and waits until the handlers that were on their way to this base, in other threads, are through:
@@ -151,19 +175,14 @@ impl Drop for Signals {
         {
             let mut registry = registry::lock();
             for signum in self.inbox.watched() {
-                registry.unwatch(signum);
+                registry.unwatch(signum, self.inbox);
                 self.inbox.unwatch(signum);
             }
         }
         let mut turns = 0u32;
         self.inbox.release(registry::lock, || {
+            sys::pause(turns);
             turns = turns.saturating_add(1);
-            match turns {
-                0..64 => core::hint::spin_loop(),
-                64..128 => thread::yield_now(),
-                // That thread may be a less urgent one than this, and need the processor.
-                _ => thread::sleep(Duration::from_micros(50)),
-            }
             // In the child of a fork the thread may be one of the parent's, and never come through.
             !self.fork.forked()
         });
@@ -179,17 +198,20 @@ impl fmt::Debug for Signals {
 #[cfg(test)]
 mod tests {
     use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use core::time::Duration;
     use std::io::Write;
     use std::os::unix::net::UnixStream;
     use std::process::Command;
     use std::sync::{Mutex, MutexGuard, PoisonError};
+    use std::thread;
 
     use libc::{SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGURG, SIGUSR1, SIGUSR2, SIGWINCH};
 
     use super::*;
     use crate::doorbell::Doorbell;
     use crate::sys::tests::{
-        blocked_signals, handler_of, ignore, in_child, is_readable, kill_self, raise, raise_in, read, this_thread,
+        COUNTED, block, blocked_signals, count_handler, flags_of, handle, handler_of, ignore, in_child, is_readable,
+        kill_self, raise, raise_in, read, this_thread,
     };
 
     /// Signals belong to the process, the tests run in threads of it.
@@ -282,7 +304,7 @@ mod tests {
         signals.del(SIGCONT);
         assert_eq!(handler_of(SIGCONT), libc::SIG_IGN);
         // The other owner ends, and puts back what it found: ours. It still leads to what was there first.
-        ours.set(SIGCONT).unwrap();
+        ours.exchange(SIGCONT).unwrap();
         signals.add(SIGCONT).unwrap();
         signals.del(SIGCONT);
         assert_eq!(handler_of(SIGCONT), before);
@@ -292,7 +314,8 @@ mod tests {
     fn what_is_no_signal_is_refused_and_leaves_nothing() {
         let _alone = alone();
         let mut signals = signals();
-        for signum in [0, -1, i32::MIN, i32::MAX, 65, 127, 128, 4096, SIGKILL, SIGSTOP] {
+        let faults = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
+        for signum in [0, -1, i32::MIN, i32::MAX, 65, 127, 128, 4096, SIGKILL, SIGSTOP].into_iter().chain(faults) {
             assert_eq!(signals.add(signum).map_err(|e| e.errno()), Err(Some(libc::EINVAL)), "{signum}");
             assert!(!signals.inbox.watches(signum));
             signals.del(signum);
@@ -498,6 +521,196 @@ mod tests {
             raise(SIGUSR1);
         }
         assert_eq!(drained(&mut signals), [(SIGUSR1, u32::MAX)]);
+    }
+
+    /// A handler that has counted one more, after `work`.
+    fn counts_one(work: impl FnOnce()) -> bool {
+        let before = COUNTED.load(Ordering::SeqCst);
+        work();
+        COUNTED.load(Ordering::SeqCst) == before + 1
+    }
+
+    #[test]
+    fn a_handler_put_back_after_the_last_watcher_does_what_was_done_before() {
+        let _alone = alone();
+        let status = in_child(|| {
+            handle(SIGUSR1, count_handler());
+            let mut signals = signals();
+            for signum in [SIGUSR1, SIGTERM, SIGURG] {
+                signals.add(signum).unwrap();
+                let ours = crate::sys::Disposition::of(signum).unwrap();
+                ignore(signum);
+                signals.del(signum);
+                ours.exchange(signum).unwrap();
+            }
+            drop(signals);
+            let handled = counts_one(|| raise(SIGUSR1));
+            raise(SIGURG);
+            // Not called while a base watches.
+            let mut again = super::tests::signals();
+            again.add(SIGUSR1).unwrap();
+            raise(SIGUSR1);
+            let handled = handled && drained(&mut again) == [(SIGUSR1, 1)];
+            drop(again);
+            if !handled || handler_of(SIGUSR1) != count_handler() || !counts_one(|| raise(SIGUSR1)) {
+                return false;
+            }
+            raise(SIGTERM);
+            false
+        });
+        assert_eq!(status, -SIGTERM);
+    }
+
+    /// Their handler, installed over ours, calls ours for its own reasons, and stands below the next watcher's.
+    #[test]
+    fn a_handler_that_leads_to_ours_and_stands_below_it_is_no_circle() {
+        let _alone = alone();
+        extern "C" fn leads_on(signum: i32) {
+            if LED.fetch_add(1, Ordering::SeqCst) < 10 {
+                crate::sys::tests::call(LEADS_TO.load(Ordering::SeqCst), signum);
+            }
+        }
+        static LED: AtomicU32 = AtomicU32::new(0);
+        static LEADS_TO: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+        let status = in_child(|| {
+            handle(SIGUSR1, count_handler());
+            let mut signals = signals();
+            signals.add(SIGUSR1).unwrap();
+            LEADS_TO.store(handler_of(SIGUSR1), Ordering::SeqCst);
+            let theirs = leads_on as extern "C" fn(i32) as libc::sighandler_t;
+            handle(SIGUSR1, theirs);
+            signals.del(SIGUSR1);
+            signals.add(SIGUSR1).unwrap();
+            raise(SIGUSR1);
+            let heard = drained(&mut signals) == [(SIGUSR1, 1)] && LED.load(Ordering::SeqCst) == 0;
+            signals.del(SIGUSR1);
+            heard && handler_of(SIGUSR1) == theirs && counts_one(|| raise(SIGUSR1)) && LED.load(Ordering::SeqCst) == 1
+        });
+        assert_eq!(status, 0);
+    }
+
+    #[test]
+    fn a_second_base_hears_though_another_handler_stands_over_ours() {
+        let _alone = alone();
+        let status = in_child(|| {
+            let (mut first, mut second) = (signals(), signals());
+            first.add(SIGUSR1).unwrap();
+            ignore(SIGUSR1);
+            second.add(SIGUSR1).unwrap();
+            raise(SIGUSR1);
+            let heard = (drained(&mut first), drained(&mut second)) == (vec![(SIGUSR1, 1)], vec![(SIGUSR1, 1)]);
+            drop((first, second));
+            heard && handler_of(SIGUSR1) == libc::SIG_IGN
+        });
+        assert_eq!(status, 0);
+    }
+
+    /// Between the look at what stands there and the exchange.
+    #[test]
+    fn a_handler_installed_while_the_old_one_is_put_back_stands() {
+        let _alone = alone();
+        let status = in_child(|| {
+            handle(SIGUSR1, count_handler());
+            !crate::sys::Disposition::DEFAULT.put_back(SIGUSR1) && handler_of(SIGUSR1) == count_handler()
+        });
+        assert_eq!(status, 0);
+    }
+
+    #[test]
+    fn the_handler_runs_on_an_alternate_stack() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        assert_ne!(flags_of(SIGUSR1) & libc::SA_ONSTACK, 0);
+    }
+
+    #[test]
+    fn a_signal_that_the_inherited_mask_blocks_is_heard() {
+        let _alone = alone();
+        thread::spawn(|| {
+            block(SIGUSR1);
+            // One that waits behind the mask is heard as well.
+            raise(SIGUSR1);
+            let mut signals = signals();
+            signals.add(SIGUSR1).unwrap();
+            raise(SIGUSR1);
+            assert_eq!(drained(&mut signals), [(SIGUSR1, 2)]);
+            assert_eq!(blocked_signals(), 0);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_child_whose_thread_blocks_a_signal_hears_it_after_reinit() {
+        let _alone = alone();
+        let wake = wake();
+        let mut signals = Signals::new(Arc::clone(&wake)).unwrap();
+        signals.add(SIGUSR1).unwrap();
+        block(SIGUSR1);
+        let status = in_child(|| {
+            // And that has set its signals back, as daemons do.
+            handle(SIGUSR1, libc::SIG_DFL);
+            wake.reinit(&Doorbell::pipe().unwrap()).unwrap();
+            signals.reinit().unwrap();
+            raise(SIGUSR1);
+            drained(&mut signals) == [(SIGUSR1, 1)]
+        });
+        crate::sys::unblock(SIGUSR1).unwrap();
+        assert_eq!(status, 0);
+    }
+
+    #[test]
+    fn a_child_that_never_touches_its_base_gets_its_signals() {
+        let _alone = alone();
+        let mut signals = signals();
+        signals.add(SIGTERM).unwrap();
+        assert_eq!(
+            in_child(|| {
+                raise(SIGTERM);
+                true
+            }),
+            -SIGTERM
+        );
+        assert!(!signals.is_pending());
+        handle(SIGUSR1, count_handler());
+        signals.add(SIGUSR1).unwrap();
+        assert_eq!(in_child(|| counts_one(|| raise(SIGUSR1))), 0);
+        signals.del(SIGUSR1);
+        ignore(SIGUSR1);
+        signals.add(SIGUSR1).unwrap();
+        assert_eq!(
+            in_child(|| {
+                raise(SIGUSR1);
+                true
+            }),
+            0
+        );
+        drop(signals);
+        handle(SIGUSR1, libc::SIG_DFL);
+    }
+
+    /// One of two bases is the child's own; the other one is the parent's for ever.
+    #[test]
+    fn a_child_that_reinits_one_base_hears_it_there_and_nowhere_else() {
+        let _alone = alone();
+        let wake = wake();
+        let mut own = Signals::new(Arc::clone(&wake)).unwrap();
+        let mut other = signals();
+        own.add(SIGTERM).unwrap();
+        other.add(SIGTERM).unwrap();
+        let status = in_child(|| {
+            wake.reinit(&Doorbell::pipe().unwrap()).unwrap();
+            own.reinit().unwrap();
+            raise(SIGTERM);
+            if drained(&mut own) != [(SIGTERM, 1)] || other.is_pending() {
+                return false;
+            }
+            drop(own);
+            raise(SIGTERM);
+            false
+        });
+        assert_eq!(status, -SIGTERM);
     }
 
     #[test]

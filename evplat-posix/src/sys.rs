@@ -5,10 +5,11 @@
 //! Nothing here trusts a number that comes from outside: lengths are those of the slices that are passed, descriptors are
 //! owned or borrowed ones, or are only asked about. What the system answers is bounded before it is used.
 
-use core::ffi::c_int;
+use core::cell::UnsafeCell;
+use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use libc::_errnop as errno_location;
 
 use evcore::Fd;
 
-use crate::inbox;
+use crate::{fork, inbox};
 
 // With a path, because the models of threads include this file under another root, where the folder would not be found.
 #[path = "sys/waits.rs"]
@@ -293,6 +294,13 @@ pub(crate) fn pthread_atfork(
     if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) }
 }
 
+/// The number of this process. Async-signal-safe.
+pub(crate) fn process_id() -> u32 {
+    // SAFETY: the call takes nothing and cannot fail.
+    let id = unsafe { libc::getpid() };
+    u32::try_from(id).unwrap_or(0)
+}
+
 fn every_signal() -> libc::sigset_t {
     let mut set = MaybeUninit::uninit();
     // SAFETY: the pointer is to room for one set. The call cannot fail.
@@ -301,34 +309,36 @@ fn every_signal() -> libc::sigset_t {
     unsafe { set.assume_init() }
 }
 
-/// Every signal blocked in this thread, until it is dropped in the same thread.
-pub(crate) struct SignalsBlocked {
-    /// The mask to go back to; none when the system refused to change it.
-    before: Option<libc::sigset_t>,
-    /// A mask is a thread's own, so this is no other thread's to drop.
-    _thread: core::marker::PhantomData<*const ()>,
+fn set_of(signum: c_int) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: the pointer is to room for one set. The call cannot fail.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    // SAFETY: `sigemptyset` has written all of it.
+    let mut set = unsafe { set.assume_init() };
+    // SAFETY: the pointer is to one set; a number that is no signal's is refused.
+    unsafe { libc::sigaddset(&mut set, signum) };
+    set
 }
 
-impl SignalsBlocked {
-    pub(crate) fn new() -> Self {
-        let mut before = every_signal();
-        // SAFETY: both pointers are to one set each. On a plain kernel the call fails for another first argument only, in a
-        // sandbox it may be refused.
-        let failed = unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &every_signal(), &mut before) };
-        Self { before: Some(before).filter(|_| failed == 0), _thread: core::marker::PhantomData }
-    }
+/// What this thread blocks; `None` where the system does not say.
+fn blocked() -> Option<libc::sigset_t> {
+    let mut mask = every_signal();
+    // SAFETY: the second pointer may be null, the third is to one set.
+    let failed = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &mut mask) };
+    (failed == 0).then_some(mask)
 }
 
-impl Drop for SignalsBlocked {
-    fn drop(&mut self) {
-        let Some(before) = &self.before else { return };
-        // SAFETY: the first pointer is to a set that the system filled in, the second may be null.
-        let restore = || unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, ptr::null_mut()) };
-        // Once more, as a thread with all its signals blocked is of little use.
-        if restore() != 0 {
-            restore();
-        }
-    }
+/// Unblocks a signal in this thread.
+///
+/// # Errors
+///
+/// When the system refuses, and the signal is blocked. (Where a sandbox does not say either, it is taken for unblocked.)
+pub(crate) fn unblock(signum: c_int) -> io::Result<()> {
+    // SAFETY: the first pointer is to one set, the second may be null.
+    let errno = unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set_of(signum), ptr::null_mut()) };
+    // SAFETY: the pointer is to one set.
+    let is_blocked = errno != 0 && blocked().is_some_and(|mask| unsafe { libc::sigismember(&mask, signum) } == 1);
+    if is_blocked { Err(io::Error::from_raw_os_error(errno)) } else { Ok(()) }
 }
 
 /// What happens when a signal arrives.
@@ -336,44 +346,234 @@ impl Drop for SignalsBlocked {
 pub(crate) struct Disposition(libc::sigaction);
 
 impl Disposition {
-    /// To call the one handler that puts signals into the inboxes.
-    fn ours() -> Self {
-        // SAFETY: the structure is made of numbers, sets and optional pointers, for all of which zeros are a value.
-        let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
-        action.sa_sigaction = on_signal as *const () as libc::sighandler_t;
-        action.sa_flags = libc::SA_RESTART;
-        action.sa_mask = every_signal();
-        Self(action)
+    /// What the system does by itself.
+    // SAFETY: the structure is made of numbers, sets and optional pointers, for all of which zeros are a value; and a handler
+    // of zero is the default.
+    pub(crate) const DEFAULT: Self = Self(unsafe { MaybeUninit::zeroed().assume_init() });
+
+    /// To call the one handler that puts signals into the inboxes. On the alternate stack of a thread that has one: its own
+    /// may be too small.
+    pub(crate) fn ours() -> Self {
+        let mut ours = Self::DEFAULT;
+        ours.0.sa_sigaction = on_signal as *const () as libc::sighandler_t;
+        ours.0.sa_flags = libc::SA_RESTART | libc::SA_ONSTACK | libc::SA_SIGINFO;
+        ours.0.sa_mask = every_signal();
+        ours
     }
 
     pub(crate) fn is_ours(&self) -> bool {
-        self.0.sa_sigaction == Self::ours().0.sa_sigaction
+        self.does_the_same_as(&Self::ours())
+    }
+
+    pub(crate) fn does_the_same_as(&self, other: &Self) -> bool {
+        self.0.sa_sigaction == other.0.sa_sigaction
     }
 
     /// What happens now when `signum` arrives.
     pub(crate) fn of(signum: c_int) -> io::Result<Self> {
-        let mut now = Self::ours();
+        let mut now = Self::DEFAULT;
         // SAFETY: the second pointer may be null, the third is to one structure.
         checked(unsafe { libc::sigaction(signum, ptr::null(), &mut now.0) })?;
         Ok(now)
     }
 
-    /// Makes it what happens when `signum` arrives.
-    pub(crate) fn set(&self, signum: c_int) -> io::Result<()> {
-        // SAFETY: the second pointer is to one structure, which is either ours or was the system's answer for this signal;
-        // so its handler is one that may run there. The third may be null.
-        checked(unsafe { libc::sigaction(signum, &self.0, ptr::null_mut()) }).map(drop)
+    /// Makes it what happens when `signum` arrives. Answers what it was until now, to the instant. Async-signal-safe.
+    pub(crate) fn exchange(&self, signum: c_int) -> io::Result<Self> {
+        let mut found = Self::DEFAULT;
+        // SAFETY: both pointers are to one structure. The first is ours, or the default, or was the system's answer for this
+        // signal; so its handler is one that may run there.
+        checked(unsafe { libc::sigaction(signum, &self.0, &mut found.0) })?;
+        Ok(found)
+    }
+
+    /// Puts it back where ours should be. Answers whether it was: another owner who installs his handler in the same
+    /// moment keeps it.
+    pub(crate) fn put_back(&self, signum: c_int) -> bool {
+        let Ok(found) = self.exchange(signum) else { return false };
+        if found.is_ours() {
+            return true;
+        }
+        // The latest that anyone else has installed is the one to stand in the end.
+        let mut theirs = found;
+        for _ in 0..MOST_OWNERS {
+            match theirs.exchange(signum) {
+                Ok(found) if !found.does_the_same_as(self) && !found.does_the_same_as(&theirs) => theirs = found,
+                _ => break,
+            }
+        }
+        false
     }
 }
 
-/// Has the inboxes' handler called when `signum` arrives.
-pub(crate) fn handle(signum: c_int) -> io::Result<()> {
-    Disposition::ours().set(signum)
+/// So many installations of others are stepped aside for while a disposition is put back.
+const MOST_OWNERS: u32 = 16;
+
+/// The handlers that were there before ours, by signal: where the kernel's structure says who is called.
+static ORIGINS: [AtomicUsize; inbox::SIGNALS] = [const { AtomicUsize::new(libc::SIG_DFL) }; inbox::SIGNALS];
+
+/// Notes what `signum` did before us.
+pub(crate) fn set_origin(signum: c_int, disposition: &Disposition) {
+    if let Some(place) = usize::try_from(signum).ok().and_then(|number| ORIGINS.get(number)) {
+        place.store(disposition.0.sa_sigaction, Ordering::Release);
+    }
 }
 
-/// The handler. It interrupts any instruction of any thread, so it does nothing but atomic operations and one `write`.
-extern "C" fn on_signal(signum: c_int) {
-    keeping_errno(|| inbox::arrived(signum));
+/// What `signum` did before us, as far as a handler can tell: without its mask and flags.
+pub(crate) fn origin(signum: c_int) -> Disposition {
+    let place = usize::try_from(signum).ok().and_then(|number| ORIGINS.get(number));
+    let mut origin = Disposition::DEFAULT;
+    origin.0.sa_sigaction = place.map_or(libc::SIG_DFL, |place| place.load(Ordering::Acquire));
+    origin
+}
+
+/// The handler. It interrupts any instruction of any thread, so it does nothing but atomic operations and one `write`; or
+/// what the signal did before us, where no base of this process watches it.
+extern "C" fn on_signal(signum: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    keeping_errno(|| {
+        if !inbox::arrived(signum) {
+            do_as_before(signum, info, context);
+        }
+    });
+}
+
+/// What the signal did before us: another owner has put our handler back after the last watcher had gone, or this is the
+/// child of a fork whose bases are still the parent's.
+fn do_as_before(signum: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    match origin(signum).0.sa_sigaction {
+        libc::SIG_IGN => {}
+        libc::SIG_DFL => do_by_default(signum),
+        address => {
+            type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+            // SAFETY: the system has named this address as that of the handler of this signal. One that takes fewer arguments
+            // ignores the others, in each calling convention of C; the kernel itself relies on it.
+            let handler = unsafe { core::mem::transmute::<libc::sighandler_t, Handler>(address) };
+            handler(signum, info, context);
+        }
+    }
+}
+
+/// Has the system do what it does by itself: end this process, or stop it. Afterwards, ours is there again.
+fn do_by_default(signum: c_int) {
+    // These do nothing.
+    if matches!(signum, libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH) {
+        return;
+    }
+    let Ok(ours) = Disposition::DEFAULT.exchange(signum) else { return };
+    let mut blocked = every_signal();
+    // SAFETY: it takes a number. The signal is blocked, so it is pending until it is unblocked below.
+    unsafe { libc::raise(signum) };
+    // SAFETY: both pointers are to one set each.
+    if unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set_of(signum), &mut blocked) } != 0 {
+        // Where that is refused, the return of this handler unblocks it.
+        return;
+    }
+    // It was to be stopped, and has gone on.
+    // SAFETY: the first pointer is to a set that the system filled in, the second may be null.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &blocked, ptr::null_mut()) };
+    ours.put_over_default(signum);
+}
+
+impl Disposition {
+    /// Puts it back over the default, unless another owner has installed his meanwhile.
+    fn put_over_default(&self, signum: c_int) {
+        if let Ok(found) = self.exchange(signum) {
+            if !found.does_the_same_as(&Self::DEFAULT) {
+                let _ = found.exchange(signum);
+            }
+        }
+    }
+}
+
+// ---- What threads, handlers and forks share --------------------------------------------------------------------------
+
+/// A lock that the child of a fork finds free, whoever had it in the parent: a holder that is not of this process does not
+/// exist here. What it was about to write is then half written, so the value must bear that.
+///
+/// It takes no part in the fork: nothing is held while a program's own handlers of it run. What is done under it takes
+/// microseconds.
+pub(crate) struct ForkLock<T> {
+    /// 0, or the epoch of the holder's process and one.
+    holder: AtomicU32,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached through a guard only, of which there is one at a time in a process.
+unsafe impl<T: Send> Sync for ForkLock<T> {}
+
+/// The lock is held.
+pub(crate) struct ForkLockGuard<'a, T>(&'a ForkLock<T>);
+
+impl<T> ForkLock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self { holder: AtomicU32::new(0), value: UnsafeCell::new(value) }
+    }
+
+    pub(crate) fn lock(&self) -> ForkLockGuard<'_, T> {
+        let mut turns = 0u32;
+        loop {
+            let own = fork::epoch() | 1;
+            let holder = self.holder.load(Ordering::Relaxed);
+            // Of one process, all that wait and hold have the same number.
+            let is_free = holder != own;
+            if is_free && self.holder.compare_exchange(holder, own, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                return ForkLockGuard(self);
+            }
+            pause(turns);
+            turns = turns.saturating_add(1);
+        }
+    }
+}
+
+impl<T> Drop for ForkLockGuard<'_, T> {
+    fn drop(&mut self) {
+        self.0.holder.store(0, Ordering::Release);
+    }
+}
+
+impl<T> core::ops::Deref for ForkLockGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the guard is the only one in this process.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> core::ops::DerefMut for ForkLockGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard is the only one in this process, and is borrowed as long as the value.
+        unsafe { &mut *self.0.value.get() }
+    }
+}
+
+/// Lets another thread go on: one that is about to end something that takes microseconds.
+pub(crate) fn pause(turns: u32) {
+    match turns {
+        0..64 => core::hint::spin_loop(),
+        64..128 => std::thread::yield_now(),
+        // That thread may be a less urgent one than this, and need the processor.
+        _ => std::thread::sleep(core::time::Duration::from_micros(50)),
+    }
+}
+
+/// A link to something that stays for ever, written once. To read it is one load, to write it one store: neither waits for
+/// a thread that the child of a fork has not got.
+pub(crate) struct Link<T: 'static>(AtomicPtr<T>);
+
+impl<T: Sync> Link<T> {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Async-signal-safe.
+    pub(crate) fn get(&self) -> Option<&'static T> {
+        // SAFETY: null, or what `set` was given, which stays for ever and is only shared.
+        unsafe { self.0.load(Ordering::Acquire).as_ref() }
+    }
+
+    pub(crate) fn set(&self, to: &'static T) {
+        self.0.store(ptr::from_ref(to).cast_mut(), Ordering::Release);
+    }
 }
 
 /// An `Arc` that handlers of signals may look into while its owner takes it away.

@@ -5,6 +5,8 @@ use std::io;
 use evcore::backend::Signum;
 use loom::sync::{Mutex, MutexGuard};
 
+use crate::inbox::Inbox;
+
 loom::lazy_static! {
     static ref LOCK: Mutex<()> = Mutex::new(());
 }
@@ -23,5 +25,5 @@ impl Locked {
         Ok(())
     }
 
-    pub fn unwatch(&mut self, _: Signum) {}
+    pub fn unwatch(&mut self, _: Signum, _: &Inbox) {}
 }

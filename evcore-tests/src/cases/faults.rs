@@ -51,6 +51,28 @@ pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
+/// A child that never touches its base gets its signals as if there were no base: this one ends the child.
+pub fn fork_child_gets_its_signals<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match super::signals::world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    world.start(Event::signal(signum).persist(), 1);
+    let World { ref mut base, ref mut fixture } = world;
+    let child = fixture.fork(&mut |fixture| {
+        fixture.raise(base.backend_mut(), signum);
+        true
+    });
+    match child {
+        Some(lives_on) => assert!(!lives_on, "the child's signal was counted for a base that nobody turns"),
+        None => return world.without("children"),
+    }
+    assert!(world.look().is_empty(), "the parent is told of the child's signal");
+    world.raise(signum);
+    assert_eq!(world.wait().of(1), Ready::SIGNAL);
+    Proof::Shown
+}
+
 /// In the child of a fork each use fails until the base is started anew; then everything works there.
 pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);

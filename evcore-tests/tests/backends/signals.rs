@@ -6,10 +6,10 @@ use std::time::Duration;
 use evcore::{Ready, Wait};
 use evplat_linux::Epoll;
 use evplat_posix::{Poll, Select};
-use libc::SIGUSR1;
+use libc::{SIGTERM, SIGUSR1, SIGUSR2};
 
 use crate::backend::{Backend, Base, Make, Rest, base, chosen_epoll, chosen_poll, chosen_select, turn};
-use crate::sys;
+use crate::sys::{self, Ending};
 
 /// Makes a pair of backends a test: the first base is made first.
 macro_rules! pairs {
@@ -95,4 +95,82 @@ fn b15_both_get_every_burst<A: Backend, B: Backend>(first: Make<A>, second: Make
             assert_eq!(sys::HANDLED.load(Ordering::Relaxed), handled);
         }
     }
+}
+
+on_each_backend! {
+    a_handler_that_is_put_back_does_what_was_done_before
+    a_signal_that_the_mask_blocks_is_heard
+    a_child_that_never_touches_its_base_gets_its_signals
+    a_child_that_drops_its_base_gets_its_signals
+    a_thread_with_a_small_stack_is_interrupted
+}
+
+/// Another library installs its handler over ours, and puts ours back when no base is left.
+fn a_handler_that_is_put_back_does_what_was_done_before<B: Backend>(make: Make<B>) {
+    sys::handle_by_counting(SIGUSR1);
+    let mut own = base(make);
+    own.insert_signal(SIGUSR1, 1).unwrap();
+    sys::raise(SIGUSR1);
+    assert_eq!((count(&mut own), sys::HANDLED.load(Ordering::Relaxed)), (1, 0), "not called while a base watches");
+    let ours = sys::exchange_disposition(SIGUSR1, &sys::ignoring());
+    drop(own);
+    sys::exchange_disposition(SIGUSR1, &ours);
+    sys::raise(SIGUSR1);
+    assert_eq!(sys::HANDLED.load(Ordering::Relaxed), 1, "swallowed");
+    let mut next = base(make);
+    next.insert_signal(SIGUSR1, 1).unwrap();
+    sys::raise(SIGUSR1);
+    assert_eq!((count(&mut next), sys::HANDLED.load(Ordering::Relaxed)), (1, 1));
+    drop(next);
+    sys::raise(SIGUSR1);
+    assert_eq!(sys::HANDLED.load(Ordering::Relaxed), 2);
+}
+
+/// A program inherits the mask of whoever started it.
+fn a_signal_that_the_mask_blocks_is_heard<B: Backend>(make: Make<B>) {
+    sys::block(SIGUSR1);
+    sys::raise(SIGUSR1);
+    let mut base = base(make);
+    base.insert_signal(SIGUSR1, 1).unwrap();
+    assert_eq!(count(&mut base), 1, "one that waited behind the mask");
+    sys::raise(SIGUSR1);
+    assert_eq!(count(&mut base), 1);
+}
+
+/// A worker that has no use for its parent's loop. (One that has, calls `reinit`.)
+fn a_child_that_never_touches_its_base_gets_its_signals<B: Backend>(make: Make<B>) {
+    sys::handle_by_counting(SIGUSR1);
+    let mut base = base(make);
+    for (signum, number) in [(SIGTERM, 1), (SIGUSR1, 2)] {
+        base.insert_signal(signum, number).unwrap();
+    }
+    let ending = sys::in_child(|| {
+        sys::raise(SIGUSR1);
+        assert_eq!(sys::HANDLED.load(Ordering::Relaxed), 1, "counted to nobody");
+        sys::raise(SIGTERM);
+    });
+    assert_eq!(ending, Ending::Signal(SIGTERM), "it lives on");
+    assert_eq!(turn(&mut base, Wait::None), [], "the parent is told of the child's signals");
+}
+
+fn a_child_that_drops_its_base_gets_its_signals<B: Backend>(make: Make<B>) {
+    let mut held = Some(base(make));
+    held.as_mut().unwrap().insert_signal(SIGTERM, 1).unwrap();
+    let mut other = base(make);
+    other.insert_signal(SIGUSR2, 2).unwrap();
+    let ending = sys::in_child(|| {
+        drop(held.take());
+        other.reinit().unwrap();
+        sys::raise(SIGUSR2);
+        assert_eq!(turn(&mut other, Wait::None), [(2, Ready::SIGNAL)]);
+        sys::raise(SIGTERM);
+    });
+    assert_eq!(ending, Ending::Signal(SIGTERM));
+}
+
+fn a_thread_with_a_small_stack_is_interrupted<B: Backend>(make: Make<B>) {
+    let mut base = base(make);
+    base.insert_signal(SIGUSR1, 1).unwrap();
+    sys::raise_on_a_small_stack();
+    assert_eq!(count(&mut base), 1);
 }

@@ -166,3 +166,66 @@ pub(crate) fn disposition(signum: i32) -> (usize, i32) {
     assert_eq!(unsafe { libc::sigaction(signum, std::ptr::null(), &mut action) }, 0);
     (action.sa_sigaction, action.sa_flags)
 }
+
+/// Makes what `disposition` shows the disposition again, as another library does that puts back what it found.
+pub(crate) fn exchange_disposition(signum: i32, new: &libc::sigaction) -> libc::sigaction {
+    // SAFETY: the structure is made of numbers and of an address that may be null.
+    let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointers are to one structure each, the first of which was the system's answer, or ignores the signal.
+    assert_eq!(unsafe { libc::sigaction(signum, new, &mut old) }, 0);
+    old
+}
+
+/// The disposition that ignores a signal.
+pub(crate) fn ignoring() -> libc::sigaction {
+    // SAFETY: the structure is made of numbers and of an address that may be null.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = libc::SIG_IGN;
+    action
+}
+
+/// Blocks a signal in this thread.
+pub(crate) fn block(signum: i32) {
+    // SAFETY: a set is made of numbers.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to one set.
+    assert_eq!(unsafe { libc::sigaddset(&mut set, signum) }, 0);
+    // SAFETY: the first pointer is to one set, the second may be null.
+    assert_eq!(unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) }, 0);
+}
+
+/// Sends `SIGUSR1` to this thread while it runs on a stack that has no room for the kernel's frame, as a coroutine's or a
+/// goroutine's has not, and has an alternate one.
+#[cfg(target_env = "gnu")]
+pub(crate) fn raise_on_a_small_stack() {
+    extern "C" fn coroutine() {
+        raise(libc::SIGUSR1);
+    }
+    const PAGE: usize = 4096;
+    // SAFETY: it takes a number.
+    let frame = usize::try_from(unsafe { libc::getauxval(libc::AT_MINSIGSTKSZ) }).unwrap();
+    let size = if frame == 0 { 2048 } else { frame.clamp(1024, PAGE) };
+    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: new memory, which nobody else knows; it is not given back.
+    let pages = unsafe { libc::mmap(std::ptr::null_mut(), 64 * PAGE, access, kind, -1, 0) };
+    assert_ne!(pages, libc::MAP_FAILED);
+    // SAFETY: the second page of it.
+    let stack = unsafe { pages.byte_add(PAGE) };
+    // SAFETY: the first page of it, below the stack.
+    assert_eq!(unsafe { libc::mprotect(pages, PAGE, libc::PROT_NONE) }, 0);
+    // SAFETY: the rest of it.
+    let alternate = libc::stack_t { ss_sp: unsafe { pages.byte_add(4 * PAGE) }, ss_flags: 0, ss_size: 60 * PAGE };
+    // SAFETY: the memory stays.
+    assert_eq!(unsafe { libc::sigaltstack(&alternate, std::ptr::null_mut()) }, 0);
+    // SAFETY: the structures are made of numbers and addresses; `getcontext` fills them in.
+    let [mut here, mut there]: [libc::ucontext_t; 2] = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to one structure.
+    assert_eq!(unsafe { libc::getcontext(&mut there) }, 0);
+    there.uc_stack.ss_sp = stack;
+    there.uc_stack.ss_size = size;
+    there.uc_link = &mut here;
+    // SAFETY: the context has a stack and one to go on with, and the function takes nothing.
+    unsafe { libc::makecontext(&mut there, coroutine, 0) };
+    // SAFETY: both contexts stay until the coroutine has ended.
+    assert_eq!(unsafe { libc::swapcontext(&mut here, &there) }, 0);
+}

@@ -175,6 +175,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// parent's are not touched. Until then every use of the base in the child fails that would reach the backend; what the
     /// last wait of the parent has found is still handed out.
     ///
+    /// A child that has no use for the base need not call it, nor anything else: a signal does there what it did before a base
+    /// watched it. Bases that watch each other may be reinitialised in any order.
+    ///
     /// # Errors
     ///
     /// When the backend cannot start; `reinit` may be called again. The events of an fd that cannot be registered again get

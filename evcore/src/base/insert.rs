@@ -151,9 +151,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Watches a signal: a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
     ///
+    /// On Unix a handler that was installed before is not called meanwhile, and the signal is unblocked in this thread. With
+    /// the last event of the signal, what it did before comes back. In a forked child the signal does what it did before until
+    /// [`reinit`](EventBase::reinit).
+    ///
     /// # Errors
     ///
-    /// As [`start`](EventBase::start).
+    /// As [`start`](EventBase::start). Signals that cannot be watched are refused, and so are those that tell of a fault, such as
+    /// `SIGSEGV`.
     ///
     /// ```
     /// # use evcore::backend::Manual;

@@ -9,7 +9,19 @@ use super::*;
 pub(crate) fn in_child(body: impl FnOnce() -> bool) -> i32 {
     // SAFETY: the child has this thread only; the C library keeps its allocator usable, and the tests take no lock in
     // the child that another thread of the parent may hold.
-    match unsafe { libc::fork() } {
+    run_in_child(|| unsafe { libc::fork() }, body)
+}
+
+/// The same, without the handlers of `pthread_atfork`.
+#[cfg(target_os = "linux")]
+pub(crate) fn in_child_without_handlers(body: impl FnOnce() -> bool) -> i32 {
+    // SAFETY: as above; `body` is told to allocate nothing that matters. All arguments but the signal are none.
+    let fork = || unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
+    run_in_child(|| libc::pid_t::try_from(fork()).unwrap(), body)
+}
+
+fn run_in_child(fork: impl FnOnce() -> libc::pid_t, body: impl FnOnce() -> bool) -> i32 {
+    match fork() {
         0 => {
             // SAFETY: it takes a number.
             unsafe { libc::alarm(20) };
@@ -116,17 +128,47 @@ pub(crate) fn handler_of(signum: c_int) -> libc::sighandler_t {
     Disposition::of(signum).unwrap().0.sa_sigaction
 }
 
+/// How a handler is called: its flags.
+pub(crate) fn flags_of(signum: c_int) -> c_int {
+    Disposition::of(signum).unwrap().0.sa_flags
+}
+
 pub(crate) fn ignore(signum: c_int) {
-    let mut action = Disposition::ours();
-    action.0.sa_sigaction = libc::SIG_IGN;
-    action.set(signum).unwrap();
+    handle(signum, libc::SIG_IGN);
+}
+
+pub(crate) fn handle(signum: c_int, handler: libc::sighandler_t) {
+    let mut action = Disposition::DEFAULT;
+    action.0.sa_sigaction = handler;
+    action.exchange(signum).unwrap();
+}
+
+/// A handler that counts, as a program would have it that knows nothing of event bases.
+pub(crate) extern "C" fn count(_: c_int) {
+    COUNTED.fetch_add(1, Ordering::SeqCst);
+}
+pub(crate) static COUNTED: AtomicUsize = AtomicUsize::new(0);
+
+pub(crate) fn count_handler() -> libc::sighandler_t {
+    count as extern "C" fn(c_int) as libc::sighandler_t
+}
+
+/// Calls a handler, as one that was installed over it does.
+pub(crate) fn call(handler: libc::sighandler_t, signum: c_int) {
+    // SAFETY: the address is that of a handler that the system has named.
+    let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = unsafe { core::mem::transmute(handler) };
+    handler(signum, ptr::null_mut(), ptr::null_mut());
+}
+
+/// Blocks a signal in this thread.
+pub(crate) fn block(signum: c_int) {
+    // SAFETY: the first pointer is to one set, the second may be null.
+    assert_eq!(unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set_of(signum), ptr::null_mut()) }, 0);
 }
 
 /// How many signals this thread blocks.
 pub(crate) fn blocked_signals() -> usize {
-    let mut mask = every_signal();
-    // SAFETY: the second pointer may be null, the third is to one set.
-    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &mut mask) };
+    let mask = blocked().unwrap();
     // SAFETY: the pointer is to one set.
     (1..65).filter(|&signum| unsafe { libc::sigismember(&mask, signum) } == 1).count()
 }

@@ -1,12 +1,13 @@
 //! Atomic cells of loom's that can be made in a constant expression, and that know what SeqCst means.
 
 use core::fmt;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use loom::sync::atomic::Ordering::{self, AcqRel, Acquire, Release, SeqCst};
 use loom::sync::atomic::{self, fence};
 
 use crate::made;
+use crate::once::interleaving;
 
 /// An operation, and the order that loom does it in. To loom a SeqCst operation is one that acquires and releases, which is
 /// less. With a fence on either side it has its place in the one order of all of them.
@@ -24,17 +25,22 @@ macro_rules! cell {
     ($name:ident, $value:ty) => {
         pub struct $name {
             initial: $value,
-            /// Taken when it is first used: only a running model can make one.
-            inner: OnceLock<atomic::$name>,
+            /// Taken when it is first used in an interleaving: only a running model can make one. It is never freed, as those
+            /// in a `static` are used in the next one too.
+            inner: Mutex<Option<(usize, &'static atomic::$name)>>,
         }
 
         impl $name {
             pub const fn new(initial: $value) -> Self {
-                Self { initial, inner: OnceLock::new() }
+                Self { initial, inner: Mutex::new(None) }
             }
 
-            fn inner(&self) -> &atomic::$name {
-                self.inner.get_or_init(|| made::$name::take(self.initial))
+            fn inner(&self) -> &'static atomic::$name {
+                let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = interleaving();
+                let fresh = || (now, &*Box::leak(Box::new(made::$name::take(self.initial))));
+                let current = inner.take().filter(|(made_in, _)| *made_in == now).unwrap_or_else(fresh);
+                inner.insert(current).1
             }
 
             pub fn load(&self, order: Ordering) -> $value {

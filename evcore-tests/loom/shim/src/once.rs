@@ -13,6 +13,11 @@ pub fn begin() {
     crate::made::fill();
 }
 
+/// Which one this is.
+pub(crate) fn interleaving() -> usize {
+    INTERLEAVING.load(Ordering::Relaxed)
+}
+
 pub struct OnceLock<T: 'static> {
     slot: Mutex<Option<Slot<T>>>,
 }
