@@ -289,6 +289,7 @@ macro_rules! for_each_case {
                 signal_wakes_a_sleeping_loop
                 two_events_same_signal
                 signal_once
+                signal_once_counts_until_its_hand_out
                 signal_count_is_what_came
                 signal_storm_keeps_sigterm
                 signal_while_processing

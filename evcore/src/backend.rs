@@ -365,8 +365,9 @@ pub trait SignalOp {
     /// When the number is no signal's, or the system refuses.
     fn add(&mut self, signum: Signum) -> Result<(), Self::Error>;
 
-    /// Stops watching `signum`.
-    fn del(&mut self, signum: Signum);
+    /// Stops watching `signum`. Answers how often it has arrived and was not reported: the hand-out of a one-shot event, which
+    /// brings this call, counts these too, and nobody else would.
+    fn del(&mut self, signum: Signum) -> u32;
 }
 
 /// A backend's power to be woken from another thread, a signal handler or an interrupt. Optional.

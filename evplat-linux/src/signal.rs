@@ -12,7 +12,7 @@ impl SignalOp for Epoll {
         self.with_doorbell(|interrupts| interrupts.add(signum))
     }
 
-    fn del(&mut self, signum: Signum) {
-        self.bell_mut().interrupts.del(signum);
+    fn del(&mut self, signum: Signum) -> u32 {
+        self.bell_mut().interrupts.del(signum)
     }
 }

@@ -173,12 +173,10 @@ impl Inbox {
         self.watched.remove(signum);
     }
 
-    /// Forgets what has arrived of `signum`.
-    pub(crate) fn forget(&self, signum: Signum) {
+    /// Forgets what has arrived of `signum`. Answers how often it had.
+    pub(crate) fn forget(&self, signum: Signum) -> u32 {
         self.arrived.remove(signum);
-        if let Some(count) = self.count(signum) {
-            count.store(0, Ordering::Relaxed);
-        }
+        self.count(signum).map_or(0, |count| count.swap(0, Ordering::Relaxed))
     }
 
     fn count(&self, signum: Signum) -> Option<&AtomicU32> {

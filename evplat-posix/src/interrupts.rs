@@ -148,10 +148,8 @@ impl SignalOp for Interrupts {
         }
     }
 
-    fn del(&mut self, signum: Signum) {
-        if let Some(signals) = &mut self.signals {
-            signals.del(signum);
-        }
+    fn del(&mut self, signum: Signum) -> u32 {
+        self.signals.as_mut().map_or(0, |signals| signals.del(signum))
     }
 }
 

@@ -105,15 +105,19 @@ impl Signals {
         outcome.inspect_err(|_| self.inbox.unwatch(signum))
     }
 
-    /// Watches `signum` no more; what has arrived of it and was not drained is forgotten.
+    /// Watches `signum` no more. Answers how often it has arrived and was not drained; nothing else will tell.
     #[doc(alias = "evsignal_del")]
-    pub fn del(&mut self, signum: Signum) {
+    pub fn del(&mut self, signum: Signum) -> u32 {
         let mut registry = registry::lock();
-        if self.inbox.watches(signum) {
-            // The handler first: until it is gone, what comes is this base's.
-            registry.unwatch(signum, self.inbox);
-            self.inbox.unwatch(signum);
+        if !self.inbox.watches(signum) {
+            return 0;
         }
+        // The handler first: until it is gone, what comes is this base's.
+        registry.unwatch(signum, self.inbox);
+        self.inbox.unwatch(signum);
+        let late = self.inbox.forget(signum);
+        // In the child of a fork these are the parent's.
+        if self.fork.forked() { 0 } else { late }
     }
 
     /// Whether anything has arrived since it was last drained. One load.

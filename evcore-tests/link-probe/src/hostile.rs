@@ -103,8 +103,8 @@ impl SignalOp for Hostile {
         outcome(())
     }
 
-    fn del(&mut self, signum: Signum) {
-        black_box(signum);
+    fn del(&mut self, signum: Signum) -> u32 {
+        black_box(signum).unsigned_abs()
     }
 }
 

@@ -100,6 +100,38 @@ pub fn signal_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// A one-shot signal event stands for what has come by its hand-out, also since the wait: nobody waits for the signal
+/// afterwards, and what its handler misses would be lost.
+pub fn signal_once_counts_until_its_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, [signum, _]) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let event = world.create(Event::signal(signum), 1);
+    for _ in 0..2 {
+        assert!(world.base.add(event, None).is_ok());
+        world.raise(signum);
+        let end = world.now().saturating_add(crate::PATIENCE);
+        while world.base.counts().active == 0 {
+            assert!(world.now() < end && world.base.poll(Wait::Until(end)).is_ok());
+        }
+        world.raise(signum);
+        let fired = world.base.next_active().map(|fired| (fired.ready, fired.count));
+        assert_eq!(fired, Some((Ready::SIGNAL, 2)));
+        assert!(world.look().is_empty());
+    }
+    // By its time, with a signal that came since.
+    assert!(world.base.add(event, Some(Duration::ZERO)).is_ok());
+    let end = world.now().saturating_add(crate::PATIENCE);
+    while world.base.counts().active == 0 {
+        assert!(world.now() < end && world.base.poll(Wait::Until(end)).is_ok());
+    }
+    world.raise(signum);
+    let fired = world.base.next_active().map(|fired| (fired.ready, fired.count));
+    assert_eq!(fired, Some((Ready::SIGNAL | Ready::TIMEOUT, 1)));
+    Proof::Shown
+}
+
 /// The count of a signal is what came: never zero, never more.
 pub fn signal_count_is_what_came<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, last]) = match world::<F, S>(fixture) {

@@ -8,24 +8,30 @@ use crate::ready::Ready;
 use crate::storage::Storage;
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
-    /// Brings an event to the state that its handler shall find it in. Answers how many occurrences the hand-out stands for.
-    pub(super) fn rearm(&mut self, index: S::Index, ready: Ready) -> u32 {
+    /// Brings an event to the state that its handler shall find it in. Answers what the hand-out is for, and how many
+    /// occurrences it stands for.
+    pub(super) fn rearm(&mut self, index: S::Index, mut ready: Ready) -> (Ready, u32) {
         let state = self.registry.state(index);
         let mut count = 1;
         if state.has(Options::ONCE) {
             self.requests.insert(Requests::SPENT);
             self.registry.interrupt();
         }
-        let signals = match state.has(Options::UNUSUAL) {
+        let mut signals = match state.has(Options::UNUSUAL) {
             true => self.registry.take_signal_count(index),
             false => 0,
         };
         if state.has(Options::ONE_SHOT) {
-            self.disarm(index);
+            let late = self.disarm(index);
+            if late > 0 {
+                // Since the wait: with nobody left who waits for the signal, they would be forgotten.
+                signals = signals.saturating_add(late);
+                ready.insert(Ready::SIGNAL);
+            }
         } else if state.is_timed() {
             count = self.rearm_timeout(index, state, ready);
         }
-        if ready.contains(Ready::SIGNAL) { signals.max(1) } else { count }
+        (ready, if ready.contains(Ready::SIGNAL) { signals.max(1) } else { count })
     }
 
     /// A persistent event's timeout restarts: in phase if it was due, else when the hand-outs of this turn end.

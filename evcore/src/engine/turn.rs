@@ -70,7 +70,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.end_hand_outs();
             return None;
         };
-        Some((index, ready, self.rearm(index, ready)))
+        let (ready, count) = self.rearm(index, ready);
+        Some((index, ready, count))
     }
 
     /// Whether the turn has handed out all there is: ends the hand-outs, as [`Engine::next`] would.

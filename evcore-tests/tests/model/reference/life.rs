@@ -283,13 +283,14 @@ impl Model {
         self.free_slots.extend(self.slots.iter().position(|owner| *owner == uid));
     }
 
-    /// Takes an event out of everything that it waits for.
-    pub(super) fn disarm(&mut self, uid: Uid) {
+    /// Takes an event out of everything that it waits for. Answers what has come of its signal, if nobody else waits for it.
+    pub(super) fn disarm(&mut self, uid: Uid) -> u32 {
+        let mut late = 0;
         let was_registered = std::mem::take(&mut self.events[uid].registered);
         match self.events[uid].spec.kind {
             Kind::Io(..) => self.leave(uid),
             Kind::Signal(signum) if was_registered && !self.watches_signal(signum) => {
-                self.world.signals.retain(|(watched, _)| *watched != signum);
+                late = self.world.unwatch_signal(signum);
             }
             _ => {}
         }
@@ -297,6 +298,7 @@ impl Model {
         let event = &mut self.events[uid];
         (event.timed, event.timed_before, event.restarting) = (false, false, false);
         (event.paused, event.arrivals) = (false, 0);
+        late
     }
 
     pub(super) fn set_priorities(&mut self, count: u8) -> Answer {

@@ -289,7 +289,7 @@ impl Model {
         self.tally.handed_out += 1;
         self.events[uid].handed_out_in = self.turn.number;
         let ready = self.events[uid].ready;
-        let count = self.hand_out(uid, ready);
+        let (ready, count) = self.hand_out(uid, ready);
         self.running = Some(uid);
         Some(Handed { uid, ready, count })
     }
@@ -348,11 +348,16 @@ impl Model {
     }
 
     /// Brings an event to the state that its handler finds it in. Says how many occurrences the hand-out stands for.
-    fn hand_out(&mut self, uid: Uid, ready: Ready) -> u32 {
-        let mut count = std::mem::take(&mut self.events[uid].arrivals).max(1);
+    fn hand_out(&mut self, uid: Uid, mut ready: Ready) -> (Ready, u32) {
+        let arrivals = std::mem::take(&mut self.events[uid].arrivals);
+        let mut count = arrivals.max(1);
         self.spent = self.events[uid].spec.once;
         if !self.events[uid].spec.persist {
-            self.disarm(uid);
+            let late = self.disarm(uid);
+            if late > 0 {
+                ready |= Ready::SIGNAL;
+                count = arrivals + late;
+            }
         } else if self.events[uid].timed {
             if ready.contains(Ready::TIMEOUT) && !self.is_armed(uid) {
                 let periods = self.next_period(uid);
@@ -363,7 +368,7 @@ impl Model {
                 self.restart_later(uid);
             }
         }
-        count
+        (ready, count)
     }
 }
 

@@ -129,6 +129,12 @@ impl World {
         true
     }
 
+    /// Answers how often it has come and was not reported.
+    pub(crate) fn unwatch_signal(&mut self, signum: i32) -> u32 {
+        let at = self.signals.iter().position(|(watched, _)| *watched == signum);
+        at.map_or(0, |at| self.signals.remove(at).1)
+    }
+
     /// What this wait reports of fds: registrations, and what for.
     pub(crate) fn reports(&mut self) -> Vec<(u64, Ready)> {
         let mut found = Vec::new();
