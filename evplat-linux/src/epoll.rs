@@ -15,7 +15,7 @@ use static_assertions::assert_impl_all;
 
 use crate::files::Files;
 use crate::mask;
-use crate::nest::Nest;
+use crate::nest::{self, Nest};
 use crate::sys::{self, Reports};
 use crate::waker::Bell;
 
@@ -155,7 +155,8 @@ impl Epoll {
     /// is readable, turn this base without waiting; do that also after changing what it watches.
     ///
     /// It stays valid when the set behind it is made anew. In the child of a fork it is, after `reinit`, the child's own
-    /// under the same number. It belongs to the backend, which closes it.
+    /// under the same number: the first base on epoll that is reinitialised there sees to the nests of all, so bases that are
+    /// inside of each other may be reinitialised in any order. It belongs to the backend, which closes it.
     ///
     /// ```
     /// use evcore::backend::EventOp;
@@ -307,6 +308,8 @@ impl Epoll {
         let set = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
         if forked {
             self.bell.interrupts.reinit()?;
+            // Also the nests of other bases, which this one may watch.
+            nest::renew_all()?;
         }
         self.bell.register(set.as_fd())?;
         if let Some(nest) = &self.nest {
@@ -463,6 +466,9 @@ impl EventOp for Epoll {
                 self.be_special();
             }
             return Err(error);
+        }
+        if self.nest.is_some() {
+            self.bell.sleep_elsewhere();
         }
         self.registered = 0;
         self.files.clear();

@@ -8,8 +8,9 @@
 
 use std::collections::TryReserveError;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use evcore::Fd;
 use libc::{c_int, c_long};
@@ -31,17 +32,31 @@ pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     owned(answer)
 }
 
-/// Puts `new` in place of the descriptor `old`, under the number of `old`. What `old` stood for is untouched where another
-/// process holds it too.
-pub(crate) fn replace(new: &OwnedFd, old: BorrowedFd<'_>) -> io::Result<()> {
-    loop {
+/// Puts `new` in place of the set that an owner of this crate has under the number `old`. What `old` stood for is untouched
+/// where another process holds it too.
+pub(crate) fn replace(new: &OwnedFd, old: RawFd) -> io::Result<()> {
+    let mut outcome = Ok(());
+    // So often, lest it takes a processor for ever where the system interrupts each try.
+    for _ in 0..MOST_TRIES {
         // SAFETY: takes no pointer. Both numbers are open, and the owner of `old` goes on owning its number.
-        let answer = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
-        match done(answer) {
+        outcome = done(unsafe { libc::dup3(new.as_raw_fd(), old, libc::O_CLOEXEC) });
+        match &outcome {
             Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
-            outcome => return outcome,
+            _ => break,
         }
     }
+    outcome
+}
+
+/// How often a call is made that is interrupted each time.
+const MOST_TRIES: u32 = 64;
+
+/// Whether a number is that of an epoll set, which has not got `other` in it. The number is only asked about.
+pub(crate) fn is_set(number: RawFd, other: BorrowedFd<'_>) -> bool {
+    let nothing = ptr::null_mut();
+    // SAFETY: this operation looks at no event. A set answers that it has not got `other`, anything else that it is none.
+    let answer = unsafe { libc::epoll_ctl(number, libc::EPOLL_CTL_DEL, other.as_raw_fd(), nothing) };
+    done(answer).is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT))
 }
 
 /// Registers `fd`.
@@ -162,6 +177,49 @@ impl FileId {
         // SAFETY: the call has succeeded, so it has written all of it.
         let stat: libc::stat = unsafe { stat.assume_init() };
         Some(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+}
+
+/// A list that only grows, of what stays for ever. It takes no lock, so a fork in the middle of a change leaves nothing locked.
+pub(crate) struct Everlasting<T: 'static> {
+    first: AtomicPtr<Link<T>>,
+}
+
+struct Link<T: 'static> {
+    value: T,
+    next: Option<&'static Link<T>>,
+}
+
+impl<T: Sync> Everlasting<T> {
+    pub(crate) const fn new() -> Self {
+        Self { first: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    fn first(&self) -> Option<&'static Link<T>> {
+        // SAFETY: null, or a link that `push` has leaked, and that is only shared since.
+        unsafe { self.first.load(Ordering::Acquire).as_ref() }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static T> + use<T> {
+        std::iter::successors(self.first(), |link| link.next).map(|link| &link.value)
+    }
+
+    /// `None` when there is no memory.
+    pub(crate) fn push(&self, value: T) -> Option<&'static T> {
+        // A vector, because a box cannot say that there is no memory.
+        let mut memory = Vec::new();
+        memory.try_reserve_exact(1).ok()?;
+        memory.push(Link { value, next: None });
+        let link = memory.leak().first_mut()?;
+        loop {
+            let first = self.first();
+            link.next = first;
+            let seen = first.map_or(ptr::null_mut(), |first| ptr::from_ref(first).cast_mut());
+            // The link is this thread's until the exchange succeeds, and everyone's from then on.
+            if self.first.compare_exchange(seen, link, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return Some(&link.value);
+            }
+        }
     }
 }
 

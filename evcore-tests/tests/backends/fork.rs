@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use evcore::{Event, Fd, Interest, Ready, Wait};
+use evplat_linux::Epoll;
 use evplat_posix::{Error, Waker};
 use libc::SIGUSR2;
 
@@ -16,6 +17,7 @@ on_each_backend! {
     a_child_works_on_its_own_after_reinit
     a_child_that_drops_the_base_takes_nothing_away
     a_child_of_a_child_works_too
+    nested_bases_are_reinitialised_in_either_order
 }
 
 /// The child does everything to its base that could reach the parent's.
@@ -124,4 +126,43 @@ fn a_child_of_a_child_works_too<B: Backend>(make: Make<B>) {
     });
     assert_eq!(ending, Ending::Exit(0), "the child");
     assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
+}
+
+/// A base on epoll inside of this one. The child of the fork begins with the one or the other.
+fn nested_bases_are_reinitialised_in_either_order<B: Backend>(make: Make<B>) {
+    for inner_first in [true, false] {
+        let mut inner: Base<Epoll> = base(Epoll::new);
+        let mut outer = base(make);
+        let (near, mut far) = UnixStream::pair().unwrap();
+        inner.insert(Fd::of(&near), Interest::READ, 1).unwrap();
+        inner.insert_signal(SIGUSR2, 2).unwrap();
+        let waker = inner.waker().unwrap();
+        let nest = Fd::of(&inner.backend_mut().nest().unwrap());
+        outer.insert(nest, Interest::READ, 3).unwrap();
+        let ending = sys::in_child(|| {
+            if inner_first {
+                inner.reinit().unwrap();
+                outer.reinit().unwrap();
+            } else {
+                outer.reinit().unwrap();
+                inner.reinit().unwrap();
+            }
+            assert_eq!(turn(&mut outer, Wait::None), []);
+            waker.wake();
+            assert_eq!(turn(&mut outer, Wait::Forever), [(3, Ready::READ)], "deaf to a wake");
+            assert_eq!(turn(&mut inner, Wait::None), []);
+            sys::raise(SIGUSR2);
+            assert_eq!(turn(&mut outer, Wait::Forever), [(3, Ready::READ)], "deaf to a signal");
+            assert_eq!(turn(&mut inner, Wait::None), [(2, Ready::SIGNAL)]);
+            far.write_all(b"x").unwrap();
+            assert_eq!(turn(&mut outer, Wait::Forever), [(3, Ready::READ)]);
+            assert_eq!(turn(&mut inner, Wait::None), [(1, Ready::READ)]);
+            assert_eq!((&near).read(&mut [0; 8]).unwrap(), 1);
+            assert_eq!(turn(&mut outer, Wait::None), []);
+        });
+        assert_eq!(ending, Ending::Exit(0), "the child");
+        assert_eq!(turn(&mut outer, Wait::None), []);
+        waker.wake();
+        assert_eq!(turn(&mut outer, Wait::Forever), [(3, Ready::READ)], "the parent's nest is deaf");
+    }
 }

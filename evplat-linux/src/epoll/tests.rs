@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
@@ -52,7 +53,7 @@ fn unwatch(epoll: &mut Epoll, signum: i32) {
 
 /// Ends `old` and gives its number to `new`: what `close` and then `open` do.
 fn reopen(old: &impl AsFd, new: impl Into<OwnedFd>) {
-    sys::replace(&new.into(), old.as_fd()).unwrap();
+    sys::replace(&new.into(), old.as_fd().as_raw_fd()).unwrap();
 }
 
 fn pair() -> (UnixStream, UnixStream) {

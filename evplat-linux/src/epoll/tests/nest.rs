@@ -60,3 +60,67 @@ fn another_loop_sees_each_wake_and_signal() {
     });
     assert_eq!(status, 0);
 }
+
+/// What a child does with its bases, one in the other, in any order.
+#[test]
+fn bases_in_bases_may_be_reinitialised_in_any_order() {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let mut bases = [(); 3].map(|()| Epoll::new().unwrap());
+        let (near, mut far) = pair();
+        let waker = bases[0].waker().unwrap();
+        add(&mut bases[0], &near, 1, READ);
+        let first = Fd::of(&bases[0].nest().unwrap());
+        bases[1].add(first, token(2), READ, &mut NoInfos).unwrap();
+        let second = Fd::of(&bases[1].nest().unwrap());
+        bases[2].add(second, token(3), READ, &mut NoInfos).unwrap();
+        let status = in_child(|| {
+            // As the core does it: the set, and then what is registered.
+            for which in order {
+                bases[which].reinit().unwrap();
+                match which {
+                    0 => add(&mut bases[0], &near, 1, READ),
+                    1 => bases[1].add(first, token(2), READ, &mut NoInfos).unwrap(),
+                    _ => bases[2].add(second, token(3), READ, &mut NoInfos).unwrap(),
+                }
+            }
+            let quiet = Found::now(&mut bases[2]).is_empty();
+            waker.wake();
+            let woken = Found::now(&mut bases[2]) == [(3, Ready::READ)];
+            Found::now(&mut bases[1]);
+            Found::now(&mut bases[0]);
+            let over = Found::now(&mut bases[2]).is_empty();
+            far.write_all(b"x").unwrap();
+            let heard = [2, 1].iter().all(|&at| Found::now(&mut bases[at]) == [(at as u64 + 1, Ready::READ)]);
+            quiet && woken && over && heard && Found::now(&mut bases[0]) == [(1, Ready::READ)]
+        });
+        assert_eq!(status, 0, "{order:?}");
+        assert_eq!(Found::now(&mut bases[2]), [(3, Ready::READ)], "the parent's, {order:?}");
+    }
+}
+
+/// Daemons close what they find open. What has the number since is not a nest.
+#[test]
+fn a_number_that_a_child_has_given_to_another_file_is_left_alone() {
+    let mut nested = Epoll::new().unwrap();
+    let number = nested.nest().unwrap().as_raw_fd();
+    let mut other = Epoll::new().unwrap();
+    let (near, _far) = readable();
+    let status = in_child(|| {
+        sys::replace(&near.into(), number).unwrap();
+        other.reinit().unwrap();
+        !sys::is_set(number, other.set.as_fd())
+    });
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn places_in_the_list_of_nests_are_used_again() {
+    let status = in_child(|| {
+        let before = crate::nest::places();
+        for _ in 0..100 {
+            Epoll::new().unwrap().nest().unwrap();
+        }
+        crate::nest::places() <= before + 1
+    });
+    assert_eq!(status, 0);
+}

@@ -9,9 +9,9 @@ fn a_wait_that_fails_takes_no_wake_away() {
         let mut epoll = Epoll::new().unwrap();
         epoll.waker().unwrap().wake();
         let set = epoll.set.try_clone().unwrap();
-        sys::replace(&pipe().0, epoll.set.as_fd()).unwrap();
+        sys::replace(&pipe().0, epoll.set.as_raw_fd()).unwrap();
         let failed = epoll.dispatch(Sleep::Forever, &mut Found::default()).is_err();
-        sys::replace(&set, epoll.set.as_fd()).unwrap();
+        sys::replace(&set, epoll.set.as_raw_fd()).unwrap();
         // It would sleep for ever.
         failed && epoll.dispatch(Sleep::Forever, &mut Found::default()).is_ok()
     });
