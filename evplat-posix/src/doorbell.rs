@@ -56,12 +56,11 @@ impl Doorbell {
 
     /// Makes the descriptor readable: one system call. Safe in the handler of a signal, but for `errno`, which changes.
     ///
-    /// A full pipe is readable already, so there is nothing that can go wrong. In the child of a fork it does nothing until
+    /// A full pipe is readable already, so there is next to nothing that can go wrong. `false`: the system has interrupted the
+    /// call again and again, and the bell is to be rung once more, later. In the child of a fork it does nothing until
     /// [`replace`](Doorbell::replace): the bell would ring at the parent's.
-    pub fn ring(&self) {
-        if !self.fork.forked() {
-            sys::write_one(self.press.as_ref().unwrap_or(&self.listen).as_fd());
-        }
+    pub fn ring(&self) -> bool {
+        self.fork.forked() || sys::write_one(self.press.as_ref().unwrap_or(&self.listen).as_fd())
     }
 
     /// Makes the descriptor unreadable again, where it is waited for by level.

@@ -130,7 +130,7 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Makes `old` name what `new` names, under its old number, closed on exec. What it named before is closed.
 pub(crate) fn dup_onto(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
-    loop {
+    until_uninterrupted(|| {
         #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "android", target_os = "haiku")))]
         // SAFETY: both descriptors are open and ours, so nothing of another owner is closed.
         let done = checked(unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) });
@@ -139,43 +139,54 @@ pub(crate) fn dup_onto(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
         let done = checked(unsafe { libc::dup2(new.as_raw_fd(), old.as_raw_fd()) })
             // SAFETY: the descriptor is open and ours; the command takes a number.
             .and_then(|fd| checked(unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) }));
-        match done {
+        done.map(drop)
+    })
+}
+
+/// So often a call is made that is interrupted each time. No system does that to calls that do not block; where one did, or a
+/// sandbox, a handler of a signal would never return.
+const MOST_TRIES: u32 = 64;
+
+/// Makes a call again when it was interrupted, but not for ever.
+fn until_uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..MOST_TRIES {
+        match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other.map(drop),
+            other => return other,
         }
     }
+    call()
 }
 
 /// Writes the number 1 in eight bytes, as an eventfd wants it. A descriptor that is full is as good as one written to.
-/// Async-signal-safe, but for `errno`.
-pub(crate) fn write_one(fd: BorrowedFd<'_>) {
+/// Answers whether it needs no other try. Async-signal-safe, but for `errno`.
+pub(crate) fn write_one(fd: BorrowedFd<'_>) -> bool {
     let one = 1u64.to_ne_bytes();
-    loop {
+    let written = until_uninterrupted(|| {
         // SAFETY: the pointer and the length are those of an array.
         let written = unsafe { libc::write(fd.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-        if written >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            return;
-        }
-    }
+        if written < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    });
+    !written.is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
-/// Reads and forgets what a non-blocking descriptor holds.
+/// Reads and forgets what a non-blocking descriptor holds. Where each try is interrupted, something may be left: the
+/// descriptor is readable then, and its next reader tries again.
 pub(crate) fn drain(fd: BorrowedFd<'_>) -> io::Result<()> {
     let mut bytes = [0u8; 512];
     loop {
-        // SAFETY: the pointer and the length are those of an array.
-        let read = unsafe { libc::read(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
-        if usize::try_from(read) == Ok(bytes.len()) {
-            continue;
-        }
-        if read >= 0 {
-            return Ok(());
-        }
-        let error = io::Error::last_os_error();
-        match error.kind() {
-            io::ErrorKind::Interrupted => {}
-            io::ErrorKind::WouldBlock => return Ok(()),
-            _ => return Err(error),
+        let read = until_uninterrupted(|| {
+            // SAFETY: the pointer and the length are those of an array.
+            let read = unsafe { libc::read(fd.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
+            usize::try_from(read).map_err(|_| io::Error::last_os_error())
+        });
+        match read {
+            Ok(read) if read == bytes.len() => {}
+            Ok(_) => return Ok(()),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => return Ok(()),
+                _ => return Err(error),
+            },
         }
     }
 }

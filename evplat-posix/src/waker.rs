@@ -1,7 +1,7 @@
 //! Waking a loop from another thread.
 
 use core::fmt;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::Arc;
 use std::task;
 
@@ -35,6 +35,8 @@ const NOTIFIED: u32 = 2;
 #[derive(Debug)]
 pub struct WakeState {
     state: AtomicU32,
+    /// A wake could not ring: the next one has to.
+    is_unrung: AtomicBool,
     doorbell: Doorbell,
 }
 
@@ -42,7 +44,7 @@ impl WakeState {
     /// The state of a loop that is awake and waits on `doorbell` when it sleeps.
     #[must_use]
     pub const fn new(doorbell: Doorbell) -> Self {
-        Self { state: AtomicU32::new(AWAKE), doorbell }
+        Self { state: AtomicU32::new(AWAKE), is_unrung: AtomicBool::new(false), doorbell }
     }
 
     /// For the loop: says that it is about to sleep, after which it must wait on the doorbell too. `false`: it has been
@@ -68,9 +70,16 @@ impl WakeState {
     pub fn wake(&self) {
         // Always a swap, also where the state is NOTIFIED already: a load would not release to the loop what this thread
         // wrote before.
-        if self.state.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING {
-            self.doorbell.ring();
+        let is_to_ring = self.state.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING;
+        if is_to_ring || self.is_unrung.load(Ordering::Relaxed) {
+            self.ring();
         }
+    }
+
+    #[inline(never)]
+    fn ring(&self) {
+        // Relaxed: a ring too many costs a wait that finds nothing.
+        self.is_unrung.store(!self.doorbell.ring(), Ordering::Relaxed);
     }
 
     /// What the loop waits on.

@@ -36,10 +36,11 @@ impl Doorbell {
         Ok(Self { rung: atomic::AtomicUsize::new(0), body: Body::new() })
     }
 
-    pub fn ring(&self) {
+    pub fn ring(&self) -> bool {
         self.body.use_it();
         RINGS.fetch_add(1, Ordering::Relaxed);
         self.rung.fetch_add(1, atomic::Ordering::Relaxed);
+        true
     }
 
     pub fn quiet(&self) -> Result<(), Error> {

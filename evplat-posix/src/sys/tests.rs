@@ -210,3 +210,67 @@ fn what_is_lent_is_not_freed_under_a_borrower() {
     assert!(lent.take(|| false).is_some());
     assert!(lent.take(|| false).is_none());
 }
+
+#[test]
+fn a_call_that_is_always_interrupted_is_given_up() {
+    let mut calls = 0;
+    let outcome = until_uninterrupted(|| {
+        calls += 1;
+        Err::<(), _>(io::Error::from_raw_os_error(libc::EINTR))
+    });
+    assert_eq!((outcome.unwrap_err().raw_os_error(), calls), (Some(libc::EINTR), MOST_TRIES));
+    let mut calls = 0;
+    let outcome = until_uninterrupted(|| {
+        calls += 1;
+        if calls < 3 { Err(io::Error::from_raw_os_error(libc::EINTR)) } else { Ok(calls) }
+    });
+    assert_eq!(outcome.unwrap(), 3);
+}
+
+/// A sandbox that interrupts each write and read. The loop is not told then; it is by the next wake, when the system has
+/// come to its senses.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_always_interrupted_ends_and_is_made_good() {
+    use crate::backend::{Doorbell, WakeState};
+    let status = in_child(|| {
+        let state = WakeState::new(Doorbell::pipe().unwrap());
+        assert!(state.prepare_sleep());
+        std::thread::scope(|scope| {
+            // In another thread, because nothing takes a sandbox away.
+            scope.spawn(|| {
+                interrupt(&[libc::SYS_write, libc::SYS_read]);
+                state.wake();
+                assert!(!state.doorbell().ring());
+                state.doorbell().quiet().unwrap();
+            });
+        });
+        let silent = !is_readable(state.doorbell());
+        state.wake();
+        silent && is_readable(state.doorbell())
+    });
+    assert_eq!(status, 0);
+}
+
+/// From now on these calls of this thread are interrupted.
+#[cfg(target_os = "linux")]
+fn interrupt(calls: &[core::ffi::c_long]) {
+    let step = |code: u32, jt: usize, k: u32| libc::sock_filter {
+        code: code.try_into().unwrap(),
+        jt: jt.try_into().unwrap(),
+        jf: 0,
+        k,
+    };
+    let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    for (index, call) in calls.iter().enumerate() {
+        let to_refusal = calls.len() - index;
+        filter.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, to_refusal, (*call).try_into().unwrap()));
+    }
+    filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW));
+    filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | libc::EINTR as u32));
+    let program = libc::sock_fprog { len: filter.len().try_into().unwrap(), filter: filter.as_mut_ptr() };
+    // SAFETY: this option takes numbers.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: the pointer is to a program whose steps outlive the call.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) }, 0);
+}
