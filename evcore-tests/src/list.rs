@@ -50,6 +50,7 @@ macro_rules! for_each_case {
                 mode_may_change_when_all_have_left
                 et_multiple_events_same_fd
                 et_rearm_after_modify
+                et_unchanged_modify_is_no_edge
                 et_readded_hears_of_what_is_ready
                 et_readded_at_once_hears_of_what_is_ready
                 et_edges_in_a_row_are_told
@@ -163,6 +164,7 @@ macro_rules! for_each_case {
                 created_is_idle
                 full_gives_the_data_back
                 stale_id_is_an_error
+                id_of_another_base_is_an_error
                 getters_tell_what_was_given
                 pending_tells_what_is_waited_for
                 activated_is_handed_out

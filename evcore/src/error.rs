@@ -7,7 +7,7 @@ use core::fmt;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error<E> {
-    /// The event has been removed, or never was.
+    /// The event has been removed, or never was. In debug builds, it may also be another base's.
     NoSuchEvent,
     /// There is no room for one more event, or the allocator refused.
     Full,
@@ -28,7 +28,7 @@ pub enum Error<E> {
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoSuchEvent => "there is no such event: it has been removed, or the id is another base's",
+            Self::NoSuchEvent => "there is no such event: it has been removed, or (told in debug builds) it is another base's",
             Self::Full => "no room for another event: give the base a larger capacity, or remove events first",
             Self::NoSuchPriority => "no such priority: call `set_priorities` first, with 1 to 255, while no event is active",
             Self::EdgeAndLevel => "edge- and level-triggered events cannot share an fd: give all of its events EDGE, or none",

@@ -10,7 +10,7 @@ use crate::ready::Interest;
 /// Names an event of a base: a slot, and the generation of what lives there.
 ///
 /// The id of an event that was removed is never another event's: it is an error, or `None`, for ever. An id means nothing
-/// to another base.
+/// to another base: in debug builds it is an error there, otherwise it may be taken for an event of that base.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId {
     pub(crate) slot: u32,

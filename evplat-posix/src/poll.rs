@@ -53,6 +53,9 @@ const REVENTS: [(i16, Ready); 6] = [
 /// else notices, and it costs no further turns. So it is with one whose number stands for another file now (`dup2`): that is
 /// verified each 251 reports of it, and for all when nothing was found for 100 ms.
 ///
+/// A process must not lower its limit of descriptors (`RLIMIT_NOFILE`) below the number of those registered: the system then
+/// refuses each wait with `EINVAL`, until the limit is raised or enough are removed. Nothing is lost meanwhile.
+///
 /// Waits are precise to the nanosecond where the system has `ppoll(2)`, else to the millisecond, rounded up.
 ///
 /// ```

@@ -148,6 +148,27 @@ pub fn et_rearm_after_modify<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// A change to the interest that an event has already changes nothing and costs nothing. What is left unread is reported again
+/// when the event is deleted and added.
+pub fn et_unchanged_modify_is_no_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let (mut world, mut source) = match world::<F, S>(fixture) {
+        Ok(parts) => parts,
+        Err(proof) => return proof,
+    };
+    let event = world.watch(&source, READ_EDGE, 1);
+    world.feed(&mut source);
+    assert_eq!(world.wait().of(1), Ready::READ);
+    let changes = world.base.stats().changes;
+    assert!(world.base.modify(event, READ_EDGE).is_ok());
+    assert!(world.look().is_empty());
+    assert_eq!(world.base.stats().changes, changes, "the backend is called for nothing");
+    assert!(world.base.again(event).is_ok());
+    assert_eq!(world.wait().of(1), Ready::AGAIN);
+    assert!(world.base.del(event).is_ok() && world.base.add(event, None).is_ok());
+    assert_eq!(world.wait().of(1), Ready::READ);
+    Proof::Shown
+}
+
 /// A one-shot edge event that is added again hears of what is ready then.
 pub fn et_readded_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {

@@ -101,6 +101,31 @@ pub fn stale_id_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// Two bases that give their events the same places: where debug builds tell them apart, neither takes the other's id for its
+/// own.
+pub fn id_of_another_base_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
+    let own = world.create(Event::user(), 1);
+    let Ok(foreign) = other.create(Event::user(), 2) else { panic!("no room for an event") };
+    if !cfg!(debug_assertions) {
+        return world.without("debug build");
+    }
+    assert!(matches!(world.base.add(foreign, None), Err(Error::NoSuchEvent)));
+    assert!(matches!(world.base.activate(foreign, Ready::READ), Err(Error::NoSuchEvent)));
+    assert_eq!(
+        (world.base.remove(foreign), world.base.get(foreign), world.base.contains(foreign)),
+        (None, None, false)
+    );
+    assert_eq!((other.remove(own), other.get(own)), (None, None));
+    assert_eq!((world.base.remove(own), other.remove(foreign)), (Some(1), Some(2)));
+    // Not when places are used again either.
+    let own = world.create(Event::user(), 1);
+    let Ok(foreign) = other.create(Event::user(), 2) else { panic!("no room for an event") };
+    assert_eq!((world.base.remove(foreign), other.remove(own)), (None, None));
+    Proof::Shown
+}
+
 /// What an event is can be asked for: its fd, interest, priority, data, and that it is no signal.
 pub fn getters_tell_what_was_given<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);

@@ -110,6 +110,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// more is dropped. The backend is called before the next wait, if the union of the fd's interests has changed by then;
     /// from an empty interest, at once.
     ///
+    /// To the interest that the event has already, it does nothing, also if it is edge-triggered: what was left unread is not
+    /// reported again. For that call [`again`](EventBase::again), or [`del`](EventBase::del) and [`add`](EventBase::add).
+    ///
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] for an event without an fd; else as [`add`](EventBase::add). Nothing has changed

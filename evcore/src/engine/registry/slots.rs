@@ -14,6 +14,9 @@ pub(super) struct Slots<T, S: Storage> {
     slots: S::Table<Slot<T, S::Index>>,
     free: S::Index,
     len: u32,
+    /// The generation that slots begin with; none yet.
+    #[cfg(debug_assertions)]
+    first: Option<NonZeroU32>,
 }
 
 /// Everything that a report and a hand-out touch lies together.
@@ -63,7 +66,13 @@ impl<T, I: Index> Slot<T, I> {
 impl<T, S: Storage> Slots<T, S> {
     pub(super) const fn new() -> Self {
         // In an empty table any place is beyond the end, and zero costs a `static` nothing.
-        Self { slots: S::Table::EMPTY, free: Index::FIRST, len: 0 }
+        Self {
+            slots: S::Table::EMPTY,
+            free: Index::FIRST,
+            len: 0,
+            #[cfg(debug_assertions)]
+            first: None,
+        }
     }
 
     /// How many events exist.
@@ -104,6 +113,7 @@ impl<T, S: Storage> Slots<T, S> {
         let slot = |generation, state| Slot { generation, turn, node: Node::new(level), state, data: Some(data) };
         self.len = self.len.saturating_add(1);
         let place = self.slots.len();
+        let first = self.first_generation();
         match self.slots.at_mut(self.free) {
             Some(freed) => {
                 let index = core::mem::replace(&mut self.free, freed.next_free());
@@ -112,11 +122,31 @@ impl<T, S: Storage> Slots<T, S> {
                 (index, Self::id_of(index, generation))
             }
             None => {
-                self.slots.push(slot(NonZeroU32::MIN, state));
+                self.slots.push(slot(first, state));
                 self.free = Index::NIL;
-                (Index::new(place), Self::id_of(Index::new(place), NonZeroU32::MIN))
+                (Index::new(place), Self::id_of(Index::new(place), first))
             }
         }
+    }
+
+    /// In debug builds each base has generations of its own, up to a million in each slot: an id of another base is recognised
+    /// by the same comparison as an old one.
+    #[cfg(debug_assertions)]
+    fn first_generation(&mut self) -> NonZeroU32 {
+        use core::sync::atomic::{AtomicU32, Ordering};
+        static BASES: AtomicU32 = AtomicU32::new(0);
+        *self.first.get_or_insert_with(|| {
+            // No read-modify-write, which small parts have not got: two threads may get the same number, in debug builds.
+            let number = BASES.load(Ordering::Relaxed);
+            BASES.store(number.wrapping_add(1), Ordering::Relaxed);
+            NonZeroU32::MIN.saturating_add(number << 20)
+        })
+    }
+
+    #[cfg(not(debug_assertions))]
+    #[expect(clippy::unused_self, reason = "only debug builds need it")]
+    const fn first_generation(&self) -> NonZeroU32 {
+        NonZeroU32::MIN
     }
 
     /// Frees a slot and gives the data back.
