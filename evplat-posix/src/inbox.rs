@@ -2,14 +2,13 @@
 
 use core::iter;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::Arc;
 
 use evcore::backend::Signum;
 
 use crate::error::Error;
 use crate::fork;
 use crate::registry::Locked;
-use crate::sys::{Lent, Link};
+use crate::sys::{Lent, Link, Shared};
 use crate::waker::WakeState;
 
 /// One more than the highest number that a signal can have; no system counts further.
@@ -67,7 +66,7 @@ pub(crate) fn is_watched_besides(inbox: &Inbox, signum: Signum) -> bool {
 }
 
 /// An inbox for a base that is woken through `wake`: a free one, or a new one.
-pub(crate) fn claim(_locked: &mut Locked, wake: Arc<WakeState>) -> Result<&'static Inbox, Error> {
+pub(crate) fn claim(_locked: &mut Locked, wake: Shared<WakeState>) -> Result<&'static Inbox, Error> {
     // One that was borrowed while the process was forked stays so in the child, and could not be given up again.
     let free = inboxes().find(|inbox| !inbox.taken.load(Ordering::Relaxed) && !inbox.wake.is_borrowed());
     let inbox = match free {

@@ -1,7 +1,5 @@
 //! What can interrupt a wait: wakers and signals.
 
-use std::sync::Arc;
-
 use evcore::backend::{SignalOp, Signum, Sink, Sleep};
 
 use crate::doorbell::Doorbell;
@@ -32,7 +30,7 @@ use crate::waker::{WakeState, Waker};
 #[derive(Debug)]
 pub struct Interrupts {
     make: fn() -> Result<Doorbell, Error>,
-    wake: Option<Arc<WakeState>>,
+    wake: Option<Waker>,
     signals: Option<Signals>,
 }
 
@@ -49,14 +47,14 @@ impl Interrupts {
     ///
     /// When the doorbell cannot be made; nothing is left behind.
     pub fn waker(&mut self) -> Result<Waker, Error> {
-        self.wake().map(Waker::new)
+        self.wake()
     }
 
     /// What to wait on, once there is a waker or a signal.
     #[inline]
     #[must_use]
     pub fn doorbell(&self) -> Option<&Doorbell> {
-        self.wake.as_deref().map(WakeState::doorbell)
+        self.wake.as_ref().map(|wake| wake.state().doorbell())
     }
 
     /// How to wait: as was asked, or not at all, because a wake has come. After it, wait on the doorbell too, and then call
@@ -65,7 +63,7 @@ impl Interrupts {
     #[must_use]
     pub fn prepare(&self, wait: Sleep) -> Sleep {
         match &self.wake {
-            Some(wake) if wait != Sleep::None && !wake.prepare_sleep() => Sleep::None,
+            Some(wake) if wait != Sleep::None && !wake.state().prepare_sleep() => Sleep::None,
             _ => wait,
         }
     }
@@ -73,7 +71,7 @@ impl Interrupts {
     /// The wait is over. Answers whether a wake has come; if the loop slept, it has rung.
     #[inline]
     pub fn awake(&self) -> bool {
-        self.wake.as_ref().is_some_and(|wake| wake.awake())
+        self.wake.as_ref().is_some_and(|wake| wake.state().awake())
     }
 
     /// The wait has failed: what came before it, and was taken by [`awake`](Interrupts::awake), counts for the next one.
@@ -111,17 +109,17 @@ impl Interrupts {
     /// When the system has no descriptors left; to be called again then.
     pub fn reinit(&mut self) -> Result<(), Error> {
         if let Some(wake) = &self.wake {
-            wake.reinit(&(self.make)()?)?;
+            wake.state().reinit(&(self.make)()?)?;
         }
         self.signals.as_mut().map_or(Ok(()), Signals::reinit)
     }
 
-    fn wake(&mut self) -> Result<Arc<WakeState>, Error> {
+    fn wake(&mut self) -> Result<Waker, Error> {
         if let Some(wake) = &self.wake {
-            return Ok(Arc::clone(wake));
+            return Ok(wake.clone());
         }
-        let wake = Arc::new(WakeState::new((self.make)()?));
-        self.wake = Some(Arc::clone(&wake));
+        let wake = Waker::new(WakeState::new((self.make)()?))?;
+        self.wake = Some(wake.clone());
         Ok(wake)
     }
 }
@@ -134,7 +132,10 @@ impl SignalOp for Interrupts {
             return signals.add(signum);
         }
         let is_woken = self.wake.is_some();
-        let first = self.wake().and_then(Signals::new).and_then(|mut signals| signals.add(signum).map(|()| signals));
+        let first = self
+            .wake()
+            .and_then(|wake| Signals::new(&wake))
+            .and_then(|mut signals| signals.add(signum).map(|()| signals));
         match first {
             Ok(signals) => {
                 self.signals = Some(signals);

@@ -1,7 +1,6 @@
 //! Watching signals: any number of bases, any number of signals.
 
 use core::fmt;
-use std::sync::Arc;
 
 use evcore::backend::Signum;
 
@@ -10,7 +9,7 @@ use crate::fork::ForkGuard;
 use crate::inbox::{self, Inbox, SIGNALS};
 use crate::registry;
 use crate::sys;
-use crate::waker::WakeState;
+use crate::waker::Waker;
 
 /// The signals that one base watches.
 ///
@@ -43,11 +42,11 @@ use crate::waker::WakeState;
 /// is never affected.
 ///
 /// ```
-/// # use std::sync::Arc;
+/// use evplat_posix::Waker;
 /// use evplat_posix::backend::{Doorbell, Signals, WakeState};
 ///
-/// let wake = Arc::new(WakeState::new(Doorbell::pipe()?));
-/// let mut signals = Signals::new(Arc::clone(&wake))?;
+/// let waker = Waker::new(WakeState::new(Doorbell::pipe()?))?;
+/// let mut signals = Signals::new(&waker)?;
 /// signals.add(10)?;
 /// assert!(!signals.is_pending());
 /// signals.drain(|signum, count| println!("signal {signum} came {count} times"));
@@ -55,20 +54,20 @@ use crate::waker::WakeState;
 /// ```
 pub struct Signals {
     inbox: &'static Inbox,
-    wake: Arc<WakeState>,
+    wake: Waker,
     fork: ForkGuard,
 }
 
 impl Signals {
-    /// Watches nothing yet; later arrivals will wake the loop through `wake`.
+    /// Watches nothing yet; later arrivals will wake the loop of `waker`.
     ///
     /// # Errors
     ///
     /// When there is no memory.
-    pub fn new(wake: Arc<WakeState>) -> Result<Self, Error> {
+    pub fn new(waker: &Waker) -> Result<Self, Error> {
         let fork = ForkGuard::new()?;
-        let inbox = inbox::claim(&mut registry::lock(), Arc::clone(&wake))?;
-        Ok(Self { inbox, wake, fork })
+        let inbox = inbox::claim(&mut registry::lock(), waker.share())?;
+        Ok(Self { inbox, wake: waker.clone(), fork })
     }
 
     /// Begins to watch `signum`, and unblocks it in the calling thread. Does nothing if it is watched already.
@@ -147,7 +146,7 @@ impl Signals {
         if self.inbox.is_borrowed() {
             // Another thread was in a handler when this one forked. There is no such thread here, and its count in this
             // inbox will never go: leave the inbox for good and take another.
-            let fresh = inbox::claim(&mut registry, Arc::clone(&self.wake))?;
+            let fresh = inbox::claim(&mut registry, self.wake.share())?;
             for signum in self.inbox.watched() {
                 fresh.watch(signum);
                 self.inbox.unwatch(signum);
@@ -217,6 +216,7 @@ mod tests {
         COUNTED, block, blocked_signals, count_handler, flags_of, handle, handler_of, ignore, in_child, is_readable,
         kill_self, raise, raise_in, read, this_thread,
     };
+    use crate::waker::WakeState;
 
     /// Signals belong to the process, the tests run in threads of it.
     fn alone() -> MutexGuard<'static, ()> {
@@ -224,12 +224,12 @@ mod tests {
         ALONE.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake() -> Arc<WakeState> {
-        Arc::new(WakeState::new(Doorbell::pipe().unwrap()))
+    fn wake() -> Waker {
+        Waker::new(WakeState::new(Doorbell::pipe().unwrap())).unwrap()
     }
 
     fn signals() -> Signals {
-        Signals::new(wake()).unwrap()
+        Signals::new(&wake()).unwrap()
     }
 
     fn drained(signals: &mut Signals) -> Vec<(Signum, u32)> {
@@ -242,12 +242,12 @@ mod tests {
     fn each_arrival_is_counted_and_wakes() {
         let _alone = alone();
         let wake = wake();
-        let mut signals = Signals::new(Arc::clone(&wake)).unwrap();
+        let mut signals = Signals::new(&wake).unwrap();
         signals.add(SIGUSR1).unwrap();
         signals.add(SIGUSR2).unwrap();
-        assert!(!signals.is_pending() && wake.prepare_sleep());
+        assert!(!signals.is_pending() && wake.state().prepare_sleep());
         raise(SIGUSR2);
-        assert!(signals.is_pending() && is_readable(wake.doorbell()));
+        assert!(signals.is_pending() && is_readable(wake.state().doorbell()));
         raise(SIGUSR1);
         raise(SIGUSR2);
         assert_eq!(drained(&mut signals), [(SIGUSR1, 1), (SIGUSR2, 2)]);
@@ -442,11 +442,11 @@ mod tests {
     fn a_child_has_an_inbox_of_its_own() {
         let _alone = alone();
         let wake = wake();
-        let mut signals = Signals::new(Arc::clone(&wake)).unwrap();
+        let mut signals = Signals::new(&wake).unwrap();
         signals.add(SIGUSR1).unwrap();
         raise(SIGUSR1);
         let status = in_child(|| {
-            wake.reinit(&Doorbell::pipe().unwrap()).unwrap();
+            wake.state().reinit(&Doorbell::pipe().unwrap()).unwrap();
             signals.reinit().unwrap();
             let clean = drained(&mut signals).is_empty();
             raise(SIGUSR1);
@@ -477,7 +477,7 @@ mod tests {
             }
             let renewed = in_child(|| {
                 let mut copy =
-                    Signals { inbox: signals.inbox, wake: Arc::clone(&signals.wake), fork: ForkGuard::new().unwrap() };
+                    Signals { inbox: signals.inbox, wake: signals.wake.clone(), fork: ForkGuard::new().unwrap() };
                 copy.fork = crate::fork::ForkGuard::before_the_last_fork();
                 copy.reinit().unwrap();
                 raise(SIGUSR1);
@@ -487,7 +487,7 @@ mod tests {
             });
             let dropped = in_child(|| {
                 let fork = ForkGuard::before_the_last_fork();
-                drop(Signals { inbox: signals.inbox, wake: Arc::clone(&signals.wake), fork });
+                drop(Signals { inbox: signals.inbox, wake: signals.wake.clone(), fork });
                 true
             });
             stage.store(2, Ordering::SeqCst);
@@ -649,13 +649,13 @@ mod tests {
     fn a_child_whose_thread_blocks_a_signal_hears_it_after_reinit() {
         let _alone = alone();
         let wake = wake();
-        let mut signals = Signals::new(Arc::clone(&wake)).unwrap();
+        let mut signals = Signals::new(&wake).unwrap();
         signals.add(SIGUSR1).unwrap();
         block(SIGUSR1);
         let status = in_child(|| {
             // And that has set its signals back, as daemons do.
             handle(SIGUSR1, libc::SIG_DFL);
-            wake.reinit(&Doorbell::pipe().unwrap()).unwrap();
+            wake.state().reinit(&Doorbell::pipe().unwrap()).unwrap();
             signals.reinit().unwrap();
             raise(SIGUSR1);
             drained(&mut signals) == [(SIGUSR1, 1)]
@@ -699,12 +699,12 @@ mod tests {
     fn a_child_that_reinits_one_base_hears_it_there_and_nowhere_else() {
         let _alone = alone();
         let wake = wake();
-        let mut own = Signals::new(Arc::clone(&wake)).unwrap();
+        let mut own = Signals::new(&wake).unwrap();
         let mut other = signals();
         own.add(SIGTERM).unwrap();
         other.add(SIGTERM).unwrap();
         let status = in_child(|| {
-            wake.reinit(&Doorbell::pipe().unwrap()).unwrap();
+            wake.state().reinit(&Doorbell::pipe().unwrap()).unwrap();
             own.reinit().unwrap();
             raise(SIGTERM);
             if drained(&mut own) != [(SIGTERM, 1)] || other.is_pending() {

@@ -8,11 +8,11 @@
 use core::cell::UnsafeCell;
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
-use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+use std::alloc::Layout;
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
 
 #[cfg(any(target_os = "illumos", target_os = "solaris"))]
 use libc::___errno as errno_location;
@@ -587,11 +587,88 @@ impl<T: Sync> Link<T> {
     }
 }
 
-/// An `Arc` that handlers of signals may look into while its owner takes it away.
+/// What several owners share, as in an `Arc`; but where there is no memory for it, that is said and ends nothing.
+pub(crate) struct Shared<T> {
+    counted: NonNull<Counted<T>>,
+}
+
+pub(crate) struct Counted<T> {
+    /// How many there are besides the first.
+    others: AtomicUsize,
+    value: T,
+}
+
+// SAFETY: as an `Arc`: an owner in another thread sees the value, and may be the one to drop it.
+unsafe impl<T: Send + Sync> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// `None` when there is no memory.
+    pub(crate) fn new(value: T) -> Option<Self> {
+        // SAFETY: the layout has a size, that of the count at least.
+        let memory = unsafe { std::alloc::alloc(Layout::new::<Counted<T>>()) };
+        let counted = NonNull::new(memory.cast::<Counted<T>>())?;
+        // SAFETY: the memory is new, and has this layout.
+        unsafe { counted.write(Counted { others: AtomicUsize::new(0), value }) };
+        Some(Self { counted })
+    }
+
+    fn counted(&self) -> &Counted<T> {
+        // SAFETY: it lives as long as one owner does.
+        unsafe { self.counted.as_ref() }
+    }
+
+    fn into_raw(self) -> *mut Counted<T> {
+        core::mem::ManuallyDrop::new(self).counted.as_ptr()
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        // Relaxed: whoever clones has it already, and nothing is read by the count.
+        if self.counted().others.fetch_add(1, Ordering::Relaxed) > usize::MAX >> 1 {
+            // So many that were forgotten: before the count wraps, as in an `Arc`.
+            std::process::abort();
+        }
+        Self { counted: self.counted }
+    }
+}
+
+impl<T> core::ops::Deref for Shared<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.counted().value
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // Release and acquire: what each owner did to the value was done before it is dropped.
+        if self.counted().others.fetch_sub(1, Ordering::Release) != 0 {
+            return;
+        }
+        fence(Ordering::Acquire);
+        // SAFETY: this was the last owner. The value is dropped once, and the memory then given back as it was asked for.
+        unsafe { self.counted.drop_in_place() };
+        // SAFETY: as above.
+        unsafe { std::alloc::dealloc(self.counted.as_ptr().cast(), Layout::new::<Counted<T>>()) };
+    }
+}
+
+impl<T: core::fmt::Debug> core::fmt::Debug for Shared<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// A [`Shared`] that handlers of signals may look into while its owner takes it away.
 ///
 /// A handler counts itself in, then loads the pointer; the owner removes the pointer, then waits until nobody is counted.
 pub(crate) struct Lent<T> {
-    pointer: AtomicPtr<T>,
+    pointer: AtomicPtr<Counted<T>>,
     borrowers: AtomicUsize,
 }
 
@@ -619,8 +696,8 @@ impl<T: Send + Sync> Lent<T> {
     }
 
     /// Lends `value`. Another one that was lent is leaked: it is to be taken before.
-    pub(crate) fn lend(&self, value: Arc<T>) {
-        self.pointer.store(Arc::into_raw(value).cast_mut(), Ordering::SeqCst);
+    pub(crate) fn lend(&self, value: Shared<T>) {
+        self.pointer.store(value.into_raw(), Ordering::SeqCst);
     }
 
     /// Whether someone looks into it now, or looked into an earlier value when the process was forked.
@@ -632,29 +709,26 @@ impl<T: Send + Sync> Lent<T> {
     pub(crate) fn with(&self, look: impl FnOnce(&T)) {
         let _borrower = Borrower::new(&self.borrowers);
         let pointer = self.pointer.load(Ordering::SeqCst);
-        // SAFETY: null, or the pointer of an Arc whose count `lend` has kept. `take` gives the count up only when it has
+        // SAFETY: null, or the pointer of a `Shared` whose count `lend` has kept. `take` gives the count up only when it has
         // seen no borrower after it removed the pointer, and this one has been counted since before it loaded it.
-        if let Some(value) = unsafe { pointer.as_ref() } {
-            look(value);
+        if let Some(counted) = unsafe { pointer.as_ref() } {
+            look(&counted.value);
         }
     }
 
     /// Takes it back, when nobody looks into it any more: those who begin now find nothing, and `pause` is called while
     /// there are others. `None`: nothing was lent, or `pause` has answered that it waits no longer, and the value is leaked.
-    pub(crate) fn take(&self, mut pause: impl FnMut() -> bool) -> Option<Arc<T>> {
+    pub(crate) fn take(&self, mut pause: impl FnMut() -> bool) -> Option<Shared<T>> {
         // This swap, the load below and the two operations of a borrower have one order, the sequentially consistent one. A
         // borrower that loaded the pointer before this swap counted itself before, so the load below sees it.
-        let pointer = self.pointer.swap(ptr::null_mut(), Ordering::SeqCst);
-        if pointer.is_null() {
-            return None;
-        }
+        let counted = NonNull::new(self.pointer.swap(ptr::null_mut(), Ordering::SeqCst))?;
         while self.is_borrowed() {
             if !pause() {
                 return None;
             }
         }
-        // SAFETY: it came from `Arc::into_raw`, the swap has given it to this thread alone, and no borrower is left.
-        Some(unsafe { Arc::from_raw(pointer) })
+        // It came from `into_raw`, the swap has given it to this thread alone, and no borrower is left.
+        Some(Shared { counted })
     }
 }
 

@@ -7,6 +7,7 @@ use std::task;
 
 use crate::doorbell::Doorbell;
 use crate::error::Error;
+use crate::sys::Shared;
 
 /// The loop runs, or looks for readiness without sleeping.
 const AWAKE: u32 = 0;
@@ -109,14 +110,28 @@ impl WakeState {
 /// dropped.
 #[derive(Clone)]
 pub struct Waker {
-    state: Arc<WakeState>,
+    state: Shared<WakeState>,
 }
 
 impl Waker {
-    /// A waker of the loop that `state` belongs to.
+    /// The first waker of a loop that is woken through `state`; the others are its clones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`] when there is no memory.
+    pub fn new(state: WakeState) -> Result<Self, Error> {
+        Shared::new(state).map(|state| Self { state }).ok_or(Error::Full)
+    }
+
+    /// The protocol that it shares with the loop.
+    #[inline]
     #[must_use]
-    pub const fn new(state: Arc<WakeState>) -> Self {
-        Self { state }
+    pub fn state(&self) -> &WakeState {
+        &self.state
+    }
+
+    pub(crate) fn share(&self) -> Shared<WakeState> {
+        self.state.clone()
     }
 
     /// Wakes the base. What this thread wrote before is visible to the loop after it.
@@ -167,8 +182,8 @@ mod tests {
     use super::*;
     use crate::sys::tests::{is_readable, wait_readable};
 
-    fn pipe() -> Arc<WakeState> {
-        Arc::new(WakeState::new(Doorbell::pipe().unwrap()))
+    fn pipe() -> WakeState {
+        WakeState::new(Doorbell::pipe().unwrap())
     }
 
     #[test]
@@ -204,7 +219,7 @@ mod tests {
         let waker = {
             let state = pipe();
             assert!(state.prepare_sleep());
-            Waker::new(Arc::clone(&state))
+            Waker::new(state).unwrap()
         };
         waker.wake();
         waker.clone().wake();

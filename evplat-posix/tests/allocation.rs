@@ -17,12 +17,19 @@ struct Counting;
 
 thread_local! {
     static ASKED: Cell<usize> = const { Cell::new(0) };
+    /// So many requests are granted, and the next one is refused.
+    static GRANTED: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
 // SAFETY: it asks the system's allocator, and counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ASKED.set(ASKED.get() + 1);
+        let granted = GRANTED.get();
+        GRANTED.set(granted.wrapping_sub(1));
+        if granted == 0 {
+            return std::ptr::null_mut();
+        }
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
@@ -112,4 +119,38 @@ fn poll() {
 fn select() {
     growable_is_quiet_after_warm_up(Select::new().unwrap());
     fixed_is_always_quiet(|| Ok(fixed::<Fixed<16>>()?.1));
+}
+
+/// Where each request in turn is refused: the process lives on, and what was asked for can be asked for again.
+fn refused_memory_is_an_error<B: Wake<Fd = Fd, Error = Error>>(make: fn() -> Result<B, Error>) {
+    drop(make().unwrap());
+    let mut refused = 0;
+    for granted in 0.. {
+        let mut base: EventBase<B, Fixed<16>, ()> = EventBase::new(make().unwrap());
+        GRANTED.set(granted);
+        let woken = base.waker().map(drop);
+        let watched = base.insert_signal(10, ()).map(drop);
+        GRANTED.set(usize::MAX);
+        let failed = usize::from(woken.is_err()) + usize::from(watched.is_err());
+        refused += failed;
+        base.waker().unwrap();
+        if watched.is_err() {
+            base.insert_signal(10, ()).unwrap();
+        }
+        if failed == 0 {
+            break;
+        }
+    }
+    // The waker's memory at least; an inbox may be left over from another test.
+    assert!(refused >= 1);
+}
+
+#[test]
+fn poll_without_memory() {
+    refused_memory_is_an_error(|| Ok(fixed::<Fixed<16>>()?.0));
+}
+
+#[test]
+fn select_without_memory() {
+    refused_memory_is_an_error(|| Ok(fixed::<Fixed<16>>()?.1));
 }

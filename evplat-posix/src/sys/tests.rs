@@ -190,8 +190,8 @@ fn a_handler_keeps_errno() {
 #[test]
 fn what_is_lent_is_not_freed_under_a_borrower() {
     let lent = Lent::empty();
-    let value = Arc::new(7);
-    lent.lend(Arc::clone(&value));
+    let value = Shared::new(7).unwrap();
+    lent.lend(value.clone());
     lent.with(|seen| {
         assert_eq!(*seen, 7);
         let mut asked = 0;
@@ -203,12 +203,30 @@ fn what_is_lent_is_not_freed_under_a_borrower() {
         lent.with(|_| panic!("it was taken"));
     });
     assert!(!lent.is_borrowed());
-    assert_eq!(Arc::strong_count(&value), 2, "leaked rather than freed");
-    // SAFETY: the pointer is the Arc's, and the count is the leaked one's.
-    unsafe { Arc::decrement_strong_count(Arc::as_ptr(&value)) };
-    lent.lend(Arc::clone(&value));
+    assert_eq!(value.counted().others.load(Ordering::SeqCst), 1, "leaked rather than freed");
+    drop(Shared { counted: value.counted });
+    lent.lend(value.clone());
     assert!(lent.take(|| false).is_some());
     assert!(lent.take(|| false).is_none());
+}
+
+#[test]
+fn what_is_shared_is_dropped_once_by_the_last_owner() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Counts;
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    let first = Shared::new(Counts).unwrap();
+    let owners = [first.clone(), first.clone(), first];
+    std::thread::scope(|scope| {
+        for owner in owners {
+            scope.spawn(move || drop(owner));
+        }
+    });
+    assert_eq!(DROPPED.load(Ordering::SeqCst), 1);
 }
 
 #[test]
