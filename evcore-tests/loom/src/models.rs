@@ -1,7 +1,7 @@
 //! The models. Each panics in the interleaving in which something goes wrong.
 
-use evcore::backend::{SignalOp, Signum, Sink, Token};
-use evcore::{Fd, Ready, Wait};
+use evcore::backend::{SignalOp, Signum, Sink, Sleep, Token};
+use evcore::{Fd, Ready};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
@@ -63,7 +63,7 @@ impl Loop {
     /// Says that it sleeps in another loop, as `Epoll::nest` and `dispatch` do.
     fn sleep_elsewhere(&self) {
         if let (Bell::Nested, Some(doorbell)) = (self.bell, self.interrupts.doorbell()) {
-            if self.interrupts.prepare(Wait::Forever) == Wait::None {
+            if self.interrupts.prepare(Sleep::Forever) == Sleep::None {
                 doorbell.ring();
             }
         }
@@ -76,10 +76,10 @@ impl Loop {
                 if let (Some(doorbell), false) = (self.interrupts.doorbell(), is_cut_short) {
                     doorbell.wait_by_level();
                 }
-                let _ = self.interrupts.prepare(Wait::None);
+                let _ = self.interrupts.prepare(Sleep::None);
             }
             _ => {
-                let sleeps = self.interrupts.prepare(Wait::Forever) == Wait::Forever && !is_cut_short;
+                let sleeps = self.interrupts.prepare(Sleep::Forever) == Sleep::Forever && !is_cut_short;
                 if let (Some(doorbell), true) = (self.interrupts.doorbell(), sleeps) {
                     if self.bell == Bell::Level { doorbell.wait_by_level() } else { doorbell.wait_by_edge() }
                 }
@@ -88,12 +88,12 @@ impl Loop {
         if let (Some(doorbell), Bell::Edge | Bell::Nested) = (self.interrupts.doorbell(), self.bell) {
             doorbell.take_edge();
         }
-        self.interrupts.awake();
+        let is_woken = self.interrupts.awake();
         if self.bell == Bell::Level {
             self.interrupts.answer().expect("the bell is in order");
         }
         let mut signals = Signals::default();
-        self.interrupts.report(&mut signals);
+        self.interrupts.report(is_woken, &mut signals);
         self.sleep_elsewhere();
         signals
     }
@@ -173,14 +173,14 @@ pub fn only_a_sleep_is_rung_for() {
             waker.join().expect("it ends");
         }
         assert_eq!(doorbell::rings(), 0, "an awake loop was rung for");
-        assert_eq!(base.interrupts.prepare(Wait::Forever), Wait::None, "a wake was lost");
+        assert_eq!(base.interrupts.prepare(Sleep::Forever), Sleep::None, "a wake was lost");
         assert!(base.interrupts.awake());
         let wakers = [(); 2].map(|()| {
             let waker = base.interrupts.waker().expect("a waker");
             thread::spawn(move || waker.wake())
         });
         for _ in 0..2 {
-            sleeps += usize::from(base.interrupts.prepare(Wait::Forever) == Wait::Forever);
+            sleeps += usize::from(base.interrupts.prepare(Sleep::Forever) == Sleep::Forever);
             base.interrupts.awake();
         }
         for waker in wakers {
@@ -195,7 +195,7 @@ pub fn a_waker_outlives_its_base() {
     check(|| {
         let mut base = Loop::new(Bell::Edge);
         let waker = base.interrupts.waker().expect("a waker");
-        let _ = base.interrupts.prepare(Wait::Forever);
+        let _ = base.interrupts.prepare(Sleep::Forever);
         let thread = thread::spawn(move || waker.wake());
         drop(base);
         thread.join().expect("it ends");
@@ -249,7 +249,7 @@ pub fn each_arrival_is_counted() {
 
 fn signals_of(base: &mut Loop) -> Vec<(Signum, u32)> {
     let mut signals = Signals::default();
-    base.interrupts.report(&mut signals);
+    base.interrupts.report(false, &mut signals);
     signals.came
 }
 
@@ -259,7 +259,7 @@ pub fn a_base_may_go_while_a_handler_runs() {
     check(|| {
         let mut base = Loop::new(Bell::Edge);
         base.interrupts.add(USR1).expect("a signal");
-        assert_eq!(base.interrupts.prepare(Wait::Forever), Wait::Forever);
+        assert_eq!(base.interrupts.prepare(Sleep::Forever), Sleep::Forever);
         let handler = thread::spawn(|| inbox::arrived(USR1));
         drop(base);
         handler.join().expect("it ends");
