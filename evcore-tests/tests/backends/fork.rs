@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use evcore::{Event, Fd, Interest, Ready, Wait};
 use evplat_linux::Epoll;
 use evplat_posix::{Error, Waker};
-use libc::SIGUSR2;
+use libc::{SIGUSR1, SIGUSR2};
 
 use crate::backend::{Backend, Base, Make, Rest, base, readable, turn, wait};
 use crate::sys::{self, Ending};
@@ -18,6 +19,9 @@ on_each_backend! {
     a_child_that_drops_the_base_takes_nothing_away
     a_child_of_a_child_works_too
     nested_bases_are_reinitialised_in_either_order
+    a_child_is_well_whatever_other_threads_were_doing
+    a_handler_of_the_programs_may_fork_in_the_middle_of_a_change
+    a_child_that_ends_is_heard_of
 }
 
 /// The child does everything to its base that could reach the parent's.
@@ -164,5 +168,90 @@ fn nested_bases_are_reinitialised_in_either_order<B: Backend>(make: Make<B>) {
         assert_eq!(turn(&mut outer, Wait::None), []);
         waker.wake();
         assert_eq!(turn(&mut outer, Wait::Forever), [(3, Ready::READ)], "the parent's nest is deaf");
+    }
+}
+
+/// Threads begin and end watches, are in handlers, and wake, while this one forks: none of them exists in the child, and what
+/// they have left half done must not matter there.
+fn a_child_is_well_whatever_other_threads_were_doing<B: Backend>(make: Make<B>) {
+    let stop = AtomicBool::new(false);
+    let mut own = base(make);
+    own.insert_signal(SIGUSR2, 1).unwrap();
+    let waker = own.waker().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let mut base = base(make);
+                    base.insert_signal(SIGUSR1, 2).unwrap();
+                    sys::raise(SIGUSR1);
+                    let _ = base.poll(Wait::None);
+                    waker.wake();
+                }
+            });
+        }
+        for _ in 0..40 {
+            let ending = sys::in_child(|| {
+                own.reinit().unwrap();
+                sys::raise(SIGUSR2);
+                assert_eq!(turn(&mut own, Wait::Forever), [(1, Ready::SIGNAL)]);
+                let mut fresh = base(make);
+                fresh.insert_signal(SIGUSR1, 3).unwrap();
+                sys::raise(SIGUSR1);
+                assert_eq!(turn(&mut fresh, Wait::Forever), [(3, Ready::SIGNAL)]);
+                drop(fresh);
+            });
+            if ending != Ending::Exit(0) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            assert_eq!(ending, Ending::Exit(0));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    sys::raise(SIGUSR2);
+    assert_eq!(turn(&mut own, Wait::Forever), [(1, Ready::SIGNAL)]);
+}
+
+/// A handler that the program has installed forks whenever it is called, also in the middle of `insert_signal` and `remove`;
+/// the child comes back from it, and goes on with them.
+fn a_handler_of_the_programs_may_fork_in_the_middle_of_a_change<B: Backend>(make: Make<B>) {
+    let parent = std::process::id();
+    let mut own = base(make);
+    sys::fork_by_alarm(Duration::from_micros(300), 60);
+    while !sys::is_done_forking() && std::process::id() == parent {
+        let event = own.insert_signal(SIGUSR2, 1);
+        if let Ok(event) = event {
+            assert_eq!(own.remove(event), Some(1));
+        }
+    }
+    if std::process::id() != parent {
+        // Whatever it was in the middle of.
+        own.reinit().unwrap();
+        let mut fresh = base(make);
+        fresh.insert_signal(SIGUSR1, 2).unwrap();
+        sys::raise(SIGUSR1);
+        assert_eq!(turn(&mut fresh, Wait::Forever), [(2, Ready::SIGNAL)]);
+        sys::end(0);
+    }
+    assert_eq!(sys::reap_all(), 0, "children that did not end well");
+}
+
+/// `SIGCHLD`, which the system ignores by itself: counted while a base watches, and no trouble in the child.
+fn a_child_that_ends_is_heard_of<B: Backend>(make: Make<B>) {
+    let mut base = base(make);
+    base.insert_signal(libc::SIGCHLD, 1).unwrap();
+    for round in 0..3 {
+        let ending = sys::in_child(|| {
+            // The child's own child: its end is for nobody.
+            assert_eq!(sys::in_child(|| ()), Ending::Exit(0));
+            if round == 2 {
+                base.reinit().unwrap();
+                assert_eq!(sys::in_child(|| ()), Ending::Exit(0));
+                assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::SIGNAL)]);
+            }
+        });
+        assert_eq!(ending, Ending::Exit(0));
+        assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::SIGNAL)]);
+        assert_eq!(turn(&mut base, Wait::None), []);
     }
 }

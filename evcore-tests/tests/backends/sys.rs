@@ -229,3 +229,54 @@ pub(crate) fn raise_on_a_small_stack() {
     // SAFETY: both contexts stay until the coroutine has ended.
     assert_eq!(unsafe { libc::swapcontext(&mut here, &there) }, 0);
 }
+
+static FORKS_LEFT: AtomicU32 = AtomicU32::new(0);
+
+extern "C" fn fork_now(_: i32) {
+    let left = FORKS_LEFT.load(Ordering::SeqCst);
+    if left == 0 {
+        return;
+    }
+    FORKS_LEFT.store(left - 1, Ordering::SeqCst);
+    // SAFETY: the C library lets a program of one thread fork anywhere.
+    if unsafe { libc::fork() } == 0 {
+        FORKS_LEFT.store(0, Ordering::SeqCst);
+        // SAFETY: it takes a number.
+        unsafe { libc::alarm(20) };
+    }
+}
+
+/// Forks again and again, so many times, from the handler of a signal: wherever this process is.
+pub(crate) fn fork_by_alarm(period: Duration, times: u32) {
+    FORKS_LEFT.store(times, Ordering::SeqCst);
+    // SAFETY: the handler is of a program of one thread, and forks.
+    let before = unsafe { libc::signal(libc::SIGVTALRM, fork_now as extern "C" fn(i32) as libc::sighandler_t) };
+    assert_ne!(before, libc::SIG_ERR);
+    let time = libc::timeval { tv_sec: 0, tv_usec: period.subsec_micros().into() };
+    let timer = libc::itimerval { it_interval: time, it_value: time };
+    // SAFETY: the pointer is to one timer; the old one is not asked for.
+    assert_eq!(unsafe { libc::setitimer(libc::ITIMER_VIRTUAL, &timer, std::ptr::null_mut()) }, 0);
+}
+
+pub(crate) fn is_done_forking() -> bool {
+    FORKS_LEFT.load(Ordering::SeqCst) == 0
+}
+
+/// Ends this process, and runs nothing of its parent's.
+pub(crate) fn end(status: i32) -> ! {
+    // SAFETY: it takes a number.
+    unsafe { libc::_exit(status) }
+}
+
+/// Waits for all children. Answers how many did not end well.
+pub(crate) fn reap_all() -> u32 {
+    let (mut status, mut failed) = (0, 0);
+    loop {
+        // SAFETY: the pointer is to a number.
+        match unsafe { libc::waitpid(-1, &mut status, 0) } {
+            0.. => failed += u32::from(status != 0),
+            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+            _ => return failed,
+        }
+    }
+}
