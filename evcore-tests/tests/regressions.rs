@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use evcore::backend::{Manual, WakeFlag};
+use evcore::backend::Manual;
 use evcore::{End, Event, EventBase, Fixed, Interest, Mode, Ready, Turn, Wait};
 
 type Base = EventBase<Manual, Fixed<8>, &'static str>;
@@ -22,11 +22,14 @@ fn turn(base: &mut Base) -> Vec<(&'static str, Ready)> {
 
 #[test]
 fn a_turn_of_watchers_alone_ended_a_run_that_waits_for_events() {
-    static FLAG: WakeFlag = WakeFlag::new();
-    let mut base: Base = EventBase::new(Manual::new().with_flag(&FLAG));
+    let mut base = base();
     base.start(Event::check(), "check").unwrap();
     base.insert_timer(Duration::from_millis(60), "timer").unwrap();
-    FLAG.wake();
+    // The first wait finds what nobody wants any more.
+    let event = base.insert(3, Interest::READ | Interest::WRITE, "reader").unwrap();
+    base.modify(event, Interest::READ).unwrap();
+    base.backend_mut().refuse(1);
+    base.backend_mut().set_ready(3, Ready::WRITE);
     let mut order = Vec::new();
     let end = base.run(Mode::ONCE, |base, event| order.extend(base.get(event.id).copied()));
     assert_eq!(end, Ok(End::Once));
@@ -102,4 +105,88 @@ fn a_pause_ended_when_the_event_could_not_be_moved() {
     assert!(base.backend().watched(4).is_none());
     assert_eq!(base.poll(Wait::Until(evcore::Instant::from_nanos(1_000_000_000))), Ok(Turn::Running));
     assert_eq!(base.backend().watched(4), Some(Interest::READ));
+}
+
+/// Two events that come again and again; the handler of the first panics once. The other one comes in the next turn or the
+/// same, the first one with its next period, and the loop runs as if nothing had happened.
+mod panics {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use evcore::callback::{Callback, Closure};
+    use evcore::{EventId, Growable};
+
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_millis(1);
+
+    /// What is seen by a way to run one turn, which ends with the error of a panic.
+    fn check(mut turn: impl FnMut(&mut Vec<u32>)) {
+        let mut seen = Vec::new();
+        assert!(catch_unwind(AssertUnwindSafe(|| turn(&mut seen))).is_err());
+        assert_eq!(seen, [1]);
+        for _ in 0..2 {
+            turn(&mut seen);
+        }
+        assert_eq!(seen[..2], [1, 2], "the other event's hand-out is lost");
+        turn(&mut seen);
+        turn(&mut seen);
+        assert!(seen[2..].contains(&1) && seen[2..].contains(&2), "{seen:?}");
+    }
+
+    fn handle(seen: &mut Vec<u32>, number: u32) {
+        seen.push(number);
+        assert!(seen.len() > 1, "on purpose");
+    }
+
+    #[test]
+    fn in_the_body_of_a_loop() {
+        let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
+        for number in [1, 2] {
+            base.insert_interval(PERIOD, number).unwrap();
+        }
+        check(|seen| {
+            if let Some(fired) = base.next_event(Wait::Forever).unwrap() {
+                handle(seen, *fired.data);
+            }
+        });
+        assert!(base.check());
+    }
+
+    #[test]
+    fn in_a_handler_of_run() {
+        let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
+        for number in [1, 2] {
+            base.insert_interval(PERIOD, number).unwrap();
+        }
+        check(|seen| {
+            let handler = |base: &mut EventBase<_, _, u32>, id: EventId| handle(seen, *base.get(id).unwrap());
+            let mut handler = handler;
+            assert_eq!(base.run(Mode::ONCE, |base, event| handler(base, event.id)), Ok(End::Once));
+        });
+        assert!(base.check());
+    }
+
+    #[test]
+    fn in_a_callback() {
+        type Base = EventBase<Manual, Fixed<8>, Callback<Manual, Fixed<8>, Vec<u32>>>;
+        let mut base = Base::new(Manual::new());
+        for number in [1, 2] {
+            let callback = Callback::new(|_, seen: &mut Vec<u32>, _, arg| handle(seen, arg as u32), number);
+            base.insert_interval(PERIOD, callback).unwrap();
+        }
+        check(|seen| assert_eq!(base.run_callbacks(Mode::ONCE, seen), Ok(End::Once)));
+        assert!(base.check());
+    }
+
+    #[test]
+    fn in_a_closure() {
+        type Base = EventBase<Manual, Growable, Closure<Manual, Growable, Vec<u32>>>;
+        let mut base = Base::new(Manual::new());
+        for number in [1, 2] {
+            let closure = Closure::new(move |_: &mut Base, seen: &mut Vec<u32>, _| handle(seen, number));
+            base.insert_interval(PERIOD, closure).unwrap();
+        }
+        check(|seen| assert_eq!(base.run_closures(Mode::ONCE, seen), Ok(End::Once)));
+        assert!(base.check());
+    }
 }

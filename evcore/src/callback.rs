@@ -118,6 +118,7 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
 
 #[cfg(feature = "alloc")]
 mod boxed {
+    use alloc::boxed::Box;
     use alloc::rc::Rc;
     use core::cell::RefCell;
     use core::fmt;
@@ -144,8 +145,9 @@ mod boxed {
     /// ```
     pub struct Closure<B: EventOp, S: Storage, C> {
         /// Shared with the call that is under way: so the closure may have the base to itself, and whatever becomes of the
-        /// event meanwhile needs no clean-up after the call, or after a panic.
-        function: Rc<RefCell<ClosureFn<B, S, C>>>,
+        /// event meanwhile needs no clean-up after the call, or after a panic. (In a box, as where it begins in a `RefCell`
+        /// would have to be computed for each call.)
+        function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>,
     }
 
     /// What a [`Closure`] calls.
@@ -164,7 +166,7 @@ mod boxed {
         /// ```
         #[must_use]
         pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Fired) + 'static) -> Self {
-            Self { function: Rc::new(RefCell::new(function)) }
+            Self { function: Rc::new(RefCell::new(Box::new(function))) }
         }
     }
 
@@ -193,7 +195,7 @@ mod boxed {
         /// assert_eq!(sum, 7);
         /// ```
         pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
-            let call = |base: &mut Self, event: Fired, function: Rc<RefCell<ClosureFn<B, S, C>>>| {
+            let call = |base: &mut Self, event: Fired, function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>| {
                 // Borrowed already: a loop inside of the closure has come to its event, and passes it by.
                 if let Ok(mut function) = function.try_borrow_mut() {
                     (*function)(base, context, event);

@@ -254,12 +254,13 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // The end.
 
-    /// Takes an event out of everything it waits for. Its activation, if it has one, stays. Answers how often its signal has
-    /// arrived since it was last reported, if no other event waits for it.
-    pub(super) fn disarm(&mut self, index: S::Index) -> u32 {
-        let unwatched = self.registry.disarm(index);
-        let ended = unwatched.and_then(|signum| self.backend.signals().map(|signals| signals.del(signum)));
-        ended.unwrap_or(0)
+    /// Takes an event out of everything it waits for. Its activation, if it has one, stays.
+    pub(super) fn disarm(&mut self, index: S::Index) {
+        if let Some(signum) = self.registry.disarm(index) {
+            if let Some(signals) = self.backend.signals() {
+                signals.del(signum);
+            }
+        }
     }
 
     /// An event waits for nothing any more, and is not active.

@@ -22,11 +22,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             false => 0,
         };
         if state.has(Options::ONE_SHOT) {
-            let late = self.disarm(index);
-            if late > 0 {
-                // Since the wait: with nobody left who waits for the signal, they would be forgotten.
+            if let Some(signum) = self.registry.disarm(index) {
+                // What has come since the wait: with nobody left who waits for the signal, it would be forgotten.
+                let late = self.backend.signals().map_or(0, |signals| signals.del(signum));
                 signals = signals.saturating_add(late);
-                ready.insert(Ready::SIGNAL);
+                ready.set(Ready::SIGNAL, ready.contains(Ready::SIGNAL) || late > 0);
             }
         } else if state.is_timed() {
             count = self.rearm_timeout(index, state, ready);
