@@ -808,17 +808,19 @@ impl<B: Sound> SignalOp for Broken<B> {
         Ok(())
     }
 
-    fn del(&mut self, signum: Signum) {
+    fn del(&mut self, signum: Signum) -> u32 {
         if self.is(Fault::SignalsAreKept) {
-            return;
+            return 0;
         }
-        let Some(signals) = self.inner.signals() else { return };
+        let Some(signals) = self.inner.signals() else { return 0 };
+        let mut unreported = 0;
         if self.fault == Fault::SignalDelEndsAll {
-            self.watched_signals.drain(..).for_each(|signum| signals.del(signum));
+            unreported = self.watched_signals.drain(..).map(|signum| signals.del(signum)).sum();
         } else if let Some(at) = self.watched_signals.iter().position(|watched| *watched == signum) {
             self.watched_signals.remove(at);
-            signals.del(signum);
+            unreported = signals.del(signum);
         }
+        if self.fault == Fault::SignalDelTellsNothing { 0 } else { unreported }
     }
 }
 

@@ -239,6 +239,8 @@ pub(crate) enum Fault {
     SignalsTwice,
     /// With one signal, all are no longer watched.
     SignalDelEndsAll,
+    /// Arrivals that were not reported are lost when the signal is not watched any more.
+    SignalDelTellsNothing,
     /// A signal that is watched a second time is not.
     SignalReaddIsIgnored,
     /// After a refused `add` of a signal the next one does nothing.

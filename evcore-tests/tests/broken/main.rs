@@ -165,6 +165,7 @@ meant! {
     ReadinessHidesSignals => signals::signal_beside_everything_else on manual epoll;
     SignalsTwice => signals::signal_is_not_told_twice on manual epoll;
     SignalDelEndsAll => signals::signal_del_leaves_the_others on manual;
+    SignalDelTellsNothing => signals::signal_once_counts_until_its_hand_out on manual;
     SignalReaddIsIgnored => signals::signal_del_leaves_the_others on manual;
     RefusedSignalPoisons => refusals::refused_signal_keeps_the_other on manual;
     ReinitLosesSignals => faults::reinit_keeps_wakers_and_signals on manual;
