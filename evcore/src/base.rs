@@ -39,9 +39,18 @@ pub use run::Mode;
 ///                                         one-shot: no longer pending
 /// ```
 ///
-/// A turn of the loop is one [`poll`](EventBase::poll), which waits and queues what is ready, and the
-/// [`next_active`](EventBase::next_active) calls that hand it out. Between two of these nothing is borrowed: the body may
-/// create, change and remove any event, the one in hand included.
+/// What a program needs first, in the order in which it meets them:
+///
+/// | | |
+/// |---|---|
+/// | make | [`new`](EventBase::new), [`insert`](EventBase::insert) an fd, [`insert_timer`](EventBase::insert_timer), [`insert_interval`](EventBase::insert_interval), [`insert_signal`](EventBase::insert_signal), [`insert_wake`](EventBase::insert_wake); [`start`](EventBase::start) any [`Event`](crate::Event) |
+/// | wait and hand out | [`next_event`](EventBase::next_event), the whole loop; in batches, [`poll`](EventBase::poll) and [`next_active`](EventBase::next_active); with a handler, [`run`](EventBase::run) |
+/// | change | [`modify`](EventBase::modify), [`restart`](EventBase::restart), [`pause_for`](EventBase::pause_for), [`add`](EventBase::add) and [`del`](EventBase::del) |
+/// | end | [`remove`](EventBase::remove) an event, [`deregister`](EventBase::deregister) its fd, [`loop_exit`](EventBase::loop_exit) |
+/// | ask | [`get_mut`](EventBase::get_mut), [`pending`](EventBase::pending), [`ended`](EventBase::ended), [`stats`](EventBase::stats) |
+///
+/// Between two hand-outs nothing is borrowed: the body of the loop may create, change and remove any event, the one in hand
+/// included. A *turn* of the loop is one wait and the hand-outs that follow it; `next_event` goes from turn to turn by itself.
 ///
 /// ```
 /// use core::time::Duration;
@@ -53,10 +62,8 @@ pub use run::Mode;
 /// base.insert_timer(Duration::from_millis(5), "soon").unwrap();
 ///
 /// let mut order = Vec::new();
-/// while base.poll(Wait::Forever).unwrap().is_running() {
-///     while let Some(fired) = base.next_active() {
-///         order.push(*fired.data);
-///     }
+/// while let Some(event) = base.next_event(Wait::Forever).unwrap() {
+///     order.push(*event.data);
 /// }
 /// assert_eq!(order, ["soon", "later"]);
 /// ```
@@ -369,7 +376,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!(base.update_now().as_nanos(), 9);
     /// ```
     #[doc(alias = "event_base_update_cache_time")]
-    pub fn update_now(&mut self) -> Instant {
+    pub fn update_now(&self) -> Instant {
         self.engine.update_now()
     }
 }
