@@ -1,8 +1,5 @@
 //! The event base: what a program calls. It stands on the engine.
 
-use core::cell::Cell;
-use core::marker::PhantomData;
-
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
 use crate::backend::{EventOp, Wake};
@@ -77,8 +74,6 @@ pub struct EventBase<B: EventOp, S: Storage, T> {
     in_run: bool,
     /// Why [`EventBase::next_event`] has found the loop ended.
     ended: Option<End>,
-    /// One thread's at a time: only wakers are shared.
-    not_sync: PhantomData<Cell<()>>,
 }
 
 assert_impl_all!(EventBase<Manual, Fixed<1>, ()>: Send);
@@ -169,7 +164,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_new")]
     #[must_use]
     pub const fn new(backend: B) -> Self {
-        Self { engine: Engine::new(backend), in_run: false, ended: None, not_sync: PhantomData }
+        Self { engine: Engine::new(backend), in_run: false, ended: None }
     }
 
     /// Waits, and queues what is ready. One turn of the loop (`event_base_loop`), up to the hand-outs.

@@ -9,6 +9,7 @@ use crate::time::{Instant, Sleep};
 use crate::wake::WakeFlag;
 
 mod error;
+mod signals;
 #[cfg(test)]
 mod tests;
 
@@ -418,24 +419,6 @@ impl<const N: usize> EventOp for Manual<N> {
 
     fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = ManualError>> {
         Some(self)
-    }
-}
-
-impl<const N: usize> SignalOp for Manual<N> {
-    type Error = ManualError;
-
-    fn add(&mut self, signum: Signum) -> Result<(), ManualError> {
-        self.refuses()?;
-        self.signals.push(Signal { signum, count: 0 }).map_err(|_| ManualError::Full)
-    }
-
-    fn del(&mut self, signum: Signum) -> u32 {
-        let Some(at) = self.signals.iter().position(|signal| signal.signum == signum) else { return 0 };
-        let (count, last) = (self.signals.get(at).map_or(0, |signal| signal.count), self.signals.pop());
-        if let (Some(place), Some(last)) = (self.signals.get_mut(at), last) {
-            *place = last;
-        }
-        count
     }
 }
 

@@ -30,6 +30,7 @@ fn create<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     let _ = black_box(black_box(&mut *base).insert(black_box(3), black_box(Interest::READ), black_box(1)));
     let _ = black_box(black_box(&mut *base).insert_timer(duration(), black_box(1)));
     let _ = black_box(black_box(&mut *base).insert_interval(duration(), black_box(1)));
+    let _ = black_box(black_box(&mut *base).insert_wake(black_box(1)));
     let _ = black_box(black_box(&mut *base).insert_signal(black_box(15), black_box(1)));
 }
 

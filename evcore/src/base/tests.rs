@@ -9,6 +9,8 @@ use crate::bounds::Silent;
 use crate::options::{Fairness, Limits};
 use crate::{Error, Event, Interest, Ready};
 
+mod changes;
+
 type Base = EventBase<Manual, Fixed<8>, u32>;
 
 fn base() -> Base {
@@ -316,104 +318,6 @@ fn a_base_prints_a_line_for_each_event_that_waits_or_is_active() {
         "EventBase { method: \"manual\", counts: Counts { events: 5, pending: 3, active: 2 }, \
          next_deadline: Some(Instant(1000000000 ns)), .. }"
     );
-}
-
-/// An fd has room for 65,535 events: the one that is too many stays where it was.
-#[cfg(feature = "alloc")]
-#[test]
-fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
-    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
-    for _ in 0..u16::MAX {
-        base.create(Event::io(4, Interest::READ), ()).unwrap();
-    }
-    let event = base.insert(3, Interest::READ, ()).unwrap();
-    let moved = base.replace_fd(event, 4);
-    assert_eq!(moved, Err(crate::Error::Full));
-    assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), Some(Interest::READ)));
-
-    base.pause_for(event, Duration::from_secs(1)).unwrap();
-    assert_eq!(base.replace_fd(event, 4), Err(crate::Error::Full));
-    assert!(base.poll(Wait::None).unwrap().is_running());
-    assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), None), "the pause goes on");
-    base.backend_mut().set_ready(3, Ready::READ);
-    while base.now() < Instant::from_nanos(1_000_000_000) {
-        assert!(base.poll(Wait::Forever).unwrap().is_running());
-        assert!(base.next_active().is_none());
-    }
-    assert!(base.poll(Wait::None).unwrap().is_running());
-    assert_eq!(base.next_active().map(|fired| (fired.id, fired.ready)), Some((event, Ready::READ)));
-}
-
-/// The old fd is refused for the time being when the event comes back to it: it is registered later.
-#[cfg(feature = "alloc")]
-#[test]
-fn replace_fd_that_finds_its_way_back_later_keeps_the_event() {
-    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
-    for _ in 0..u16::MAX {
-        base.create(Event::io(4, Interest::READ), ()).unwrap();
-    }
-    let event = base.insert(3, Interest::READ, ()).unwrap();
-    base.backend_mut().refuse_for_now(1);
-    assert_eq!(base.replace_fd(event, 4), Err(crate::Error::Full));
-    assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), None));
-    assert!(base.poll(Wait::None).unwrap().is_running());
-    assert!(base.next_active().is_none());
-    assert_eq!(base.backend().watched(3), Some(Interest::READ));
-}
-
-/// The old fd is refused when the event comes back to it: the event has no fd then, and gets ERROR.
-#[cfg(feature = "alloc")]
-#[test]
-fn replace_fd_that_finds_no_way_back_reports_an_error() {
-    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
-    for _ in 0..u16::MAX {
-        base.create(Event::io(4, Interest::READ), ()).unwrap();
-    }
-    let event = base.insert(3, Interest::READ, ()).unwrap();
-    base.backend_mut().refuse(1);
-    assert_eq!(base.replace_fd(event, 4), Err(Error::Full));
-    let pending = base.pending(event).unwrap();
-    assert_eq!((pending.registered, pending.active), (false, Some(Ready::ERROR)));
-    assert!(base.check());
-}
-
-#[test]
-fn modify_from_silence_that_is_refused_leaves_the_event_silent() {
-    let mut base = base();
-    let event = base.insert(3, Interest::empty(), 0).unwrap();
-    base.backend_mut().refuse(1);
-    assert_eq!(base.modify(event, Interest::READ), Err(Error::Backend(ManualError::Refused)));
-    assert_eq!((base.interest(event), base.backend().watched(3)), (Some(Interest::empty()), None));
-    assert_eq!(base.pending(event).map(|pending| pending.registered), Some(true));
-    assert!(base.check());
-}
-
-#[test]
-fn modify_to_what_the_backend_cannot_watch_is_refused() {
-    let mut base: EventBase<Silent, Fixed<8>, ()> = EventBase::new(Silent::new());
-    let event = base.insert(3, Interest::READ, ()).unwrap();
-    for interest in [Interest::READ | Interest::EDGE, Interest::CLOSED, Interest::URGENT] {
-        assert_eq!(base.modify(event, interest), Err(Error::Unsupported), "{interest:?}");
-        assert_eq!(base.interest(event), Some(Interest::READ));
-    }
-    base.backend_mut().features = Features::all();
-    assert_eq!(base.modify(event, Interest::CLOSED), Ok(()));
-}
-
-#[test]
-fn nothing_changes_while_the_backend_is_unusable() {
-    let mut base: EventBase<Silent, Fixed<8>, ()> = EventBase::new(Silent::new());
-    let event = base.insert(3, Interest::READ, ()).unwrap();
-    base.backend_mut().is_usable = false;
-    let refused = Err(Error::Backend(ManualError::Refused));
-    assert_eq!(base.add(event, Some(Duration::ZERO)), refused);
-    assert_eq!(base.modify(event, Interest::WRITE), refused);
-    assert_eq!(base.replace_fd(event, 4), refused);
-    assert_eq!(base.pause_for(event, Duration::from_secs(1)), refused);
-    assert_eq!(base.poll(Wait::None), Err(ManualError::Refused));
-    assert_eq!((base.fd(event), base.interest(event), base.next_deadline()), (Some(3), Some(Interest::READ), None));
-    base.backend_mut().is_usable = true;
-    assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
 }
 
 #[test]

@@ -74,7 +74,10 @@ const TIMING: u32 = 10;
 /// The slot is in the list of those whose timeout restarts: the event's, or that of one that was there before.
 const LISTED: u16 = 1 << 12;
 /// The event was made with a timeout, and has it again whenever it is added.
-const KEEPS: u16 = 1 << 13;
+const KEEPS: u16 = SUSPENDED << KEPT;
+/// From there to where its timing is `Timing::Suspended`.
+const KEPT: u32 = 3;
+const SUSPENDED: u16 = 1 << TIMING;
 /// In `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;
 const RESTARTING: u16 = 3 << TIMING;
@@ -202,7 +205,7 @@ impl State {
     /// The same event, pending for nothing.
     pub(in crate::engine) const fn disarmed(self) -> Self {
         // `Suspended` where it keeps a timeout.
-        Self(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> (KEEPS.trailing_zeros() - TIMING))
+        Self(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> KEPT)
     }
 
     /// The same event, without a timeout.
