@@ -7,6 +7,7 @@ pub mod edge;
 pub mod events;
 pub mod faults;
 pub mod files;
+pub mod halves;
 pub mod interest;
 pub mod intervals;
 pub mod limits;

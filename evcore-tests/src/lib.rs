@@ -46,7 +46,7 @@ mod world;
 
 pub use by_hand::ByHand;
 pub use cases::{
-    changes, edge, events, faults, files, interest, intervals, limits, loop_control, many, one_loop, pauses,
+    changes, edge, events, faults, files, halves, interest, intervals, limits, loop_control, many, one_loop, pauses,
     priorities, readiness, refusals, signals, timers, unread, unread_changes, wake, watchers,
 };
 pub use evcore::Fixed;

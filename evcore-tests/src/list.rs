@@ -352,6 +352,34 @@ macro_rules! for_each_case {
     };
 }
 
+/// As [`for_each_case`], of the cases for backends that implement `Split`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! for_each_split_case {
+    ($($then:ident)::+ ! $($with:tt)*) => {
+        $($then)::+! { $($with)*
+            halves:
+                halves_make_a_turn
+                readiness_ends_a_sleep
+                sleep_takes_no_edge
+                changes_end_a_sleep
+                earlier_deadline_ends_a_sleep
+                signal_ends_a_sleep
+                end_of_loop_ends_a_sleep
+                poll_refused_while_asleep
+                change_is_no_wake
+                no_sleep_where_poll_has_none
+                watchers_come_around_a_sleep
+                restarted_timeout_ends_a_sleep
+                deleted_while_asleep
+                sleep_of_another_base_refused
+                dropped_while_asleep
+                reinit_while_asleep
+                fork_while_asleep;
+        }
+    };
+}
+
 /// Makes each case a `#[test]`, on each storage: `name::fixed::case` and `name::growable::case`.
 ///
 /// The second argument makes the [`Fixture`]; it is evaluated in each test. Give the suite a test file of its own: cases
@@ -380,6 +408,38 @@ macro_rules! conformance {
                 #[allow(unused_imports, reason = "the expression may need none")]
                 use super::*;
                 $crate::for_each_case! { $crate::conformance_tests! ($name::growable, $crate::Growable, $fixture) }
+            }
+        }
+    };
+}
+
+/// As [`conformance!`], with the cases for backends that implement [`Split`](evcore::backend::Split). They are not among those
+/// of [`conformance!`]; the name must be another one.
+///
+/// ```
+/// use evcore_tests::{ByHand, conformance, split_conformance};
+///
+/// conformance!(manual, ByHand::new());
+/// split_conformance!(manual_asleep, ByHand::new());
+/// # fn main() {}
+/// ```
+#[cfg(feature = "std")]
+#[macro_export]
+macro_rules! split_conformance {
+    ($name:ident, $fixture:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need none")]
+            use super::*;
+
+            mod fixed {
+                #[allow(unused_imports, reason = "the expression may need none")]
+                use super::*;
+                $crate::for_each_split_case! { $crate::conformance_tests! ($name::fixed, $crate::Fixed<64>, $fixture) }
+            }
+            mod growable {
+                #[allow(unused_imports, reason = "the expression may need none")]
+                use super::*;
+                $crate::for_each_split_case! { $crate::conformance_tests! ($name::growable, $crate::Growable, $fixture) }
             }
         }
     };

@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use evcore::backend::{Features, Signum};
+use evcore::backend::{Features, Signum, Split};
 use evcore::storage::Storage;
-use evcore::{Event, EventBase, EventId, Instant, Interest, Ready, Wait};
+use evcore::{Event, EventBase, EventId, Instant, Interest, Ready, Turn, Wait};
 
 use crate::fixture::{FdOf, Fixture};
 use crate::proof::Proof;
@@ -353,13 +353,54 @@ impl<F: Fixture, S: Storage> World<F, S> {
     }
 }
 
+impl<F: Fixture<Backend: Split>, S: Storage> World<F, S> {
+    /// The two halves of a turn, with a wait between them. While the base is asleep, and before the wait, `between` is called.
+    #[track_caller]
+    pub fn halves(&mut self, wait: Wait, between: impl FnOnce(&mut Self)) -> Turn {
+        let mut asleep = match self.base.begin_sleep(wait) {
+            Ok(asleep) => asleep,
+            Err(error) => panic!("the base does not fall asleep: {error}"),
+        };
+        between(self);
+        asleep.sleep();
+        match self.base.end_sleep(asleep) {
+            Ok(turn) => turn,
+            Err(error) => panic!("the base does not wake up: {error}"),
+        }
+    }
+
+    /// As [`World::turn`], in two halves.
+    #[track_caller]
+    pub fn turn_in_halves(&mut self, wait: Wait, between: impl FnOnce(&mut Self)) -> Seen {
+        let mut seen = Seen::default();
+        if self.halves(wait, between).is_running() {
+            self.hand_out(&mut seen, &mut |_, _, _| {});
+        }
+        seen
+    }
+
+    /// As [`World::wait`], in turns of two halves. `between` is called in the first of them.
+    #[track_caller]
+    pub fn wait_in_halves(&mut self, between: impl FnOnce(&mut Self)) -> Seen {
+        let end = self.now().saturating_add(PATIENCE);
+        let mut seen = self.turn_in_halves(Wait::Until(end), between);
+        for _ in 0..TURNS {
+            if !seen.is_empty() || self.now() >= end {
+                return seen;
+            }
+            seen = self.turn_in_halves(Wait::Until(end), |_| {});
+        }
+        panic!("the loop spins");
+    }
+}
+
 impl Seen {
     fn note(&mut self, number: u32, ready: Ready, count: u32) {
         let _ = self.order.push(number);
         self.add(&Each { number, ready, times: 1, count });
     }
 
-    fn append(&mut self, other: &Self) {
+    pub(crate) fn append(&mut self, other: &Self) {
         for number in &other.order {
             let _ = self.order.push(*number);
         }

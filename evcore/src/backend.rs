@@ -11,10 +11,13 @@ use bitflags::bitflags;
 use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
+mod split;
+
 pub use crate::either::Either;
-pub use crate::manual::{Manual, ManualError};
+pub use crate::manual::{Manual, ManualError, ManualSleeper};
 pub use crate::time::Sleep;
 pub use crate::wake::WakeFlag;
+pub use split::{Sleeper, Split};
 
 /// What a backend waits on: a file descriptor, a pin, an interrupt number.
 ///
@@ -258,6 +261,34 @@ pub trait EventOp {
     #[inline]
     fn usable(&self) -> Result<(), Self::Error> {
         Ok(())
+    }
+
+    /// Whether a turn may begin: as [`usable`](EventOp::usable), and not while a [`Sleeper`] of this backend is out. The core
+    /// asks before each turn.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    #[inline]
+    fn check_awake(&self) -> Result<(), Self::Error> {
+        self.usable()
+    }
+
+    /// Wakes the [`Sleeper`] that is out, if there is one. The core calls it, or [`begin_change`](EventOp::begin_change), in each
+    /// call that may bring the end of a wait forward. A backend that implements [`Split`] MUST implement it, and so must one that wraps another.
+    #[inline]
+    fn wake_sleeper(&mut self) {}
+
+    /// What the core asks before each change: as [`wake_sleeper`](EventOp::wake_sleeper) and then [`usable`](EventOp::usable), for a
+    /// backend that can find out at once that there is nothing to do for either.
+    ///
+    /// # Errors
+    ///
+    /// As [`usable`](EventOp::usable).
+    #[inline]
+    fn begin_change(&mut self) -> Result<(), Self::Error> {
+        self.wake_sleeper();
+        self.usable()
     }
 
     /// Registers `fd`, now. `interest` is not empty. Whatever the backend believes of this fd is void: when the system says

@@ -15,11 +15,13 @@ mod event;
 mod insert;
 mod query;
 mod run;
+mod sleep;
 #[cfg(test)]
 mod tests;
 
 pub use query::Pending;
 pub use run::Mode;
+pub use sleep::Asleep;
 
 /// An event base: events, and the loop that waits for them (`struct event_base`).
 ///

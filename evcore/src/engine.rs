@@ -19,6 +19,7 @@ use crate::time::{Instant, nanos};
 mod life;
 mod rearm;
 mod registry;
+mod split;
 mod sync;
 mod turn;
 

@@ -3,17 +3,20 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token, Wake};
+use crate::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Token};
 use crate::ready::{Interest, Ready};
 use crate::time::{Instant, Sleep};
 use crate::wake::WakeFlag;
 
 mod error;
-mod signals;
+mod signal;
+mod sleep;
 #[cfg(test)]
 mod tests;
 
 pub use error::ManualError;
+pub use sleep::ManualSleeper;
+use sleep::Sleeping;
 
 /// A backend for tests, examples and simulations: the program says what is ready and what time it is.
 ///
@@ -52,6 +55,7 @@ pub struct Manual<const N: usize = 64> {
     /// What it refuses with.
     refusal: ManualError,
     waits: u32,
+    sleeping: Sleeping,
 }
 
 struct Source {
@@ -109,6 +113,7 @@ impl<const N: usize> Manual<N> {
             refusals: 0,
             refusal: ManualError::Refused,
             waits: 0,
+            sleeping: Sleeping::NONE,
         }
     }
 
@@ -370,6 +375,15 @@ impl<const N: usize> EventOp for Manual<N> {
         self.now
     }
 
+    fn check_awake(&self) -> Result<(), ManualError> {
+        self.sleeping.check_awake()
+    }
+
+    #[inline]
+    fn wake_sleeper(&mut self) {
+        self.sleeping.disturb();
+    }
+
     fn add(&mut self, fd: u32, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), ManualError> {
         // Whatever it was watched for before is void, also when this is refused.
         self.unwatch(fd);
@@ -395,6 +409,7 @@ impl<const N: usize> EventOp for Manual<N> {
 
     fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<u32>) -> Result<(), ManualError> {
         self.waits = self.waits.saturating_add(1);
+        let sleep = self.sleeping.take(sleep);
         let woken = self.flag.is_some_and(WakeFlag::take);
         if woken {
             sink.woken();
@@ -411,6 +426,7 @@ impl<const N: usize> EventOp for Manual<N> {
     }
 
     fn reinit(&mut self) -> Result<(), ManualError> {
+        self.sleeping.reinit();
         for source in &mut self.fds {
             source.watch = None;
         }
@@ -419,14 +435,6 @@ impl<const N: usize> EventOp for Manual<N> {
 
     fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = ManualError>> {
         Some(self)
-    }
-}
-
-impl<const N: usize> Wake for Manual<N> {
-    type Waker = &'static WakeFlag;
-
-    fn waker(&mut self) -> Result<&'static WakeFlag, ManualError> {
-        self.flag.ok_or(ManualError::NoFlag)
     }
 }
 

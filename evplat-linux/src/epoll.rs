@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
 use evcore::{Fd, Instant, Interest};
-use evplat_posix::backend::{ForkGuard, Interrupts};
+use evplat_posix::backend::{ForkGuard, Interrupts, Sleepers};
 use evplat_posix::{Clock, Error};
 use static_assertions::assert_impl_all;
 
@@ -19,6 +19,7 @@ use crate::nest::{self, Nest};
 use crate::sys::{self, Reports};
 use crate::waker::Bell;
 
+mod sleep;
 mod verify;
 mod wait;
 
@@ -70,10 +71,13 @@ type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 #[doc(alias = "EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST")]
 pub struct Epoll {
     set: OwnedFd,
+    /// How many sets there were before this one.
+    rebuilds: u32,
     reports: Reports,
     registered: usize,
     files: Files,
     bell: Bell,
+    sleepers: Sleepers,
     nest: Option<Nest>,
     timed_wait: TimedWait,
     /// A `del` failed in a way that leaves the entry in the set.
@@ -129,10 +133,12 @@ impl Epoll {
         Ok(Self {
             guard: ForkGuard::new()?,
             set: sys::epoll_create().map_err(Error::during("epoll_create1"))?,
+            rebuilds: 0,
             reports: Reports::with_room(REPORTS).map_err(|_| Error::Full)?,
             registered: 0,
             files: Files::default(),
             bell: Bell::new(),
+            sleepers: Sleepers::new(),
             nest: None,
             timed_wait: sys::epoll_pwait2,
             is_damaged: false,
@@ -308,6 +314,7 @@ impl Epoll {
         let set = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
         if forked {
             self.bell.interrupts.reinit()?;
+            self.sleepers.reinit(&self.guard);
             // Also the nests of other bases, which this one may watch.
             nest::renew_all()?;
         }
@@ -316,6 +323,7 @@ impl Epoll {
             if forked { nest.reinit(set.as_fd())? } else { nest.hold(set.as_fd())? }
         }
         let old = mem::replace(&mut self.set, set);
+        self.rebuilds = self.rebuilds.wrapping_add(1);
         if let (Some(nest), false) = (&self.nest, forked) {
             nest.release(old.as_fd());
         }
@@ -358,7 +366,30 @@ impl EventOp for Epoll {
 
     #[inline]
     fn usable(&self) -> Result<(), Error> {
-        if self.guard.forked() { Err(Error::Forked) } else { Ok(()) }
+        if self.guard.is_usual() || !self.guard.forked() { Ok(()) } else { Err(Error::Forked) }
+    }
+
+    #[inline]
+    fn begin_change(&mut self) -> Result<(), Error> {
+        if self.guard.is_usual() {
+            return Ok(());
+        }
+        self.sleepers.wake();
+        self.usable()
+    }
+
+    #[inline]
+    fn check_awake(&self) -> Result<(), Error> {
+        if self.guard.is_usual() {
+            return Ok(());
+        }
+        self.usable()?;
+        self.sleepers.check_awake()
+    }
+
+    #[inline]
+    fn wake_sleeper(&mut self) {
+        self.sleepers.wake();
     }
 
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), Error> {

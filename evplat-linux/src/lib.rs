@@ -62,8 +62,8 @@ pub use epoll::Epoll;
 pub use evplat_posix::evcore;
 #[doc(no_inline)]
 pub use evplat_posix::{
-    Clock, End, Error, Event, EventId, Fd, Fired, Instant, Interest, Mode, Ready, Turn, Wait, Waker, fd_from_raw,
-    signum,
+    Clock, End, Error, Event, EventId, Fd, Fired, Instant, Interest, Mode, Ready, Sleeper, Turn, Wait, Waker,
+    fd_from_raw, signum,
 };
 
 /// An event base that runs on epoll and grows as it needs to (`struct event_base`). `T` is the data of each event.

@@ -36,6 +36,10 @@ pub enum Error {
     Unsupported,
     /// The backend's table of fixed size is full, or there is no memory to make it longer.
     Full,
+    /// The base is asleep: [`EventBase::end_sleep`](evcore::EventBase::end_sleep) is to come first.
+    Asleep,
+    /// It is not this sleep that the base is in.
+    NotAsleep,
 }
 
 impl Error {
@@ -67,7 +71,7 @@ impl Error {
                 libc::ENOMEM | libc::ENOBUFS | libc::ENOSPC | libc::EMFILE | libc::ENFILE | libc::EAGAIN
             ),
             Self::Full => true,
-            Self::Forked | Self::TooLarge { .. } | Self::Unsupported => false,
+            Self::Forked | Self::TooLarge { .. } | Self::Unsupported | Self::Asleep | Self::NotAsleep => false,
         }
     }
 
@@ -94,6 +98,8 @@ impl fmt::Display for Error {
             }
             Self::Unsupported => f.write_str("the backend cannot watch for that: see its features"),
             Self::Full => f.write_str("the backend's table is full: give it the capacity of the base"),
+            Self::Asleep => f.write_str("the base is asleep: call end_sleep first, or drop what begin_sleep has given"),
+            Self::NotAsleep => f.write_str("that is not the sleep that the base is in"),
         }
     }
 }
@@ -116,8 +122,8 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match error {
             Error::System { errno, .. } => return Self::from_raw_os_error(errno),
-            Error::Forked => io::ErrorKind::Other,
-            Error::TooLarge { .. } => io::ErrorKind::InvalidInput,
+            Error::Forked | Error::Asleep => io::ErrorKind::Other,
+            Error::TooLarge { .. } | Error::NotAsleep => io::ErrorKind::InvalidInput,
             Error::Unsupported => io::ErrorKind::Unsupported,
             Error::Full => io::ErrorKind::OutOfMemory,
         };
@@ -139,6 +145,7 @@ mod tests {
     #[test]
     fn its_text_says_what_to_do() {
         assert!(Error::Forked.to_string().contains("reinit"));
+        assert!(Error::Asleep.to_string().contains("end_sleep"));
         assert!(Error::TooLarge { number: 1500, limit: 1024 }.to_string().contains("below 1024, not 1500"));
         assert!(Error::system("pipe", libc::EMFILE).to_string().contains("RLIMIT_NOFILE"));
         assert!(Error::system("epoll_ctl", libc::ENOSPC).to_string().contains("max_user_watches"));

@@ -19,6 +19,9 @@ const ONE_EPOCH: u32 = UNDER_WAY + 1;
 /// The process that `STATE` is true of, while a fork of it is under way.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
+/// The bits of a guard's number that say that the base is asleep. So many forks are never under way at once.
+const ASLEEP: u32 = UNDER_WAY;
+
 /// Whether `pthread_atfork` has been told of the functions below.
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
@@ -90,14 +93,28 @@ impl ForkGuard {
     #[inline]
     #[must_use]
     pub fn forked(&self) -> bool {
-        let own = self.epoch.load(Ordering::Relaxed);
+        let own = self.epoch.load(Ordering::Relaxed) & !ASLEEP;
         // A guard's epoch has no fork under way, so when they are equal there is no more to ask.
         STATE.load(Ordering::Relaxed) != own && epoch() != own
     }
 
-    /// From now on this process is the one that is guarded.
+    /// Neither a forked child's nor [asleep](ForkGuard::set_asleep): one comparison for what nearly every call asks.
+    #[inline]
+    #[must_use]
+    pub fn is_usual(&self) -> bool {
+        self.epoch.load(Ordering::Relaxed) == STATE.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the base that is guarded is asleep, for [`is_usual`](ForkGuard::is_usual). The guard's owner alone calls it.
+    pub fn set_asleep(&self, is_asleep: bool) {
+        let epoch = self.epoch.load(Ordering::Relaxed) & !ASLEEP;
+        self.epoch.store(if is_asleep { epoch | ASLEEP } else { epoch }, Ordering::Relaxed);
+    }
+
+    /// From now on this process is the one that is guarded. Asleep is what was asleep.
     pub fn renew(&self) {
-        self.epoch.store(epoch(), Ordering::Relaxed);
+        let asleep = self.epoch.load(Ordering::Relaxed) & ASLEEP;
+        self.epoch.store(epoch() | asleep, Ordering::Relaxed);
     }
 }
 
@@ -144,6 +161,24 @@ mod tests {
         });
         assert_eq!(status, 0);
         assert!(!guard.forked());
+    }
+
+    #[test]
+    fn asleep_is_not_forked() {
+        let guard = ForkGuard::new().unwrap();
+        assert!(guard.is_usual());
+        guard.set_asleep(true);
+        assert!(!guard.is_usual() && !guard.forked());
+        let status = sys::tests::in_child(|| {
+            let noticed = guard.forked();
+            guard.renew();
+            let is_asleep = !guard.forked() && !guard.is_usual();
+            guard.set_asleep(false);
+            noticed && is_asleep && guard.is_usual()
+        });
+        assert_eq!(status, 0);
+        guard.set_asleep(false);
+        assert!(guard.is_usual());
     }
 
     #[test]

@@ -85,6 +85,7 @@ mod preferences;
 mod registry;
 mod select;
 mod signal;
+mod sleeper;
 #[allow(unsafe_code)]
 mod sys;
 mod table;
@@ -99,6 +100,7 @@ pub use evcore::{End, Event, EventId, Fd, Fired, Instant, Interest, Mode, Ready,
 pub use poll::Poll;
 pub use preferences::Preferences;
 pub use select::Select;
+pub use sleeper::Sleeper;
 pub use sys::fd_from_raw;
 pub use waker::Waker;
 
@@ -108,6 +110,7 @@ pub mod backend {
     pub use crate::fork::ForkGuard;
     pub use crate::interrupts::Interrupts;
     pub use crate::signal::Signals;
+    pub use crate::sleeper::Sleepers;
     pub use crate::table::{Place, Slots};
     pub use crate::waker::WakeState;
 }

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::os::fd::{AsFd, AsRawFd};
 
-use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Token, Wake};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Split, Token, Wake};
 use evcore::{Fd, Growable, Instant, Interest, Ready};
 
 use crate::clock::Clock;
@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fork::ForkGuard;
 use crate::idle::Idle;
 use crate::interrupts::Interrupts;
+use crate::sleeper::{Sleeper, Sleepers};
 use crate::sys;
 use crate::table::{Found, Place, Slots, Table, silence};
 use crate::waker::Waker;
@@ -23,7 +24,7 @@ const POLLRDHUP: i16 = libc::POLLRDHUP;
 const POLLRDHUP: i16 = 0;
 
 /// What an interest is asked for as.
-const EVENTS: [(Interest, i16); 4] = [
+pub(crate) const EVENTS: [(Interest, i16); 4] = [
     (Interest::READ, libc::POLLIN),
     (Interest::URGENT, libc::POLLPRI),
     (Interest::WRITE, libc::POLLOUT),
@@ -71,6 +72,7 @@ const REVENTS: [(i16, Ready); 6] = [
 pub struct Poll<S: Slots = Growable> {
     table: Table<S>,
     interrupts: Interrupts,
+    sleepers: Sleepers,
     clock: Clock,
     idle: Idle,
     fork: ForkGuard,
@@ -97,7 +99,14 @@ impl<S: Slots> Poll<S> {
     /// When there is no memory.
     pub fn with_clock(clock: Clock) -> Result<Self, Error> {
         let interrupts = Interrupts::new(Doorbell::pipe);
-        Ok(Self { table: Table::new()?, interrupts, clock, idle: Idle::default(), fork: ForkGuard::new()? })
+        Ok(Self {
+            table: Table::new()?,
+            interrupts,
+            sleepers: Sleepers::new(),
+            clock,
+            idle: Idle::default(),
+            fork: ForkGuard::new()?,
+        })
     }
 
     /// What the system is asked for when an event waits for `interest`.
@@ -168,7 +177,30 @@ impl<S: Slots> EventOp for Poll<S> {
 
     #[inline]
     fn usable(&self) -> Result<(), Error> {
-        if self.fork.forked() { Err(Error::Forked) } else { Ok(()) }
+        if self.fork.is_usual() || !self.fork.forked() { Ok(()) } else { Err(Error::Forked) }
+    }
+
+    #[inline]
+    fn begin_change(&mut self) -> Result<(), Error> {
+        if self.fork.is_usual() {
+            return Ok(());
+        }
+        self.sleepers.wake();
+        self.usable()
+    }
+
+    #[inline]
+    fn check_awake(&self) -> Result<(), Error> {
+        if self.fork.is_usual() {
+            return Ok(());
+        }
+        self.usable()?;
+        self.sleepers.check_awake()
+    }
+
+    #[inline]
+    fn wake_sleeper(&mut self) {
+        self.sleepers.wake();
     }
 
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
@@ -235,6 +267,7 @@ impl<S: Slots> EventOp for Poll<S> {
     fn reinit(&mut self) -> Result<(), Error> {
         if self.fork.forked() {
             self.interrupts.reinit()?;
+            self.sleepers.reinit(&self.fork);
             self.fork.renew();
             told!(Debug, "poll: this process was forked, and has wakers and signals of its own now");
         }
@@ -254,6 +287,23 @@ impl<S: Slots> Wake for Poll<S> {
     fn waker(&mut self) -> Result<Waker, Error> {
         self.usable()?;
         self.interrupts.waker()
+    }
+}
+
+impl<S: Slots> Split for Poll<S> {
+    type Sleeper = Sleeper;
+
+    fn begin_sleep(&mut self, sleep: Sleep) -> Result<Sleeper, Error> {
+        self.check_awake()?;
+        let wake = self.interrupts.waker()?;
+        let doorbell = wake.state().doorbell().as_fd().as_raw_fd();
+        let mut sleeper = self.sleepers.take(wake)?;
+        sleeper.watch_entries(self.table.entries(Some(doorbell)))?;
+        Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.fork))
+    }
+
+    fn end_sleep(&mut self, sleeper: Sleeper) -> Result<(), Error> {
+        self.sleepers.end(sleeper, &self.fork)
     }
 }
 

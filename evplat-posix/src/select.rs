@@ -5,7 +5,7 @@ use core::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Token, Wake};
+use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Split, Token, Wake};
 use evcore::{Fd, Growable, Instant, Interest, Ready};
 
 use crate::clock::Clock;
@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::fork::ForkGuard;
 use crate::idle::Idle;
 use crate::interrupts::Interrupts;
+use crate::sleeper::{Sleeper, Sleepers};
 use crate::sys::{self, FdSet};
 use crate::table::{Found, Place, Slots, Table, silence};
 use crate::waker::Waker;
@@ -59,6 +60,7 @@ pub struct Select<S: Slots = Growable> {
     /// One more than the highest number in the sets; `None` since that one was deleted, to be looked for before the wait.
     end: Option<c_int>,
     interrupts: Interrupts,
+    sleepers: Sleepers,
     clock: Clock,
     idle: Idle,
     fork: ForkGuard,
@@ -104,6 +106,7 @@ impl<S: Slots> Select<S> {
             sets: [FdSet::new(); 3],
             end: None,
             interrupts,
+            sleepers: Sleepers::new(),
             clock,
             idle: Idle::default(),
             fork,
@@ -129,8 +132,8 @@ impl<S: Slots> Select<S> {
         }
     }
 
-    /// Waits, on the doorbell too. `ready` is what is left of the sets then; the answer counts what is in them.
-    fn look(&mut self, wait: Sleep, doorbell: Option<RawFd>, ready: &mut [FdSet; 3]) -> io::Result<usize> {
+    /// What is waited for, with the doorbell, and one more than the highest number in it.
+    fn asked(&mut self, doorbell: Option<RawFd>) -> ([FdSet; 3], c_int) {
         let mut asked = self.sets;
         let highest = || self.table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
         let mut end = *self.end.get_or_insert_with(highest);
@@ -138,6 +141,12 @@ impl<S: Slots> Select<S> {
             read.set(doorbell, true);
             end = end.max(doorbell.saturating_add(1));
         }
+        (asked, end)
+    }
+
+    /// Waits, on the doorbell too. `ready` is what is left of the sets then; the answer counts what is in them.
+    fn look(&mut self, wait: Sleep, doorbell: Option<RawFd>, ready: &mut [FdSet; 3]) -> io::Result<usize> {
+        let (asked, end) = self.asked(doorbell);
         self.clock.wait(wait, |time| {
             // A wait that is taken up again has emptied them.
             *ready = asked;
@@ -221,7 +230,30 @@ impl<S: Slots> EventOp for Select<S> {
 
     #[inline]
     fn usable(&self) -> Result<(), Error> {
-        if self.fork.forked() { Err(Error::Forked) } else { Ok(()) }
+        if self.fork.is_usual() || !self.fork.forked() { Ok(()) } else { Err(Error::Forked) }
+    }
+
+    #[inline]
+    fn begin_change(&mut self) -> Result<(), Error> {
+        if self.fork.is_usual() {
+            return Ok(());
+        }
+        self.sleepers.wake();
+        self.usable()
+    }
+
+    #[inline]
+    fn check_awake(&self) -> Result<(), Error> {
+        if self.fork.is_usual() {
+            return Ok(());
+        }
+        self.usable()?;
+        self.sleepers.check_awake()
+    }
+
+    #[inline]
+    fn wake_sleeper(&mut self) {
+        self.sleepers.wake();
     }
 
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
@@ -300,6 +332,7 @@ impl<S: Slots> EventOp for Select<S> {
     fn reinit(&mut self) -> Result<(), Error> {
         if self.fork.forked() {
             self.interrupts.reinit()?;
+            self.sleepers.reinit(&self.fork);
             self.fork.renew();
             told!(Debug, "select: this process was forked, and has wakers and signals of its own now");
         }
@@ -321,6 +354,23 @@ impl<S: Slots> Wake for Select<S> {
     fn waker(&mut self) -> Result<Waker, Error> {
         self.usable()?;
         self.interrupts.waker()
+    }
+}
+
+impl<S: Slots> Split for Select<S> {
+    type Sleeper = Sleeper;
+
+    fn begin_sleep(&mut self, sleep: Sleep) -> Result<Sleeper, Error> {
+        self.check_awake()?;
+        let wake = self.interrupts.waker()?;
+        let (asked, end) = self.asked(Some(wake.state().doorbell().as_fd().as_raw_fd()));
+        let mut sleeper = self.sleepers.take(wake)?;
+        sleeper.watch_sets(&asked, end);
+        Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.fork))
+    }
+
+    fn end_sleep(&mut self, sleeper: Sleeper) -> Result<(), Error> {
+        self.sleepers.end(sleeper, &self.fork)
     }
 }
 

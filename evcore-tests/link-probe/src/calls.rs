@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use evcore::backend::{EventOp, Manual, Wake, WakeFlag};
+use evcore::backend::{EventOp, Manual, Sleeper, Split, Wake, WakeFlag};
 use evcore::callback::Callback;
 use evcore::options::{Fairness, Limits};
 use evcore::storage::Storage;
@@ -14,11 +14,12 @@ use crate::values::{duration, event, id, instant};
 type Base<B, S> = EventBase<B, S, u32>;
 
 /// Calls everything that a base can be asked for. After each call the optimiser must believe anything of the base again.
-pub fn every_call<B: Wake + EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
+pub fn every_call<B: Wake + Split + EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     create(base);
     change(base);
     activate(base);
     turn(base);
+    halves(base);
     run(base);
     control(base);
     tell(base);
@@ -72,6 +73,16 @@ fn turn<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     }
     if let Some(fired) = black_box(black_box(&mut *base).next_active()) {
         *fired.data = black_box(*fired.data);
+    }
+}
+
+fn halves<B: Split + EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
+    let wait = if black_box(true) { Wait::None } else { Wait::Forever };
+    if let Ok(mut asleep) = black_box(black_box(&mut *base).begin_sleep(wait)) {
+        black_box(asleep.until());
+        black_box(asleep.sleeper().until());
+        black_box(&mut asleep).sleep();
+        let _ = black_box(black_box(&mut *base).end_sleep(asleep));
     }
 }
 

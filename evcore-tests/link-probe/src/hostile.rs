@@ -3,7 +3,9 @@
 use core::fmt;
 use core::hint::black_box;
 
-use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Sleep, Token, Wake};
+use evcore::backend::{
+    EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Sleep, Sleeper, Split, Token, Wake,
+};
 use evcore::{Instant, Interest, Ready};
 
 #[derive(Debug)]
@@ -45,6 +47,14 @@ impl EventOp for Hostile {
 
     fn now(&self) -> Instant {
         black_box(Instant::ZERO)
+    }
+
+    fn check_awake(&self) -> Result<(), Refused> {
+        outcome(())
+    }
+
+    fn wake_sleeper(&mut self) {
+        black_box(self);
     }
 
     fn add(&mut self, _: u32, token: Token, _: Interest, infos: &mut impl FdInfos<u64>) -> Result<(), Refused> {
@@ -113,5 +123,29 @@ impl Wake for Hostile {
 
     fn waker(&mut self) -> Result<u8, Refused> {
         outcome(1)
+    }
+}
+
+impl Split for Hostile {
+    type Sleeper = Hostile;
+
+    fn begin_sleep(&mut self, sleep: Sleep) -> Result<Hostile, Refused> {
+        black_box(sleep);
+        outcome(Hostile)
+    }
+
+    fn end_sleep(&mut self, sleeper: Hostile) -> Result<(), Refused> {
+        black_box(sleeper);
+        outcome(())
+    }
+}
+
+impl Sleeper for Hostile {
+    fn until(&self) -> Sleep {
+        black_box(Sleep::Forever)
+    }
+
+    fn sleep(&mut self) {
+        black_box(self);
     }
 }

@@ -5,7 +5,7 @@ use evcore::backend::Either;
 use evcore::backend::WakeFlag;
 #[cfg(unix)]
 use evcore_tests::Unix;
-use evcore_tests::{ByHand, conformance};
+use evcore_tests::{ByHand, conformance, split_conformance};
 #[cfg(target_os = "linux")]
 use evplat_linux::Epoll;
 #[cfg(target_os = "linux")]
@@ -38,6 +38,23 @@ conformance!(chosen_poll, Unix::new(|| choose(&["epoll"]), Waker::wake).with(sys
 
 #[cfg(target_os = "linux")]
 conformance!(chosen_select, Unix::new(|| choose(&["epoll", "poll"]), Waker::wake).with(sys::powers()));
+
+split_conformance!(manual_asleep, {
+    static FLAG: WakeFlag = WakeFlag::new();
+    ByHand::with_flag(&FLAG)
+});
+
+#[cfg(target_os = "linux")]
+split_conformance!(epoll_asleep, Unix::new(Epoll::new, Waker::wake).with(sys::powers()));
+
+#[cfg(unix)]
+split_conformance!(poll_asleep, Unix::new(Poll::new, Waker::wake).with(sys::powers()));
+
+#[cfg(unix)]
+split_conformance!(select_asleep, Unix::new(Select::new, Waker::wake).with(sys::powers()));
+
+#[cfg(target_os = "linux")]
+split_conformance!(chosen_asleep, Unix::new(|| choose(&["epoll"]), Waker::wake).with(sys::powers()));
 
 /// The backend of a program that chooses when it runs, and avoids some.
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! Storms: more wakes, signals and reused numbers than anyone sends, on each backend.
+//! Storms: more wakes, signals, reused numbers and changes of a base that is asleep than anyone sends, on each backend.
 //!
 //! The counts are small here, so that a test run is short. `EVCORE_STORM=10000000` makes each storm that long;
 //! `.ci/threads` does, also under a sanitizer.
@@ -27,6 +27,7 @@ macro_rules! on_each_backend {
     )* };
 }
 
+mod halves;
 mod numbers;
 mod signals;
 mod sys;
@@ -34,12 +35,15 @@ mod wakes;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use evcore::backend::Wake;
+use evcore::backend::{Split, Wake};
 use evcore::{EventBase, Growable};
-use evplat_posix::{Error, Waker};
+use evplat_posix::{Error, Sleeper, Waker};
 
-trait Backend: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker> {}
-impl<B: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker>> Backend for B {}
+trait Backend: Wake<Fd = evcore::Fd, FdInfo: Send, Error = Error, Waker = Waker> + Split<Sleeper = Sleeper> + Send {}
+impl<B: Wake<Fd = evcore::Fd, FdInfo: Send, Error = Error, Waker = Waker> + Split<Sleeper = Sleeper> + Send> Backend
+    for B
+{
+}
 
 type Make<B> = fn() -> Result<B, Error>;
 type Base<B> = EventBase<B, Growable, u32>;

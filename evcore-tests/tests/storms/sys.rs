@@ -11,8 +11,17 @@ pub(crate) fn raise(signum: i32) {
 
 /// A descriptor that is readable for good: the cheapest there is.
 pub(crate) fn readable() -> OwnedFd {
+    eventfd(1)
+}
+
+/// A descriptor that is not readable.
+pub(crate) fn never_readable() -> OwnedFd {
+    eventfd(0)
+}
+
+fn eventfd(count: u32) -> OwnedFd {
     // SAFETY: it takes numbers.
-    let fd = unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     assert!(fd >= 0, "eventfd: {}", io::Error::last_os_error());
     // SAFETY: the system has just made this descriptor, and nobody else knows it.
     unsafe { OwnedFd::from_raw_fd(fd) }

@@ -24,7 +24,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopexit")]
     pub fn loop_exit(&mut self) {
-        self.engine.exit();
+        self.engine.changing().exit();
     }
 
     /// Ends the loop after the turn in which this time is over. The earliest of several counts. Until then it keeps the
@@ -40,7 +40,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopexit")]
     pub fn loop_exit_after(&mut self, delay: Duration) {
-        self.engine.exit_after(delay);
+        self.engine.changing().exit_after(delay);
     }
 
     /// Ends the loop now: nothing more is handed out, what is active stays so (`event_base_loopbreak`).
@@ -54,7 +54,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loopbreak")]
     pub fn loop_break(&mut self) {
-        self.engine.break_loop();
+        self.engine.changing().break_loop();
     }
 
     /// Ends this turn now, and goes on with the next, which does not wait while anything is active
@@ -168,7 +168,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// base.set_slack(Duration::from_millis(10));
     /// ```
     pub fn set_slack(&mut self, slack: Duration) {
-        self.engine.set_slack(slack);
+        self.engine.changing().set_slack(slack);
     }
 
     /// In the child after a fork: gives it kernel objects of its own and registers everything there (`event_reinit`). The
@@ -191,6 +191,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_reinit")]
     pub fn reinit(&mut self) -> Result<(), B::Error> {
-        self.engine.reinit()
+        self.engine.changing().reinit()
     }
 }

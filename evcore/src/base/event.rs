@@ -198,7 +198,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_remove_timer")]
     pub fn clear_timeout(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        self.engine.remove_timeout(index);
+        self.engine.changing().remove_timeout(index);
         Ok(())
     }
 
@@ -224,7 +224,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evuser_trigger")]
     pub fn activate(&mut self, id: EventId, ready: Ready) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        self.engine.activate(index, ready);
+        self.engine.changing().activate(index, ready);
         Ok(())
     }
 
@@ -246,7 +246,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_active")]
     pub fn activate_counted(&mut self, id: EventId, count: u32) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        self.engine.activate_counted(index, count)
+        self.engine.changing().activate_counted(index, count)
     }
 
     /// Has an event handed out in the next turn, with [`Ready::AGAIN`]; that turn does not wait. For a handler that has not
@@ -266,7 +266,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn again(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        self.engine.postpone(index, Ready::AGAIN);
+        self.engine.changing().postpone(index, Ready::AGAIN);
         Ok(())
     }
 
@@ -283,7 +283,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_active_by_fd")]
     pub fn activate_fd(&mut self, fd: B::Fd, ready: Ready) {
-        self.engine.activate_fd(fd, ready);
+        self.engine.changing().activate_fd(fd, ready);
     }
 
     /// Queues all events that are pending on a signal, as if it had arrived `count` times (`event_base_active_by_signal`).
@@ -298,7 +298,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[doc(alias = "event_base_active_by_signal")]
     pub fn activate_signal(&mut self, signum: Signum, count: u32) {
-        self.engine.activate_signal(signum, count);
+        self.engine.changing().activate_signal(signum, count);
     }
 
     // The end.
@@ -330,7 +330,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evuser_del")]
     pub fn del(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        self.engine.del(index);
+        self.engine.changing().del(index);
         Ok(())
     }
 
@@ -355,7 +355,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_del")]
     pub fn deregister(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        self.engine.deregister(index);
+        self.engine.changing().deregister(index);
         Ok(())
     }
 
@@ -378,6 +378,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evwatch_free")]
     pub fn remove(&mut self, id: EventId) -> Option<T> {
         let index = self.engine.resolve(id).ok()?;
-        self.engine.remove(index)
+        self.engine.changing().remove(index)
     }
 }

@@ -352,7 +352,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     #[must_use]
     pub fn backend_mut(&mut self) -> &mut B {
-        self.engine.backend_mut()
+        self.engine.changing().backend_mut()
     }
 
     /// Walks every table and checks that all of them agree (`event_base_assert_ok_`). For tests: O(n²).

@@ -27,7 +27,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Into the faces, so that a timeout is not passed through memory.
     #[inline(always)]
     pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
-        self.backend.usable().map_err(Error::Backend)?;
+        self.backend.begin_change().map_err(Error::Backend)?;
         let state = self.registry.state(index);
         if state.is_to_be_registered() {
             if state.is_of(Kind::Io) {
@@ -117,7 +117,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if !state.is_of(Kind::Io) {
             return Err(Error::WrongKind);
         }
-        self.backend.usable().map_err(Error::Backend)?;
+        self.backend.begin_change().map_err(Error::Backend)?;
         let is_supported = self.check_supported(interest).is_ok();
         let old = match self.registry.change_interest(index, interest, is_supported) {
             Changed::Done(old) => old,
@@ -146,7 +146,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn replace_fd(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
         let old = self.registry.fd(index).ok_or(Error::WrongKind)?;
-        self.backend.usable().map_err(Error::Backend)?;
+        self.backend.begin_change().map_err(Error::Backend)?;
         let is_watching = self.registry.state(index).life() == Life::Registered;
         self.move_to(index, fd, old, is_watching)?;
         let outcome = if is_watching { self.register_fd(index) } else { Ok(()) };
@@ -207,7 +207,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if !self.registry.state(index).is_of(Kind::Io) {
             return Err(Error::WrongKind);
         }
-        self.backend.usable().map_err(Error::Backend)?;
+        self.backend.begin_change().map_err(Error::Backend)?;
         let end = self.fresh_now().saturating_add_nanos(pause);
         self.registry.pause(index, end);
         Ok(())

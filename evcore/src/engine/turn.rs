@@ -25,9 +25,16 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
     #[inline(never)]
     pub(crate) fn poll(&mut self, sleep: Sleep) -> Result<Turn, B::Error> {
-        self.backend.usable()?;
+        self.backend.check_awake()?;
+        self.turn(sleep, sleep)
+    }
+
+    /// A turn that was asked to wait as `wanted` says, and still has to wait as `sleep` says.
+    // Part of each turn.
+    #[inline(always)]
+    pub(super) fn turn(&mut self, sleep: Sleep, wanted: Sleep) -> Result<Turn, B::Error> {
         let closed = self.close_turn();
-        if let Some(end) = self.end_of_loop(sleep) {
+        if let Some(end) = self.end_of_loop(wanted) {
             return Ok(Turn::Ended(end));
         }
         if closed != Phase::Prepare && self.open_prepare() {
@@ -151,7 +158,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// The turn is over. Answers in which phase it was.
-    fn close_turn(&mut self) -> Phase {
+    pub(super) fn close_turn(&mut self) -> Phase {
         if !self.requests.is_empty() {
             self.remove_spent();
             self.requests.remove(Requests::CONTINUE);
@@ -252,7 +259,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// `sleep`, but until the first deadline at most.
-    fn shortened(&mut self, sleep: Sleep) -> Sleep {
+    pub(super) fn shortened(&mut self, sleep: Sleep) -> Sleep {
         let mut first = match sleep {
             Sleep::None => return sleep,
             Sleep::Until(point) => point,

@@ -15,6 +15,10 @@ pub enum ManualError {
     Full,
     /// It was made without a flag to wake it by: [`Manual::with_flag`](super::Manual::with_flag).
     NoFlag,
+    /// The base is asleep, and [`EventBase::end_sleep`](crate::EventBase::end_sleep) is to come first.
+    Asleep,
+    /// It is not this sleep that the base is in.
+    NotAsleep,
 }
 
 impl fmt::Display for ManualError {
@@ -24,6 +28,8 @@ impl fmt::Display for ManualError {
             Self::Refused => "refused, as it was told to",
             Self::Full => "no room for another fd or signal: give `Manual` a larger N",
             Self::NoFlag => "there is no flag to wake it by: make it with `Manual::with_flag`",
+            Self::Asleep => "the base is asleep: call `end_sleep` first",
+            Self::NotAsleep => "that is not the sleep that the base is in",
         })
     }
 }

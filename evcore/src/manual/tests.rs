@@ -3,6 +3,7 @@
 use std::string::ToString;
 
 use super::*;
+use crate::backend::Wake;
 use crate::{EventBase, Fixed, Wait};
 
 #[test]

@@ -1,4 +1,4 @@
-//! Its signals: those that are watched, and how often each has been raised.
+//! How the backend that is driven by hand watches signals.
 
 use super::{Manual, ManualError, Signal};
 use crate::backend::{SignalOp, Signum};

@@ -1,0 +1,136 @@
+//! A turn in two halves, so that the wait is outside of the base.
+
+use super::{EventBase, Turn};
+use crate::backend::{Sleeper, Split};
+use crate::storage::Storage;
+use crate::time::{Sleep, Wait};
+
+/// The wait of a base that is asleep: see [`EventBase::begin_sleep`].
+///
+/// It is owned: it goes to another thread, or into another loop, while the base is used elsewhere.
+#[derive(Debug)]
+#[must_use = "give it back with `end_sleep`, or the loop does not go on"]
+pub struct Asleep<K> {
+    sleeper: K,
+    wanted: Sleep,
+    is_prepared: bool,
+}
+
+impl<K: Sleeper> Asleep<K> {
+    /// Waits until something is ready, the base has been changed, a waker was used or the time is over. It may return earlier.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_timer(Duration::from_secs(1), "time is up").unwrap();
+    /// let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
+    /// asleep.sleep();
+    /// assert!(base.end_sleep(asleep).unwrap().is_running());
+    /// assert_eq!(*base.next_active().unwrap().data, "time is up");
+    /// ```
+    pub fn sleep(&mut self) {
+        self.sleeper.sleep();
+    }
+
+    /// How long the wait lasts at most: for another loop, which waits in its own way.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::{Manual, Sleep};
+    /// # use evcore::{EventBase, Fixed, Instant, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_timer(Duration::from_nanos(7), "time is up").unwrap();
+    /// let asleep = base.begin_sleep(Wait::Forever).unwrap();
+    /// assert_eq!(asleep.until(), Sleep::Until(Instant::from_nanos(7)));
+    /// ```
+    #[must_use]
+    pub fn until(&self) -> Sleep {
+        self.sleeper.until()
+    }
+}
+
+impl<K> Asleep<K> {
+    /// The backend's part: on Unix it tells which descriptors another loop has to wait for.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// let asleep = base.begin_sleep(Wait::None).unwrap();
+    /// println!("{:?}", asleep.sleeper());
+    /// ```
+    #[must_use]
+    pub const fn sleeper(&self) -> &K {
+        &self.sleeper
+    }
+}
+
+impl<B: Split, S: Storage, T> EventBase<B, S, T> {
+    /// Begins a turn as [`poll`](EventBase::poll) does, and hands out its wait. [`end_sleep`](EventBase::end_sleep) takes that
+    /// back and goes on with the turn. The base is not borrowed meanwhile: other threads may use it, under a mutex, and another
+    /// loop may do the waiting.
+    ///
+    /// ```text
+    ///   begin_sleep ──▶ Asleep ── sleep(), without the base ──▶ end_sleep ──▶ Turn ── next_active …
+    ///                     ▲
+    ///                     └── insert, add, activate, remove, …: it wakes
+    /// ```
+    ///
+    /// While the base is asleep every call is allowed but [`poll`](EventBase::poll), [`next_event`](EventBase::next_event),
+    /// [`run`](EventBase::run) and `begin_sleep`, which answer the backend's error. A call that may bring the end of the wait
+    /// forward wakes the sleeper, and so does dropping the base. Where there is nothing to wait for, because an event is active
+    /// or the loop has ended, the sleeper does not sleep; `end_sleep` tells why.
+    ///
+    /// A sleeper that is dropped ends the sleep: `poll` may be called again. (`Manual` does not notice; there,
+    /// [`reinit`](EventBase::reinit) ends the sleep.) In the child of a fork `reinit` ends it.
+    ///
+    /// It costs some system calls more than `poll`; on a backend that names all descriptors in each wait, also a copy of these.
+    ///
+    /// # Errors
+    ///
+    /// When the base is asleep already, and when the backend cannot wait. Nothing is lost.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use evcore::backend::Manual;
+    /// use evcore::{EventBase, Fixed, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.insert_timer(Duration::from_secs(1), "later").unwrap();
+    /// let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
+    /// assert!(base.poll(Wait::None).is_err());
+    ///
+    /// base.insert_timer(Duration::ZERO, "now").unwrap(); // and so it wakes
+    /// asleep.sleep();
+    /// assert!(base.end_sleep(asleep).unwrap().is_running());
+    /// assert_eq!(*base.next_active().unwrap().data, "now");
+    /// ```
+    pub fn begin_sleep(&mut self, wait: Wait) -> Result<Asleep<B::Sleeper>, B::Error> {
+        let wanted = self.engine.sleep(wait);
+        let (sleeper, is_prepared) = self.engine.begin_sleep(wanted)?;
+        Ok(Asleep { sleeper, wanted, is_prepared })
+    }
+
+    /// Goes on with the turn that [`begin_sleep`](EventBase::begin_sleep) has begun: queues what is ready, without waiting.
+    /// Answers as [`poll`](EventBase::poll).
+    ///
+    /// # Errors
+    ///
+    /// When it is not the sleep of this base: another one's is over then. And when the backend could not wait, as in `poll`:
+    /// the base is awake then. Nothing is lost.
+    ///
+    /// ```
+    /// use evcore::backend::Manual;
+    /// use evcore::{End, EventBase, Fixed, Turn, Wait};
+    ///
+    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
+    /// asleep.sleep();
+    /// assert_eq!(base.end_sleep(asleep), Ok(Turn::Ended(End::Empty)));
+    /// ```
+    pub fn end_sleep(&mut self, asleep: Asleep<B::Sleeper>) -> Result<Turn, B::Error> {
+        self.engine.end_sleep(asleep.sleeper, asleep.wanted, asleep.is_prepared)
+    }
+}
