@@ -9,7 +9,8 @@ use evcore::{End, Event, EventId, Interest, Mode, Ready, Turn, Wait};
 use super::readiness::assert_quiet;
 use crate::{Fixture, PATIENCE, Proof, World};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+/// Longer than a case waits, and not much longer: one that fails ends.
+const LONG: Duration = Duration::from_secs(20);
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -85,7 +86,7 @@ pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     let idle = world.create(Event::user(), 1);
     let on_ready = world.create(Event::io(ready_fd, Interest::READ), 2);
     let reader = world.watch(&quiet, Interest::READ, 3);
-    let late = world.timer(HOUR, 4);
+    let late = world.timer(LONG, 4);
 
     let begin = world.now();
     let mut expect = |number: u32, change: &mut dyn FnMut(&mut World<F, S>)| {
@@ -123,7 +124,7 @@ pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
 pub fn earlier_deadline_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();
-    world.base.set_slack(HOUR);
+    world.base.set_slack(LONG);
     world.timer(ms(2), 1);
     assert_eq!(world.wait_in_halves(|world| world.base.set_slack(Duration::ZERO)).of(1), Ready::TIMEOUT);
     let timer = world.create(Event::timer().timeout(ms(2)), 2);
@@ -162,7 +163,9 @@ pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture:
     let begin = world.now();
     assert_eq!(world.halves(Wait::Forever, |_| {}), Turn::Ended(End::Empty));
     let source = world.source();
-    let timer = world.timer(HOUR, 1);
+    let timer = world.timer(LONG, 1);
+    // So that a sleep ends that should have ended.
+    world.start(Event::timer().background().timeout(LONG), 3);
     let mut ends = |end: End, change: &dyn Fn(&mut World<F, S>)| {
         let mut turn = world.halves(Wait::Forever, |world| change(world));
         while turn.is_running() {
@@ -176,7 +179,7 @@ pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture:
     ends(End::Exit, &|world| world.base.loop_exit_after(ms(1)));
     // Nothing is left.
     ends(End::Empty, &|world| assert!(world.base.del(timer).is_ok()));
-    assert!(world.base.add(timer, Some(HOUR)).is_ok());
+    assert!(world.base.add(timer, Some(LONG)).is_ok());
     let mut ends = |change: &dyn Fn(&mut World<F, S>, EventId), event: EventId| {
         assert_eq!(world.halves(Wait::Forever, |world| change(world, event)), Turn::Ended(End::Empty));
         world.base.remove(event);
@@ -194,7 +197,7 @@ pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture:
 pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let idle = world.create(Event::user(), 1);
-    world.timer(HOUR, 2);
+    world.timer(LONG, 2);
     let turn = world.halves(Wait::Forever, |world| {
         let turns = world.base.stats().turns;
         assert!(world.base.activate(idle, Ready::WRITE).is_ok());
@@ -253,7 +256,7 @@ pub fn no_sleep_where_poll_has_none<F: Fixture<Backend: Split>, S: Storage>(fixt
     };
     assert_eq!(until(&mut world, Wait::None), (Sleep::None, Some(Turn::Running)));
     assert_eq!(until(&mut world, Wait::Forever), (Sleep::None, Some(Turn::Ended(End::Empty))));
-    let timer = world.timer(HOUR, 2);
+    let timer = world.timer(LONG, 2);
     world.base.loop_exit();
     assert_eq!(until(&mut world, Wait::Forever), (Sleep::None, Some(Turn::Ended(End::Exit))));
     assert!(world.base.activate(idle, Ready::READ).is_ok());
@@ -273,7 +276,7 @@ pub fn watchers_come_around_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixt
     world.start(Event::prepare(), 1);
     world.start(Event::check(), 2);
     let idle = world.create(Event::user(), 3);
-    world.timer(HOUR, 4);
+    world.timer(LONG, 4);
     for _ in 0..3 {
         assert_eq!(world.halves(Wait::Forever, |_| {}), Turn::Prepare);
         assert!(world.base.next_active().is_some_and(|fired| *fired.data == 1));

@@ -1,4 +1,4 @@
-//! The examples that nobody connects to: `timers`, `signals`, `tail`, `nested`.
+//! The examples that nobody connects to: `timers`, `signals`, `tail`, `nested`, `shared`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -126,4 +126,10 @@ fn the_inner_base_lives_in_the_outer_loop() {
     drop(pipe);
     assert_eq!(program.rest(), ["received 15 bytes, ticked on"]);
     fs::remove_file(fifo).unwrap();
+}
+
+#[test]
+fn four_threads_use_a_base_that_sleeps() {
+    let lines = Program::start("shared", &["500"]).rest();
+    assert_eq!(lines, ["2000 timers came, 4 threads were heard"]);
 }
