@@ -34,7 +34,7 @@ impl Epoll {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn look_now(&mut self) -> io::Result<()> {
         sys::epoll_wait(self.set.as_fd(), &mut self.reports, false)
     }
