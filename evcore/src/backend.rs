@@ -179,8 +179,8 @@ pub trait Sink<Fd> {
     fn signal(&mut self, signum: Signum, count: u32);
 
     /// A waker of this backend was used since the last `dispatch` began to wait. MUST be called by the `dispatch`, or
-    /// [`look`](EventOp::look), that such a wake has ended, once for any number of them, and again by the next one if this `dispatch` fails; MAY be called when something else came by
-    /// the same means: a signal, an interrupt.
+    /// [`look`](EventOp::look), that such a wake has ended, once for any number of them; and again by the next one if this
+    /// `dispatch` fails. MAY be called when something else came by the same means: a signal, an interrupt.
     fn woken(&mut self);
 
     /// Asks for a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again. When that
@@ -275,7 +275,8 @@ pub trait EventOp {
     }
 
     /// Wakes the [`Sleeper`] that is out, if there is one. The core calls it, or [`begin_change`](EventOp::begin_change), in each
-    /// call that may bring the end of a wait forward. A backend that implements [`Split`] MUST implement it, and so must one that wraps another.
+    /// call that may bring the end of a wait forward. A backend that implements [`Split`] MUST implement it, and so must one that
+    /// wraps another.
     #[inline]
     fn wake_sleeper(&mut self) {}
 

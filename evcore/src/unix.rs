@@ -75,6 +75,9 @@ mod tests {
             assert_eq!(std::format!("{fd:?}"), std::format!("Fd({raw})"));
         }
         assert_ne!(Fd::of(&io::stdin()), Fd::of(&io::stdout()));
+        // Also of what is known by its trait alone.
+        let (stdin, stdout): (&dyn AsFd, &dyn AsFd) = (&io::stdin(), &io::stdout());
+        assert_eq!([Fd::of(stdin), Fd::of(stdout)], [Fd::of(&io::stdin()), Fd::of(&io::stdout())]);
     }
 
     /// `AsFd` as an object.

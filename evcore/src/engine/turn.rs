@@ -289,7 +289,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(deadline) = self.registry.first_armed_deadline() {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
-        first = self.exit_at.map_or(first, |exit| first.min(exit));
+        // An end that was asked for in advance, or what is tried again.
+        first = self.chores_at.map_or(first, |chores| first.min(chores));
         if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
     }
 
