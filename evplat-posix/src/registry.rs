@@ -20,6 +20,8 @@ use crate::sys::{self, Disposition, ForkLock, ForkLockGuard};
 struct Row {
     origin: Kept,
     over: Kept,
+    /// Ours was installed, and was not taken away by us since: what else stands there was put over it.
+    is_installed: bool,
     /// Another owner's handler was put over ours, and ours was not seen again since.
     is_covered: bool,
 }
@@ -52,7 +54,7 @@ pub(crate) struct Registry {
     rows: [Row; SIGNALS],
 }
 
-const UNKNOWN: Row = Row { origin: Kept::NONE, over: Kept::NONE, is_covered: false };
+const UNKNOWN: Row = Row { origin: Kept::NONE, over: Kept::NONE, is_installed: false, is_covered: false };
 
 static REGISTRY: ForkLock<Registry> = ForkLock::new(Registry { rows: [UNKNOWN; SIGNALS] });
 
@@ -69,15 +71,26 @@ pub(crate) fn lock() -> Locked {
 impl Locked {
     /// Has the handler called when `signum` arrives. It is installed for each watcher anew: another owner's may stand over it.
     pub(crate) fn watch(&mut self, signum: Signum) -> io::Result<()> {
+        self.install(signum, |_| true)
+    }
+
+    /// As `watch`, in the child of a fork. One that has set its signals back has no handler under that, ours or another's.
+    pub(crate) fn watch_again(&mut self, signum: Signum) -> io::Result<()> {
+        self.install(signum, |found| found.calls_a_handler())
+    }
+
+    /// Installs ours. `may_cover`: whether this, found where ours was, may have ours below it.
+    fn install(&mut self, signum: Signum, may_cover: impl Fn(&Disposition) -> bool) -> io::Result<()> {
         let row = self.row(signum).ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))?;
         // What is there is noted before the handler stands, which may need it at once: in the child of a fork. What really was
         // there, only the exchange can tell.
         let seen = Disposition::of(signum)?;
-        row.note(signum, seen);
+        row.note(signum, seen, &may_cover);
         let found = Disposition::ours().exchange(signum)?;
         if !found.does_the_same_as(&seen) {
-            row.note(signum, found);
+            row.note(signum, found, &may_cover);
         }
+        row.is_installed = true;
         Ok(())
     }
 
@@ -90,7 +103,11 @@ impl Locked {
         let Some(row) = self.row(signum) else { return };
         let before = row.over.get().or_else(|| row.origin.get()).unwrap_or_else(|| sys::origin(signum));
         let is_ours = Disposition::of(signum).is_ok_and(|now| now.is_ours());
-        row.is_covered |= !(is_ours && before.put_back(signum));
+        if is_ours && before.put_back(signum) {
+            row.is_installed = false;
+        } else {
+            row.is_covered = true;
+        }
     }
 
     fn row(&mut self, signum: Signum) -> Option<&mut Row> {
@@ -100,7 +117,9 @@ impl Locked {
 
 impl Row {
     /// Notes what ours is installed over.
-    fn note(&mut self, signum: Signum, found: Disposition) {
+    fn note(&mut self, signum: Signum, found: Disposition, may_cover: impl Fn(&Disposition) -> bool) {
+        // Taken for what the signal did before us, one that leads to ours would be called by ours, for ever.
+        self.is_covered |= self.is_installed && may_cover(&found);
         if found.is_ours() {
             // Whoever was over it has gone, and has put it back.
             (self.is_covered, self.over) = (false, Kept::NONE);

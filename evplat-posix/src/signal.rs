@@ -159,7 +159,7 @@ impl Signals {
         self.inbox.adopt();
         for signum in self.inbox.watched() {
             // The child may have set its signals back, or have been forked by a thread that blocks them.
-            registry.watch(signum).map_err(Error::during("sigaction"))?;
+            registry.watch_again(signum).map_err(Error::during("sigaction"))?;
             sys::unblock(signum).map_err(Error::during("pthread_sigmask"))?;
         }
         self.fork.renew();
@@ -589,6 +589,52 @@ mod tests {
             let heard = drained(&mut signals) == [(SIGUSR1, 1)] && LED.load(Ordering::SeqCst) == 0;
             signals.del(SIGUSR1);
             heard && handler_of(SIGUSR1) == theirs && counts_one(|| raise(SIGUSR1)) && LED.load(Ordering::SeqCst) == 1
+        });
+        assert_eq!(status, 0);
+    }
+
+    /// The second watch finds it over ours, which the first one has installed.
+    #[test]
+    fn a_handler_that_leads_to_ours_is_no_circle_under_a_second_watch() {
+        let _alone = alone();
+        extern "C" fn leads_on(signum: i32) {
+            if LED.fetch_add(1, Ordering::SeqCst) < 10 {
+                crate::sys::tests::call(LEADS_TO.load(Ordering::SeqCst), signum);
+            }
+        }
+        static LED: AtomicU32 = AtomicU32::new(0);
+        static LEADS_TO: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+        let theirs = leads_on as extern "C" fn(i32) as libc::sighandler_t;
+        let leads_once = || {
+            LED.store(0, Ordering::SeqCst);
+            counts_one(|| raise(SIGUSR1)) && LED.load(Ordering::SeqCst) <= 1
+        };
+        let status = in_child(|| {
+            handle(SIGUSR1, count_handler());
+            let (mut first, mut second) = (signals(), signals());
+            first.add(SIGUSR1).unwrap();
+            LEADS_TO.store(handler_of(SIGUSR1), Ordering::SeqCst);
+            handle(SIGUSR1, theirs);
+            second.add(SIGUSR1).unwrap();
+            let in_a_child = in_child(leads_once) == 0;
+            let in_a_child_of_its_own = in_child(|| {
+                handle(SIGUSR1, theirs);
+                first.reinit().unwrap();
+                drop((first, second));
+                handler_of(SIGUSR1) == theirs && leads_once()
+            }) == 0;
+            in_a_child && in_a_child_of_its_own
+        });
+        assert_eq!(status, 0);
+        let status = in_child(|| {
+            handle(SIGUSR1, count_handler());
+            let (mut first, mut second) = (signals(), signals());
+            first.add(SIGUSR1).unwrap();
+            LEADS_TO.store(handler_of(SIGUSR1), Ordering::SeqCst);
+            handle(SIGUSR1, theirs);
+            second.add(SIGUSR1).unwrap();
+            drop((first, second));
+            handler_of(SIGUSR1) == theirs && leads_once()
         });
         assert_eq!(status, 0);
     }

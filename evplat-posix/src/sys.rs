@@ -380,6 +380,11 @@ impl Disposition {
         self.0.sa_sigaction == other.0.sa_sigaction
     }
 
+    /// Whether it is neither the default nor to ignore the signal.
+    pub(crate) fn calls_a_handler(&self) -> bool {
+        !matches!(self.0.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN)
+    }
+
     /// What happens now when `signum` arrives.
     pub(crate) fn of(signum: c_int) -> io::Result<Self> {
         let mut now = Self::DEFAULT;
