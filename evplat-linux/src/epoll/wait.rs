@@ -19,7 +19,11 @@ impl Epoll {
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
         let wait = if must_look { Sleep::None } else { self.bell.interrupts.prepare(wait) };
         let found = match wait {
-            Sleep::None => self.look_now(),
+            Sleep::None => {
+                // Where a wake has come between that look and this wait: the next wait is not to count it.
+                self.has_looked = false;
+                self.look_now()
+            }
             // More is likely ready, and a look costs less than a wait with an end.
             Sleep::Forever => match self.look_now() {
                 Ok(()) if self.reports.found().is_empty() => self.wait_until(Instant::MAX, sink),

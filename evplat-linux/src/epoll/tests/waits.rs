@@ -176,3 +176,22 @@ fn a_look_is_forgotten_by_the_next_wait() {
         assert!(Found::of(&mut epoll, Sleep::Until(Instant::ZERO)).ready.is_empty(), "{wait:?}");
     }
 }
+
+/// A look before a wait that a wake then kept from sleeping counts for that wait only.
+#[test]
+fn a_look_is_not_counted_for_a_later_wait() {
+    let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
+    let waker = base.waker().unwrap();
+    let (near, mut far) = readable();
+    base.insert(Fd::of(&near), READ, "socket").unwrap();
+    base.insert_timer(Duration::from_secs(1_000), "timer").unwrap();
+    assert!(base.poll(crate::Wait::Forever).unwrap().is_running());
+    assert!(base.next_active().is_some());
+    (&near).read_exact(&mut [0; 1]).unwrap();
+    waker.wake();
+    assert!(base.poll(crate::Wait::Forever).unwrap().is_running());
+    assert!(base.next_active().is_none());
+    far.write_all(b"x").unwrap();
+    assert!(base.poll(crate::Wait::For(Duration::ZERO)).unwrap().is_running());
+    assert_eq!(base.next_active().map(|fired| *fired.data), Some("socket"));
+}
