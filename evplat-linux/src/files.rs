@@ -44,7 +44,7 @@ pub(crate) struct Files {
 struct File {
     token: Token,
     fd: Fd,
-    /// Which file that was when it was registered.
+    /// Which file that was when it was registered; `None` where it was closed by then.
     id: Option<FileId>,
     interest: Interest,
     /// After how many reports it is verified.
@@ -61,7 +61,7 @@ struct Link {
 
 impl File {
     fn stands(&self) -> bool {
-        FileId::of(self.fd).is_some_and(|now| self.id == Some(now))
+        FileId::of(self.fd).zip(self.id).is_some_and(|(now, id)| now.may_be(id))
     }
 
     /// READ and WRITE, as far as they are asked for. There is never urgent data and never a peer that closes.

@@ -168,15 +168,28 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// `None`: it is closed, or the kernel does not say.
+    /// Nothing is known of the file, but that it is there.
+    const UNKNOWN: Self = Self { device: 0, inode: 0 };
+
+    /// `None`: it is closed.
     pub(crate) fn of(fd: Fd) -> Option<Self> {
         let mut stat = std::mem::MaybeUninit::uninit();
         // SAFETY: the pointer is to room for one structure; a number that is not open is an error.
         let answer = unsafe { libc::fstat(fd.as_raw_fd(), stat.as_mut_ptr()) };
-        done(answer).ok()?;
+        match done(answer) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return None,
+            // It is there, though a sandbox does not let us ask, or the structure cannot hold what there is to say.
+            Err(_) => return Some(Self::UNKNOWN),
+        }
         // SAFETY: the call has succeeded, so it has written all of it.
         let stat: libc::stat = unsafe { stat.assume_init() };
         Some(Self { device: stat.st_dev, inode: stat.st_ino })
+    }
+
+    /// Whether both are the same file, as far as is known.
+    pub(crate) fn may_be(self, other: Self) -> bool {
+        self == other || self == Self::UNKNOWN || other == Self::UNKNOWN
     }
 }
 

@@ -183,3 +183,26 @@ fn two_thousand_files_cost_a_socket_and_a_turn_nothing() {
     });
     assert_eq!(status, 0);
 }
+
+/// As in a sandbox, or where the size of a file does not fit into the structure.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_file_that_the_system_says_nothing_of_is_no_other_file() {
+    let status = in_child(|| {
+        let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
+        let null = File::open("/dev/null").unwrap();
+        let other = File::open("/dev/null").unwrap();
+        base.insert(Fd::of(&other), READ, "known before").unwrap();
+        assert!(base.poll(crate::Wait::None).unwrap().is_running());
+        refuse(&[libc::SYS_fstat, libc::SYS_newfstatat, libc::SYS_statx], libc::EOVERFLOW);
+        base.insert(Fd::of(&null), READ, "unknown").unwrap();
+        for _ in 0..600 {
+            assert!(base.poll(crate::Wait::None).unwrap().is_running());
+            while let Some(fired) = base.next_active() {
+                assert!(!fired.ready.contains(Ready::ERROR), "{}", fired.data);
+            }
+        }
+        true
+    });
+    assert_eq!(status, 0);
+}
