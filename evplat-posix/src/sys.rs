@@ -197,7 +197,7 @@ pub(crate) struct FileId {
     device: libc::dev_t,
     inode: libc::ino_t,
     /// All anonymous files of Linux share an inode: timers, counters of events, epoll sets. This tells the kinds apart; two of
-    /// one kind look the same. Zero in other files, and where it cannot be known.
+    /// one kind look the same. Zero in other files, and where it cannot be known: a process may leave `/proc` behind.
     kind: u32,
 }
 
@@ -228,7 +228,9 @@ impl FileId {
 
     /// Whether both are the same file, as far as is known.
     pub(crate) fn may_be(self, other: Self) -> bool {
-        self == other || self == Self::UNKNOWN || other == Self::UNKNOWN
+        let is_kind = self.kind == other.kind || self.kind == 0 || other.kind == 0;
+        let is_file = (self.device, self.inode) == (other.device, other.inode);
+        is_file && is_kind || self == Self::UNKNOWN || other == Self::UNKNOWN
     }
 }
 
@@ -245,7 +247,8 @@ fn is_path(_: RawFd) -> bool {
     false
 }
 
-/// What kind of anonymous file a descriptor stands for, as a number: made of the name that `/proc` gives it.
+/// What kind of anonymous file a descriptor stands for, as a number: made of the name that `/proc` gives it. Zero where it
+/// gives none.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn kind_of_anonymous(number: RawFd) -> u32 {
     let mut path = [0u8; 32];
@@ -256,7 +259,7 @@ fn kind_of_anonymous(number: RawFd) -> u32 {
     let (from, to, room) = (path.as_ptr().cast(), name.as_mut_ptr().cast(), name.len());
     // SAFETY: the first pointer is to a path that ends with a zero, the second and the length are those of an array.
     let len = unsafe { libc::readlink(from, to, room) };
-    let name = usize::try_from(len).ok().and_then(|len| name.get(..len)).unwrap_or_default();
+    let Some(name) = usize::try_from(len).ok().and_then(|len| name.get(..len)) else { return 0 };
     // FNV-1a.
     name.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

@@ -270,6 +270,25 @@ fn what_is_always_interrupted_ends_and_is_made_good() {
     assert_eq!(status, 0);
 }
 
+/// As in a process that has changed its root, or whose sandbox refuses to look there.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_anonymous_file_of_which_proc_says_nothing_any_more_is_no_other() {
+    let made = [
+        // SAFETY: takes no pointer.
+        unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) },
+        // SAFETY: as above.
+        unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) },
+    ];
+    // SAFETY: the system has just made these descriptors and nobody else knows them.
+    let made = made.map(|number| unsafe { OwnedFd::from_raw_fd(checked(number).unwrap()) });
+    let [counter, set] = made.each_ref().map(|owned| FileId::of(owned.as_raw_fd()).unwrap());
+    assert!(!counter.may_be(set));
+    // There is no such name.
+    let later = FileId { kind: kind_of_anonymous(-1), ..counter };
+    assert!(later.may_be(counter) && counter.may_be(later));
+}
+
 /// From now on these calls of this thread are interrupted.
 #[cfg(target_os = "linux")]
 fn interrupt(calls: &[core::ffi::c_long]) {
