@@ -20,7 +20,7 @@ use crate::sys::{self, Disposition, ForkLock, ForkLockGuard};
 struct Row {
     origin: Kept,
     over: Kept,
-    /// Ours was installed, and was not taken away by us since: what else stands there was put over it.
+    /// Ours was installed, and nothing was seen or done since that puts it elsewhere than on top.
     is_installed: bool,
     /// Another owner's handler was put over ours, and ours was not seen again since.
     is_covered: bool,
@@ -104,10 +104,12 @@ impl Locked {
         let before = row.over.get().or_else(|| row.origin.get()).unwrap_or_else(|| sys::origin(signum));
         let is_ours = Disposition::of(signum).is_ok_and(|now| now.is_ours());
         if is_ours && before.put_back(signum) {
-            row.is_installed = false;
+            // Theirs, if it was that, is on top now.
+            row.over = Kept::NONE;
         } else {
             row.is_covered = true;
         }
+        row.is_installed = false;
     }
 
     fn row(&mut self, signum: Signum) -> Option<&mut Row> {
@@ -121,8 +123,8 @@ impl Row {
         // Taken for what the signal did before us, one that leads to ours would be called by ours, for ever.
         self.is_covered |= self.is_installed && may_cover(&found);
         if found.is_ours() {
-            // Whoever was over it has gone, and has put it back.
-            (self.is_covered, self.over) = (false, Kept::NONE);
+            // Ours, where we have left it; or whoever was over it has gone, and has put it back.
+            self.is_covered = self.over.is_whole;
         } else if self.is_covered {
             // Theirs may lead to ours. What the signal did before both is known already.
             self.over.set(found);

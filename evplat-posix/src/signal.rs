@@ -639,6 +639,39 @@ mod tests {
         assert_eq!(status, 0);
     }
 
+    /// Theirs stands below ours; a second watch finds ours on top, which says nothing of theirs.
+    #[test]
+    fn a_handler_below_ours_comes_back_after_a_second_watch() {
+        let _alone = alone();
+        let status = in_child(|| {
+            let (mut first, mut second, mut third) = (signals(), signals(), signals());
+            for is_watched in [false, true] {
+                handle(SIGUSR1, libc::SIG_DFL);
+                first.add(SIGUSR1).unwrap();
+                let ours = crate::sys::Disposition::of(SIGUSR1).unwrap();
+                handle(SIGUSR1, count_handler());
+                if !is_watched {
+                    first.del(SIGUSR1);
+                }
+                second.add(SIGUSR1).unwrap();
+                third.add(SIGUSR1).unwrap();
+                raise(SIGUSR1);
+                assert_eq!((drained(&mut second), drained(&mut third)), (vec![(SIGUSR1, 1)], vec![(SIGUSR1, 1)]));
+                [&mut first, &mut second, &mut third].into_iter().for_each(|signals| {
+                    signals.del(SIGUSR1);
+                });
+                assert_eq!(handler_of(SIGUSR1), count_handler());
+                // And when it goes, and puts ours back, what was there before both does.
+                ours.exchange(SIGUSR1).unwrap();
+                first.add(SIGUSR1).unwrap();
+                first.del(SIGUSR1);
+                assert_eq!(handler_of(SIGUSR1), libc::SIG_DFL);
+            }
+            true
+        });
+        assert_eq!(status, 0);
+    }
+
     #[test]
     fn a_second_base_hears_though_another_handler_stands_over_ours() {
         let _alone = alone();
