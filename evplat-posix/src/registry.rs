@@ -40,6 +40,11 @@ impl Kept {
         self.is_whole.then_some(self.disposition)
     }
 
+    /// One store, so that no fork finds the half of it.
+    fn forget(&mut self) {
+        self.is_whole = false;
+    }
+
     fn set(&mut self, disposition: Disposition) {
         self.is_whole = false;
         compiler_fence(Ordering::SeqCst);
@@ -105,7 +110,7 @@ impl Locked {
         let is_ours = Disposition::of(signum).is_ok_and(|now| now.is_ours());
         if is_ours && before.put_back(signum) {
             // Theirs, if it was that, is on top now.
-            row.over = Kept::NONE;
+            row.over.forget();
         } else {
             row.is_covered = true;
         }
@@ -129,7 +134,7 @@ impl Row {
             // Theirs may lead to ours. What the signal did before both is known already.
             self.over.set(found);
         } else {
-            self.over = Kept::NONE;
+            self.over.forget();
             sys::set_origin(signum, &found);
             self.origin.set(found);
         }
