@@ -163,22 +163,26 @@ mod tests {
         assert!(!guard.forked());
     }
 
+    /// In a process of one thread: while another test forks, nothing is usual.
     #[test]
     fn asleep_is_not_forked() {
-        let guard = ForkGuard::new().unwrap();
-        assert!(guard.is_usual());
-        guard.set_asleep(true);
-        assert!(!guard.is_usual() && !guard.forked());
         let status = sys::tests::in_child(|| {
-            let noticed = guard.forked();
-            guard.renew();
-            let is_asleep = !guard.forked() && !guard.is_usual();
+            let guard = ForkGuard::new().unwrap();
+            assert!(guard.is_usual());
+            guard.set_asleep(true);
+            assert!(!guard.is_usual() && !guard.forked());
+            let status = sys::tests::in_child(|| {
+                let noticed = guard.forked();
+                guard.renew();
+                let is_asleep = !guard.forked() && !guard.is_usual();
+                guard.set_asleep(false);
+                noticed && is_asleep && guard.is_usual()
+            });
+            assert_eq!(status, 0);
             guard.set_asleep(false);
-            noticed && is_asleep && guard.is_usual()
+            guard.is_usual()
         });
         assert_eq!(status, 0);
-        guard.set_asleep(false);
-        assert!(guard.is_usual());
     }
 
     #[test]
