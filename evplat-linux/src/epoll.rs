@@ -98,6 +98,8 @@ pub struct Epoll {
     idle: u64,
     /// The set has been looked at just now, and nothing is ready.
     has_looked: bool,
+    /// A sleeper has done the waiting of this turn, and a rebuild is overdue.
+    has_slept: bool,
     clock: Clock,
     guard: ForkGuard,
 }
@@ -150,6 +152,7 @@ impl Epoll {
             busy: 0,
             idle: 0,
             has_looked: false,
+            has_slept: false,
             clock,
         })
     }
@@ -292,7 +295,8 @@ impl Epoll {
         if mem::take(&mut self.is_damaged) {
             sink.rebuild();
         }
-        if self.is_overdue && wait != Sleep::None && self.has_found_what_has_ended(sink) {
+        let has_slept = mem::take(&mut self.has_slept) || wait != Sleep::None;
+        if self.is_overdue && has_slept && self.has_found_what_has_ended(sink) {
             thread::sleep(OVERDUE);
         }
         if self.nest.is_some() {

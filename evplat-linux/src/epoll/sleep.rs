@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use evcore::backend::{EventOp, Sleep, Split};
+use evcore::backend::{EventOp, Sleep, Sleeper as _, Split};
 use evplat_posix::backend::Interrupts;
 use evplat_posix::{Error, Sleeper};
 
@@ -25,6 +25,9 @@ impl Split for Epoll {
     }
 
     fn end_sleep(&mut self, sleeper: Sleeper) -> Result<(), Error> {
-        self.sleepers.end(sleeper, &self.guard)
+        let may_have_slept = sleeper.until() != Sleep::None;
+        self.sleepers.end(sleeper, &self.guard)?;
+        self.has_slept = self.is_overdue && may_have_slept;
+        Ok(())
     }
 }
