@@ -131,7 +131,8 @@ impl Model {
                 return Err(Error::Backend(self.world.refusal()));
             }
             let row = self.row(place);
-            (row.told, row.verify) = (interest, false);
+            // Of those that wait since the fd was refused nothing is verified yet.
+            (row.told, row.verify) = (interest, !row.members.is_empty());
             self.events[uid].fresh = false;
         } else {
             self.row(place).verify |= interest.contains(Interest::EDGE);

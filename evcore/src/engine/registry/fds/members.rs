@@ -71,6 +71,10 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         watch.set_unverified(false);
         if let Some(row) = self.rows.at_mut(watch.row) {
             row.set_registered(interest);
+            // Of those that wait since the backend refused the fd nothing is verified yet.
+            if !row.head.is_nil() {
+                row.set_verify();
+            }
         }
         self.join(index);
     }

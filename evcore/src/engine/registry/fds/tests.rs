@@ -147,3 +147,22 @@ fn what_a_backend_keeps_goes_with_its_registration() {
     fds.release(row);
     assert_eq!(std::rc::Rc::strong_count(&kept), 1, "its fd has been given up");
 }
+
+/// Else it would be taken for one that means the new file, when the number turns out to be another file's.
+#[test]
+fn an_event_that_was_refused_is_verified_when_another_has_registered_its_fd() {
+    let mut fds = Map::new();
+    fds.reserve(0).unwrap();
+    let row = fds.attach(7).unwrap();
+    fds.bind(0, row, Interest::READ);
+    assert_eq!(fds.try_join(0), Joining::Register);
+    fds.begin_registration(0).unwrap();
+    fds.join_unregistered(0);
+    let refused = fds.next_change().unwrap();
+    fds.refused(&refused);
+    watching(&mut fds, 1, 7, Interest::READ);
+    let change = fds.next_change().unwrap();
+    assert!(change.verify && !fds.has_changes());
+    fds.applied(&change);
+    assert_eq!([0, 1].map(|index| fds.is_unverified(index)), [false; 2]);
+}
