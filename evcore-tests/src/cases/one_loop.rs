@@ -176,6 +176,15 @@ pub fn restart_counts_from_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(world.wait_for(&[1, 2, 3]).of(1), Ready::TIMEOUT);
     assert!(world.base.restart(timers[0]).is_ok(), "it has come, and is armed again");
     assert_eq!(world.wait_for(&[1]).of(1), Ready::TIMEOUT);
+    let given = world.create(Event::timer(), 5);
+    assert!(matches!(world.base.restart(given), Err(evcore::Error::WrongKind)), "it has never had one");
+    assert!(world.base.add(given, Some(ms(10))).is_ok());
+    assert_eq!(world.wait_for(&[5]).of(5), Ready::TIMEOUT);
+    let begin = world.now();
+    assert!(world.base.restart(given).is_ok(), "what it was given when it was pending last");
+    assert!(world.base.pending(given).and_then(|pending| pending.deadline) >= Some(begin + ms(10)));
+    assert!(world.base.clear_timeout(given).is_ok());
+    assert!(matches!(world.base.restart(given), Err(evcore::Error::WrongKind)), "it was dropped");
     assert!(world.base.pause_for(timers[2], Duration::from_secs(60)).is_ok());
     assert!(world.base.restart(timers[2]).is_ok());
     assert_eq!(world.base.pending(timers[2]).map(|pending| pending.deadline), Some(None), "the pause goes on");

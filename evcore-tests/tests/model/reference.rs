@@ -89,6 +89,8 @@ struct Event {
     /// Has a timeout, armed or expired; had one when its pause began.
     timed: bool,
     timed_before: bool,
+    /// A timeout was given to it, which can be counted again.
+    was_given_timeout: bool,
     /// Was made with a timeout, which starts whenever the event is added.
     keeps_timeout: bool,
     /// Its timeout counts from the end of the hand-outs of this turn.

@@ -88,7 +88,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`] when the event has no timeout, or is a timer that comes once and was given a point in time alone; else
+    /// [`Error::WrongKind`] when the event has no timeout and had none when it was pending last, or is a timer that comes once and was given a point in time alone; else
     /// as [`add`](EventBase::add).
     ///
     /// ```

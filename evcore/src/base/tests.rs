@@ -10,6 +10,7 @@ use crate::options::{Fairness, Limits};
 use crate::{Error, Event, Interest, Ready};
 
 mod changes;
+mod timeouts;
 
 type Base = EventBase<Manual, Fixed<8>, u32>;
 

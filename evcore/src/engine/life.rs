@@ -58,10 +58,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Starts the event's timeout anew, and adds the event if it is not pending.
     pub(crate) fn restart(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         let state = self.registry.state(index);
-        match state.timing() {
-            Timing::None => return Err(Error::WrongKind),
-            Timing::Suspended if state.life() == Life::Paused => return Ok(()),
-            Timing::Suspended | Timing::Armed | Timing::Restarting => {}
+        if !state.had_timeout() {
+            return Err(Error::WrongKind);
+        }
+        if state.life() == Life::Paused {
+            return Ok(());
         }
         let (_, interval) = self.registry.period(index);
         if interval == 0 && !state.uses_interval() {

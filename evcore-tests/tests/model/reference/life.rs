@@ -26,6 +26,7 @@ impl Model {
             paused: false,
             timed: false,
             timed_before: false,
+            was_given_timeout: false,
             keeps_timeout: spec.timeout.is_some(),
             restarting: false,
             deadline: 0,
@@ -84,6 +85,7 @@ impl Model {
         if let Some((deadline, interval)) = timeout {
             self.retract(uid, Ready::TIMEOUT);
             self.events[uid].interval = forever(interval);
+            self.events[uid].was_given_timeout = true;
             (self.events[uid].timed, self.events[uid].restarting) = (true, false);
             self.arm(uid, deadline);
         } else if self.events[uid].keeps_timeout && !self.events[uid].timed {
@@ -96,15 +98,16 @@ impl Model {
 
     pub(super) fn restart(&mut self, uid: Uid) -> Answer {
         let event = &self.events[uid];
-        if event.timed && event.interval == 0 && !self.uses_interval(uid) {
+        if !(event.was_given_timeout || event.keeps_timeout) {
             return Err(Error::WrongKind);
         }
-        match (event.timed, event.timed_before || event.keeps_timeout, event.paused) {
-            (true, _, _) => self.add(uid, Some(event.interval)),
-            (false, false, _) => Err(Error::WrongKind),
-            (false, true, true) => Ok(()),
-            (false, true, false) => self.add(uid, Some(event.interval)),
+        if event.paused {
+            return Ok(());
         }
+        if event.interval == 0 && !self.uses_interval(uid) {
+            return Err(Error::WrongKind);
+        }
+        self.add(uid, Some(event.interval))
     }
 
     /// One registration for each number.
@@ -218,7 +221,7 @@ impl Model {
         self.retract(uid, Ready::TIMEOUT);
         let event = &mut self.events[uid];
         (event.timed, event.timed_before, event.restarting) = (false, false, false);
-        event.keeps_timeout = false;
+        (event.keeps_timeout, event.was_given_timeout) = (false, false);
     }
 
     /// On behalf of the user: not twice in a turn.

@@ -9,8 +9,8 @@ use crate::event::{Event, Missed, Source};
 /// The state of an event: its kind, its options, its life and its timing, in two bytes.
 ///
 /// ```text
-///   bits   13    │ 12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
-///          keeps │ listed │ timing │ life │ kind │ options
+///   bits   14  │ 13    │ 12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
+///          had │ keeps │ listed │ timing │ life │ kind │ options
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::engine) struct State(u16);
@@ -78,6 +78,8 @@ const KEEPS: u16 = SUSPENDED << KEPT;
 /// From there to where its timing is `Timing::Suspended`.
 const KEPT: u32 = 3;
 const SUSPENDED: u16 = 1 << TIMING;
+/// A timeout was given to it, which can be counted again.
+const HAD: u16 = 1 << 14;
 /// In `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;
 const RESTARTING: u16 = 3 << TIMING;
@@ -210,7 +212,18 @@ impl State {
 
     /// The same event, without a timeout.
     pub(in crate::engine) const fn untimed(self) -> Self {
-        Self(self.0 & !KEEPS).with_timing(Timing::None)
+        Self(self.0 & !(KEEPS | HAD)).with_timing(Timing::None)
+    }
+
+    /// The same event, with a timeout that was given to it.
+    #[inline]
+    pub(in crate::engine) const fn given_timeout(self) -> Self {
+        Self(self.0 | HAD).with_timing(Timing::Armed)
+    }
+
+    /// Whether it has a timeout, or had one that was given to it.
+    pub(in crate::engine) const fn had_timeout(self) -> bool {
+        self.0 & (3 << TIMING | HAD) != 0
     }
 
     /// Whether its timeout may start again by itself, or with `add`: not that of a timer that comes once and has none of its own.

@@ -55,7 +55,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
         self.timers.set(index, deadline, interval);
         if state.timing() != Timing::Armed {
-            self.set_state(index, state.with_timing(Timing::Armed));
+            self.set_state(index, state.given_timeout());
         }
     }
 
