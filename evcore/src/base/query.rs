@@ -267,8 +267,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// How long the next [`poll`](EventBase::poll) with this `wait` would sleep at most, as things are: not at all while
-    /// something is active, an end is requested or a prepare turn comes first; else until the next timer is due. For a loop that
-    /// waits by other means, and in a [prepare](crate::Event::prepare) handler (`evwatch_prepare_get_timeout`).
+    /// something is active, an end is requested or a prepare turn comes first; else until the next timer is due, or the backend
+    /// is to be asked again for what it has refused for the time being. For a loop that waits by other means, and in a [prepare](crate::Event::prepare) handler (`evwatch_prepare_get_timeout`).
     ///
     /// ```
     /// # use core::time::Duration;

@@ -11,6 +11,7 @@ use crate::{Error, Event, Interest, Ready};
 
 mod changes;
 mod timeouts;
+mod turns;
 
 type Base = EventBase<Manual, Fixed<8>, u32>;
 
