@@ -294,13 +294,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // A call where a turn begins; the other hand-outs are inlined.
     #[inline(never)]
     fn advance(&mut self, wait: Wait) -> Result<Step<S::Index>, B::Error> {
-        self.ended = None;
         let mut step = self.engine.step();
         let sleep = if matches!(step, Step::Done) { self.engine.sleep(wait) } else { Sleep::None };
         while matches!(step, Step::Done) {
             let turn = self.engine.poll(sleep)?;
-            if let Turn::Ended(end) = turn {
-                self.ended = Some(end);
+            self.ended = match turn {
+                Turn::Ended(end) => Some(end),
+                Turn::Running | Turn::Prepare => None,
+            };
+            if self.ended.is_some() {
                 break;
             }
             step = self.engine.step();

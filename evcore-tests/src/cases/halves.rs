@@ -197,7 +197,7 @@ pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture:
 pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let idle = world.create(Event::user(), 1);
-    world.timer(LONG, 2);
+    let timer = world.timer(LONG, 2);
     let turn = world.halves(Wait::Forever, |world| {
         let turns = world.base.stats().turns;
         assert!(world.base.activate(idle, Ready::WRITE).is_ok());
@@ -214,6 +214,13 @@ pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture
     });
     assert_eq!(turn, Turn::Ended(End::Exit), "a refused poll took the answer");
     assert_eq!(world.look().of(1), Ready::WRITE);
+    // Also where the loop would end without a wait.
+    world.base.remove(timer);
+    let end = world.now() + ms(1);
+    let turn = world.halves(Wait::Until(end), |world| {
+        assert!(world.base.is_empty() && world.base.run(Mode::empty(), |_, _| {}).is_err());
+    });
+    assert!(turn.is_running());
     Proof::Shown
 }
 

@@ -81,6 +81,9 @@ pub fn next_event_tells_why_it_ended<F: Fixture, S: Storage>(fixture: F) -> Proo
     world.base.loop_break();
     assert_eq!((next(&mut world, Wait::Forever), world.base.ended()), (None, Some(End::Break)));
     assert_eq!((next(&mut world, Wait::None), world.base.ended()), (None, None));
+    // The time of an exit is the end of the wait.
+    world.base.loop_exit_after(Duration::ZERO);
+    assert_eq!((next(&mut world, Wait::None), world.base.ended()), (None, Some(End::Exit)));
     Proof::Shown
 }
 

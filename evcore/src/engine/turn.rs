@@ -150,7 +150,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Ends a loop for which nothing is left, and which nobody has asked to end for another reason.
     pub(crate) fn end_if_empty(&mut self) -> bool {
-        let ends = self.is_empty() && !self.is_end_requested();
+        // A base that is asleep is not asked: `poll` refuses.
+        let ends = self.is_empty() && !self.is_end_requested() && self.backend.check_awake().is_ok();
         if ends {
             self.close_turn();
         }
@@ -234,9 +235,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // The wait.
 
-    /// Whether a wait is over by now in which nothing was found.
+    /// Whether a wait is over by now in which nothing was found, not even that the loop is to end.
     pub(crate) fn is_over(&self, sleep: Sleep) -> bool {
         match sleep {
+            _ if self.is_end_requested() => false,
             Sleep::None => true,
             Sleep::Until(point) => point <= self.fresh_now(),
             Sleep::Forever => false,

@@ -314,7 +314,7 @@ impl Model {
                 Wait::Until(point) => point.as_nanos() <= self.fresh_now(),
                 Wait::For(_) | Wait::Forever => false,
             };
-            if is_over && turn == Turn::Running {
+            if is_over && turn == Turn::Running && !self.end_is_asked_for() {
                 return Some(Outcome::Event(None, None));
             }
         }
