@@ -25,7 +25,7 @@ mod turn;
 
 pub(crate) use life::Timeout;
 pub(crate) use registry::Effect;
-use registry::{Kind, Registry};
+use registry::Registry;
 pub(crate) use turn::Step;
 
 /// What is behind an event base.
@@ -139,8 +139,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.level(index)
     }
 
+    /// Whether it is handed out in each turn, whatever has come: a prepare or check event.
     pub(crate) fn is_watcher(&self, index: S::Index) -> bool {
-        self.registry.state(index).kind() == Kind::Watcher
+        self.registry.state(index).is_of_each_turn()
     }
 
     pub(crate) fn is_registered(&self, index: S::Index) -> bool {

@@ -308,6 +308,9 @@ pub fn wake_event_is_handed_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.feed(&mut source);
     assert_eq!(world.wait_for(&[1, 2]).of(2), Ready::READ);
     world.drain(&mut source);
+    F::wake(&waker);
+    assert!(matches!(world.base.run(Mode::NONBLOCK, |_, _| {}), Ok(End::Once)), "it was handed out");
+    assert!(matches!(world.base.run(Mode::NONBLOCK, |_, _| {}), Ok(End::NotReady)));
     assert!(world.base.del(event).is_ok());
     F::wake(&waker);
     assert!(world.during(ms(5)).is_empty(), "it was deleted");

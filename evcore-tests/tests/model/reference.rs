@@ -281,7 +281,7 @@ impl Model {
     }
 
     pub(crate) fn is_watcher(&self, uid: Uid) -> bool {
-        matches!(self.events[uid].spec.kind, Kind::Prepare | Kind::Check | Kind::Wake)
+        matches!(self.events[uid].spec.kind, Kind::Prepare | Kind::Check)
     }
 
     pub(crate) fn is_woken(&self) -> bool {

@@ -15,7 +15,7 @@ bitflags! {
         /// Wait until events are ready or a waker is used, hand out what is ready, end (`EVLOOP_ONCE`).
         #[doc(alias = "EVLOOP_ONCE")]
         const ONCE = 1;
-        /// One turn without waiting (`EVLOOP_NONBLOCK`).
+        /// One turn without waiting (`EVLOOP_NONBLOCK`). Prepare and check events do not count as ready.
         #[doc(alias = "EVLOOP_NONBLOCK")]
         const NONBLOCK = 2;
         /// Go on when nothing is pending: a waker may bring something (`EVLOOP_NO_EXIT_ON_EMPTY`).

@@ -47,3 +47,30 @@ fn run_of_an_empty_base_is_refused_while_it_is_asleep_and_so_is_next_event() {
     assert!(base.end_sleep(asleep).unwrap().is_running());
     assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Empty));
 }
+
+/// A wake event is handed out for something that has come: a wake, its timeout, or an activation by hand.
+#[test]
+fn a_wake_event_that_comes_is_a_hand_out_of_a_run_of_one_turn() {
+    static FLAG: WakeFlag = WakeFlag::new();
+    for mode in [Mode::ONCE, Mode::NONBLOCK] {
+        let mut base = Base::new(Manual::new().with_flag(&FLAG));
+        let event = base.start(Event::wake().timeout(Duration::from_millis(5)), 0).unwrap();
+        for round in 0..3 {
+            match round {
+                0 => base.waker().unwrap().wake(),
+                1 => base.activate(event, Ready::READ).unwrap(),
+                _ => base.backend_mut().advance(Duration::from_millis(5)),
+            }
+            let mut calls = 0;
+            let end = base.run(mode, |base, _| {
+                calls += 1;
+                // Else it would not come back.
+                if calls == 2 {
+                    base.loop_break();
+                }
+            });
+            assert_eq!((calls, end), (1, Ok(End::Once)), "{mode:?} {round}");
+        }
+        assert_eq!(base.run(Mode::NONBLOCK, |_, _| {}), Ok(End::NotReady));
+    }
+}

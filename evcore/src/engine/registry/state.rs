@@ -9,8 +9,8 @@ use crate::event::{Event, Missed, Source};
 /// The state of an event: its kind, its options, its life and its timing, in two bytes.
 ///
 /// ```text
-///   bits   14  │ 13    │ 12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
-///          had │ keeps │ listed │ timing │ life │ kind │ options
+///   bits   15        │ 14  │ 13    │ 12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
+///          each turn │ had │ keeps │ listed │ timing │ life │ kind │ options
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::engine) struct State(u16);
@@ -80,6 +80,8 @@ const KEPT: u32 = 3;
 const SUSPENDED: u16 = 1 << TIMING;
 /// A timeout was given to it, which can be counted again.
 const HAD: u16 = 1 << 14;
+/// It is handed out in each turn, whatever has come.
+const EACH_TURN: u16 = 1 << 15;
 /// In `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;
 const RESTARTING: u16 = 3 << TIMING;
@@ -101,7 +103,8 @@ impl State {
         options.set(Options::BACKGROUND, event.background);
         options.set(Options::BURST, event.missed == Missed::Burst);
         options.set(Options::DELAY, event.missed == Missed::Delay);
-        let state = Self(options.bits() | (kind as u16) << KIND);
+        let each_turn = if matches!(event.source, Source::Prepare | Source::Check) { EACH_TURN } else { 0 };
+        let state = Self(options.bits() | (kind as u16) << KIND | each_turn);
         if event.timeout.is_some() { Self(state.0 | KEEPS).with_timing(Timing::Suspended) } else { state }
     }
 
@@ -251,6 +254,11 @@ impl State {
 
     pub(in crate::engine) const fn is_registered(self) -> bool {
         self.0 & (3 << LIFE) != 0
+    }
+
+    /// Whether it is a prepare or check event.
+    pub(in crate::engine) const fn is_of_each_turn(self) -> bool {
+        self.0 & EACH_TURN != 0
     }
 
     /// Whether it is pending: waits for anything.
