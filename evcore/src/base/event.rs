@@ -32,7 +32,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`]; [`Error::EdgeAndLevel`]; [`Error::Unsupported`]; [`Error::Backend`] when the fd is not registered yet and
-    /// the backend refuses. Nothing has changed then.
+    /// the backend refuses, and in the child of a fork. Nothing has changed then.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -57,7 +57,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is read once, and not at all for a
-    /// timer that comes once.
+    /// timer that comes once and was made without a timeout.
     ///
     /// The time from now to `deadline` is the period of a persistent event, and what [`restart`](EventBase::restart) and the end of a
     /// [pause](EventBase::pause_for) start anew; use [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the
@@ -136,7 +136,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// As [`modify`](EventBase::modify), and [`Error::Full`]. The event stays on its old fd then, and pending if it was.
-    /// (If the backend refuses that one too, the event gets ERROR and is no longer pending.)
+    /// (If the backend refuses that one too, the event gets ERROR and is no longer pending; for want of memory or descriptors
+    /// it stays pending, and the backend is asked again.)
     ///
     /// ```
     /// # use evcore::backend::Manual;

@@ -91,7 +91,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full).
+    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -117,7 +117,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full).
+    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -134,7 +134,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full).
+    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
     ///
     /// ```
     /// # use evcore::backend::{Manual, WakeFlag};
