@@ -708,7 +708,7 @@ pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof
             assert!(world.turn(wait(begin), |_, _, _| {}).is_empty());
             shortest = shortest.min(world.now().saturating_since(begin));
         }
-        assert!(shortest <= World::<F, S>::grace(Duration::from_micros(500)), "{shortest:?} each time");
+        assert!(shortest <= World::<F, S>::grace(Duration::from_micros(900)), "{shortest:?} each time");
         for _ in 0..3 {
             world.feed(&mut source);
             let now = world.now();
