@@ -139,7 +139,8 @@ impl<T, S: Storage> Slots<T, S> {
             // No read-modify-write, which small parts have not got: two threads may get the same number, in debug builds.
             let number = BASES.load(Ordering::Relaxed);
             BASES.store(number.wrapping_add(1), Ordering::Relaxed);
-            NonZeroU32::MIN.saturating_add(number << 20)
+            // Half of all generations are left to the last of them, too.
+            NonZeroU32::MIN.saturating_add((number & 0x7ff) << 20)
         })
     }
 
