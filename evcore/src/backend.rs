@@ -13,6 +13,7 @@ use crate::time::Instant;
 
 mod split;
 
+pub use crate::base::Asleep;
 pub use crate::either::Either;
 pub use crate::manual::{Manual, ManualError, ManualSleeper};
 pub use crate::time::Sleep;

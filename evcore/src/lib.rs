@@ -112,7 +112,7 @@ mod traits;
 mod unix;
 mod wake;
 
-pub use base::{Asleep, End, EventBase, Fired, Mode, Turn};
+pub use base::{End, EventBase, Fired, Mode, Turn};
 pub use error::Error;
 pub use event::{Event, EventId};
 pub use ready::{Interest, Ready};

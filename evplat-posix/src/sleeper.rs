@@ -32,7 +32,7 @@ enum Watched {
 /// with a sleeper.
 ///
 /// In another loop, wait for the [`descriptors`](Sleeper::descriptors) and no longer than
-/// [`until`](evcore::Asleep::until), in place of [`sleep`](evcore::Asleep::sleep).
+/// [`until`](evcore::backend::Asleep::until), in place of [`sleep`](evcore::backend::Asleep::sleep).
 pub struct Sleeper {
     watched: Watched,
     /// The kernel object in `watched`, and which of the backend's it is.
@@ -340,7 +340,8 @@ mod tests {
         fn test<B: Split<Fd = Fd, Sleeper = Sleeper>>(mut base: Base<B>) {
             let (near, _far) = UnixStream::pair().unwrap();
             base.insert(Fd::of(&near), Interest::WRITE, 1).unwrap();
-            let descriptors = |asleep: &evcore::Asleep<Sleeper>| asleep.sleeper().descriptors().collect::<Vec<_>>();
+            let descriptors =
+                |asleep: &evcore::backend::Asleep<Sleeper>| asleep.sleeper().descriptors().collect::<Vec<_>>();
             let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
             let first = descriptors(&asleep);
             assert!(first.contains(&(near.as_raw_fd(), Interest::WRITE)) && first.len() == 2);

@@ -18,7 +18,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use evplat_posix::evcore::Asleep;
+use evplat_posix::evcore::backend::Asleep;
 use evplat_posix::evcore::backend::{EventOp, Sleep};
 use evplat_posix::{Fd, Interest, Select, SelectBase, Sleeper, Wait};
 
