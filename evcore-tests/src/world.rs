@@ -3,6 +3,8 @@
 use core::time::Duration;
 
 use evcore::backend::{Features, Signum, Split};
+use evcore::options::Limits;
+use evcore::stats::{Counts, Stats};
 use evcore::storage::Storage;
 use evcore::{Event, EventBase, EventId, Instant, Interest, Ready, Turn, Wait};
 
@@ -186,6 +188,29 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
             ready.remove(Ready::URGENT);
         }
         ready
+    }
+
+    /// What the base has done so far. A case that asks for it needs [`Part::Stats`](crate::Part::Stats).
+    #[track_caller]
+    pub fn stats(&self) -> Stats {
+        self.base.stats_if_kept().expect("the storage keeps statistics")
+    }
+
+    /// See [`World::stats`].
+    #[track_caller]
+    pub fn max_counts(&self) -> Counts {
+        self.base.max_counts_if_kept().expect("the storage keeps high-water marks")
+    }
+
+    /// See [`World::stats`].
+    pub fn clear_max_counts(&mut self) {
+        self.base.clear_max_counts_if_kept();
+    }
+
+    /// Bounds what a turn may do. A case that asks for it needs [`Part::Limits`](crate::Part::Limits).
+    #[track_caller]
+    pub fn set_limits(&mut self, limits: Limits) {
+        assert!(self.base.set_limits_if_kept(limits), "the storage keeps limits");
     }
 
     /// The time, read now.

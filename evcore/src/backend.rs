@@ -243,6 +243,13 @@ pub trait EventOp {
     /// `false`, which saves code: [`stands`](EventOp::stands) and [`is_temporary`](EventOp::is_temporary) are not asked then.
     const IS_SHARED: bool = true;
 
+    /// Whether it may ever watch signals. A backend without any says `false`, which saves their code: [`signals`](EventOp::signals) is
+    /// not asked then, and an event on a signal is refused as unsupported when it is created.
+    const HAS_SIGNALS: bool = true;
+
+    /// Whether its [`features`](EventOp::features) may ever contain EDGE. A backend that has none says `false`, which saves code.
+    const HAS_EDGE: bool = true;
+
     /// Its name, as `event_base_get_method` gives it: "epoll", "poll", …
     fn name(&self) -> &'static str;
 

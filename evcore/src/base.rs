@@ -10,6 +10,8 @@ use crate::ready::Ready;
 use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Sleep, Wait};
 
+#[cfg(any(test, feature = "check"))]
+mod check;
 mod control;
 mod event;
 mod insert;

@@ -54,6 +54,8 @@ where
     type FdInfo = (A::FdInfo, B::FdInfo);
     type Error = A::Error;
     const IS_SHARED: bool = A::IS_SHARED || B::IS_SHARED;
+    const HAS_SIGNALS: bool = A::HAS_SIGNALS || B::HAS_SIGNALS;
+    const HAS_EDGE: bool = A::HAS_EDGE || B::HAS_EDGE;
 
     /// The name of the one that it is.
     fn name(&self) -> &'static str {

@@ -9,11 +9,11 @@ use bitflags::bitflags;
 
 use crate::backend::{EventOp, Signum, Wake};
 use crate::error::{Error, Rejected};
-use crate::event::{Event, EventId};
+use crate::event::{Event, EventId, Source};
 use crate::limits::{Bounds, Fairness};
 use crate::ready::{Interest, Ready};
 use crate::stats::{Counts, Tally};
-use crate::storage::Storage;
+use crate::storage::{Held, On, Part, Storage, Zero};
 use crate::time::{Instant, nanos};
 
 mod life;
@@ -31,7 +31,7 @@ pub(crate) use turn::Step;
 /// What is behind an event base.
 pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     backend: B,
-    registry: Registry<B::Fd, B::FdInfo, T, S>,
+    registry: Registry<B::Fd, B::FdInfo, T, On<B, S>>,
     phase: Phase,
     requests: Requests,
     /// What the clock said when it was last read.
@@ -39,9 +39,7 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     /// That is the time of this turn.
     is_clock_current: Cell<bool>,
     fairness: Fairness,
-    limits: Bounds,
-    /// Until when events are handed out in this turn, where that is limited.
-    turn_until: Instant,
+    limits: <S::Limits as Part>::Held<Limited>,
     exit_at: Option<Instant>,
     /// When the backend is asked again for what it has refused; zero when it is not.
     retry_at: Instant,
@@ -60,6 +58,18 @@ enum Phase {
     Prepare,
     /// What the wait has found is handed out.
     Open,
+}
+
+/// How a turn is limited.
+#[derive(Clone, Copy, Debug)]
+struct Limited {
+    bounds: Bounds,
+    /// Until when events are handed out in this turn, where that is limited.
+    until: Instant,
+}
+
+impl Zero for Limited {
+    const ZERO: Self = Self { bounds: Bounds::DEFAULT, until: Instant::ZERO };
 }
 
 bitflags! {
@@ -84,8 +94,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             clock: Cell::new(Instant::ZERO),
             is_clock_current: Cell::new(false),
             fairness: Fairness::Fair,
-            limits: Bounds::DEFAULT,
-            turn_until: Instant::ZERO,
+            limits: Held::EMPTY,
             exit_at: None,
             retry_at: Instant::ZERO,
             chores_at: None,
@@ -96,6 +105,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Events.
 
     pub(crate) fn create(&mut self, event: &Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        if !B::HAS_SIGNALS && matches!(event.source, Source::Signal(_)) {
+            return Err(Rejected { error: Error::Unsupported, data });
+        }
         self.registry.create(event, data)
     }
 
@@ -178,7 +190,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn max_counts(&self) -> Counts {
-        self.registry.max_counts()
+        self.registry.stats().max
     }
 
     pub(crate) fn clear_max_counts(&mut self) {
@@ -186,7 +198,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn stats(&self) -> Tally {
-        let mut stats = self.registry.stats;
+        let mut stats = self.registry.stats();
         stats.handed_out = stats.handed_out.saturating_add(self.registry.handed_out().into());
         stats
     }
@@ -262,7 +274,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn set_limits(&mut self, limits: Bounds) {
-        self.limits = limits;
+        if let Some(limited) = self.limits.get_mut() {
+            limited.bounds = limits;
+        }
+    }
+
+    /// The limits of a turn: the default ones, where no others can be set.
+    fn bounds(&self) -> &Bounds {
+        self.limits.get().map_or(&Bounds::DEFAULT, |limited| &limited.bounds)
     }
 
     pub(crate) fn set_fairness(&mut self, fairness: Fairness) {

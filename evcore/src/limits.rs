@@ -3,6 +3,7 @@
 use core::num::{NonZeroU32, NonZeroU64};
 use core::time::Duration;
 
+use crate::storage::Zero;
 use crate::time::nanos;
 
 /// How much one turn of the loop may do, before timers and readiness are looked at again
@@ -77,6 +78,10 @@ impl Bounds {
     pub(crate) fn timers(&self) -> u32 {
         self.timers.map_or(DEFAULT, NonZeroU32::get)
     }
+}
+
+impl Zero for Bounds {
+    const ZERO: Self = Self::DEFAULT;
 }
 
 impl From<Limits> for Bounds {

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 pub use crate::base::Pending;
+use crate::storage::Zero;
 
 /// Counters of a base. Reading them is free; they saturate or wrap, none stops the loop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -32,7 +33,7 @@ pub struct Stats {
 }
 
 /// `Stats` as a base keeps them: lateness in nanoseconds, because a `Duration` of them takes a 64-bit division.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     pub(crate) turns: u64,
     pub(crate) waits: u64,
@@ -44,10 +45,11 @@ pub(crate) struct Tally {
     pub(crate) rebuilds: u64,
     pub(crate) lateness: u64,
     pub(crate) lateness_max: u64,
+    pub(crate) max: Counts,
 }
 
-impl Tally {
-    pub(crate) const ZERO: Self = Self {
+impl Zero for Tally {
+    const ZERO: Self = Self {
         turns: 0,
         waits: 0,
         handed_out: 0,
@@ -58,6 +60,7 @@ impl Tally {
         rebuilds: 0,
         lateness: 0,
         lateness_max: 0,
+        max: Counts { events: 0, pending: 0, active: 0 },
     };
 }
 

@@ -9,12 +9,15 @@ mod chains;
 mod fixed;
 #[cfg(feature = "alloc")]
 mod growable;
+mod parts;
 mod tables;
 
 pub use fixed::Fixed;
 #[cfg(feature = "alloc")]
 pub use growable::Growable;
-pub(crate) use tables::{Ending, Endings, FEW, FdIndex, Index, Link, Table};
+pub use parts::{Complete, Everything, Kept, Lean, LeftOut, Part, Parts};
+pub(crate) use parts::{Held, On, Zero};
+pub(crate) use tables::{Ending, Endings, FEW, FdIndex, Index, Link, Owner, Table};
 
 /// There is no room for one more event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -36,23 +39,76 @@ impl core::error::Error for Full {}
     note = "`Growable` needs evcore's feature `alloc`"
 )]
 pub trait Storage: sealed::Sealed {
+    /// Whether [`EventBase::stats`](crate::EventBase::stats) and `max_counts` are there.
+    type Stats: Part;
+    /// Whether [`EventBase::set_limits`](crate::EventBase::set_limits) is there.
+    type Limits: Part;
     /// How events are numbered.
     #[doc(hidden)]
     type Index: Index;
-    /// One table.
+    /// A table with a place for each event.
     #[doc(hidden)]
     type Table<E>: Table<E>;
+    /// A table with a place for each event that may be on an fd.
+    #[doc(hidden)]
+    type Fds<E>: Table<E>;
+    /// Which event has a place in such a table, where there are fewer than events.
+    #[doc(hidden)]
+    type Owner: Owner<Self::Index>;
+    /// A table with a place for each level.
+    #[doc(hidden)]
+    type Levels<E>: Table<E>;
+    /// As `Table`, for events on signals.
+    #[doc(hidden)]
+    type Signals<E>: Table<E>;
+    /// As `Table`, for watchers.
+    #[doc(hidden)]
+    type Watchers<E>: Table<E>;
+    /// As `Table`, for the timer heap.
+    #[doc(hidden)]
+    type Heap<E>: Table<E>;
     /// When the last turns ended.
     #[doc(hidden)]
     type Endings: Endings;
     /// fd number → row of the fd map.
     #[doc(hidden)]
     type FdIndex: FdIndex<Self::Index>;
+
+    // What the code of absent parts is left out by. All of them are known when it is compiled.
+
+    #[doc(hidden)]
+    const HAS_FDS: bool = <Self::Fds<()> as Table<()>>::CAPACITY > 0;
+    #[doc(hidden)]
+    const HAS_SIGNALS: bool = <Self::Signals<()> as Table<()>>::CAPACITY > 0;
+    #[doc(hidden)]
+    const HAS_WATCHERS: bool = <Self::Watchers<()> as Table<()>>::CAPACITY > 0;
+    /// More than one.
+    #[doc(hidden)]
+    const HAS_LEVELS: bool = <Self::Levels<()> as Table<()>>::CAPACITY > 1;
+    /// Whether every event has a place of its own in the fd map.
+    #[doc(hidden)]
+    const IS_EACH_ON_FD: bool = <Self::Fds<()> as Table<()>>::CAPACITY >= <Self::Table<()> as Table<()>>::CAPACITY;
+    /// Whether timers are looked through instead of kept in a heap.
+    #[doc(hidden)]
+    const IS_SCANNED: bool = <Self::Heap<()> as Table<()>>::CAPACITY <= SCANNED;
+    /// Whether registrations are verified, because descriptors are closed without the base's knowledge.
+    #[doc(hidden)]
+    const IS_SHARED: bool = true;
+    /// Whether events may be edge-triggered.
+    #[doc(hidden)]
+    const HAS_EDGE: bool = true;
 }
+
+/// So many timers are looked through faster than a heap of them is kept.
+const SCANNED: usize = 16;
 
 mod sealed {
     pub trait Sealed {}
-    impl<const N: usize> Sealed for super::Fixed<N> {}
+    impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: super::Parts> Sealed
+        for super::Fixed<EVENTS, FDS, LEVELS, P>
+    {
+    }
+    impl<B, S> Sealed for super::On<B, S> {}
     #[cfg(feature = "alloc")]
     impl Sealed for super::Growable {}
 }

@@ -4,6 +4,7 @@ use core::fmt;
 use std::os::fd::{AsRawFd, RawFd};
 
 use evcore::backend::{FdInfos, Modified, Token};
+use evcore::storage::Parts;
 use evcore::{Fd, Fixed, Growable};
 use libc::pollfd;
 
@@ -12,7 +13,7 @@ use crate::sys::{FileId, OneMore};
 
 /// Where a backend's table lives: [`Growable`] or [`Fixed`], as the base's own tables do. Sealed.
 ///
-/// The table has a place for each registered fd, so a backend for `Fixed<N>` bases should be a `Fixed<N>` one.
+/// The table has a place for each registered fd, so a backend for `Fixed` bases should be one of the same `Fixed`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no place for a backend's table",
     label = "`Poll` and `Select` take `evcore::Growable` or `evcore::Fixed<N>`",
@@ -27,15 +28,18 @@ pub trait Slots: sealed::Sealed {
 mod sealed {
     pub trait Sealed {}
     impl Sealed for super::Growable {}
-    impl<const N: usize> Sealed for super::Fixed<N> {}
+    impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: super::Parts> Sealed
+        for super::Fixed<EVENTS, FDS, LEVELS, P>
+    {
+    }
 }
 
 impl Slots for Growable {
     type List<T: Copy> = Vec<T>;
 }
 
-impl<const N: usize> Slots for Fixed<N> {
-    type List<T: Copy> = Array<T, N>;
+impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Slots for Fixed<EVENTS, FDS, LEVELS, P> {
+    type List<T: Copy> = Array<T, FDS>;
 }
 
 /// A list that begins with one element and can refuse to become longer.

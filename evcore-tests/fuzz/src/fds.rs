@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
-use evcore::storage::Storage;
+use evcore::storage::Complete;
 use evcore::{Error, Event, EventBase, EventId, Fixed, Growable, Instant, Interest, Ready, Wait};
 
 use crate::Reached;
@@ -123,14 +123,14 @@ struct Reader {
 }
 
 /// A base, and the same events in a vector.
-struct Rig<S: Storage> {
+struct Rig<S: Complete> {
     base: EventBase<Desk, S, usize>,
     readers: Vec<Option<Reader>>,
     capacity: usize,
     reached: Reached,
 }
 
-impl<S: Storage> Rig<S> {
+impl<S: Complete> Rig<S> {
     fn new(storage: &'static str, capacity: usize) -> Self {
         let (base, reached) = (EventBase::new(Desk::default()), Reached::from([storage]));
         Self { base, readers: vec![None; EVENTS], capacity, reached }

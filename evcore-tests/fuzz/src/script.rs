@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 use evcore::backend::WakeFlag;
-use evcore::storage::Storage;
+use evcore::storage::Complete;
 use evcore::{Fixed, Growable, Turn};
 
 /// The model test, as it stands there.
@@ -71,7 +71,7 @@ fn program_of(data: &[u8]) -> (Option<usize>, Program) {
     (capacity, draw::program(&mut bytes))
 }
 
-fn compare<S: Storage>(steps: &[Step], capacity: Option<usize>) {
+fn compare<S: Complete>(steps: &[Step], capacity: Option<usize>) {
     if let Err(difference) = replay::<S>(steps, &FLAG) {
         for (at, step) in steps.iter().enumerate().take(difference.at + 1) {
             eprintln!("{at:4} {:?} -> {:?}", step.call, step.outcome);

@@ -16,7 +16,7 @@ use core::panic::PanicInfo;
 
 use evcore::backend::Manual;
 use evcore::callback::Callback;
-use evcore::storage::Storage;
+use evcore::storage::{Complete, Lean, Storage};
 use evcore::{EventBase, Fixed};
 
 #[cfg(feature = "alloc")]
@@ -50,13 +50,25 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     values::every_call();
-    with_storage::<Fixed<1>>();
-    with_storage::<Fixed<64>>();
+    with_all_parts::<Fixed<1>>();
+    with_all_parts::<Fixed<64>>();
+    with_all_parts::<Fixed<64, 8, 1>>();
+    with_storage::<Fixed<8, 2, 1, Lean>>();
+    with_storage::<Fixed<8, 0, 1, Lean>>();
+    with_storage::<Fixed<64, 0, 4, Lean>>();
     #[cfg(feature = "alloc")]
-    with_storage::<evcore::Growable>();
+    with_all_parts::<evcore::Growable>();
     #[cfg(feature = "panic")]
     black_box(black_box(1_u32) + black_box(2_u32));
     0
+}
+
+fn with_all_parts<S: Complete>() {
+    with_storage::<S>();
+    let mut base = EventBase::<Manual<4>, S, u32>::new(Manual::with_room());
+    calls::of_parts(black_box(&mut base));
+    let mut base = EventBase::<Hostile, S, u32>::new(Hostile);
+    calls::of_parts(black_box(&mut base));
 }
 
 fn with_storage<S: Storage>() {

@@ -203,14 +203,14 @@ pub fn add_del_add_without_dispatch<F: Fixture, S: Storage>(fixture: F) -> Proof
     let mut source = world.source();
     let event = world.watch(&source, Interest::READ, 1);
     assert!(world.look().is_empty());
-    let before = world.base.stats().changes;
+    let before = world.stats().changes;
     for _ in 0..10 {
         assert!(world.base.del(event).is_ok());
         assert!(world.base.add(event, None).is_ok());
     }
     world.feed(&mut source);
     assert_eq!(world.wait().of(1), Ready::READ);
-    assert_eq!(world.base.stats().changes, before, "cancelled changes were told");
+    assert_eq!(world.stats().changes, before, "cancelled changes were told");
     Proof::Shown
 }
 
@@ -221,12 +221,12 @@ pub fn changes_of_a_turn_are_merged<F: Fixture, S: Storage>(fixture: F) -> Proof
     let event = world.watch(&source, Interest::READ, 1);
     world.feed(&mut source);
     assert_eq!(world.wait().of(1), Ready::READ);
-    let before = world.base.stats().changes;
+    let before = world.stats().changes;
     for interest in [Interest::WRITE, Interest::READ | Interest::WRITE, Interest::empty(), Interest::READ] {
         assert!(world.base.modify(event, interest).is_ok());
     }
     assert_eq!(world.look().of(1), Ready::READ);
-    assert_eq!(world.base.stats().changes, before);
+    assert_eq!(world.stats().changes, before);
     for interest in [Interest::WRITE, Interest::empty(), Interest::READ, Interest::READ | Interest::WRITE] {
         assert!(world.base.modify(event, interest).is_ok());
     }
@@ -235,7 +235,7 @@ pub fn changes_of_a_turn_are_merged<F: Fixture, S: Storage>(fixture: F) -> Proof
     assert!(world.base.add(late, None).is_ok());
     assert!(world.base.del(late).is_ok());
     assert_eq!(world.look().of(1), Ready::READ | Ready::WRITE);
-    assert_eq!(world.base.stats().changes, before + 1);
+    assert_eq!(world.stats().changes, before + 1);
     Proof::Shown
 }
 
@@ -286,7 +286,7 @@ pub fn failed_insert_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> 
         world.feed(&mut source);
     }
     assert_quiet(&mut world);
-    assert_eq!(world.base.stats().stale, 0, "what was refused is registered");
+    assert_eq!(world.stats().stale, 0, "what was refused is registered");
     Proof::Shown
 }
 
@@ -302,7 +302,7 @@ pub fn refused_change_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
         return world.without("change that fails");
     }
     assert!(world.wait().of(1).contains(Ready::ERROR));
-    assert!(world.base.stats().refused > 0 || world.base.pending(event).is_some_and(|pending| !pending.registered));
+    assert!(world.stats().refused > 0 || world.base.pending(event).is_some_and(|pending| !pending.registered));
     world.base.remove(event);
     world.feed(&mut other);
     assert_eq!(world.wait().of(2), Ready::READ);

@@ -322,10 +322,10 @@ pub fn counts_and_their_maxima<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(counts(&mut world), (3, 2, 1));
     world.base.remove(timer);
     assert_eq!(counts(&mut world), (2, 1, 0));
-    let max = world.base.max_counts();
+    let max = world.max_counts();
     assert_eq!((max.events, max.pending, max.active), (3, 2, 1));
-    world.base.clear_max_counts();
-    let max = world.base.max_counts();
+    world.clear_max_counts();
+    let max = world.max_counts();
     assert_eq!((max.events, max.pending, max.active), (2, 1, 0));
     Proof::Shown
 }
@@ -362,11 +362,11 @@ pub fn counters_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.feed(&mut source);
     world.wait_for(&[1, 2]);
     world.drain(&mut source);
-    let (stats, waits) = (world.base.stats(), world.base.stats().waits);
+    let (stats, waits) = (world.stats(), world.stats().waits);
     assert!(stats.turns >= 1 && stats.handed_out >= 2 && stats.expired == 1, "{stats:?}");
     assert_eq!((stats.stale, stats.refused, stats.rebuilds), (0, 0, 0));
     assert!(world.look().is_empty());
-    assert_eq!(world.base.stats().waits, waits + 1, "an idle turn is one wait");
+    assert_eq!(world.stats().waits, waits + 1, "an idle turn is one wait");
     Proof::Shown
 }
 

@@ -194,7 +194,7 @@ pub fn everything_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
         world.check();
     }
     assert!(world.look().is_empty() && world.base.is_empty());
-    assert_eq!(world.base.stats().rebuilds, 0);
+    assert_eq!(world.stats().rebuilds, 0);
     Proof::Shown
 }
 
@@ -235,7 +235,7 @@ pub fn reinit_keeps_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
             assert_eq!(world.base.remove(id), Some(number));
         }
         assert_quiet(&mut world);
-        assert_eq!(world.base.stats().stale, 0, "reports of what has ended");
+        assert_eq!(world.stats().stale, 0, "reports of what has ended");
     }
     Proof::Shown
 }

@@ -199,7 +199,7 @@ pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture
     let idle = world.create(Event::user(), 1);
     let timer = world.timer(LONG, 2);
     let turn = world.halves(Wait::Forever, |world| {
-        let turns = world.base.stats().turns;
+        let turns = world.stats().turns;
         assert!(world.base.activate(idle, Ready::WRITE).is_ok());
         world.base.loop_exit();
         for wait in [Wait::None, Wait::Forever] {
@@ -209,7 +209,7 @@ pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture
             assert!(world.base.begin_sleep(wait).is_err());
         }
         assert!(world.base.run(Mode::empty(), |_, _| {}).is_err());
-        assert_eq!((world.base.stats().turns, world.base.counts().active), (turns, 1));
+        assert_eq!((world.stats().turns, world.base.counts().active), (turns, 1));
         world.check();
     });
     assert_eq!(turn, Turn::Ended(End::Exit), "a refused poll took the answer");

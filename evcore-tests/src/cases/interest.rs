@@ -82,10 +82,10 @@ pub(super) fn due<F: Fixture, S: Storage, T>(world: &World<F, S, T>, interest: I
 /// Nothing comes, and that costs no turns. Shorter than [`assert_quiet`](super::readiness::assert_quiet), to be asked often.
 #[track_caller]
 pub(super) fn assert_sleeps<F: Fixture, S: Storage>(world: &mut World<F, S>, what: impl core::fmt::Debug) {
-    let before = world.base.stats().waits;
+    let before = world.stats().waits;
     let seen = world.during(Duration::from_micros(500));
     assert!(seen.is_empty(), "{what:?}: {seen:?}");
-    let waits = world.base.stats().waits - before;
+    let waits = world.stats().waits - before;
     assert!(waits <= 4, "{what:?}: {waits} waits in half a millisecond");
 }
 

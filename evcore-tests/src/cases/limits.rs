@@ -12,7 +12,7 @@ use crate::{Fixture, Proof, World};
 /// So many events are handed out in a turn, and between turns what has become ready in the meantime is looked at.
 pub fn max_callbacks_budget_polls_between<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(2), ..Limits::DEFAULT });
+    world.set_limits(Limits { hand_outs: NonZeroU32::new(2), ..Limits::DEFAULT });
     let mut source = world.source();
     world.watch(&source, Interest::READ, 100);
     active::<F, S, 5>(&mut world, None);
@@ -26,7 +26,7 @@ pub fn max_callbacks_budget_polls_between<F: Fixture, S: Storage>(fixture: F) ->
 /// A turn that has used up its bound does not wait the next time: what is active is handed out first.
 pub fn rest_of_a_turn_does_not_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
+    world.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
     active::<F, S, 3>(&mut world, None);
     let before = world.now();
     for number in 0..3 {
@@ -40,7 +40,7 @@ pub fn rest_of_a_turn_does_not_wait<F: Fixture, S: Storage>(fixture: F) -> Proof
 pub fn each_level_has_its_share<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(2).is_ok());
-    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(4), ..Limits::DEFAULT });
+    world.set_limits(Limits { hand_outs: NonZeroU32::new(4), ..Limits::DEFAULT });
     let flood = active::<F, S, 5>(&mut world, Some(0));
     let low = world.create(Event::user().priority(1), 50);
     for _ in 0..4 {
@@ -57,7 +57,7 @@ pub fn each_level_has_its_share<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// With a limit in time, hand-outs end when it is over, after one at least.
 pub fn interval_ends_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.base.set_limits(Limits { interval: Some(Duration::from_millis(20)), ..Limits::DEFAULT });
+    world.set_limits(Limits { interval: Some(Duration::from_millis(20)), ..Limits::DEFAULT });
     active::<F, S, 6>(&mut world, None);
     let (mut handed_out, mut turns) = (0, 0);
     while handed_out < 6 {
@@ -74,7 +74,7 @@ pub fn interval_ends_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn exempt_levels_are_not_bounded<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(2).is_ok());
-    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), from_priority: 1, ..Limits::DEFAULT });
+    world.set_limits(Limits { hand_outs: NonZeroU32::new(1), from_priority: 1, ..Limits::DEFAULT });
     active::<F, S, 5>(&mut world, Some(0));
     for number in [10, 11] {
         let event = world.create(Event::user().priority(1), number);
@@ -110,7 +110,7 @@ pub fn bounds_are_those_of_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> 
     let mut world = World::<F, S>::new(fixture);
     active::<F, S, 5>(&mut world, None);
     let seen = world.turn(Wait::None, |world, id, number| {
-        world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
+        world.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
         if number == 0 {
             assert!(world.base.again(id).is_ok());
         }

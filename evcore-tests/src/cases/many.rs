@@ -80,11 +80,11 @@ impl<F: Fixture, S: Storage> Many<F, S> {
     #[track_caller]
     fn assert_sleeps(&mut self, what: &str) {
         let end = self.now().saturating_add(Duration::from_millis(1));
-        let before = self.base.stats().waits;
-        while self.now() < end && self.base.stats().waits < before + 100 {
+        let before = self.stats().waits;
+        while self.now() < end && self.stats().waits < before + 100 {
             assert_eq!(self.take_turn(Wait::Until(end)), 0, "{what}");
         }
-        let waits = self.base.stats().waits - before;
+        let waits = self.stats().waits - before;
         assert!(waits <= 4, "{what}: {waits} waits in 1 ms");
     }
 
@@ -173,7 +173,7 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
         }
     }
     world.assert_told_by_level("most have been read", |at| read(at % 5 == 0));
-    assert_eq!(world.base.stats().stale, 0, "reports of what has ended");
+    assert_eq!(world.stats().stale, 0, "reports of what has ended");
     if !world.can(Features::EDGE) {
         return Some(Proof::Shown);
     }
@@ -422,7 +422,7 @@ pub fn random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Proof 
             assert_sleeps(&mut world, round);
         }
     }
-    assert_eq!(world.base.stats().stale, 0, "reports of what has ended");
+    assert_eq!(world.stats().stale, 0, "reports of what has ended");
     if field.can_fill { Proof::Shown } else { Proof::Absent("way to fill a source") }
 }
 
@@ -476,6 +476,6 @@ pub fn registration_is_told_after_many_others<F: Fixture, S: Storage>(fixture: F
     }
     world.feed(&mut other);
     assert_eq!(world.wait().order(), [1]);
-    assert_eq!(world.base.stats().stale, 0, "reports of what has ended");
+    assert_eq!(world.stats().stale, 0, "reports of what has ended");
     Proof::Shown
 }

@@ -90,7 +90,7 @@ pub fn next_event_tells_why_it_ended<F: Fixture, S: Storage>(fixture: F) -> Proo
 /// Turns inside `next_event` keep their bounds: of two that are always active, each comes as often as the other.
 pub fn next_event_keeps_the_bounds<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
+    world.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
     let ids = [world.create(Event::user(), 0), world.create(Event::user(), 1)];
     let mut times = [0u32; 2];
     for id in ids {
@@ -210,12 +210,12 @@ pub fn deregister_lets_go_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut other = world.source();
     world.feed(&mut other);
     assert!(world.during(ms(5)).is_empty());
-    let (before, fd) = (world.base.stats(), world.fd(&other));
+    let (before, fd) = (world.stats(), world.fd(&other));
     assert_eq!((world.base.get(event), world.base.is_empty()), (Some(&1), true));
     assert!(world.base.replace_fd(event, fd).is_ok());
     assert!(world.base.add(event, None).is_ok());
     assert_eq!(world.wait_for(&[1]).of(1), Ready::READ);
-    assert_eq!(world.base.stats().stale, before.stale);
+    assert_eq!(world.stats().stale, before.stale);
     Proof::Shown
 }
 
@@ -266,7 +266,7 @@ pub fn no_limit_can_be_said<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert_eq!(Limits::DEFAULT.hand_outs.map(NonZeroU32::get), Some(1_024));
     assert_eq!(Limits::DEFAULT.timers.map(NonZeroU32::get), Some(1_024));
-    world.base.set_limits(Limits { hand_outs: None, timers: None, ..Limits::DEFAULT });
+    world.set_limits(Limits { hand_outs: None, timers: None, ..Limits::DEFAULT });
     let count = (0..1_100)
         .take_while(|_| {
             let id = world.base.create(Event::timer(), 7);

@@ -18,10 +18,10 @@ pub fn pause_is_quiet_and_ends<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(world.wait().of(1), Ready::READ);
     let begin = world.now();
     assert!(world.base.pause_for(event, PAUSE).is_ok());
-    let before = world.base.stats().waits;
+    let before = world.stats().waits;
     assert_eq!(world.wait().of(1), Ready::READ);
     assert!(world.now() >= begin.saturating_add(PAUSE));
-    assert!(world.base.stats().waits - before <= 3, "{} waits", world.base.stats().waits - before);
+    assert!(world.stats().waits - before <= 3, "{} waits", world.stats().waits - before);
     Proof::Shown
 }
 
@@ -133,9 +133,9 @@ pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture
     assert!(world.base.pause_for(event, Duration::ZERO).is_ok());
     assert!(world.look().is_empty());
     assert!(world.base.insert(fd, Interest::WRITE, 2).is_err());
-    let before = world.base.stats().waits;
+    let before = world.stats().waits;
     assert_eq!(world.wait().order(), [1]);
-    assert!(world.base.stats().waits - before <= 8, "{} waits", world.base.stats().waits - before);
+    assert!(world.stats().waits - before <= 8, "{} waits", world.stats().waits - before);
     Proof::Shown
 }
 

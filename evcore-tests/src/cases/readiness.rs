@@ -509,7 +509,7 @@ pub fn level_does_not_tire<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!((world.base.remove(second), world.base.remove(third)), (Some(1), Some(2)));
     // Straight into a wait, with no look between.
     assert_quiet(&mut world);
-    assert_eq!((world.base.stats().rebuilds, world.base.stats().stale), (0, 0));
+    assert_eq!((world.stats().rebuilds, world.stats().stale), (0, 0));
     if can_end { Proof::Shown } else { world.without("peer that goes away") }
 }
 
@@ -554,9 +554,9 @@ pub(crate) fn refused<F: Fixture, S: Storage>(
 /// Nothing comes in a while, and that costs next to no waits.
 #[track_caller]
 pub(crate) fn assert_quiet<F: Fixture, S: Storage>(world: &mut World<F, S>) {
-    let before = world.base.stats().waits;
+    let before = world.stats().waits;
     let seen = world.during(Duration::from_millis(30));
     assert!(seen.is_empty(), "{seen:?}");
-    let waits = world.base.stats().waits - before;
+    let waits = world.stats().waits - before;
     assert!(waits <= 4, "{waits} waits in 30 ms");
 }

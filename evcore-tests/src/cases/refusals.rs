@@ -73,7 +73,7 @@ pub fn refused_add_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proo
             assert!(matches!(world.base.insert(fd, interest, 1), Err(rejected)
                 if matches!(rejected.error, Error::Backend(_)) && rejected.data == 1));
             world.feed(&mut source);
-            assert_eq!(world.base.stats().stale, 0);
+            assert_eq!(world.stats().stale, 0);
             assert_sleeps(&mut world, "what was refused");
             world.drain(&mut source);
         }

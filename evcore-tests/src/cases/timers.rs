@@ -65,11 +65,11 @@ pub fn order_by_deadline<F: Fixture, S: Storage>(fixture: F) -> Proof {
 pub fn timer_late_bound<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for delay in [Duration::from_micros(10_500), ms(21), ms(1), Duration::from_micros(50), Duration::from_nanos(1)] {
-        let before = world.base.stats().waits;
+        let before = world.stats().waits;
         world.timer(delay, 1);
         assert_eq!(world.wait().of(1), Ready::TIMEOUT);
-        assert!(world.base.stats().waits - before <= 2, "{delay:?}: {} waits", world.base.stats().waits - before);
-        assert!(world.base.stats().lateness <= grace::<F, S>(), "{:?} late", world.base.stats().lateness);
+        assert!(world.stats().waits - before <= 2, "{delay:?}: {} waits", world.stats().waits - before);
+        assert!(world.stats().lateness <= grace::<F, S>(), "{:?} late", world.stats().lateness);
         let only = world.base.iter().next().map(|(event, _)| event);
         only.and_then(|event| world.base.remove(event));
     }
@@ -105,10 +105,10 @@ fn is_woken_once<F: Fixture, S: Storage>(world: &mut World<F, S>) -> bool {
     for timer in cancelled {
         assert!(world.base.del(*timer).is_ok());
     }
-    let before = world.base.stats().waits;
+    let before = world.stats().waits;
     let seen = world.wait();
     assert_eq!(seen.order().first(), Some(&7));
-    let waits = world.base.stats().waits - before;
+    let waits = world.stats().waits - before;
     assert!(waits <= 2, "{waits} waits");
     // One of them is armed again, for before the others.
     assert!(world.base.add(cancelled[1], Some(ms(5))).is_ok());
@@ -414,13 +414,13 @@ pub fn wait_longer_than_i32_ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
             super::readiness::assert_quiet(&mut world);
             return world.without("way to end so long a wait");
         };
-        let before = world.base.stats().waits;
+        let before = world.stats().waits;
         let begin = world.now();
         assert!(world.fixture.wake_later(&waker, ms(20)));
         while world.now() < begin.saturating_add(ms(20)) {
             assert!(world.turn(Wait::Forever, |_, _, _| {}).is_empty());
         }
-        assert!(world.base.stats().waits - before <= 4);
+        assert!(world.stats().waits - before <= 4);
         world.base.remove(event);
     }
     Proof::Shown
@@ -431,12 +431,12 @@ pub fn sub_millisecond_no_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let timer = world.create(Event::timer(), 1);
     for round in 1..=20 {
-        let before = world.base.stats().waits;
+        let before = world.stats().waits;
         let due = world.now().saturating_add(Duration::from_micros(37 * round));
         assert!(world.base.add_at(timer, due).is_ok());
         assert_eq!(world.wait().of(1), Ready::TIMEOUT);
         assert!(world.now() >= due);
-        assert!(world.base.stats().waits - before <= 2, "{} waits", world.base.stats().waits - before);
+        assert!(world.stats().waits - before <= 2, "{} waits", world.stats().waits - before);
     }
     Proof::Shown
 }
@@ -601,19 +601,19 @@ pub fn slack_shares_a_wake_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
         let event = world.create(Event::timer(), number);
         assert!(world.base.add_at(event, begin.saturating_add(ms(2) * (number + 1))).is_ok());
     }
-    let before = world.base.stats().waits;
+    let before = world.stats().waits;
     let seen = world.wait();
     assert_eq!(seen.len(), 6, "{seen:?}");
-    assert_eq!(world.base.stats().waits - before, 1);
+    assert_eq!(world.stats().waits - before, 1);
     assert!(world.now() >= begin.saturating_add(ms(12)));
-    assert!(world.base.stats().lateness_max <= ms(10) + grace::<F, S>());
+    assert!(world.stats().lateness_max <= ms(10) + grace::<F, S>());
     Proof::Shown
 }
 
 /// A flood of timers keeps readiness from nothing: a bound on those that are moved in a turn lets the loop look.
 pub fn timers_do_not_starve_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.base.set_limits(Limits { timers: NonZeroU32::new(2), ..Limits::DEFAULT });
+    world.set_limits(Limits { timers: NonZeroU32::new(2), ..Limits::DEFAULT });
     let mut source = world.source();
     world.watch(&source, Interest::READ, 100);
     for number in 0..6 {
@@ -737,9 +737,9 @@ pub fn wait_without_end_sleeps<F: Fixture, S: Storage>(fixture: F) -> Proof {
         if F::IS_VIRTUAL || !world.fixture.feed_later(&mut source, ms(20)) {
             return world.without("way to feed a source while the loop sleeps");
         }
-        let before = world.base.stats().waits;
+        let before = world.stats().waits;
         while world.turn(Wait::Forever, |_, _, _| {}).is_empty() {}
-        let waits = world.base.stats().waits - before;
+        let waits = world.stats().waits - before;
         assert!(waits <= 4, "{waits} waits for what came once");
         world.fixture.finish();
         world.drain(&mut source);

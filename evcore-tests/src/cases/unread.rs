@@ -97,7 +97,7 @@ pub(super) fn rounds<F: Fixture, S: Storage>(
             remove_all(world);
         }
     }
-    let stats = world.base.stats();
+    let stats = world.stats();
     assert_eq!((stats.stale, stats.rebuilds), (0, 0), "a report was stale");
 }
 
@@ -148,7 +148,7 @@ pub fn counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proo
 pub fn max_counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     rounds(&mut world, &[0, 1, 2, 3], |world, three, variant| {
-        world.base.clear_max_counts();
+        world.clear_max_counts();
         let (_, seen) = three.first(world, |world, first| {
             let id = three.ids[Three::<F>::behind(first)];
             match variant {
@@ -157,10 +157,10 @@ pub fn max_counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> 
                 2 => assert!(world.base.remove(id).is_some()),
                 _ => assert!(world.base.pause_for(id, Duration::from_secs(3_600)).is_ok()),
             }
-            assert_eq!(world.base.max_counts().active, 3, "{:?}, {variant}", three.interest);
+            assert_eq!(world.max_counts().active, 3, "{:?}, {variant}", three.interest);
         });
         assert_eq!(seen.len(), if variant == 0 { 3 } else { 2 }, "{seen:?}");
-        assert_eq!(world.base.max_counts().active, 3);
+        assert_eq!(world.max_counts().active, 3);
     });
     Proof::Shown
 }
@@ -285,7 +285,7 @@ pub fn two_of_one_report_come_together<F: Fixture, S: Storage>(fixture: F) -> Pr
 /// comes first in the next turn.
 pub fn bound_counts_reports_of_both_kinds<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    world.base.set_limits(Limits { hand_outs: NonZeroU32::new(3), ..Limits::DEFAULT });
+    world.set_limits(Limits { hand_outs: NonZeroU32::new(3), ..Limits::DEFAULT });
     rounds(&mut world, &[0], |world, three, _| {
         three.add_twins(world, three.interest);
         let (seen, next) = (world.wait(), world.look());

@@ -306,11 +306,11 @@ fn follows<F: Fixture, S: Storage>(
                 assert!(world.base.add(last, None).is_ok());
             }
             let count = if has_twins { 5 } else { 3 };
-            world.base.clear_max_counts();
+            world.clear_max_counts();
             let (_, seen) = three.first(world, |world, _| activate(world, last));
             assert_once_each(&seen, count + 1);
             assert_eq!(seen.order().last(), Some(&LAST), "{:?}: {seen:?}", three.interest);
-            assert_eq!(world.base.max_counts().active as usize, count, "{:?}", three.interest);
+            assert_eq!(world.max_counts().active as usize, count, "{:?}", three.interest);
         });
     }
 }
@@ -356,7 +356,7 @@ pub fn remove_makes_no_report_stale<F: Fixture, S: Storage>(fixture: F) -> Proof
         for _ in 0..3 {
             world.look();
         }
-        let stats = world.base.stats();
+        let stats = world.stats();
         assert_eq!((stats.stale, stats.rebuilds), (0, 0), "{interest:?}");
         remove_all(&mut world);
     }

@@ -49,9 +49,9 @@ pub fn b2_a_wake_does_not_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
         if !world.fixture.wake_later(&waker, ms(5)) {
             F::wake(&waker);
         }
-        let before = world.base.stats().waits;
+        let before = world.stats().waits;
         assert!(world.during(ms(30)).is_empty());
-        let waits = world.base.stats().waits - before;
+        let waits = world.stats().waits - before;
         assert!((1..=5).contains(&waits), "{waits} waits for one wake");
         assert_quiet(&mut world);
     }

@@ -25,7 +25,7 @@ mod stage;
 use std::cell::Cell;
 
 use evcore::backend::WakeFlag;
-use evcore::storage::Storage;
+use evcore::storage::Complete;
 use evcore::{Fixed, Growable};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
@@ -67,7 +67,7 @@ struct Search {
 }
 
 impl Search {
-    fn run<S: Storage>(&self) {
+    fn run<S: Complete>(&self) {
         let (wanted, seed) = (number("EVCORE_MODEL_OPS", 10_000), number("EVCORE_MODEL_SEED", 1));
         let (mut done, mut told) = (0, 0);
         for batch in 0.. {
@@ -84,7 +84,7 @@ impl Search {
     }
 
     /// Says how many operations were carried out.
-    fn run_batch<S: Storage>(&self, seed: usize, batch: u64) -> usize {
+    fn run_batch<S: Complete>(&self, seed: usize, batch: u64) -> usize {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&(seed as u64).to_le_bytes());
         bytes[8..16].copy_from_slice(&batch.to_le_bytes());
@@ -111,7 +111,7 @@ impl Search {
     }
 
     /// Carries a program out on both. Says how many steps it has, or tells them up to the difference.
-    fn compare<S: Storage>(&self, program: &Program) -> Result<usize, String> {
+    fn compare<S: Complete>(&self, program: &Program) -> Result<usize, String> {
         let steps = Plan::of(program, self.capacity);
         let Err(difference) = replay::replay::<S>(&steps, self.flag) else { return Ok(steps.len()) };
         let told = steps.iter().enumerate().take(difference.at + 1);
@@ -120,7 +120,7 @@ impl Search {
     }
 
     /// The same, where only that matters. A panic is a failure, too.
-    fn fails<S: Storage>(&self, program: &Program) -> bool {
+    fn fails<S: Complete>(&self, program: &Program) -> bool {
         let compare = std::panic::AssertUnwindSafe(|| self.compare::<S>(program).is_err());
         std::panic::catch_unwind(compare).unwrap_or(true)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use evcore::backend::WakeFlag;
 use evcore::error::Rejected;
 use evcore::stats::Stats;
-use evcore::storage::Storage;
+use evcore::storage::Complete;
 use evcore::{Error, Event, EventBase, EventId, Fired, Instant, Mode};
 
 use crate::call::{Call, FDS, Full, Handed, Kind, Outcome, Seen, Snapshot, Spec, Step, Tally, Target, Uid};
@@ -44,7 +44,7 @@ struct Replay<'s> {
 }
 
 /// Replays the steps on a new base; answers the first difference.
-pub(crate) fn replay<S: Storage>(steps: &[Step], flag: &'static WakeFlag) -> Result<(), Difference> {
+pub(crate) fn replay<S: Complete>(steps: &[Step], flag: &'static WakeFlag) -> Result<(), Difference> {
     let drops = Rc::new(RefCell::new(Vec::new()));
     let mut replay = Replay { steps, at: 0, ids: Vec::new(), drops: Rc::clone(&drops), difference: None };
     let mut base = Base::<S>::new(Stage::new(flag));
@@ -62,7 +62,7 @@ pub(crate) fn replay<S: Storage>(steps: &[Step], flag: &'static WakeFlag) -> Res
 
 impl Replay<'_> {
     /// Up to where the handler of `run` is left, or the end.
-    fn go_on<S: Storage>(&mut self, base: &mut Base<S>) {
+    fn go_on<S: Complete>(&mut self, base: &mut Base<S>) {
         while let Some(Step { call, .. }) = self.steps.get(self.at) {
             match *call {
                 _ if self.difference.is_some() => return,
@@ -76,7 +76,7 @@ impl Replay<'_> {
         }
     }
 
-    fn run<S: Storage>(&mut self, base: &mut Base<S>, mode: Mode) {
+    fn run<S: Complete>(&mut self, base: &mut Base<S>, mode: Mode) {
         self.at += 1;
         let end = base.run(mode, |base, occurrence| {
             if self.difference.is_none() {
@@ -101,7 +101,7 @@ impl Replay<'_> {
         }
     }
 
-    fn enter<S: Storage>(&mut self, base: &mut Base<S>, occurrence: Fired) {
+    fn enter<S: Complete>(&mut self, base: &mut Base<S>, occurrence: Fired) {
         let Fired { id, ready, count, .. } = occurrence;
         let Some(uid) = base.get(id).map(|data| data.uid) else {
             return self.differs(format!("handed out {id:?}, which does not exist"));
@@ -113,7 +113,7 @@ impl Replay<'_> {
         self.go_on(base);
     }
 
-    fn compare<S: Storage>(&mut self, base: &mut Base<S>, outcome: Outcome) {
+    fn compare<S: Complete>(&mut self, base: &mut Base<S>, outcome: Outcome) {
         let Some(step) = self.steps.get(self.at) else { return };
         if outcome != step.outcome {
             return self.differs(format!("answer: {outcome:?}\n  right: {:?}", step.outcome));
@@ -164,7 +164,7 @@ impl Replay<'_> {
         }
     }
 
-    fn call<S: Storage>(&mut self, base: &mut Base<S>, call: Call) -> Outcome {
+    fn call<S: Complete>(&mut self, base: &mut Base<S>, call: Call) -> Outcome {
         let done = |result: Result<(), _>| result.map_or_else(Outcome::Refused, |()| Outcome::Done);
         match call {
             Call::Create(uid, spec) => {
@@ -209,7 +209,7 @@ impl Replay<'_> {
         }
     }
 
-    fn look<S: Storage>(&self, base: &mut Base<S>, is_full: bool) -> Snapshot {
+    fn look<S: Complete>(&self, base: &mut Base<S>, is_full: bool) -> Snapshot {
         let mut existing: Vec<(Uid, EventId)> = base.iter().map(|(id, data)| (data.uid, id)).collect();
         existing.sort_unstable();
         for id in self.ids.iter().flatten() {
@@ -250,7 +250,7 @@ fn tally(stats: &Stats) -> Tally {
     }
 }
 
-fn look_fully<S: Storage>(base: &mut Base<S>, existing: &[(Uid, EventId)]) -> Full {
+fn look_fully<S: Complete>(base: &mut Base<S>, existing: &[(Uid, EventId)]) -> Full {
     let events: Vec<Seen> = existing.iter().map(|(uid, id)| see(base, *id, *uid)).collect();
     let (counts, max) = (base.counts(), base.max_counts());
     let busy = events.iter().filter(|seen| seen.registered || seen.deadline.is_some() || seen.active.is_some());
@@ -263,7 +263,7 @@ fn look_fully<S: Storage>(base: &mut Base<S>, existing: &[(Uid, EventId)]) -> Fu
     }
 }
 
-fn see<S: Storage>(base: &mut Base<S>, id: EventId, uid: Uid) -> Seen {
+fn see<S: Complete>(base: &mut Base<S>, id: EventId, uid: Uid) -> Seen {
     let pending = base.pending(id).expect("it exists");
     assert!(base.contains(id) && base.get(id).is_some_and(|data| data.uid == uid));
     Seen {
@@ -279,7 +279,7 @@ fn see<S: Storage>(base: &mut Base<S>, id: EventId, uid: Uid) -> Seen {
     }
 }
 
-fn simply<S: Storage>(base: &mut Base<S>, call: Call) {
+fn simply<S: Complete>(base: &mut Base<S>, call: Call) {
     match call {
         Call::ActivateFd(fd, ready) => base.activate_fd(fd, ready),
         Call::ActivateSignal(signum, count) => base.activate_signal(signum, count),
@@ -324,7 +324,7 @@ fn event(spec: &Spec) -> Event<u32> {
 }
 
 /// The methods made for one kind of event are these.
-fn start<S: Storage>(
+fn start<S: Complete>(
     base: &mut Base<S>,
     spec: &Spec,
     short: bool,

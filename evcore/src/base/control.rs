@@ -7,7 +7,7 @@ use crate::backend::EventOp;
 use crate::error::Error;
 use crate::event::EventId;
 use crate::limits::{Fairness, Limits};
-use crate::storage::Storage;
+use crate::storage::{Kept, Storage};
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Ends the loop after this turn: what is active and fits its bounds is still handed out (`event_base_loopexit`).
@@ -130,21 +130,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.set_priority(index, priority)
     }
 
-    /// Bounds what a turn may do, from the next one on (`event_config_set_max_dispatch_interval`).
-    ///
-    /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::options::Limits;
-    /// # use evcore::{EventBase, Fixed};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// let limits = Limits { hand_outs: core::num::NonZeroU32::new(64), ..Limits::DEFAULT };
-    /// base.set_limits(limits);
-    /// ```
-    #[doc(alias = "event_config_set_max_dispatch_interval")]
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.engine.set_limits(limits.into());
-    }
-
     /// Chooses how priorities share a turn; [`Fairness::Fair`] in a new base.
     ///
     /// ```
@@ -192,5 +177,23 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_reinit")]
     pub fn reinit(&mut self) -> Result<(), B::Error> {
         self.engine.changing().reinit()
+    }
+}
+
+/// On a storage with limits.
+impl<B: EventOp, S: Storage<Limits = Kept>, T> EventBase<B, S, T> {
+    /// Bounds what a turn may do, from the next one on (`event_config_set_max_dispatch_interval`).
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::options::Limits;
+    /// # use evcore::{EventBase, Fixed};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let limits = Limits { hand_outs: core::num::NonZeroU32::new(64), ..Limits::DEFAULT };
+    /// base.set_limits(limits);
+    /// ```
+    #[doc(alias = "event_config_set_max_dispatch_interval")]
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.engine.set_limits(limits.into());
     }
 }

@@ -8,7 +8,7 @@ use crate::backend::{EventOp, Features, Signum, Sleep};
 use crate::event::EventId;
 use crate::ready::{Interest, Ready};
 use crate::stats::{Counts, Stats};
-use crate::storage::Storage;
+use crate::storage::{Kept, Storage};
 use crate::time::{Instant, Wait};
 
 /// What an event waits for at the moment (`event_pending`).
@@ -209,45 +209,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.counts()
     }
 
-    /// How many events there were at most (`event_base_get_max_events`).
-    ///
-    /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// assert_eq!(base.max_counts().active, 0);
-    /// ```
-    #[doc(alias = "event_base_get_max_events")]
-    #[must_use]
-    pub fn max_counts(&self) -> Counts {
-        self.engine.max_counts()
-    }
-
-    /// Resets the high-water marks to the current counts.
-    ///
-    /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// base.clear_max_counts();
-    /// ```
-    pub fn clear_max_counts(&mut self) {
-        self.engine.clear_max_counts();
-    }
-
-    /// What the base has done so far.
-    ///
-    /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// assert_eq!(base.stats().turns, 0);
-    /// ```
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        self.engine.stats().into()
-    }
-
     /// When the next timer is due, for a loop that waits by other means: never later than it is, and earlier while the timer
     /// at the top has been pushed back and its old deadline has not come (`evwatch_prepare_get_timeout`). O(1).
     ///
@@ -354,20 +315,47 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn backend_mut(&mut self) -> &mut B {
         self.engine.changing().backend_mut()
     }
+}
 
-    /// Walks every table and checks that all of them agree (`event_base_assert_ok_`). For tests: O(n²).
+/// On a storage with statistics.
+impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
+    /// How many events there were at most (`event_base_get_max_events`).
     ///
     /// ```
     /// # use evcore::backend::Manual;
     /// # use evcore::{EventBase, Fixed};
-    /// # let base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
-    /// assert!(base.check());
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// assert_eq!(base.max_counts().active, 0);
     /// ```
-    #[cfg(any(test, feature = "check"))]
-    #[doc(alias = "event_base_assert_ok_")]
+    #[doc(alias = "event_base_get_max_events")]
     #[must_use]
-    pub fn check(&self) -> bool {
-        self.engine.check()
+    pub fn max_counts(&self) -> Counts {
+        self.engine.max_counts()
+    }
+
+    /// Resets the high-water marks to the current counts.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// base.clear_max_counts();
+    /// ```
+    pub fn clear_max_counts(&mut self) {
+        self.engine.clear_max_counts();
+    }
+
+    /// What the base has done so far.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed};
+    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// assert_eq!(base.stats().turns, 0);
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine.stats().into()
     }
 }
 

@@ -5,7 +5,7 @@ use super::{Engine, Requests};
 use crate::backend::EventOp;
 use crate::event::Missed;
 use crate::ready::Ready;
-use crate::storage::Storage;
+use crate::storage::{On, Storage};
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Brings an event to the state that its handler shall find it in. Answers what the hand-out is for, and how many
@@ -35,7 +35,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// A persistent event's timeout restarts: in phase if it was due, else when the hand-outs of this turn end.
-    fn rearm_timeout(&mut self, index: S::Index, state: State, ready: Ready) -> u32 {
+    fn rearm_timeout(&mut self, index: S::Index, state: State<On<B, S>>, ready: Ready) -> u32 {
         if ready.contains(Ready::TIMEOUT) && !self.registry.is_armed(index) {
             return self.next_period(index, state.missed());
         }

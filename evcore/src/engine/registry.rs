@@ -8,7 +8,7 @@ use crate::event::{Event, EventId, Source};
 use crate::limits::{Bounds, Fairness};
 use crate::ready::Ready;
 use crate::stats::{Counts, Tally};
-use crate::storage::{Full, Index, Storage};
+use crate::storage::{Full, Held, Index, Part, Storage, Zero};
 use crate::time::nanos;
 
 mod budget;
@@ -71,11 +71,10 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     /// Pending events, and those among them that do not keep the loop alive.
     pending: u32,
     background: u32,
-    max: Counts,
     /// Reports of ended registrations since the backend was last rebuilt.
     stale: u32,
     news: News,
-    pub(super) stats: Tally,
+    stats: <S::Stats as Part>::Held<Tally>,
 }
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
@@ -93,10 +92,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             current: Index::FIRST,
             pending: 0,
             background: 0,
-            max: Counts { events: 0, pending: 0, active: 0 },
             stale: 0,
             news: News::empty(),
-            stats: Tally::ZERO,
+            stats: Held::EMPTY,
         }
     }
 
@@ -118,13 +116,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
         match event.source {
             Source::Io(_, interest) => self.fds.bind(index, row, interest),
-            Source::Signal(signum) => self.signals.create(index, signum),
+            Source::Signal(signum) if S::HAS_SIGNALS => self.signals.create(index, signum),
             Source::Prepare => self.watchers.create(index, Moment::Prepare),
             Source::Check => self.watchers.create(index, Moment::Check),
             Source::Wake => self.watchers.create(index, Moment::Wake),
-            Source::None => {}
+            Source::Signal(_) | Source::None => {}
         }
-        self.max.events = self.max.events.max(self.slots.len());
+        let events = self.slots.len();
+        self.count(|stats| stats.max.events = stats.max.events.max(events));
         Ok(id)
     }
 
@@ -143,7 +142,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
                 self.fds.reserve(self.slots.next_index())?;
                 return self.fds.attach(fd);
             }
-            Source::Signal(_) => self.signals.reserve(self.slots.next_index())?,
+            Source::Signal(_) if S::HAS_SIGNALS => self.signals.reserve(self.slots.next_index())?,
+            Source::Signal(_) => return Err(Full),
             Source::Prepare | Source::Check | Source::Wake => self.watchers.reserve()?,
             Source::None => {}
         }
@@ -182,12 +182,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     #[inline]
-    pub(super) fn state(&self, index: S::Index) -> State {
+    pub(super) fn state(&self, index: S::Index) -> State<S> {
         self.slots.state(index)
     }
 
     /// Changes the state of an event, and counts it among the pending ones or not.
-    fn set_state(&mut self, index: S::Index, state: State) {
+    fn set_state(&mut self, index: S::Index, state: State<S>) {
         let Some(place) = self.slots.state_mut(index) else { return };
         let old = core::mem::replace(place, state);
         if old.is_pending() == state.is_pending() {
@@ -196,7 +196,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         // One more, or one less: the sum wraps.
         let step = if state.is_pending() { 1 } else { u32::MAX };
         self.pending = self.pending.wrapping_add(step);
-        self.max.pending = self.max.pending.max(self.pending);
+        let pending = self.pending;
+        self.count(|stats| stats.max.pending = stats.max.pending.max(pending));
         if state.has(Options::BACKGROUND) {
             self.background = self.background.wrapping_add(step);
         }
@@ -208,16 +209,26 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         Counts { events: self.slots.len(), pending: self.pending, active: self.queue.len() }
     }
 
-    pub(super) fn max_counts(&self) -> Counts {
-        self.max
+    /// Changes the statistics, where they are kept.
+    #[inline(always)]
+    pub(super) fn count(&mut self, change: impl FnOnce(&mut Tally)) {
+        if let Some(stats) = self.stats.get_mut() {
+            change(stats);
+        }
+    }
+
+    pub(super) fn stats(&self) -> Tally {
+        self.stats.get().copied().unwrap_or(Tally::ZERO)
     }
 
     pub(super) fn clear_max_counts(&mut self) {
-        self.max = self.counts();
+        let counts = self.counts();
+        self.count(|stats| stats.max = counts);
     }
 
     pub(super) fn note_active(&mut self) {
-        self.max.active = self.max.active.max(self.queue.len());
+        let active = self.queue.len();
+        self.count(|stats| stats.max.active = stats.max.active.max(active));
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -322,7 +333,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             self.settle_restarts(turn.wrapping_add(1));
         }
         let handed_out = self.queue.close_turn();
-        self.stats.handed_out = self.stats.handed_out.wrapping_add(handed_out.into());
+        self.count(|stats| stats.handed_out = stats.handed_out.wrapping_add(handed_out.into()));
     }
 
     /// How many events this turn has handed out.

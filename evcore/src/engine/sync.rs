@@ -27,9 +27,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     #[cold]
     fn rebuild(&mut self) {
         match self.reinit() {
-            Ok(()) => self.registry.stats.rebuilds = self.registry.stats.rebuilds.saturating_add(1),
+            Ok(()) => self.registry.count(|stats| stats.rebuilds = stats.rebuilds.saturating_add(1)),
             Err(_) => {
-                self.registry.stats.refused = self.registry.stats.refused.saturating_add(1);
+                self.registry.count(|stats| stats.refused = stats.refused.saturating_add(1));
                 // Else it is due still.
                 if B::IS_SHARED {
                     self.registry.postpone_rebuild();
@@ -73,8 +73,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     #[inline(never)]
     fn apply_changes(&mut self) {
         while let Some(change) = self.registry.next_change() {
-            let stats = &mut self.registry.stats;
-            stats.changes = stats.changes.saturating_add(1);
+            self.registry.count(|stats| stats.changes = stats.changes.saturating_add(1));
             self.apply(&change);
         }
     }
@@ -94,7 +93,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             Ok(Modified::Kept) => registry.applied(change),
             Ok(Modified::Replaced) => registry.replaced(change),
             Err(error) => {
-                registry.stats.refused = registry.stats.refused.saturating_add(1);
+                registry.count(|stats| stats.refused = stats.refused.saturating_add(1));
                 if B::IS_SHARED && B::is_temporary(&error) {
                     registry.refused(change);
                     return self.retry_later();

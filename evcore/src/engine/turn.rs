@@ -5,8 +5,9 @@ use super::{Effect, Engine, Phase, Requests};
 use crate::backend::EventOp;
 use crate::base::{End, Turn};
 use crate::event::EventId;
+use crate::limits::Bounds;
 use crate::ready::Ready;
-use crate::storage::Storage;
+use crate::storage::{Held, Storage};
 use crate::time::{Instant, Sleep, Wait};
 
 /// What the present turn has to hand out next.
@@ -128,7 +129,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.phase == Phase::Prepare {
             return None;
         }
-        if self.registry.is_time_limited() && self.fresh_now() >= self.turn_until {
+        if self.registry.is_time_limited() && self.is_turn_over() {
             self.registry.exhaust();
         }
         if self.registry.choose_level(self.fairness) { self.registry.pop() } else { None }
@@ -217,20 +218,28 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Begins to hand out what the wait has found.
     fn open_turn(&mut self) {
-        let stats = &mut self.registry.stats;
-        stats.turns = stats.turns.wrapping_add(1);
-        if self.limits.is_special {
+        self.registry.count(|stats| stats.turns = stats.turns.wrapping_add(1));
+        if self.bounds().is_special {
             self.limit_turn_time();
         }
-        self.registry.open_turn(&self.limits);
+        let bounds = self.limits.get().map_or(&Bounds::DEFAULT, |limited| &limited.bounds);
+        self.registry.open_turn(bounds);
         self.phase = Phase::Open;
     }
 
     #[inline(never)]
     fn limit_turn_time(&mut self) {
-        if let Some(interval) = self.limits.interval {
-            self.turn_until = self.fresh_now().saturating_add_nanos(interval.get());
+        if let Some(interval) = self.bounds().interval {
+            let until = self.fresh_now().saturating_add_nanos(interval.get());
+            if let Some(limited) = self.limits.get_mut() {
+                limited.until = until;
+            }
         }
+    }
+
+    /// Whether the time is up for which this turn may hand out.
+    fn is_turn_over(&self) -> bool {
+        self.limits.get().is_some_and(|limited| self.fresh_now() >= limited.until)
     }
 
     // The wait.
@@ -267,8 +276,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             Sleep::Until(point) => point,
             Sleep::Forever => Instant::MAX,
         };
+        let most = self.bounds().timers();
         // A timer that has been moved later since may end the wait once too early: cheaper than to look for the true first.
-        if let Some(deadline) = self.registry.first_deadline_to_wait_for(&self.limits) {
+        if let Some(deadline) = self.registry.first_deadline_to_wait_for(most) {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
         if let Some(chores) = self.chores_at {
@@ -299,8 +309,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Waits, and queues what the backend reports; does not sleep when something is active.
     #[inline(always)]
     fn wait(&mut self, sleep: Sleep, has_deadline: bool) -> Result<(), B::Error> {
-        let stats = &mut self.registry.stats;
-        stats.waits = stats.waits.wrapping_add(1);
+        self.registry.count(|stats| stats.waits = stats.waits.wrapping_add(1));
         let sleep = match sleep {
             _ if self.registry.is_active() => Sleep::None,
             Sleep::Forever if !has_deadline => sleep,
@@ -339,7 +348,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     #[inline(never)]
     fn queue_due(&mut self, now: Instant) {
         self.registry.begin_to_expire();
-        let (mut left, mut corrections) = (self.limits.timers(), self.limits.timers());
+        let (mut left, mut corrections) = (self.bounds().timers(), self.bounds().timers());
         while left > 0 {
             let Expired::Due(index, due) = self.registry.expire(now, &mut corrections) else { return };
             left = left.wrapping_sub(1);

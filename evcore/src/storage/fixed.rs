@@ -1,22 +1,78 @@
 //! Storage of fixed capacity, on `heapless` arrays.
 
-use super::{Ending, FEW, FdIndex, Full, Index, Link, Storage, Table, chains};
+use core::fmt;
+use core::marker::PhantomData;
 
-/// Room for `N` events, inside the base itself: no allocator, known size, fit for a `static`.
+use super::{Ending, Everything, FEW, FdIndex, Full, Index, Link, Part, Parts, Storage, Table, chains};
+
+/// Room for `EVENTS` events, inside the base itself: no allocator, known size, fit for a `static`.
 ///
-/// Every table has `N` places, because a timer is an event, an active event is an event, and an fd is there because an
-/// event watches it. `N` is at most 65,534; events are numbered in 16 bits.
+/// `Fixed<8>` has everything: each of its 8 events may be on an fd, on a signal or a timer, and there may be as many priorities as
+/// events. On a small part, say what is needed, and the rest takes neither code nor memory:
 ///
-/// When an event is created, its fd is looked for: in all rows where `N` is at most 64, and by a hash above, which takes two
+/// | storage | what a base has |
+/// |---|---|
+/// | `Fixed<8>` | 8 events of any kind |
+/// | `Fixed<8, 2>` | of these, 2 at most on fds |
+/// | `Fixed<8, 2, 1>` | and one priority |
+/// | `Fixed<8, 2, 1, Lean>` | and no signals, watchers, statistics or limits: see [`Parts`] |
+/// | `Fixed<8, 0, 1, Lean>` | timers, and events of the program's own |
+///
+/// Creating an event for which there is no room answers [`Error::Full`](crate::Error::Full), and gives the data back; so does
+/// `set_priorities` beyond `LEVELS`. Whatever is there works as in every other storage.
+///
+/// `EVENTS` is at most 65,534; events are numbered in 16 bits. An event on an fd takes one of the `FDS` places, so two events
+/// on the same fd take two. Where `FDS` is less than `EVENTS`, finding an event's place takes a step for each of them.
+///
+/// When an event is created, its fd is looked for: in all rows where `FDS` is at most 64, and by a hash above, which takes two
 /// steps or so. A report that carries its token is O(1).
-#[derive(Clone, Copy, Debug)]
-pub struct Fixed<const N: usize>;
+///
+/// ```
+/// use core::time::Duration;
+/// use evcore::backend::Manual;
+/// use evcore::storage::Lean;
+/// use evcore::{Error, EventBase, Fixed, Interest};
+///
+/// let mut base: EventBase<Manual, Fixed<8, 1, 1, Lean>, &str> = EventBase::new(Manual::new());
+/// base.insert(3, Interest::READ, "button").unwrap();
+/// base.insert_interval(Duration::from_millis(500), "blink").unwrap();
+/// let rejected = base.insert(4, Interest::READ, "another").unwrap_err();
+/// assert!(matches!(rejected.error, Error::Full));
+/// assert_eq!(rejected.data, "another");
+/// ```
+pub struct Fixed<const EVENTS: usize, const FDS: usize = EVENTS, const LEVELS: usize = EVENTS, P: Parts = Everything>(
+    PhantomData<P>,
+);
 
-impl<const N: usize> Storage for Fixed<N> {
+impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Storage for Fixed<EVENTS, FDS, LEVELS, P> {
+    type Stats = P::Stats;
+    type Limits = P::Limits;
     type Index = u16;
-    type Table<E> = heapless::Vec<E, N>;
+    type Table<E> = heapless::Vec<E, EVENTS>;
+    type Fds<E> = heapless::Vec<E, FDS>;
+    type Owner = u16;
+    type Levels<E> = heapless::Vec<E, LEVELS>;
+    type Signals<E> = <P::Signals as Part>::Table<E, EVENTS>;
+    type Watchers<E> = <P::Watchers as Part>::Table<E, EVENTS>;
+    type Heap<E> = <P::Heap as Part>::Table<E, EVENTS>;
     type Endings = [Ending; 1];
-    type FdIndex = Chains<N>;
+    type FdIndex = Chains<FDS>;
+}
+
+impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Clone for Fixed<EVENTS, FDS, LEVELS, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Copy for Fixed<EVENTS, FDS, LEVELS, P> {}
+
+impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> fmt::Debug
+    for Fixed<EVENTS, FDS, LEVELS, P>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fixed<{EVENTS}, {FDS}, {LEVELS}>")
+    }
 }
 
 impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
@@ -24,15 +80,17 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
         assert!(N < 65_535, "Fixed<N>: N is at most 65,534");
         Self::new()
     };
+    const CAPACITY: usize = N;
 
+    // That an array of no elements has none is more than the optimiser can see through a length.
     #[inline]
     fn as_slice(&self) -> &[E] {
-        self
+        if N == 0 { &[] } else { self }
     }
 
     #[inline]
     fn as_mut_slice(&mut self) -> &mut [E] {
-        self
+        if N == 0 { &mut [] } else { self }
     }
 
     fn reserve(&mut self, more: usize) -> Result<(), Full> {

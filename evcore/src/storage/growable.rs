@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Ending, FdIndex, Full, Index, Link, Storage, Table, chains};
+use super::{Ending, FdIndex, Full, Index, Kept, Link, Storage, Table, chains};
 
 /// Room for as many events as there is memory for.
 ///
@@ -13,14 +13,23 @@ use super::{Ending, FdIndex, Full, Index, Link, Storage, Table, chains};
 pub struct Growable;
 
 impl Storage for Growable {
+    type Stats = Kept;
+    type Limits = Kept;
     type Index = u32;
     type Table<E> = Vec<E>;
+    type Fds<E> = Vec<E>;
+    type Owner = ();
+    type Levels<E> = Vec<E>;
+    type Signals<E> = Vec<E>;
+    type Watchers<E> = Vec<E>;
+    type Heap<E> = Vec<E>;
     type Endings = [Ending; 64];
     type FdIndex = Chains;
 }
 
 impl<E> Table<E> for Vec<E> {
     const EMPTY: Self = Self::new();
+    const CAPACITY: usize = usize::MAX;
 
     #[inline]
     fn as_slice(&self) -> &[E] {

@@ -79,6 +79,8 @@ impl<I: Index> Link<I> {
 #[allow(unreachable_pub, reason = "as above")]
 pub trait Table<E> {
     const EMPTY: Self;
+    /// How many elements it can have at most.
+    const CAPACITY: usize;
     fn as_slice(&self) -> &[E];
     fn as_mut_slice(&mut self) -> &mut [E];
     /// Makes room for `more` further elements.
@@ -113,6 +115,74 @@ pub trait Table<E> {
     #[inline]
     fn at_mut<I: Index>(&mut self, place: I) -> Option<&mut E> {
         self.as_mut_slice().get_mut(place.get())
+    }
+}
+
+/// A table without any place, and a value that is not there.
+#[allow(unreachable_pub, reason = "as above")]
+#[derive(Clone, Copy, Debug)]
+pub struct Nothing;
+
+impl<E> Table<E> for Nothing {
+    const EMPTY: Self = Self;
+    const CAPACITY: usize = 0;
+
+    #[inline]
+    fn as_slice(&self) -> &[E] {
+        &[]
+    }
+
+    #[inline]
+    fn as_mut_slice(&mut self) -> &mut [E] {
+        &mut []
+    }
+
+    #[inline]
+    fn reserve(&mut self, more: usize) -> Result<(), Full> {
+        if more == 0 { Ok(()) } else { Err(Full) }
+    }
+
+    #[inline]
+    fn push(&mut self, _: E) {}
+
+    #[inline]
+    fn pop(&mut self) -> Option<E> {
+        None
+    }
+
+    #[inline]
+    fn clear(&mut self) {}
+}
+
+/// Which event has a place in a table that has fewer places than there are events: noted beside it where the storage may have
+/// such a table.
+#[allow(unreachable_pub, reason = "as above")]
+pub trait Owner<I>: Copy {
+    const NONE: Self;
+    fn of(event: I) -> Self;
+    fn is(self, event: I) -> bool;
+}
+
+impl<I: Index> Owner<I> for I {
+    const NONE: Self = I::NIL;
+    #[inline]
+    fn of(event: I) -> Self {
+        event
+    }
+    #[inline]
+    fn is(self, event: I) -> bool {
+        self == event
+    }
+}
+
+/// No storage that has a place for each event looks for one.
+impl<I: Index> Owner<I> for () {
+    const NONE: Self = ();
+    #[inline]
+    fn of(_: I) {}
+    #[inline]
+    fn is(self, _: I) -> bool {
+        false
     }
 }
 

@@ -8,7 +8,7 @@ use crate::storage::Storage;
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Walks every table. `true` when all agree, and the counts with them.
     pub(in crate::engine) fn check(&self) -> bool {
-        let count = |is_counted: fn(&super::State) -> bool| {
+        let count = |is_counted: fn(&super::State<S>) -> bool| {
             let states = self.slots.indices().map(|index| self.state(index));
             u32::try_from(states.filter(|state| state.is_pending()).filter(is_counted).count()).ok()
         };

@@ -11,10 +11,12 @@ mod members;
 mod row;
 #[cfg(test)]
 mod tests;
+mod watches;
 
 pub(in crate::engine) use changes::Change;
 pub(in crate::engine) use members::{Changed, Joining};
 use row::{Row, Watch};
+use watches::Watches;
 
 /// The fd map, libevent's `event_io_map`.
 ///
@@ -29,8 +31,8 @@ use row::{Row, Watch};
 /// out cost nothing, and all others cost one call of the backend for each fd.
 pub(super) struct Fds<F, D, S: Storage> {
     index: S::FdIndex,
-    rows: S::Table<Row<F, D, S::Index>>,
-    watches: S::Table<Watch<S::Index>>,
+    rows: S::Fds<Row<F, D, S>>,
+    watches: Watches<S>,
     free: Link<S::Index>,
     changes: Link<S::Index>,
 }
@@ -39,8 +41,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) const fn new() -> Self {
         Self {
             index: S::FdIndex::EMPTY,
-            rows: S::Table::EMPTY,
-            watches: S::Table::EMPTY,
+            rows: S::Fds::EMPTY,
+            watches: Watches::new(),
             free: Link::NONE,
             changes: Link::NONE,
         }
@@ -48,8 +50,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// Makes sure that the event of this index can be bound to an fd.
     pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
-        let places = index.get().saturating_add(1);
-        self.watches.reserve(places.saturating_sub(self.watches.len()))
+        self.watches.reserve(index)
     }
 
     /// Makes room for one more event on `fd`: a row, and a way to find it. Undone by [`Fds::detach`].
@@ -84,10 +85,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// Binds a created event to the row that [`Fds::attach`] gave.
     pub(super) fn bind(&mut self, index: S::Index, row: S::Index, interest: Interest) {
-        // Only events on fds take memory here.
-        while self.watches.len() <= index.get() {
-            self.watches.push(Watch::new());
-        }
+        self.watches.create(index);
         if let Some(watch) = self.watches.at_mut(index) {
             watch.row = row;
             watch.set_unverified(true);
@@ -99,6 +97,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) fn detach(&mut self, index: S::Index) -> Option<Change<F>> {
         let watch = self.watches.at_mut(index)?;
         let at = core::mem::replace(&mut watch.row, Index::NIL);
+        self.watches.remove(index);
         let row = self.rows.at_mut(at)?;
         row.created = row.created.saturating_sub(1);
         if row.created > 0 {
@@ -114,7 +113,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.rows.at(at).filter(|row| row.wanted.is_empty()).and_then(|row| Self::to_end(at, row))
     }
 
-    fn to_end(at: S::Index, row: &Row<F, D, S::Index>) -> Option<Change<F>> {
+    fn to_end(at: S::Index, row: &Row<F, D, S>) -> Option<Change<F>> {
         let (fd, token, registered) = (row.fd, row.token(at), row.registered());
         row.is_registered().then(|| Change { fd, token, registered, wanted: Interest::empty(), verify: false })
     }
@@ -239,7 +238,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     #[inline]
-    fn row(&self, token: Token) -> Option<&Row<F, D, S::Index>> {
+    fn row(&self, token: Token) -> Option<&Row<F, D, S>> {
         self.rows.as_slice().get(Self::place(token)).filter(|row| row.generation == token.generation())
     }
 

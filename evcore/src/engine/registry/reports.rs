@@ -25,7 +25,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// rebuilt.
     #[cold]
     fn note_stale(&mut self) {
-        self.stats.stale = self.stats.stale.saturating_add(1);
+        self.count(|stats| stats.stale = stats.stale.saturating_add(1));
         self.stale = self.stale.saturating_add(1);
         if self.stale >= STALE_LIMIT {
             self.request_rebuild();

@@ -17,7 +17,7 @@ mod tests;
 /// So a signal is found by a step for each different one that is watched, which are few.
 pub(super) struct Signals<S: Storage> {
     /// By event.
-    watches: S::Table<Watch<S::Index>>,
+    watches: S::Signals<Watch<S::Index>>,
     first: Link<S::Index>,
 }
 
@@ -59,7 +59,7 @@ struct Group<I> {
 
 impl<S: Storage> Signals<S> {
     pub(super) const fn new() -> Self {
-        Self { watches: S::Table::EMPTY, first: Link::NONE }
+        Self { watches: S::Signals::EMPTY, first: Link::NONE }
     }
 
     /// Makes sure that the event of this index can be created here.

@@ -11,7 +11,7 @@ use crate::storage::{Full, Index, Storage, Table};
 /// Generational slots. A freed slot is taken again at once, under another generation; one whose generations are used up
 /// is never taken again.
 pub(super) struct Slots<T, S: Storage> {
-    slots: S::Table<Slot<T, S::Index>>,
+    slots: S::Table<Slot<T, S>>,
     free: S::Index,
     len: u32,
     /// The generation that slots begin with; none yet.
@@ -20,12 +20,12 @@ pub(super) struct Slots<T, S: Storage> {
 }
 
 /// Everything that a report and a hand-out touch lies together.
-struct Slot<T, I> {
+struct Slot<T, S: Storage> {
     generation: NonZeroU32,
     /// The turn in which the event was last handed out; in a free slot, the next free one.
     turn: u32,
-    node: Node<I>,
-    state: State,
+    node: Node<S::Index>,
+    state: State<S>,
     /// `None` in a slot that is free.
     data: Option<T>,
 }
@@ -52,13 +52,13 @@ pub(crate) enum Effect {
     Unknown,
 }
 
-impl<T, I: Index> Slot<T, I> {
+impl<T, S: Storage> Slot<T, S> {
     #[expect(clippy::as_conversions, reason = "it was an index")]
-    fn next_free(&self) -> I {
-        I::new(self.turn as usize)
+    fn next_free(&self) -> S::Index {
+        S::Index::new(self.turn as usize)
     }
 
-    fn set_next_free(&mut self, next: I) {
+    fn set_next_free(&mut self, next: S::Index) {
         self.turn = u32::try_from(next.get()).unwrap_or(u32::MAX);
     }
 }
@@ -107,7 +107,7 @@ impl<T, S: Storage> Slots<T, S> {
     }
 
     /// Takes a slot, for which room has been reserved.
-    pub(super) fn create(&mut self, state: State, level: u8, turn: u32, data: T) -> (S::Index, EventId) {
+    pub(super) fn create(&mut self, state: State<S>, level: u8, turn: u32, data: T) -> (S::Index, EventId) {
         // Not handed out in this turn.
         let turn = turn.wrapping_sub(1);
         let slot = |generation, state| Slot { generation, turn, node: Node::new(level), state, data: Some(data) };
@@ -181,13 +181,13 @@ impl<T, S: Storage> Slots<T, S> {
 
     /// What the event is; the default where there is none.
     #[inline]
-    pub(super) fn state(&self, index: S::Index) -> State {
+    pub(super) fn state(&self, index: S::Index) -> State<S> {
         self.slots.at(index).map(|slot| slot.state).unwrap_or_default()
     }
 
     /// What the event is, and whether it is queued because its time has come.
     #[inline]
-    pub(super) fn timing(&self, index: S::Index) -> (State, bool) {
+    pub(super) fn timing(&self, index: S::Index) -> (State<S>, bool) {
         self.slots.at(index).map(|slot| (slot.state, slot.node.is_expired())).unwrap_or_default()
     }
 
@@ -205,7 +205,7 @@ impl<T, S: Storage> Slots<T, S> {
     }
 
     #[inline]
-    pub(super) fn state_mut(&mut self, index: S::Index) -> Option<&mut State> {
+    pub(super) fn state_mut(&mut self, index: S::Index) -> Option<&mut State<S>> {
         self.slots.at_mut(index).map(|slot| &mut slot.state)
     }
 

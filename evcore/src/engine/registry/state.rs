@@ -1,10 +1,12 @@
 //! What an event is, and where in its life.
 
 use core::fmt;
+use core::marker::PhantomData;
 
 use bitflags::bitflags;
 
 use crate::event::{Event, Missed, Source};
+use crate::storage::Storage;
 
 /// The state of an event: its kind, its options, its life and its timing, in two bytes.
 ///
@@ -12,8 +14,24 @@ use crate::event::{Event, Missed, Source};
 ///   bits   15        │ 14  │ 13    │ 12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
 ///          each turn │ had │ keeps │ listed │ timing │ life │ kind │ options
 /// ```
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::engine) struct State(u16);
+///
+/// It knows its storage: that an event is of a kind which the storage has no table for is known to be false, and what would be
+/// done with it is left out.
+pub(in crate::engine) struct State<S>(u16, PhantomData<fn() -> S>);
+
+impl<S> Clone for State<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for State<S> {}
+
+impl<S> Default for State<S> {
+    fn default() -> Self {
+        Self::from_bits(0)
+    }
+}
 
 /// What an event waits for besides time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,8 +104,15 @@ const EACH_TURN: u16 = 1 << 15;
 const TIMED: u16 = 2 << TIMING;
 const RESTARTING: u16 = 3 << TIMING;
 
+impl<S> State<S> {
+    #[inline(always)]
+    const fn from_bits(bits: u16) -> Self {
+        Self(bits, PhantomData)
+    }
+}
+
 #[expect(clippy::as_conversions, reason = "enums are packed as their numbers")]
-impl State {
+impl<S: Storage> State<S> {
     /// The state of an event that has just been created.
     pub(in crate::engine) fn of<Fd>(event: &Event<Fd>) -> Self {
         let kind = match event.source {
@@ -104,28 +129,48 @@ impl State {
         options.set(Options::BURST, event.missed == Missed::Burst);
         options.set(Options::DELAY, event.missed == Missed::Delay);
         let each_turn = if matches!(event.source, Source::Prepare | Source::Check) { EACH_TURN } else { 0 };
-        let state = Self(options.bits() | (kind as u16) << KIND | each_turn);
-        if event.timeout.is_some() { Self(state.0 | KEEPS).with_timing(Timing::Suspended) } else { state }
+        let state = Self::from_bits(options.bits() | (kind as u16) << KIND | each_turn);
+        if event.timeout.is_some() { Self::from_bits(state.0 | KEEPS).with_timing(Timing::Suspended) } else { state }
+    }
+
+    /// Whether there is a table for events of a kind.
+    #[inline(always)]
+    const fn is_known(kind: Kind) -> bool {
+        match kind {
+            Kind::Plain => true,
+            Kind::Io => S::HAS_FDS,
+            Kind::Signal => S::HAS_SIGNALS,
+            Kind::Watcher => S::HAS_WATCHERS,
+        }
     }
 
     #[inline]
     pub(in crate::engine) const fn is_of(self, kind: Kind) -> bool {
-        self.0 & 3 << KIND == (kind as u16) << KIND
+        if matches!(kind, Kind::Plain) && !(S::HAS_FDS || S::HAS_SIGNALS || S::HAS_WATCHERS) {
+            return true;
+        }
+        Self::is_known(kind) && self.0 & 3 << KIND == (kind as u16) << KIND
     }
 
+    #[inline]
     pub(in crate::engine) const fn kind(self) -> Kind {
         match self.0 >> KIND & 3 {
-            0 => Kind::Plain,
-            1 => Kind::Io,
-            2 => Kind::Signal,
-            _ => Kind::Watcher,
+            1 if S::HAS_FDS => Kind::Io,
+            2 if S::HAS_SIGNALS => Kind::Signal,
+            3 if S::HAS_WATCHERS => Kind::Watcher,
+            _ => Kind::Plain,
         }
     }
 
     #[inline]
     pub(in crate::engine) const fn has(self, option: Options) -> bool {
-        self.0 & option.bits() != 0
+        self.0 & option.bits() & Self::OPTIONS != 0
     }
+
+    /// The options that an event may have.
+    const OPTIONS: u16 = if S::HAS_SIGNALS || S::HAS_WATCHERS { u16::MAX } else { !Options::UNUSUAL.bits() };
+    /// The options with which a hand-out changes more than the timeout.
+    const CHANGED: u16 = Options::ONE_SHOT.union(Options::ONCE).union(Options::UNUSUAL).bits() & Self::OPTIONS;
 
     pub(in crate::engine) const fn missed(self) -> Missed {
         if self.has(Options::BURST) {
@@ -140,8 +185,11 @@ impl State {
     /// Whether its fd, signal or watcher is watched: not during a pause.
     #[inline]
     pub(in crate::engine) const fn is_watching(self) -> bool {
-        self.0 & 3 << LIFE == (Life::Registered as u16) << LIFE
+        Self::IS_EVER_REGISTERED && self.0 & 3 << LIFE == (Life::Registered as u16) << LIFE
     }
+
+    /// Plain events wait for time alone.
+    const IS_EVER_REGISTERED: bool = S::HAS_FDS || S::HAS_SIGNALS || S::HAS_WATCHERS;
 
     /// Whether it has a timer: for its timeout, or for the end of its pause.
     #[inline]
@@ -153,12 +201,13 @@ impl State {
         match self.0 >> LIFE & 3 {
             0 => Life::Idle,
             1 => Life::Registered,
-            _ => Life::Paused,
+            _ if S::HAS_FDS => Life::Paused,
+            _ => Life::Idle,
         }
     }
 
     pub(in crate::engine) const fn with_life(self, life: Life) -> Self {
-        Self(self.0 & !(3 << LIFE) | (life as u16) << LIFE)
+        Self::from_bits(self.0 & !(3 << LIFE) | (life as u16) << LIFE)
     }
 
     #[inline]
@@ -173,7 +222,7 @@ impl State {
 
     #[inline]
     pub(in crate::engine) const fn with_timing(self, timing: Timing) -> Self {
-        Self(self.0 & !(3 << TIMING) | (timing as u16) << TIMING)
+        Self::from_bits(self.0 & !(3 << TIMING) | (timing as u16) << TIMING)
     }
 
     /// The timeout restarts at the end of the hand-outs. Answers whether its slot has to be listed for that.
@@ -204,24 +253,24 @@ impl State {
 
     /// The same state, in the slot of an event that was in this one.
     pub(in crate::engine) const fn listed_as(self, old: Self) -> Self {
-        Self(self.0 | old.0 & LISTED)
+        Self::from_bits(self.0 | old.0 & LISTED)
     }
 
     /// The same event, pending for nothing.
     pub(in crate::engine) const fn disarmed(self) -> Self {
         // `Suspended` where it keeps a timeout.
-        Self(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> KEPT)
+        Self::from_bits(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> KEPT)
     }
 
     /// The same event, without a timeout.
     pub(in crate::engine) const fn untimed(self) -> Self {
-        Self(self.0 & !(KEEPS | HAD)).with_timing(Timing::None)
+        Self::from_bits(self.0 & !(KEEPS | HAD)).with_timing(Timing::None)
     }
 
     /// The same event, with a timeout that was given to it.
     #[inline]
     pub(in crate::engine) const fn given_timeout(self) -> Self {
-        Self(self.0 | HAD).with_timing(Timing::Armed)
+        Self::from_bits(self.0 | HAD).with_timing(Timing::Armed)
     }
 
     /// Whether it has a timeout, or had one that was given to it.
@@ -237,13 +286,13 @@ impl State {
     /// Whether a hand-out changes nothing of the event.
     #[inline]
     pub(in crate::engine) const fn is_plain(self) -> bool {
-        self.0 & (CHANGED | TIMED) == 0
+        self.0 & (Self::CHANGED | TIMED) == 0
     }
 
     /// Whether a hand-out changes nothing of the event but its timeout.
     #[inline]
     pub(in crate::engine) const fn is_simple(self) -> bool {
-        self.0 & CHANGED == 0
+        self.0 & Self::CHANGED == 0
     }
 
     /// Whether it has a timeout that runs or has expired.
@@ -253,12 +302,12 @@ impl State {
     }
 
     pub(in crate::engine) const fn is_registered(self) -> bool {
-        self.0 & (3 << LIFE) != 0
+        Self::IS_EVER_REGISTERED && self.0 & (3 << LIFE) != 0
     }
 
     /// Whether it is a prepare or check event.
     pub(in crate::engine) const fn is_of_each_turn(self) -> bool {
-        self.0 & EACH_TURN != 0
+        S::HAS_WATCHERS && self.0 & EACH_TURN != 0
     }
 
     /// Whether it is pending: waits for anything.
@@ -268,14 +317,11 @@ impl State {
 
     /// Whether its fd, signal or watcher is still to be registered, or again after a pause.
     pub(in crate::engine) const fn is_to_be_registered(self) -> bool {
-        !self.is_of(Kind::Plain) && !self.is_watching()
+        Self::IS_EVER_REGISTERED && !self.is_of(Kind::Plain) && !self.is_watching()
     }
 }
 
-/// The options with which a hand-out changes more than the timeout.
-const CHANGED: u16 = Options::ONE_SHOT.union(Options::ONCE).union(Options::UNUSUAL).bits();
-
-impl fmt::Debug for State {
+impl<S: Storage> fmt::Debug for State<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {:?} {:?} {:#x}", self.kind(), self.life(), self.timing(), self.0)
     }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::backend::Manual;
 use crate::engine::{Engine, Timeout};
-use crate::storage::Fixed;
+use crate::storage::{Fixed, On};
 use crate::{Event, Instant, Interest};
 
 /// What an event takes in each table of fixed storage. `cargo test -p evcore --lib bytes -- --nocapture` prints it.
@@ -33,7 +33,7 @@ fn bytes_of_an_event() {
 
 #[test]
 fn the_check_notices_tables_that_disagree() {
-    type Tables = Registry<u32, (), u8, Fixed<4>>;
+    type Tables = Registry<u32, (), u8, On<Manual, Fixed<4>>>;
     let damages: [fn(&mut Tables); 8] = [
         |tables| tables.pending = 1,
         |tables| tables.background = 1,

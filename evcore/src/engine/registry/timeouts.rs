@@ -2,7 +2,6 @@
 
 use super::{Expired, Registry, State, Timing};
 use crate::backend::Descriptor;
-use crate::limits::Bounds;
 use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::Instant;
@@ -37,8 +36,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// The same, for a wait, which shall not end for a timer that was cancelled.
-    pub(in crate::engine) fn first_deadline_to_wait_for(&mut self, bounds: &Bounds) -> Option<Instant> {
-        self.timers.drop_cancelled_first(bounds.timers());
+    pub(in crate::engine) fn first_deadline_to_wait_for(&mut self, most: u32) -> Option<Instant> {
+        self.timers.drop_cancelled_first(most);
         self.timers.next_armed()
     }
 
@@ -136,9 +135,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Queues an event whose timer has expired, `lateness` nanoseconds ago.
     pub(in crate::engine) fn queue_expired(&mut self, index: S::Index, lateness: u64) {
-        self.stats.expired = self.stats.expired.saturating_add(1);
-        self.stats.lateness = lateness;
-        self.stats.lateness_max = self.stats.lateness_max.max(lateness);
+        self.count(|stats| {
+            stats.expired = stats.expired.saturating_add(1);
+            stats.lateness = lateness;
+            stats.lateness_max = stats.lateness_max.max(lateness);
+        });
         self.queue.push(&mut self.slots, index, Ready::TIMEOUT);
     }
 }

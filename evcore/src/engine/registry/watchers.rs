@@ -12,7 +12,7 @@ pub(in crate::engine) enum Moment {
 
 /// Prepare and check watchers in the order they were added, libevent's `evwatch` lists.
 pub(super) struct Watchers<S: Storage> {
-    entries: S::Table<Entry<S::Index>>,
+    entries: S::Watchers<Entry<S::Index>>,
 }
 
 struct Entry<I> {
@@ -23,7 +23,7 @@ struct Entry<I> {
 
 impl<S: Storage> Watchers<S> {
     pub(super) const fn new() -> Self {
-        Self { entries: S::Table::EMPTY }
+        Self { entries: S::Watchers::EMPTY }
     }
 
     pub(super) fn reserve(&mut self) -> Result<(), Full> {

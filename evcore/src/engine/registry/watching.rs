@@ -256,7 +256,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Takes an event without an fd out of what it waits for besides time. Answers the signal as above.
     #[inline(never)]
-    fn unwatch(&mut self, index: S::Index, state: State) -> Option<Signum> {
+    fn unwatch(&mut self, index: S::Index, state: State<S>) -> Option<Signum> {
         match state.kind() {
             Kind::Plain | Kind::Io => return None,
             Kind::Watcher => {

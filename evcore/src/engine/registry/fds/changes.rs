@@ -56,7 +56,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     pub(in crate::engine) fn has_changes(&self) -> bool {
-        !self.changes.is_none()
+        S::HAS_FDS && !self.changes.is_none()
     }
 
     /// Takes the next row out of the list of changes whose registration really differs, or has to be verified.

@@ -22,7 +22,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
                     *count = count.saturating_add(watch.interest().contains(bit).into());
                 }
                 (linked, members) = (linked.saturating_add(1), members.saturating_add(1));
-                if linked > self.watches.len() {
+                if linked > self.watches.iter().count() {
                     return false;
                 }
                 (before, at) = (at, watch.next);
@@ -30,7 +30,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             let mut wanted: Interest =
                 COUNTED.into_iter().zip(counts).filter(|(_, count)| *count > 0).map(|(bit, _)| bit).collect();
             wanted.set(Interest::EDGE, edge);
-            let created = self.watches.as_slice().iter().filter(|watch| watch.row.get() == place).count();
+            let created = self.watches.iter().filter(|watch| watch.row.get() == place).count();
             if self.watches.at(row.head).is_some_and(|first| first.prev != before)
                 || members > 1 && counts != row.counts
                 || wanted != row.wanted
@@ -40,6 +40,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
                 return false;
             }
         }
-        self.watches.as_slice().iter().filter(|watch| watch.is_linked()).count() == linked
+        self.watches.iter().filter(|watch| watch.is_linked()).count() == linked
     }
 }

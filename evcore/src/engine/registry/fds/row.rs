@@ -2,15 +2,15 @@
 
 use crate::backend::Token;
 use crate::ready::{Interest, Ready};
-use crate::storage::Index;
+use crate::storage::{Index, Storage};
 
 /// An fd on which events exist. In a row that is free, `created` is 0.
-pub(super) struct Row<F, D, I> {
+pub(super) struct Row<F, D, S: Storage> {
     pub(super) fd: F,
     /// Of this registration; the next one has another. With the row's place it is the token.
     pub(super) generation: u32,
     /// The first of the events that watch; its `prev` is the last one.
-    pub(super) head: I,
+    pub(super) head: S::Index,
     /// How many watching events wait for each of READ, URGENT, WRITE and CLOSED: kept where there are several.
     pub(super) counts: [u16; 4],
     /// What the events want.
@@ -22,9 +22,9 @@ pub(super) struct Row<F, D, I> {
     /// How many events have been created on this fd.
     pub(super) created: u16,
     /// The next row in the list of changes, or the next free row.
-    pub(super) next: I,
+    pub(super) next: S::Index,
     /// The row before it in the list of changes; not kept up to date for the first.
-    pub(super) prev: I,
+    pub(super) prev: S::Index,
     pub(super) in_changes: bool,
     pub(super) info: D,
 }
@@ -32,27 +32,31 @@ pub(super) struct Row<F, D, I> {
 /// A bit of `Row::registered`, which no interest has: so the two of them differ, and the row is listed.
 const VERIFY: Interest = Interest::from_bits_retain(0x0100);
 
-impl<F, D, I: Index> Row<F, D, I> {
+impl<F, D, S: Storage> Row<F, D, S> {
     /// A row of an fd on which one event has been created.
     pub(super) fn new(fd: F, info: D) -> Self {
         Self {
             fd,
             generation: 1,
-            head: I::NIL,
+            head: S::Index::NIL,
             counts: [0; 4],
             wanted: Interest::empty(),
             registered: Interest::empty(),
             unexpected: u16::MAX,
             created: 1,
-            next: I::NIL,
-            prev: I::NIL,
+            next: S::Index::NIL,
+            prev: S::Index::NIL,
             in_changes: false,
             info,
         }
     }
 
+    /// Whether the backend is ever asked about a registration: descriptors may be closed without the base's knowledge, or an
+    /// edge-triggered event is to be reported what is ready.
+    const VERIFIES: bool = S::IS_SHARED || S::HAS_EDGE;
+
     pub(super) fn registered(&self) -> Interest {
-        self.registered.difference(VERIFY)
+        if Self::VERIFIES { self.registered.difference(VERIFY) } else { self.registered }
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -76,16 +80,18 @@ impl<F, D, I: Index> Row<F, D, I> {
 
     /// Whether the backend is to be asked whether the registration still stands; it is now.
     pub(super) fn take_verify(&mut self) -> bool {
-        let verify = self.registered.contains(VERIFY);
+        let verify = Self::VERIFIES && self.registered.contains(VERIFY);
         self.registered = self.registered();
         verify
     }
 
     pub(super) fn set_verify(&mut self) {
-        self.registered = self.registered.union(VERIFY);
+        if Self::VERIFIES {
+            self.registered = self.registered.union(VERIFY);
+        }
     }
 
-    pub(super) fn token(&self, at: I) -> Token {
+    pub(super) fn token(&self, at: S::Index) -> Token {
         Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
     }
 
@@ -101,8 +107,8 @@ impl<F, D, I: Index> Row<F, D, I> {
     }
 
     /// Has the backend asked whether the registration still stands, if the event calls for that.
-    pub(super) fn verify_for(&mut self, watch: &Watch<I>) {
-        if watch.mask & (UNVERIFIED | Interest::EDGE.bits()) != 0 {
+    pub(super) fn verify_for(&mut self, watch: &Watch<S>) {
+        if watch.is_unverified() || S::HAS_EDGE && watch.mask & Interest::EDGE.bits() != 0 {
             self.set_verify();
         }
     }
@@ -131,12 +137,12 @@ impl<F, D, I: Index> Row<F, D, I> {
 pub(super) const COUNTED: [Interest; 4] = [Interest::READ, Interest::URGENT, Interest::WRITE, Interest::CLOSED];
 
 /// An event's part in the fd map.
-pub(super) struct Watch<I> {
+pub(super) struct Watch<S: Storage> {
     /// NIL in an event without an fd.
-    pub(super) row: I,
-    pub(super) next: I,
+    pub(super) row: S::Index,
+    pub(super) next: S::Index,
     /// NIL in an event that is in no list. The first one of a list names the last.
-    pub(super) prev: I,
+    pub(super) prev: S::Index,
     /// The interest, what every interest wakes for, which is ERROR and HANGUP, and UNVERIFIED.
     mask: u16,
 }
@@ -147,10 +153,10 @@ const UNVERIFIED: u16 = 0x0100;
 // No part of an interest, nor of what is reported of an fd.
 const _: () = assert!(UNVERIFIED & (Ready::IO.bits() | Interest::all().bits()) == 0);
 
-impl<I: Index> Watch<I> {
+impl<S: Storage> Watch<S> {
     /// An event without an fd.
     pub(super) const fn new() -> Self {
-        Self { row: I::NIL, next: I::NIL, prev: I::NIL, mask: 0 }
+        Self { row: S::Index::NIL, next: S::Index::NIL, prev: S::Index::NIL, mask: 0 }
     }
 
     pub(super) fn is_linked(&self) -> bool {
@@ -158,11 +164,11 @@ impl<I: Index> Watch<I> {
     }
 
     pub(super) const fn is_unverified(&self) -> bool {
-        self.mask & UNVERIFIED != 0
+        S::IS_SHARED && self.mask & UNVERIFIED != 0
     }
 
     pub(super) const fn set_unverified(&mut self, is_unverified: bool) {
-        self.mask = self.mask & !UNVERIFIED | if is_unverified { UNVERIFIED } else { 0 };
+        self.mask = self.mask & !UNVERIFIED | if S::IS_SHARED && is_unverified { UNVERIFIED } else { 0 };
     }
 
     pub(super) const fn interest(&self) -> Interest {

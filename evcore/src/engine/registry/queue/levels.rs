@@ -11,7 +11,7 @@ use crate::storage::{Full, Storage, Table};
 /// The bit of the level that is being served may outlast its last event: [`Levels::settle`] sees to that, when another one
 /// is chosen.
 pub(super) struct Levels<S: Storage> {
-    lists: S::Table<List<S::Index>>,
+    lists: S::Levels<List<S::Index>>,
     busy: u32,
 }
 
@@ -20,7 +20,7 @@ const GROUP: u32 = 3;
 
 impl<S: Storage> Levels<S> {
     pub(super) const fn new() -> Self {
-        Self { lists: S::Table::EMPTY, busy: 0 }
+        Self { lists: S::Levels::EMPTY, busy: 0 }
     }
 
     /// How many there are; none before the first event.

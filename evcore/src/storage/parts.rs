@@ -1,0 +1,189 @@
+//! The parts that a base of fixed capacity can do without.
+
+use core::fmt::Debug;
+use core::marker::PhantomData;
+
+use super::Storage;
+use super::tables::{Nothing, Table};
+use crate::backend::EventOp;
+
+/// What a [`Fixed`](super::Fixed) storage has besides its events, fds and priorities. What is left out takes neither code nor
+/// memory. [`Everything`] and [`Lean`] are two choices; your own is an empty type:
+///
+/// ```
+/// use evcore::backend::Manual;
+/// use evcore::storage::{Kept, LeftOut, Parts};
+/// use evcore::{EventBase, Fixed};
+///
+/// /// Timers, lines and statistics.
+/// struct Sensor;
+///
+/// impl Parts for Sensor {
+///     type Signals = LeftOut;
+///     type Watchers = LeftOut;
+///     type Stats = Kept;
+///     type Limits = LeftOut;
+///     type Heap = LeftOut;
+/// }
+///
+/// let base: EventBase<Manual, Fixed<8, 2, 1, Sensor>, u8> = EventBase::new(Manual::new());
+/// assert_eq!(base.stats().turns, 0);
+/// ```
+pub trait Parts {
+    /// Events on signals. Without them, creating one answers [`Error::Full`](crate::Error::Full).
+    type Signals: Part;
+    /// Prepare, check and wake events. Without them, creating one answers [`Error::Full`](crate::Error::Full).
+    type Watchers: Part;
+    /// Statistics and high-water marks: without them, `stats`, `max_counts` and `clear_max_counts` do not compile.
+    type Stats: Part;
+    /// Limits of a turn: without them, `set_limits` does not compile, and each turn has the default ones.
+    type Limits: Part;
+    /// A heap of timers, which makes many of them cheap. Without it they are looked through, as up to 16 always are: each
+    /// operation on a timer takes at most a step for each event that there is room for.
+    type Heap: Part;
+}
+
+/// All parts. What `Fixed<N>` has.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything;
+
+impl Parts for Everything {
+    type Signals = Kept;
+    type Watchers = Kept;
+    type Stats = Kept;
+    type Limits = Kept;
+    type Heap = Kept;
+}
+
+/// None of the parts: for small microcontrollers.
+#[derive(Clone, Copy, Debug)]
+pub struct Lean;
+
+impl Parts for Lean {
+    type Signals = LeftOut;
+    type Watchers = LeftOut;
+    type Stats = LeftOut;
+    type Limits = LeftOut;
+    type Heap = LeftOut;
+}
+
+/// A storage with the parts whose methods do not compile without them: for code that is generic over storages and uses these
+/// methods. Every `Fixed<N>` is one, and `Growable`.
+///
+/// ```
+/// use evcore::backend::EventOp;
+/// use evcore::storage::Complete;
+/// use evcore::{EventBase, Fixed};
+///
+/// fn turns<B: EventOp, S: Complete, T>(base: &EventBase<B, S, T>) -> u64 {
+///     base.stats().turns
+/// }
+/// # let base: EventBase<_, Fixed<8>, ()> = EventBase::new(evcore::backend::Manual::new());
+/// # assert_eq!(turns(&base), 0);
+/// ```
+pub trait Complete: Storage<Stats = Kept, Limits = Kept> {}
+
+impl<S: Storage<Stats = Kept, Limits = Kept>> Complete for S {}
+
+/// [`Kept`] or [`LeftOut`]. Sealed.
+pub trait Part: is_part::Sealed {
+    #[doc(hidden)]
+    const IS_KEPT: bool;
+    /// A table with room for `N` elements, or none.
+    #[doc(hidden)]
+    type Table<E, const N: usize>: Table<E>;
+    /// A value, or none.
+    #[doc(hidden)]
+    type Held<V: Zero>: Held<V>;
+}
+
+/// A part that is there.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept;
+
+impl Part for Kept {
+    const IS_KEPT: bool = true;
+    type Table<E, const N: usize> = heapless::Vec<E, N>;
+    type Held<V: Zero> = V;
+}
+
+/// A part that is not there.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftOut;
+
+impl Part for LeftOut {
+    const IS_KEPT: bool = false;
+    type Table<E, const N: usize> = Nothing;
+    type Held<V: Zero> = Nothing;
+}
+
+mod is_part {
+    pub trait Sealed {}
+    impl Sealed for super::Kept {}
+    impl Sealed for super::LeftOut {}
+}
+
+/// A value whose beginning is all zeros.
+#[allow(unreachable_pub, reason = "Rust 1.85 does not see that `Part` names it")]
+pub trait Zero: Copy + Debug {
+    const ZERO: Self;
+}
+
+/// A value of a part, or nothing.
+#[allow(unreachable_pub, reason = "as above")]
+pub trait Held<V> {
+    const EMPTY: Self;
+    fn get(&self) -> Option<&V>;
+    fn get_mut(&mut self) -> Option<&mut V>;
+}
+
+impl<V: Zero> Held<V> for V {
+    const EMPTY: Self = V::ZERO;
+
+    #[inline]
+    fn get(&self) -> Option<&V> {
+        Some(self)
+    }
+
+    #[inline]
+    fn get_mut(&mut self) -> Option<&mut V> {
+        Some(self)
+    }
+}
+
+impl<V: Zero> Held<V> for Nothing {
+    const EMPTY: Self = Self;
+
+    #[inline]
+    fn get(&self) -> Option<&V> {
+        None
+    }
+
+    #[inline]
+    fn get_mut(&mut self) -> Option<&mut V> {
+        None
+    }
+}
+
+/// A storage on a backend: what the backend can do without is left out as well.
+#[derive(Debug)]
+pub(crate) struct On<B, S>(PhantomData<(B, S)>);
+
+impl<B: EventOp, S: Storage> Storage for On<B, S> {
+    type Stats = S::Stats;
+    type Limits = S::Limits;
+    type Index = S::Index;
+    type Table<E> = S::Table<E>;
+    type Fds<E> = S::Fds<E>;
+    type Owner = S::Owner;
+    type Levels<E> = S::Levels<E>;
+    type Signals<E> = S::Signals<E>;
+    type Watchers<E> = S::Watchers<E>;
+    type Heap<E> = S::Heap<E>;
+    type Endings = S::Endings;
+    type FdIndex = S::FdIndex;
+
+    const HAS_SIGNALS: bool = B::HAS_SIGNALS && S::HAS_SIGNALS;
+    const IS_SHARED: bool = B::IS_SHARED;
+    const HAS_EDGE: bool = B::HAS_EDGE;
+}
