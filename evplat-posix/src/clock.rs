@@ -2,10 +2,12 @@
 
 use core::time::Duration;
 use std::io;
+use std::thread;
 
 use evcore::Instant;
 use evcore::backend::Sleep;
 
+use crate::error::is_temporary;
 use crate::sys;
 
 /// Which of the system's clocks a base counts by. Both are monotonic and precise; neither follows the wall clock.
@@ -44,7 +46,8 @@ impl Clock {
     }
 
     /// Has `call` wait, for no longer than a time and never shorter than it says, until it finds something or `wait` is
-    /// over. An interrupted wait has found nothing.
+    /// over. An interrupted wait has found nothing; nor has one that the system has no memory for, which is over after
+    /// [`RETRY`] at most.
     pub(crate) fn wait(
         self,
         wait: Sleep,
@@ -59,11 +62,20 @@ impl Clock {
             match call(time.map(|time| time.min(sys::LONGEST_WAIT))) {
                 Ok(0) if time.is_some_and(|time| time > sys::LONGEST_WAIT) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
+                Err(error) if is_temporary(error.raw_os_error().unwrap_or(0)) => {
+                    told!(Warn, "the system cannot wait: {error}");
+                    // Without it, a loop that waits again at once would spin until there is memory.
+                    thread::sleep(time.map_or(RETRY, |time| time.min(RETRY)));
+                    return Ok(0);
+                }
                 other => return other,
             }
         }
     }
 }
+
+/// How long a wait lasts at most that the system refuses for the time being.
+const RETRY: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +136,21 @@ mod tests {
     fn an_interrupted_wait_has_found_nothing_and_another_error_is_one() {
         let error = |errno| move |_| Err(io::Error::from_raw_os_error(errno));
         assert_eq!(Clock::Monotonic.wait(Sleep::Forever, error(libc::EINTR)).unwrap(), 0);
-        let refused = Clock::Monotonic.wait(Sleep::Forever, error(libc::ENOMEM)).unwrap_err();
-        assert_eq!(refused.raw_os_error(), Some(libc::ENOMEM));
+        let refused = Clock::Monotonic.wait(Sleep::Forever, error(libc::EINVAL)).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn a_wait_without_memory_has_found_nothing_and_does_not_spin() {
+        let begin = Clock::Monotonic.now();
+        let later = begin.saturating_add(RETRY / 2);
+        for (wait, at_least) in [(Sleep::None, begin), (Sleep::Until(later), later), (Sleep::Forever, later)] {
+            for errno in [libc::ENOMEM, libc::EAGAIN] {
+                let refused = |_| Err(io::Error::from_raw_os_error(errno));
+                assert_eq!(Clock::Monotonic.wait(wait, refused).unwrap(), 0);
+                assert!(Clock::Monotonic.now() >= at_least);
+            }
+        }
+        assert!(Clock::Monotonic.now() >= begin.saturating_add(RETRY * 2));
     }
 }

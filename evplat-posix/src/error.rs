@@ -66,10 +66,7 @@ impl Error {
     #[must_use]
     pub const fn is_temporary(&self) -> bool {
         match self {
-            Self::System { errno, .. } => matches!(
-                *errno,
-                libc::ENOMEM | libc::ENOBUFS | libc::ENOSPC | libc::EMFILE | libc::ENFILE | libc::EAGAIN
-            ),
+            Self::System { errno, .. } => is_temporary(*errno),
             Self::Full => true,
             Self::Forked | Self::TooLarge { .. } | Self::Unsupported | Self::Asleep | Self::NotAsleep => false,
         }
@@ -83,6 +80,11 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// Whether an error of the system is a shortage that passes.
+pub(crate) const fn is_temporary(errno: i32) -> bool {
+    matches!(errno, libc::ENOMEM | libc::ENOBUFS | libc::ENOSPC | libc::EMFILE | libc::ENFILE | libc::EAGAIN)
 }
 
 impl fmt::Display for Error {

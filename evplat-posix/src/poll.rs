@@ -57,6 +57,8 @@ const REVENTS: [(i16, Ready); 6] = [
 /// A process must not lower its limit of descriptors (`RLIMIT_NOFILE`) below the number of those registered: the system then
 /// refuses each wait with `EINVAL`, until the limit is raised or enough are removed. Nothing is lost meanwhile.
 ///
+/// A wait that the system has no memory for finds nothing, and lasts 10 ms at most.
+///
 /// Waits are precise to the nanosecond where the system has `ppoll(2)`, else to the millisecond, rounded up.
 ///
 /// ```

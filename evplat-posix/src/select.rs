@@ -40,7 +40,7 @@ const SETS: [(Interest, Ready, i16); 3] = [
 ///
 /// When a registered descriptor has been closed, the system fails the whole wait. The backend finds which, tells the events
 /// of that one of an error, and looks again without it. Whether a number stands for another file now is verified as
-/// [`Poll`](crate::Poll) does. (A closed number above all that the process has open may pass unnoticed:
+/// [`Poll`](crate::Poll) does, and so is a wait without memory. (A closed number above all that the process has open may pass unnoticed:
 /// Linux does not look at it.)
 ///
 /// ```

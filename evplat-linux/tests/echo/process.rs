@@ -49,7 +49,7 @@ impl Echo {
         Self::spawn(Command::new("sh").arg("-c").arg(script).arg(program()))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the example starts");
         let stdout = lines(child.stdout.take().unwrap());
@@ -207,7 +207,7 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
 /// cargo tells tests where programs are, but not where examples are; and another package's example may have the same name,
 /// so that the one in `target/debug/examples` is whichever was built last. Asking cargo to build it, which it has done for
 /// `cargo test` already, answers both questions.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));

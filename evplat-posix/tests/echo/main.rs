@@ -5,6 +5,7 @@
 
 mod cases;
 mod process;
+mod shortages;
 
 cases::against!(poll, 1000);
 // select has no place for a descriptor from 1024 on.
