@@ -89,6 +89,7 @@ extern crate std;
 
 pub mod backend;
 mod base;
+pub mod board;
 #[cfg(test)]
 mod bounds;
 pub mod callback;

@@ -7,6 +7,7 @@ use static_assertions::assert_impl_all;
 
 use crate::backend::{Features, Modified, Token};
 use crate::base::{End, EventBase, Fired, Mode, Pending, Turn};
+use crate::board::{Flags, Lines, NoSuchLine, Ring};
 use crate::callback::Callback;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId, Missed};
@@ -37,7 +38,7 @@ macro_rules! keys {
 }
 keys!(
     End, Error<u8>, Event<u32>, EventId, Fairness, Features, Full, Instant, Interest, Limits, ManualError, Missed, Mode,
-    Modified, Fired, Ready, Rejected<u8, u8>, Token, Sleep, Turn, Wait,
+    Modified, Fired, Ready, Rejected<u8, u8>, Token, NoSuchLine, Sleep, Turn, Wait,
 );
 assert_impl_all!(EventId: Ord);
 assert_impl_all!(Instant: Ord);
@@ -50,7 +51,7 @@ defaults!(Counts, Fairness, Features, Instant, Interest, Limits, Manual, Missed,
 macro_rules! errors {
     ($($error:ty),*) => { $( assert_impl_all!($error: core::error::Error, Display, Send, Sync); )* };
 }
-errors!(Error<ManualError>, Full, ManualError, Rejected<u8, ManualError>);
+errors!(Error<ManualError>, Full, ManualError, NoSuchLine, Rejected<u8, ManualError>);
 
 // A base prints itself whatever its data is, and goes to another thread with data that does.
 struct Opaque;
@@ -59,5 +60,8 @@ assert_impl_all!(Callback<Manual, Fixed<1>, *const u8>: Copy, Debug, Send, Sync)
 assert_impl_all!(Fired<&'static mut u8>: Debug, Send, Sync);
 assert_impl_all!(Manual: Debug, Send, Sync);
 assert_impl_all!(WakeFlag: Debug, Send, Sync);
+assert_impl_all!(Flags<1>: Debug, Default, Send, Sync);
+assert_impl_all!(Ring<1>: Debug, Default, Send, Sync);
+assert_impl_all!(Lines<(), 1>: Debug, Send, Sync);
 #[cfg(all(feature = "std", unix))]
 keys!(crate::unix::Fd);

@@ -21,6 +21,7 @@ use evcore::{EventBase, Fixed};
 
 #[cfg(feature = "alloc")]
 mod allocator;
+mod board;
 mod calls;
 mod hostile;
 mod values;
@@ -79,6 +80,7 @@ fn with_storage<S: Storage>() {
     calls::every_call(black_box(&mut base));
     let mut base = EventBase::<Hostile, S, Callback<Hostile, S, u8>>::new(Hostile);
     calls::callbacks(black_box(&mut base));
+    board::every_call::<S>();
     #[cfg(feature = "alloc")]
     calls::closures::<S>(black_box(&mut EventBase::new(Hostile)));
 }

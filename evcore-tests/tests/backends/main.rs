@@ -46,6 +46,7 @@ macro_rules! on_each_backend {
 }
 
 mod backend;
+mod board;
 mod choice;
 mod descriptors;
 mod fork;

@@ -1,0 +1,61 @@
+//! The backend for boards, on a part that answers anything.
+
+use core::hint::black_box;
+
+use evcore::backend::EventOp;
+use evcore::board::{Board, Flags, Lines, Ring};
+use evcore::storage::Storage;
+use evcore::{EventBase, Instant, Interest, Wait};
+
+use crate::values::instant;
+
+static FLAGS: Flags<4> = Flags::new();
+static RING: Ring<8> = Ring::new();
+
+struct Chip;
+
+impl Board<4> for Chip {
+    fn flags(&self) -> &'static Flags<4> {
+        black_box(&FLAGS)
+    }
+
+    fn now(&self) -> Instant {
+        instant()
+    }
+
+    fn set_alarm(&self, at: Instant) {
+        black_box(at);
+    }
+
+    fn wait_for_interrupt(&self) {
+        FLAGS.set_readable(3);
+    }
+
+    fn masked<R>(&self, work: impl FnOnce() -> R) -> R {
+        work()
+    }
+}
+
+pub fn every_call<S: Storage>() {
+    let mut base = EventBase::<Lines<Chip, 4>, S, u32>::new(Lines::new(Chip));
+    let base = black_box(&mut base);
+    let _ = black_box(base.insert(black_box(3), black_box(Interest::READ | Interest::WRITE), black_box(1)));
+    let _ = black_box(black_box(&mut *base).next_event(Wait::Forever));
+    let _ = black_box(black_box(&mut *base).reinit());
+    let _ = black_box(black_box(&mut *base).waker());
+    black_box(base.backend().board().now());
+    black_box(base.backend().name());
+    interrupts(black_box(0));
+}
+
+fn interrupts(line: u8) {
+    let (flags, ring) = (black_box(&FLAGS), black_box(&RING));
+    flags.set_readable(line);
+    flags.set_writable(line);
+    flags.wake();
+    black_box((flags.is_readable(line), flags.is_writable(line)));
+    black_box((flags.take_readable(line), flags.take_writable(line)));
+    black_box((flags.push(line, ring, black_box(1)), flags.pop(line, ring)));
+    black_box((ring.push(black_box(1)), ring.pop(), ring.len(), ring.is_empty()));
+    black_box((Flags::<1>::default(), Ring::<1>::default()));
+}

@@ -1,0 +1,178 @@
+//! The backend: which lines are ready.
+
+use core::error::Error;
+use core::fmt;
+
+use super::{Board, Flags};
+use crate::backend::{EventOp, FdInfos, Features, Modified, Sink, Token, Wake};
+use crate::ready::{Interest, Ready};
+use crate::time::{Instant, Sleep};
+
+/// A backend for a part without an operating system: an event base that waits for the [lines](super::Flags) of a [`Board`], and sleeps
+/// between interrupts.
+///
+/// What is registered is the number of a line, below `N`. A base on it wakes by interrupts alone: an idle one sleeps until its first
+/// deadline, and no tick disturbs it. All events are level-triggered. It keeps ten bytes for each line.
+///
+/// See [the module](super) for an example.
+#[derive(Debug)]
+pub struct Lines<B, const N: usize> {
+    board: B,
+    /// Who watches each line. Nobody does while the interest is empty.
+    tokens: [Token; N],
+    interests: [Interest; N],
+}
+
+impl<B, const N: usize> Lines<B, N> {
+    /// The lines of a board. Where the board has no fields all of it is zeros, and so is a base made with it.
+    ///
+    /// ```
+    /// # use evcore::Instant;
+    /// # use evcore::board::{Board, Flags};
+    /// # static FLAGS: Flags<1> = Flags::new();
+    /// # struct Chip;
+    /// # impl Board<1> for Chip {
+    /// #     fn flags(&self) -> &'static Flags<1> { &FLAGS }
+    /// #     fn now(&self) -> Instant { Instant::ZERO }
+    /// #     fn set_alarm(&self, _: Instant) {}
+    /// #     fn wait_for_interrupt(&self) {}
+    /// #     fn masked<R>(&self, work: impl FnOnce() -> R) -> R { work() }
+    /// # }
+    /// use evcore::board::Lines;
+    /// use evcore::{EventBase, Fixed};
+    ///
+    /// const BASE: EventBase<Lines<Chip, 1>, Fixed<8>, u8> = EventBase::new(Lines::new(Chip));
+    /// assert_eq!(BASE.now(), Instant::ZERO);
+    /// ```
+    #[must_use]
+    pub const fn new(board: B) -> Self {
+        Self { board, tokens: [Token::from_bits(0); N], interests: [Interest::empty(); N] }
+    }
+
+    /// The board.
+    ///
+    /// ```
+    /// use evcore::board::Lines;
+    ///
+    /// struct Chip;
+    /// let lines = Lines::<Chip, 0>::new(Chip);
+    /// let Chip = lines.board();
+    /// ```
+    #[must_use]
+    pub const fn board(&self) -> &B {
+        &self.board
+    }
+
+    fn watch(&mut self, line: u8, token: Token, interest: Interest) -> Result<(), NoSuchLine> {
+        let at = usize::from(line);
+        *self.tokens.get_mut(at).ok_or(NoSuchLine(line))? = token;
+        *self.interests.get_mut(at).ok_or(NoSuchLine(line))? = interest;
+        Ok(())
+    }
+}
+
+impl<B: Board<N>, const N: usize> Lines<B, N> {
+    /// Reports the lines that are ready for what they are watched for. Whether there were any.
+    fn report(&self, sink: &mut impl Sink<u8>) -> bool {
+        let mut is_found = false;
+        for ((line, token), interest) in self.board.flags().lines().iter().zip(&self.tokens).zip(&self.interests) {
+            let mut ready = Ready::empty();
+            ready.set(Ready::READ, interest.contains(Interest::READ) && line.readable.is_set());
+            ready.set(Ready::WRITE, interest.contains(Interest::WRITE) && line.writable.is_set());
+            if !ready.is_empty() {
+                sink.ready(*token, ready);
+                is_found = true;
+            }
+        }
+        is_found
+    }
+}
+
+impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
+    type Fd = u8;
+    type FdInfo = ();
+    type Error = NoSuchLine;
+    /// Nobody else has the lines.
+    const IS_SHARED: bool = false;
+
+    fn name(&self) -> &'static str {
+        "lines"
+    }
+
+    fn features(&self) -> Features {
+        Features::empty()
+    }
+
+    fn now(&self) -> Instant {
+        self.board.now()
+    }
+
+    fn add(&mut self, line: u8, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), NoSuchLine> {
+        self.watch(line, token, interest)
+    }
+
+    fn modify(
+        &mut self,
+        line: u8,
+        token: Token,
+        _: Interest,
+        new: Interest,
+        _: &mut impl FdInfos<()>,
+    ) -> Result<Modified, NoSuchLine> {
+        self.watch(line, token, new).map(|()| Modified::Kept)
+    }
+
+    fn del(&mut self, line: u8, token: Token, _: Interest, _: &mut impl FdInfos<()>) {
+        // A line that it has not got was never added.
+        let _ = self.watch(line, token, Interest::empty());
+    }
+
+    fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<u8>) -> Result<(), NoSuchLine> {
+        let flags = self.board.flags();
+        let mut sleep = sleep;
+        loop {
+            // The news first, then the lines: what comes in between sets the news again, and that ends the sleep.
+            flags.news().take();
+            let is_woken = flags.take_wake();
+            if is_woken {
+                sink.woken();
+            }
+            let is_found = self.report(sink);
+            let until = match sleep {
+                _ if is_found || is_woken => return Ok(()),
+                Sleep::None => return Ok(()),
+                Sleep::Until(point) => point,
+                Sleep::Forever => Instant::MAX,
+            };
+            super::sleep(&self.board, until, flags.news());
+            // What has ended the sleep is looked at, and not slept for again.
+            sleep = Sleep::None;
+        }
+    }
+
+    fn reinit(&mut self) -> Result<(), NoSuchLine> {
+        self.interests = [Interest::empty(); N];
+        Ok(())
+    }
+}
+
+impl<B: Board<N>, const N: usize> Wake for Lines<B, N> {
+    type Waker = &'static Flags<N>;
+
+    fn waker(&mut self) -> Result<&'static Flags<N>, NoSuchLine> {
+        Ok(self.board.flags())
+    }
+}
+
+/// The board has no line of this number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NoSuchLine(pub u8);
+
+impl fmt::Display for NoSuchLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the board has no line {}", self.0)
+    }
+}
+
+impl Error for NoSuchLine {}

@@ -1,0 +1,149 @@
+//! Bytes between an interrupt and the loop.
+
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+/// A queue of bytes between an interrupt and the loop, with one writer and one reader. It holds `SIZE` bytes, a power of two.
+///
+/// Each end changes a count that only it writes, by a load and a store: the queue takes no lock and no compare-and-swap, so it works on
+/// Cortex-M0 too. Several interrupts may write if none of them can interrupt another one: interrupts of one priority. What two
+/// writers or two readers at once get is some bytes twice and others never, and nothing worse.
+///
+/// Put it in a `static`; [`Flags::push`](super::Flags::push) and [`Flags::pop`](super::Flags::pop) keep a line readable for as long as it
+/// is not empty.
+///
+/// ```
+/// use evcore::board::Ring;
+///
+/// static RECEIVED: Ring<64> = Ring::new();
+///
+/// assert!(RECEIVED.push(b'a')); // in the interrupt
+/// assert_eq!(RECEIVED.pop(), Some(b'a')); // in the loop
+/// assert_eq!(RECEIVED.pop(), None);
+/// ```
+#[derive(Debug)]
+pub struct Ring<const SIZE: usize> {
+    bytes: [AtomicU8; SIZE],
+    /// How many bytes were written and read, beyond `usize` from 0 again: `SIZE` divides that.
+    written: AtomicUsize,
+    read: AtomicUsize,
+}
+
+impl<const SIZE: usize> Ring<SIZE> {
+    /// An empty queue. A size that is not a power of two does not compile.
+    ///
+    /// ```
+    /// use evcore::board::Ring;
+    ///
+    /// assert!(Ring::<16>::new().is_empty());
+    /// ```
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(SIZE.is_power_of_two(), "the size of a ring is a power of two") };
+        Self { bytes: [const { AtomicU8::new(0) }; SIZE], written: AtomicUsize::new(0), read: AtomicUsize::new(0) }
+    }
+
+    /// Puts a byte in, for the writer. `false`: it is full, and the byte is lost.
+    ///
+    /// ```
+    /// use evcore::board::Ring;
+    ///
+    /// let ring = Ring::<1>::new();
+    /// assert!(ring.push(1) && !ring.push(2));
+    /// ```
+    pub fn push(&self, byte: u8) -> bool {
+        let written = self.written.load(Ordering::Relaxed);
+        // Acquire: the reader has read a byte before its place is written again.
+        if written.wrapping_sub(self.read.load(Ordering::Acquire)) >= SIZE {
+            return false;
+        }
+        if let Some(place) = self.place(written) {
+            place.store(byte, Ordering::Relaxed);
+        }
+        // Release: who sees the count sees the byte.
+        self.written.store(written.wrapping_add(1), Ordering::Release);
+        true
+    }
+
+    /// The oldest byte, for the reader.
+    ///
+    /// ```
+    /// use evcore::board::Ring;
+    ///
+    /// let ring = Ring::<2>::new();
+    /// ring.push(1);
+    /// ring.push(2);
+    /// assert_eq!((ring.pop(), ring.pop(), ring.pop()), (Some(1), Some(2), None));
+    /// ```
+    pub fn pop(&self) -> Option<u8> {
+        let read = self.read.load(Ordering::Relaxed);
+        if read == self.written.load(Ordering::Acquire) {
+            return None;
+        }
+        let byte = self.place(read)?.load(Ordering::Relaxed);
+        self.read.store(read.wrapping_add(1), Ordering::Release);
+        Some(byte)
+    }
+
+    /// Whether there is nothing to read.
+    ///
+    /// ```
+    /// use evcore::board::Ring;
+    ///
+    /// assert!(Ring::<2>::new().is_empty());
+    /// ```
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many bytes there are to read.
+    ///
+    /// ```
+    /// use evcore::board::Ring;
+    ///
+    /// let ring = Ring::<2>::new();
+    /// ring.push(1);
+    /// assert_eq!(ring.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let read = self.read.load(Ordering::Acquire);
+        self.written.load(Ordering::Acquire).wrapping_sub(read)
+    }
+
+    fn place(&self, count: usize) -> Option<&AtomicU8> {
+        self.bytes.get(count & SIZE.wrapping_sub(1))
+    }
+}
+
+impl<const SIZE: usize> Default for Ring<SIZE> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ring_keeps_the_order_beyond_the_end_of_its_counts() {
+        let ring = Ring::<4>::new();
+        let near_the_end = usize::MAX - 5;
+        ring.written.store(near_the_end, Ordering::Relaxed);
+        ring.read.store(near_the_end, Ordering::Relaxed);
+        let mut popped = 0u8;
+        for pushed in 0..32u8 {
+            assert!(ring.push(pushed));
+            if pushed % 4 == 3 {
+                assert!(!ring.push(99), "it holds four");
+                for _ in 0..4 {
+                    assert_eq!(ring.pop(), Some(popped));
+                    popped += 1;
+                }
+                assert_eq!((ring.pop(), ring.len()), (None, 0));
+            }
+        }
+        assert_eq!(popped, 32);
+    }
+}

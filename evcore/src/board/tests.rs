@@ -1,0 +1,206 @@
+//! The sleep, with an interrupt at each point of it.
+
+use core::cell::Cell;
+use core::time::Duration;
+use std::boxed::Box;
+
+use super::{Board, Flags, Lines};
+use crate::{EventBase, Fixed, Instant, Interest, Wait};
+
+/// A part in virtual time, with one line whose interrupt is raised at the step that was asked for.
+///
+/// A step is a call of the board. An interrupt that is raised in `masked` is held back until that ends, as the part does it.
+struct Part {
+    flags: Flags<1>,
+    now: Cell<u64>,
+    alarm: Cell<Instant>,
+    steps: Cell<u32>,
+    raised_at: Option<u32>,
+    /// Whether the interrupt is for this program: else it sets no flag.
+    is_ours: bool,
+    is_masked: Cell<bool>,
+    is_pending: Cell<bool>,
+    waits: Cell<u32>,
+    /// How often the alarm goes off early.
+    early: Cell<u32>,
+    /// The step of the first wait with nothing pending.
+    slept_at: Cell<Option<u32>>,
+}
+
+impl Part {
+    fn new(raised_at: Option<u32>, is_ours: bool) -> &'static Self {
+        Box::leak(Box::new(Self {
+            flags: Flags::new(),
+            now: Cell::new(0),
+            alarm: Cell::new(Instant::MAX),
+            steps: Cell::new(0),
+            raised_at,
+            is_ours,
+            is_masked: Cell::new(false),
+            is_pending: Cell::new(false),
+            waits: Cell::new(0),
+            early: Cell::new(0),
+            slept_at: Cell::new(None),
+        }))
+    }
+
+    fn step(&self) {
+        self.steps.set(self.steps.get() + 1);
+        if self.raised_at == Some(self.steps.get()) {
+            self.is_pending.set(true);
+        }
+        self.serve();
+    }
+
+    fn serve(&self) {
+        if !self.is_masked.get() && self.is_pending.take() && self.is_ours {
+            self.flags.set_readable(0);
+        }
+    }
+}
+
+impl Board<1> for &'static Part {
+    fn flags(&self) -> &'static Flags<1> {
+        &self.flags
+    }
+
+    fn now(&self) -> Instant {
+        self.step();
+        Instant::from_nanos(self.now.get())
+    }
+
+    fn set_alarm(&self, at: Instant) {
+        self.step();
+        self.alarm.set(at);
+    }
+
+    fn wait_for_interrupt(&self) {
+        self.step();
+        assert!(self.is_masked.get(), "an interrupt before this would be slept over");
+        self.waits.set(self.waits.get() + 1);
+        assert!(self.waits.get() < 100, "it waits for nothing again and again");
+        if self.is_pending.get() {
+            return;
+        }
+        self.slept_at.set(self.slept_at.get().or(Some(self.steps.get())));
+        let alarm = self.alarm.get();
+        if alarm == Instant::MAX {
+            // Nothing would end this but an interrupt that comes much later.
+            self.is_pending.set(true);
+            return;
+        }
+        let alarm = match self.early.get() {
+            0 => alarm.as_nanos(),
+            left => {
+                self.early.set(left - 1);
+                (self.now.get() + alarm.as_nanos()) / 2
+            }
+        };
+        self.now.set(self.now.get().max(alarm));
+    }
+
+    fn masked<R>(&self, work: impl FnOnce() -> R) -> R {
+        self.step();
+        self.is_masked.set(true);
+        let answer = work();
+        self.is_masked.set(false);
+        self.serve();
+        answer
+    }
+}
+
+type Base = EventBase<Lines<&'static Part, 1>, Fixed<4>, &'static str>;
+
+const LIMIT: Duration = Duration::from_secs(1);
+
+fn base(part: &'static Part) -> Base {
+    let mut base = EventBase::new(Lines::new(part));
+    base.insert(0, Interest::READ, "line").unwrap();
+    base.insert_timer(LIMIT, "timer").unwrap();
+    base
+}
+
+/// What comes first, and when.
+fn first(base: &mut Base, part: &Part) -> (&'static str, u64) {
+    let event = base.next_event(Wait::Forever).unwrap().unwrap();
+    (*event.data, part.now.get())
+}
+
+#[test]
+fn sleep_ends_by_an_interrupt_at_any_step_of_it() {
+    let part = Part::new(None, true);
+    assert_eq!(first(&mut base(part), part), ("timer", 1_000_000_000));
+    let last = part.slept_at.get().unwrap();
+    assert!(last >= 4, "there are no steps to try");
+    for step in 1..=last {
+        let part = Part::new(Some(step), true);
+        assert_eq!(first(&mut base(part), part), ("line", 0), "the interrupt of step {step} is slept over");
+    }
+}
+
+#[test]
+fn sleep_without_an_end_ends_by_an_interrupt_at_any_step_of_it() {
+    let sleep = |raised_at| {
+        let part = Part::new(raised_at, true);
+        let mut base: Base = EventBase::new(Lines::new(part));
+        base.insert(0, Interest::READ, "line").unwrap();
+        assert_eq!(first(&mut base, part).0, "line");
+        part.slept_at.get()
+    };
+    let last = sleep(None).unwrap();
+    assert!(last >= 4, "there are no steps to try");
+    for step in 1..=last {
+        assert_eq!(sleep(Some(step)), None, "the interrupt of step {step} is slept over");
+    }
+}
+
+#[test]
+fn sleep_goes_on_after_an_interrupt_of_others_at_any_step_of_it() {
+    let part = Part::new(None, true);
+    first(&mut base(part), part);
+    for step in 1..=part.steps.get() {
+        let part = Part::new(Some(step), false);
+        assert_eq!(first(&mut base(part), part), ("timer", 1_000_000_000), "step {step}");
+    }
+}
+
+#[test]
+fn sleep_goes_on_after_an_alarm_that_came_early() {
+    let part = Part::new(None, true);
+    part.early.set(3);
+    let mut base = base(part);
+    assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
+    assert_eq!((part.waits.get(), base.stats().turns), (4, 1), "the loop is not disturbed");
+}
+
+#[test]
+fn line_is_ready_until_its_flag_is_taken() {
+    let part = Part::new(None, true);
+    let mut base = base(part);
+    part.flags.set_readable(0);
+    for _ in 0..3 {
+        assert_eq!(first(&mut base, part), ("line", 0));
+    }
+    assert!(part.flags.take_readable(0));
+    assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
+}
+
+#[test]
+fn line_with_room_that_nobody_waits_for_is_slept_over() {
+    let part = Part::new(None, true);
+    let mut base = base(part);
+    part.flags.set_writable(0);
+    assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
+    assert_eq!(part.waits.get(), 1);
+}
+
+#[test]
+fn line_that_the_board_has_not_got_is_refused_and_reports_nothing() {
+    let part = Part::new(None, true);
+    let mut base = base(part);
+    let rejected = base.insert(1, Interest::READ, "none").unwrap_err();
+    assert_eq!(rejected.error, crate::Error::Backend(super::NoSuchLine(1)));
+    part.flags.set_readable(1);
+    assert!(!part.flags.is_readable(1) && !part.flags.take_writable(1));
+    assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
+}
