@@ -63,18 +63,24 @@
 //! assert!(FLAGS.take_readable(BUTTON)); // in its handler: else it comes again
 //! ```
 
+use core::time::Duration;
+
 use crate::time::Instant;
 use crate::wake::WakeFlag;
 
+mod counter;
 mod flags;
 mod lines;
 mod ring;
 #[cfg(test)]
 mod tests;
+mod ticks;
 
+pub use counter::Counter;
 pub use flags::Flags;
 pub use lines::{Lines, NoSuchLine};
 pub use ring::Ring;
+pub use ticks::Ticks;
 
 /// What a part without an operating system must bring: its clock, its alarm and its sleep. `N` is how many lines it has.
 ///
@@ -121,6 +127,17 @@ pub trait Board<const N: usize> {
     #[cfg(feature = "critical-section")]
     fn masked<R>(&self, work: impl FnOnce() -> R) -> R {
         critical_section::with(|_| work())
+    }
+
+    /// Sleeps for a time, whatever the loop waits for: for a device that wants a pause. No event is handed out meanwhile.
+    ///
+    /// It takes the alarm. The loop sets its own before each sleep, so do not call this from an interrupt.
+    fn delay(&self, time: Duration)
+    where
+        Self: Sized,
+    {
+        let nobody = WakeFlag::new();
+        sleep(self, self.now().saturating_add(time), &nobody);
     }
 }
 

@@ -7,7 +7,7 @@ use static_assertions::assert_impl_all;
 
 use crate::backend::{Features, Modified, Token};
 use crate::base::{End, EventBase, Fired, Mode, Pending, Turn};
-use crate::board::{Flags, Lines, NoSuchLine, Ring};
+use crate::board::{Counter, Flags, Lines, NoSuchLine, Ring};
 use crate::callback::Callback;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId, Missed};
@@ -61,6 +61,7 @@ assert_impl_all!(Fired<&'static mut u8>: Debug, Send, Sync);
 assert_impl_all!(Manual: Debug, Send, Sync);
 assert_impl_all!(WakeFlag: Debug, Send, Sync);
 assert_impl_all!(Flags<1>: Debug, Default, Send, Sync);
+assert_impl_all!(Counter<32>: Debug, Default, Send, Sync);
 assert_impl_all!(Ring<1>: Debug, Default, Send, Sync);
 assert_impl_all!(Lines<(), 1>: Debug, Send, Sync);
 #[cfg(all(feature = "std", unix))]

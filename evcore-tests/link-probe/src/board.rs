@@ -1,9 +1,10 @@
 //! The backend for boards, on a part that answers anything.
 
 use core::hint::black_box;
+use core::time::Duration;
 
 use evcore::backend::EventOp;
-use evcore::board::{Board, Flags, Lines, Ring};
+use evcore::board::{Board, Counter, Flags, Lines, Ring, Ticks};
 use evcore::storage::Storage;
 use evcore::{EventBase, Instant, Interest, Wait};
 
@@ -44,8 +45,18 @@ pub fn every_call<S: Storage>() {
     let _ = black_box(black_box(&mut *base).reinit());
     let _ = black_box(black_box(&mut *base).waker());
     black_box(base.backend().board().now());
+    base.backend().board().delay(Duration::ZERO);
     black_box(base.backend().name());
     interrupts(black_box(0));
+    clocks();
+}
+
+fn clocks() {
+    let clock = Counter::<24>::default();
+    let clock = black_box(&clock);
+    clock.on_overflow();
+    let ticks = clock.read(|| black_box(1), || black_box(true));
+    black_box((Ticks::<12_000_000>::instant(ticks), Ticks::<12_000_000>::between(instant(), instant())));
 }
 
 fn interrupts(line: u8) {

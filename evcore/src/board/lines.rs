@@ -76,9 +76,14 @@ impl<B: Board<N>, const N: usize> Lines<B, N> {
     fn report(&self, sink: &mut impl Sink<u8>) -> bool {
         let mut is_found = false;
         for ((line, token), interest) in self.board.flags().lines().iter().zip(&self.tokens).zip(&self.interests) {
+            if interest.is_empty() {
+                continue;
+            }
             let mut ready = Ready::empty();
-            ready.set(Ready::READ, interest.contains(Interest::READ) && line.readable.is_set());
-            ready.set(Ready::WRITE, interest.contains(Interest::WRITE) && line.writable.is_set());
+            ready.set(Ready::READ, line.readable.is_set());
+            ready.set(Ready::WRITE, line.writable.is_set());
+            // The bits of an interest are those of what it waits for.
+            ready &= Ready::from_bits_retain(interest.bits());
             if !ready.is_empty() {
                 sink.ready(*token, ready);
                 is_found = true;
@@ -132,19 +137,21 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
         let mut sleep = sleep;
         loop {
             // The news first, then the lines: what comes in between sets the news again, and that ends the sleep.
-            flags.news().take();
-            let is_woken = flags.take_wake();
+            let is_woken = flags.news().take() && flags.take_wake();
             if is_woken {
                 sink.woken();
             }
-            let is_found = self.report(sink);
+            let is_found = self.report(sink) || is_woken;
             let until = match sleep {
-                _ if is_found || is_woken => return Ok(()),
-                Sleep::None => return Ok(()),
-                Sleep::Until(point) => point,
-                Sleep::Forever => Instant::MAX,
+                Sleep::Until(point) if !is_found => point,
+                Sleep::Forever if !is_found => Instant::MAX,
+                _ => return Ok(()),
             };
             super::sleep(&self.board, until, flags.news());
+            if !flags.news().is_set() {
+                // The time has come, and nothing else.
+                return Ok(());
+            }
             // What has ended the sleep is looked at, and not slept for again.
             sleep = Sleep::None;
         }

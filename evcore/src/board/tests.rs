@@ -204,3 +204,12 @@ fn line_that_the_board_has_not_got_is_refused_and_reports_nothing() {
     assert!(!part.flags.is_readable(1) && !part.flags.take_writable(1));
     assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
 }
+
+#[test]
+fn delay_takes_its_time_whatever_comes() {
+    let part = Part::new(Some(2), true);
+    part.flags.set_readable(0);
+    part.delay(LIMIT);
+    assert_eq!(part.now.get(), 1_000_000_000);
+    assert!(part.flags.is_readable(0), "it is left for the loop");
+}

@@ -1,0 +1,170 @@
+//! A counter that overflows, as a clock that does not.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Extends a hardware counter of `BITS` bits, 32 at most, to 64: it counts the overflows, which an interrupt tells it of.
+///
+/// The part must remember an overflow whose interrupt is held back: a pending bit, or a status flag. So the clock is right in
+/// [`masked`](super::Board::masked) too, for as long as one overflow at most is held back. It masks nothing itself, takes no
+/// compare-and-swap, and reads the counter once, or twice beside an overflow.
+///
+/// Read it from the loop, and from interrupts that the overflow's interrupt may interrupt.
+///
+/// ```
+/// use core::cell::Cell;
+/// use evcore::board::Counter;
+///
+/// static CLOCK: Counter<24> = Counter::new();
+///
+/// // What stands for the registers of a part.
+/// let (count, is_pending) = (Cell::new(0xff_ffff), Cell::new(false));
+/// let now = || CLOCK.read(|| count.get(), || is_pending.get());
+///
+/// assert_eq!(now(), 0xff_ffff);
+/// (count.set(3), is_pending.set(true)); // it has overflowed, with interrupts masked
+/// assert_eq!(now(), 0x100_0003);
+/// (CLOCK.on_overflow(), is_pending.set(false)); // the interrupt, later
+/// assert_eq!(now(), 0x100_0003);
+/// ```
+#[derive(Debug)]
+pub struct Counter<const BITS: u32> {
+    overflows: AtomicU32,
+}
+
+impl<const BITS: u32> Counter<BITS> {
+    /// A counter that has not overflowed. More than 32 bits do not compile.
+    ///
+    /// ```
+    /// use evcore::board::Counter;
+    ///
+    /// static CLOCK: Counter<32> = Counter::new();
+    /// ```
+    #[must_use]
+    pub const fn new() -> Self {
+        const { assert!(BITS >= 1 && BITS <= 32, "a counter has 1 to 32 bits") };
+        Self { overflows: AtomicU32::new(0) }
+    }
+
+    /// Counts an overflow. For its interrupt, which takes back what remembers the overflow as well.
+    ///
+    /// ```
+    /// use evcore::board::Counter;
+    ///
+    /// let clock = Counter::<16>::new();
+    /// clock.on_overflow();
+    /// assert_eq!(clock.read(|| 7, || false), 0x1_0007);
+    /// ```
+    pub fn on_overflow(&self) {
+        // Only this interrupt changes it, so a load and a store will do.
+        self.overflows.store(self.overflows.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+    }
+
+    /// The count in 64 bits. `count` reads the counter, which must count up from 0; `is_pending` tells whether it has
+    /// overflowed and [`on_overflow`](Counter::on_overflow) was not called for that.
+    ///
+    /// ```
+    /// use evcore::board::Counter;
+    ///
+    /// assert_eq!(Counter::<32>::new().read(|| 5, || true), 0x1_0000_0005);
+    /// ```
+    pub fn read(&self, count: impl Fn() -> u32, is_pending: impl Fn() -> bool) -> u64 {
+        loop {
+            let overflows = self.overflows.load(Ordering::Acquire);
+            let mut low = count();
+            let mut high = overflows;
+            if is_pending() {
+                // Whichever side of the overflow the first count was on, this one is behind it.
+                low = count();
+                high = overflows.wrapping_add(1);
+            }
+            // Else the interrupt came in between, and the two need not belong together.
+            if self.overflows.load(Ordering::Acquire) == overflows {
+                return u64::from(high) << BITS | u64::from(low);
+            }
+        }
+    }
+}
+
+impl<const BITS: u32> Default for Counter<BITS> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+
+    use super::*;
+
+    /// A counter of three bits that counts on, and whose interrupt comes, as a script says.
+    struct Part {
+        clock: Counter<3>,
+        time: Cell<u64>,
+        is_pending: Cell<bool>,
+        is_masked: bool,
+        script: Cell<u32>,
+    }
+
+    impl Part {
+        /// What happens between two instructions: the interrupt is served, now or only at a later one, or a tick passes.
+        fn step(&self) {
+            let script = self.script.get();
+            self.script.set(script >> 2);
+            if script & 1 == 1 {
+                self.time.set(self.time.get() + 1);
+                if self.time.get() % 8 == 0 {
+                    self.is_pending.set(true);
+                }
+            }
+            if script & 2 == 2 && !self.is_masked && self.is_pending.take() {
+                self.clock.on_overflow();
+            }
+        }
+
+        fn read(&self) -> u64 {
+            self.clock.read(
+                || {
+                    self.step();
+                    let count = (self.time.get() % 8) as u32;
+                    self.step();
+                    count
+                },
+                || {
+                    self.step();
+                    let is_pending = self.is_pending.get();
+                    self.step();
+                    is_pending
+                },
+            )
+        }
+    }
+
+    #[test]
+    fn counter_says_a_time_between_begin_and_end_however_the_overflow_comes() {
+        let mut at_an_overflow = 0;
+        for is_masked in [false, true] {
+            for start in 4..8u64 {
+                for script in 0..1u32 << 16 {
+                    let part = Part {
+                        clock: Counter::new(),
+                        time: Cell::new(start),
+                        is_pending: Cell::new(false),
+                        is_masked,
+                        script: Cell::new(script),
+                    };
+                    let said = part.read();
+                    let end = part.time.get();
+                    assert!(said >= start && said <= end, "{script:#x} from {start}: {said}, and it is {end}");
+                    at_an_overflow += u32::from(end >= 8);
+                    // What was held back is served, and the clock does not go back for it.
+                    if part.is_pending.take() {
+                        part.clock.on_overflow();
+                    }
+                    assert!(part.read() >= said);
+                }
+            }
+        }
+        assert!(at_an_overflow > 1_000, "hardly any overflow was tried");
+    }
+}

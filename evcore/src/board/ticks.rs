@@ -1,0 +1,169 @@
+//! Ticks of a clock, and nanoseconds, without a division: the smallest parts have none.
+
+use crate::time::Instant;
+
+const NANOS_PER_SEC: u64 = 1_000_000_000;
+
+/// Ticks of a clock that counts `HZ` times a second, up to a thousand million, and what they are in nanoseconds.
+///
+/// What needs a division is constant. At run time there are multiplications alone, of 32 by 32 bits where `HZ` divides a thousand
+/// million or the time is shorter than 4 s.
+///
+/// ```
+/// use evcore::Instant;
+/// use evcore::board::Ticks;
+///
+/// type Rtc = Ticks<32_768>;
+///
+/// let now = Rtc::instant(32_768);
+/// assert_eq!(now, Instant::from_nanos(1_000_000_000));
+/// // 10 ms are 327.68 ticks.
+/// assert_eq!(Rtc::between(now, Instant::from_nanos(1_010_000_000)), 328);
+/// ```
+#[derive(Debug)]
+pub struct Ticks<const HZ: u32>(());
+
+impl<const HZ: u32> Ticks<HZ> {
+    /// The most that [`between`](Ticks::between) answers: half of what a counter of 32 bits counts.
+    pub const MAX: u32 = 1 << 31;
+
+    #[expect(clippy::as_conversions, reason = "`From` is not const")]
+    const RATE: u64 = {
+        assert!(HZ > 0 && HZ as u64 <= NANOS_PER_SEC, "a clock counts once to a thousand million times a second");
+        HZ as u64
+    };
+    /// Nanoseconds of a tick: the whole ones, and the rest as a fraction of 2^32.
+    #[expect(clippy::integer_division, reason = "constant")]
+    const NANOS: u64 = NANOS_PER_SEC / Self::RATE;
+    #[expect(clippy::integer_division, reason = "constant")]
+    const FRACTION: u64 = ((NANOS_PER_SEC % Self::RATE) << 32) / Self::RATE;
+    /// Ticks in 2^32 ns, rounded up and down: 2^32 at most.
+    const PER_4S: u64 = (Self::RATE << 32).div_ceil(NANOS_PER_SEC);
+    #[expect(clippy::integer_division, reason = "constant")]
+    const PER_4S_SHORT: u64 = (Self::RATE << 32) / NANOS_PER_SEC;
+
+    /// The time when the clock has counted so far. Exact where `HZ` divides a thousand million or is a power of two; otherwise a tick
+    /// is short by less than 2^-32 ns, which is a nanosecond in six minutes at 12 MHz.
+    ///
+    /// The clock lasts for 584 years.
+    ///
+    /// ```
+    /// use evcore::board::Ticks;
+    ///
+    /// assert_eq!(Ticks::<12_500_000>::instant(3).as_nanos(), 240);
+    /// assert_eq!(Ticks::<3>::instant(2).as_nanos(), 666_666_666);
+    /// ```
+    #[must_use]
+    pub const fn instant(ticks: u64) -> Instant {
+        let rest =
+            (ticks >> 32).wrapping_mul(Self::FRACTION).wrapping_add((ticks & LOW).wrapping_mul(Self::FRACTION) >> 32);
+        Instant::from_nanos(ticks.wrapping_mul(Self::NANOS).wrapping_add(rest))
+    }
+
+    /// How many ticks to set an alarm by, so that it goes off when `at` has come: rounded up, by less than two ticks.
+    ///
+    /// A time beyond 4 s is rounded down (by less than a thousandth from 1 kHz on, by less than a quarter at 1 Hz) and bounded by
+    /// [`MAX`](Ticks::MAX): the alarm goes off early then, and the loop sets it for the rest. 0 when `at` has come.
+    ///
+    /// ```
+    /// use evcore::Instant;
+    /// use evcore::board::Ticks;
+    ///
+    /// type Clock = Ticks<1_000_000>;
+    ///
+    /// let now = Instant::from_nanos(1_000);
+    /// assert_eq!(Clock::between(now, Instant::from_nanos(3_001)), 3);
+    /// assert_eq!(Clock::between(now, Instant::ZERO), 0);
+    /// assert_eq!(Clock::between(now, Instant::MAX), Clock::MAX);
+    /// ```
+    #[must_use]
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "no more than MAX")]
+    pub const fn between(now: Instant, at: Instant) -> u32 {
+        let nanos = at.nanos_since(now);
+        let ticks = if nanos >> 32 == 0 {
+            nanos.wrapping_mul(Self::PER_4S).wrapping_add(LOW) >> 32
+        } else {
+            let upper = if nanos >> 44 == 0 { nanos >> 12 } else { LOW };
+            upper.wrapping_mul(Self::PER_4S_SHORT) >> 20
+        };
+        if ticks < 1 << 31 { ticks as u32 } else { Self::MAX }
+    }
+}
+
+/// The lower half of 64 bits.
+const LOW: u64 = 0xffff_ffff;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instant_never_runs_back_and_is_right<const HZ: u32>() {
+        let mut last = Instant::ZERO;
+        for shift in 0..40 {
+            for near in 0..5u64 {
+                let ticks = (1u64 << shift).wrapping_add(near).wrapping_sub(2);
+                let Some(exact) = u128::from(ticks).checked_mul(1_000_000_000).map(|nanos| nanos / u128::from(HZ))
+                else {
+                    continue;
+                };
+                if exact >= 1 << 62 || ticks > 1 << 50 {
+                    continue;
+                }
+                let nanos = u128::from(Ticks::<HZ>::instant(ticks).as_nanos());
+                // Short by 2^-32 of each tick at most.
+                assert!(nanos <= exact && exact - nanos <= 1 + (u128::from(ticks) >> 32), "{HZ}: {ticks}: {nanos}");
+                if near > 1 {
+                    assert!(Ticks::<HZ>::instant(ticks) >= Ticks::<HZ>::instant(ticks - 1));
+                }
+                last = last.max(Ticks::<HZ>::instant(ticks));
+            }
+        }
+        assert!(last > Instant::ZERO);
+    }
+
+    fn between_is_enough_and_hardly_more<const HZ: u32>() {
+        for shift in 0..32 {
+            for near in 0..5u64 {
+                let nanos = ((1u64 << shift) + near).saturating_sub(2).min(LOW);
+                let now = Instant::from_nanos(77);
+                let ticks = u128::from(Ticks::<HZ>::between(now, Instant::from_nanos(77 + nanos)));
+                let exact = (u128::from(nanos) * u128::from(HZ)).div_ceil(1_000_000_000);
+                let exact = exact.min(u128::from(Ticks::<HZ>::MAX));
+                assert!(ticks >= exact && ticks <= exact + 1, "{HZ}: {nanos} ns: {ticks}, not {exact}");
+            }
+        }
+        for shift in 32..64 {
+            let nanos = 1u64 << shift;
+            let ticks = u128::from(Ticks::<HZ>::between(Instant::ZERO, Instant::from_nanos(nanos)));
+            let exact = u128::from(nanos) * u128::from(HZ) / 1_000_000_000;
+            assert!(ticks > 0, "{HZ}: it would not sleep for {nanos} ns");
+            assert!(ticks <= exact + 1, "{HZ}: {nanos} ns: {ticks} is late");
+            if exact < u128::from(Ticks::<HZ>::MAX) && nanos < 1 << 44 {
+                assert!(
+                    ticks >= exact - exact / if HZ < 1_000 { 4 } else { 1_000 } - 1,
+                    "{HZ}: {nanos} ns: {ticks} is early"
+                );
+            }
+        }
+    }
+
+    macro_rules! rates {
+        ($($name:ident $hz:literal)*) => { $(
+            #[test]
+            fn $name() {
+                instant_never_runs_back_and_is_right::<$hz>();
+                between_is_enough_and_hardly_more::<$hz>();
+            }
+        )* };
+    }
+    rates! {
+        ticks_of_one_hertz 1
+        ticks_of_a_watch_crystal 32_768
+        ticks_of_a_microsecond 1_000_000
+        ticks_of_12_mhz 12_000_000
+        ticks_of_12_5_mhz 12_500_000
+        ticks_of_168_mhz 168_000_000
+        ticks_of_999_999_999_hz 999_999_999
+        ticks_of_a_nanosecond 1_000_000_000
+    }
+}
