@@ -46,6 +46,7 @@
 #[macro_use]
 mod log;
 
+mod child;
 mod epoll;
 mod files;
 mod mask;
@@ -57,6 +58,7 @@ mod sink;
 mod sys;
 mod waker;
 
+pub use child::Child;
 pub use epoll::Epoll;
 /// The core, whole: its root has the names of a first program, which stand here too, its modules the rest.
 pub use evplat_posix::evcore;

@@ -32,6 +32,20 @@ pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     owned(answer)
 }
 
+/// An eventfd that is readable, and stays so.
+pub(crate) fn readable_eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    let answer = unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    owned(answer)
+}
+
+/// A descriptor of the process that has this number now. Linux 5.3. The kernel closes it on exec, unasked.
+pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: takes no pointer.
+    let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    owned(c_int::try_from(answer).unwrap_or(-1))
+}
+
 /// Puts `new` in place of the set that an owner of this crate has under the number `old`. What `old` stood for is untouched
 /// where another process holds it too.
 pub(crate) fn replace(new: &OwnedFd, old: RawFd) -> io::Result<()> {
@@ -332,6 +346,12 @@ pub(crate) mod tests {
     pub(crate) fn raise(signum: c_int) {
         // SAFETY: it takes a number.
         assert_eq!(unsafe { libc::raise(signum) }, 0);
+    }
+
+    /// Has the kernel throw away the status of each child that ends.
+    pub(crate) fn ignore_children() {
+        // SAFETY: no handler is installed.
+        assert_ne!(unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) }, libc::SIG_ERR);
     }
 
     /// Sends one byte of urgent data.

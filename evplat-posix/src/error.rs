@@ -114,6 +114,12 @@ fn advice(operation: &str, errno: i32) -> &'static str {
         libc::EBADF => "; the descriptor was closed before it was deleted",
         libc::ENOSPC if operation == "epoll_ctl" => "; this user watches too much: raise fs.epoll.max_user_watches",
         libc::EINVAL if operation == "sigaction" => "; that is no signal, or one that no program can watch",
+        libc::ENOSYS if operation == "pidfd_open" => {
+            "; pidfds need Linux 5.3: watch SIGCHLD instead, and call try_wait of each child"
+        }
+        libc::ECHILD if operation == "waitpid" => {
+            "; somebody else has waited for the child, or this process ignores SIGCHLD"
+        }
         _ => "",
     }
 }
@@ -152,6 +158,8 @@ mod tests {
         assert!(Error::system("pipe", libc::EMFILE).to_string().contains("RLIMIT_NOFILE"));
         assert!(Error::system("epoll_ctl", libc::ENOSPC).to_string().contains("max_user_watches"));
         assert!(Error::system("sigaction", libc::EINVAL).to_string().contains("no signal"));
+        assert!(Error::system("pidfd_open", libc::ENOSYS).to_string().contains("SIGCHLD"));
+        assert!(Error::system("waitpid", libc::ECHILD).to_string().contains("somebody else"));
         assert!(!Error::system("poll", libc::EINVAL).to_string().contains("no signal"));
     }
 

@@ -1,0 +1,158 @@
+//! Child processes as sources of a base: every end is reported once, with its status, and no zombie is left.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use evplat_linux::{Child, Epoll, Event, EventBase, EventId, Fd, Interest, Wait};
+
+/// The longest that a test waits for what comes at once.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn base<T>() -> EventBase<T> {
+    let mut base = EventBase::new(Epoll::new().unwrap());
+    base.loop_exit_after(PATIENCE);
+    base
+}
+
+fn shell(script: &str) -> Child {
+    Child::new(Command::new("sh").args(["-c", script]).stdin(Stdio::piped()).spawn().unwrap()).unwrap()
+}
+
+fn watch(base: &mut EventBase<Child>, child: Child) -> EventId {
+    base.insert(Fd::of(&child), Interest::READ, child).unwrap()
+}
+
+/// How `count` children of the base end, by their numbers, each of which must be reported once.
+fn ends(base: &mut EventBase<Child>, count: usize) -> BTreeMap<u32, ExitStatus> {
+    let mut ends = BTreeMap::new();
+    while ends.len() < count {
+        let fired = base.next_event(Wait::Forever).unwrap().expect("they all end in time");
+        let (id, number) = (fired.id, fired.data.id());
+        assert!(fired.ready.is_readable(), "{:?}", fired.ready);
+        let status = fired.data.try_wait().unwrap().expect("it is reported when it has ended");
+        assert!(ends.insert(number, status).is_none(), "{number} has ended twice");
+        assert_eq!(state(number), None, "a zombie is left");
+        base.remove(id).unwrap();
+    }
+    assert_eq!(base.counts().pending, 0, "more of them were watched");
+    ends
+}
+
+/// The state of a process as the kernel writes it, `Z` for a zombie; `None` where there is none.
+fn state(number: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+    stat.rsplit(')').next()?.trim_start().chars().next()
+}
+
+fn until_zombie(number: u32) {
+    let begin = std::time::Instant::now();
+    while state(number) != Some('Z') {
+        assert!(begin.elapsed() < PATIENCE, "{number} does not end");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn exit_codes_and_signals_are_told_apart() {
+    let mut base = base();
+    let children = ["exit 0", "exit 7", "kill -TERM $$", "kill -KILL $$"].map(shell);
+    let numbers = children.each_ref().map(Child::id);
+    for child in children {
+        watch(&mut base, child);
+    }
+    let ends = ends(&mut base, 4);
+    let found = numbers.map(|number| (ends[&number].code(), ends[&number].signal()));
+    assert_eq!(found, [(Some(0), None), (Some(7), None), (None, Some(15)), (None, Some(9))]);
+}
+
+#[test]
+fn one_that_ended_before_is_reported_in_the_first_turn() {
+    let process = Command::new("sh").args(["-c", "exit 4"]).spawn().unwrap();
+    until_zombie(process.id());
+    // Ended before there was a pidfd, and between the pidfd and the event.
+    let first = Child::new(process).unwrap();
+    let second = shell("read line; exit 5");
+    let (numbers, mut base) = ([first.id(), second.id()], base());
+    let mut second = second;
+    second.get_mut().stdin.take().unwrap().write_all(b"\n").unwrap();
+    until_zombie(second.id());
+    watch(&mut base, first);
+    watch(&mut base, second);
+    assert!(base.poll(Wait::None).unwrap().is_running());
+    assert!([base.next_active().is_some(), base.next_active().is_some()] == [true, true]);
+    // Level-triggered: what was not asked for is reported again.
+    let ends = ends(&mut base, 2);
+    assert_eq!(numbers.map(|number| ends[&number].code()), [Some(4), Some(5)]);
+}
+
+#[test]
+fn killed_while_registered() {
+    let mut base = base();
+    let id = watch(&mut base, shell("read line"));
+    assert!(base.poll(Wait::None).unwrap().is_running());
+    assert!(base.next_active().is_none(), "it has not ended");
+    assert_eq!(base.get_mut(id).unwrap().try_wait().unwrap(), None);
+    base.get_mut(id).unwrap().get_mut().kill().unwrap();
+    assert_eq!(ends(&mut base, 1).into_values().map(|status| status.signal()).collect::<Vec<_>>(), [Some(9)]);
+}
+
+#[test]
+fn grandchildren_do_not_hold_up_the_end() {
+    let mut command = Command::new("sh");
+    // What the child leaves behind lives until its input ends, which is when this test is over.
+    command.args(["-c", "exec 3<&0; cat <&3 & exit 6"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = Child::new(command.spawn().unwrap()).unwrap();
+    let (mut stdin, mut stdout) = (child.get_mut().stdin.take().unwrap(), child.get_mut().stdout.take().unwrap());
+    let mut base = base();
+    watch(&mut base, child);
+    assert_eq!(ends(&mut base, 1).into_values().map(|status| status.code()).collect::<Vec<_>>(), [Some(6)]);
+    // The grandchild lives: it echoes.
+    stdin.write_all(b"x").unwrap();
+    let mut byte = [0];
+    stdout.read_exact(&mut byte).unwrap();
+    assert_eq!(byte, *b"x");
+}
+
+#[test]
+fn a_hundred_at_once_each_with_its_own_status() {
+    let mut base = base();
+    let mut codes = BTreeMap::new();
+    for code in 0..100 {
+        let child = shell(&format!("exit {code}"));
+        codes.insert(child.id(), Some(code));
+        watch(&mut base, child);
+    }
+    assert_eq!(
+        ends(&mut base, 100).into_iter().map(|(id, status)| (id, status.code())).collect::<BTreeMap<_, _>>(),
+        codes
+    );
+}
+
+#[test]
+fn the_end_or_the_timeout_whichever_is_first() {
+    let mut base = base();
+    let child = shell("read line");
+    base.start(Event::io(Fd::of(&child), Interest::READ).timeout(Duration::from_millis(10)), child).unwrap();
+    let fired = base.next_event(Wait::Forever).unwrap().unwrap();
+    assert!(fired.ready.is_timeout() && !fired.ready.is_io(), "{:?}", fired.ready);
+    let id = fired.id;
+    assert_eq!(fired.data.try_wait().unwrap(), None);
+    fired.data.get_mut().kill().unwrap();
+    base.add(id, None).unwrap();
+    assert_eq!(ends(&mut base, 1).len(), 1);
+}
+
+#[test]
+fn the_process_may_be_waited_for_elsewhere_by_its_owner() {
+    let mut base = base();
+    let id = watch(&mut base, shell("exit 2"));
+    // By the standard library's own call, before the event comes: it still comes, and the status is still there.
+    assert_eq!(base.get_mut(id).unwrap().get_mut().wait().unwrap().code(), Some(2));
+    assert_eq!(ends(&mut base, 1).into_values().map(|status| status.code()).collect::<Vec<_>>(), [Some(2)]);
+}
