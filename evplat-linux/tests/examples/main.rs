@@ -2,6 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
+mod children;
+mod clients;
 mod http;
 mod local;
 mod program;

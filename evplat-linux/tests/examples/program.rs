@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -59,18 +59,38 @@ impl Program {
         address.unwrap_or_else(|| panic!("not where it listens: {line}"))
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it reads, if it was started with a pipe for that.
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("a pipe")
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let script = format!("kill -s {name} {}", self.child.id());
         assert!(Command::new("sh").arg("-c").arg(script).status().unwrap().success());
     }
 
-    /// What it prints until it ends, as it must by itself and without an error.
-    pub(crate) fn rest(mut self) -> Vec<String> {
+    fn end(&mut self) -> Option<ExitStatus> {
         let mut status = None;
         until("the process ends", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
+        status
+    }
+
+    /// Its exit code, what it prints, and what it complains of, until it ends, as it must by itself.
+    pub(crate) fn outcome(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
+        let status = self.end();
+        (status.and_then(|status| status.code()), self.stdout.iter().collect(), self.stderr.iter().collect())
+    }
+
+    /// What it prints until it ends, as it must by itself and without an error.
+    pub(crate) fn rest(mut self) -> Vec<String> {
+        let status = self.end();
         assert_eq!(status.and_then(|status| status.code()), Some(0), "{status:?} {:?}", self.complaints());
         self.stdout.iter().collect()
     }

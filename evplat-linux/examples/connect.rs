@@ -1,0 +1,211 @@
+//! A TCP client that never blocks: it connects to the first of several addresses that answers, sends what it reads from its
+//! standard input, and prints what comes back until the server closes.
+//!
+//! ```text
+//! printf 'hello\n' | cargo run -p evplat-linux --example connect -- --timeout 3s 192.0.2.1:7 127.0.0.1:7777
+//! ```
+//!
+//! `connect` is what to copy. A connection attempt is an event that waits until its socket is writable, with a timeout; what
+//! became of it is asked from the socket. The next address is tried when one has failed, and also when none has answered for
+//! a while; the first that answers wins, and the others are dropped.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait};
+use socket2::{Domain, Socket, Type};
+
+/// For how long one address has the attempts to itself.
+const HEAD_START: Duration = Duration::from_millis(250);
+/// How much is read at once, and so the most that waits for the server.
+const CHUNK: usize = 16 * 1024;
+
+const USAGE: &str = "usage: connect [--timeout 500ms|3s] IP:PORT…";
+
+enum Task {
+    /// An attempt to connect.
+    Attempt(SocketAddr, Socket),
+    /// The time to try the next address as well.
+    Next,
+    Input,
+    Server,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let (patience, addresses) = match parse(&words) {
+        Ok(parsed) => parsed,
+        Err(wrong) => {
+            eprintln!("connect: {wrong}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(patience, &addresses) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("connect: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(words: &[String]) -> Result<(Duration, Vec<SocketAddr>), String> {
+    let (mut patience, mut addresses) = (Duration::from_secs(10), Vec::new());
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--timeout" {
+            let value = words.next().ok_or("--timeout needs a value")?;
+            let millis = match (value.strip_suffix("ms"), value.strip_suffix('s')) {
+                (Some(millis), _) => millis.parse().ok(),
+                (_, Some(seconds)) => seconds.parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1000)),
+                _ => None,
+            };
+            patience = Duration::from_millis(millis.ok_or(format!("not a time: {value}"))?);
+        } else {
+            addresses.push(word.parse().map_err(|_| format!("neither an option nor an address: {word}"))?);
+        }
+    }
+    if addresses.is_empty() { Err("an address is missing".to_owned()) } else { Ok((patience, addresses)) }
+}
+
+fn run(patience: Duration, addresses: &[SocketAddr]) -> io::Result<()> {
+    let mut base = EventBase::new(Epoll::new()?);
+    let stream = connect(&mut base, patience, addresses)?;
+    let address = stream.peer_addr()?;
+    eprintln!("connected to {address}");
+    converse(&mut base, stream).map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+}
+
+/// Connects to the first of these addresses that answers, each within `patience`.
+fn connect(base: &mut EventBase<Task>, patience: Duration, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let (mut rest, mut attempts, mut failures) = (addresses.iter(), Vec::new(), Vec::new());
+    let next = base.start(Event::timer().timeout(Duration::ZERO), Task::Next)?;
+    let winner = loop {
+        if attempts.is_empty() && rest.len() == 0 {
+            break None;
+        }
+        let Some(fired) = base.next_event(Wait::Forever)? else { break None };
+        let (id, ready) = (fired.id, fired.ready);
+        match fired.data {
+            Task::Next => {
+                let Some(address) = rest.next() else { continue };
+                match begin(base, *address, patience) {
+                    Ok(attempt) => {
+                        attempts.push(attempt);
+                        base.add(next, Some(HEAD_START))?;
+                    }
+                    Err(error) => {
+                        failures.push(format!("{address}: {error}"));
+                        base.add(next, Some(Duration::ZERO))?;
+                    }
+                }
+            }
+            Task::Attempt(address, socket) => {
+                // Writable only says that it is over. An error of the attempt, if there was one, is the socket's to tell.
+                let error = match socket.take_error() {
+                    Ok(None) if ready.is_io() => None,
+                    Ok(None) => Some(ErrorKind::TimedOut.into()),
+                    Ok(Some(error)) | Err(error) => Some(error),
+                };
+                let failure = error.map(|error| format!("{address}: {error}"));
+                attempts.retain(|attempt| *attempt != id);
+                let Some(Task::Attempt(_, socket)) = base.remove(id) else { continue };
+                match failure {
+                    None => break Some(socket),
+                    Some(failure) => failures.push(failure),
+                }
+                base.add(next, Some(Duration::ZERO))?;
+            }
+            Task::Input | Task::Server => {}
+        }
+    };
+    base.remove(next);
+    // Those that were slower.
+    for attempt in attempts {
+        base.remove(attempt);
+    }
+    winner.map(TcpStream::from).ok_or_else(|| io::Error::other(failures.join("; ")))
+}
+
+/// Begins to connect. The event comes once, when the attempt is over or its time is up.
+fn begin(base: &mut EventBase<Task>, address: SocketAddr, patience: Duration) -> io::Result<evplat_linux::EventId> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        // Connected at once, or on its way: either way the socket will be writable. An interrupted one goes on, too.
+        Ok(()) => {}
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == ErrorKind::Interrupted => {}
+        Err(error) => return Err(error),
+    }
+    let event = Event::io(Fd::of(&socket), Interest::WRITE).timeout(patience);
+    Ok(base.start(event, Task::Attempt(address, socket))?)
+}
+
+/// Passes the standard input to the server, and what the server sends to the standard output.
+///
+/// While something waits to be sent, nothing more is read. Our end of input is passed on; theirs is the end.
+fn converse(base: &mut EventBase<Task>, mut stream: TcpStream) -> io::Result<()> {
+    let (mut stdin, mut stdout) = (io::stdin(), io::stdout());
+    let mut chunk = vec![0; CHUNK];
+    let mut backlog: Vec<u8> = Vec::new();
+    let server = base.insert(Fd::of(&stream), Interest::READ, Task::Server)?;
+    let mut input = Some(base.insert(Fd::of(&stdin), Interest::READ, Task::Input)?);
+    loop {
+        let Some(fired) = base.next_event(Wait::Forever)? else { return Ok(()) };
+        let (id, ready) = (fired.id, fired.ready);
+        match fired.data {
+            Task::Server => {
+                if ready.is_readable() || ready.is_error() || ready.is_hangup() {
+                    match moved(stream.read(&mut chunk))? {
+                        Some(0) => return Ok(()),
+                        Some(len) => stdout.write_all(&chunk[..len]).and_then(|()| stdout.flush())?,
+                        None => {}
+                    }
+                }
+            }
+            Task::Input => match stdin.read(&mut chunk)? {
+                0 => {
+                    base.remove(id);
+                    input = None;
+                }
+                len => backlog.extend_from_slice(&chunk[..len]),
+            },
+            Task::Attempt(..) | Task::Next => {}
+        }
+        if !backlog.is_empty() {
+            let written = moved(stream.write(&backlog))?.unwrap_or(0);
+            backlog.drain(..written);
+        }
+        match (backlog.is_empty(), input) {
+            (true, Some(input)) => {
+                base.modify(server, Interest::READ)?;
+                base.modify(input, Interest::READ)?;
+            }
+            (true, None) => {
+                base.modify(server, Interest::READ)?;
+                // Again and again is once; a server that has gone already says so by its end.
+                let _ = stream.shutdown(Shutdown::Write);
+            }
+            (false, input) => {
+                base.modify(server, Interest::READ | Interest::WRITE)?;
+                if let Some(input) = input {
+                    base.modify(input, Interest::empty())?;
+                }
+            }
+        }
+    }
+}
+
+/// How many bytes were moved; `None` when it was not the time for it.
+fn moved(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        other => other.map(Some),
+    }
+}
