@@ -219,6 +219,9 @@ pub fn past_deadline_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_once(&mut world, reader, 2);
     world.feed(&mut source);
     assert_eq!(world.wait().of(2), Ready::READ, "it still waits for its fd");
+    world.drain(&mut source);
+    assert!(world.base.restart(reader).is_ok());
+    assert_once(&mut world, reader, 2);
     Proof::Shown
 }
 
@@ -227,8 +230,14 @@ pub fn zero_timeout_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for missed in [Missed::Skip, Missed::Burst, Missed::Delay] {
         let timer = world.start(Event::timer().persist().missed(missed).timeout(Duration::ZERO), 1);
+        for _ in 0..2 {
+            assert_once(&mut world, timer, 1);
+            assert!(world.base.is_empty() && world.base.contains(timer), "it is idle");
+            assert!(world.base.add(timer, None).is_ok());
+        }
         assert_once(&mut world, timer, 1);
-        assert!(world.base.is_empty() && world.base.contains(timer), "it is idle");
+        assert!(world.base.restart(timer).is_ok());
+        assert_once(&mut world, timer, 1);
     }
     let mut source = world.source();
     let fd = world.fd(&source);
@@ -236,5 +245,8 @@ pub fn zero_timeout_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_once(&mut world, reader, 2);
     world.feed(&mut source);
     assert_eq!(world.wait().of(2), Ready::READ, "it still waits for its fd");
+    world.drain(&mut source);
+    assert!(world.base.del(reader).is_ok() && world.base.add(reader, None).is_ok());
+    assert_once(&mut world, reader, 2);
     Proof::Shown
 }

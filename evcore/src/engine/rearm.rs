@@ -49,7 +49,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         let (due, interval) = self.registry.period(index);
         if interval == 0 {
             // No time at all is no period, as in libevent: it would be due in every turn, for ever.
-            self.registry.remove_timeout(index);
+            self.registry.end_timeout(index);
             return 1;
         }
         let next = due.saturating_add_nanos(interval);

@@ -265,10 +265,7 @@ impl Model {
         let next = due.saturating_add(interval);
         match self.events[uid].spec.missed {
             // No period: it came once.
-            _ if interval == 0 => {
-                let event = &mut self.events[uid];
-                (event.timed, event.keeps_timeout, event.was_given_timeout) = (false, false, false);
-            }
+            _ if interval == 0 => self.events[uid].timed = false,
             evcore::options::Missed::Delay => {
                 self.arm(uid, now.saturating_add(interval));
                 self.restart_later(uid);

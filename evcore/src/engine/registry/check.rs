@@ -29,7 +29,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         let timer_agrees = match state.timing() {
             Timing::Armed => !is_paused && (is_armed || is_queued),
             Timing::Restarting => !is_paused && is_armed,
-            Timing::Suspended => is_armed == is_paused && state.life() != Life::Registered,
+            // While it is registered: one that is over.
+            Timing::Suspended => is_armed == is_paused && (state.life() != Life::Registered || state.keeps_timeout()),
             Timing::None => is_armed == is_paused,
         };
         let is_watching =

@@ -262,6 +262,17 @@ impl<S: Storage> State<S> {
         Self::from_bits(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> KEPT)
     }
 
+    /// The same event, whose timeout does not run: `Suspended` where it keeps one.
+    pub(in crate::engine) const fn without_timeout(self) -> Self {
+        Self::from_bits(self.0 & !(3 << TIMING) | (self.0 & KEEPS) >> KEPT)
+    }
+
+    /// Whether it was made with a timeout, and has it again whenever it is added.
+    #[cfg(any(test, feature = "check"))]
+    pub(in crate::engine) const fn keeps_timeout(self) -> bool {
+        self.0 & KEEPS != 0
+    }
+
     /// The same event, without a timeout.
     pub(in crate::engine) const fn untimed(self) -> Self {
         Self::from_bits(self.0 & !(KEEPS | HAD)).with_timing(Timing::None)

@@ -67,6 +67,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.set_state(index, self.state(index).untimed());
     }
 
+    /// An event's timeout, which has expired, is over. One that the event was made with starts when it is added again.
+    pub(in crate::engine) fn end_timeout(&mut self, index: S::Index) {
+        self.set_state(index, self.state(index).without_timeout());
+    }
+
     /// Starts, at `now`, the timeout that the event has and that does not run.
     pub(in crate::engine) fn start_timeout(&mut self, index: S::Index, now: Instant) {
         self.timers.arm_after(index, now);
