@@ -399,7 +399,9 @@ pub fn activation_carries_a_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
     for id in [idle, user] {
         assert!(matches!(world.base.activate_counted(id, 1), Err(Error::WrongKind)));
     }
-    assert!(world.look().is_empty());
+    assert!(world.base.activate_counted(event, 0).is_ok());
+    world.base.activate_signal(signum, 0);
+    assert!(world.look().is_empty(), "a signal that has come no times");
     Proof::Shown
 }
 

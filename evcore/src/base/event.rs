@@ -230,7 +230,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Queues an event of a signal by hand, as if the signal had arrived `count` times for it alone (`event_active` with
-    /// `ncalls`).
+    /// `ncalls`). Zero times is nothing.
     ///
     /// # Errors
     ///
@@ -287,7 +287,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().activate_fd(fd, ready);
     }
 
-    /// Queues all events that are pending on a signal, as if it had arrived `count` times (`event_base_active_by_signal`).
+    /// Queues all events that are pending on a signal, as if it had arrived `count` times (`event_base_active_by_signal`). Zero
+    /// times is nothing.
     ///
     /// ```
     /// # use evcore::backend::Manual;

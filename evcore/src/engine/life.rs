@@ -236,8 +236,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if !(state.is_of(Kind::Signal) && state.is_registered()) {
             return Err(Error::WrongKind);
         }
-        self.registry.count_arrivals(index, count);
-        self.registry.activate(index, Ready::SIGNAL);
+        if count > 0 {
+            self.registry.count_arrivals(index, count);
+            self.registry.activate(index, Ready::SIGNAL);
+        }
         Ok(())
     }
 
@@ -250,7 +252,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn activate_signal(&mut self, signum: Signum, count: u32) {
-        self.registry.activate_signal(signum, count);
+        if count > 0 {
+            self.registry.activate_signal(signum, count);
+        }
     }
 
     // The end.

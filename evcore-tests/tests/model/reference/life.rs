@@ -239,12 +239,17 @@ impl Model {
         if !event.registered || !matches!(event.spec.kind, Kind::Signal(_)) {
             return Err(Error::WrongKind);
         }
-        event.arrivals = event.arrivals.saturating_add(count);
-        self.activate(uid, Ready::SIGNAL);
+        if count > 0 {
+            event.arrivals = event.arrivals.saturating_add(count);
+            self.activate(uid, Ready::SIGNAL);
+        }
         Ok(())
     }
 
     pub(super) fn activate_signal(&mut self, signum: i32, count: u32) {
+        if count == 0 {
+            return;
+        }
         self.settle_before_hand_outs();
         for uid in self.signalled(signum, count) {
             self.activate(uid, Ready::SIGNAL);
