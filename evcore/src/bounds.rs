@@ -40,11 +40,12 @@ pub(crate) struct Silent {
     pub(crate) now: Instant,
     pub(crate) features: Features,
     pub(crate) is_usable: bool,
+    pub(crate) can_wait: bool,
 }
 
 impl Silent {
     pub(crate) fn new() -> Self {
-        Self { now: Instant::ZERO, features: Features::empty(), is_usable: true }
+        Self { now: Instant::ZERO, features: Features::empty(), is_usable: true, can_wait: true }
     }
 }
 
@@ -80,7 +81,7 @@ impl EventOp for Silent {
     }
     fn del(&mut self, _: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) {}
     fn dispatch(&mut self, _: Sleep, _: &mut impl Sink<u32>) -> Result<(), Self::Error> {
-        Ok(())
+        if self.can_wait { Ok(()) } else { Err(ManualError::Refused) }
     }
     fn reinit(&mut self) -> Result<(), Self::Error> {
         Ok(())

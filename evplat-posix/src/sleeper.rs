@@ -309,10 +309,11 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use evcore::backend::Split;
-    use evcore::{EventBase, Fd, Growable, Turn, Wait};
+    use evcore::{Event, EventBase, Fd, Growable, Turn, Wait};
 
     use super::*;
     use crate::cases::alone;
+    use crate::sys::tests::{fd_limit, set_fd_limit};
     use crate::{Poll, Select};
 
     type Base<B> = EventBase<B, Growable, u32>;
@@ -364,5 +365,23 @@ mod tests {
             assert_eq!(base.backend_mut().end_sleep(sleeper), Err(Error::system("sleep", libc::EPERM)));
             assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
         });
+    }
+
+    /// The first sleep makes a doorbell. A turn that cannot begin its sleep is the same one once more.
+    #[test]
+    fn prepare_events_come_once_though_the_sleep_is_refused() {
+        fn test<B: Split<Fd = Fd, Sleeper = Sleeper, Error = Error>>(mut base: Base<B>) {
+            base.start(Event::prepare(), 0).unwrap();
+            assert_eq!(base.poll(Wait::None), Ok(Turn::Prepare));
+            assert!(base.next_active().is_some() && base.next_active().is_none());
+            let limit = fd_limit();
+            set_fd_limit(3);
+            assert_eq!(base.begin_sleep(Wait::None).unwrap_err().errno(), Some(libc::EMFILE));
+            set_fd_limit(limit);
+            let asleep = base.begin_sleep(Wait::None).unwrap();
+            assert_eq!(base.end_sleep(asleep), Ok(Turn::Running));
+            assert!(base.next_active().is_none());
+        }
+        on_each(test, test);
     }
 }

@@ -24,7 +24,8 @@ impl<B: Split, S: Storage, T> Engine<B, S, T> {
     /// whether the prepare events of this turn have been handed out.
     pub(crate) fn begin_sleep(&mut self, wanted: Sleep) -> Result<(B::Sleeper, bool), B::Error> {
         self.backend.check_awake()?;
-        let is_prepared = self.close_turn() == Phase::Prepare;
+        let closed = self.close_turn();
+        let is_prepared = closed == Phase::Prepare;
         // Of what a turn does without a wait, the second half does all.
         let is_due = self.registry.is_active()
             || self.is_end_requested()
@@ -35,7 +36,8 @@ impl<B: Split, S: Storage, T> Engine<B, S, T> {
         }
         // A change that was refused is an event that is active.
         let sleep = if is_due || self.registry.is_active() { Sleep::None } else { self.shortened(wanted) };
-        Ok((self.backend.begin_sleep(sleep)?, is_prepared))
+        let sleeper = self.backend.begin_sleep(sleep).inspect_err(|_| self.after_failed_wait(closed))?;
+        Ok((sleeper, is_prepared))
     }
 
     /// The rest of the turn: looks for what is ready, without waiting.

@@ -44,7 +44,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.admit_postponed();
         self.sync_backend();
         let has_deadline = self.has_deadline();
-        self.wait(sleep, has_deadline)?;
+        self.wait(sleep, has_deadline).inspect_err(|_| self.after_failed_wait(closed))?;
         if has_deadline {
             self.queue_due_timers();
         }
@@ -54,6 +54,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
         self.open_turn();
         Ok(Turn::Running)
+    }
+
+    /// The next turn is this one once more: prepare events that were handed out before its wait do not come again.
+    #[cold]
+    pub(super) fn after_failed_wait(&mut self, closed: Phase) {
+        if closed == Phase::Prepare {
+            self.phase = Phase::Prepare;
+        }
     }
 
     /// What the next hand-out does to its event, if nothing has to be looked at before.

@@ -90,7 +90,8 @@ impl Model {
             self.preparing = false;
             return Ok(Turn::Ended(End::Empty));
         }
-        if !std::mem::take(&mut self.preparing) && self.queue_watchers(Kind::Prepare) {
+        let prepared = std::mem::take(&mut self.preparing);
+        if !prepared && self.queue_watchers(Kind::Prepare) {
             (self.preparing, self.turn.is_open) = (true, true);
             return Ok(Turn::Prepare);
         }
@@ -109,7 +110,10 @@ impl Model {
         self.apply_changes();
         let has_deadline = self.has_timers() || self.exit_at.is_some() || self.retry_at.is_some();
         let sleep = self.bounded(wait);
-        self.dispatch(sleep)?;
+        if let Err(error) = self.dispatch(sleep) {
+            self.preparing = prepared;
+            return Err(error);
+        }
         if has_deadline {
             self.expire();
         }

@@ -74,3 +74,22 @@ fn a_wake_event_that_comes_is_a_hand_out_of_a_run_of_one_turn() {
         assert_eq!(base.run(Mode::NONBLOCK, |_, _| {}), Ok(End::NotReady));
     }
 }
+
+/// They come before each wait, and the wait has not been: the poll that follows is to do it.
+#[test]
+fn prepare_events_come_once_though_their_wait_fails() {
+    let mut base: EventBase<Silent, Fixed<2>, ()> = EventBase::new(Silent::new());
+    base.start(Event::prepare(), ()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(base.poll(Wait::None), Ok(Turn::Prepare));
+        assert!(base.next_active().is_some() && base.next_active().is_none());
+        base.backend_mut().can_wait = false;
+        for _ in 0..2 {
+            assert_eq!(base.poll(Wait::None), Err(ManualError::Refused));
+            assert!(base.next_active().is_none());
+        }
+        base.backend_mut().can_wait = true;
+        assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
+        assert!(base.next_active().is_none());
+    }
+}
