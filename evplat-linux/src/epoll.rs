@@ -317,7 +317,7 @@ impl Epoll {
     fn renew_set(&mut self, forked: bool) -> Result<(), Error> {
         let set = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
         if forked {
-            self.bell.interrupts.reinit()?;
+            self.bell.reinit()?;
             self.sleepers.reinit(&self.guard);
             // Also the nests of other bases, which this one may watch.
             nest::renew_all()?;

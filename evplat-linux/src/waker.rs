@@ -40,11 +40,7 @@ pub(crate) struct Bell {
 impl Bell {
     /// None yet: it is made for the first waker or signal.
     pub(crate) const fn new() -> Self {
-        Self { interrupts: Interrupts::new(eventfd), is_pipe: false }
-    }
-
-    const fn pipe() -> Self {
-        Self { interrupts: Interrupts::new(Doorbell::pipe), is_pipe: true }
+        Self { interrupts: Interrupts::new(doorbell), is_pipe: false }
     }
 
     /// Does what needs a doorbell, which is put into `set` when it is the first time. After an error there is none more
@@ -58,16 +54,22 @@ impl Bell {
             return act(&mut self.interrupts);
         }
         let mut bell = Self::new();
-        let mut done = act(&mut bell.interrupts);
-        if matches!(done, Err(Error::System { operation: EVENTFD, errno: libc::ENOSYS | libc::EPERM })) {
-            told!(Info, "eventfd is refused here: the base is woken through a pipe");
-            bell = Self::pipe();
-            done = act(&mut bell.interrupts);
-        }
-        let done = done?;
+        let done = act(&mut bell.interrupts)?;
         bell.register(set)?;
+        bell.look_at_kind();
         *self = bell;
         Ok(done)
+    }
+
+    /// For the child of a fork: a doorbell of its own, which may be a pipe where the parent's was not.
+    pub(crate) fn reinit(&mut self) -> Result<(), Error> {
+        let done = self.interrupts.reinit();
+        self.look_at_kind();
+        done
+    }
+
+    fn look_at_kind(&mut self) {
+        self.is_pipe = self.interrupts.doorbell().is_some_and(Doorbell::has_two_ends);
     }
 
     /// Puts the doorbell, if there is one, into a set.
@@ -103,8 +105,13 @@ impl Bell {
     }
 }
 
-const EVENTFD: &str = "eventfd";
-
-fn eventfd() -> Result<Doorbell, Error> {
-    Doorbell::of(sys::eventfd().map_err(Error::during(EVENTFD))?)
+fn doorbell() -> Result<Doorbell, Error> {
+    match sys::eventfd() {
+        Ok(eventfd) => Doorbell::of(eventfd),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+            told!(Info, "eventfd is refused here: the base is woken through a pipe");
+            Doorbell::pipe()
+        }
+        Err(error) => Err(Error::during("eventfd")(error)),
+    }
 }

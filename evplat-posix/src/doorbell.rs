@@ -1,6 +1,7 @@
 //! What a sleeping loop is woken by.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
 use crate::error::Error;
 use crate::fork::ForkGuard;
@@ -27,8 +28,8 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Doorbell {
     listen: OwnedFd,
-    /// `None`: the descriptor is its own other end.
-    press: Option<OwnedFd>,
+    /// None: the descriptor is its own other end.
+    press: OnceLock<OwnedFd>,
     fork: ForkGuard,
 }
 
@@ -41,7 +42,7 @@ impl Doorbell {
     pub fn pipe() -> Result<Self, Error> {
         let fork = ForkGuard::new()?;
         let (listen, press) = sys::pipe().map_err(Error::during("pipe"))?;
-        Ok(Self { listen, press: Some(press), fork })
+        Ok(Self { listen, press: OnceLock::from(press), fork })
     }
 
     /// A doorbell made of one descriptor that eight bytes can be written to, the number 1, and that is readable then: an
@@ -51,7 +52,13 @@ impl Doorbell {
     ///
     /// As [`ForkGuard::new`].
     pub fn of(descriptor: OwnedFd) -> Result<Self, Error> {
-        Ok(Self { listen: descriptor, press: None, fork: ForkGuard::new()? })
+        Ok(Self { listen: descriptor, press: OnceLock::new(), fork: ForkGuard::new()? })
+    }
+
+    /// Whether it has two ends, as a pipe has: what was rung is to be [`quiet`](Doorbell::quiet)ed then, however it is waited for.
+    #[must_use]
+    pub fn has_two_ends(&self) -> bool {
+        self.press.get().is_some()
     }
 
     /// Makes the descriptor readable: one system call. Safe in the handler of a signal, but for `errno`, which changes.
@@ -60,7 +67,11 @@ impl Doorbell {
     /// call again and again, and the bell is to be rung once more, later. In the child of a fork it does nothing until
     /// [`replace`](Doorbell::replace): the bell would ring at the parent's.
     pub fn ring(&self) -> bool {
-        self.fork.forked() || sys::write_one(self.press.as_ref().unwrap_or(&self.listen).as_fd())
+        self.fork.forked() || sys::write_one(self.press().as_fd())
+    }
+
+    fn press(&self) -> &OwnedFd {
+        self.press.get().unwrap_or(&self.listen)
     }
 
     /// Makes the descriptor unreadable again, where it is waited for by level.
@@ -77,16 +88,20 @@ impl Doorbell {
     ///
     /// # Errors
     ///
-    /// When the system refuses, or `fresh` has two ends and this one has not; the bell stays silent then.
+    /// When the system refuses; the bell stays silent then.
     pub fn replace(&self, fresh: &Self) -> Result<(), Error> {
-        let press = match (&self.press, &fresh.press) {
-            (None, Some(_)) => return Err(Error::Unsupported),
-            (None, None) => None,
-            (Some(old), fresh_press) => Some((fresh_press.as_ref().unwrap_or(&fresh.listen), old)),
+        let duplicated = Error::during("dup");
+        let second = match (self.press.get(), fresh.press.get()) {
+            // This bell was rung where it is waited for, and the fresh one is not.
+            (None, Some(press)) => Some(press.try_clone().map_err(&duplicated)?),
+            _ => None,
         };
-        sys::dup_onto(&fresh.listen, &self.listen).map_err(Error::during("dup"))?;
-        if let Some((new, old)) = press {
-            sys::dup_onto(new, old).map_err(Error::during("dup"))?;
+        sys::dup_onto(&fresh.listen, &self.listen).map_err(&duplicated)?;
+        if let Some(press) = self.press.get() {
+            sys::dup_onto(fresh.press(), press).map_err(&duplicated)?;
+        }
+        if let Some(press) = second {
+            let _ = self.press.set(press);
         }
         self.fork.renew();
         Ok(())
@@ -130,9 +145,9 @@ mod tests {
     #[test]
     fn no_end_survives_exec() {
         let doorbell = Doorbell::pipe().unwrap();
-        assert!(is_cloexec(&doorbell.listen) && is_cloexec(doorbell.press.as_ref().unwrap()));
+        assert!(is_cloexec(&doorbell.listen) && is_cloexec(doorbell.press()));
         doorbell.replace(&Doorbell::pipe().unwrap()).unwrap();
-        assert!(is_cloexec(&doorbell.listen) && is_cloexec(doorbell.press.as_ref().unwrap()));
+        assert!(is_cloexec(&doorbell.listen) && is_cloexec(doorbell.press()));
     }
 
     #[test]
@@ -149,5 +164,29 @@ mod tests {
         assert!(!is_readable(&doorbell), "the parent's was rung by the child");
         doorbell.ring();
         assert!(is_readable(&doorbell));
+    }
+
+    /// A sandbox may refuse the child what the parent was given: an eventfd.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_may_have_a_bell_of_another_kind() {
+        let eventfd = || Doorbell::of(sys::tests::eventfd()).unwrap();
+        let pipe = || Doorbell::pipe().unwrap();
+        let kinds: [fn() -> Doorbell; 2] = [eventfd, pipe];
+        for old in kinds {
+            let doorbell = old();
+            let status = in_child(|| {
+                kinds.into_iter().all(|fresh| {
+                    doorbell.replace(&fresh()).unwrap();
+                    doorbell.ring();
+                    let is_rung = is_readable(&doorbell);
+                    doorbell.quiet().unwrap();
+                    let ends = [Some(&doorbell.listen), doorbell.press.get()];
+                    is_rung && !is_readable(&doorbell) && ends.into_iter().flatten().all(is_cloexec)
+                })
+            });
+            assert_eq!(status, 0);
+            assert!(!is_readable(&doorbell), "the parent's was rung by the child");
+        }
     }
 }

@@ -16,6 +16,7 @@ on_each_backend! {
     without_either_by_enosys
     without_either_by_eperm
     refused_after_it_was_used
+    forked_after_it_was_refused
 }
 
 fn without_epoll_pwait2_by_enosys<B: Backend>(make: Make<B>) {
@@ -70,6 +71,24 @@ fn refused_after_it_was_used<B: Backend>(make: Make<B>) {
     if is_refused(&[SYS_epoll_pwait2, SYS_eventfd2], EPERM) {
         all_works(&mut base);
         base.reinit().unwrap();
+        all_works(&mut base);
+    }
+}
+
+/// The child of a fork needs a doorbell of its own, and cannot have one such as its parent's.
+fn forked_after_it_was_refused<B: Backend>(make: Make<B>) {
+    let mut base: Base<B> = EventBase::new(make().unwrap());
+    all_works(&mut base);
+    if is_refused(&[SYS_epoll_pwait2, SYS_eventfd2], EPERM) {
+        sys::alone(|| {
+            base.reinit().unwrap();
+            all_works(&mut base);
+            sys::alone(|| {
+                base.reinit().unwrap();
+                all_works(&mut base);
+            });
+            all_works(&mut base);
+        });
         all_works(&mut base);
     }
 }

@@ -54,6 +54,14 @@ pub(crate) fn is_readable(fd: &impl AsFd) -> bool {
     wait_readable(fd, 0)
 }
 
+#[cfg(target_os = "linux")]
+pub(crate) fn eventfd() -> OwnedFd {
+    // SAFETY: the call takes numbers.
+    let fd = checked(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).unwrap();
+    // SAFETY: it has just been opened, and nobody else has it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
 /// Whether `fd` is readable within so many milliseconds.
 pub(crate) fn wait_readable(fd: &impl AsFd, milliseconds: c_int) -> bool {
     let mut entry = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
