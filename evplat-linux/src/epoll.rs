@@ -295,7 +295,8 @@ impl Epoll {
         if mem::take(&mut self.is_damaged) {
             sink.rebuild();
         }
-        let has_slept = mem::take(&mut self.has_slept) || wait != Sleep::None;
+        // In a nest, another loop has done the waiting.
+        let has_slept = mem::take(&mut self.has_slept) || wait != Sleep::None || self.nest.is_some();
         if self.is_overdue && has_slept && self.has_found_what_has_ended(sink) {
             thread::sleep(OVERDUE);
         }

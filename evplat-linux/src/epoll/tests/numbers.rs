@@ -122,31 +122,46 @@ fn a_new_set_is_asked_for_once() {
     assert_eq!(Found::of(&mut epoll, Sleep::None).rebuilds, 0);
 }
 
-/// The set cannot be made anew, and a sleep finds what only that would end.
+/// A set cannot be made anew, and `wait` finds what only that would end: it must take its time.
+fn is_slow(mut wait: impl FnMut(&mut EventBase<&str>)) -> bool {
+    let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
+    let (orphan, _far) = readable();
+    let _duplicate = orphan.try_clone().unwrap();
+    let (other, _other_far) = pair();
+    let gone = base.insert(Fd::of(&orphan), READ, "orphan").unwrap();
+    base.insert(Fd::of(&other), READ, "other").unwrap();
+    wait(&mut base);
+    reopen(&orphan, File::open("/dev/null").unwrap());
+    base.remove(gone);
+    limit_descriptors(3);
+    while base.stats().refused == 0 {
+        assert!(base.poll(crate::Wait::None).unwrap().is_running());
+    }
+    let begin = base.backend().now();
+    (0..20).for_each(|_| wait(&mut base));
+    base.backend().now().saturating_since(begin) >= OVERDUE * 20
+}
+
 #[test]
 fn sleeps_during_an_overdue_rebuild_take_their_time() {
     let status = in_child(|| {
-        let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
-        let (orphan, _far) = readable();
-        let _duplicate = orphan.try_clone().unwrap();
-        let (other, _other_far) = pair();
-        let gone = base.insert(Fd::of(&orphan), READ, "orphan").unwrap();
-        base.insert(Fd::of(&other), READ, "other").unwrap();
-        let asleep = base.begin_sleep(crate::Wait::None).unwrap();
-        assert!(base.end_sleep(asleep).unwrap().is_running());
-        reopen(&orphan, File::open("/dev/null").unwrap());
-        base.remove(gone);
-        limit_descriptors(3);
-        while base.stats().refused == 0 {
-            assert!(base.poll(crate::Wait::None).unwrap().is_running());
-        }
-        let begin = base.backend().now();
-        for _ in 0..20 {
+        is_slow(|base| {
             let mut asleep = base.begin_sleep(crate::Wait::For(Duration::from_secs(1))).unwrap();
             asleep.sleep();
             assert!(base.end_sleep(asleep).unwrap().is_running());
-        }
-        base.backend().now().saturating_since(begin) >= OVERDUE * 20
+        })
+    });
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_nest_during_an_overdue_rebuild_does_not_keep_the_other_loop_busy() {
+    let status = in_child(|| {
+        is_slow(|base| {
+            assert!(is_readable(&base.backend_mut().nest().unwrap(), 1_000));
+            assert!(base.poll(crate::Wait::None).unwrap().is_running());
+            while base.next_active().is_some() {}
+        })
     });
     assert_eq!(status, 0);
 }
