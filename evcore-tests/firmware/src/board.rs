@@ -1,8 +1,9 @@
-//! The board: what each one has of its own, and how all of them sleep.
+//! The board: what each one has of its own, and what the backend asks of it.
 
 use evcore::Instant;
-use evcore::backend::WakeFlag;
+use evcore::board::{Board, Flags};
 
+use crate::lines::{FLAGS, LINES};
 use crate::sys;
 
 #[cfg(board = "lm3s")]
@@ -17,30 +18,33 @@ mod this;
 
 pub use this::*;
 
-// [snippet: sleep]
-/// Sleeps until the flag is set or the time has come. While nothing has happened, each look is one load.
-pub fn sleep(until: Instant, news: &WakeFlag) {
-    while sleep_once(until, news) {
-        sys::serve_interrupts();
-    }
-}
+/// The backend of all programs.
+pub type Lines = evcore::board::Lines<Chip, LINES>;
 
-/// Sleeps until the next interrupt. `false`: the sleep is over.
-///
-/// An interrupt that comes after the look and before the sleep finds interrupts masked. It stays pending, and a pending
-/// interrupt ends the sleep, masked or not; so none is slept over.
-fn sleep_once(until: Instant, news: &WakeFlag) -> bool {
-    sys::masked(|| {
-        if news.is_set() {
-            return false;
-        }
-        // The alarm first, then the clock: an alarm that was set too late to go off is not waited for.
-        set_alarm(until);
-        if now() >= until {
-            return false;
-        }
+/// The board of this image. It has no fields: so a base on it is all zeros.
+#[derive(Debug)]
+pub struct Chip;
+
+// [snippet: board]
+impl Board<LINES> for Chip {
+    fn flags(&self) -> &'static Flags<LINES> {
+        &FLAGS
+    }
+
+    fn now(&self) -> Instant {
+        now()
+    }
+
+    fn set_alarm(&self, at: Instant) {
+        set_alarm(at);
+    }
+
+    fn wait_for_interrupt(&self) {
         sys::wait_for_interrupt();
-        true
-    })
+    }
+
+    fn masked<R>(&self, work: impl FnOnce() -> R) -> R {
+        sys::masked(work)
+    }
 }
 // [end]

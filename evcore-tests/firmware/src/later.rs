@@ -5,8 +5,10 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::time::Duration;
 
-use crate::lines::{Line, NEWS};
+use crate::lines::FLAGS;
 use crate::sys;
+#[cfg(not(board = "virt"))]
+use {crate::board, evcore::Instant};
 
 #[cfg(board = "lm3s")]
 #[path = "later/lm3s.rs"]
@@ -29,8 +31,8 @@ const NOTHING: u8 = u8::MAX - 1;
 static TASK: AtomicU8 = AtomicU8::new(NOTHING);
 
 /// Has the line ready for reading in `delay`.
-pub fn press(line: Line, delay: Duration) {
-    set(line.0, delay);
+pub fn press(line: u8, delay: Duration) {
+    set(line, delay);
 }
 
 /// Wakes the program in `delay`.
@@ -61,12 +63,18 @@ fn is_pending_after_sleep() -> bool {
     })
 }
 
+/// How many ticks of the board's clock a delay is.
+#[cfg(not(board = "virt"))]
+fn ticks(delay: Duration) -> u32 {
+    board::Clock::between(Instant::ZERO, Instant::ZERO + delay)
+}
+
 /// For the interrupt.
 fn on_time() {
     match TASK.load(Ordering::Acquire) {
         NOTHING => {}
-        WAKE => NEWS.wake(),
-        line => Line(line).on_received(),
+        WAKE => FLAGS.wake(),
+        line => FLAGS.set_readable(line),
     }
     TASK.store(NOTHING, Ordering::Release);
 }

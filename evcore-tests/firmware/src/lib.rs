@@ -4,11 +4,12 @@
 //!   bin/blink · four · whole · suite_*    what runs
 //!        │
 //!   ┌────▼─────┐   ┌──────────────────────────────────────────────┐
-//!   │ program  │──▶│ evcore::EventBase<Lines<N>, Fixed<M>, Task>   │
+//!   │ program  │──▶│ evcore::EventBase<Lines, Fixed<M>, Task>      │
 //!   └──────────┘   └───────────────────────┬──────────────────────┘
 //!                  ┌───────────────────────▼──────────────────────┐
-//!                  │ lines   the backend: which line has news      │
-//!                  │ board   clock, sleep, UART, interrupts        │
+//!                  │ evcore::board::Lines  the backend             │
+//!                  │ lines   what interrupts share with it         │
+//!                  │ board   clock, alarm, UART, interrupts        │
 //!                  │ sys     registers, the few unsafe operations  │
 //!                  └──────────────────────────────────────────────┘
 //! ```
@@ -17,13 +18,11 @@
 #![deny(unsafe_code)]
 
 pub mod board;
-pub mod clock;
 #[cfg(feature = "suite")]
 pub mod later;
 pub mod lines;
 pub mod program;
 pub mod report;
-pub mod ring;
 #[cfg(feature = "suite")]
 pub mod suite;
 #[allow(unsafe_code)]

@@ -5,15 +5,17 @@ mod tasks;
 
 use core::time::Duration;
 
+use evcore::board::NoSuchLine;
 use evcore::error::Rejected;
 use evcore::{Error, Event, EventBase, EventId, Fixed, Interest, Wait};
 
-use crate::lines::{self, Line, Lines, NoSuchLine};
+use crate::board::Lines;
+use crate::lines;
 use crate::report;
 use echo::Echo;
 pub use tasks::Task;
 
-pub type Base = EventBase<Lines<8>, Fixed<64>, Task>;
+pub type Base = EventBase<Lines, Fixed<64>, Task>;
 
 const TIMERS: u8 = 50;
 const BLINKS: u8 = 5;
@@ -21,9 +23,9 @@ const BLINK: Duration = Duration::from_millis(40);
 const HEARTBEAT: Duration = Duration::from_millis(10);
 /// Without a heartbeat for so long, the program hangs.
 const PATIENCE: Duration = Duration::from_millis(100);
-const URGENT: Line = Line(5);
+const URGENT: u8 = 5;
 /// Three lines that are not urgent, and come before the urgent one in the backend's table.
-const ORDINARY: [Line; 3] = [Line(2), Line(3), Line(4)];
+const ORDINARY: [u8; 3] = [2, 3, 4];
 
 /// What has happened, and what must have in the end.
 pub struct Program {
@@ -58,7 +60,7 @@ pub fn run(base: &mut Base) -> Result<u32, Failure> {
 impl Program {
     fn start(base: &mut Base) -> Result<Self, Failure> {
         base.set_priorities(2)?;
-        let ordinary = |event: Event<Line>| event.persist().priority(1);
+        let ordinary = |event: Event<u8>| event.persist().priority(1);
         let watchdog = base.start(Event::timer().priority(1).timeout(PATIENCE), Task::Hung).map_err(failure)?;
         base.start(ordinary(Event::timer()).timeout(HEARTBEAT), Task::Heartbeat).map_err(failure)?;
         base.start(ordinary(Event::timer()).timeout(BLINK), Task::Blink).map_err(failure)?;
@@ -119,10 +121,8 @@ impl Program {
         }
     }
 
-    fn release(&mut self, line: Line) {
-        if let Some(flags) = line.flags() {
-            flags.received.take();
-        }
+    fn release(&mut self, line: u8) {
+        lines::FLAGS.take_readable(line);
         self.urgent_was_first |= self.pressed == 0 && line == URGENT;
         self.pressed = self.pressed.saturating_add(1);
     }

@@ -6,12 +6,11 @@
 use core::time::Duration;
 
 use evcore::{EventBase, Fixed, Wait};
-use firmware::lines::Lines;
-use firmware::sys::Own;
-use firmware::{board, sys};
+use firmware::board::{self, Chip, Lines};
+use firmware::sys::{self, Own};
 
 // [snippet: static]
-static BASE: Own<EventBase<Lines<1>, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new()));
+static BASE: Own<EventBase<Lines, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new(Chip)));
 // [end]
 
 #[firmware::entry]

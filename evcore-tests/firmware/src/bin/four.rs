@@ -6,11 +6,11 @@
 use core::time::Duration;
 
 use evcore::{EventBase, Fixed, Interest, Wait};
-use firmware::lines::{Line, Lines, press};
-use firmware::sys::Own;
-use firmware::{board, sys};
+use firmware::board::{self, Chip, Lines};
+use firmware::lines::press;
+use firmware::sys::{self, Own};
 
-static BASE: Own<EventBase<Lines<4>, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new()));
+static BASE: Own<EventBase<Lines, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new(Chip)));
 
 /// Marks the data of a timer; the rest of it is the number of a line.
 const TIMER: u8 = 4;
@@ -25,14 +25,14 @@ fn main() -> ! {
 fn four() -> Option<i32> {
     let base = BASE.take()?;
     for (number, delay) in [(0, 80), (1, 60), (2, 40), (3, 20)] {
-        base.insert(Line(number), Interest::READ, number).ok()?;
+        base.insert(number, Interest::READ, number).ok()?;
         base.insert_timer(Duration::from_millis(delay), number | TIMER).ok()?;
     }
     let mut named = 0u8;
     while let Some(event) = base.next_event(Wait::Forever).ok()? {
         let (id, number) = (event.id, *event.data);
         if number & TIMER != 0 {
-            press(Line(number ^ TIMER));
+            press(number ^ TIMER);
             continue;
         }
         sys::say(b'0' | number);

@@ -4,12 +4,12 @@
 #![no_main]
 
 use evcore::EventBase;
-use firmware::lines::Lines;
+use firmware::board::{Chip, Lines};
 use firmware::program::{self, Base};
-use firmware::sys::Own;
-use firmware::{board, report, sys};
+use firmware::sys::{self, Own};
+use firmware::{board, report};
 
-static BASE: Own<Base> = Own::new(EventBase::new(Lines::new()));
+static BASE: Own<Base> = Own::new(EventBase::new(Lines::new(Chip)));
 
 #[firmware::entry]
 fn main() -> ! {

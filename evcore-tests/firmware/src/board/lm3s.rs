@@ -2,15 +2,14 @@
 //!
 //! SysTick counts all the time and is the clock; timer 0 counts down once and is the alarm.
 
-use core::sync::atomic::{AtomicU32, Ordering};
-
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{NVIC, Peripherals, SCB, SYST};
 use cortex_m_rt::exception;
 use evcore::Instant;
+use evcore::board::{Counter, Ticks};
 
-use crate::sys::{Irq, Register, masked, unmask};
-use crate::{clock, lines};
+use crate::lines::{self, FLAGS, UART as UART_LINE};
+use crate::sys::{Irq, Register, unmask};
 
 pub const NAME: &str = "lm3s6965evb";
 
@@ -41,11 +40,10 @@ const SENT: u32 = 1 << 5;
 const PRESS: Irq = Irq(17);
 
 /// 12.5 MHz after a reset.
-const NANOS_PER_TICK: u64 = 80;
-const TICKS_PER_4S: u32 = 53_687_092;
+pub type Clock = Ticks<12_500_000>;
 
-/// How often SysTick, of 24 bits, has begun anew.
-static ROUNDS: AtomicU32 = AtomicU32::new(0);
+/// SysTick has 24 bits.
+static COUNTER: Counter<24> = Counter::new();
 
 pub fn init() {
     CLOCKS_1.write(1 << 16 | 1);
@@ -63,38 +61,31 @@ pub fn init() {
     UART_FORMAT.write(3 << 5);
     UART_CONTROL.write(1 << 9 | 1 << 8 | 1);
     UART_INTERRUPTS.write(RECEIVED | SENT);
-    if let Some(flags) = lines::UART.flags() {
-        flags.room.wake();
-    }
+    FLAGS.set_writable(UART_LINE);
     [ALARM, UART, PRESS].into_iter().for_each(unmask);
 }
 
 // [snippet: clock]
 pub fn now() -> Instant {
-    let (rounds, count) = masked(|| {
-        let (rounds, count) = (ROUNDS.load(Ordering::Relaxed), SYST::get_current());
-        // It began anew while its interrupt was masked: whatever it says now belongs to the new round.
-        if SCB::is_pendst_pending() { (rounds.wrapping_add(1), SYST::get_current()) } else { (rounds, count) }
-    });
     // It counts down, and its interrupt comes when it reaches 0.
-    let ticks = u64::from(rounds) << 24 | u64::from(count.wrapping_neg() & 0xff_ffff);
-    Instant::from_nanos(ticks.wrapping_mul(NANOS_PER_TICK))
+    let count = || SYST::get_current().wrapping_neg() & 0xff_ffff;
+    Clock::instant(COUNTER.read(count, SCB::is_pendst_pending))
 }
 
 #[exception]
 fn SysTick() {
-    // Only this interrupt changes it, so a load and a store will do.
-    ROUNDS.store(ROUNDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    COUNTER.on_overflow();
 }
 // [end]
 
+// [snippet: alarm]
 /// Has an interrupt come at that time, or earlier where that is far off.
 pub fn set_alarm(at: Instant) {
-    let nanos = at.as_nanos().saturating_sub(now().as_nanos());
     ALARM_CONTROL.write(0);
-    ALARM_TICKS.write(clock::ticks(nanos, TICKS_PER_4S));
+    ALARM_TICKS.write(Clock::between(now(), at));
     ALARM_CONTROL.write(1);
 }
+// [end]
 
 pub fn transmit(byte: u8) {
     UART_DATA.write(byte.into());
@@ -125,7 +116,7 @@ fn on_uart() {
         lines::on_byte(UART_DATA.read() as u8);
     }
     if pending & SENT != 0 {
-        lines::UART.on_room();
+        FLAGS.set_writable(UART_LINE);
     }
 }
 // [end]

@@ -3,13 +3,12 @@
 //! Timer 0 counts microseconds in 32 bits. Its four registers compare: 0 is the alarm, 1 is where a count is read from,
 //! 2 tells that it begins anew.
 
-use core::sync::atomic::{AtomicU32, Ordering};
-
 use cortex_m::peripheral::NVIC;
 use evcore::Instant;
+use evcore::board::{Counter, Ticks};
 
-use crate::sys::{Irq, Register, masked, unmask};
-use crate::{clock, lines};
+use crate::lines::{self, FLAGS, UART as UART_LINE};
+use crate::sys::{Irq, Register, unmask};
 
 pub const NAME: &str = "microbit";
 
@@ -42,11 +41,9 @@ const UART_SPEED: Register<u32> = Register::at(0x4000_2524);
 /// This part has interrupts for software to raise. It stands for a pin's.
 const PRESS: Irq = Irq(20);
 
-const NANOS_PER_TICK: u64 = 1_000;
-const TICKS_PER_4S: u32 = 4_294_968;
+pub type Clock = Ticks<1_000_000>;
 
-/// How often the timer has begun anew.
-static ROUNDS: AtomicU32 = AtomicU32::new(0);
+static COUNTER: Counter<32> = Counter::new();
 
 pub fn init() {
     TIMER_BITS.write(3);
@@ -63,20 +60,12 @@ pub fn init() {
     UART_START_RECEIVING.write(1);
     UART_START_SENDING.write(1);
     UART_INTERRUPTS.write(1 << 2 | 1 << 7);
-    if let Some(flags) = lines::UART.flags() {
-        flags.room.wake();
-    }
+    FLAGS.set_writable(UART_LINE);
     [TIMER, UART, PRESS].into_iter().for_each(unmask);
 }
 
 pub fn now() -> Instant {
-    let (rounds, count) = masked(|| {
-        let (rounds, count) = (ROUNDS.load(Ordering::Relaxed), count());
-        // It began anew while its interrupt was masked: whatever it says now belongs to the new round.
-        if TIMER_BEGUN.read() != 0 { (rounds.wrapping_add(1), self::count()) } else { (rounds, count) }
-    });
-    let ticks = u64::from(rounds) << 32 | u64::from(count);
-    Instant::from_nanos(ticks.wrapping_mul(NANOS_PER_TICK))
+    Clock::instant(COUNTER.read(count, || TIMER_BEGUN.read() != 0))
 }
 
 fn count() -> u32 {
@@ -86,8 +75,8 @@ fn count() -> u32 {
 
 /// Has an interrupt come at that time, or earlier where that is far off.
 pub fn set_alarm(at: Instant) {
-    let nanos = at.as_nanos().saturating_sub(now().as_nanos());
-    TIMER_ALARM.write(count().wrapping_add(clock::ticks(nanos, TICKS_PER_4S)));
+    let ticks = Clock::between(now(), at);
+    TIMER_ALARM.write(count().wrapping_add(ticks));
 }
 
 pub fn transmit(byte: u8) {
@@ -115,8 +104,7 @@ fn on_timer() {
     TIMER_ALARMED.write(0);
     if TIMER_BEGUN.read() != 0 {
         TIMER_BEGUN.write(0);
-        // Only this interrupt changes it, so a load and a store will do.
-        ROUNDS.store(ROUNDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        COUNTER.on_overflow();
     }
 }
 
@@ -127,6 +115,6 @@ fn on_uart() {
     }
     if UART_SENT.read() != 0 {
         UART_SENT.write(0);
-        lines::UART.on_room();
+        FLAGS.set_writable(UART_LINE);
     }
 }

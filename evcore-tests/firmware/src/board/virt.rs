@@ -1,9 +1,10 @@
 //! QEMU's `virt` with one RISC-V hart: a clock of 64 bits with an alarm, and a 16550.
 
 use evcore::Instant;
+use evcore::board::Ticks;
 
+use crate::lines::{self, FLAGS, UART as UART_LINE};
 use crate::sys::{Register, unmask};
-use crate::{clock, lines};
 
 pub const NAME: &str = "virt";
 
@@ -26,8 +27,7 @@ const UART_STATE: Register<u8> = Register::at(0x1000_0005);
 const HAS_RECEIVED: u8 = 1;
 const HAS_ROOM: u8 = 1 << 5;
 
-const NANOS_PER_TICK: u64 = 100;
-const TICKS_PER_4S: u32 = 42_949_673;
+pub type Clock = Ticks<10_000_000>;
 
 pub fn init() {
     set_alarm_ticks(u64::MAX);
@@ -35,14 +35,12 @@ pub fn init() {
     ENABLE.write(1 << UART);
     THRESHOLD.write(0);
     UART_INTERRUPTS.write(3);
-    if let Some(flags) = lines::UART.flags() {
-        flags.room.wake();
-    }
+    FLAGS.set_writable(UART_LINE);
     unmask();
 }
 
 pub fn now() -> Instant {
-    Instant::from_nanos(time().wrapping_mul(NANOS_PER_TICK))
+    Clock::instant(time())
 }
 
 /// The clock is read in two halves: again, if the upper one has changed meanwhile.
@@ -58,8 +56,7 @@ fn time() -> u64 {
 /// Has an interrupt come at that time, or earlier where that is far off.
 pub fn set_alarm(at: Instant) {
     let time = time();
-    let nanos = at.as_nanos().saturating_sub(time.wrapping_mul(NANOS_PER_TICK));
-    set_alarm_ticks(time.wrapping_add(clock::ticks(nanos, TICKS_PER_4S).into()));
+    set_alarm_ticks(time.wrapping_add(Clock::between(Clock::instant(time), at).into()));
 }
 
 /// The upper half is out of reach while the lower one changes.
@@ -99,7 +96,7 @@ pub fn on_external() {
             lines::on_byte(UART_DATA.read());
         }
         if UART_STATE.read() & HAS_ROOM != 0 {
-            lines::UART.on_room();
+            FLAGS.set_writable(UART_LINE);
         }
     }
     #[cfg(feature = "suite")]

@@ -2,8 +2,7 @@
 
 use core::time::Duration;
 
-use super::on_time;
-use crate::clock;
+use super::{on_time, ticks};
 use crate::sys::{Irq, Register, unmask};
 
 const TIMER: Irq = Irq(21);
@@ -14,8 +13,6 @@ const INTERRUPTS: Register<u32> = Register::at(0x4003_1018);
 const CLEAR: Register<u32> = Register::at(0x4003_1024);
 const TICKS: Register<u32> = Register::at(0x4003_1028);
 
-const TICKS_PER_4S: u32 = 53_687_092;
-
 pub fn init() {
     CLOCKS.write(CLOCKS.read() | 1 << 17);
     MODE.write(1);
@@ -25,7 +22,7 @@ pub fn init() {
 
 pub(super) fn set_timer(delay: Duration) {
     CONTROL.write(0);
-    TICKS.write(clock::ticks(delay.as_nanos() as u64, TICKS_PER_4S));
+    TICKS.write(ticks(delay));
     CONTROL.write(1);
 }
 

@@ -2,8 +2,7 @@
 
 use core::time::Duration;
 
-use super::on_time;
-use crate::clock;
+use super::{on_time, ticks};
 use crate::sys::{Irq, Register, unmask};
 
 const TIMER: Irq = Irq(9);
@@ -15,7 +14,6 @@ const INTERRUPTS: Register<u32> = Register::at(0x4000_9304);
 const PRESCALER: Register<u32> = Register::at(0x4000_9510);
 const ALARM: Register<u32> = Register::at(0x4000_9540);
 
-const TICKS_PER_4S: u32 = 4_294_968;
 const LONGEST: u32 = u16::MAX as u32;
 
 pub fn init() {
@@ -29,7 +27,7 @@ pub(super) fn set_timer(delay: Duration) {
     STOP.write(1);
     CLEAR.write(1);
     ALARMED.write(0);
-    ALARM.write(clock::ticks(delay.as_nanos() as u64, TICKS_PER_4S).min(LONGEST));
+    ALARM.write(ticks(delay).min(LONGEST));
     START.write(1);
 }
 

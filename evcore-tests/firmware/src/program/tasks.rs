@@ -1,7 +1,5 @@
 //! What the program's events are for.
 
-use crate::lines::Line;
-
 /// The data of an event.
 #[derive(Clone, Copy)]
 pub enum Task {
@@ -13,5 +11,5 @@ pub enum Task {
     /// One of the 50 timers; which one it should be.
     Timer(u8),
     Uart,
-    Pressed(Line),
+    Pressed(u8),
 }

@@ -2,17 +2,13 @@
 
 use core::time::Duration;
 
-use evcore::backend::{EventOp, Wake, WakeFlag};
+use evcore::backend::Wake;
+use evcore::board::{Board as _, Flags};
 use evcore_tests::Fixture;
 
-use crate::lines::{Line, Lines, press};
-use crate::{board, later};
-
-/// So many lines are enough for any case: each has one for an event of the storage, and some over.
-#[cfg(not(board = "microbit"))]
-type Board = Lines<64>;
-#[cfg(board = "microbit")]
-type Board = Lines<16>;
+use crate::board::{Chip, Lines};
+use crate::later;
+use crate::lines::{FLAGS, LINES, press};
 
 /// How many lines have been given to the case. The first one is the UART's.
 pub struct OnBoard {
@@ -26,66 +22,64 @@ impl OnBoard {
 }
 
 impl Fixture for OnBoard {
-    type Backend = Board;
-    type Source = Line;
-    type Waker = &'static WakeFlag;
+    type Backend = Lines;
+    type Source = u8;
+    type Waker = &'static Flags<LINES>;
     const IS_VIRTUAL: bool = false;
 
-    fn backend(&mut self) -> Board {
-        Lines::new()
+    fn backend(&mut self) -> Lines {
+        Lines::new(Chip)
     }
 
-    fn source(&mut self, _: &mut Board) -> Line {
+    fn source(&mut self, _: &mut Lines) -> u8 {
         self.lines += 1;
-        let line = Line(self.lines);
-        let flags = line.flags().expect("a case asks for more lines than a board has");
-        flags.received.take();
-        flags.room.wake();
+        let line = self.lines;
+        assert!(usize::from(line) < LINES, "a case asks for more lines than a board has");
+        FLAGS.take_readable(line);
+        FLAGS.set_writable(line);
         line
     }
 
-    fn fd(&self, line: &Line) -> Line {
+    fn fd(&self, line: &u8) -> u8 {
         *line
     }
 
-    fn feed(&mut self, _: &mut Board, line: &mut Line) {
+    fn feed(&mut self, _: &mut Lines, line: &mut u8) {
         press(*line);
     }
 
-    fn drain(&mut self, _: &mut Board, line: &mut Line) {
-        line.flags().map(|flags| flags.received.take());
+    fn drain(&mut self, _: &mut Lines, line: &mut u8) {
+        FLAGS.take_readable(*line);
     }
 
-    fn pass(&mut self, lines: &mut Board, time: Duration) {
-        static NOBODY: WakeFlag = WakeFlag::new();
-        board::sleep(lines.now().saturating_add(time), &NOBODY);
+    fn pass(&mut self, lines: &mut Lines, time: Duration) {
+        lines.board().delay(time);
     }
 
-    fn fill(&mut self, _: &mut Board, line: &mut Line) -> bool {
-        line.flags().map(|flags| flags.room.take());
+    fn fill(&mut self, _: &mut Lines, line: &mut u8) -> bool {
+        FLAGS.take_writable(*line)
+    }
+
+    fn make_room(&mut self, _: &mut Lines, line: &mut u8) -> bool {
+        FLAGS.set_writable(*line);
         true
     }
 
-    fn make_room(&mut self, _: &mut Board, line: &mut Line) -> bool {
-        line.on_room();
-        true
-    }
-
-    fn waker(&mut self, lines: &mut Board) -> Option<&'static WakeFlag> {
+    fn waker(&mut self, lines: &mut Lines) -> Option<&'static Flags<LINES>> {
         lines.waker().ok()
     }
 
-    fn wake(waker: &&'static WakeFlag) {
+    fn wake(waker: &&'static Flags<LINES>) {
         waker.wake();
     }
 
-    fn wake_later(&mut self, _: &&'static WakeFlag, delay: Duration) -> bool {
+    fn wake_later(&mut self, _: &&'static Flags<LINES>, delay: Duration) -> bool {
         // All wakers of a board are the same.
         later::wake(delay);
         true
     }
 
-    fn feed_later(&mut self, line: &mut Line, delay: Duration) -> bool {
+    fn feed_later(&mut self, line: &mut u8, delay: Duration) -> bool {
         later::press(*line, delay);
         true
     }
