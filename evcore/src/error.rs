@@ -19,8 +19,12 @@ pub enum Error<E> {
     Unsupported,
     /// The operation does not apply to this kind of event.
     WrongKind,
-    /// [`EventBase::run`](crate::EventBase::run) was called from inside a handler of `run`.
+    /// [`EventBase::run`](crate::EventBase::run) was called from inside a handler of `run`; or the base is borrowed from its executor.
     Reentered,
+    /// The time of a future is over: [`Event::timeout`](crate::Event::timeout) and `task::Handle::timeout`.
+    TimedOut,
+    /// The loop, or the executor of a future, has ended.
+    Ended,
     /// The backend refused.
     Backend(E),
 }
@@ -37,6 +41,8 @@ impl<E: fmt::Display> fmt::Display for Error<E> {
             }
             Self::WrongKind => "the operation needs an event of another kind: one on an fd to be changed or paused, one with a timeout to be restarted",
             Self::Reentered => "`run` is under way already: a handler of it can wait with `poll` or `next_event`",
+            Self::TimedOut => "the time is over",
+            Self::Ended => "the loop has ended before the future did, or the executor has been dropped",
             Self::Backend(error) => return error.fmt(f),
         })
     }
@@ -91,6 +97,8 @@ impl<E: Into<std::io::Error>> From<Error<E>> for std::io::Error {
         let kind = match error {
             Error::Backend(error) => return error.into(),
             Error::NoSuchEvent => ErrorKind::NotFound,
+            Error::TimedOut => ErrorKind::TimedOut,
+            Error::Ended => ErrorKind::BrokenPipe,
             Error::Full => ErrorKind::OutOfMemory,
             Error::Unsupported => ErrorKind::Unsupported,
             Error::NoSuchPriority | Error::EdgeAndLevel | Error::WrongKind | Error::Reentered => {
@@ -127,6 +135,8 @@ impl<E> Error<E> {
             Self::Unsupported => Error::Unsupported,
             Self::WrongKind => Error::WrongKind,
             Self::Reentered => Error::Reentered,
+            Self::TimedOut => Error::TimedOut,
+            Self::Ended => Error::Ended,
             Self::Backend(error) => Error::Backend(map(error)),
         }
     }
@@ -141,7 +151,7 @@ mod tests {
     use crate::manual::ManualError;
 
     const BACKEND: Error<ManualError> = Error::Backend(ManualError::Full);
-    const OWN: [Error<ManualError>; 7] = [
+    const OWN: [Error<ManualError>; 9] = [
         Error::NoSuchEvent,
         Error::Full,
         Error::NoSuchPriority,
@@ -149,6 +159,8 @@ mod tests {
         Error::Unsupported,
         Error::WrongKind,
         Error::Reentered,
+        Error::TimedOut,
+        Error::Ended,
     ];
 
     #[test]
@@ -211,6 +223,8 @@ mod tests {
             (Error::EdgeAndLevel, ErrorKind::InvalidInput),
             (Error::WrongKind, ErrorKind::InvalidInput),
             (Error::Reentered, ErrorKind::InvalidInput),
+            (Error::TimedOut, ErrorKind::TimedOut),
+            (Error::Ended, ErrorKind::BrokenPipe),
         ] {
             let text = Error::<Errno>::to_string(&error);
             let converted = io::Error::from(error);

@@ -50,6 +50,7 @@
 //! - `alloc`: `Growable` storage, and boxed closures.
 //! - `std`: `Fd`, the descriptor type of all Unix backends, and conversions to `std::io::Error`.
 //! - `defmt`: `defmt::Format` for ids, interests, errors, counters and all other plain values, for logs of microcontrollers.
+//! - `async`: `task`, an executor on a base, and what its tasks wait for. Needs `alloc`, and a part that has atomic compare-and-swap.
 //! - `check`: `EventBase::check`, which walks every table; for tests.
 
 #![no_std]
@@ -107,6 +108,8 @@ pub mod stats;
 #[cfg(test)]
 mod steps;
 pub mod storage;
+#[cfg(all(feature = "async", target_has_atomic = "ptr"))]
+pub mod task;
 mod time;
 mod traits;
 #[cfg(all(feature = "std", unix))]

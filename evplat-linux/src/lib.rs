@@ -56,6 +56,8 @@ mod signal;
 mod sink;
 #[allow(unsafe_code)]
 mod sys;
+#[cfg(feature = "async")]
+pub mod task;
 mod waker;
 
 pub use child::Child;

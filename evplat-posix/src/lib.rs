@@ -89,6 +89,8 @@ mod sleeper;
 #[allow(unsafe_code)]
 mod sys;
 mod table;
+#[cfg(feature = "async")]
+pub mod task;
 mod waker;
 
 pub use clock::Clock;

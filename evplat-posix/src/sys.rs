@@ -38,8 +38,16 @@ use evcore::Fd;
 use crate::{fork, inbox};
 
 // With a path, because the models of threads include this file under another root, where the folder would not be found.
+#[cfg(feature = "async")]
+#[path = "sys/sockets.rs"]
+mod sockets;
 #[path = "sys/waits.rs"]
 mod waits;
+
+#[cfg(feature = "futures-io")]
+pub(crate) use sockets::shutdown_write;
+#[cfg(feature = "async")]
+pub(crate) use sockets::{connect, set_nonblocking};
 
 pub(crate) use waits::{FdSet, LONGEST_WAIT, poll, select};
 

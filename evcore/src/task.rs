@@ -1,0 +1,359 @@
+//! Tasks: futures on an event base, one thread, any backend and storage. Feature `async`.
+//!
+//! ```text
+//!   Executor ──owns──▶ EventBase<B, S, Item<T>> ──▶ events: one for each task, one for each wait, and yours
+//!      │ polls the task that is handed out               ▲ handed out by the base: turns, priorities, bounds
+//!      ▼                                                 │
+//!   tasks ──Handle──▶ spawn, sleep, interval, signal, source, timeout
+//!                                                        │
+//!   wakers, from any thread ──▶ list of woken tasks ─────┘
+//! ```
+//!
+//! A task is an event: to wake it activates the event, and the base hands it out when its turn comes. So what the base promises of
+//! events holds for tasks: a task that wakes itself goes on in the next turn, a turn hands out a bounded number, and the
+//! more urgent tasks are polled first.
+//!
+//! Nothing here is a global. What a task waits by comes from a [`Handle`], which does not name the backend: on Unix one type
+//! serves epoll, poll and select. On [`Manual`](crate::backend::Manual) time jumps to the next deadline when every task
+//! waits, so an hour of timeouts is a test of a millisecond.
+//!
+//! ```
+//! use core::time::Duration;
+//! use evcore::backend::Manual;
+//! use evcore::task::{Executor, Item};
+//! use evcore::{EventBase, Growable};
+//!
+//! let base: EventBase<Manual, Growable, Item<()>> = EventBase::new(Manual::new());
+//! let mut executor = Executor::local(base);
+//! let handle = executor.handle();
+//! let passed = executor.block_on(async {
+//!     let sleeper = handle.clone();
+//!     let task = handle.spawn(async move { sleeper.sleep(Duration::from_secs(3_600)).await })?;
+//!     task.await.unwrap()?;
+//!     handle.now()
+//! })??;
+//! assert_eq!(passed.as_nanos(), 3_600_000_000_000);
+//! # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+//! ```
+
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+use core::cell::{RefCell, RefMut};
+use core::fmt;
+use core::future::Future;
+use core::pin::pin;
+use core::task::{Poll, Waker};
+
+use crate::backend::{EventOp, Wake};
+use crate::base::{End, EventBase, Fired, Turn};
+use crate::error::Error;
+use crate::event::EventId;
+use crate::ready::Ready;
+use crate::storage::Storage;
+use crate::time::Wait;
+
+mod handle;
+mod inbox;
+mod join;
+mod leaf;
+mod shared;
+mod source;
+mod yard;
+
+pub use self::shared::Item;
+use self::shared::{Core, Data, Ours, Waiter};
+pub use handle::Handle;
+pub use join::{JoinError, JoinHandle};
+pub use leaf::{Sleep, Watch, yield_now};
+pub use source::Source;
+use source::{News, Timeout};
+use yard::{Cellar, Yard};
+
+/// An executor of tasks on an event base, which it owns. Single-threaded: neither it nor its tasks go to another thread; wakers do.
+///
+/// Events of yours may be on the same base: [`base`](Executor::base) lends it, `T` is their data, and
+/// [`next_event`](Executor::next_event) and [`run`](Executor::run) hand them out.
+///
+/// When it is dropped, its tasks are dropped first, then the base. What is left of it elsewhere answers [`Error::Ended`].
+pub struct Executor<B: EventOp, S: Storage, T> {
+    core: Rc<Core<Cellar<B, S, T>>>,
+    ended: Option<End>,
+}
+
+/// What an executor has to do next.
+enum Next {
+    /// To poll a task.
+    Task(u32),
+    /// To hand out an event of the program's own.
+    Own(Fired),
+}
+
+impl<B, S: Storage, T> Executor<B, S, T>
+where
+    B: Wake<Waker: Into<Waker>>,
+{
+    /// An executor on `base` whose tasks can be woken from other threads.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot make a waker.
+    pub fn new(mut base: EventBase<B, S, Item<T>>) -> Result<Self, Error<B::Error>> {
+        let waker = base.waker().map_err(Error::Backend)?;
+        Ok(Self::with(base, Some(waker.into())))
+    }
+}
+
+impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Executor<B, S, T> {
+    /// What tasks spawn and wait by.
+    #[must_use]
+    pub fn handle(&self) -> Handle<B::Fd, B::Error> {
+        Handle { core: self.core.clone() }
+    }
+}
+
+impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
+    /// An executor whose base no other thread wakes. When tasks are left that wait for nothing on the base, the loop ends with
+    /// [`End::Empty`]: in a simulation, a deadlock. A wake from another thread counts from the next turn on.
+    #[must_use]
+    pub fn local(base: EventBase<B, S, Item<T>>) -> Self {
+        Self::with(base, None)
+    }
+
+    fn with(base: EventBase<B, S, Item<T>>, waker: Option<Waker>) -> Self {
+        Self { core: Rc::new(Core::new(RefCell::new(Some(base)), waker)), ended: None }
+    }
+
+    /// Why [`next_event`](Executor::next_event) or [`run`](Executor::run) found the loop ended: `None` when a wait was over.
+    #[must_use]
+    pub const fn ended(&self) -> Option<End> {
+        self.ended
+    }
+
+    /// How many tasks have not ended.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        usize::try_from(self.core.alive.get()).unwrap_or(usize::MAX)
+    }
+
+    /// The base, to create and change events of your own. While it is borrowed nothing can be waited for.
+    ///
+    /// `None` if it is borrowed already, which takes a forgotten guard.
+    pub fn base(&mut self) -> Option<RefMut<'_, EventBase<B, S, Item<T>>>> {
+        self.end_doomed();
+        RefMut::filter_map(self.core.yard.try_borrow_mut().ok()?, Option::as_mut).ok()
+    }
+
+    /// Runs tasks, and hands out the next event of your own, as [`EventBase::next_event`] does.
+    ///
+    /// `Ok(None)` says that the loop has ended, and [`ended`](Executor::ended) why: [`End::Empty`] when no task is left and
+    /// nothing is pending; or that `wait` is over.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot wait. Nothing is lost, and it may be called again.
+    #[doc(alias = "event_base_loop")]
+    pub fn next_event(&mut self, wait: Wait) -> Result<Option<Fired<RefMut<'_, T>>>, Error<B::Error>> {
+        loop {
+            match self.next(wait)? {
+                Some(Next::Task(index)) => self.run_task(index),
+                Some(Next::Own(Fired { id, ready, count, .. })) => {
+                    let base = self.core.yard.try_borrow_mut().map_err(|_| Error::Reentered)?;
+                    let data = RefMut::filter_map(base, |base| base.as_mut()?.get_mut(id)?.get_mut()).ok();
+                    return Ok(data.map(|data| Fired { id, ready, count, data }));
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Runs tasks until `future` is done, which need not be `'static`.
+    ///
+    /// # Errors
+    ///
+    /// When the backend cannot wait or has no room for the future's event; [`Error::Ended`] when the loop ends first, and
+    /// [`ended`](Executor::ended) says why. The other tasks go on when it is called again, and so does the future if it was
+    /// passed as a pinned reference.
+    ///
+    /// Events of your own are handed to nobody; see [`run`](Executor::run).
+    pub fn block_on<R>(&mut self, future: impl Future<Output = R>) -> Result<R, Error<B::Error>> {
+        self.run(future, |_, _| {})
+    }
+
+    /// As [`block_on`](Executor::block_on), with a handler for events of your own, which has the base to itself.
+    ///
+    /// # Errors
+    ///
+    /// As [`block_on`](Executor::block_on).
+    pub fn run<R>(
+        &mut self,
+        future: impl Future<Output = R>,
+        mut handler: impl FnMut(&mut EventBase<B, S, Item<T>>, Fired),
+    ) -> Result<R, Error<B::Error>> {
+        let mut future = pin!(future);
+        let core = Rc::clone(&self.core);
+        let root = Root { index: core.place(None)?.index, core: &core };
+        loop {
+            match self.next(Wait::Forever)? {
+                Some(Next::Task(index)) if index == root.index => {
+                    if let Some(Poll::Ready(output)) = core.poll_as(index, |context| future.as_mut().poll(context)) {
+                        return Ok(output);
+                    }
+                }
+                Some(Next::Task(index)) => self.run_task(index),
+                Some(Next::Own(event)) => {
+                    if let Some(mut base) = self.base() {
+                        handler(&mut base, event);
+                    }
+                }
+                None => return Err(Error::Ended),
+            }
+        }
+    }
+
+    fn run_task(&self, index: u32) {
+        let core = &self.core;
+        let Some(Some(task)) = core.slot(index, |slot| slot.task.clone()) else { return };
+        if core.poll_as(index, |context| task.run(context)) == Some(true) {
+            core.vacate(index);
+        }
+    }
+
+    // Turns.
+
+    /// Ends events whose futures are gone, and activates the tasks that were woken.
+    fn settle(&self) {
+        self.end_doomed();
+        let inbox = &self.core.remote.inbox;
+        if inbox.is_empty() {
+            return;
+        }
+        let mut listed = inbox.take();
+        while let Some((next, event)) = listed.and_then(|index| self.core.pass(index)) {
+            listed = next;
+            // A task that has ended has no event, and needs no wake.
+            let _ = event.map(|event| self.core.yard.activate(event));
+        }
+    }
+
+    fn end_doomed(&self) {
+        while let Some(event) = self.core.doomed.try_borrow_mut().ok().and_then(|mut doomed| doomed.pop()) {
+            self.core.end(event);
+        }
+    }
+
+    /// What is handed out next, through the end of this turn and the next wait if need be.
+    fn next(&mut self, wait: Wait) -> Result<Option<Next>, Error<B::Error>> {
+        let mut bound = None;
+        let mut has_waited = false;
+        loop {
+            self.settle();
+            let mut cell = self.core.yard.try_borrow_mut().map_err(|_| Error::Reentered)?;
+            let base = cell.as_mut().ok_or(Error::Ended)?;
+            if let Some(next) = hand_out(base) {
+                return Ok(Some(next));
+            }
+            let wait = *bound.get_or_insert_with(|| match wait {
+                Wait::For(time) => Wait::Until(base.now().saturating_add(time)),
+                wait => wait,
+            });
+            if has_waited && is_over(base, wait) {
+                self.ended = None;
+                return Ok(None);
+            }
+            match self.core.wait(base, wait).map_err(Error::Backend)? {
+                Turn::Ended(end) => {
+                    self.ended = Some(end);
+                    return Ok(None);
+                }
+                turn => has_waited = turn == Turn::Running,
+            }
+        }
+    }
+}
+
+/// Whether a wait is over in which nothing was found for the program.
+fn is_over<B: EventOp, S: Storage, T>(base: &EventBase<B, S, T>, wait: Wait) -> bool {
+    match wait {
+        Wait::None => true,
+        Wait::Until(point) => point <= base.now(),
+        Wait::For(_) | Wait::Forever => false,
+    }
+}
+
+/// Takes note of what this turn hands out, until a task is to be polled or an event is the program's own.
+fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
+    while let Some(Fired { id, ready, count, data }) = base.next_active() {
+        match &mut data.0 {
+            Data::Ours(Ours::Task(index)) => return Some(Next::Task(*index)),
+            Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
+            Data::Ours(Ours::Leaf(leaf)) => {
+                let waiter = leaf.note(ready, count);
+                wake(base, waiter);
+            }
+            Data::Ours(Ours::Source(state)) => {
+                let state = Rc::clone(state);
+                let News { waiters, interest, timeout } = state.fire(ready, || base.now());
+                // Fewer interests and a timeout that the event has anyway: nothing here can be refused.
+                let _ = interest.map(|interest| base.modify(id, interest));
+                let _ = match timeout {
+                    Timeout::Runs => Ok(()),
+                    Timeout::At(deadline) => base.add_at(id, deadline),
+                    Timeout::After(time) => base.add(id, Some(time)),
+                };
+                for waiter in waiters {
+                    wake(base, waiter);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Has whoever waits polled. In this turn if it is a task of this executor.
+fn wake<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>, waiter: Waiter) {
+    match waiter {
+        Waiter::Nobody => {}
+        // A task that has ended has no event, and needs no wake.
+        Waiter::Task(event) => drop(base.activate(event, Ready::empty())),
+        Waiter::Other(waker) => waker.wake(),
+    }
+}
+
+/// The future that [`Executor::run`] waits for has its place until that returns, or a panic passes through.
+struct Root<'a, B: EventOp, S: Storage, T> {
+    core: &'a Core<Cellar<B, S, T>>,
+    index: u32,
+}
+
+impl<B: EventOp, S: Storage, T> Drop for Root<'_, B, S, T> {
+    fn drop(&mut self) {
+        self.core.vacate(self.index);
+    }
+}
+
+impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
+    fn drop(&mut self) {
+        let core = &self.core;
+        core.is_closed.set(true);
+        // One by one: the end of a task may look at the others.
+        while let Some(slot) = core.tasks.try_borrow_mut().ok().and_then(|mut tasks| tasks.pop()) {
+            slot.task.inspect(|task| task.end());
+        }
+        let Some(mut base) = core.yard.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
+        let events: Vec<EventId> = base.iter().map(|(event, _)| event).collect();
+        // Who waits in another executor gets word of it.
+        for item in events.into_iter().filter_map(|event| base.remove(event)) {
+            match item.0 {
+                Data::Ours(Ours::Leaf(leaf)) => leaf.waiter.wake_other(),
+                Data::Ours(Ours::Source(state)) => state.take_waiters().into_iter().for_each(Waiter::wake_other),
+                Data::Ours(Ours::Task(_)) | Data::Own(_) => {}
+            }
+        }
+    }
+}
+
+impl<B: EventOp, S: Storage, T> fmt::Debug for Executor<B, S, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Executor").field("tasks", &self.tasks()).finish_non_exhaustive()
+    }
+}

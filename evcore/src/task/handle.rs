@@ -1,0 +1,194 @@
+//! What tasks spawn and wait by.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use super::join::{JoinHandle, Task};
+use super::leaf::{Sleep, Watch};
+use super::shared::{Core, Ours, Place};
+use super::source::Source;
+use super::yard::Yard;
+use crate::backend::Signum;
+use crate::error::{Error, Rejected};
+use crate::event::{Event, EventId, Missed, Source as From};
+use crate::ready::{Interest, Ready};
+use crate::time::Instant;
+
+/// What tasks spawn and wait by: a reference to an executor, whatever its backend and storage are. `F` is what names a
+/// descriptor there, `E` how the backend fails.
+///
+/// What a task waits for has the task's priority.
+pub struct Handle<F, E> {
+    pub(super) core: Rc<Core<dyn Yard<F, E>>>,
+}
+
+impl<F: 'static, E: 'static> Handle<F, E> {
+    /// Starts a task, which is first polled in this turn or the next.
+    ///
+    /// # Errors
+    ///
+    /// With the future, when the base has no room for the task's event or is borrowed, and when the executor has ended.
+    pub fn spawn<X: Future<Output: 'static> + 'static>(
+        &self,
+        future: X,
+    ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
+        self.spawn_as(None, future)
+    }
+
+    /// As [`spawn`](Handle::spawn), with a [priority](Event::priority): 0 is the most urgent.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Handle::spawn), and when the base has no such priority.
+    pub fn spawn_at<X: Future<Output: 'static> + 'static>(
+        &self,
+        priority: u8,
+        future: X,
+    ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
+        self.spawn_as(Some(priority), future)
+    }
+
+    fn spawn_as<X: Future<Output: 'static> + 'static>(
+        &self,
+        priority: Option<u8>,
+        future: X,
+    ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
+        let Place { index, waker } = match self.core.place(priority) {
+            Ok(place) => place,
+            Err(error) => return Err(Rejected { error, data: future }),
+        };
+        let task = Rc::new(Task::new(Box::pin(future)));
+        self.core.slot(index, |slot| slot.task = Some(task.clone()));
+        Ok(JoinHandle { task, waker })
+    }
+
+    /// Waits for `time`, counted from when it is first awaited.
+    ///
+    /// # Errors
+    ///
+    /// The future fails when the base has no room for a timer, or the executor has ended.
+    pub fn sleep(&self, time: Duration) -> Sleep<F, E> {
+        Sleep::lasting(self, time)
+    }
+
+    /// Waits until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// As [`sleep`](Handle::sleep).
+    pub fn sleep_until(&self, deadline: Instant) -> Sleep<F, E> {
+        Sleep::until(self, deadline)
+    }
+
+    /// A period, and again: each [`next`](Watch::next) waits for the end of one. `missed` says what becomes of periods that end
+    /// while nobody waits.
+    ///
+    /// # Errors
+    ///
+    /// When the base has no room for a timer.
+    pub fn interval(&self, period: Duration, missed: Missed) -> Result<Watch<F, E>, Error<E>> {
+        self.watch(Event::timer().persist().timeout(period).missed(missed))
+    }
+
+    /// A signal: each [`next`](Watch::next) waits until it has arrived, and counts arrivals.
+    ///
+    /// # Errors
+    ///
+    /// When the backend refuses, or the base has no room.
+    pub fn signal(&self, signum: Signum) -> Result<Watch<F, E>, Error<E>> {
+        self.watch(Event::signal(signum).persist())
+    }
+
+    /// Any event as a future: of an fd (one-shot here: each wait adds it again), a timer, a signal, a wake.
+    ///
+    /// # Errors
+    ///
+    /// When the backend refuses, or the base has no room.
+    pub fn watch(&self, mut event: Event<F>) -> Result<Watch<F, E>, Error<E>> {
+        if matches!(event.source, From::Io(..)) {
+            // What is reported while nobody waits would be reported in each turn.
+            event.persist = false;
+        }
+        event.once = false;
+        Watch::new(self, event, None)
+    }
+
+    /// Waits until `fd` is ready for any of `interest`, once. For more than that take a [`source`](Handle::source).
+    ///
+    /// # Errors
+    ///
+    /// When the backend refuses, or the base has no room.
+    pub async fn ready(&self, fd: F, interest: Interest) -> Result<Ready, Error<E>> {
+        Ok(self.watch(Event::io(fd, interest))?.next().await?.ready)
+    }
+
+    /// A descriptor to wait for again and again, with `data` that owns it.
+    ///
+    /// # Errors
+    ///
+    /// With the data, when the base has no room.
+    pub fn source<D: 'static>(&self, fd: F, data: D) -> Result<Source<D, F, E>, Rejected<D, E>> {
+        Source::new(self, fd, data)
+    }
+
+    /// The output of `future`, or [`Error::TimedOut`] when `limit` is over first. What is ready and timed out at once is ready.
+    ///
+    /// # Errors
+    ///
+    /// Also when the base has no room for the timer.
+    pub async fn timeout<R>(&self, limit: Duration, future: impl Future<Output = R>) -> Result<R, Error<E>> {
+        let mut future = pin!(future);
+        let mut sleep = self.sleep(limit);
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => Pin::new(&mut sleep).poll(context)?.map(|()| Err(Error::TimedOut)),
+        })
+        .await
+    }
+
+    /// The time, as [`EventBase::now`](crate::EventBase::now).
+    ///
+    /// # Errors
+    ///
+    /// When the executor has ended.
+    pub fn now(&self) -> Result<Instant, Error<E>> {
+        self.core.yard.now()
+    }
+
+    /// Activates the events of an fd, as [`EventBase::activate_fd`](crate::EventBase::activate_fd): in a simulation, what has come.
+    ///
+    /// # Errors
+    ///
+    /// When the executor has ended.
+    pub fn activate_fd(&self, fd: F, ready: Ready) -> Result<(), Error<E>> {
+        self.core.yard.activate_fd(fd, ready)
+    }
+
+    /// For futures that try an operation before they wait: `Pending` when the task has done so many of them that others should go
+    /// on first. The task is polled again in the next turn then.
+    pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
+        self.core.proceed(context)
+    }
+
+    pub(super) fn start(&self, event: Event<F>, at: Option<Instant>, data: Ours) -> Result<EventId, Error<E>> {
+        let priority = event.priority.or(self.core.priority());
+        self.core.yard.start(Event { priority, ..event }, at, data)
+    }
+}
+
+impl<F, E> Clone for Handle<F, E> {
+    fn clone(&self) -> Self {
+        Self { core: Rc::clone(&self.core) }
+    }
+}
+
+impl<F, E> fmt::Debug for Handle<F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("tasks", &self.core.alive.get()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,224 @@
+//! A task's future, and what becomes of it.
+
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use core::any::Any;
+use core::cell::{Cell, RefCell};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+type Boxed<R> = Pin<Box<dyn Future<Output = R>>>;
+
+/// A task as the executor knows it.
+pub(super) trait Run {
+    /// Polls the future. `true`: the task has ended.
+    fn run(&self, context: &mut Context<'_>) -> bool;
+    /// The next [`Run::run`] drops the future and ends the task.
+    fn abort(&self);
+    /// Drops the future, and ends the task.
+    fn end(&self);
+}
+
+/// A task: shared by the executor and its [`JoinHandle`].
+pub(super) struct Task<R> {
+    future: RefCell<Option<Boxed<R>>>,
+    result: Cell<Option<Result<R, JoinError>>>,
+    joiner: Cell<Option<Waker>>,
+    is_aborted: Cell<bool>,
+    is_ended: Cell<bool>,
+}
+
+enum Polled<R> {
+    Pending(Boxed<R>),
+    Ended(Result<R, JoinError>),
+}
+
+impl<R> Task<R> {
+    pub(super) fn new(future: Boxed<R>) -> Self {
+        Self {
+            future: RefCell::new(Some(future)),
+            result: Cell::new(None),
+            joiner: Cell::new(None),
+            is_aborted: Cell::new(false),
+            is_ended: Cell::new(false),
+        }
+    }
+
+    fn finish(&self, result: Result<R, JoinError>) {
+        self.is_ended.set(true);
+        self.result.set(Some(result));
+        if let Some(joiner) = self.joiner.take() {
+            joiner.wake();
+        }
+    }
+}
+
+impl<R> Run for Task<R> {
+    fn run(&self, context: &mut Context<'_>) -> bool {
+        // Taken out: a panic, and what the future's own destructor does, find nothing here.
+        let taken = self.future.try_borrow_mut().ok().and_then(|mut future| future.take());
+        let Some(mut future) = taken else { return true };
+        let unwinding = Unwinding(self);
+        let is_aborted = self.is_aborted.get();
+        let polled = catch(move || match future.as_mut() {
+            _ if is_aborted => Polled::Ended(Err(JoinError::ABORTED)),
+            pinned => match pinned.poll(context) {
+                Poll::Pending => Polled::Pending(future),
+                Poll::Ready(output) => {
+                    drop(future);
+                    Polled::Ended(Ok(output))
+                }
+            },
+        });
+        core::mem::forget(unwinding);
+        match polled.unwrap_or_else(|panic| Polled::Ended(Err(panic))) {
+            Polled::Pending(future) => {
+                if let Ok(mut place) = self.future.try_borrow_mut() {
+                    *place = Some(future);
+                }
+                false
+            }
+            Polled::Ended(result) => {
+                self.finish(result);
+                true
+            }
+        }
+    }
+
+    fn abort(&self) {
+        self.is_aborted.set(true);
+    }
+
+    fn end(&self) {
+        self.abort();
+        self.run(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+/// Where a panic cannot be caught, it passes through the executor, and the task's handle gets word of it.
+struct Unwinding<'a, R>(&'a Task<R>);
+
+impl<R> Drop for Unwinding<'_, R> {
+    fn drop(&mut self) {
+        self.0.finish(Err(JoinError { is_panic: true, payload: None }));
+    }
+}
+
+#[cfg(feature = "std")]
+fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
+    // What the future shares with others is theirs to check, as it is after a panic of a thread.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act))
+        .map_err(|payload| JoinError { is_panic: true, payload: Some(payload) })
+}
+
+#[cfg(not(feature = "std"))]
+fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
+    Ok(act())
+}
+
+/// Waits for a task that was [spawned](super::Handle::spawn), as a future: its output, or why there is none.
+///
+/// Dropped, it lets the task go on: see [`detach`](JoinHandle::detach).
+///
+/// ```
+/// use evcore::backend::Manual;
+/// use evcore::task::{Executor, Item};
+/// use evcore::{EventBase, Growable};
+///
+/// let base: EventBase<Manual, Growable, Item<()>> = EventBase::new(Manual::new());
+/// let mut executor = Executor::local(base);
+/// let task = executor.handle().spawn(async { 6 * 7 })?;
+/// let output = executor.block_on(async { task.await })?;
+/// assert_eq!(output.unwrap(), 42);
+/// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+/// ```
+#[must_use = "`detach` it if nobody waits for the task"]
+pub struct JoinHandle<R> {
+    pub(super) task: Rc<Task<R>>,
+    pub(super) waker: Waker,
+}
+
+impl<R> JoinHandle<R> {
+    /// Ends the task: its future is dropped before anything of it is polled again, and the handle gets
+    /// [`JoinError::is_aborted`]. Nothing happens to a task that has ended.
+    pub fn abort(&self) {
+        self.task.abort();
+        if !self.task.is_ended.get() {
+            self.waker.wake_by_ref();
+        }
+    }
+
+    /// Lets the task go on by itself.
+    pub fn detach(self) {}
+
+    /// Whether the task has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.is_ended.get()
+    }
+}
+
+impl<R> Future for JoinHandle<R> {
+    type Output = Result<R, JoinError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.task.result.take() {
+            Some(result) => Poll::Ready(result),
+            None => {
+                self.task.joiner.set(Some(context.waker().clone()));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<R> fmt::Debug for JoinHandle<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("is_finished", &self.is_finished()).finish_non_exhaustive()
+    }
+}
+
+/// Why a task has no output: it was aborted, or it has panicked.
+pub struct JoinError {
+    is_panic: bool,
+    payload: Option<Box<dyn Any + Send>>,
+}
+
+impl JoinError {
+    const ABORTED: Self = Self { is_panic: false, payload: None };
+
+    /// Whether [`JoinHandle::abort`] was called, or the executor was dropped.
+    #[must_use]
+    pub fn is_aborted(&self) -> bool {
+        !self.is_panic
+    }
+
+    /// Whether the task has panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        self.is_panic
+    }
+
+    /// What the task has panicked with, for `std::panic::resume_unwind`. `None` without the feature `std`, which catching a
+    /// panic needs: the panic has gone through the executor then.
+    #[must_use]
+    pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
+        self.payload
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_panic { "the task has panicked" } else { "the task was aborted" })
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinError").field("is_panic", &self.is_panic).finish_non_exhaustive()
+    }
+}
+
+impl core::error::Error for JoinError {}

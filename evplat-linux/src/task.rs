@@ -1,0 +1,32 @@
+//! Tasks on epoll: see [`evplat_posix::task`], whose names stand here too. Feature `async`.
+
+use std::io;
+
+use evcore::Growable;
+use evplat_posix::evcore;
+pub use evplat_posix::task::{Handle, Io, Item, JoinError, JoinHandle, Watch, yield_now};
+
+use crate::Epoll;
+
+/// An executor on [`Epoll`]; `T` is the data of events of your own.
+pub type Executor<T = ()> = evcore::task::Executor<Epoll, Growable, T>;
+
+/// An executor on a new base, which other threads can wake. For events of your own beside the tasks, make one on a base:
+/// `Executor::new(base)`.
+///
+/// # Errors
+///
+/// When the system refuses what the base needs.
+///
+/// ```
+/// use std::time::Duration;
+/// use evplat_linux::task::executor;
+///
+/// let mut executor = executor()?;
+/// let handle = executor.handle();
+/// executor.block_on(async { handle.sleep(Duration::from_millis(1)).await })??;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn executor() -> io::Result<Executor> {
+    Ok(Executor::new(evcore::EventBase::new(Epoll::new()?))?)
+}

@@ -1,0 +1,373 @@
+//! Tasks on Unix: descriptors that are read, written, accepted from and connected by `await`. Feature `async`.
+//!
+//! ```
+//! use std::net::{Ipv4Addr, TcpListener, TcpStream};
+//! use evplat_posix::task::{Handle, Io, executor};
+//!
+//! async fn echo(stream: Io<TcpStream>) -> std::io::Result<()> {
+//!     let mut bytes = [0; 1024];
+//!     loop {
+//!         match stream.read(&mut bytes).await? {
+//!             0 => return Ok(()),
+//!             read => stream.write_all(&bytes[..read]).await?,
+//!         }
+//!     }
+//! }
+//!
+//! async fn serve(handle: &Handle, listener: Io<TcpListener>) -> std::io::Result<()> {
+//!     loop {
+//!         let (stream, _) = listener.accept().await?;
+//!         handle.spawn(echo(stream))?.detach();
+//!     }
+//! }
+//!
+//! let mut executor = executor()?;
+//! let handle = executor.handle();
+//! let listener = Io::new(&handle, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)?;
+//! let address = listener.get_ref().local_addr()?;
+//! executor.block_on(async {
+//!     let server = handle.spawn({
+//!         let handle = handle.clone();
+//!         async move { serve(&handle, listener).await }
+//!     })?;
+//!     let client = Io::connect(&handle, address).await?;
+//!     client.write_all(b"hello").await?;
+//!     let mut bytes = [0; 5];
+//!     assert_eq!(client.read(&mut bytes).await?, 5);
+//!     server.abort();
+//!     Ok::<(), std::io::Error>(())
+//! })??;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+use core::time::Duration;
+use std::cell::Cell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{self as unix, UnixListener, UnixStream};
+use std::task::{Context, Poll, ready};
+
+use evcore::error::Rejected;
+pub use evcore::task::{Item, JoinError, JoinHandle, yield_now};
+use evcore::{Fd, Growable, Interest, Ready};
+
+use crate::error::Error;
+use crate::poll::Poll as PollBackend;
+use crate::sys;
+
+#[cfg(feature = "futures-io")]
+mod futures;
+
+/// What tasks spawn and wait by, on any backend whose descriptors are Unix's: see [`evcore::task::Handle`].
+pub type Handle = evcore::task::Handle<Fd, Error>;
+
+/// Any event as a future: see [`evcore::task::Watch`].
+pub type Watch = evcore::task::Watch<Fd, Error>;
+
+/// An executor on [`Poll`](crate::Poll); `T` is the data of events of your own.
+pub type Executor<T = ()> = evcore::task::Executor<PollBackend, Growable, T>;
+
+/// An executor on a new base, which other threads can wake. For events of your own beside the tasks, make one on a base:
+/// `Executor::new(base)`.
+///
+/// # Errors
+///
+/// When the system refuses what the base needs.
+pub fn executor() -> io::Result<Executor> {
+    Ok(Executor::new(evcore::EventBase::new(PollBackend::new()?))?)
+}
+
+/// A file whose reads and writes are awaited: a socket, a pipe, a terminal, anything that lends a descriptor. It owns the file,
+/// which does not block from then on.
+///
+/// An operation is tried first, and waits only if it would block. The descriptor is registered once, when a task first waits for it.
+/// One task may read and one may write at a time, through a shared reference.
+///
+/// Dropped, it ends its registration before the descriptor is closed.
+pub struct Io<T> {
+    source: evcore::task::Source<T, Fd, Error>,
+    /// The last read took all there was: the next one waits first.
+    is_drained: Cell<bool>,
+}
+
+impl<T: AsFd + 'static> Io<T> {
+    /// Makes `file` non-blocking, and an event for it.
+    ///
+    /// # Errors
+    ///
+    /// With the file, when the system refuses or the base has no room.
+    pub fn new(handle: &Handle, file: T) -> Result<Self, Rejected<T, Error>> {
+        match sys::set_nonblocking(file.as_fd()) {
+            Ok(()) => Self::of(handle, file),
+            Err(error) => Err(Rejected { error: evcore::Error::Backend(Error::during("fcntl")(error)), data: file }),
+        }
+    }
+
+    /// As [`new`](Io::new), for a file that does not block.
+    fn of(handle: &Handle, file: T) -> Result<Self, Rejected<T, Error>> {
+        let fd = Fd::of(&file);
+        Ok(Self { source: handle.source(fd, file)?, is_drained: Cell::new(false) })
+    }
+}
+
+impl<T> Io<T> {
+    /// The file.
+    #[must_use]
+    pub fn get_ref(&self) -> &T {
+        self.source.get()
+    }
+
+    /// The executor that it is on.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        self.source.handle()
+    }
+
+    /// Ends the registration, and gives the file back, which does not block. `None` while the base is borrowed.
+    pub fn into_inner(self) -> Option<T> {
+        self.source.into_inner()
+    }
+
+    /// Has each wait fail with [`ErrorKind::TimedOut`] when nothing comes for `idle`, in either direction. It costs no event and no
+    /// timer of its own: what restarts it is the hand-out.
+    ///
+    /// # Errors
+    ///
+    /// When the executor has ended.
+    pub fn set_idle_timeout(&self, idle: Option<Duration>) -> io::Result<()> {
+        Ok(self.source.set_idle_timeout(idle)?)
+    }
+
+    /// Waits until the file may be read: there are bytes, its end, a connection, or an error. Level-triggered.
+    ///
+    /// # Errors
+    ///
+    /// When the backend refuses the file, after the [idle timeout](Io::set_idle_timeout), and when the executor has ended.
+    pub async fn readable(&self) -> io::Result<Ready> {
+        in_time(self.source.ready(Interest::READ).await?)
+    }
+
+    /// Waits until the file may be written, or is broken. Level-triggered.
+    ///
+    /// # Errors
+    ///
+    /// As [`readable`](Io::readable).
+    pub async fn writable(&self) -> io::Result<Ready> {
+        in_time(self.source.ready(Interest::WRITE).await?)
+    }
+
+    /// As [`readable`](Io::readable), for adapters and futures written by hand. For one task at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`readable`](Io::readable).
+    pub fn poll_readable(&self, context: &Context<'_>) -> Poll<io::Result<Ready>> {
+        self.poll_ready(context, Interest::READ)
+    }
+
+    /// As [`writable`](Io::writable), for adapters and futures written by hand. For one task at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`readable`](Io::readable).
+    pub fn poll_writable(&self, context: &Context<'_>) -> Poll<io::Result<Ready>> {
+        self.poll_ready(context, Interest::WRITE)
+    }
+
+    fn poll_ready(&self, context: &Context<'_>, interest: Interest) -> Poll<io::Result<Ready>> {
+        let ready = ready!(self.source.poll_ready(context, interest))?;
+        Poll::Ready(in_time(ready))
+    }
+
+    /// Does `read`, and waits whenever it says [`ErrorKind::WouldBlock`].
+    ///
+    /// # Errors
+    ///
+    /// What `read` answers, and as [`readable`](Io::readable).
+    pub async fn read_with<R>(&self, mut read: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        poll_fn(|context| self.poll_with(context, Interest::READ, &mut read)).await
+    }
+
+    /// Does `write`, and waits whenever it says [`ErrorKind::WouldBlock`].
+    ///
+    /// # Errors
+    ///
+    /// What `write` answers, and as [`readable`](Io::readable).
+    pub async fn write_with<R>(&self, mut write: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
+        poll_fn(|context| self.poll_with(context, Interest::WRITE, &mut write)).await
+    }
+
+    fn poll_with<R>(
+        &self,
+        context: &Context<'_>,
+        interest: Interest,
+        mut operation: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        ready!(self.handle().poll_proceed(context));
+        // What was reported before says no more than the operation itself will.
+        in_time(self.source.take_ready(interest))?;
+        loop {
+            match operation(self.get_ref()) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(self.poll_ready(context, interest))?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                done => return Poll::Ready(done),
+            };
+        }
+    }
+}
+
+/// Reads and writes, where the file has them through a shared reference, as all of the standard library have.
+impl<T> Io<T>
+where
+    for<'a> &'a T: Read,
+{
+    /// Reads into `bytes`, as [`Read::read`]: 0 at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// The file's, and as [`readable`](Io::readable).
+    pub async fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|context| self.poll_read(context, bytes)).await
+    }
+
+    /// As [`read`](Io::read), for adapters and futures written by hand. For one task at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Io::read).
+    pub fn poll_read(&self, context: &Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.is_drained.get() {
+            ready!(self.poll_ready(context, Interest::READ))?;
+            self.is_drained.set(false);
+        }
+        let length = bytes.len();
+        let read = ready!(self.poll_with(context, Interest::READ, |mut file| file.read(bytes)))?;
+        // Reported by level: what comes in the meantime ends the next wait at once.
+        self.is_drained.set(read < length);
+        Poll::Ready(Ok(read))
+    }
+}
+
+impl<T> Io<T>
+where
+    for<'a> &'a T: Write,
+{
+    /// Writes some of `bytes`, as [`Write::write`].
+    ///
+    /// # Errors
+    ///
+    /// The file's, and as [`readable`](Io::readable).
+    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        poll_fn(|context| self.poll_write(context, bytes)).await
+    }
+
+    /// Writes all of `bytes`. What was written when an error comes is lost count of.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Io::write), and [`ErrorKind::WriteZero`] when the file takes nothing.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write(bytes).await? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                written => bytes = bytes.get(written..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`write`](Io::write), for adapters and futures written by hand. For one task at a time.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Io::write).
+    pub fn poll_write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_with(context, Interest::WRITE, |mut file| file.write(bytes))
+    }
+}
+
+impl Io<TcpListener> {
+    /// Waits for a connection, and accepts it. One that was given up before is passed over.
+    ///
+    /// # Errors
+    ///
+    /// The system's: without descriptors left, `accept` fails at once, again and again. Sleep before the next one then.
+    pub async fn accept(&self) -> io::Result<(Io<TcpStream>, SocketAddr)> {
+        let (stream, peer) = self.read_with(|listener| skipping_aborted(|| listener.accept())).await?;
+        Ok((Io::new(self.handle(), stream)?, peer))
+    }
+}
+
+impl Io<UnixListener> {
+    /// As for a [`TcpListener`].
+    ///
+    /// # Errors
+    ///
+    /// As for a [`TcpListener`].
+    pub async fn accept(&self) -> io::Result<(Io<UnixStream>, unix::SocketAddr)> {
+        let (stream, peer) = self.read_with(|listener| skipping_aborted(|| listener.accept())).await?;
+        Ok((Io::new(self.handle(), stream)?, peer))
+    }
+}
+
+fn skipping_aborted<R>(mut accept: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match accept() {
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            accepted => return accepted,
+        }
+    }
+}
+
+impl Io<TcpStream> {
+    /// Connects a new socket.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection, and as [`readable`](Io::readable).
+    pub async fn connect(handle: &Handle, to: SocketAddr) -> io::Result<Self> {
+        let stream = Self::of(handle, sys::connect(to)?)?;
+        stream.connected().await?;
+        Ok(stream)
+    }
+
+    /// Waits for the end of a connect that was begun on a non-blocking socket, with options of your own for instance.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection, and as [`readable`](Io::readable).
+    pub async fn connected(&self) -> io::Result<()> {
+        loop {
+            let ready = self.writable().await?;
+            if let Some(error) = self.get_ref().take_error()? {
+                return Err(error);
+            }
+            match self.get_ref().peer_addr() {
+                Ok(_) => return Ok(()),
+                // Reported too early: the connect is still under way.
+                Err(error) if error.kind() == ErrorKind::NotConnected && !ready.is_hangup() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// An error, if the idle timeout has come.
+fn in_time(ready: Ready) -> io::Result<Ready> {
+    if ready.is_timeout() { Err(ErrorKind::TimedOut.into()) } else { Ok(ready) }
+}
+
+impl<T: AsFd> AsFd for Io<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.get_ref().as_fd()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Io<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Io").field(self.get_ref()).finish()
+    }
+}
