@@ -39,7 +39,6 @@
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
-use core::fmt;
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Poll, Waker};
@@ -50,7 +49,7 @@ use crate::error::Error;
 use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::Storage;
-use crate::time::Wait;
+use crate::time::{Instant, Wait};
 
 mod handle;
 mod inbox;
@@ -58,16 +57,14 @@ mod join;
 mod leaf;
 mod shared;
 mod source;
-mod yard;
 
 pub use self::shared::Item;
-use self::shared::{Core, Data, Ours, Waiter};
+use self::shared::{Core, Data, Owned};
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
+use leaf::Waiter;
 pub use leaf::{Sleep, Watch, yield_now};
 pub use source::Source;
-use source::{News, Timeout};
-use yard::{Cellar, Yard};
 
 /// An executor of tasks on an event base, which it owns. Single-threaded: neither it nor its tasks go to another thread; wakers do.
 ///
@@ -76,7 +73,8 @@ use yard::{Cellar, Yard};
 ///
 /// When it is dropped, its tasks are dropped first, then the base. What is left of it elsewhere answers [`Error::Ended`].
 pub struct Executor<B: EventOp, S: Storage, T> {
-    core: Rc<Core<Cellar<B, S, T>>>,
+    core: Rc<Core<B::Fd, B::Error>>,
+    base: Rc<Owned<B, S, T>>,
     ended: Option<End>,
 }
 
@@ -88,30 +86,20 @@ enum Next {
     Own(Fired),
 }
 
-impl<B, S: Storage, T> Executor<B, S, T>
-where
-    B: Wake<Waker: Into<Waker>>,
-{
+impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Executor<B, S, T> {
     /// An executor on `base` whose tasks can be woken from other threads.
     ///
     /// # Errors
     ///
     /// When the backend cannot make a waker.
-    pub fn new(mut base: EventBase<B, S, Item<T>>) -> Result<Self, Error<B::Error>> {
+    pub fn new(mut base: EventBase<B, S, Item<T>>) -> Result<Self, Error<B::Error>>
+    where
+        B: Wake<Waker: Into<Waker>>,
+    {
         let waker = base.waker().map_err(Error::Backend)?;
         Ok(Self::with(base, Some(waker.into())))
     }
-}
 
-impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Executor<B, S, T> {
-    /// What tasks spawn and wait by.
-    #[must_use]
-    pub fn handle(&self) -> Handle<B::Fd, B::Error> {
-        Handle { core: self.core.clone() }
-    }
-}
-
-impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// An executor whose base no other thread wakes. When tasks are left that wait for nothing on the base, the loop ends with
     /// [`End::Empty`]: in a simulation, a deadlock. A wake from another thread counts from the next turn on.
     #[must_use]
@@ -120,7 +108,16 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 
     fn with(base: EventBase<B, S, Item<T>>, waker: Option<Waker>) -> Self {
-        Self { core: Rc::new(Core::new(RefCell::new(Some(base)), waker)), ended: None }
+        let base = Rc::new(RefCell::new(Some(base)));
+        Self { core: Rc::new(Core::new(base.clone(), waker)), base, ended: None }
+    }
+}
+
+impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
+    /// What tasks spawn and wait by.
+    #[must_use]
+    pub fn handle(&self) -> Handle<B::Fd, B::Error> {
+        Handle { core: self.core.clone() }
     }
 
     /// Why [`next_event`](Executor::next_event) or [`run`](Executor::run) found the loop ended: `None` when a wait was over.
@@ -139,8 +136,8 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// `None` if it is borrowed already, which takes a forgotten guard.
     pub fn base(&mut self) -> Option<RefMut<'_, EventBase<B, S, Item<T>>>> {
-        self.end_doomed();
-        RefMut::filter_map(self.core.yard.try_borrow_mut().ok()?, Option::as_mut).ok()
+        self.core.end_doomed();
+        RefMut::filter_map(self.base.try_borrow_mut().ok()?, Option::as_mut).ok()
     }
 
     /// Runs tasks, and hands out the next event of your own, as [`EventBase::next_event`] does.
@@ -157,7 +154,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
             match self.next(wait)? {
                 Some(Next::Task(index)) => self.run_task(index),
                 Some(Next::Own(Fired { id, ready, count, .. })) => {
-                    let base = self.core.yard.try_borrow_mut().map_err(|_| Error::Reentered)?;
+                    let base = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
                     let data = RefMut::filter_map(base, |base| base.as_mut()?.get_mut(id)?.get_mut()).ok();
                     return Ok(data.map(|data| Fired { id, ready, count, data }));
                 }
@@ -191,11 +188,12 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ) -> Result<R, Error<B::Error>> {
         let mut future = pin!(future);
         let core = Rc::clone(&self.core);
-        let root = Root { index: core.place(None)?.index, core: &core };
+        let (root, slot) = core.place(None)?;
+        let _place = Place { core: &core, index: root };
         loop {
             match self.next(Wait::Forever)? {
-                Some(Next::Task(index)) if index == root.index => {
-                    if let Some(Poll::Ready(output)) = core.poll_as(index, |context| future.as_mut().poll(context)) {
+                Some(Next::Task(index)) if index == root => {
+                    if let Poll::Ready(output) = core.poll_as(&slot, |context| future.as_mut().poll(context)) {
                         return Ok(output);
                     }
                 }
@@ -211,44 +209,26 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 
     fn run_task(&self, index: u32) {
-        let core = &self.core;
-        let Some(Some(task)) = core.slot(index, |slot| slot.task.clone()) else { return };
-        if core.poll_as(index, |context| task.run(context)) == Some(true) {
-            core.vacate(index);
+        let Some(slot) = self.core.slot(index) else { return };
+        let Some(task) = slot.task.take() else { return };
+        let place = Place { core: &self.core, index };
+        if !self.core.poll_as(&slot, |context| task.run(context)) {
+            slot.task.set(Some(task));
+            core::mem::forget(place);
         }
     }
 
     // Turns.
-
-    /// Ends events whose futures are gone, and activates the tasks that were woken.
-    fn settle(&self) {
-        self.end_doomed();
-        let inbox = &self.core.remote.inbox;
-        if inbox.is_empty() {
-            return;
-        }
-        let mut listed = inbox.take();
-        while let Some((next, event)) = listed.and_then(|index| self.core.pass(index)) {
-            listed = next;
-            // A task that has ended has no event, and needs no wake.
-            let _ = event.map(|event| self.core.yard.activate(event));
-        }
-    }
-
-    fn end_doomed(&self) {
-        while let Some(event) = self.core.doomed.try_borrow_mut().ok().and_then(|mut doomed| doomed.pop()) {
-            self.core.end(event);
-        }
-    }
 
     /// What is handed out next, through the end of this turn and the next wait if need be.
     fn next(&mut self, wait: Wait) -> Result<Option<Next>, Error<B::Error>> {
         let mut bound = None;
         let mut has_waited = false;
         loop {
-            self.settle();
-            let mut cell = self.core.yard.try_borrow_mut().map_err(|_| Error::Reentered)?;
+            self.core.end_doomed();
+            let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
             let base = cell.as_mut().ok_or(Error::Ended)?;
+            self.core.woken().for_each(|task| wake(base, Waiter::Task(task)));
             if let Some(next) = hand_out(base) {
                 return Ok(Some(next));
             }
@@ -260,7 +240,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                 self.ended = None;
                 return Ok(None);
             }
-            match self.core.wait(base, wait).map_err(Error::Backend)? {
+            match self.wait(base, wait).map_err(Error::Backend)? {
                 Turn::Ended(end) => {
                     self.ended = Some(end);
                     return Ok(None);
@@ -268,6 +248,21 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                 turn => has_waited = turn == Turn::Running,
             }
         }
+    }
+
+    /// Waits for the next turn, unless a task was woken.
+    fn wait(&self, base: &mut EventBase<B, S, Item<T>>, mut wait: Wait) -> Result<Turn, B::Error> {
+        let remote = &self.core.remote;
+        if wait == Wait::Forever && remote.waker.is_some() && self.core.alive.get() > 0 {
+            // What other threads will do does not show on the base.
+            wait = Wait::Until(Instant::MAX);
+        }
+        if base.counts().active > 0 || wait == Wait::None || !remote.inbox.prepare_sleep() {
+            return base.poll(if remote.inbox.is_empty() { wait } else { Wait::None });
+        }
+        let turn = base.poll(wait);
+        remote.inbox.awake();
+        turn
     }
 }
 
@@ -284,22 +279,12 @@ fn is_over<B: EventOp, S: Storage, T>(base: &EventBase<B, S, T>, wait: Wait) -> 
 fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
     while let Some(Fired { id, ready, count, data }) = base.next_active() {
         match &mut data.0 {
-            Data::Ours(Ours::Task(index)) => return Some(Next::Task(*index)),
+            Data::Task(index) => return Some(Next::Task(*index)),
             Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
-            Data::Ours(Ours::Leaf(leaf)) => {
-                let waiter = leaf.note(ready, count);
-                wake(base, waiter);
-            }
-            Data::Ours(Ours::Source(state)) => {
-                let state = Rc::clone(state);
-                let News { waiters, interest, timeout } = state.fire(ready, || base.now());
-                // Fewer interests and a timeout that the event has anyway: nothing here can be refused.
-                let _ = interest.map(|interest| base.modify(id, interest));
-                let _ = match timeout {
-                    Timeout::Runs => Ok(()),
-                    Timeout::At(deadline) => base.add_at(id, deadline),
-                    Timeout::After(time) => base.add(id, Some(time)),
-                };
+            Data::Leaf(leaf) => {
+                let (waiters, less) = leaf.note(ready, count);
+                // To wait for less is not refused.
+                let _ = less.map(|interest| base.modify(id, interest));
                 for waiter in waiters {
                     wake(base, waiter);
                 }
@@ -319,13 +304,13 @@ fn wake<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>, waiter: 
     }
 }
 
-/// The future that [`Executor::run`] waits for has its place until that returns, or a panic passes through.
-struct Root<'a, B: EventOp, S: Storage, T> {
-    core: &'a Core<Cellar<B, S, T>>,
+/// A task's place, until the task has ended or a panic passes through.
+struct Place<'a, F, E> {
+    core: &'a Core<F, E>,
     index: u32,
 }
 
-impl<B: EventOp, S: Storage, T> Drop for Root<'_, B, S, T> {
+impl<F, E> Drop for Place<'_, F, E> {
     fn drop(&mut self) {
         self.core.vacate(self.index);
     }
@@ -333,27 +318,27 @@ impl<B: EventOp, S: Storage, T> Drop for Root<'_, B, S, T> {
 
 impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
     fn drop(&mut self) {
-        let core = &self.core;
-        core.is_closed.set(true);
-        // One by one: the end of a task may look at the others.
-        while let Some(slot) = core.tasks.try_borrow_mut().ok().and_then(|mut tasks| tasks.pop()) {
-            slot.task.inspect(|task| task.end());
-        }
-        let Some(mut base) = core.yard.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
+        self.core.close();
+        let Some(mut base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
         let events: Vec<EventId> = base.iter().map(|(event, _)| event).collect();
-        // Who waits in another executor gets word of it.
         for item in events.into_iter().filter_map(|event| base.remove(event)) {
-            match item.0 {
-                Data::Ours(Ours::Leaf(leaf)) => leaf.waiter.wake_other(),
-                Data::Ours(Ours::Source(state)) => state.take_waiters().into_iter().for_each(Waiter::wake_other),
-                Data::Ours(Ours::Task(_)) | Data::Own(_) => {}
+            if let Data::Leaf(leaf) = item.0 {
+                leaf.end();
             }
         }
     }
 }
 
-impl<B: EventOp, S: Storage, T> fmt::Debug for Executor<B, S, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Executor").field("tasks", &self.tasks()).finish_non_exhaustive()
-    }
+/// Names and no more: what is inside is nobody's.
+macro_rules! print_names {
+    ($($name:ident<$($of:ident $(: $bound:ident)?),*>)*) => { $(
+        impl<$($of $(: $bound)?),*> core::fmt::Debug for $name<$($of),*> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    )* };
+}
+print_names! {
+    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Sleep<F, E> Source<D, F, E> Watch<F, E>
 }

@@ -89,8 +89,8 @@ pub fn executor() -> io::Result<Executor> {
 /// Dropped, it ends its registration before the descriptor is closed.
 pub struct Io<T> {
     source: evcore::task::Source<T, Fd, Error>,
-    /// The last read took all there was: the next one waits first.
-    is_drained: Cell<bool>,
+    /// In which directions the next operation waits before it is tried: the last one has waited, or has taken all there was.
+    waits: Cell<Interest>,
 }
 
 impl<T: AsFd + 'static> Io<T> {
@@ -109,7 +109,7 @@ impl<T: AsFd + 'static> Io<T> {
     /// As [`new`](Io::new), for a file that does not block.
     fn of(handle: &Handle, file: T) -> Result<Self, Rejected<T, Error>> {
         let fd = Fd::of(&file);
-        Ok(Self { source: handle.source(fd, file)?, is_drained: Cell::new(false) })
+        Ok(Self { source: handle.source(fd, file)?, waits: Cell::new(Interest::empty()) })
     }
 }
 
@@ -131,14 +131,10 @@ impl<T> Io<T> {
         self.source.into_inner()
     }
 
-    /// Has each wait fail with [`ErrorKind::TimedOut`] when nothing comes for `idle`, in either direction. It costs no event and no
-    /// timer of its own: what restarts it is the hand-out.
-    ///
-    /// # Errors
-    ///
-    /// When the executor has ended.
-    pub fn set_idle_timeout(&self, idle: Option<Duration>) -> io::Result<()> {
-        Ok(self.source.set_idle_timeout(idle)?)
+    /// Has each wait fail with [`ErrorKind::TimedOut`] when nothing comes for `idle`, in either direction, beginning with the next
+    /// wait. It costs no event of its own.
+    pub fn set_idle_timeout(&self, idle: Option<Duration>) {
+        self.source.set_idle_timeout(idle);
     }
 
     /// Waits until the file may be read: there are bytes, its end, a connection, or an error. Level-triggered.
@@ -207,15 +203,22 @@ impl<T> Io<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         ready!(self.handle().poll_proceed(context));
-        // What was reported before says no more than the operation itself will.
-        in_time(self.source.take_ready(interest))?;
         loop {
+            if self.waits.get().contains(interest) {
+                ready!(self.poll_ready(context, interest))?;
+                self.waits.set(self.waits.get().difference(interest));
+            }
             match operation(self.get_ref()) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => ready!(self.poll_ready(context, interest))?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // What is reported by level is reported as long as it holds: to wait first loses nothing.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_first(interest),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 done => return Poll::Ready(done),
-            };
+            }
         }
+    }
+
+    fn wait_first(&self, interest: Interest) {
+        self.waits.set(self.waits.get().union(interest));
     }
 }
 
@@ -239,14 +242,11 @@ where
     ///
     /// As [`read`](Io::read).
     pub fn poll_read(&self, context: &Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.is_drained.get() {
-            ready!(self.poll_ready(context, Interest::READ))?;
-            self.is_drained.set(false);
-        }
         let length = bytes.len();
         let read = ready!(self.poll_with(context, Interest::READ, |mut file| file.read(bytes)))?;
-        // Reported by level: what comes in the meantime ends the next wait at once.
-        self.is_drained.set(read < length);
+        if read < length {
+            self.wait_first(Interest::READ);
+        }
         Poll::Ready(Ok(read))
     }
 }

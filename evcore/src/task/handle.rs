@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
@@ -10,9 +9,8 @@ use core::time::Duration;
 
 use super::join::{JoinHandle, Task};
 use super::leaf::{Sleep, Watch};
-use super::shared::{Core, Ours, Place};
+use super::shared::Core;
 use super::source::Source;
-use super::yard::Yard;
 use crate::backend::Signum;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId, Missed, Source as From};
@@ -24,7 +22,7 @@ use crate::time::Instant;
 ///
 /// What a task waits for has the task's priority.
 pub struct Handle<F, E> {
-    pub(super) core: Rc<Core<dyn Yard<F, E>>>,
+    pub(super) core: Rc<Core<F, E>>,
 }
 
 impl<F: 'static, E: 'static> Handle<F, E> {
@@ -58,13 +56,13 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         priority: Option<u8>,
         future: X,
     ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
-        let Place { index, waker } = match self.core.place(priority) {
-            Ok(place) => place,
+        let slot = match self.core.place(priority) {
+            Ok((_, slot)) => slot,
             Err(error) => return Err(Rejected { error, data: future }),
         };
         let task = Rc::new(Task::new(Box::pin(future)));
-        self.core.slot(index, |slot| slot.task = Some(task.clone()));
-        Ok(JoinHandle { task, waker })
+        slot.task.set(Some(task.clone()));
+        Ok(JoinHandle { task, waker: slot.waker.clone() })
     }
 
     /// Waits for `time`, counted from when it is first awaited.
@@ -157,38 +155,31 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// When the executor has ended.
     pub fn now(&self) -> Result<Instant, Error<E>> {
-        self.core.yard.now()
-    }
-
-    /// Activates the events of an fd, as [`EventBase::activate_fd`](crate::EventBase::activate_fd): in a simulation, what has come.
-    ///
-    /// # Errors
-    ///
-    /// When the executor has ended.
-    pub fn activate_fd(&self, fd: F, ready: Ready) -> Result<(), Error<E>> {
-        self.core.yard.activate_fd(fd, ready)
+        self.core.base.now()
     }
 
     /// For futures that try an operation before they wait: `Pending` when the task has done so many of them that others should go
     /// on first. The task is polled again in the next turn then.
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
-        self.core.proceed(context)
+        self.core.proceed(context.waker())
     }
+}
 
-    pub(super) fn start(&self, event: Event<F>, at: Option<Instant>, data: Ours) -> Result<EventId, Error<E>> {
-        let priority = event.priority.or(self.core.priority());
-        self.core.yard.start(Event { priority, ..event }, at, data)
+impl<F, E> Handle<F, E> {
+    /// What has come of an event; if nothing has, what is polled now waits for it.
+    pub(super) fn poll(
+        &self,
+        event: EventId,
+        interest: Interest,
+        idle: Option<Duration>,
+        context: &Context<'_>,
+    ) -> Poll<Result<(Ready, u32), Error<E>>> {
+        self.core.base.poll(event, interest, idle, &|old| self.core.waiter(context.waker(), old))
     }
 }
 
 impl<F, E> Clone for Handle<F, E> {
     fn clone(&self) -> Self {
         Self { core: Rc::clone(&self.core) }
-    }
-}
-
-impl<F, E> fmt::Debug for Handle<F, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("tasks", &self.core.alive.get()).finish_non_exhaustive()
     }
 }

@@ -174,13 +174,8 @@ impl<R> Future for JoinHandle<R> {
     }
 }
 
-impl<R> fmt::Debug for JoinHandle<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("is_finished", &self.is_finished()).finish_non_exhaustive()
-    }
-}
-
 /// Why a task has no output: it was aborted, or it has panicked.
+#[derive(Debug)]
 pub struct JoinError {
     is_panic: bool,
     payload: Option<Box<dyn Any + Send>>,
@@ -212,12 +207,6 @@ impl JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.is_panic { "the task has panicked" } else { "the task was aborted" })
-    }
-}
-
-impl fmt::Debug for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinError").field("is_panic", &self.is_panic).finish_non_exhaustive()
     }
 }
 

@@ -1,17 +1,112 @@
-//! Futures that wait for one event of the base.
+//! What futures wait for: one event of the base each.
 
-use core::fmt;
+use alloc::rc::Rc;
 use core::future::{Future, poll_fn};
+use core::mem::take;
 use core::pin::Pin;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::Handle;
-use super::shared::{Leaf, Ours, Waiter};
+use super::shared::Kept;
 use crate::base::Fired;
 use crate::error::Error;
 use crate::event::{Event, EventId};
+use crate::ready::{Interest, Ready};
 use crate::time::Instant;
+
+/// What both directions of a source get.
+const BOTH: Ready = Ready::ERROR.union(Ready::HANGUP).union(Ready::TIMEOUT);
+
+/// The data of an event that is waited for: who waits in each direction, and what has come.
+#[derive(Default)]
+pub(super) struct Leaf {
+    /// Who reads a source, or waits for an event that is none.
+    reading: Side,
+    writing: Side,
+    /// What a source is registered for.
+    pub(super) interest: Interest,
+    /// What a source keeps until its event is gone.
+    pub(super) kept: Option<Rc<dyn Kept>>,
+}
+
+#[derive(Default)]
+struct Side {
+    waiter: Waiter,
+    ready: Ready,
+    count: u32,
+}
+
+/// Who is to be polled.
+#[derive(Default)]
+pub(super) enum Waiter {
+    #[default]
+    Nobody,
+    /// A task of this executor, by its event: no reference is counted, and no other thread has a part in it.
+    Task(EventId),
+    Other(Waker),
+}
+
+impl Side {
+    /// Notes what has come. Answers who waits for it.
+    fn note(&mut self, ready: Ready, count: u32) -> Waiter {
+        self.ready |= ready;
+        self.count = self.count.saturating_add(count);
+        take(&mut self.waiter)
+    }
+}
+
+impl Leaf {
+    /// Notes what has come. Answers who is to be polled, and what the event of a source waits for from now on, if that is less.
+    pub(super) fn note(&mut self, ready: Ready, count: u32) -> ([Waiter; 2], Option<Interest>) {
+        if self.kept.is_none() {
+            return ([self.reading.note(ready, count), Waiter::Nobody], None);
+        }
+        let write = Ready::from_bits_retain(Interest::WRITE.bits());
+        let mut unclaimed = ready & Ready::IO;
+        let parts = [(&mut self.reading, ready.difference(write)), (&mut self.writing, ready & (write | BOTH))];
+        let waiters = parts.map(|(side, part)| match side.waiter {
+            Waiter::Task(_) | Waiter::Other(_) if !part.is_empty() => {
+                unclaimed.remove(part);
+                side.note(part, count)
+            }
+            _ => Waiter::Nobody,
+        });
+        // What comes for nobody would come again in each turn.
+        let unclaimed = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
+        let less = self.interest.difference(Interest::from_bits_truncate(unclaimed.bits()));
+        let changed = (less != self.interest).then_some(less);
+        // After an error the system may have ended the registration: the next wait makes sure that there is one.
+        self.interest = if ready.is_error() { Interest::empty() } else { less };
+        (waiters, changed)
+    }
+
+    fn sides(&mut self, interest: Interest) -> impl Iterator<Item = &mut Side> {
+        let reading = (interest != Interest::WRITE).then_some(&mut self.reading);
+        reading.into_iter().chain(interest.contains(Interest::WRITE).then_some(&mut self.writing))
+    }
+
+    /// What has come in the directions of `interest`.
+    pub(super) fn take(&mut self, interest: Interest) -> Option<(Ready, u32)> {
+        let come = self.sides(interest).fold((Ready::empty(), 0), |(ready, count), side| {
+            (ready | take(&mut side.ready), take(&mut side.count).max(count))
+        });
+        (come.1 > 0).then_some(come)
+    }
+
+    pub(super) fn wait(&mut self, interest: Interest, waiter: &dyn Fn(Waiter) -> Waiter) {
+        self.sides(interest).for_each(|side| side.waiter = waiter(take(&mut side.waiter)));
+    }
+
+    /// Wakes those who wait elsewhere, when the executor ends.
+    pub(super) fn end(mut self) {
+        for waiter in [take(&mut self.reading.waiter), take(&mut self.writing.waiter)] {
+            if let Waiter::Other(waker) = waiter {
+                waker.wake();
+            }
+        }
+    }
+}
 
 /// An event of the base as a future: each [`next`](Watch::next) waits for its next hand-out. What comes between two waits is kept
 /// for the second, bits and counts together.
@@ -24,8 +119,7 @@ pub struct Watch<F, E> {
 
 impl<F: 'static, E: 'static> Watch<F, E> {
     pub(super) fn new(handle: &Handle<F, E>, event: Event<F>, at: Option<Instant>) -> Result<Self, Error<E>> {
-        let event = handle.start(event, at, Ours::Leaf(Leaf::default()))?;
-        Ok(Self { handle: handle.clone(), event })
+        Ok(Self { event: handle.core.start(event, at)?, handle: handle.clone() })
     }
 
     /// Waits for the next hand-out: why it came, and how many signals or periods it stands for.
@@ -43,9 +137,7 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     ///
     /// As [`next`](Watch::next).
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Result<Fired, Error<E>>> {
-        let core = &self.handle.core;
-        let waiter = core.waiter(context, Waiter::Nobody);
-        let polled = core.yard.poll_leaf(self.event, waiter);
+        let polled = self.handle.poll(self.event, Interest::empty(), None, context);
         polled.map_ok(|(ready, count)| Fired { id: self.event, ready, count, data: () })
     }
 }
@@ -53,12 +145,6 @@ impl<F: 'static, E: 'static> Watch<F, E> {
 impl<F, E> Drop for Watch<F, E> {
     fn drop(&mut self) {
         self.handle.core.end(self.event);
-    }
-}
-
-impl<F, E> fmt::Debug for Watch<F, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("event", &self.event).finish_non_exhaustive()
     }
 }
 
@@ -104,12 +190,6 @@ impl<F: 'static, E: 'static> Future for Sleep<F, E> {
                 Poll::Pending
             }
         }
-    }
-}
-
-impl<F, E> fmt::Debug for Sleep<F, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sleep").field("time", &self.time).field("watch", &self.watch).finish_non_exhaustive()
     }
 }
 

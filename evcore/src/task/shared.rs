@@ -1,28 +1,27 @@
-//! What the executor, its tasks and what they wait for share: the base, the tasks, and who is polled now.
+//! What an executor, its tasks and what they wait for share: the tasks, who is polled now, and the base.
 
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use core::fmt;
 use core::task::{Context, Poll, RawWakerVTable, Waker};
+use core::time::Duration;
 
 use super::inbox::{Inbox, Node};
 use super::join::Run;
-use super::source::State;
-use super::yard::{Cellar, Yard};
+use super::leaf::{Leaf, Waiter};
 use crate::backend::EventOp;
-use crate::base::{EventBase, Turn};
+use crate::base::EventBase;
 use crate::error::Error;
 use crate::event::{Event, EventId};
-use crate::ready::Ready;
+use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
-use crate::time::{Instant, Wait};
+use crate::time::Instant;
 
 /// How many operations of a task may succeed without a wait before it lets others go on.
 const BUDGET: u8 = 128;
 
-/// The data of an event on a base that tasks run on: yours, or an executor's.
+/// The data of an event on a base that tasks run on: yours, made by `from`, or an executor's.
 ///
 /// ```
 /// use evcore::task::Item;
@@ -35,34 +34,22 @@ pub struct Item<T>(pub(super) Data<T>);
 
 pub(super) enum Data<T> {
     Own(T),
-    Ours(Ours),
+    /// Polls this task.
+    Task(u32),
+    /// Notes what has come, for those who wait.
+    Leaf(Leaf),
 }
 
 impl<T> Item<T> {
     /// Your data; `None` for an executor's event.
-    #[must_use]
-    pub fn get(&self) -> Option<&T> {
-        match &self.0 {
-            Data::Own(data) => Some(data),
-            Data::Ours(_) => None,
-        }
-    }
-
-    /// Your data; `None` for an executor's event.
     pub fn get_mut(&mut self) -> Option<&mut T> {
-        match &mut self.0 {
-            Data::Own(data) => Some(data),
-            Data::Ours(_) => None,
-        }
+        if let Data::Own(data) = &mut self.0 { Some(data) } else { None }
     }
 
     /// Your data; `None` for an executor's event.
     #[must_use]
     pub fn into_inner(self) -> Option<T> {
-        match self.0 {
-            Data::Own(data) => Some(data),
-            Data::Ours(_) => None,
-        }
+        if let Data::Own(data) = self.0 { Some(data) } else { None }
     }
 }
 
@@ -72,115 +59,46 @@ impl<T> From<T> for Item<T> {
     }
 }
 
-impl<T> fmt::Debug for Item<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Item").field("is_own", &self.get().is_some()).finish_non_exhaustive()
-    }
-}
-
-/// What an event of the executor is there for.
-pub(super) enum Ours {
-    /// Polls this task.
-    Task(u32),
-    /// Notes what has come, for one future.
-    Leaf(Leaf),
-    /// Notes what has come, for both directions of a source.
-    Source(Rc<State<dyn Kept>>),
-}
-
-/// Whatever a source keeps until its event is gone.
-pub(super) trait Kept {}
-impl<D> Kept for D {}
-
-/// What a future waits for, and what has come of it.
-#[derive(Default)]
-pub(super) struct Leaf {
-    pub(super) waiter: Waiter,
-    pub(super) ready: Ready,
-    pub(super) count: u32,
-}
-
-/// Who is to be polled.
-#[derive(Default)]
-pub(super) enum Waiter {
-    #[default]
-    Nobody,
-    /// A task of this executor, by its event: no reference is counted, and no other thread is involved.
-    Task(EventId),
-    Other(Waker),
-}
-
-impl Leaf {
-    /// Takes note of a hand-out. Answers who waits for it.
-    pub(super) fn note(&mut self, ready: Ready, count: u32) -> Waiter {
-        self.ready |= ready;
-        self.count = self.count.saturating_add(count);
-        core::mem::take(&mut self.waiter)
-    }
-}
-
-impl Waiter {
-    pub(super) fn is_somebody(&self) -> bool {
-        !matches!(self, Self::Nobody)
-    }
-
-    /// Wakes what is not a task of this executor.
-    pub(super) fn wake_other(self) {
-        if let Self::Other(waker) = self {
-            waker.wake();
-        }
-    }
-}
-
-/// What all of an executor share. `Y` is the base in its cell, or `dyn Yard`.
-pub(super) struct Core<Y: ?Sized> {
+pub(super) struct Core<F, E> {
     current: Cell<Option<Current>>,
     budget: Cell<u8>,
-    pub(super) tasks: RefCell<Vec<Slot>>,
+    slots: RefCell<Vec<Rc<Slot>>>,
     /// The places of tasks that have ended.
-    pub(super) free: RefCell<Vec<u32>>,
+    free: Cell<Vec<u32>>,
     pub(super) alive: Cell<u32>,
     pub(super) is_closed: Cell<bool>,
     pub(super) remote: Arc<Remote>,
     /// Events whose futures were dropped while the base was in use.
-    pub(super) doomed: RefCell<Vec<EventId>>,
-    pub(super) yard: Y,
+    doomed: Cell<Vec<EventId>>,
+    pub(super) base: Rc<dyn Base<F, E>>,
 }
 
-/// Which task is polled now.
+/// Which task is polled now, and by which waker.
 #[derive(Clone, Copy)]
-pub(super) struct Current {
+struct Current {
     data: *const (),
     vtable: *const RawWakerVTable,
-    pub(super) event: EventId,
-    pub(super) priority: Option<u8>,
+    event: EventId,
 }
 
 /// The place of a task. Its waker serves one task after another, so a spurious wake is all that an old one can do.
 pub(super) struct Slot {
-    pub(super) task: Option<Rc<dyn Run>>,
-    pub(super) waker: Option<Waker>,
-    pub(super) node: Arc<TaskNode>,
-    pub(super) event: Option<EventId>,
-    pub(super) priority: Option<u8>,
-}
-
-/// A task's place, and its waker.
-pub(super) struct Place {
-    pub(super) index: u32,
+    pub(super) task: Cell<Option<Rc<dyn Run>>>,
+    pub(super) event: Cell<Option<EventId>>,
     pub(super) waker: Waker,
+    node: Arc<TaskNode>,
 }
 
 /// What wakers share with the executor, from any thread.
 pub(super) struct Remote {
     pub(super) inbox: Inbox,
     /// Wakes the base.
-    waker: Option<Waker>,
+    pub(super) waker: Option<Waker>,
 }
 
 /// What a task's waker points to.
-pub(super) struct TaskNode {
-    pub(super) node: Node,
+struct TaskNode {
+    node: Node,
     remote: Arc<Remote>,
 }
 
@@ -190,192 +108,262 @@ impl alloc::task::Wake for TaskNode {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.remote.inbox.push(&self.node) {
-            if let Some(waker) = &self.remote.waker {
-                waker.wake_by_ref();
-            }
+        let is_asleep = self.remote.inbox.push(&self.node);
+        if let (true, Some(waker)) = (is_asleep, &self.remote.waker) {
+            waker.wake_by_ref();
         }
     }
 }
 
-impl<Y> Core<Y> {
-    pub(super) fn new(yard: Y, waker: Option<Waker>) -> Self {
+impl<F, E> Core<F, E> {
+    pub(super) fn new(base: Rc<dyn Base<F, E>>, waker: Option<Waker>) -> Self {
         Self {
             current: Cell::new(None),
             budget: Cell::new(0),
-            tasks: RefCell::new(Vec::new()),
-            free: RefCell::new(Vec::new()),
+            slots: RefCell::default(),
+            free: Cell::default(),
             alive: Cell::new(0),
             is_closed: Cell::new(false),
             remote: Arc::new(Remote { inbox: Inbox::new(), waker }),
-            doomed: RefCell::new(Vec::new()),
-            yard,
-        }
-    }
-}
-
-impl<Y: ?Sized> Core<Y> {
-    // Who waits.
-
-    /// Who is to be polled when what is polled now can go on: `old`, if that is the same.
-    pub(super) fn waiter(&self, context: &Context<'_>, old: Waiter) -> Waiter {
-        let waker = context.waker();
-        match (self.current.get(), old) {
-            (Some(current), _) if current.is(waker) => Waiter::Task(current.event),
-            (_, Waiter::Other(old)) if old.will_wake(waker) => Waiter::Other(old),
-            _ => Waiter::Other(waker.clone()),
-        }
-    }
-
-    /// The priority of the task that is polled now, which what it waits for shares.
-    pub(super) fn priority(&self) -> Option<u8> {
-        self.current.get()?.priority
-    }
-
-    /// Counts an operation that did not have to wait. After many, the task goes on in the next turn.
-    pub(super) fn proceed(&self, context: &Context<'_>) -> Poll<()> {
-        match self.budget.get().checked_sub(1) {
-            Some(left) => {
-                self.budget.set(left);
-                Poll::Ready(())
-            }
-            None if self.current.get().is_none() => Poll::Ready(()),
-            None => {
-                context.waker().wake_by_ref();
-                Poll::Pending
-            }
+            doomed: Cell::default(),
+            base,
         }
     }
 
     // Tasks.
 
-    /// A place for a task. `None`: there are as many as can be counted.
-    pub(super) fn reserve(&self) -> Option<u32> {
-        if let Some(index) = self.free.try_borrow_mut().ok()?.pop() {
-            return Some(index);
-        }
-        let mut tasks = self.tasks.try_borrow_mut().ok()?;
-        let index = u32::try_from(tasks.len()).ok().filter(|index| *index < Inbox::LIMIT)?;
-        let node = Arc::new(TaskNode { node: Node::new(index), remote: Arc::clone(&self.remote) });
-        let waker = Some(Waker::from(Arc::clone(&node)));
-        tasks.push(Slot { task: None, waker, node, event: None, priority: None });
-        Some(index)
+    pub(super) fn slot(&self, index: u32) -> Option<Rc<Slot>> {
+        self.slots.try_borrow().ok()?.get(usize::try_from(index).ok()?).cloned()
     }
 
-    /// Does something with the place of a task.
-    pub(super) fn slot<X>(&self, index: u32, act: impl FnOnce(&mut Slot) -> X) -> Option<X> {
-        let mut tasks = self.tasks.try_borrow_mut().ok()?;
-        tasks.get_mut(usize::try_from(index).ok()?).map(act)
-    }
-
-    /// Takes a place and an event for a task, which will be polled in this turn or the next.
-    pub(super) fn place<F, E>(&self, priority: Option<u8>) -> Result<Place, Error<E>>
-    where
-        Y: Yard<F, E>,
-    {
+    /// Takes a place and an event for a task, which is polled in this turn or the next.
+    pub(super) fn place(&self, priority: Option<u8>) -> Result<(u32, Rc<Slot>), Error<E>> {
         if self.is_closed.get() {
             return Err(Error::Ended);
         }
-        let index = self.reserve().ok_or(Error::Full)?;
-        let started = self.yard.start(Event { priority, ..Event::user() }, None, Ours::Task(index));
-        let event = started.inspect_err(|_| self.release(index))?;
+        let index = pop(&self.free).map_or_else(|| self.new_slot(), Ok)?;
+        let event = self.base.start(Event { priority, ..Event::user() }, None, Some(index));
+        let event = event.inspect_err(|_| push(&self.free, index))?;
+        let slot = self.slot(index).ok_or(Error::Full)?;
+        slot.event.set(Some(event));
         self.alive.set(self.alive.get().saturating_add(1));
-        self.yard.activate(event)?;
-        let waker = self.slot(index, |slot| {
-            (slot.event, slot.priority) = (Some(event), priority);
-            slot.waker.clone()
-        });
-        Ok(Place { index, waker: waker.flatten().ok_or(Error::Full)? })
+        Ok((index, slot))
+    }
+
+    fn new_slot(&self) -> Result<u32, Error<E>> {
+        let mut slots = self.slots.try_borrow_mut().map_err(|_| Error::Full)?;
+        let index = u32::try_from(slots.len()).ok().filter(|index| *index < Inbox::LIMIT).ok_or(Error::Full)?;
+        let node = Arc::new(TaskNode { node: Node::new(index), remote: Arc::clone(&self.remote) });
+        let waker = Waker::from(Arc::clone(&node));
+        slots.push(Rc::new(Slot { task: Cell::new(None), event: Cell::new(None), waker, node }));
+        Ok(index)
     }
 
     /// Ends the task in a place, and gives the place back.
-    pub(super) fn vacate<F, E>(&self, index: u32)
-    where
-        Y: Yard<F, E>,
-    {
-        let Some((task, event)) = self.slot(index, |slot| (slot.task.take(), slot.event.take())) else { return };
-        self.alive.set(self.alive.get().saturating_sub(1));
-        self.release(index);
-        if let Some(event) = event {
+    pub(super) fn vacate(&self, index: u32) {
+        let Some(slot) = self.slot(index) else { return };
+        if let Some(event) = slot.event.take() {
+            self.alive.set(self.alive.get().saturating_sub(1));
+            push(&self.free, index);
             self.end(event);
         }
-        drop(task);
+        slot.task.take();
     }
 
-    /// A task's waker stays in its place.
-    fn release(&self, index: u32) {
-        if let Ok(mut free) = self.free.try_borrow_mut() {
-            free.push(index);
+    /// Polls something as the task in a place.
+    pub(super) fn poll_as<X>(&self, slot: &Slot, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
+        let (data, vtable) = (slot.waker.data(), core::ptr::from_ref(slot.waker.vtable()));
+        self.current.set(slot.event.get().map(|event| Current { data, vtable, event }));
+        self.budget.set(BUDGET);
+        let polled = poll(&mut Context::from_waker(&slot.waker));
+        self.current.set(None);
+        polled
+    }
+
+    /// The events of the tasks that were woken.
+    pub(super) fn woken(&self) -> impl Iterator<Item = EventId> + '_ {
+        let mut listed = if self.remote.inbox.is_empty() { None } else { self.remote.inbox.take() };
+        let slots = core::iter::from_fn(move || {
+            let slot = self.slot(listed?)?;
+            listed = Inbox::pass(&slot.node.node);
+            Some(slot)
+        });
+        // A task that has ended has no event, and needs no wake.
+        slots.filter_map(|slot| slot.event.get())
+    }
+
+    // What is polled waits.
+
+    /// Who is to be polled when what is polled now can go on: `old`, if that is the same.
+    pub(super) fn waiter(&self, waker: &Waker, old: Waiter) -> Waiter {
+        match (self.current.get(), old) {
+            (Some(Current { data, vtable, event }), _)
+                if data == waker.data() && core::ptr::eq(vtable, waker.vtable()) =>
+            {
+                Waiter::Task(event)
+            }
+            (_, Waiter::Other(old)) if old.will_wake(waker) => Waiter::Other(old),
+            _ => Waiter::Other(waker.clone()),
         }
+    }
+
+    /// Counts an operation that did not have to wait. After many, the task goes on in the next turn.
+    pub(super) fn proceed(&self, waker: &Waker) -> Poll<()> {
+        let left = self.budget.get().checked_sub(1);
+        self.budget.set(left.unwrap_or(BUDGET));
+        if left.is_some() {
+            return Poll::Ready(());
+        }
+        waker.wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Starts an event of what is polled now, with its priority.
+    pub(super) fn start(&self, event: Event<F>, at: Option<Instant>) -> Result<EventId, Error<E>> {
+        let task = self.current.get().map(|current| current.event);
+        let priority = event.priority.or_else(|| task.and_then(|task| self.base.priority(task)));
+        self.base.start(Event { priority, ..event }, at, None)
     }
 
     /// Ends an event: now, or before the base is used again.
-    pub(super) fn end<F, E>(&self, event: EventId)
-    where
-        Y: Yard<F, E>,
-    {
-        if !self.yard.remove(event) {
-            if let Ok(mut doomed) = self.doomed.try_borrow_mut() {
-                doomed.push(event);
+    pub(super) fn end(&self, event: EventId) {
+        if !self.base.remove(event) {
+            push(&self.doomed, event);
+        }
+    }
+
+    /// Ends the events whose futures are gone.
+    pub(super) fn end_doomed(&self) {
+        while let Some(event) = pop(&self.doomed) {
+            self.base.remove(event);
+        }
+    }
+
+    /// Drops all tasks, one by one: the end of one may look at the others.
+    pub(super) fn close(&self) {
+        self.is_closed.set(true);
+        while let Some(slot) = self.slots.try_borrow_mut().ok().and_then(|mut slots| slots.pop()) {
+            slot.task.take().inspect(|task| task.end());
+        }
+    }
+}
+
+fn push<X>(list: &Cell<Vec<X>>, item: X) {
+    let mut items = list.take();
+    items.push(item);
+    list.set(items);
+}
+
+fn pop<X>(list: &Cell<Vec<X>>) -> Option<X> {
+    let mut items = list.take();
+    let item = items.pop();
+    list.set(items);
+    item
+}
+
+/// The base of an executor, whatever its backend and storage are.
+pub(super) trait Base<F, E> {
+    /// Starts an event: of this task, which is activated, or of those who wait.
+    fn start(&self, event: Event<F>, at: Option<Instant>, task: Option<u32>) -> Result<EventId, Error<E>>;
+    /// Keeps something until the event is gone.
+    fn keep(&self, id: EventId, kept: Rc<dyn Kept>);
+    /// Ends an event. `false`: the base is in use.
+    fn remove(&self, id: EventId) -> bool;
+    fn priority(&self, id: EventId) -> Option<u8>;
+    fn now(&self) -> Result<Instant, Error<E>>;
+    /// What has come in the directions of `interest`; if nothing has, `waiter` makes of who waited who waits.
+    fn poll(
+        &self,
+        id: EventId,
+        interest: Interest,
+        idle: Option<Duration>,
+        waiter: &dyn Fn(Waiter) -> Waiter,
+    ) -> Poll<Result<(Ready, u32), Error<E>>>;
+}
+
+/// Whatever is kept until an event is gone.
+pub(super) trait Kept {}
+impl<D> Kept for D {}
+
+/// An executor's base, until the executor is dropped.
+pub(super) type Owned<B, S, T> = RefCell<Option<EventBase<B, S, Item<T>>>>;
+
+/// Does something with the base, if it is there and not in use.
+fn with<B: EventOp, S: Storage, T, R>(
+    cell: &Owned<B, S, T>,
+    act: impl FnOnce(&mut EventBase<B, S, Item<T>>) -> Result<R, Error<B::Error>>,
+) -> Result<R, Error<B::Error>> {
+    act(cell.try_borrow_mut().map_err(|_| Error::Reentered)?.as_mut().ok_or(Error::Ended)?)
+}
+
+impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
+    fn start(&self, event: Event<B::Fd>, at: Option<Instant>, task: Option<u32>) -> Result<EventId, Error<B::Error>> {
+        with(self, |base| {
+            let id = base.create(event, Item(task.map_or_else(|| Data::Leaf(Leaf::default()), Data::Task)))?;
+            let started = match (at, task) {
+                (_, Some(_)) => base.activate(id, Ready::empty()),
+                (Some(deadline), None) => base.add_at(id, deadline),
+                (None, None) => base.add(id, None),
+            };
+            started.map(|()| id).inspect_err(|_| drop(base.remove(id)))
+        })
+    }
+
+    fn keep(&self, id: EventId, kept: Rc<dyn Kept>) {
+        let _ = with(self, |base| leaf(base, id).map(|leaf| leaf.kept = Some(kept)));
+    }
+
+    fn remove(&self, id: EventId) -> bool {
+        let Ok(mut base) = self.try_borrow_mut() else { return false };
+        let item = base.as_mut().and_then(|base| base.remove(id));
+        // It may hold a waker or a descriptor, whose end may need the base.
+        drop(base);
+        drop(item);
+        true
+    }
+
+    fn priority(&self, id: EventId) -> Option<u8> {
+        self.try_borrow().ok()?.as_ref()?.priority(id)
+    }
+
+    fn now(&self) -> Result<Instant, Error<B::Error>> {
+        with(self, |base| Ok(base.now()))
+    }
+
+    fn poll(
+        &self,
+        id: EventId,
+        interest: Interest,
+        idle: Option<Duration>,
+        waiter: &dyn Fn(Waiter) -> Waiter,
+    ) -> Poll<Result<(Ready, u32), Error<B::Error>>> {
+        let polled = with(self, |base| {
+            let found = leaf(base, id)?;
+            if let Some(come) = found.take(interest) {
+                return Ok(Some(come));
             }
-        }
-    }
-
-    /// Takes a woken task off the list. Answers the next one, and its event.
-    pub(super) fn pass(&self, index: u32) -> Option<(Option<u32>, Option<EventId>)> {
-        self.slot(index, |slot| (Inbox::pass(&slot.node.node), slot.event))
-    }
-
-    /// Polls something as the task in this place.
-    pub(super) fn poll_as<X>(&self, index: u32, poll: impl FnOnce(&mut Context<'_>) -> X) -> Option<X> {
-        let (waker, event, priority) =
-            self.slot(index, |slot| Some((slot.waker.take()?, slot.event?, slot.priority)))??;
-        let current = Current { data: waker.data(), vtable: waker.vtable(), event, priority };
-        let polling = Polling { core: self, index, waker: Some(waker), outer: self.current.replace(Some(current)) };
-        self.budget.set(BUDGET);
-        polling.waker.as_ref().map(|waker| poll(&mut Context::from_waker(waker)))
+            let (wanted, is_source) = (found.interest.union(interest), found.kept.is_some());
+            if wanted != found.interest {
+                base.modify(id, wanted)?;
+                leaf(base, id)?.interest = wanted;
+                base.add(id, idle)?;
+            } else if !is_source || idle.is_some() {
+                // A one-shot event waits again, and an idle timeout counts from here.
+                base.add(id, idle)?;
+            }
+            leaf(base, id)?.wait(interest, waiter);
+            Ok(None)
+        });
+        polled.transpose().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-impl<B: EventOp, S: Storage, T> Core<Cellar<B, S, T>> {
-    /// Waits for the next turn, unless a task was woken.
-    pub(super) fn wait(&self, base: &mut EventBase<B, S, Item<T>>, wait: Wait) -> Result<Turn, B::Error> {
-        let Remote { inbox, waker } = &*self.remote;
-        let can_be_woken = waker.is_some();
-        let wait = match wait {
-            // Whoever will wake them does not show on the base.
-            Wait::Forever if can_be_woken && self.alive.get() > 0 => Wait::Until(Instant::MAX),
-            wait => wait,
-        };
-        if base.counts().active > 0 || wait == Wait::None {
-            return base.poll(wait);
-        }
-        if !inbox.prepare_sleep() {
-            return base.poll(Wait::None);
-        }
-        let turn = base.poll(wait);
-        inbox.awake();
-        turn
-    }
-}
-
-impl Current {
-    fn is(&self, waker: &Waker) -> bool {
-        core::ptr::eq(self.data, waker.data()) && core::ptr::eq(self.vtable, waker.vtable())
-    }
-}
-
-/// While a task is polled its waker is out of its place, so that the place is not borrowed. Also a panic puts it back.
-struct Polling<'a, Y: ?Sized> {
-    core: &'a Core<Y>,
-    index: u32,
-    waker: Option<Waker>,
-    outer: Option<Current>,
-}
-
-impl<Y: ?Sized> Drop for Polling<'_, Y> {
-    fn drop(&mut self) {
-        self.core.current.set(self.outer);
-        self.core.slot(self.index, |slot| slot.waker = self.waker.take());
+fn leaf<B: EventOp, S: Storage, T>(
+    base: &mut EventBase<B, S, Item<T>>,
+    id: EventId,
+) -> Result<&mut Leaf, Error<B::Error>> {
+    match base.get_mut(id) {
+        Some(Item(Data::Leaf(leaf))) => Ok(leaf),
+        _ => Err(Error::NoSuchEvent),
     }
 }
