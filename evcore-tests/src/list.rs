@@ -207,6 +207,7 @@ macro_rules! for_each_case {
                 timer_cancel_in_timer_callback
                 b1_timer_not_late_by_the_handlers_time
                 delay_counts_from_the_call
+                delay_counts_from_a_point
                 cached_clock_stands_still
                 clock_backwards_is_harmless
                 next_deadline_is_known

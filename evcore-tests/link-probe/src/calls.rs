@@ -38,6 +38,7 @@ fn create<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
 fn change<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     let _ = black_box(black_box(&mut *base).add(id(), black_box(Some(duration()))));
     let _ = black_box(black_box(&mut *base).add_at(id(), instant()));
+    let _ = black_box(black_box(&mut *base).add_from(id(), instant(), duration()));
     let _ = black_box(black_box(&mut *base).restart(id()));
     let _ = black_box(black_box(&mut *base).modify(id(), black_box(Interest::WRITE)));
     let _ = black_box(black_box(&mut *base).replace_fd(id(), black_box(4)));

@@ -524,6 +524,25 @@ pub fn delay_counts_from_the_call<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
+/// A delay that counts from a point is due so long after that point, also where the clock has gone on; and it is the period
+/// of a persistent timer, to the nanosecond.
+pub fn delay_counts_from_a_point<F: Fixture, S: Storage>(fixture: F) -> Proof {
+    let mut world = World::<F, S>::new(fixture);
+    let once = world.create(Event::timer(), 1);
+    let period = world.create(Event::timer().persist(), 2);
+    let start = world.now();
+    world.pass(ms(5));
+    assert!(world.base.add_from(once, start, ms(20)).is_ok());
+    assert!(world.base.add_from(period, start, ms(10)).is_ok());
+    let deadline = |world: &World<F, S>, id| world.base.pending(id).and_then(|pending| pending.deadline);
+    assert_eq!(deadline(&world, once), Some(start.saturating_add(ms(20))));
+    assert_eq!(deadline(&world, period), Some(start.saturating_add(ms(10))));
+    while world.wait().of(2) != Ready::TIMEOUT {}
+    let next = deadline(&world, period).map(|next| next.saturating_since(start).as_nanos() % ms(10).as_nanos());
+    assert_eq!(next, Some(0), "not the period that was given");
+    Proof::Shown
+}
+
 /// The turn's clock stands still for all its hand-outs, and moves when it is asked to.
 pub fn cached_clock_stands_still<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);

@@ -56,6 +56,33 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, timeout)
     }
 
+    /// As [`add`](EventBase::add), with the timeout counted from `start`, which may be past: for the time of the turn,
+    /// [`now`](EventBase::now), which is read already, or for the moment at which a request arrived. The clock is not read.
+    ///
+    /// `timeout` is the period of a persistent event, as in [`add`](EventBase::add).
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](EventBase::add).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{Event, EventBase, Fixed};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.create(Event::timer().persist(), "tick").unwrap();
+    /// let arrived = base.now();
+    /// base.backend_mut().advance(Duration::from_secs(1));
+    /// base.add_from(timer, arrived, Duration::from_secs(3)).unwrap();
+    /// assert_eq!(base.pending(timer).unwrap().remaining, Some(Duration::from_secs(2)));
+    /// ```
+    #[doc(alias = "event_add")]
+    pub fn add_from(&mut self, id: EventId, start: Instant, timeout: Duration) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        let interval = nanos(timeout);
+        self.engine.add(index, Some(Timeout { deadline: start.saturating_add_nanos(interval), interval }))
+    }
+
     /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is read once, and not at all for a
     /// timer that comes once and was made without a timeout.
     ///
