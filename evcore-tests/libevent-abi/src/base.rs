@@ -1,0 +1,263 @@
+//! `struct event_base`: an evcore base, libevent's queues of active callbacks, and what its loop has to know.
+
+use core::cell::{Cell, RefCell, RefMut};
+use core::ffi::{c_int, c_short, c_ulong, c_void};
+use std::ptr::null_mut;
+
+use evcore::backend::Either;
+use evcore::{EventBase, EventId, Growable, Instant};
+use evplat_linux::Epoll;
+use evplat_posix::{Poll, Select};
+
+use crate::abi::{ev, list, timeval};
+use crate::active::Queue;
+use crate::config::Config;
+use crate::from_c::{BaseRef, Cb, Ev};
+use crate::once::Once;
+use crate::threads;
+use crate::watch::Watchers;
+
+pub(crate) type Backend = Either<Either<Epoll, Poll>, Select>;
+/// The data of an evcore event is the C event that it stands for; none while it stands for nothing.
+pub(crate) type Core = EventBase<Backend, Growable, Option<Ev>>;
+
+/// `struct event_base`. All of it is in cells, because callbacks call back in; the lock keeps other threads out.
+pub struct Base {
+    core: RefCell<Core>,
+    /// The program's lock and condition, null without threads.
+    pub(crate) lock: *mut c_void,
+    pub(crate) cond: *mut c_void,
+    /// Which thread runs the loop, or ran it last.
+    pub(crate) owner: Cell<c_ulong>,
+    pub(crate) flags: c_int,
+    pub(crate) max_callbacks: c_int,
+    pub(crate) max_interval: Option<core::time::Duration>,
+    pub(crate) limit_from: c_int,
+    /// `EV_ET`, where the backend knows it: it is reported then, to those who asked for it.
+    pub(crate) edge: c_short,
+
+    // The loop.
+    pub(crate) is_running: Cell<bool>,
+    /// The loop's thread waits, without the lock.
+    pub(crate) is_asleep: Cell<bool>,
+    pub(crate) is_exiting: Cell<bool>,
+    pub(crate) is_broken: Cell<bool>,
+    pub(crate) is_continued: Cell<bool>,
+    pub(crate) level: Cell<c_int>,
+    pub(crate) current: Cell<Option<Cb>>,
+    pub(crate) waiters: Cell<u32>,
+    /// The evcore event of the one-shot event whose callback runs: kept for it to be added again.
+    pub(crate) resting: Cell<u64>,
+    pub(crate) cached: Cell<Option<Instant>>,
+    /// How far the wall clock is ahead of the monotonic one, in nanoseconds, for this turn.
+    pub(crate) wall_ahead: Cell<Option<i128>>,
+
+    // What is active.
+    pub(crate) queues: RefCell<Vec<Queue>>,
+    pub(crate) later: RefCell<Queue>,
+    pub(crate) deferred: Cell<u32>,
+    pub(crate) active: Tally,
+    pub(crate) added: Tally,
+    pub(crate) virtuals: Tally,
+
+    /// How many events wait for signals.
+    pub(crate) signals: Cell<u32>,
+    pub(crate) once: RefCell<Vec<Once>>,
+    #[expect(clippy::vec_box, reason = "C keeps pointers to them")]
+    pub(crate) common: RefCell<Vec<Box<timeval>>>,
+    pub(crate) prepare: Watchers,
+    pub(crate) check: Watchers,
+    /// An evcore event that is activated to end a sleep.
+    bell: EventId,
+}
+
+/// How many there are, and were at most.
+#[derive(Default)]
+pub(crate) struct Tally {
+    now: Cell<c_int>,
+    max: Cell<c_int>,
+}
+
+impl Tally {
+    #[inline(always)]
+    pub(crate) fn get(&self) -> c_int {
+        self.now.get()
+    }
+
+    pub(crate) fn max(&self) -> c_int {
+        self.max.get()
+    }
+
+    pub(crate) fn clear_max(&self) {
+        self.max.set(0);
+    }
+
+    #[inline(always)]
+    pub(crate) fn up(&self) {
+        let now = self.now.get() + 1;
+        self.now.set(now);
+        if now > self.max.get() {
+            self.max.set(now);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn down(&self) {
+        self.now.set(self.now.get() - 1);
+    }
+}
+
+/// The base's lock, held.
+pub(crate) struct Guard<'a>(&'a Base);
+
+impl Drop for Guard<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.unlock();
+    }
+}
+
+impl Base {
+    pub(crate) fn new(mut core: Core, config: &Config, has_lock: bool) -> Option<Self> {
+        let bell = core.create(evcore::Event::user().background(), None).ok()?;
+        core.set_limits(evcore::options::Limits { hand_outs: None, timers: None, ..Default::default() });
+        let has_edge = core.features().contains(evcore::backend::Features::EDGE);
+        let (lock, cond) = if has_lock { (threads::new_lock(), threads::new_cond()) } else { (null_mut(), null_mut()) };
+        Some(Self {
+            core: RefCell::new(core),
+            lock,
+            cond,
+            owner: Cell::new(0),
+            flags: config.flags,
+            max_callbacks: config.max_callbacks,
+            max_interval: config.max_interval,
+            limit_from: config.limit_from(),
+            edge: if has_edge { ev::ET } else { 0 },
+            is_running: Cell::new(false),
+            is_asleep: Cell::new(false),
+            is_exiting: Cell::new(false),
+            is_broken: Cell::new(false),
+            is_continued: Cell::new(false),
+            level: Cell::new(-1),
+            current: Cell::new(None),
+            waiters: Cell::new(0),
+            resting: Cell::new(0),
+            cached: Cell::new(None),
+            wall_ahead: Cell::new(None),
+            queues: RefCell::new(vec![Queue::default()]),
+            later: RefCell::default(),
+            deferred: Cell::new(0),
+            active: Tally::default(),
+            added: Tally::default(),
+            virtuals: Tally::default(),
+            signals: Cell::new(0),
+            once: RefCell::default(),
+            common: RefCell::default(),
+            prepare: Watchers::default(),
+            check: Watchers::default(),
+            bell,
+        })
+    }
+
+    /// evcore's base. It is borrowed for one call or a few, and never while a callback of C runs: a second borrow would end the
+    /// process.
+    #[inline(always)]
+    pub(crate) fn core(&self) -> RefMut<'_, Core> {
+        self.core.borrow_mut()
+    }
+
+    #[inline(always)]
+    pub(crate) fn lock(&self) {
+        threads::lock(self.lock);
+    }
+
+    #[inline(always)]
+    pub(crate) fn unlock(&self) {
+        threads::unlock(self.lock);
+    }
+
+    #[inline(always)]
+    pub(crate) fn guard(&self) -> Guard<'_> {
+        self.lock();
+        Guard(self)
+    }
+
+    /// Whether this is the thread that runs the loop.
+    #[inline]
+    pub(crate) fn is_own_thread(&self) -> bool {
+        !threads::has_threads() || self.owner.get() == threads::this_thread()
+    }
+
+    /// Ends the sleep of the loop's thread, for a change that evcore does not see.
+    #[inline(always)]
+    pub(crate) fn wake(&self) {
+        if self.is_asleep.get() {
+            let bell = self.bell;
+            // It exists as long as the base.
+            let _ = self.core().activate(bell, evcore::Ready::empty());
+        }
+    }
+
+    /// The evcore event that stands for a C event.
+    #[inline(always)]
+    pub(crate) fn slot(core: &Core, event: Ev) -> Option<EventId> {
+        let id = EventId::from_bits(event.id())?;
+        // A program may have reused the memory, or evcore the slot.
+        (core.get(id) == Some(&Some(event))).then_some(id)
+    }
+
+    /// Counts an event in: it waits for an fd or a signal, or has a timeout.
+    #[inline(always)]
+    pub(crate) fn insert(&self, event: Ev, flag: i16) {
+        let flags = event.flags();
+        if flags & flag == 0 {
+            event.set_flags(flags | flag);
+            if flags & list::INTERNAL == 0 {
+                self.added.up();
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn take_out(&self, event: Ev, flag: i16) {
+        let flags = event.flags();
+        if flags & flag != 0 {
+            event.set_flags(flags & !flag);
+            if flags & list::INTERNAL == 0 {
+                self.added.down();
+            }
+        }
+    }
+
+    /// The current callback is over: those who wait for that go on.
+    #[inline(always)]
+    pub(crate) fn end_callback(&self) {
+        self.current.set(None);
+        if self.waiters.get() > 0 {
+            self.waiters.set(0);
+            threads::broadcast(self.cond);
+        }
+    }
+
+    /// Waits until a callback that runs in another thread is over.
+    pub(crate) fn wait_for(&self, callback: Cb) {
+        while self.current.get() == Some(callback) && !self.is_own_thread() {
+            self.waiters.set(self.waiters.get() + 1);
+            if !threads::wait(self.cond, self.lock) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Base {
+    fn drop(&mut self) {
+        threads::free_cond(self.cond);
+        threads::free_lock(self.lock);
+    }
+}
+
+/// What is left of a base when it is freed: the events that evcore knows.
+pub(crate) fn attached(base: BaseRef) -> Vec<Ev> {
+    base.core().iter().filter_map(|(_, event)| *event).collect()
+}

@@ -1,0 +1,553 @@
+//! The life of an event: `event_assign`, `event_add`, `event_del`, `event_active`, and what can be asked of it.
+
+use core::ffi::{c_int, c_short, c_void};
+use core::ptr::null_mut;
+
+use evcore::{Error, Event as Description, EventId, Fd, Interest};
+
+use crate::abi::{Callback, Calls, Event, EventFn, Period, closure, ev, list, timeval};
+use crate::base::{Base, Core};
+use crate::compat;
+use crate::debug;
+use crate::from_c::{self, BaseRef, Ev, Lent, Out, export};
+use crate::log;
+use crate::signals;
+use crate::time;
+use crate::to_c;
+
+/// Whether `event_del` waits for a callback that another thread runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocking {
+    No,
+    Yes,
+    /// Unless the event has EV_FINALIZE.
+    Usual,
+    /// Not, and an event that is being finalized is deleted, too.
+    EvenIfFinalizing,
+}
+
+/// What evcore watches an fd for, for `EV_*`. What a backend cannot tell is left out, as libevent does.
+fn interest(core: &Core, events: c_short) -> Interest {
+    use evcore::backend::Features;
+    let mut interest = Interest::empty();
+    interest.set(Interest::READ, events & ev::READ != 0);
+    interest.set(Interest::WRITE, events & ev::WRITE != 0);
+    interest.set(Interest::CLOSED, events & ev::CLOSED != 0 && core.features().contains(Features::CLOSED));
+    if !interest.is_empty() && events & ev::ET != 0 && core.features().contains(Features::EDGE) {
+        interest |= Interest::EDGE;
+    }
+    interest
+}
+
+/// The evcore event that can stand for a C event. One whose fd is no descriptor's waits for nothing but time, as in libevent.
+fn describe(core: &Core, event: Ev) -> Description<Fd> {
+    let events = event.events();
+    let description = if events & ev::SIGNAL != 0 {
+        Description::signal(event.fd())
+    } else {
+        let interest = interest(core, events);
+        match from_c::fd(event.fd()) {
+            Some(fd) if !interest.is_empty() => Description::io(fd, interest),
+            _ => Description::timer(),
+        }
+    };
+    if events & ev::PERSIST != 0 { description.persist() } else { description }
+}
+
+impl Base {
+    /// `event_add`. The lock is held.
+    pub(crate) fn add(&self, event: Ev, timeout: Option<timeval>) -> c_int {
+        debug::assert_setup(event, "event_add");
+        let flags = event.flags();
+        if flags & list::FINALIZING != 0 {
+            return -1;
+        }
+        if event.is_for(ev::SIGNAL) {
+            self.wait_for(event.cb());
+        }
+        let is_registered = flags & list::INSERTED != 0;
+        let registers = !is_registered && event.is_for(ev::IO | ev::SIGNAL);
+        if !registers && timeout.is_none() {
+            debug::note_added(event, true);
+            return 0;
+        }
+        if timeout.is_some() && flags & list::ACTIVE != 0 && event.res() & ev::TIMEOUT != 0 {
+            if event.is_for(ev::SIGNAL) {
+                event.end_calls();
+            }
+            self.dequeue(event.cb());
+        }
+        // A negative number is no descriptor, and legal; some others are not.
+        let is_impossible = match event.is_for(ev::SIGNAL) {
+            true => !signals::is_valid(event.fd()),
+            false => event.fd() >= 0 && from_c::fd(event.fd()).is_none(),
+        };
+        if registers && is_impossible {
+            to_c::set_errno(libc::EBADF);
+            return -1;
+        }
+        if registers && debug::is_on() && self.mixes_edge(event) {
+            return -1;
+        }
+        let delay = timeout.map(time::duration);
+        let now = delay.map(|_| self.now());
+        if !self.attach(event, now.zip(delay)) {
+            return -1;
+        }
+        if registers {
+            self.insert(event, list::INSERTED);
+            if event.is_for(ev::SIGNAL) {
+                self.signals.set(self.signals.get() + 1);
+                signals::own(self);
+            }
+        }
+        if let (Some(timeout), Some(now), Some(delay)) = (timeout, now, delay) {
+            self.insert(event, list::TIMEOUT);
+            if event.closure() == closure::PERSIST {
+                event.set_period(timeout);
+            }
+            event.set_deadline(time::of_instant(now + delay));
+        }
+        debug::note_added(event, true);
+        0
+    }
+
+    /// Whether the event and others of its fd differ in EV_ET. Where the backend knows that, evcore refuses it; on the others
+    /// libevent refuses it in debug mode.
+    #[cold]
+    fn mixes_edge(&self, event: Ev) -> bool {
+        let core = self.core();
+        core.iter().filter_map(|(_, other)| *other).any(|other| {
+            let is_same = other.fd() == event.fd() && other.has(list::INSERTED) && !other.is_for(ev::SIGNAL);
+            is_same && (other.events() ^ event.events()) & ev::ET != 0
+        })
+    }
+
+    /// Has evcore wait for what the event waits for. Answers whether it does.
+    #[inline]
+    fn attach(&self, event: Ev, timeout: Option<(evcore::Instant, core::time::Duration)>) -> bool {
+        let mut core = self.core();
+        let (id, is_new) = match Self::slot(&core, event) {
+            Some(id) => (id, false),
+            None => {
+                let description = describe(&core, event);
+                match core.create(description, Some(event)) {
+                    Ok(id) => (id, true),
+                    Err(_) => {
+                        log::warn("event_add: no memory");
+                        return false;
+                    }
+                }
+            }
+        };
+        let mut outcome = start(&mut core, id, timeout);
+        if let Err(Error::Backend(evplat_linux::Error::Forked)) = outcome {
+            // libevent lets a child go on without `event_reinit`.
+            outcome = core.reinit().map_err(Error::Backend).and_then(|()| start(&mut core, id, timeout));
+        }
+        if let Err(error) = outcome {
+            if is_new {
+                core.remove(id);
+            }
+            drop(core);
+            if let Error::Backend(error) = error {
+                to_c::set_errno(error.errno().unwrap_or(libc::EINVAL));
+            }
+            log::warn(&format!("event_add: fd {}: {error}", event.fd()));
+            return false;
+        }
+        if is_new {
+            event.set_id(id.to_bits());
+        } else if self.resting.get() == event.id() {
+            self.resting.set(0);
+        }
+        event.set_handed_out(false);
+        true
+    }
+
+    /// `event_del`. The lock is held.
+    pub(crate) fn del(&self, event: Ev, blocking: Blocking) -> c_int {
+        let flags = event.flags();
+        if flags & list::FINALIZING != 0 && blocking != Blocking::EvenIfFinalizing {
+            return 0;
+        }
+        if event.is_for(ev::SIGNAL) {
+            event.end_calls();
+        }
+        if flags & list::QUEUED != 0 {
+            self.dequeue(event.cb());
+        }
+        self.note_idle(event);
+        self.detach(event);
+        debug::note_added(event, false);
+        let waits = match blocking {
+            Blocking::Yes => true,
+            Blocking::Usual => !event.is_for(ev::FINALIZE),
+            Blocking::No | Blocking::EvenIfFinalizing => false,
+        };
+        if waits {
+            self.wait_for(event.cb());
+        }
+        0
+    }
+
+    /// The event waits for nothing any more.
+    #[inline(always)]
+    fn note_idle(&self, event: Ev) {
+        if event.has(list::INSERTED) && event.is_for(ev::SIGNAL) {
+            self.signals.set(self.signals.get() - 1);
+        }
+        self.take_out(event, list::TIMEOUT);
+        self.take_out(event, list::INSERTED);
+    }
+
+    /// evcore has nothing to do with the event any more: its memory may be freed, its descriptor closed.
+    #[inline(always)]
+    fn detach(&self, event: Ev) {
+        let mut core = self.core();
+        if let Some(id) = Self::slot(&core, event) {
+            core.remove(id);
+            if self.resting.get() == event.id() {
+                self.resting.set(0);
+            }
+        }
+        event.set_id(0);
+    }
+
+    /// A one-shot event whose callback is about to run waits for nothing. What evcore has for it stays as long as the callback
+    /// runs, which may add it again.
+    #[inline(always)]
+    pub(crate) fn rest(&self, event: Ev) {
+        if event.has(list::QUEUED) {
+            self.dequeue(event.cb());
+        }
+        self.note_idle(event);
+        debug::note_added(event, false);
+        let mut core = self.core();
+        if let Some(id) = Self::slot(&core, event) {
+            // evcore has made it idle when it handed it out, unless it was activated by hand.
+            if !event.is_handed_out() {
+                let _ = core.del(id);
+            }
+            self.resting.set(event.id());
+        }
+    }
+
+    /// The callback of a one-shot event is over. If it has not been added again, evcore forgets it.
+    #[inline(always)]
+    pub(crate) fn end_rest(&self) {
+        if let Some(id) = EventId::from_bits(self.resting.replace(0)) {
+            self.core().remove(id);
+        }
+    }
+}
+
+#[inline(always)]
+fn start(
+    core: &mut Core,
+    id: EventId,
+    timeout: Option<(evcore::Instant, core::time::Duration)>,
+) -> Result<(), Error<evplat_linux::Error>> {
+    match timeout {
+        Some((now, delay)) => core.add_from(id, now, delay),
+        None => core.add(id, None),
+    }
+}
+
+fn assign(event: Ev, base: *mut Base, fd: c_int, events: c_short, function: *const c_void, arg: *mut c_void) -> c_int {
+    let arg = if arg == event_self_cbarg() { event.memory() } else { arg };
+    if events & ev::SIGNAL == 0 {
+        debug::assert_nonblocking(fd);
+    }
+    debug::assert_not_added(event, "event_assign");
+    let (closure, period) = if events & ev::SIGNAL != 0 {
+        if events & ev::IO != 0 {
+            log::warn("event_assign: EV_SIGNAL is not compatible with EV_READ, EV_WRITE or EV_CLOSED");
+            return -1;
+        }
+        (closure::SIGNAL, Period { calls: Calls { left: 0, counter: null_mut() } })
+    } else {
+        let closure = if events & ev::PERSIST != 0 { closure::PERSIST } else { closure::EVENT };
+        (closure, Period { time: time::ZERO })
+    };
+    let priority = BaseRef::of_ptr(base).map_or(0, |base| base.middle());
+    event.reset(Event {
+        callback: Callback { next: None, previous: None, flags: list::INIT, priority, closure, function, arg },
+        id: 0,
+        spare: 0,
+        fd,
+        base,
+        links: [0; 2],
+        period,
+        events,
+        res: 0,
+        deadline: time::ZERO,
+    });
+    debug::note_setup(event);
+    0
+}
+
+impl Base {
+    fn middle(&self) -> u8 {
+        let levels = self.queues.borrow().len();
+        u8::try_from(levels / 2).unwrap_or(0)
+    }
+}
+
+fn without_base(caller: &str) -> c_int {
+    log::warn(&format!("{caller}: event has no event_base set."));
+    -1
+}
+
+fn del(event: Option<Ev>, blocking: Blocking) -> c_int {
+    let Some(event) = event else { return -1 };
+    let Some(base) = event.base() else { return without_base("event_del") };
+    let _guard = base.guard();
+    base.del(event, blocking)
+}
+
+/// The sentinel of `event_self_cbarg`.
+static SELF: u8 = 0;
+
+export! {
+    fn event_self_cbarg() -> *mut c_void {
+        (&raw const SELF).cast_mut().cast()
+    }
+
+    fn event_assign(
+        event: Option<Ev>,
+        base: *mut Base,
+        fd: c_int,
+        events: c_short,
+        function: *const c_void,
+        arg: *mut c_void,
+    ) -> c_int {
+        let Some(event) = event else { return -1 };
+        let base = if base.is_null() { compat::current().map_or(null_mut(), BaseRef::as_ptr) } else { base };
+        assign(event, base, fd, events, function, arg)
+    }
+
+    fn event_new(
+        base: *mut Base,
+        fd: c_int,
+        events: c_short,
+        function: *const c_void,
+        arg: *mut c_void,
+    ) -> *mut c_void {
+        let Some(memory) = to_c::allocate(size_of::<Event>()) else { return null_mut() };
+        let event = Ev::of_memory(memory);
+        if event_assign(Some(event), base, fd, events, function, arg) < 0 {
+            to_c::free_event(event);
+            return null_mut();
+        }
+        memory.as_ptr()
+    }
+
+    fn event_free(event: Option<Ev>) {
+        let Some(event) = event else { return };
+        event_del(Some(event));
+        debug::note_teardown(event);
+        to_c::free_event(event);
+    }
+
+    fn event_base_set(base: Option<BaseRef>, event: Option<Ev>) -> c_int {
+        let (Some(base), Some(event)) = (base, event) else { return -1 };
+        if event.flags() != list::INIT {
+            return -1;
+        }
+        debug::assert_setup(event, "event_base_set");
+        event.set_raw_base(base.as_ptr());
+        event.set_priority(base.middle());
+        0
+    }
+
+    fn event_add(event: Option<Ev>, timeout: Option<Lent<timeval>>) -> c_int {
+        let Some(event) = event else { return -1 };
+        let Some(base) = event.base() else { return without_base("event_add") };
+        let _guard = base.guard();
+        base.add(event, timeout.map(Lent::get))
+    }
+
+    fn event_del(event: Option<Ev>) -> c_int {
+        del(event, Blocking::Usual)
+    }
+
+    fn event_del_block(event: Option<Ev>) -> c_int {
+        del(event, Blocking::Yes)
+    }
+
+    fn event_del_noblock(event: Option<Ev>) -> c_int {
+        del(event, Blocking::No)
+    }
+
+    fn event_remove_timer(event: Option<Ev>) -> c_int {
+        let Some(event) = event else { return -1 };
+        let Some(base) = event.base() else { return without_base("event_remove_timer") };
+        let _guard = base.guard();
+        base.remove_timer(event)
+    }
+
+    fn event_active(event: Option<Ev>, res: c_int, calls: c_short) {
+        let Some(event) = event else { return };
+        let Some(base) = event.base() else {
+            without_base("event_active");
+            return;
+        };
+        let _guard = base.guard();
+        debug::assert_setup(event, "event_active");
+        base.activate(event, res as c_short, calls);
+    }
+
+    fn event_pending(event: Option<Ev>, events: c_short, out: Option<Out<timeval>>) -> c_int {
+        let Some(event) = event else { return 0 };
+        let Some(base) = event.base() else {
+            without_base("event_pending");
+            return 0;
+        };
+        let _guard = base.guard();
+        debug::assert_setup(event, "event_pending");
+        let asked = events & (ev::TIMEOUT | ev::IO | ev::SIGNAL);
+        let is_timed = event.has(list::TIMEOUT);
+        if let Some(out) = out.filter(|_| is_timed && asked & ev::TIMEOUT != 0) {
+            out.set(time::of_nanos(time::wall() + base.remaining(event)));
+        }
+        let mut found = 0;
+        if event.has(list::INSERTED) {
+            found |= event.events() & (ev::IO | ev::SIGNAL);
+        }
+        if event.has(list::QUEUED) {
+            found |= event.res();
+        }
+        if is_timed {
+            found |= ev::TIMEOUT;
+        }
+        c_int::from(found & asked)
+    }
+
+    fn event_initialized(event: Option<Ev>) -> c_int {
+        c_int::from(event.is_some_and(|event| event.has(list::INIT)))
+    }
+
+    fn event_priority_set(event: Option<Ev>, priority: c_int) -> c_int {
+        let Some(event) = event else { return -1 };
+        debug::assert_setup(event, "event_priority_set");
+        let levels = event.base().map_or(0, |base| base.queues.borrow().len());
+        match u8::try_from(priority) {
+            Ok(level) if usize::from(level) < levels && !event.has(list::ACTIVE) => {
+                event.set_priority(level);
+                0
+            }
+            _ => -1,
+        }
+    }
+
+    fn event_get_fd(event: Option<Ev>) -> c_int {
+        let Some(event) = event else { return -1 };
+        debug::assert_setup(event, "event_get_fd");
+        event.fd()
+    }
+
+    fn event_get_base(event: Option<Ev>) -> *mut Base {
+        event.map_or(null_mut(), Ev::raw_base)
+    }
+
+    fn event_get_events(event: Option<Ev>) -> c_short {
+        event.map_or(0, Ev::events)
+    }
+
+    fn event_get_callback(event: Option<Ev>) -> Option<EventFn> {
+        event.and_then(Ev::function)
+    }
+
+    fn event_get_callback_arg(event: Option<Ev>) -> *mut c_void {
+        event.map_or(null_mut(), Ev::arg)
+    }
+
+    fn event_get_priority(event: Option<Ev>) -> c_int {
+        event.map_or(-1, |event| c_int::from(event.priority()))
+    }
+
+    fn event_get_assignment(
+        event: Option<Ev>,
+        base: Option<Out<*mut Base>>,
+        fd: Option<Out<c_int>>,
+        events: Option<Out<c_short>>,
+        function: Option<Out<Option<EventFn>>>,
+        arg: Option<Out<*mut c_void>>,
+    ) {
+        let Some(event) = event else { return };
+        debug::assert_setup(event, "event_get_assignment");
+        if let Some(out) = base {
+            out.set(event.raw_base());
+        }
+        if let Some(out) = fd {
+            out.set(event.fd());
+        }
+        if let Some(out) = events {
+            out.set(event.events());
+        }
+        if let Some(out) = function {
+            out.set(event.function());
+        }
+        if let Some(out) = arg {
+            out.set(event.arg());
+        }
+    }
+
+    fn event_get_struct_event_size() -> usize {
+        size_of::<Event>()
+    }
+
+    fn event_base_active_by_fd(base: Option<BaseRef>, fd: c_int, events: c_short) {
+        let Some(base) = base else { return };
+        let _guard = base.guard();
+        for event in crate::base::attached(base) {
+            if event.fd() != fd || event.is_for(ev::SIGNAL) {
+                continue;
+            }
+            if events & ev::TIMEOUT != 0 {
+                if event.has(list::TIMEOUT) {
+                    base.activate(event, ev::TIMEOUT, 1);
+                }
+            } else if event.has(list::INSERTED) && event.events() & events & ev::IO != 0 {
+                base.activate(event, event.events() & events & ev::IO, 1);
+            }
+        }
+    }
+
+    fn event_base_active_by_signal(base: Option<BaseRef>, signum: c_int) {
+        let Some(base) = base else { return };
+        let _guard = base.guard();
+        for event in crate::base::attached(base) {
+            if event.fd() == signum && event.is_for(ev::SIGNAL) && event.has(list::INSERTED) {
+                base.activate(event, ev::SIGNAL, 1);
+            }
+        }
+    }
+}
+
+impl Base {
+    /// The event keeps what it waits for, but has no timeout, and no period.
+    pub(crate) fn remove_timer(&self, event: Ev) -> c_int {
+        debug::assert_setup(event, "event_remove_timer");
+        if event.has(list::TIMEOUT) {
+            self.take_out(event, list::TIMEOUT);
+            if !event.is_for(ev::SIGNAL) {
+                event.set_period(time::ZERO);
+            }
+            let mut core = self.core();
+            if let Some(id) = Self::slot(&core, event) {
+                let _ = core.clear_timeout(id);
+            }
+        }
+        0
+    }
+
+    /// How long until the event's timeout, in nanoseconds.
+    pub(crate) fn remaining(&self, event: Ev) -> i128 {
+        let core = self.core();
+        let pending = Self::slot(&core, event).and_then(|id| core.pending(id));
+        let remaining = pending.and_then(|pending| pending.remaining).unwrap_or_default();
+        remaining.as_nanos().cast_signed()
+    }
+}

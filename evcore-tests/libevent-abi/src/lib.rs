@@ -1,0 +1,35 @@
+//! libevent 2.1's C interface of the event core, on evcore's public API: see the README.
+//!
+//! ```text
+//!   a C program, libevent_extra, libevent_openssl, libevent_pthreads
+//!        │ event_add, event_base_loop, …          ▲ callbacks
+//!   ┌────▼──────────────────────────────────────────┴───────────────┐
+//!   │ from_c, to_c   handles for C's memory: all of the unsafe code │
+//!   │ event, once, finalize, list, …   what the functions do        │
+//!   │ active, turn   libevent's queues of callbacks, and its loop   │
+//!   └────┬──────────────────────────────────────────▲───────────────┘
+//!        │ create, add, deregister, poll, …         │ next_active
+//!      evcore: fds, timers, signals, epoll, poll, select, sleeps, wakes
+//! ```
+
+mod abi;
+mod active;
+mod base;
+mod compat;
+mod config;
+mod debug;
+mod event;
+mod evutil;
+mod finalize;
+mod from_c;
+mod list;
+mod log;
+mod once;
+mod private;
+mod signals;
+mod threads;
+mod time;
+mod to_c;
+mod turn;
+mod variadic;
+mod watch;

@@ -1,0 +1,74 @@
+//! libevent's rule for signals: of the bases that watch signals, the one hears of them that was the last to add one or to
+//! enter its loop. evcore tells each base.
+
+use core::ffi::c_int;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use evcore::Wait;
+
+use crate::abi::{ev, list};
+use crate::base::Base;
+use crate::from_c::BaseRef;
+use crate::threads;
+
+/// The base that hears of signals.
+static OWNER: AtomicPtr<Base> = AtomicPtr::new(null_mut());
+
+pub(crate) fn is_valid(signum: c_int) -> bool {
+    (1..65).contains(&signum)
+}
+
+pub(crate) fn is_owner(base: &Base) -> bool {
+    core::ptr::eq(OWNER.load(Ordering::Acquire), base)
+}
+
+/// The base hears of signals from now on, the one before no more. The lock of this base is held.
+pub(crate) fn own(base: &Base) {
+    let this = core::ptr::from_ref(base).cast_mut();
+    let old = OWNER.swap(this, Ordering::AcqRel);
+    if old == this {
+        return;
+    }
+    if let Some(old) = BaseRef::of_ptr(old) {
+        keep_what_came(&old);
+    }
+    forget_what_came(base);
+}
+
+/// What has come for the base that was the owner is its own still. (If it runs in another thread, that one sees to it.)
+fn keep_what_came(old: &Base) {
+    if !threads::try_lock(old.lock) {
+        return;
+    }
+    if !old.is_running.get() {
+        let mut core = old.core();
+        if core.poll(Wait::None).is_ok() {
+            while let Some(fired) = core.next_active() {
+                let (id, ready, count) = (fired.id, fired.ready, fired.count);
+                let Some(event) = *fired.data else { continue };
+                old.hand_over(&mut core, event, id, ready, count, true);
+            }
+        }
+    }
+    old.unlock();
+}
+
+/// What has come while another base was the owner was that one's.
+fn forget_what_came(base: &Base) {
+    let mut core = base.core();
+    let waiting: Vec<_> = core.iter().filter_map(|(id, event)| Some((id, (*event)?))).collect();
+    for (id, event) in waiting {
+        if event.is_for(ev::SIGNAL) && event.has(list::INSERTED) && !event.has(list::TIMEOUT) {
+            // Off and on again: what was counted is dropped.
+            let _ = core.del(id);
+            let _ = core.add(id, None);
+        }
+    }
+}
+
+/// A base is freed.
+pub(crate) fn disown(base: &Base) {
+    let this = core::ptr::from_ref(base).cast_mut();
+    let _ = OWNER.compare_exchange(this, null_mut(), Ordering::AcqRel, Ordering::Acquire);
+}

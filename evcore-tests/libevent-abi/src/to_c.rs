@@ -1,0 +1,273 @@
+//! What we hand C: memory by its own allocator, bases, strings that stay, calls of the system's functions.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::mem::transmute;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::base::Base;
+use crate::from_c::{BaseRef, Ev, export};
+
+/// The memory functions of `event_set_mem_functions`; null for the C library's.
+static MALLOC: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+static REALLOC: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+static FREE: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+
+type MallocFn = extern "C" fn(usize) -> *mut c_void;
+type ReallocFn = extern "C" fn(*mut c_void, usize) -> *mut c_void;
+type FreeFn = extern "C" fn(*mut c_void);
+
+export! {
+    fn event_set_mem_functions(malloc: Option<MallocFn>, realloc: Option<ReallocFn>, free: Option<FreeFn>) {
+        MALLOC.store(malloc.map_or(null_mut(), |function| function as *mut c_void), Ordering::Release);
+        REALLOC.store(realloc.map_or(null_mut(), |function| function as *mut c_void), Ordering::Release);
+        FREE.store(free.map_or(null_mut(), |function| function as *mut c_void), Ordering::Release);
+    }
+
+    fn event_mm_malloc_(size: usize) -> *mut c_void {
+        // SAFETY: null, or stored by `event_set_mem_functions` as a function of this type.
+        let replaced = unsafe { transmute::<*mut c_void, Option<MallocFn>>(MALLOC.load(Ordering::Acquire)) };
+        match replaced {
+            _ if size == 0 => null_mut(),
+            Some(malloc) => malloc(size),
+            // SAFETY: any size may be asked for.
+            None => unsafe { libc::malloc(size) },
+        }
+    }
+
+    fn event_mm_calloc_(count: usize, size: usize) -> *mut c_void {
+        let Some(length) = count.checked_mul(size) else {
+            set_errno(libc::ENOMEM);
+            return null_mut();
+        };
+        let memory = event_mm_malloc_(length);
+        if !memory.is_null() {
+            // SAFETY: the allocator has given this many bytes.
+            unsafe { core::ptr::write_bytes(memory.cast::<u8>(), 0, length) };
+        }
+        memory
+    }
+
+    fn event_mm_realloc_(memory: *mut c_void, size: usize) -> *mut c_void {
+        // SAFETY: null, or stored by `event_set_mem_functions` as a function of this type.
+        let replaced = unsafe { transmute::<*mut c_void, Option<ReallocFn>>(REALLOC.load(Ordering::Acquire)) };
+        match replaced {
+            Some(realloc) => realloc(memory, size),
+            // SAFETY: C hands us what this allocator gave.
+            None => unsafe { libc::realloc(memory, size) },
+        }
+    }
+
+    fn event_mm_strdup_(text: *const c_char) -> *mut c_char {
+        if text.is_null() {
+            set_errno(libc::EINVAL);
+            return null_mut();
+        }
+        let text = crate::from_c::string(text).to_bytes_with_nul();
+        let copy = event_mm_malloc_(text.len());
+        if !copy.is_null() {
+            // SAFETY: there is room for so many bytes, and it is new.
+            unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), copy.cast(), text.len()) };
+        }
+        copy.cast()
+    }
+
+    fn event_mm_free_(memory: *mut c_void) {
+        // SAFETY: null, or stored by `event_set_mem_functions` as a function of this type.
+        let replaced = unsafe { transmute::<*mut c_void, Option<FreeFn>>(FREE.load(Ordering::Acquire)) };
+        match replaced {
+            Some(free) => free(memory),
+            // SAFETY: C hands us what this allocator gave, or null.
+            None => unsafe { libc::free(memory) },
+        }
+    }
+}
+
+/// Zeroed memory by C's allocator.
+pub(crate) fn allocate(size: usize) -> Option<NonNull<c_void>> {
+    NonNull::new(event_mm_calloc_(1, size))
+}
+
+/// A value in memory by C's allocator.
+pub(crate) fn put<T>(value: T) -> Option<NonNull<T>> {
+    let memory = allocate(size_of::<T>())?.cast::<T>();
+    // SAFETY: it is as large as a `T`, and C's allocators align for all types.
+    unsafe { memory.write(value) };
+    Some(memory)
+}
+
+/// What [`put`] has stored: it is dropped, and its memory given back.
+pub(crate) fn take<T>(memory: NonNull<T>) {
+    // SAFETY: `put` has written it, and nobody uses it any more: this is the one call that ends it.
+    unsafe { memory.drop_in_place() };
+    event_mm_free_(memory.as_ptr().cast());
+}
+
+/// What [`put`] has stored, lent while no callback runs.
+pub(crate) fn lend<'a, T>(memory: NonNull<T>) -> &'a mut T {
+    // SAFETY: `put` has written it, it has one owner in C, and the caller lets go of it before any call into C.
+    unsafe { &mut *memory.as_ptr() }
+}
+
+/// A new base for C.
+pub(crate) fn new_base(base: Base) -> Option<BaseRef> {
+    put(base).map(BaseRef::of_memory)
+}
+
+/// The end of a base: the lock and all events are gone.
+pub(crate) fn free_base(base: BaseRef) {
+    if let Some(base) = NonNull::new(base.as_ptr()) {
+        take(base);
+    }
+}
+
+/// Gives an event's memory back.
+pub(crate) fn free_event(event: Ev) {
+    event_mm_free_(event.memory());
+}
+
+/// Names of methods, as C keeps them.
+#[repr(transparent)]
+pub(crate) struct Names<const N: usize>(pub(crate) [*const c_char; N]);
+
+// SAFETY: they point to strings in the program's text.
+unsafe impl<const N: usize> Sync for Names<N> {}
+
+pub(crate) static METHODS: Names<4> =
+    Names([c"epoll".as_ptr(), c"poll".as_ptr(), c"select".as_ptr(), core::ptr::null()]);
+
+pub(crate) fn set_errno(number: c_int) {
+    // SAFETY: any thread may ask.
+    let place = unsafe { libc::__errno_location() };
+    // SAFETY: the place is this thread's.
+    unsafe { *place = number }
+}
+
+/// Ends the process.
+pub(crate) fn exit(code: c_int) -> ! {
+    // SAFETY: C's way to end the process, with its handlers of `atexit`.
+    unsafe { libc::exit(code) }
+}
+
+pub(crate) fn abort() -> ! {
+    std::process::abort()
+}
+
+/// Writes to a stream of C's.
+pub(crate) fn write_to(stream: *mut libc::FILE, text: &str) {
+    if !stream.is_null() {
+        // SAFETY: the stream is C's, and so many bytes are there.
+        unsafe { libc::fwrite(text.as_ptr().cast(), 1, text.len(), stream) };
+    }
+}
+
+/// The time of a clock of the system, in nanoseconds.
+pub(crate) fn clock(id: libc::clockid_t) -> i128 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the room is for one `timespec`.
+    unsafe { libc::clock_gettime(id, &raw mut time) };
+    i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
+}
+
+// System calls of `evutil`, on descriptors that are C's.
+
+pub(crate) fn set_option(fd: c_int, level: c_int, name: c_int, value: c_int) -> c_int {
+    let length = libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(4);
+    // SAFETY: the value is a `c_int`, and the length says so.
+    unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) }
+}
+
+/// The flags that `fcntl` reads by one command; `None` when it fails.
+pub(crate) fn get_flags(fd: c_int, command: c_int) -> Option<c_int> {
+    // SAFETY: a command that takes no argument.
+    let flags = unsafe { libc::fcntl(fd, command) };
+    (flags >= 0).then_some(flags)
+}
+
+pub(crate) fn set_flags(fd: c_int, command: c_int, flags: c_int) -> c_int {
+    // SAFETY: a command that takes a number.
+    unsafe { libc::fcntl(fd, command, flags) }
+}
+
+pub(crate) fn close(fd: c_int) -> c_int {
+    // SAFETY: C asks for it, and the descriptor is its own.
+    unsafe { libc::close(fd) }
+}
+
+pub(crate) fn socketpair(family: c_int, kind: c_int, protocol: c_int, pair: *mut c_int) -> c_int {
+    // SAFETY: C lends room for two.
+    unsafe { libc::socketpair(family, kind, protocol, pair) }
+}
+
+pub(crate) fn random(room: &mut [u8]) {
+    for part in room.chunks_mut(256) {
+        // SAFETY: the room is as long. Up to 256 bytes come whole.
+        let got = unsafe { libc::getrandom(part.as_mut_ptr().cast(), part.len(), 0) };
+        if usize::try_from(got) != Ok(part.len()) {
+            crate::log::die(1, "evutil_secure_rng_get_bytes: no random numbers");
+        }
+    }
+}
+
+pub(crate) fn interface_index(name: &CStr) -> u32 {
+    // SAFETY: the name ends.
+    unsafe { libc::if_nametoindex(name.as_ptr()) }
+}
+
+pub(crate) fn parse_number(text: *const c_char, end: *mut *mut c_char, base: c_int) -> i64 {
+    // SAFETY: C's string ends, and `end` is null or room for a pointer.
+    unsafe { libc::strtoll(text, end, base) }
+}
+
+pub(crate) fn lookup(
+    node: *const c_char,
+    service: *const c_char,
+    hints: *const libc::addrinfo,
+    out: *mut *mut libc::addrinfo,
+) -> c_int {
+    // SAFETY: all are C's, as this function wants them.
+    unsafe { libc::getaddrinfo(node, service, hints, out) }
+}
+
+/// libevent's own objects make such lists, too, by C's allocator, and mark them.
+pub(crate) fn free_addresses(list: *mut libc::addrinfo) {
+    const BY_LIBEVENT: c_int = c_int::MIN;
+    let Some(first) = NonNull::new(list) else { return };
+    // SAFETY: a list of `getaddrinfo` or of libevent's objects.
+    if unsafe { first.as_ref() }.ai_flags & BY_LIBEVENT == 0 {
+        // SAFETY: it is `getaddrinfo`'s.
+        unsafe { libc::freeaddrinfo(list) };
+        return;
+    }
+    let mut next = Some(first);
+    while let Some(entry) = next {
+        // SAFETY: an entry of the list, which is freed once, here.
+        let &libc::addrinfo { ai_next, ai_canonname, .. } = unsafe { entry.as_ref() };
+        next = NonNull::new(ai_next);
+        if !ai_canonname.is_null() {
+            event_mm_free_(ai_canonname.cast());
+        }
+        event_mm_free_(entry.as_ptr().cast());
+    }
+}
+
+pub(crate) fn lookup_error(number: c_int) -> *const c_char {
+    // SAFETY: any number may be asked for.
+    unsafe { libc::gai_strerror(number) }
+}
+
+/// This time, by its parts and in UTC.
+pub(crate) fn utc_now() -> libc::tm {
+    let now = libc::time_t::try_from(crate::time::wall() / 1_000_000_000).unwrap_or(0);
+    let mut parts = core::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: room for one `tm`.
+    unsafe { libc::gmtime_r(&raw const now, parts.as_mut_ptr()) };
+    // SAFETY: all zeros are a `tm`, too.
+    unsafe { parts.assume_init() }
+}
+
+/// The bytes of a value that is sent to C.
+pub(crate) fn bytes_of<T: Copy>(value: &T) -> &[u8] {
+    // SAFETY: the socket addresses and parts of time that this is used for have no padding that C may not see.
+    unsafe { core::slice::from_raw_parts(core::ptr::from_ref(value).cast(), size_of::<T>()) }
+}

@@ -1,0 +1,437 @@
+//! The loop: `event_base_loop`, and what ends it.
+
+use core::ffi::c_int;
+
+use evcore::{End, Instant, Ready, Turn, Wait};
+
+use crate::abi::{closure, ev, list, run, timeval};
+use crate::base::{Base, Core};
+use crate::compat;
+use crate::debug;
+use crate::from_c::{BaseRef, Cb, Ev, Lent, export};
+use crate::log;
+use crate::once;
+use crate::signals;
+use crate::threads;
+use crate::time;
+use crate::to_c;
+
+/// `EV_*` for what evcore has found, of what the event asks for.
+#[inline(always)]
+fn events(event: Ev, ready: Ready, edge: i16, is_descriptor_gone: bool) -> i16 {
+    let asked = event.events();
+    let mut found = 0;
+    if ready.is_readable() {
+        found |= ev::READ;
+    }
+    if ready.is_writable() {
+        found |= ev::WRITE;
+    }
+    if ready.is_closed() {
+        found |= ev::CLOSED;
+    }
+    if is_descriptor_gone && ready.is_error() && found == 0 {
+        // poll(2) says of a closed descriptor that it is invalid, which is both.
+        found |= ev::READ | ev::WRITE;
+    }
+    if found != 0 {
+        found |= edge;
+    }
+    found &= asked;
+    if ready.is_timeout() {
+        found |= ev::TIMEOUT;
+    }
+    if ready.is_signal() {
+        found |= ev::SIGNAL;
+    }
+    found
+}
+
+impl Base {
+    /// The loop. The lock is held.
+    fn run(&self, mode: c_int) -> c_int {
+        loop {
+            self.is_continued.set(false);
+            if self.is_exiting.get() || self.is_broken.get() {
+                return 0;
+            }
+            let is_anything_left = self.active.get() > 0 || self.added.get() > 0 || self.virtuals.get() > 0;
+            if mode & run::NO_EXIT_ON_EMPTY == 0 && !is_anything_left {
+                return 1;
+            }
+            self.admit_later();
+            self.clear_clock();
+            if !self.prepare.is_empty() {
+                self.prepare.call(self, mode & run::NONBLOCK != 0);
+            }
+            let waits = self.active.get() == 0 && mode & run::NONBLOCK == 0;
+            if self.dispatch(waits).is_err() {
+                return -1;
+            }
+            if !self.check.is_empty() {
+                self.check.call(self, false);
+            }
+            if self.active.get() > 0 {
+                let processed = self.process();
+                if mode & run::ONCE != 0 && self.active.get() == 0 && processed != 0 {
+                    return 0;
+                }
+            } else if mode & run::NONBLOCK != 0 {
+                return 0;
+            }
+        }
+    }
+
+    /// One turn of evcore: what it hands out joins the queues.
+    #[inline]
+    fn dispatch(&self, waits: bool) -> Result<(), ()> {
+        let outcome = match waits {
+            false => self.poll(Wait::None),
+            true if self.lock.is_null() => self.poll(Wait::Forever),
+            true => self.poll(Wait::None).and_then(|()| if self.active.get() > 0 { Ok(()) } else { self.sleep() }),
+        };
+        outcome.map_err(|error| log::warn(&format!("event_base_loop: {error}")))
+    }
+
+    #[inline(always)]
+    fn poll(&self, wait: Wait) -> Result<(), evplat_linux::Error> {
+        let mut core = self.core();
+        let mut turn = core.poll(wait);
+        if turn == Err(evplat_linux::Error::Forked) {
+            core.reinit()?;
+            turn = core.poll(wait);
+        }
+        if turn? == Turn::Ended(End::Empty) {
+            // evcore has nothing to wait for, but the program may: an event on no descriptor, another thread.
+            let _ = core.poll(Wait::Until(Instant::MAX))?;
+        }
+        self.drain(core);
+        Ok(())
+    }
+
+    /// Waits without the lock.
+    fn sleep(&self) -> Result<(), evplat_linux::Error> {
+        let mut asleep = self.core().begin_sleep(Wait::Until(Instant::MAX))?;
+        self.is_asleep.set(true);
+        self.unlock();
+        asleep.sleep();
+        self.lock();
+        self.is_asleep.set(false);
+        let mut core = self.core();
+        match core.end_sleep(asleep) {
+            Ok(_) => {}
+            Err(evplat_linux::Error::Forked | evplat_linux::Error::NotAsleep) => core.reinit()?,
+            Err(error) => return Err(error),
+        }
+        self.drain(core);
+        Ok(())
+    }
+
+    /// Queues what evcore hands out in this turn.
+    #[inline(always)]
+    fn drain(&self, mut core: core::cell::RefMut<'_, Core>) {
+        while let Some(fired) = core.next_active() {
+            let (id, ready, count) = (fired.id, fired.ready, fired.count);
+            let Some(event) = *fired.data else { continue };
+            self.hand_over(&mut core, event, id, ready, count, false);
+        }
+    }
+
+    /// Queues an event that evcore hands out.
+    #[inline(always)]
+    pub(crate) fn hand_over(
+        &self,
+        core: &mut Core,
+        event: Ev,
+        id: evcore::EventId,
+        ready: Ready,
+        count: u32,
+        was_owner: bool,
+    ) {
+        event.set_handed_out(true);
+        if (ready - Ready::READ - Ready::WRITE).is_empty() {
+            let found = events(event, ready, self.edge, false);
+            if found != 0 {
+                self.activate(event, found, 1);
+            }
+        } else {
+            self.hand_over_rest(core, event, id, ready, count, was_owner);
+        }
+    }
+
+    /// Queues an event for a timeout, a signal, an error.
+    #[inline(never)]
+    fn hand_over_rest(
+        &self,
+        core: &mut Core,
+        event: Ev,
+        id: evcore::EventId,
+        ready: Ready,
+        count: u32,
+        was_owner: bool,
+    ) {
+        let mut found = events(event, ready, self.edge, self.edge == 0);
+        if found & ev::TIMEOUT != 0 {
+            self.take_out(event, list::TIMEOUT);
+            if !event.is_for(ev::SIGNAL) {
+                self.take_out(event, list::INSERTED);
+            }
+            if count > 1 && event.closure() == closure::PERSIST {
+                // Periods were missed: libevent begins anew.
+                let now = core.now();
+                let _ = core.add_from(id, now, time::duration(event.period()));
+            }
+        }
+        let mut calls = 1;
+        if found & ev::SIGNAL != 0 {
+            calls = i16::try_from(count).unwrap_or(i16::MAX);
+            if !was_owner && !signals::is_owner(self) {
+                found &= !ev::SIGNAL;
+            }
+        }
+        if found != 0 {
+            self.activate(event, found, calls);
+        }
+    }
+
+    /// Runs the callbacks of the most urgent priority that has any. Answers how many, or -1 when the loop is to end.
+    fn process(&self) -> c_int {
+        let until = self.max_interval.map(|interval| self.update_clock() + interval);
+        let levels = self.queues.borrow().len();
+        let mut count = 0;
+        for level in 0..levels {
+            if self.first(level).is_none() {
+                continue;
+            }
+            let number = c_int::try_from(level).unwrap_or(c_int::MAX);
+            self.level.set(number);
+            count = match number < self.limit_from {
+                true => self.process_level(level, c_int::MAX, None),
+                false => self.process_level(level, self.max_callbacks, until),
+            };
+            if count != 0 {
+                break;
+            }
+        }
+        self.level.set(-1);
+        count
+    }
+
+    #[inline(always)]
+    fn first(&self, level: usize) -> Option<Cb> {
+        self.queues.borrow().get(level).and_then(crate::active::Queue::first)
+    }
+
+    fn process_level(&self, level: usize, max: c_int, until: Option<Instant>) -> c_int {
+        let mut count = 0;
+        while let Some(callback) = self.first(level) {
+            if !callback.has(list::INTERNAL) {
+                count += 1;
+            }
+            self.call(callback);
+            self.end_callback();
+            if self.is_broken.get() {
+                return -1;
+            }
+            if count >= max || until.is_some_and(|until| count > 0 && self.update_clock() >= until) {
+                return count;
+            }
+            if self.is_continued.get() {
+                break;
+            }
+        }
+        count
+    }
+
+    /// Takes a callback out of its queue, and calls it without the lock.
+    #[inline(always)]
+    fn call(&self, callback: Cb) {
+        let Some(event) = callback.event() else { return self.call_alone(callback) };
+        if event.closure() == closure::EVENT {
+            self.rest(event);
+            self.current.set(Some(callback));
+            self.call_event(event);
+            self.end_rest();
+        } else if event.closure() == closure::PERSIST {
+            self.dequeue(callback);
+            self.current.set(Some(callback));
+            self.begin_period(event);
+            self.call_event(event);
+        } else {
+            self.call_rare(event);
+        }
+    }
+
+    #[inline(always)]
+    fn call_event(&self, event: Ev) {
+        let (function, fd, res, arg) = (event.function(), event.fd(), event.res(), event.arg());
+        self.unlock();
+        if let Some(function) = function {
+            function(fd, res, arg);
+        }
+        self.lock();
+    }
+
+    /// The period of a persistent event begins.
+    #[inline(always)]
+    fn begin_period(&self, event: Ev) {
+        let period = event.period();
+        if !time::is_set(period) {
+            return;
+        }
+        if event.is_handed_out() {
+            // evcore has begun it.
+            event.set_handed_out(false);
+            self.insert(event, list::TIMEOUT);
+            if event.is_for(ev::IO) {
+                self.insert(event, list::INSERTED);
+            }
+        } else {
+            self.add(event, Some(period));
+        }
+    }
+
+    #[inline(never)]
+    fn call_rare(&self, event: Ev) {
+        match event.closure() {
+            closure::SIGNAL => self.call_signal(event),
+            kind => {
+                self.dequeue(event.cb());
+                let (function, arg) = (event.cb().event_finalizer(), event.arg());
+                self.unlock();
+                debug::note_teardown(event);
+                function(event, arg);
+                if kind == closure::EVENT_FINALIZE_FREE {
+                    to_c::free_event(event);
+                }
+                self.lock();
+            }
+        }
+    }
+
+    /// A signal's callback is called once for each time that the signal has come.
+    fn call_signal(&self, event: Ev) {
+        let is_persistent = event.is_for(ev::PERSIST);
+        if is_persistent {
+            self.dequeue(event.cb());
+        } else {
+            self.rest(event);
+        }
+        self.current.set(Some(event.cb()));
+        // `event_del` of this event, in its own callback, sets it to 0. While it is not 0, the event is not freed.
+        let left = core::cell::Cell::new(event.calls().left);
+        while left.get() > 0 {
+            left.set(left.get() - 1);
+            let counter = if left.get() > 0 { left.as_ptr() } else { core::ptr::null_mut() };
+            event.set_calls(left.get(), counter);
+            self.call_event(event);
+            if self.is_broken.get() && left.get() > 0 {
+                event.set_calls(left.replace(0), core::ptr::null_mut());
+            }
+        }
+        if !is_persistent {
+            self.end_rest();
+        }
+    }
+
+    /// A callback that is no event.
+    #[inline(never)]
+    fn call_alone(&self, callback: Cb) {
+        self.dequeue(callback);
+        let is_finalizer = callback.closure() == closure::FINALIZE;
+        if !is_finalizer {
+            self.current.set(Some(callback));
+        }
+        let (function, arg) = (callback.self_function(), callback.arg());
+        self.unlock();
+        function(callback, arg);
+        self.lock();
+    }
+}
+
+fn end(base: Option<BaseRef>, how: fn(&Base)) -> c_int {
+    let Some(base) = base else { return -1 };
+    let _guard = base.guard();
+    how(&base);
+    base.wake();
+    0
+}
+
+export! {
+    fn event_base_loop(base: Option<BaseRef>, mode: c_int) -> c_int {
+        let Some(base) = base else { return -1 };
+        let _guard = base.guard();
+        if base.is_running.replace(true) {
+            log::warn("event_base_loop: reentrant invocation.  Only one event_base_loop can run on each event_base at once.");
+            return -1;
+        }
+        if base.signals.get() > 0 {
+            signals::own(&base);
+        }
+        if threads::has_threads() {
+            base.owner.set(threads::this_thread());
+        }
+        base.is_exiting.set(false);
+        base.is_broken.set(false);
+        let answer = base.run(mode);
+        base.clear_clock();
+        base.is_running.set(false);
+        answer
+    }
+
+    fn event_base_dispatch(base: Option<BaseRef>) -> c_int {
+        event_base_loop(base, 0)
+    }
+
+    fn event_base_loopexit(base: Option<BaseRef>, delay: Option<Lent<timeval>>) -> c_int {
+        let Some(base) = base else { return -1 };
+        once::event_base_once(Some(base), -1, ev::TIMEOUT, Some(exit_loop), base.as_ptr().cast(), delay)
+    }
+
+    fn event_base_loopbreak(base: Option<BaseRef>) -> c_int {
+        end(base, |base| base.is_broken.set(true))
+    }
+
+    fn event_base_loopcontinue(base: Option<BaseRef>) -> c_int {
+        end(base, |base| base.is_continued.set(true))
+    }
+
+    fn event_base_got_exit(base: Option<BaseRef>) -> c_int {
+        c_int::from(base.is_some_and(|base| base.is_exiting.get()))
+    }
+
+    fn event_base_got_break(base: Option<BaseRef>) -> c_int {
+        c_int::from(base.is_some_and(|base| base.is_broken.get()))
+    }
+
+    fn event_base_get_running_event(base: Option<BaseRef>) -> Option<Ev> {
+        let base = base?;
+        let _guard = base.guard();
+        if !base.is_own_thread() {
+            return None;
+        }
+        base.current.get()?.event()
+    }
+
+    fn event_reinit(base: Option<BaseRef>) -> c_int {
+        let Some(base) = base else { return -1 };
+        let _guard = base.guard();
+        let outcome = base.core().reinit();
+        if outcome.is_ok() && base.signals.get() > 0 {
+            signals::own(&base);
+        }
+        if outcome.is_ok() { 0 } else { -1 }
+    }
+}
+
+/// What `event_base_loopexit` schedules.
+pub(crate) extern "C" fn exit_loop(_: c_int, _: i16, base: *mut core::ffi::c_void) {
+    if let Some(base) = BaseRef::of_ptr(base.cast()) {
+        base.is_exiting.set(true);
+    }
+}
+
+// Used by the 1.4 names.
+pub(crate) fn run_current(mode: c_int) -> c_int {
+    event_base_loop(compat::current(), mode)
+}
