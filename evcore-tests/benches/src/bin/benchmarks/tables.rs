@@ -123,7 +123,7 @@ fn cell(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), short)
 }
 
-/// The ring in short, for the top of the page and for README.md. `.ci/figures` finds it again from results.csv.
+/// The ring in short, for the top of the page and for README.md. `evcore-tests/documents` compares both with results.csv.
 pub(crate) fn summary(results: &Results) -> String {
     let mut text = "| an event of the ring | | by hand | evcore | evcore : by hand | libev | libevent |\n\
                     |---|---|---|---|---|---|---|\n"
