@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn probe_calls_all_public_functions() {
         let mut files = all_files("evcore/src", "rs");
-        files.retain(|(path, _)| !path.ends_with("/unix.rs") && !path.ends_with("/base/check.rs"));
+        files.retain(|(path, _)| !["/unix.rs", "/base/check.rs", "/task"].iter().any(|part| path.contains(part)));
         crate::hold(check(&files, &joined(&all_files(PROBE, "rs"))));
     }
 
