@@ -7,6 +7,9 @@ use evcore::backend::{EventOp, Signum};
 /// The descriptor type of a fixture's backend.
 pub type FdOf<F> = <<F as Fixture>::Backend as EventOp>::Fd;
 
+/// The error type of a fixture's backend.
+pub(crate) type ErrorOf<F> = <<F as Fixture>::Backend as EventOp>::Error;
+
 /// A backend, sources that it can watch, and what can be done to them.
 ///
 /// The methods without a body are what each fixture must have. The others are powers: `false` or `None`, which is what they

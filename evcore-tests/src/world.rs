@@ -6,9 +6,9 @@ use evcore::backend::{Features, Signum, Split};
 use evcore::options::Limits;
 use evcore::stats::{Counts, Stats};
 use evcore::storage::Storage;
-use evcore::{Event, EventBase, EventId, Instant, Interest, Ready, Turn, Wait};
+use evcore::{Error, Event, EventBase, EventId, Instant, Interest, Ready, Turn, Wait};
 
-use crate::fixture::{FdOf, Fixture};
+use crate::fixture::{ErrorOf, FdOf, Fixture};
 use crate::proof::Proof;
 
 /// In so many turns everything has come, or the loop spins.
@@ -211,6 +211,12 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
     #[track_caller]
     pub fn set_limits(&mut self, limits: Limits) {
         assert!(self.base.set_limits_if_kept(limits), "the storage keeps limits");
+    }
+
+    /// Pauses an event. A case that asks for it needs [`Part::Pauses`](crate::Part::Pauses).
+    #[track_caller]
+    pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<ErrorOf<F>>> {
+        self.base.pause_if_kept(id, pause).expect("the storage has pauses")
     }
 
     /// The time, read now.

@@ -225,6 +225,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The next active event, and whether it is a watcher.
     #[inline(always)]
     fn next(&mut self) -> Option<(Fired<&mut T>, bool)> {
+        if S::IS_SMALL {
+            return self.next_of_any_kind();
+        }
         if self.engine.next_effect() == Effect::Unknown {
             if self.engine.end_if_done() {
                 return None;
@@ -280,10 +283,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[inline(always)]
     pub fn next_event(&mut self, wait: Wait) -> Result<Option<Fired<&mut T>>, B::Error> {
         let taken = match self.engine.next_effect() {
+            _ if S::IS_SMALL => self.advance(wait)?,
             Effect::None | Effect::Restart => Step::First,
             Effect::More | Effect::Unknown => self.advance(wait)?,
         };
         Ok(match taken {
+            Step::First if S::IS_SMALL => None,
             Step::First => self.next_active(),
             Step::Taken(index, ready, count) => {
                 self.engine.lend(index).map(|(id, data)| Fired { id, ready, count, data })

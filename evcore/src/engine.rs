@@ -105,7 +105,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Events.
 
     pub(crate) fn create(&mut self, event: &Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
-        if !B::HAS_SIGNALS && matches!(event.source, Source::Signal(_)) {
+        let is_supported =
+            (B::HAS_SIGNALS || !matches!(event.source, Source::Signal(_))) && (S::Once::IS_KEPT || !event.once);
+        if !is_supported {
             return Err(Rejected { error: Error::Unsupported, data });
         }
         self.registry.create(event, data)
@@ -209,7 +211,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        earlier(self.registry.first_armed_deadline(), self.chores_at)
+        earlier(self.registry.first_armed_deadline(), self.chores_at())
     }
 
     #[cfg(any(test, feature = "check"))]
@@ -230,11 +232,15 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     fn note_chores(&mut self) {
-        self.chores_at = if B::IS_SHARED {
-            earlier(self.exit_at, Some(self.retry_at).filter(|at| *at > Instant::ZERO))
-        } else {
-            self.exit_at
-        };
+        if B::IS_SHARED {
+            self.chores_at = earlier(self.exit_at, Some(self.retry_at).filter(|at| *at > Instant::ZERO));
+        }
+    }
+
+    /// When the loop has something to do of its own.
+    #[inline(always)]
+    fn chores_at(&self) -> Option<Instant> {
+        if B::IS_SHARED { self.chores_at } else { self.exit_at }
     }
 
     /// Ends the loop before the next hand-out.

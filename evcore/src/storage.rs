@@ -43,6 +43,11 @@ pub trait Storage: sealed::Sealed {
     type Stats: Part;
     /// Whether [`EventBase::set_limits`](crate::EventBase::set_limits) is there.
     type Limits: Part;
+    /// Whether events may be removed by themselves after their hand-out: [`Event::once`](crate::Event::once),
+    /// [`EventBase::insert_timer`](crate::EventBase::insert_timer).
+    type Once: Part;
+    /// Whether [`EventBase::pause_for`](crate::EventBase::pause_for) is there.
+    type Pauses: Part;
     /// How events are numbered.
     #[doc(hidden)]
     type Index: Index;
@@ -91,6 +96,9 @@ pub trait Storage: sealed::Sealed {
     /// Whether timers are looked through instead of kept in a heap.
     #[doc(hidden)]
     const IS_SCANNED: bool = <Self::Heap<()> as Table<()>>::CAPACITY <= SCANNED;
+    /// Whether few events are expected, so that code which is only faster is left out.
+    #[doc(hidden)]
+    const IS_SMALL: bool = Self::IS_SCANNED;
     /// Whether registrations are verified, because descriptors are closed without the base's knowledge.
     #[doc(hidden)]
     const IS_SHARED: bool = true;

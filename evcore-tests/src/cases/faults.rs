@@ -89,7 +89,10 @@ pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Pr
         assert!(base.next_active().is_some_and(|fired| *fired.data == 1), "the refused poll ended the turn");
         fixture.drain(base.backend_mut(), &mut source);
         assert!(base.insert(other_fd, Interest::READ, 2).is_err());
-        assert!(base.insert_timer(Duration::ZERO, 3).is_err(), "a change that is made later was taken");
+        assert!(
+            base.start(Event::timer().timeout(Duration::ZERO), 3).is_err(),
+            "a change that is made later was taken"
+        );
         assert!(base.modify(watched, Interest::READ | Interest::WRITE).is_err(), "a change that is merged was taken");
         assert!(base.reinit().is_ok());
         fixture.feed(base.backend_mut(), &mut source);

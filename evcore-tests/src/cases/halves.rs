@@ -113,7 +113,7 @@ pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     expect(3, &mut |world| {
         // While nothing watches the fd, it becomes what it waits for.
         assert!(world.base.modify(reader, Interest::WRITE).is_ok());
-        assert!(world.base.pause_for(reader, ms(1)).is_ok());
+        assert!(world.pause_for(reader, ms(1)).is_ok());
     });
     let took = world.now().saturating_since(begin);
     assert!(took <= ms(20) + World::<F, S>::grace(PATIENCE / 2), "a change did not end the sleep at once: {took:?}");

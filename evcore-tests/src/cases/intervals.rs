@@ -94,7 +94,7 @@ pub fn add_ends_pause_and_restarts_now<F: Fixture, S: Storage>(fixture: F) -> Pr
     let source = world.source();
     let fd = world.fd(&source);
     let paused = world.start(Event::io(fd, Interest::READ).persist().timeout(IDLE), 1);
-    assert!(world.base.pause_for(paused, Duration::from_secs(3_600)).is_ok());
+    assert!(world.pause_for(paused, Duration::from_secs(3_600)).is_ok());
     world.timer(Duration::ZERO, 2);
     let mut resumed = Instant::ZERO;
     world.wait_with(|world, _, _| {

@@ -114,7 +114,7 @@ pub fn insert_timer_is_gone_after_it_came<F: Fixture, S: Storage>(fixture: F) ->
     let mut world = World::<F, S>::new(fixture);
     let mut last: Option<EventId> = None;
     for number in 0..1_000 {
-        let id = match world.base.insert_timer(Duration::from_nanos(1), number) {
+        let id = match world.base.start(Event::timer().once().timeout(Duration::from_nanos(1)), number) {
             Ok(id) => id,
             Err(rejected) => panic!("timer {number}: {}", rejected.error),
         };
@@ -188,7 +188,7 @@ pub fn restart_counts_from_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.base.pending(given).and_then(|pending| pending.deadline) >= Some(begin + ms(10)));
     assert!(world.base.clear_timeout(given).is_ok());
     assert!(matches!(world.base.restart(given), Err(evcore::Error::WrongKind)), "it was dropped");
-    assert!(world.base.pause_for(timers[2], Duration::from_secs(60)).is_ok());
+    assert!(world.pause_for(timers[2], Duration::from_secs(60)).is_ok());
     assert!(world.base.restart(timers[2]).is_ok());
     assert_eq!(world.base.pending(timers[2]).map(|pending| pending.deadline), Some(None), "the pause goes on");
     let user = world.create(Event::user(), 4);

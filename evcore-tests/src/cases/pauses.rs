@@ -17,7 +17,7 @@ pub fn pause_is_quiet_and_ends<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.feed(&mut source);
     assert_eq!(world.wait().of(1), Ready::READ);
     let begin = world.now();
-    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    assert!(world.pause_for(event, PAUSE).is_ok());
     let before = world.stats().waits;
     assert_eq!(world.wait().of(1), Ready::READ);
     assert!(world.now() >= begin.saturating_add(PAUSE));
@@ -31,7 +31,7 @@ pub fn pause_drops_what_was_queued<F: Fixture, S: Storage>(fixture: F) -> Proof 
     let source = world.source();
     let event = world.watch(&source, Interest::READ, 1);
     assert!(world.base.activate(event, Ready::READ).is_ok());
-    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    assert!(world.pause_for(event, PAUSE).is_ok());
     assert!(world.look().is_empty());
     assert!(!world.base.is_empty());
     assert_eq!(world.base.pending(event).map(|pending| pending.registered), Some(true));
@@ -44,7 +44,7 @@ pub fn add_ends_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut source = world.source();
     let event = world.watch(&source, Interest::READ, 1);
     world.feed(&mut source);
-    assert!(world.base.pause_for(event, Duration::from_secs(3_600)).is_ok());
+    assert!(world.pause_for(event, Duration::from_secs(3_600)).is_ok());
     assert!(world.look().is_empty());
     assert!(world.base.add(event, None).is_ok());
     assert_eq!(world.wait().of(1), Ready::READ);
@@ -58,7 +58,7 @@ pub fn pause_is_one_events<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let event = world.watch(&source, Interest::READ, 1);
     world.watch(&source, Interest::READ, 2);
     world.feed(&mut source);
-    assert!(world.base.pause_for(event, Duration::from_secs(3_600)).is_ok());
+    assert!(world.pause_for(event, Duration::from_secs(3_600)).is_ok());
     assert_eq!(world.wait().order(), [2]);
     Proof::Shown
 }
@@ -71,7 +71,7 @@ pub fn timeout_begins_anew_after_a_pause<F: Fixture, S: Storage>(fixture: F) -> 
     let timeout = PAUSE / 2;
     let event = world.start(Event::io(fd, Interest::READ).persist().timeout(timeout), 1);
     let begin = world.now();
-    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    assert!(world.pause_for(event, PAUSE).is_ok());
     assert_eq!(world.wait().of(1), Ready::TIMEOUT);
     assert!(world.now() >= begin.saturating_add(PAUSE + timeout));
     Proof::Shown
@@ -83,13 +83,13 @@ pub fn paused_may_be_removed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut source = world.source();
     let event = world.watch(&source, Interest::READ, 1);
     world.feed(&mut source);
-    assert!(world.base.pause_for(event, Duration::from_millis(1)).is_ok());
+    assert!(world.pause_for(event, Duration::from_millis(1)).is_ok());
     assert!(world.base.del(event).is_ok());
     world.pass(Duration::from_millis(2));
     assert!(world.look().is_empty());
     assert!(world.base.is_empty());
     assert!(world.base.add(event, None).is_ok());
-    assert!(world.base.pause_for(event, Duration::from_millis(1)).is_ok());
+    assert!(world.pause_for(event, Duration::from_millis(1)).is_ok());
     assert_eq!(world.base.remove(event), Some(1));
     world.pass(Duration::from_millis(2));
     assert!(world.look().is_empty());
@@ -105,7 +105,7 @@ pub fn pause_of_an_idle_event_adds_it<F: Fixture, S: Storage>(fixture: F) -> Pro
     world.feed(&mut source);
     for _ in 0..2 {
         let begin = world.now();
-        assert!(world.base.pause_for(event, PAUSE).is_ok());
+        assert!(world.pause_for(event, PAUSE).is_ok());
         assert!(!world.base.is_empty());
         assert_eq!(world.wait().of(1), Ready::READ);
         assert!(world.now() >= begin.saturating_add(PAUSE));
@@ -122,7 +122,7 @@ pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture
     let mut source = world.source();
     let (fd, event) = (world.fd(&source), world.watch(&source, Interest::READ, 1));
     world.feed(&mut source);
-    assert!(world.base.pause_for(event, PAUSE).is_ok());
+    assert!(world.pause_for(event, PAUSE).is_ok());
     world.pass(PAUSE);
     if !world.refuse_for_now(5) {
         return world.without("refusals that pass");
@@ -130,7 +130,7 @@ pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture
     assert!(world.look().is_empty());
     assert_eq!(world.base.pending(event).map(|pending| pending.registered), Some(true));
     // It may be paused again, and others may come meanwhile.
-    assert!(world.base.pause_for(event, Duration::ZERO).is_ok());
+    assert!(world.pause_for(event, Duration::ZERO).is_ok());
     assert!(world.look().is_empty());
     assert!(world.base.insert(fd, Interest::WRITE, 2).is_err());
     let before = world.stats().waits;

@@ -155,7 +155,7 @@ pub fn max_counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> 
                 0 => {}
                 1 => assert!(world.base.del(id).is_ok()),
                 2 => assert!(world.base.remove(id).is_some()),
-                _ => assert!(world.base.pause_for(id, Duration::from_secs(3_600)).is_ok()),
+                _ => assert!(world.pause_for(id, Duration::from_secs(3_600)).is_ok()),
             }
             assert_eq!(world.max_counts().active, 3, "{:?}, {variant}", three.interest);
         });

@@ -78,7 +78,7 @@ pub fn modify_back_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// An event that a handler pauses and adds again, while its report stands behind the handler, comes in the next turn.
 pub fn pause_then_add_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     waits_a_turn::<F, S>(fixture, &[0], |world, _, id, _| {
-        assert!(world.base.pause_for(id, HOUR).is_ok());
+        assert!(world.pause_for(id, HOUR).is_ok());
         assert!(world.base.add(id, None).is_ok());
     })
 }

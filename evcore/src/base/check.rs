@@ -1,10 +1,15 @@
 //! What tests that are generic over storages ask of a base.
 
+use core::time::Duration;
+
 use super::EventBase;
 use crate::backend::EventOp;
+use crate::error::Error;
+use crate::event::EventId;
 use crate::limits::Limits;
 use crate::stats::{Counts, Stats};
 use crate::storage::{Part, Storage};
+use crate::time::nanos;
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Walks every table and checks that all of them agree (`event_base_assert_ok_`). For tests: O(n²).
@@ -46,5 +51,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn set_limits_if_kept(&mut self, limits: Limits) -> bool {
         self.engine.set_limits(limits.into());
         S::Limits::IS_KEPT
+    }
+
+    /// `pause_for`, where the storage has pauses.
+    #[doc(hidden)]
+    pub fn pause_if_kept(&mut self, id: EventId, pause: Duration) -> Option<Result<(), Error<B::Error>>> {
+        S::Pauses::IS_KEPT.then(|| self.engine.pause(self.engine.resolve(id)?, nanos(pause)))
     }
 }

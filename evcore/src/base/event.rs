@@ -8,7 +8,7 @@ use crate::engine::Timeout;
 use crate::error::Error;
 use crate::event::EventId;
 use crate::ready::{Interest, Ready};
-use crate::storage::Storage;
+use crate::storage::{Kept, Storage};
 use crate::time::{Instant, nanos};
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
@@ -177,33 +177,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn replace_fd(&mut self, id: EventId, fd: B::Fd) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
         self.engine.replace_fd(index, fd)
-    }
-
-    /// Stops watching an event's fd for a while: for a listener when the process has run out of descriptors. Until then its
-    /// readiness wakes no wait; what the event was queued for is dropped. [`add`](EventBase::add) ends the pause early. When the
-    /// pause ends, the event's timeout restarts at that moment. An event that is not pending is added then, so a handler may call
-    /// this for whatever it was told, ERROR included.
-    ///
-    /// Where the backend cannot watch the fd again for want of memory or descriptors, it is asked again each 10 ms.
-    ///
-    /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the other way round, it gets
-    /// ERROR when the pause ends, and is no longer pending.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] when the event has no fd.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
-    /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
-    /// ```
-    pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<B::Error>> {
-        let index = self.engine.resolve(id)?;
-        self.engine.pause(index, nanos(pause))
     }
 
     /// Drops the event's timeout, an expired one that is queued included, and one that it was made with; what else it waits for
@@ -408,5 +381,35 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn remove(&mut self, id: EventId) -> Option<T> {
         let index = self.engine.resolve(id).ok()?;
         self.engine.changing().remove(index)
+    }
+}
+
+/// On a storage with pauses.
+impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
+    /// Stops watching an event's fd for a while: for a listener when the process has run out of descriptors. Until then its
+    /// readiness wakes no wait; what the event was queued for is dropped. [`add`](EventBase::add) ends the pause early. When the
+    /// pause ends, the event's timeout restarts at that moment. An event that is not pending is added then, so a handler may call
+    /// this for whatever it was told, ERROR included.
+    ///
+    /// Where the backend cannot watch the fd again for want of memory or descriptors, it is asked again each 10 ms.
+    ///
+    /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the other way round, it gets
+    /// ERROR when the pause ends, and is no longer pending.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] when the event has no fd.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
+    /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
+    /// ```
+    pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<B::Error>> {
+        let index = self.engine.resolve(id)?;
+        self.engine.pause(index, nanos(pause))
     }
 }

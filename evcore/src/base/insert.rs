@@ -7,7 +7,7 @@ use crate::backend::{EventOp, Signum};
 use crate::error::Rejected;
 use crate::event::{Event, EventId};
 use crate::ready::Interest;
-use crate::storage::Storage;
+use crate::storage::{Kept, Storage};
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Creates an event (`event_new`). It waits for nothing, and its timeout does not run, until it is [added](EventBase::add); but
@@ -57,7 +57,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn start(&mut self, event: Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         let id = self.create(event, data)?;
         let Err(error) = self.add(id, None) else { return Ok(id) };
-        match self.remove(id) {
+        // It waits for nothing, because it was not added.
+        match self.engine.resolve(id).ok().and_then(|index| self.engine.discard(index)) {
             Some(data) => Err(Rejected { error, data }),
             None => Ok(id),
         }
@@ -83,31 +84,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_add")]
     pub fn insert(&mut self, fd: B::Fd, interest: Interest, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::io(fd, interest).persist(), data)
-    }
-
-    /// Arms a timer that comes once and is then gone, with its data: its event is removed after the hand-out, as
-    /// [`Event::once`] describes. For a timer that is kept and armed again, [create](EventBase::create) an
-    /// [`Event::timer`] and [add](EventBase::add) it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Wait};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// let timer = base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
-    /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "time is up");
-    /// assert!(base.next_event(Wait::Forever).unwrap().is_none());
-    /// assert!(!base.contains(timer));
-    /// ```
-    #[doc(alias = "event_base_once")]
-    #[doc(alias = "evtimer_new")]
-    #[doc(alias = "evtimer_add")]
-    pub fn insert_timer(&mut self, delay: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
-        self.start(Event::timer().once().timeout(delay), data)
     }
 
     /// Arms a timer that comes again and again, the first time after one period. It keeps its phase;
@@ -170,5 +146,33 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evsignal_add")]
     pub fn insert_signal(&mut self, signum: Signum, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::signal(signum).persist(), data)
+    }
+}
+
+/// On a storage with events that are removed after their hand-out.
+impl<B: EventOp, S: Storage<Once = Kept>, T> EventBase<B, S, T> {
+    /// Arms a timer that comes once and is then gone, with its data: its event is removed after the hand-out, as
+    /// [`Event::once`] describes. For a timer that is kept and armed again, [create](EventBase::create) an
+    /// [`Event::timer`] and [add](EventBase::add) it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// let timer = base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
+    /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "time is up");
+    /// assert!(base.next_event(Wait::Forever).unwrap().is_none());
+    /// assert!(!base.contains(timer));
+    /// ```
+    #[doc(alias = "event_base_once")]
+    #[doc(alias = "evtimer_new")]
+    #[doc(alias = "evtimer_add")]
+    pub fn insert_timer(&mut self, delay: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
+        self.start(Event::timer().once().timeout(delay), data)
     }
 }

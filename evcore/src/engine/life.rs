@@ -102,7 +102,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     fn check_supported(&self, interest: Interest) -> Result<(), Error<B::Error>> {
         let features = self.backend.features();
-        let edge = interest.contains(Interest::EDGE) && !features.contains(Features::EDGE);
+        let edge = interest.contains(Interest::EDGE) && !(B::HAS_EDGE && features.contains(Features::EDGE));
         let only = |bit, feature| interest.difference(Interest::EDGE) == bit && !features.contains(feature);
         if edge || only(Interest::CLOSED, Features::CLOSED) || only(Interest::URGENT, Features::URGENT) {
             return Err(Error::Unsupported);
@@ -286,6 +286,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn remove(&mut self, index: S::Index) -> Option<T> {
         self.del(index);
+        self.discard(index)
+    }
+
+    /// Removes an event that is neither pending nor active.
+    pub(crate) fn discard(&mut self, index: S::Index) -> Option<T> {
         if self.registry.state(index).kind() == Kind::Io {
             self.give_up_fd(index);
         }

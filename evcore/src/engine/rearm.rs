@@ -5,7 +5,7 @@ use super::{Engine, Requests};
 use crate::backend::EventOp;
 use crate::event::Missed;
 use crate::ready::Ready;
-use crate::storage::{On, Storage};
+use crate::storage::{On, Part, Storage};
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Brings an event to the state that its handler shall find it in. Answers what the hand-out is for, and how many
@@ -69,7 +69,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Removes the event that was handed out for the only time.
     pub(super) fn remove_spent(&mut self) {
-        if self.requests.contains(Requests::SPENT) {
+        if S::Once::IS_KEPT && self.requests.contains(Requests::SPENT) {
             self.requests.remove(Requests::SPENT);
             if let Some(index) = self.registry.current() {
                 self.remove(index);

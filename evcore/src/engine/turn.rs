@@ -102,6 +102,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Finds out what to hand out next. Takes it, unless a hand-out of the first event is all there is to do.
     pub(crate) fn step(&mut self) -> Step<S::Index> {
+        if S::IS_SMALL {
+            return self.next().map_or(Step::Done, |(index, ready, count)| Step::Taken(index, ready, count));
+        }
         if self.next_effect() == Effect::Unknown {
             if self.end_if_done() {
                 return Step::Done;
@@ -274,7 +277,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     fn has_deadline(&self) -> bool {
-        self.registry.first_deadline().is_some() || self.chores_at.is_some()
+        self.registry.first_deadline().is_some() || self.chores_at().is_some()
     }
 
     /// `sleep`, but until the first deadline at most.
@@ -289,7 +292,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(deadline) = self.registry.first_deadline_to_wait_for(most) {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
-        if let Some(chores) = self.chores_at {
+        if let Some(chores) = self.chores_at() {
             first = first.min(chores);
         }
         if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
@@ -310,7 +313,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
         // An end that was asked for in advance, or what is tried again.
-        first = self.chores_at.map_or(first, |chores| first.min(chores));
+        first = self.chores_at().map_or(first, |chores| first.min(chores));
         if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
     }
 
@@ -331,7 +334,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Moves the timers that are due to their queues, in the order of their deadlines.
     fn queue_due_timers(&mut self) {
         let now = self.update_now();
-        if self.chores_at.is_some_and(|chores| chores <= now) {
+        if self.chores_at().is_some_and(|chores| chores <= now) {
             self.do_chores(now);
         }
         if self.registry.first_deadline().is_some_and(|first| first <= now) {

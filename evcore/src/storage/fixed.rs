@@ -45,6 +45,8 @@ pub struct Fixed<const EVENTS: usize, const FDS: usize = EVENTS, const LEVELS: u
 );
 
 impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Storage for Fixed<EVENTS, FDS, LEVELS, P> {
+    type Once = P::Once;
+    type Pauses = P::Pauses;
     type Stats = P::Stats;
     type Limits = P::Limits;
     type Index = u16;
@@ -55,7 +57,7 @@ impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Stora
     type Signals<E> = <P::Signals as Part>::Table<E, EVENTS>;
     type Watchers<E> = <P::Watchers as Part>::Table<E, EVENTS>;
     type Heap<E> = <P::Heap as Part>::Table<E, EVENTS>;
-    type Endings = [Ending; 1];
+    type Endings = [Ending; 0];
     type FdIndex = Chains<FDS>;
 }
 

@@ -13,6 +13,8 @@ use super::{Ending, FdIndex, Full, Index, Kept, Link, Storage, Table, chains};
 pub struct Growable;
 
 impl Storage for Growable {
+    type Once = Kept;
+    type Pauses = Kept;
     type Stats = Kept;
     type Limits = Kept;
     type Index = u32;

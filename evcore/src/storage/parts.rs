@@ -21,6 +21,8 @@ use crate::backend::EventOp;
 /// impl Parts for Sensor {
 ///     type Signals = LeftOut;
 ///     type Watchers = LeftOut;
+///     type Once = Kept;
+///     type Pauses = LeftOut;
 ///     type Stats = Kept;
 ///     type Limits = LeftOut;
 ///     type Heap = LeftOut;
@@ -36,6 +38,11 @@ pub trait Parts {
     type Watchers: Part;
     /// Statistics and high-water marks: without them, `stats`, `max_counts` and `clear_max_counts` do not compile.
     type Stats: Part;
+    /// Events that are removed after their hand-out. Without them, `insert_timer` does not compile, and creating an event that is
+    /// to be removed answers [`Error::Unsupported`](crate::Error::Unsupported).
+    type Once: Part;
+    /// Pauses of events on fds: without them, `pause_for` does not compile.
+    type Pauses: Part;
     /// Limits of a turn: without them, `set_limits` does not compile, and each turn has the default ones.
     type Limits: Part;
     /// A heap of timers, which makes many of them cheap. Without it they are looked through, as up to 16 always are: each
@@ -50,6 +57,8 @@ pub struct Everything;
 impl Parts for Everything {
     type Signals = Kept;
     type Watchers = Kept;
+    type Once = Kept;
+    type Pauses = Kept;
     type Stats = Kept;
     type Limits = Kept;
     type Heap = Kept;
@@ -62,6 +71,8 @@ pub struct Lean;
 impl Parts for Lean {
     type Signals = LeftOut;
     type Watchers = LeftOut;
+    type Once = LeftOut;
+    type Pauses = LeftOut;
     type Stats = LeftOut;
     type Limits = LeftOut;
     type Heap = LeftOut;
@@ -81,9 +92,9 @@ impl Parts for Lean {
 /// # let base: EventBase<_, Fixed<8>, ()> = EventBase::new(evcore::backend::Manual::new());
 /// # assert_eq!(turns(&base), 0);
 /// ```
-pub trait Complete: Storage<Stats = Kept, Limits = Kept> {}
+pub trait Complete: Storage<Once = Kept, Pauses = Kept, Stats = Kept, Limits = Kept> {}
 
-impl<S: Storage<Stats = Kept, Limits = Kept>> Complete for S {}
+impl<S: Storage<Once = Kept, Pauses = Kept, Stats = Kept, Limits = Kept>> Complete for S {}
 
 /// [`Kept`] or [`LeftOut`]. Sealed.
 pub trait Part: is_part::Sealed {
@@ -170,6 +181,8 @@ impl<V: Zero> Held<V> for Nothing {
 pub(crate) struct On<B, S>(PhantomData<(B, S)>);
 
 impl<B: EventOp, S: Storage> Storage for On<B, S> {
+    type Once = S::Once;
+    type Pauses = S::Pauses;
     type Stats = S::Stats;
     type Limits = S::Limits;
     type Index = S::Index;

@@ -221,7 +221,7 @@ macro_rules! endings {
     )* };
 }
 
-endings!(1 64);
+endings!(0 64);
 
 /// The way from an fd's number to its row in the fd map.
 #[allow(unreachable_pub, reason = "as above")]

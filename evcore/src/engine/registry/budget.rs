@@ -1,13 +1,15 @@
 //! How many events a turn hands out, and how the priorities share it.
 
+use core::marker::PhantomData;
+
 use crate::limits::{Bounds, Fairness, UNLIMITED};
+use crate::storage::{Part, Storage};
 
 /// What is left of the present turn.
 ///
 /// The level that is served has a grant: a number of hand-outs that need no look at anything else. Whatever concerns the order
 /// of the hand-outs (a break, a more urgent event) takes the grant back, and the next hand-out chooses a level again.
-#[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct Budget<S> {
     /// Hand-outs left of the grant.
     grant: u32,
     /// Hand-outs granted in this turn so far, what is left of the present grant included.
@@ -31,6 +33,7 @@ pub(super) struct Budget {
     is_timed: bool,
     /// The grant is one without limit.
     is_exempt: bool,
+    storage: PhantomData<fn() -> S>,
 }
 
 /// What the levels look like, to the turn that chooses one.
@@ -41,7 +44,10 @@ pub(super) trait Levels {
     fn busy_after(&self, level: u8) -> u32;
 }
 
-impl Budget {
+impl<S: Storage> Budget<S> {
+    /// Whether there is one level, and no limit but the number of hand-outs: then a turn is one grant.
+    const IS_SIMPLE: bool = !S::HAS_LEVELS && !S::Limits::IS_KEPT;
+
     pub(super) const fn new() -> Self {
         Self {
             grant: 0,
@@ -55,6 +61,7 @@ impl Budget {
             exempt: 0,
             is_timed: false,
             is_exempt: false,
+            storage: PhantomData,
         }
     }
 
@@ -98,18 +105,22 @@ impl Budget {
 
     /// Whether a hand-out that the limits apply to has been made.
     pub(super) fn has_begun(&self) -> bool {
-        let grant = if self.is_exempt { 0 } else { self.grant };
+        let grant = if self.is_exempt() { 0 } else { self.grant };
         self.bound > self.left.saturating_add(grant)
     }
 
     /// Whether this turn is limited in time.
     pub(super) fn is_timed(&self) -> bool {
-        self.is_timed
+        S::Limits::IS_KEPT && self.is_timed
+    }
+
+    fn is_exempt(&self) -> bool {
+        S::Limits::IS_KEPT && self.is_exempt
     }
 
     /// Takes the grant back.
     pub(super) fn reclaim(&mut self) {
-        if !self.is_exempt {
+        if !self.is_exempt() {
             self.left = self.left.saturating_add(self.grant);
         }
         self.granted = self.handed_out();
@@ -134,7 +145,7 @@ impl Budget {
     /// The level that is served, if the grant goes on.
     #[inline]
     pub(super) fn served(&self) -> Option<u8> {
-        if self.grant == 0 { None } else { Some(self.level) }
+        if self.grant == 0 { None } else { Some(if S::HAS_LEVELS { self.level } else { 0 }) }
     }
 
     /// Counts a hand-out.
@@ -147,7 +158,11 @@ impl Budget {
     /// being. So many events are `waiting`, or fewer.
     pub(super) fn choose(&mut self, levels: &impl Levels, waiting: u32, fairness: Fairness) {
         self.reclaim();
-        if self.exempt > 0 {
+        if Self::IS_SIMPLE {
+            let left = core::mem::take(&mut self.left);
+            return self.grant(left);
+        }
+        if S::Limits::IS_KEPT && self.exempt > 0 {
             if let Some(level) = levels.first_busy(0).filter(|level| *level < self.exempt) {
                 self.level = level;
                 self.is_exempt = true;
@@ -167,7 +182,7 @@ impl Budget {
         }
         self.level = level;
         let share = self.left.saturating_sub(self.kept);
-        let grant = if self.is_timed { share.min(1) } else { share };
+        let grant = if self.is_timed() { share.min(1) } else { share };
         self.left = self.left.saturating_sub(grant);
         self.grant(grant);
     }
@@ -198,6 +213,7 @@ mod tests {
 
     use super::*;
     use crate::limits::Limits;
+    use crate::storage::Fixed;
 
     /// How many events wait at each level.
     struct Waiting([u32; 4]);
@@ -213,7 +229,7 @@ mod tests {
 
     /// How many of each level a turn hands out.
     fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
-        let (mut budget, mut served) = (Budget::new(), [0; 4]);
+        let (mut budget, mut served) = (Budget::<Fixed<4>>::new(), [0; 4]);
         budget.open(&(*limits).into());
         loop {
             budget.choose(&waiting, waiting.0.iter().sum(), fairness);
@@ -259,7 +275,7 @@ mod tests {
     #[test]
     fn a_timed_turn_grants_one_at_a_time() {
         let limits = Limits { interval: Some(core::time::Duration::from_secs(1)), ..limits(8) };
-        let mut budget = Budget::new();
+        let mut budget = Budget::<Fixed<4>>::new();
         budget.open(&limits.into());
         let waiting = Waiting([9, 9, 0, 0]);
         assert!(!budget.has_begun());

@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::slots::{HandOut, Slots};
 use crate::limits::{Bounds, Fairness};
 use crate::ready::Ready;
-use crate::storage::{Full, Index, Storage};
+use crate::storage::{Full, Index, Part, Storage};
 
 mod levels;
 
@@ -25,7 +25,7 @@ pub(super) struct Queue<S: Storage> {
     len: u32,
     /// Counts turns; an event remembers the one it was handed out in.
     turn: u32,
-    budget: Budget,
+    budget: Budget<S>,
 }
 
 /// An event's place in the queues.
@@ -149,7 +149,7 @@ impl<S: Storage> Queue<S> {
 
     /// How many levels there are; at least one.
     pub(super) fn levels(&self) -> u8 {
-        u8::try_from(self.levels.len().max(1)).unwrap_or(u8::MAX)
+        if S::HAS_LEVELS { u8::try_from(self.levels.len().max(1)).unwrap_or(u8::MAX) } else { 1 }
     }
 
     /// Sets the number of levels. Refused when the storage has no room for them.
@@ -168,7 +168,8 @@ impl<S: Storage> Queue<S> {
     /// Begins to hand out.
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         // Watchers come first.
-        if self.levels.len() == 1 && self.front.is_empty() && !bounds.is_special {
+        let is_only_level = !S::HAS_LEVELS || self.levels.len() == 1;
+        if is_only_level && !self.has_front() && !(S::Limits::IS_KEPT && bounds.is_special) {
             self.budget.open_only_level(bounds);
         } else {
             self.open_levels(bounds);
@@ -235,7 +236,7 @@ impl<S: Storage> Queue<S> {
             return self.postpone(slots, index, ready);
         }
         self.push(slots, index, ready);
-        if self.level(slots, index) < self.budget.level() {
+        if S::HAS_LEVELS && self.level(slots, index) < self.budget.level() {
             self.interrupt();
         }
     }
@@ -310,12 +311,12 @@ impl<S: Storage> Queue<S> {
     /// Whether watchers come first.
     #[inline]
     pub(super) fn has_front(&self) -> bool {
-        !self.front.is_empty()
+        S::HAS_WATCHERS && !self.front.is_empty()
     }
 
     /// Takes the first of the watchers ahead of all levels.
     pub(super) fn pop_front<T>(&mut self, slots: &mut Slots<T, S>) -> Option<(S::Index, Ready)> {
-        let taken = self.front.pop(slots)?;
+        let taken = if S::HAS_WATCHERS { self.front.pop(slots)? } else { return None };
         self.len = self.len.wrapping_sub(1);
         self.budget.count_unlimited();
         Some(taken)
@@ -337,7 +338,8 @@ impl<S: Storage> Queue<S> {
         match place {
             Place::None => return,
             Place::Level => self.levels.unlink(slots, level, index),
-            Place::Front => self.front.unlink(slots, index),
+            Place::Front if S::HAS_WATCHERS => self.front.unlink(slots, index),
+            Place::Front => {}
             Place::Postponed => self.postponed.unlink(slots, index),
         }
         self.len = self.len.wrapping_sub(1);
@@ -379,7 +381,7 @@ impl<S: Storage> Queue<S> {
         }
         if is_queued {
             self.push(slots, index, ready);
-            if level < self.budget.level() {
+            if S::HAS_LEVELS && level < self.budget.level() {
                 self.interrupt();
             }
         }

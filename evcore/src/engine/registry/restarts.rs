@@ -10,7 +10,8 @@ use crate::time::Instant;
 ///
 /// ```text
 ///   list   [ slot … ]                          of events whose timeout restarts or has restarted, each once
-///   ends   [ when, next in the order … ]       of the last turns: 64 with Growable, 1 with Fixed
+///   ends   [ when, next in the order … ]       of the last turns: 64 with Growable, none with Fixed, where timeouts restart
+///                                              at once
 /// ```
 pub(super) struct Restarts<S: Storage> {
     list: S::Table<S::Index>,
@@ -49,7 +50,7 @@ impl<S: Storage> Restarts<S> {
     /// Whether timeouts have restarted that have not been settled.
     #[inline]
     pub(super) fn has_ended(&self) -> bool {
-        S::Endings::TURNS > 1 && self.list.len() > 0
+        S::Endings::TURNS > 0 && self.list.len() > 0
     }
 
     /// The hand-outs of a turn have ended at `now`; its restarts take places in the order of armings from `seq` on.
@@ -63,15 +64,31 @@ impl<S: Storage> Restarts<S> {
     /// Whether the end of the turn after this one would take the place of one that is needed.
     #[inline]
     pub(super) fn is_full(&self, turn: u32) -> bool {
-        self.list.len() > 0 && turn.wrapping_sub(self.since) >= S::Endings::TURNS.wrapping_sub(1)
+        S::Endings::TURNS > 0
+            && self.list.len() > 0
+            && turn.wrapping_sub(self.since) >= S::Endings::TURNS.wrapping_sub(1)
     }
 
     /// When the hand-outs of the turn ended in which an event was handed out last whose timeout has restarted; `None` when
     /// they have not, `current` being the present turn.
     pub(super) fn ended_at(&self, turn: u32, current: u32) -> Option<Instant> {
-        // Where one end is kept, all are settled with it.
-        let has_ended = S::Endings::TURNS > 1 && (self.open == 0 || turn != current);
+        let has_ended = S::Endings::TURNS > 0 && (self.open == 0 || turn != current);
         has_ended.then(|| Instant::from_nanos(self.ends.at_end_of(turn)))
+    }
+
+    /// Restarts all timeouts of the list at the end of the turn that they are of: where no ends are kept.
+    pub(super) fn end_at_once(
+        &mut self,
+        mut is_restarting: impl FnMut(S::Index) -> bool,
+        mut restart: impl FnMut(S::Index),
+    ) {
+        self.open = 0;
+        for index in self.list.as_slice() {
+            if is_restarting(*index) {
+                restart(*index);
+            }
+        }
+        self.list.clear();
     }
 
     /// Takes all events off the list. `turn_of` answers in which turn an event was handed out whose timeout has restarted,
@@ -158,6 +175,7 @@ mod tests {
         assert!(!growable.is_full(64));
         let mut fixed = Restarts::<Fixed<4>>::new();
         fixed.note(0, true);
-        assert!(fixed.is_full(0));
+        fixed.end_at_once(|_| true, |_| {});
+        assert!(!fixed.is_full(0) && !fixed.is_listed(0), "all have restarted");
     }
 }

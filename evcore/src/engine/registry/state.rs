@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use bitflags::bitflags;
 
 use crate::event::{Event, Missed, Source};
-use crate::storage::Storage;
+use crate::storage::{Part, Storage};
 
 /// The state of an event: its kind, its options, its life and its timing, in two bytes.
 ///
@@ -168,7 +168,11 @@ impl<S: Storage> State<S> {
     }
 
     /// The options that an event may have.
-    const OPTIONS: u16 = if S::HAS_SIGNALS || S::HAS_WATCHERS { u16::MAX } else { !Options::UNUSUAL.bits() };
+    const OPTIONS: u16 = {
+        let unusual = if S::HAS_SIGNALS || S::HAS_WATCHERS { 0 } else { Options::UNUSUAL.bits() };
+        let once = if S::Once::IS_KEPT { 0 } else { Options::ONCE.bits() };
+        !(unusual | once)
+    };
     /// The options with which a hand-out changes more than the timeout.
     const CHANGED: u16 = Options::ONE_SHOT.union(Options::ONCE).union(Options::UNUSUAL).bits() & Self::OPTIONS;
 
@@ -201,7 +205,7 @@ impl<S: Storage> State<S> {
         match self.0 >> LIFE & 3 {
             0 => Life::Idle,
             1 => Life::Registered,
-            _ if S::HAS_FDS => Life::Paused,
+            _ if S::HAS_FDS && S::Pauses::IS_KEPT => Life::Paused,
             _ => Life::Idle,
         }
     }

@@ -3,7 +3,7 @@
 use super::{Expired, Registry, State, Timing};
 use crate::backend::Descriptor;
 use crate::ready::Ready;
-use crate::storage::Storage;
+use crate::storage::{Endings, Storage};
 use crate::time::Instant;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
@@ -37,8 +37,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// The same, for a wait, which shall not end for a timer that was cancelled.
     pub(in crate::engine) fn first_deadline_to_wait_for(&mut self, most: u32) -> Option<Instant> {
-        self.timers.drop_cancelled_first(most);
-        self.timers.next_armed()
+        self.timers.next_to_wait_for(most)
     }
 
     /// The same, of what is armed and not of what was cancelled.
@@ -103,6 +102,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Restarts the timeouts of this turn's hand-outs.
     pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
         let turn = self.queue.turn();
+        if S::Endings::TURNS == 0 {
+            let (slots, timers) = (&mut self.slots, &mut self.timers);
+            let is_restarting = |index| slots.end_restart(index).is_some();
+            return self.restarts.end_at_once(is_restarting, |index| {
+                let seq = timers.take_seqs(1);
+                timers.restart(index, now, seq);
+            });
+        }
         let seq = self.timers.take_seqs(self.restarts.open());
         self.restarts.end(turn, now, seq);
         // What is handed out of this turn from now on restarts at another time.

@@ -18,12 +18,14 @@ use interval::Interval;
 /// An event has one entry at most: a timer that is armed again takes over the one that its slot still has. At most half of
 /// the entries are of cancelled timers; beyond that the last of them goes.
 pub(super) struct Timers<S: Storage> {
-    heap: S::Table<Entry<S::Index>>,
-    timers: S::Table<Timer<S::Index>>,
-    cancelled: S::Table<S::Index>,
+    heap: S::Heap<Entry<S::Index>>,
+    timers: S::Table<Timer<S>>,
+    cancelled: S::Heap<S::Index>,
     seq: u32,
     /// The event whose entry is looked at next in passing.
     swept: usize,
+    /// Where timers are scanned: a bound of the earliest deadline, inverted.
+    first: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -50,25 +52,31 @@ impl<I> Entry<I> {
     }
 }
 
-struct Timer<I> {
+struct Timer<S: Storage> {
     deadline: u64,
     interval: Interval,
     /// Its place in the order of armings; when it is cancelled, its place in the list of those.
     seq: u32,
     /// Where its entry is; NIL when there is none.
-    at: I,
+    at: S::Index,
 }
 
-impl<I: Index> Timer<I> {
-    const NEW: Self = Self { deadline: 0, interval: Interval::ZERO, seq: 0, at: I::NIL };
+impl<S: Storage> Timer<S> {
+    const NEW: Self = Self { deadline: 0, interval: Interval::ZERO, seq: 0, at: S::Index::NIL };
 
     #[inline]
     fn is_armed(&self) -> bool {
-        !self.at.is_nil() && !self.interval.is_cancelled()
+        !self.at.is_nil() && (S::IS_SCANNED || !self.interval.is_cancelled())
+    }
+
+    /// Where timers are scanned, none is marked.
+    #[inline]
+    fn interval(&self) -> u64 {
+        if S::IS_SCANNED { self.interval.unmarked() } else { self.interval.nanos() }
     }
 
     #[inline]
-    fn entry(&self, event: I) -> Entry<I> {
+    fn entry(&self, event: S::Index) -> Entry<S::Index> {
         Entry { key: self.deadline, seq: self.seq, event }
     }
 }
@@ -92,12 +100,15 @@ pub(in crate::engine) enum Expired<I> {
 
 impl<S: Storage> Timers<S> {
     pub(super) const fn new() -> Self {
-        Self { heap: S::Table::EMPTY, timers: S::Table::EMPTY, cancelled: S::Table::EMPTY, seq: 0, swept: 0 }
+        Self { heap: S::Heap::EMPTY, timers: S::Table::EMPTY, cancelled: S::Heap::EMPTY, seq: 0, swept: 0, first: 0 }
     }
 
     /// Makes room for the timers of `events` events.
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
         self.timers.reserve(events.saturating_sub(self.timers.len()))?;
+        if S::IS_SCANNED {
+            return Ok(());
+        }
         self.cancelled.reserve(events.saturating_sub(self.cancelled.len()))?;
         self.heap.reserve(events.saturating_sub(self.heap.len()))
     }
@@ -122,7 +133,7 @@ impl<S: Storage> Timers<S> {
     /// The timeout that the event was given, in nanoseconds.
     #[inline]
     pub(super) fn interval(&self, index: S::Index) -> u64 {
-        self.timers.at(index).map_or(0, |timer| timer.interval.nanos())
+        self.timers.at(index).map_or(0, Timer::interval)
     }
 
     // Arming.
@@ -134,8 +145,14 @@ impl<S: Storage> Timers<S> {
         let Some(timer) = self.timers.at_mut(index) else { return };
         // The key of its entry is not later than its deadline was.
         let is_later = timer.deadline <= deadline.as_nanos();
-        let (was_cancelled, place) = (timer.interval.set(interval), timer.seq);
-        (timer.deadline, timer.seq) = (deadline.as_nanos(), seq);
+        let place = core::mem::replace(&mut timer.seq, seq);
+        timer.deadline = deadline.as_nanos();
+        if S::IS_SCANNED {
+            timer.interval = Interval::of(interval);
+            timer.at = Index::FIRST;
+            return self.note_scanned(deadline.as_nanos());
+        }
+        let was_cancelled = timer.interval.set(interval);
         let (at, entry) = (timer.at, timer.entry(index));
         if at.is_nil() {
             self.heap.push(entry);
@@ -153,7 +170,11 @@ impl<S: Storage> Timers<S> {
     pub(super) fn keep(&mut self, index: S::Index, interval: u64) {
         self.fill(index);
         if let Some(timer) = self.timers.at_mut(index) {
-            timer.interval.replace(interval);
+            if S::IS_SCANNED {
+                timer.interval = Interval::of(interval);
+            } else {
+                timer.interval.replace(interval);
+            }
         }
     }
 
@@ -178,6 +199,9 @@ impl<S: Storage> Timers<S> {
     /// Disarms the event's timer. O(1) while less than half of the entries are of cancelled timers, else O(log n).
     #[inline]
     pub(super) fn cancel(&mut self, index: S::Index) {
+        if S::IS_SCANNED {
+            return self.cancel_scanned(index);
+        }
         let Some(timer) = self.timers.at_mut(index).filter(|timer| timer.is_armed()) else { return };
         timer.interval.cancel();
         timer.seq = u32::try_from(self.cancelled.len()).unwrap_or(u32::MAX);
@@ -230,7 +254,7 @@ impl<S: Storage> Timers<S> {
     #[inline]
     pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval.nanos()));
+        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval()));
         timer.seq = seq;
     }
 
@@ -239,11 +263,17 @@ impl<S: Storage> Timers<S> {
     /// The key of the first entry: not later than the earliest deadline.
     #[inline]
     pub(super) fn next(&self) -> Option<Instant> {
+        if S::IS_SCANNED {
+            return self.next_scanned();
+        }
         self.heap.as_slice().first().map(|entry| Instant::from_nanos(entry.key))
     }
 
     /// The same of the armed timers alone: looks past the entries of cancelled ones that come before.
     pub(super) fn next_armed(&self) -> Option<Instant> {
+        if S::IS_SCANNED {
+            return self.next_armed_scanned();
+        }
         let heap = self.heap.as_slice();
         let (mut at, mut first) = (0usize, None);
         loop {
@@ -267,23 +297,30 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Takes out entries of cancelled timers that come before all others, so that no wait ends for them: `most` at most.
+    /// The same, to wait for it. Takes out entries of cancelled timers that come before all others, `most` at most.
     #[inline]
-    pub(super) fn drop_cancelled_first(&mut self, most: u32) {
-        if self.cancelled.len() > 0 {
-            for _ in 0..most {
-                let Some(first) = self.heap.as_slice().first().map(|entry| entry.event) else { return };
-                if self.is_armed(first) {
-                    return;
-                }
-                self.drop_entry(first);
-            }
+    pub(super) fn next_to_wait_for(&mut self, most: u32) -> Option<Instant> {
+        if S::IS_SCANNED {
+            return self.settle_scanned();
         }
+        let mut left = if self.cancelled.len() > 0 { most } else { 0 };
+        while let (Some(rest), Some(first)) = (left.checked_sub(1), self.heap.as_slice().first()) {
+            let event = first.event;
+            if self.is_armed(event) {
+                break;
+            }
+            self.drop_entry(event);
+            left = rest;
+        }
+        self.next_armed()
     }
 
     /// Takes the earliest timer out if it is due at `now`. On the way the first entries are corrected, so that nobody waits
     /// for one that is not: `corrections` of them, and one more at most.
     pub(super) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
+        if S::IS_SCANNED {
+            return self.expire_scanned(now);
+        }
         loop {
             let Some(&first) = self.heap.as_slice().first() else { return Expired::None };
             let was_cancelled = !self.is_armed(first.event);
@@ -343,89 +380,14 @@ impl<S: Storage> Timers<S> {
         self.replace(at, right);
         true
     }
-
-    // The heap.
-
-    /// Closes the gap that an entry leaves.
-    #[inline(never)]
-    fn take_out(&mut self, at: usize) {
-        let Some(last) = self.heap.pop() else { return };
-        if at < self.heap.len() {
-            self.replace(at, last);
-        }
-    }
-
-    /// Puts `entry` at `at`, below it, or above. The gap is moved down to the end of a branch, and the entry up from there:
-    /// almost always it belongs far down, so comparing it at each level would be in vain.
-    #[inline(never)]
-    fn replace(&mut self, mut at: usize, entry: Entry<S::Index>) {
-        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
-        while let Some((child, least)) = Self::least(heap, (at << ARITY_SHIFT).wrapping_add(1)) {
-            Self::put(heap, timers, at, least);
-            at = child;
-        }
-        self.sift_up(at, entry);
-    }
-
-    /// Puts `entry` at `at` or above it.
-    #[inline(never)]
-    fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {
-        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
-        while at > 0 {
-            let parent = at.wrapping_sub(1) >> ARITY_SHIFT;
-            let Some(&above) = heap.get(parent) else { break };
-            if !entry.before(&above) {
-                break;
-            }
-            Self::put(heap, timers, at, above);
-            at = parent;
-        }
-        Self::put(heap, timers, at, entry);
-    }
-
-    /// The first to come of the children that begin at `first`.
-    #[inline]
-    fn least(heap: &[Entry<S::Index>], first: usize) -> Option<(usize, Entry<S::Index>)> {
-        let children = heap.get(first..)?;
-        if let Some(four) = children.first_chunk::<ARITY>() {
-            // Places are computed and not branched to: which child is the least cannot be foreseen.
-            let [a, b, c, d] = four;
-            let left = usize::from(b.before(a));
-            let right = usize::from(d.before(c)) | 2;
-            let (x, y) = (four.get(left)?, four.get(right)?);
-            let place = if y.before(x) { right } else { left };
-            return Some((first.wrapping_add(place), *four.get(place)?));
-        }
-        let (least, others) = children.split_first()?;
-        let (mut at, mut least, mut place) = (first, *least, first);
-        for child in others {
-            place = place.wrapping_add(1);
-            if child.before(&least) {
-                (at, least) = (place, *child);
-            }
-        }
-        Some((at, least))
-    }
-
-    #[inline]
-    fn put(heap: &mut [Entry<S::Index>], timers: &mut [Timer<S::Index>], at: usize, entry: Entry<S::Index>) {
-        #[cfg(test)]
-        crate::steps::count(|steps| &steps.levels);
-        // Field by field: as a whole it may be moved within the heap, for which small parts call a routine.
-        let Entry { key, seq, event } = entry;
-        if let Some(place) = heap.get_mut(at) {
-            (place.key, place.seq, place.event) = (key, seq, event);
-        }
-        if let Some(timer) = timers.get_mut(entry.event.get()) {
-            timer.at = Index::new(at);
-        }
-    }
 }
 
 #[cfg(test)]
 mod bounds;
 #[cfg(any(test, feature = "check"))]
 mod check;
+mod heap;
 mod interval;
+mod scan;
 #[cfg(test)]
 mod tests;

@@ -118,11 +118,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Whether the backend is to be rebuilt now.
     pub(in crate::engine) fn is_rebuild_due(&self) -> bool {
-        self.news.contains(News::REBUILD)
+        S::IS_SHARED && self.news.contains(News::REBUILD)
     }
 
     pub(super) fn request_rebuild(&mut self) {
-        if !self.news.contains(News::REBUILD_LATER) {
+        if S::IS_SHARED && !self.news.contains(News::REBUILD_LATER) {
             self.news.insert(News::REBUILD);
         }
     }

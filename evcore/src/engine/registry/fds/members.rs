@@ -42,7 +42,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if interest.is_empty() {
             return Joining::Done;
         }
-        if !row.wanted.is_empty() && row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+        let is_mixed = S::HAS_EDGE && row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE);
+        if is_mixed && !row.wanted.is_empty() {
             return Joining::Mixed;
         }
         // One that others wait for is not registered while the backend refuses that.
@@ -213,7 +214,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(watch) = self.watches.at_mut(index) else { return Changed::Idle(old) };
         let at = watch.row;
         let Some(row) = self.rows.at_mut(at) else { return Changed::Idle(old) };
-        if row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
+        if S::HAS_EDGE && row.wanted.contains(Interest::EDGE) != interest.contains(Interest::EDGE) {
             return Changed::Mixed;
         }
         watch.wait_for(interest);

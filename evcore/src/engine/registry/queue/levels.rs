@@ -43,22 +43,26 @@ impl<S: Storage> Levels<S> {
         Ok(())
     }
 
+    fn place(level: u8) -> usize {
+        if S::HAS_LEVELS { level.into() } else { 0 }
+    }
+
     #[inline(always)]
     pub(super) fn get(&self, level: u8) -> Option<&List<S::Index>> {
-        self.lists.as_slice().get(usize::from(level))
+        self.lists.as_slice().get(Self::place(level))
     }
 
     /// A list, to take the first event off.
     #[inline(always)]
     pub(super) fn get_mut(&mut self, level: u8) -> Option<&mut List<S::Index>> {
-        self.lists.as_mut_slice().get_mut(usize::from(level))
+        self.lists.as_mut_slice().get_mut(Self::place(level))
     }
 
     /// Puts an event at the end of a level.
     #[inline(always)]
     pub(super) fn append<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
         let is_first = self.get_mut(level).is_some_and(|list| list.append(slots, index));
-        if is_first {
+        if S::HAS_LEVELS && is_first {
             self.busy |= 1 << (level >> GROUP);
         }
     }
@@ -73,6 +77,9 @@ impl<S: Storage> Levels<S> {
 
     /// Sets the bit right of a level from which events have been taken.
     pub(super) fn settle(&mut self, level: u8) {
+        if !S::HAS_LEVELS {
+            return;
+        }
         let group = u32::from(level) >> GROUP;
         if self.get(level).is_some_and(List::is_empty) && self.first_of(group, 0).is_none() {
             self.busy &= !(1 << group);
@@ -96,17 +103,21 @@ impl<S: Storage> Levels<S> {
     /// Whether the bits are right but for that of one level, which may be served.
     #[cfg(any(test, feature = "check"))]
     pub(super) fn check(&self, served: u8) -> bool {
-        (0..u32::BITS).all(|group| {
-            let is_marked = self.busy >> group & 1 == 1;
-            let is_busy = self.first_of(group, 0).is_some();
-            is_marked == is_busy || (is_marked && u32::from(served) >> GROUP == group)
-        })
+        !S::HAS_LEVELS
+            || (0..u32::BITS).all(|group| {
+                let is_marked = self.busy >> group & 1 == 1;
+                let is_busy = self.first_of(group, 0).is_some();
+                is_marked == is_busy || (is_marked && u32::from(served) >> GROUP == group)
+            })
     }
 }
 
 impl<S: Storage> budget::Levels for Levels<S> {
     #[inline]
     fn first_busy(&self, from: u8) -> Option<u8> {
+        if !S::HAS_LEVELS {
+            return self.get(0).filter(|list| from == 0 && !list.is_empty()).map(|_| 0);
+        }
         let mut left = self.busy & u32::MAX << (from >> GROUP);
         while left != 0 {
             let found = self.first_of(left.trailing_zeros(), from);
@@ -119,6 +130,9 @@ impl<S: Storage> budget::Levels for Levels<S> {
     }
 
     fn busy_after(&self, level: u8) -> u32 {
+        if !S::HAS_LEVELS {
+            return 0;
+        }
         let after = self.lists.as_slice().iter().skip(usize::from(level).saturating_add(1));
         after.filter(|list| !list.is_empty()).fold(0, |busy, _| busy.saturating_add(1))
     }

@@ -2,10 +2,15 @@
 
 use super::{ARITY_SHIFT, Timers};
 use crate::storage::{Index, Storage, Table};
+use crate::time::Instant;
 
 impl<S: Storage> Timers<S> {
     /// Walks the heap. `true` when it is one, and agrees with the timers.
     pub(in crate::engine::registry) fn check(&self) -> bool {
+        if S::IS_SCANNED {
+            let first = self.next_armed().unwrap_or(Instant::MAX);
+            return self.heap.len() == 0 && self.next().unwrap_or(Instant::MAX) <= first;
+        }
         let heap = self.heap.as_slice();
         let ordered =
             heap.iter().enumerate().skip(1).all(|(at, entry)| {

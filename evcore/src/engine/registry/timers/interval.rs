@@ -24,6 +24,17 @@ impl Interval {
         self.0 = self.0 & CANCELLED | nanos.min(NANOS);
     }
 
+    /// An interval that is never marked.
+    pub(super) const fn of(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// What [`Interval::of`] was given.
+    #[inline]
+    pub(super) const fn unmarked(self) -> u64 {
+        self.0
+    }
+
     #[inline]
     pub(super) const fn nanos(self) -> u64 {
         let nanos = self.0 & NANOS;

@@ -1,10 +1,14 @@
 //! Tests of the timer heap by itself.
 
 use super::*;
-use crate::storage::Fixed;
+use crate::storage::{Fixed, Lean};
 use std::vec::Vec;
 
 fn timers(events: u16) -> Timers<Fixed<256>> {
+    timers_of(events)
+}
+
+fn timers_of<S: Storage>(events: u16) -> Timers<S> {
     let mut timers = Timers::new();
     timers.reserve(events.into()).unwrap();
     timers
@@ -14,7 +18,7 @@ fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
 }
 
-fn drain(timers: &mut Timers<Fixed<256>>, now: u64) -> Vec<u16> {
+fn drain<S: Storage<Index = u16>>(timers: &mut Timers<S>, now: u64) -> Vec<u16> {
     let mut due = Vec::new();
     while let Expired::Due(index, _) = timers.expire(at(now), &mut 1_000_000) {
         due.push(index);
@@ -24,11 +28,38 @@ fn drain(timers: &mut Timers<Fixed<256>>, now: u64) -> Vec<u16> {
 
 #[test]
 fn equal_deadlines_come_in_the_order_they_were_armed() {
-    let mut timers = timers(100);
-    for index in (0..100).rev() {
-        timers.arm(index, at(7));
+    fn come<S: Storage<Index = u16>>(seq: u32) {
+        let mut timers = timers_of::<S>(10);
+        timers.seq = seq;
+        for index in (0..10).rev() {
+            timers.arm(index, at(7));
+        }
+        assert!(timers.check());
+        assert_eq!(drain(&mut timers, 7), (0..10).rev().collect::<Vec<_>>());
     }
-    assert_eq!(drain(&mut timers, 7), (0..100).rev().collect::<Vec<_>>());
+    for seq in [0, u32::MAX - 4] {
+        come::<Fixed<256>>(seq);
+        come::<Fixed<10>>(seq);
+    }
+}
+
+#[test]
+fn scanned_timers_that_nothing_is_due_of_are_not_looked_at() {
+    let mut timers = timers_of::<Fixed<16>>(16);
+    for index in 0..16 {
+        timers.arm(index, at(10 + u64::from(index)));
+    }
+    assert_eq!(timers.expire(at(10), &mut 0), Expired::Due(0, at(10)));
+    // The bound is that of the next one now.
+    assert_eq!(timers.next(), Some(at(11)));
+    timers.cancel(1);
+    assert_eq!(timers.expire(at(11), &mut 0), Expired::None);
+    assert_eq!(timers.next(), Some(at(12)));
+    assert_eq!(timers.next_to_wait_for(0), Some(at(12)));
+    timers.arm(3, Instant::MAX);
+    assert!(timers.is_armed(3));
+    assert_eq!(drain(&mut timers, u64::MAX).len(), 13, "never is never");
+    assert_eq!((timers.next(), timers.next_armed()), (None, Some(Instant::MAX)));
 }
 
 #[test]
@@ -127,12 +158,18 @@ fn never_is_never() {
 
 #[test]
 fn a_long_random_life_is_a_sorted_one() {
-    let mut timers = timers(200);
+    lives_sorted::<Fixed<256>>(200);
+    lives_sorted::<Fixed<16>>(16);
+    lives_sorted::<Fixed<200, 0, 1, Lean>>(200);
+}
+
+fn lives_sorted<S: Storage<Index = u16>>(events: u16) {
+    let mut timers = timers_of::<S>(events);
     let mut deadlines = std::collections::BTreeMap::new();
     let mut random = 1u64;
     for step in 0..200_000u64 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let (index, delay) = (u16::try_from((random >> 40) % 200).unwrap(), (random >> 20) % 50);
+        let (index, delay) = (u16::try_from((random >> 40) % u64::from(events)).unwrap(), (random >> 20) % 50);
         match random >> 60 {
             0..=9 => {
                 timers.arm(index, at(step / 8 + delay));
@@ -151,6 +188,10 @@ fn a_long_random_life_is_a_sorted_one() {
         }
         if step % 64 == 0 {
             assert!(timers.check());
+            let first = deadlines.first_key_value().map(|((deadline, _), _)| at(*deadline));
+            // The entries of a heap may be of earlier deadlines.
+            let is_right = |found| if S::IS_SCANNED { found == first } else { found <= first };
+            assert!(is_right(timers.next_to_wait_for(u32::MAX)) && is_right(timers.next_armed()));
         }
         assert_eq!(timers.len(), deadlines.len());
     }

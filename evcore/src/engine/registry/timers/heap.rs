@@ -1,0 +1,81 @@
+//! The heap of deadlines: how entries move in it.
+
+use super::{ARITY, ARITY_SHIFT, Entry, Timer, Timers};
+use crate::storage::{Index, Storage, Table};
+
+impl<S: Storage> Timers<S> {
+    /// Closes the gap that an entry leaves.
+    #[inline(never)]
+    pub(super) fn take_out(&mut self, at: usize) {
+        let Some(last) = self.heap.pop() else { return };
+        if at < self.heap.len() {
+            self.replace(at, last);
+        }
+    }
+
+    /// Puts `entry` at `at`, below it, or above. The gap is moved down to the end of a branch, and the entry up from there:
+    /// almost always it belongs far down, so comparing it at each level would be in vain.
+    #[inline(never)]
+    pub(super) fn replace(&mut self, mut at: usize, entry: Entry<S::Index>) {
+        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
+        while let Some((child, least)) = Self::least(heap, (at << ARITY_SHIFT).wrapping_add(1)) {
+            Self::put(heap, timers, at, least);
+            at = child;
+        }
+        self.sift_up(at, entry);
+    }
+
+    /// Puts `entry` at `at` or above it.
+    #[inline(never)]
+    pub(super) fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {
+        let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
+        while at > 0 {
+            let parent = at.wrapping_sub(1) >> ARITY_SHIFT;
+            let Some(&above) = heap.get(parent) else { break };
+            if !entry.before(&above) {
+                break;
+            }
+            Self::put(heap, timers, at, above);
+            at = parent;
+        }
+        Self::put(heap, timers, at, entry);
+    }
+
+    /// The first to come of the children that begin at `first`.
+    #[inline]
+    fn least(heap: &[Entry<S::Index>], first: usize) -> Option<(usize, Entry<S::Index>)> {
+        let children = heap.get(first..)?;
+        if let Some(four) = children.first_chunk::<ARITY>() {
+            // Places are computed and not branched to: which child is the least cannot be foreseen.
+            let [a, b, c, d] = four;
+            let left = usize::from(b.before(a));
+            let right = usize::from(d.before(c)) | 2;
+            let (x, y) = (four.get(left)?, four.get(right)?);
+            let place = if y.before(x) { right } else { left };
+            return Some((first.wrapping_add(place), *four.get(place)?));
+        }
+        let (least, others) = children.split_first()?;
+        let (mut at, mut least, mut place) = (first, *least, first);
+        for child in others {
+            place = place.wrapping_add(1);
+            if child.before(&least) {
+                (at, least) = (place, *child);
+            }
+        }
+        Some((at, least))
+    }
+
+    #[inline]
+    fn put(heap: &mut [Entry<S::Index>], timers: &mut [Timer<S>], at: usize, entry: Entry<S::Index>) {
+        #[cfg(test)]
+        crate::steps::count(|steps| &steps.levels);
+        // Field by field: as a whole it may be moved within the heap, for which small parts call a routine.
+        let Entry { key, seq, event } = entry;
+        if let Some(place) = heap.get_mut(at) {
+            (place.key, place.seq, place.event) = (key, seq, event);
+        }
+        if let Some(timer) = timers.get_mut(entry.event.get()) {
+            timer.at = Index::new(at);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Few timers: looked through instead of kept in a heap.
+
+use super::{Expired, Timer, Timers};
+use crate::storage::{Index, Storage, Table};
+use crate::time::Instant;
+
+impl<S: Storage> Timer<S> {
+    /// Whether it comes first.
+    #[inline]
+    fn is_before(&self, other: &Self) -> bool {
+        self.entry(Index::NIL).before(&other.entry(Index::NIL))
+    }
+}
+
+/// Where a storage scans, a timer's `at` says whether it is armed, and no more; and `first` bounds the earliest deadline from
+/// below, so that a look which finds nothing due costs no scan.
+impl<S: Storage> Timers<S> {
+    /// A point that is not later than the earliest deadline; the largest where no timer is armed.
+    #[inline]
+    fn bound(&self) -> u64 {
+        !self.first
+    }
+
+    fn set_bound(&mut self, bound: u64) {
+        self.first = !bound;
+    }
+
+    /// The timer has got a deadline: it is armed.
+    #[inline]
+    pub(super) fn note_scanned(&mut self, deadline: u64) {
+        self.set_bound(self.bound().min(deadline));
+    }
+
+    #[inline]
+    pub(super) fn cancel_scanned(&mut self, index: S::Index) {
+        if let Some(timer) = self.timers.at_mut(index) {
+            timer.at = Index::NIL;
+        }
+    }
+
+    /// `None` also where all deadlines are never.
+    #[inline]
+    pub(super) fn next_scanned(&self) -> Option<Instant> {
+        Some(Instant::from_nanos(self.bound())).filter(|bound| *bound < Instant::MAX)
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next_armed_scanned(&self) -> Option<Instant> {
+        let (first, _) = self.earliest();
+        Some(Instant::from_nanos(self.timers.as_slice().get(first)?.deadline))
+    }
+
+    /// Which timer is due first, none where the place is beyond the table; and a bound of when the others are. Of several with
+    /// the same deadline, it is the one that was armed first.
+    // No adapter of iterators: some count what is left of a slice and so divide, where small parts have no division.
+    #[inline(never)]
+    fn earliest(&self) -> (usize, u64) {
+        let (mut at, mut first, mut second) = (usize::MAX, None::<&Timer<S>>, u64::MAX);
+        let mut place = 0usize;
+        for timer in self.timers.as_slice() {
+            if timer.is_armed() {
+                let is_first = first.is_none_or(|before| timer.is_before(before));
+                let later = if is_first { first.replace(timer) } else { Some(timer) };
+                second = later.map_or(second, |later| second.min(later.deadline));
+                if is_first {
+                    at = place;
+                }
+            }
+            place = place.wrapping_add(1);
+        }
+        (at, second)
+    }
+
+    /// The same, to wait for it: from here on the bound is exact.
+    pub(super) fn settle_scanned(&mut self) -> Option<Instant> {
+        let first = self.next_armed_scanned();
+        self.set_bound(first.unwrap_or(Instant::MAX).as_nanos());
+        first
+    }
+
+    /// Disarms the earliest timer if it is due at `now`.
+    pub(super) fn expire_scanned(&mut self, now: Instant) -> Expired<S::Index> {
+        if self.bound() > now.as_nanos() {
+            return Expired::None;
+        }
+        let (place, second) = self.earliest();
+        let Some(timer) = self.timers.as_mut_slice().get_mut(place) else {
+            self.first = 0;
+            return Expired::None;
+        };
+        let deadline = timer.deadline;
+        if deadline > now.as_nanos() || deadline == u64::MAX {
+            self.first = !deadline;
+            return Expired::None;
+        }
+        timer.at = Index::NIL;
+        self.first = !second;
+        Expired::Due(Index::new(place), Instant::from_nanos(deadline))
+    }
+}
