@@ -39,6 +39,7 @@ mod by_hand;
 mod cases;
 mod fixture;
 mod list;
+mod needs;
 mod proof;
 #[cfg(all(feature = "std", unix))]
 mod unix;
@@ -57,6 +58,7 @@ pub use evcore::Growable;
 pub use evcore::storage::Storage;
 pub use fixture::{FdOf, Fixture};
 pub use list::{NAMES, run_all};
+pub use needs::Needs;
 pub use proof::Proof;
 #[cfg(feature = "std")]
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use evcore::storage::Storage;
 
-use crate::{Fixture, Proof};
+use crate::{Fixture, Needs, Proof};
 
 /// Calls a macro with all cases: `topic: case case …;` for each topic.
 #[doc(hidden)]
@@ -467,8 +467,16 @@ macro_rules! names {
 
         /// Runs all cases one after the other, for a program without a test harness: `begin` is told the name of each
         /// before it runs and gives its fixture, `end` is told what it has shown. The first one that fails panics.
+        ///
+        /// On a storage without everything, what a case needs that is not there is shown to be refused in its place.
         pub fn run_all<F: Fixture, S: Storage>(mut begin: impl FnMut(&'static str) -> F, mut end: impl FnMut(Proof)) {
-            $($( end(crate::$topic::$case::<F, S>(begin(stringify!($case)))); )*)*
+            $($(
+                let fixture = begin(stringify!($case));
+                end(match Needs::missing::<S>(stringify!($case)) {
+                    Some(missing) => missing.refused::<F, S>(fixture),
+                    None => crate::$topic::$case::<F, S>(fixture),
+                });
+            )*)*
         }
     };
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::needs::Needs;
+
 /// What a case has shown. One that fails panics, so there is no variant for that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
@@ -12,6 +14,8 @@ pub enum Proof {
     Refused(&'static str),
     /// The fixture cannot bring this about, and says so; what can be said without it holds.
     Absent(&'static str),
+    /// The storage has left out what the case needs, and refuses it.
+    LeftOut(Needs),
 }
 
 impl fmt::Display for Proof {
@@ -20,6 +24,7 @@ impl fmt::Display for Proof {
             Self::Shown => f.write_str("shown"),
             Self::Refused(what) => write!(f, "the backend has no {what}, and refuses it"),
             Self::Absent(what) => write!(f, "the fixture has no {what}"),
+            Self::LeftOut(what) => write!(f, "the storage has no {what:?}, and refuses it"),
         }
     }
 }

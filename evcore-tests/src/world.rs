@@ -190,30 +190,29 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         ready
     }
 
-    /// What the base has done so far. A case that asks for it needs [`Part::Stats`](crate::Part::Stats).
-    #[track_caller]
+    /// What the base has done so far. All zeros where the storage keeps no statistics: what a case says of them holds then, or it
+    /// needs [`Needs::Stats`](crate::Needs::Stats).
     pub fn stats(&self) -> Stats {
-        self.base.stats_if_kept().expect("the storage keeps statistics")
+        self.base.stats_if_kept().unwrap_or_default()
     }
 
-    /// See [`World::stats`].
-    #[track_caller]
+    /// As [`World::stats`].
     pub fn max_counts(&self) -> Counts {
-        self.base.max_counts_if_kept().expect("the storage keeps high-water marks")
+        self.base.max_counts_if_kept().unwrap_or_default()
     }
 
-    /// See [`World::stats`].
+    /// As [`World::stats`].
     pub fn clear_max_counts(&mut self) {
         self.base.clear_max_counts_if_kept();
     }
 
-    /// Bounds what a turn may do. A case that asks for it needs [`Part::Limits`](crate::Part::Limits).
+    /// Bounds what a turn may do. A case that asks for it needs [`Needs::Limits`](crate::Needs::Limits).
     #[track_caller]
     pub fn set_limits(&mut self, limits: Limits) {
         assert!(self.base.set_limits_if_kept(limits), "the storage keeps limits");
     }
 
-    /// Pauses an event. A case that asks for it needs [`Part::Pauses`](crate::Part::Pauses).
+    /// Pauses an event. A case that asks for it needs [`Needs::Pauses`](crate::Needs::Pauses).
     #[track_caller]
     pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<ErrorOf<F>>> {
         self.base.pause_if_kept(id, pause).expect("the storage has pauses")
