@@ -100,6 +100,12 @@ pub struct Epoll {
     has_looked: bool,
     /// A sleeper has done the waiting of this turn, and a rebuild is overdue.
     has_slept: bool,
+    /// When the last sleeper went to sleep.
+    slept_from: Instant,
+    /// Sleepers have found nothing for so long that numbers are to be verified.
+    is_to_verify: bool,
+    /// They were, at the end of the last sleep.
+    is_rested: bool,
     clock: Clock,
     guard: ForkGuard,
 }
@@ -153,6 +159,9 @@ impl Epoll {
             idle: 0,
             has_looked: false,
             has_slept: false,
+            slept_from: Instant::ZERO,
+            is_to_verify: false,
+            is_rested: false,
             clock,
         })
     }
@@ -290,6 +299,10 @@ impl Epoll {
             if self.busy % 8 == 0 {
                 self.verify_some(1, sink);
             }
+        }
+        if mem::take(&mut self.is_to_verify) && self.reports.found().is_empty() {
+            self.verify_some(VERIFIED_AT_ONCE, sink);
+            self.is_rested = true;
         }
         self.files.report(sink);
         if mem::take(&mut self.is_damaged) {

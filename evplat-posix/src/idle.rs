@@ -1,5 +1,6 @@
 //! When nothing has happened for a while.
 
+use core::mem;
 use core::time::Duration;
 
 use evcore::Instant;
@@ -18,6 +19,10 @@ pub(crate) struct Idle {
     time: Duration,
     /// When the wait that is under way began.
     begin: Instant,
+    /// That is a sleeper's, and the look at its end is still to come.
+    is_asleep: bool,
+    /// All were verified at the end of the last sleep.
+    is_rested: bool,
 }
 
 impl Idle {
@@ -26,7 +31,7 @@ impl Idle {
         if count == 0 || wait == Sleep::None {
             return wait;
         }
-        self.begin = clock.now();
+        (self.begin, self.is_asleep) = (clock.now(), false);
         let end = self.begin.saturating_add(IDLE.saturating_sub(self.time));
         match wait {
             Sleep::Until(point) if point <= end => wait,
@@ -34,18 +39,26 @@ impl Idle {
         }
     }
 
-    /// Whether it is time, and the rest of `wait` is to follow. `is_idle`: the first part has found nothing.
+    /// How long a sleeper is to wait: as above, but what follows directly on a sleep that ended for that is the rest of it.
+    pub(crate) fn begin_sleep(&mut self, sleep: Sleep, count: usize, clock: Clock) -> Sleep {
+        let first = self.first_part(sleep, count, clock);
+        self.is_asleep = count > 0 && sleep != Sleep::None;
+        if mem::take(&mut self.is_rested) { sleep } else { first }
+    }
+
+    /// Whether it is time, and the rest of `wait` is to follow. `is_idle`: the first part, or the look after a sleep, has found
+    /// nothing.
     pub(crate) fn is_over(&mut self, first: Sleep, wait: Sleep, is_idle: bool, clock: Clock) -> bool {
-        let Sleep::Until(end) = first else { return false };
-        if !is_idle {
+        let was_asleep = first == Sleep::None && mem::take(&mut self.is_asleep);
+        if !is_idle || !was_asleep && !matches!(first, Sleep::Until(_)) {
             return false;
         }
-        let now = clock.now();
-        if first != wait && now >= end {
+        self.time = self.time.saturating_add(clock.now().saturating_since(self.begin)).min(IDLE);
+        let is_time = self.time == IDLE && (was_asleep || first != wait);
+        if is_time {
             self.time = Duration::ZERO;
-            return true;
+            self.is_rested = was_asleep;
         }
-        self.time = IDLE.min(self.time.saturating_add(now.saturating_since(self.begin)));
-        false
+        is_time
     }
 }

@@ -301,6 +301,7 @@ impl<S: Slots> Split for Poll<S> {
         let doorbell = wake.state().doorbell().as_fd().as_raw_fd();
         let mut sleeper = self.sleepers.take(wake)?;
         sleeper.watch_entries(self.table.entries(Some(doorbell)))?;
+        let sleep = self.idle.begin_sleep(sleep, self.table.len(), self.clock);
         Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.fork))
     }
 

@@ -366,6 +366,7 @@ impl<S: Slots> Split for Select<S> {
         let (asked, end) = self.asked(Some(wake.state().doorbell().as_fd().as_raw_fd()));
         let mut sleeper = self.sleepers.take(wake)?;
         sleeper.watch_sets(&asked, end);
+        let sleep = self.idle.begin_sleep(sleep, self.table.len(), self.clock);
         Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.fork))
     }
 

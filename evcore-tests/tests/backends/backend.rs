@@ -3,17 +3,20 @@
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use evcore::backend::{Either, Features, Wake};
+use evcore::backend::{Either, Features, Split, Wake};
 use evcore::{EventBase, Growable, Ready, Wait};
 use evplat_linux::Epoll;
 use evplat_posix::choice::NoBackend;
-use evplat_posix::{Error, Poll, Preferences, Select, Waker};
+use evplat_posix::{Error, Poll, Preferences, Select, Sleeper, Waker};
 
 use crate::sys;
 
 /// What all of them are.
-pub(crate) trait Backend: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker> {}
-impl<B: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker>> Backend for B {}
+pub(crate) trait Backend:
+    Wake<Waker = Waker> + Split<Fd = evcore::Fd, Error = Error, Sleeper = Sleeper>
+{
+}
+impl<B: Wake<Waker = Waker> + Split<Fd = evcore::Fd, Error = Error, Sleeper = Sleeper>> Backend for B {}
 
 /// What makes one.
 pub(crate) type Make<B> = fn() -> Result<B, Error>;

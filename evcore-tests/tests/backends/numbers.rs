@@ -27,6 +27,8 @@ on_each_backend! {
     stream_replaced_by_its_handler_is_told
     reinit_hands_no_number_on
     rebuild_hands_no_number_on
+    dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told
+    sleeps_end_once_to_verify_numbers
     verified_numbers_stay_registered
     rebuild_at_the_limit_is_tried_again
 }
@@ -205,6 +207,51 @@ fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
         sys::dup2(other.as_raw_fd(), near.as_raw_fd());
         Told::of(&mut base).assert_error_within(MOST, &mut base);
     }
+}
+
+/// A sleep, without the base.
+fn sleep<B: Backend>(base: &mut Base<B>, wait: Wait) -> Vec<(u32, Ready)> {
+    let mut asleep = base.begin_sleep(wait).unwrap();
+    asleep.sleep();
+    assert!(base.end_sleep(asleep).unwrap().is_running());
+    let mut found = Vec::new();
+    while let Some(fired) = base.next_active() {
+        found.push((*fired.data, fired.ready));
+    }
+    found
+}
+
+/// The base is never asked to wait, and of the new file nothing is ready.
+fn dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told<B: Backend>(make: Make<B>) {
+    for wait in [Duration::from_millis(30), Duration::from_secs(5)] {
+        let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
+        watch(&mut base, Fd::of(&near));
+        let (other, _peer) = UnixStream::pair().unwrap();
+        sys::dup2(other.as_raw_fd(), near.as_raw_fd());
+        let mut found = Vec::new();
+        for _ in 0..20 {
+            if found.is_empty() {
+                found = sleep(&mut base, Wait::For(wait));
+            }
+        }
+        assert_eq!(found, [(EVENT, Ready::ERROR)]);
+        assert_eq!(sleep(&mut base, Wait::For(Duration::from_millis(30))), []);
+    }
+}
+
+/// Not again and again: a base of which nothing happens sleeps.
+fn sleeps_end_once_to_verify_numbers<B: Backend>(make: Make<B>) {
+    let (mut base, (near, mut far)) = (base(make), UnixStream::pair().unwrap());
+    watch(&mut base, Fd::of(&near));
+    let end = base.update_now().saturating_add(Duration::from_millis(500));
+    let mut turns = 0;
+    while base.update_now() < end {
+        assert_eq!(sleep(&mut base, Wait::Until(end)), []);
+        turns += 1;
+    }
+    assert!((2..=3).contains(&turns), "{turns}");
+    far.write_all(b"x").unwrap();
+    assert_eq!(sleep(&mut base, Wait::Forever), [(EVENT, Ready::READ)]);
 }
 
 /// F10: the new stream has the old one's number.

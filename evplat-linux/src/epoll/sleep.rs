@@ -1,12 +1,14 @@
 //! The wait without the base.
 
+use std::mem;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use evcore::backend::{EventOp, Sleep, Sleeper as _, Split};
 use evplat_posix::backend::Interrupts;
 use evplat_posix::{Error, Sleeper};
 
-use super::Epoll;
+use super::{Epoll, IDLE};
 
 impl Split for Epoll {
     type Sleeper = Sleeper;
@@ -20,7 +22,7 @@ impl Split for Epoll {
         sleeper.watch_set(self.set.as_fd(), self.rebuilds)?;
         // A file that is due, and a set that is to be made anew, leave no time to sleep.
         let must_look = self.is_damaged || self.files.is_due();
-        let sleep = if must_look { Sleep::None } else { sleep };
+        let sleep = if must_look { Sleep::None } else { self.first_part(sleep) };
         Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.guard))
     }
 
@@ -28,6 +30,37 @@ impl Split for Epoll {
         let may_have_slept = sleeper.until() != Sleep::None;
         self.sleepers.end(sleeper, &self.guard)?;
         self.has_slept = self.is_overdue && may_have_slept;
+        if may_have_slept && self.registered > 0 {
+            self.note_sleep();
+        }
         Ok(())
+    }
+}
+
+impl Epoll {
+    /// How long to sleep: as long as was asked, or until it is time to verify numbers. What follows directly on a sleep that
+    /// ended for that is the rest of it.
+    fn first_part(&mut self, sleep: Sleep) -> Sleep {
+        if self.registered == 0 || sleep == Sleep::None {
+            return sleep;
+        }
+        self.slept_from = self.clock.now();
+        let end = self.slept_from.saturating_add(Duration::from_nanos(IDLE.saturating_sub(self.idle)));
+        match sleep {
+            Sleep::Until(point) if point <= end => sleep,
+            _ if mem::take(&mut self.is_rested) => sleep,
+            _ => Sleep::Until(end),
+        }
+    }
+
+    /// The look that follows verifies numbers if it finds nothing and it is time.
+    fn note_sleep(&mut self) {
+        let slept = self.clock.now().saturating_since(self.slept_from);
+        self.idle = self.idle.saturating_add(u64::try_from(slept.as_nanos()).unwrap_or(u64::MAX));
+        if self.idle >= IDLE {
+            self.idle = 0;
+            self.is_to_verify = true;
+            self.be_special();
+        }
     }
 }
