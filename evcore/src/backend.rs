@@ -337,7 +337,8 @@ pub trait EventOp {
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
 
     /// Whether the number of a registration still stands for the file that it was registered for. The core asks before a
-    /// [`reinit`](EventOp::reinit), which registers numbers again: where the answer is `false`, the events get ERROR instead.
+    /// [`reinit`](EventOp::reinit), which registers numbers again, and after a refused [`modify`](EventOp::modify): where the
+    /// answer is `false`, the events get ERROR instead, and wait for nothing any more.
     ///
     /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot tell, or whose
     /// descriptors cannot come to stand for something else, answers `true`.

@@ -230,6 +230,9 @@ impl Epoll {
     /// Puts a descriptor into the set. If it is in there already, because its number was closed and made anew from a
     /// duplicate (`dup2`), its entry is taken over.
     fn enter(&self, fd: Fd, token: Token, interest: Interest) -> io::Result<()> {
+        if self.bell.has(fd) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
         let (set, events, cookie) = (self.set.as_fd(), mask::events(interest), token.to_bits());
         match sys::epoll_add(set, fd, events, cookie) {
             Err(error) if is(&error, libc::EEXIST) => twice(|| sys::epoll_mod(set, fd, events, cookie)),
@@ -431,6 +434,9 @@ impl EventOp for Epoll {
         if self.files.contains(fd) {
             return self.modify_file(fd, token, new);
         }
+        if self.bell.has(fd) {
+            return Err(Error::system("epoll_ctl", libc::EBADF));
+        }
         match sys::epoll_mod(self.set.as_fd(), fd, mask::events(new), token.to_bits()) {
             Ok(()) => Ok(Modified::Kept),
             // ENOENT: the number is another descriptor's now. EPERM: and that is a file.
@@ -451,7 +457,7 @@ impl EventOp for Epoll {
             return;
         }
         self.registered = self.registered.saturating_sub(1);
-        if self.files.remove(fd) {
+        if self.files.remove(fd) || self.bell.has(fd) {
             return;
         }
         if let Err(error) = twice(|| sys::epoll_del(self.set.as_fd(), fd)) {

@@ -1,6 +1,6 @@
 //! Waking the base, by an eventfd.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use evcore::Fd;
 use evcore::backend::{Sleep, Token, Wake};
@@ -35,12 +35,16 @@ impl Wake for Epoll {
 pub(crate) struct Bell {
     pub(crate) interrupts: Interrupts,
     is_pipe: bool,
+    /// What is in the set; no number when there is none.
+    number: RawFd,
 }
+
+const NONE: RawFd = -1;
 
 impl Bell {
     /// None yet: it is made for the first waker or signal.
     pub(crate) const fn new() -> Self {
-        Self { interrupts: Interrupts::new(doorbell), is_pipe: false }
+        Self { interrupts: Interrupts::new(doorbell), is_pipe: false, number: NONE }
     }
 
     /// Does what needs a doorbell, which is put into `set` when it is the first time. After an error there is none more
@@ -56,7 +60,7 @@ impl Bell {
         let mut bell = Self::new();
         let done = act(&mut bell.interrupts)?;
         bell.register(set)?;
-        bell.look_at_kind();
+        bell.look();
         *self = bell;
         Ok(done)
     }
@@ -64,12 +68,21 @@ impl Bell {
     /// For the child of a fork: a doorbell of its own, which may be a pipe where the parent's was not.
     pub(crate) fn reinit(&mut self) -> Result<(), Error> {
         let done = self.interrupts.reinit();
-        self.look_at_kind();
+        self.look();
         done
     }
 
-    fn look_at_kind(&mut self) {
-        self.is_pipe = self.interrupts.doorbell().is_some_and(Doorbell::has_two_ends);
+    fn look(&mut self) {
+        let doorbell = self.interrupts.doorbell();
+        self.number = doorbell.map_or(NONE, |doorbell| doorbell.as_fd().as_raw_fd());
+        self.is_pipe = doorbell.is_some_and(Doorbell::has_two_ends);
+    }
+
+    /// Whether a number is the doorbell's. A descriptor that was registered under it has been closed since, and what is in the set
+    /// under it is not to be touched for its sake.
+    #[inline]
+    pub(crate) fn has(&self, fd: Fd) -> bool {
+        fd.as_raw_fd() == self.number
     }
 
     /// Puts the doorbell, if there is one, into a set.

@@ -6,6 +6,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use evcore::backend::Features;
@@ -27,6 +28,9 @@ on_each_backend! {
     stream_replaced_by_its_handler_is_told
     reinit_hands_no_number_on
     rebuild_hands_no_number_on
+    event_that_was_told_may_be_added_again
+    changed_interest_of_a_closed_number_is_told_once
+    number_that_the_doorbell_has_leaves_that_alone
     dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told
     sleeps_end_once_to_verify_numbers
     verified_numbers_stay_registered
@@ -206,6 +210,84 @@ fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
         let (other, _peer) = new();
         sys::dup2(other.as_raw_fd(), near.as_raw_fd());
         Told::of(&mut base).assert_error_within(MOST, &mut base);
+    }
+}
+
+/// A handler that connects again gets the number that is free, and adds its event for that.
+fn event_that_was_told_may_be_added_again<B: Backend>(make: Make<B>) {
+    for interests in [&[Interest::READ][..], &[Interest::READ, Interest::WRITE]] {
+        let (mut base, (mut near, mut far)) = (base(make), readable());
+        let (fd, number) = (Fd::of(&near), near.as_raw_fd());
+        let event = |interest| base.insert(fd, interest, EVENT).unwrap();
+        let events: Vec<_> = interests.iter().copied().map(event).collect();
+        for _ in 0..3 {
+            turn(&mut base, Wait::None);
+            drop(near);
+            let mut errors = 0;
+            while errors < events.len() {
+                errors += turn(&mut base, Wait::Forever).iter().filter(|(_, ready)| ready.is_error()).count();
+            }
+            for event in &events {
+                let refused = base.add(*event, None).unwrap_err();
+                assert_eq!(refused.map_backend(|error| error.errno()), evcore::Error::Backend(Some(libc::EBADF)));
+            }
+            let fresh = readable();
+            assert_eq!(fresh.0.as_raw_fd(), number);
+            (near, far) = fresh;
+            events.iter().for_each(|event| base.add(*event, None).unwrap());
+            let ready: Ready = turn(&mut base, Wait::None).iter().map(|(_, ready)| *ready).collect();
+            assert_eq!(ready.bits(), interests.iter().copied().collect::<Interest>().bits());
+        }
+        drop(far);
+    }
+}
+
+/// F7, and a change besides: it is refused, as there is no file to watch any more.
+fn changed_interest_of_a_closed_number_is_told_once<B: Backend>(make: Make<B>) {
+    for (file, is_alive_elsewhere) in [(false, false), (false, true), (true, false)] {
+        let (mut base, (stream, _far)) = (base(make), readable());
+        let near = if file { File::open("/dev/null").unwrap().into() } else { OwnedFd::from(stream) };
+        let _duplicate = is_alive_elsewhere.then(|| near.try_clone().unwrap());
+        let event = base.insert(Fd::of(&near), Interest::READ, EVENT).unwrap();
+        turn(&mut base, Wait::None);
+        drop(near);
+        base.modify(event, Interest::READ | Interest::WRITE).unwrap();
+        Told::of(&mut base).assert_error_within(1, &mut base);
+        assert_eq!(base.counts().pending, 0);
+    }
+}
+
+/// The first waker of a base, and the first signal, take the number that is free. Under it, epoll's set has them, and not the
+/// stream that was closed.
+fn number_that_the_doorbell_has_leaves_that_alone<B: Backend>(make: Make<B>) {
+    for act in 0..4 {
+        let (mut base, (near, _far)) = (base(make), readable());
+        let _duplicate = (act == 0).then(|| near.try_clone().unwrap());
+        let event = base.insert(Fd::of(&near), Interest::READ, EVENT).unwrap();
+        turn(&mut base, Wait::None);
+        drop(near);
+        let waker = base.waker().unwrap();
+        match act {
+            0 => Told::of(&mut base).assert_error_within(MOST, &mut base),
+            1 => {
+                base.modify(event, Interest::WRITE).unwrap();
+                Told::of(&mut base).assert_error_within(1, &mut base);
+            }
+            2 => {
+                base.del(event).unwrap();
+                turn(&mut base, Wait::None);
+            }
+            _ => drop(base.remove(event)),
+        }
+        for _ in 0..3 {
+            thread::scope(|scope| {
+                scope.spawn(|| waker.wake());
+                // Nothing else ends this wait.
+                assert_eq!(turn(&mut base, Wait::For(Duration::from_secs(15))), []);
+            });
+        }
+        let rest = Rest::of(&mut base, Duration::from_millis(50));
+        assert!(rest.turns <= 4 && rest.found.is_empty(), "{act}: {} turns, {:?}", rest.turns, rest.found);
     }
 }
 

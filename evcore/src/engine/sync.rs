@@ -98,11 +98,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
                     registry.refused(change);
                     return self.retry_later();
                 }
-                // What was registered stands, and the backend is asked again when something else changes.
-                match registered.is_empty() {
-                    // Nothing is registered, so no event waits for it.
-                    true => registry.detach_all(token),
-                    false => registry.report_refusal(token, registered, verify),
+                // Where nothing is registered, or the number is another file's by now, no event waits for it.
+                let stands = !registered.is_empty() && (!B::IS_SHARED || self.backend.stands(fd, token, registry));
+                match stands {
+                    // What was registered stays, and the backend is asked again when something else changes.
+                    true => registry.report_refusal(token, registered, verify),
+                    false => registry.detach_all(token),
                 }
             }
         }

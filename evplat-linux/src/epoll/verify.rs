@@ -46,6 +46,10 @@ impl Epoll {
     /// if it does.
     pub(super) fn stands_now(&self, fd: Fd) -> bool {
         let set = self.set.as_fd();
+        // The doorbell is in the set under its number, too.
+        if self.bell.has(fd) {
+            return false;
+        }
         match sys::epoll_add(set, fd, 0, Token::NONE.to_bits()) {
             Ok(()) => {
                 // It cannot fail: the entry has just been made.
@@ -53,8 +57,8 @@ impl Epoll {
                 false
             }
             Err(error) if is(&error, libc::EPERM) => self.files.is_same(fd),
-            // Anything else but that it is closed says nothing.
-            Err(error) => !is(&error, libc::EBADF),
+            // It is closed; or it is this set itself, or one that this set is in. Anything else says nothing.
+            Err(error) => !(is(&error, libc::EBADF) || is(&error, libc::EINVAL) || is(&error, libc::ELOOP)),
         }
     }
 }

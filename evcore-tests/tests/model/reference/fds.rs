@@ -275,7 +275,7 @@ impl Model {
         self.disarm_timer(uid);
         let event = &mut self.events[uid];
         (event.registered, event.timed, event.paused, event.timed_before) = (false, false, false, false);
-        event.restarting = false;
+        (event.restarting, event.fresh) = (false, true);
         self.activate(uid, Ready::ERROR);
     }
 

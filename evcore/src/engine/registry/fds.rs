@@ -151,6 +151,13 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.watches.at(index).is_some_and(|watch| watch.is_unverified())
     }
 
+    /// The backend is to be asked about the registration before the event, which is in no list, joins again.
+    pub(super) fn set_unverified(&mut self, index: S::Index) {
+        if let Some(watch) = self.watches.at_mut(index) {
+            watch.set_unverified(true);
+        }
+    }
+
     /// The event that a report concerns, where one event watches the fd and waits for all that is reported.
     #[inline]
     pub(super) fn sole_watcher(&self, token: Token, ready: Ready) -> Option<S::Index> {

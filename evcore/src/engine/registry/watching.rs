@@ -272,6 +272,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Ends what an event waits for, because its fd is gone or cannot be watched, and reports ERROR to it.
     pub(in crate::engine) fn detach(&mut self, index: S::Index) {
         self.fds.leave(index);
+        // Added again, it is registered anew: what the backend has under the number is of no use.
+        self.fds.set_unverified(index);
         self.timers.cancel(index);
         self.set_state(index, self.state(index).disarmed());
         self.activate(index, Ready::ERROR);
