@@ -28,7 +28,9 @@ on_each_backend! {
     stream_replaced_by_its_handler_is_told
     reinit_hands_no_number_on
     rebuild_hands_no_number_on
+    dup2_by_a_silent_stream_beside_busy_ones_is_told
     event_that_was_told_may_be_added_again
+    reinit_spares_events_of_the_new_file
     changed_interest_of_a_closed_number_is_told_once
     number_that_the_doorbell_has_leaves_that_alone
     dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told
@@ -211,6 +213,35 @@ fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
         sys::dup2(other.as_raw_fd(), near.as_raw_fd());
         Told::of(&mut base).assert_error_within(MOST, &mut base);
     }
+}
+
+/// F10: the loop finds something in each turn, and never the new file.
+fn dup2_by_a_silent_stream_beside_busy_ones_is_told<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far), (busy, _busy_far)) = (base(make), UnixStream::pair().unwrap(), readable());
+    let (other, _other_far) = UnixStream::pair().unwrap();
+    base.insert(Fd::of(&busy), Interest::READ, 2).unwrap();
+    base.insert(Fd::of(&other), Interest::READ, 3).unwrap();
+    watch(&mut base, Fd::of(&near));
+    let (silent, _peer) = UnixStream::pair().unwrap();
+    sys::dup2(silent.as_raw_fd(), near.as_raw_fd());
+    let mut told = Told::default();
+    for _ in 0..100_000 {
+        told.note(&turn(&mut base, Wait::Forever));
+    }
+    assert_eq!((told.errors, told.reports), (1, 0));
+    assert_eq!(base.counts().pending, 2);
+}
+
+/// The new event is registered as if the old one had been removed.
+fn reinit_spares_events_of_the_new_file<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
+    watch(&mut base, Fd::of(&near));
+    let (other, _peer) = readable();
+    sys::dup2(other.as_raw_fd(), near.as_raw_fd());
+    base.insert(Fd::of(&near), Interest::READ, 2).unwrap();
+    base.reinit().unwrap();
+    assert_eq!(turn(&mut base, Wait::Forever), [(EVENT, Ready::ERROR), (2, Ready::READ)]);
+    assert_eq!(turn(&mut base, Wait::Forever), [(2, Ready::READ)]);
 }
 
 /// A handler that connects again gets the number that is free, and adds its event for that.

@@ -55,7 +55,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         while let Some((token, fd)) = next {
             next = self.registry.next_registration(token);
             if !self.backend.stands(fd, token, &mut self.registry) {
-                self.registry.detach_all(token);
+                // Events that have joined since are meant for what has the number now.
+                self.registry.detach_verified(token);
             }
         }
     }

@@ -71,7 +71,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Detaches the events of a registration that had joined before the backend was last asked about it.
-    pub(super) fn detach_verified(&mut self, token: Token) {
+    pub(in crate::engine) fn detach_verified(&mut self, token: Token) {
         self.detach_watchers(token, false);
     }
 
