@@ -52,7 +52,7 @@ const REVENTS: [(i16, Ready); 6] = [
 /// are ready, that is no slower than the alternatives. Files and other descriptors that never block are always ready.
 /// A descriptor that was closed while registered is found at the next wait: its own events are told of an error, nothing
 /// else notices, and it costs no further turns. So it is with one whose number stands for another file now (`dup2`): that is
-/// verified each 251 reports of it, and for all when nothing was found for 100 ms.
+/// verified each 251 reports of it, for one by turns each 64 waits, and for all when nothing was found for 100 ms.
 ///
 /// A process must not lower its limit of descriptors (`RLIMIT_NOFILE`) below the number of those registered: the system then
 /// refuses each wait with `EINVAL`, until the limit is raised or enough are removed. Nothing is lost meanwhile.
@@ -123,6 +123,11 @@ impl<S: Slots> Poll<S> {
     }
 
     fn report(&mut self, found: usize, sink: &mut impl Sink<Fd>) {
+        if let Some(mut found) = self.table.next_to_verify() {
+            if !found.stands() {
+                expel(found, sink);
+            }
+        }
         self.table.scan(found, |mut found| {
             let revents = found.entry.revents;
             if revents == 0 {

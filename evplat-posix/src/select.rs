@@ -156,6 +156,12 @@ impl<S: Slots> Select<S> {
 
     fn report(&mut self, found: usize, ready: &[FdSet; 3], sink: &mut impl Sink<Fd>) {
         let (sets, mut any_gone) = (&mut self.sets, false);
+        if let Some(mut found) = self.table.next_to_verify() {
+            if !found.stands() {
+                any_gone = true;
+                expel(sets, found, sink);
+            }
+        }
         self.table.scan(found, |mut found| {
             let number = found.entry.fd;
             let in_sets = |(set, _): &(&FdSet, _)| set.contains(number);

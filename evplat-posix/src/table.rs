@@ -139,6 +139,10 @@ struct Row {
 /// So many reports an entry makes at most for a file that is not its own.
 const VERIFIED_EVERY: u8 = 251;
 
+/// Each so many waits one entry is verified that may never be reported: in a loop that always finds something, a file that was
+/// replaced under its number would be waited for for ever.
+const ONE_VERIFIED_EVERY: u8 = 64;
+
 /// What a scan shows of an entry.
 pub(crate) struct Found<'a> {
     pub(crate) entry: &'a mut pollfd,
@@ -178,6 +182,9 @@ pub(crate) struct Table<S: Slots> {
     entries: S::List<pollfd>,
     rows: S::List<Row>,
     start: usize,
+    /// The place that was verified by turns last, and how many waits there are until the next.
+    verified: usize,
+    calm: u8,
 }
 
 const SILENT: pollfd = pollfd { fd: -1, events: 0, revents: 0 };
@@ -185,7 +192,7 @@ const SILENT: pollfd = pollfd { fd: -1, events: 0, revents: 0 };
 impl<S: Slots> Table<S> {
     pub(crate) fn new() -> Result<Self, Error> {
         let none = Row { token: Token::NONE, file: FileId::UNKNOWN, unverified: VERIFIED_EVERY };
-        Ok(Self { entries: List::of(SILENT)?, rows: List::of(none)?, start: 1 })
+        Ok(Self { entries: List::of(SILENT)?, rows: List::of(none)?, start: 1, verified: 0, calm: ONE_VERIFIED_EVERY })
     }
 
     /// How many descriptors are registered.
@@ -314,6 +321,25 @@ impl<S: Slots> Table<S> {
         }
     }
 
+    /// To be called for each wait: now and then, the entry whose turn it is to be verified.
+    #[inline]
+    pub(crate) fn next_to_verify(&mut self) -> Option<Found<'_>> {
+        self.calm = self.calm.saturating_sub(1);
+        if self.calm == 0 { self.take_turn() } else { None }
+    }
+
+    #[cold]
+    fn take_turn(&mut self) -> Option<Found<'_>> {
+        self.calm = ONE_VERIFIED_EVERY;
+        let (entries, rows) = (self.entries.as_mut_slice(), self.rows.as_mut_slice());
+        self.verified = self.verified.saturating_add(1);
+        if self.verified >= rows.len() {
+            self.verified = 1;
+        }
+        let (entry, row) = entries.get_mut(self.verified).zip(rows.get_mut(self.verified))?;
+        (entry.fd >= 0).then_some(Found { token: row.token, entry, row })
+    }
+
     /// The entry of `fd`: where the fd map says. Where the map does not know the registration, all entries are looked at.
     fn find(&self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> Option<usize> {
         let is_it = |entry: &pollfd| entry.fd == fd.as_raw_fd() || !entry.fd == fd.as_raw_fd();
@@ -342,8 +368,9 @@ fn note(token: Token, place: usize, infos: &mut impl FdInfos<Place>) {
     }
 }
 
-/// Takes an entry out of all waits, until it is registered or changed again.
+/// Takes an entry out of all waits, until it is registered or changed again. What the last one has found is of another file.
 pub(crate) fn silence(entry: &mut pollfd) {
+    entry.revents = 0;
     if entry.fd >= 0 {
         entry.fd = !entry.fd;
     }
