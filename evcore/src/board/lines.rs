@@ -3,7 +3,8 @@
 use core::error::Error;
 use core::fmt;
 
-use super::{Board, Flags};
+use super::Flags;
+use super::port::{Board, sleep};
 use crate::backend::{EventOp, FdInfos, Features, Modified, Sink, Token, Wake};
 use crate::ready::{Interest, Ready};
 use crate::time::{Instant, Sleep};
@@ -132,9 +133,9 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
         let _ = self.watch(line, token, Interest::empty());
     }
 
-    fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<u8>) -> Result<(), NoSuchLine> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<u8>) -> Result<(), NoSuchLine> {
         let flags = self.board.flags();
-        let mut sleep = sleep;
+        let mut wait = wait;
         loop {
             // The news first, then the lines: what comes in between sets the news again, and that ends the sleep.
             let is_woken = flags.news().take() && flags.take_wake();
@@ -142,18 +143,18 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
                 sink.woken();
             }
             let is_found = self.report(sink) || is_woken;
-            let until = match sleep {
+            let until = match wait {
                 Sleep::Until(point) if !is_found => point,
                 Sleep::Forever if !is_found => Instant::MAX,
                 _ => return Ok(()),
             };
-            super::sleep(&self.board, until, flags.news());
+            sleep(&self.board, until, flags.news());
             if !flags.news().is_set() {
                 // The time has come, and nothing else.
                 return Ok(());
             }
             // What has ended the sleep is looked at, and not slept for again.
-            sleep = Sleep::None;
+            wait = Sleep::None;
         }
     }
 

@@ -108,6 +108,7 @@ macro_rules! number {
 }
 
 cell!(AtomicBool, bool);
+number!(AtomicU8, u8);
 number!(AtomicU32, u32);
 number!(AtomicUsize, usize);
 

@@ -15,7 +15,7 @@ pub mod sync {
         pub use ::std::sync::atomic::Ordering;
         pub use loom::sync::atomic::fence;
 
-        pub use crate::cells::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize};
+        pub use crate::cells::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicUsize};
     }
 }
 

@@ -34,11 +34,13 @@ macro_rules! made {
 }
 
 made!(AtomicBool, bool, false, BOOLS);
+made!(AtomicU8, u8, 0, U8S);
 made!(AtomicU32, u32, 0, U32S);
 made!(AtomicUsize, usize, 0, USIZES);
 
 pub(crate) fn fill() {
     AtomicBool::fill();
+    AtomicU8::fill();
     AtomicU32::fill();
     AtomicUsize::fill();
 }

@@ -1,0 +1,46 @@
+//! Models of what interrupts share with the loop of a board, in every interleaving of loom's bound.
+//!
+//! ```text
+//!   interrupt ──▶ Ring, Flags ──▶ Lines::dispatch ──▶ sleep, by a model of a part
+//! ```
+//!
+//! The files are those of evcore, word for word, compiled against loom's atomics by way of the crate `shim`.
+
+#![allow(dead_code, unused_imports, reason = "the files are compiled for the models' sake")]
+#![allow(unreachable_pub, missing_debug_implementations, clippy::all)]
+
+extern crate shim as core;
+extern crate shim as std;
+
+#[path = "../../../../evcore/src/board"]
+mod board {
+    mod counter;
+    mod flags;
+    mod lines;
+    mod port;
+    mod ring;
+
+    pub use flags::Flags;
+    pub use lines::Lines;
+    pub use port::Board;
+    pub use ring::Ring;
+}
+#[path = "../../../../evcore/src/wake.rs"]
+mod wake;
+
+/// What these files take from the core.
+mod backend {
+    pub use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Token, Wake};
+}
+mod ready {
+    pub use evcore::{Interest, Ready};
+}
+mod time {
+    pub use evcore::Instant;
+    pub use evcore::backend::Sleep;
+}
+
+// The documentation's links.
+pub use evcore::EventBase;
+
+pub mod models;
