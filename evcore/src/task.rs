@@ -59,7 +59,7 @@ mod shared;
 mod source;
 
 pub use self::shared::Item;
-use self::shared::{Core, Data, Owned};
+use self::shared::{Core, Data, Ours, Owned, Slot};
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
 use leaf::Waiter;
@@ -78,11 +78,11 @@ pub struct Executor<B: EventOp, S: Storage, T> {
     ended: Option<End>,
 }
 
-/// What an executor has to do next.
+/// What is handed out.
 enum Next {
-    /// To poll a task.
+    /// A task is to be polled.
     Task(u32),
-    /// To hand out an event of the program's own.
+    /// An event is the program's own.
     Own(Fired),
 }
 
@@ -150,17 +150,10 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// When the backend cannot wait. Nothing is lost, and it may be called again.
     #[doc(alias = "event_base_loop")]
     pub fn next_event(&mut self, wait: Wait) -> Result<Option<Fired<RefMut<'_, T>>>, Error<B::Error>> {
-        loop {
-            match self.next(wait)? {
-                Some(Next::Task(index)) => self.run_task(index),
-                Some(Next::Own(Fired { id, ready, count, .. })) => {
-                    let base = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
-                    let data = RefMut::filter_map(base, |base| base.as_mut()?.get_mut(id)?.get_mut()).ok();
-                    return Ok(data.map(|data| Fired { id, ready, count, data }));
-                }
-                None => return Ok(None),
-            }
-        }
+        let Some(Next::Own(Fired { id, ready, count, .. })) = self.next(wait, None)? else { return Ok(None) };
+        let base = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
+        let data = RefMut::filter_map(base, |base| base.as_mut()?.get_mut(id)?.get_mut()).ok();
+        Ok(data.map(|data| Fired { id, ready, count, data }))
     }
 
     /// Runs tasks until `future` is done, which need not be `'static`.
@@ -188,16 +181,15 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ) -> Result<R, Error<B::Error>> {
         let mut future = pin!(future);
         let core = Rc::clone(&self.core);
-        let (root, slot) = core.place(None)?;
-        let _place = Place { core: &core, index: root };
+        let slot = core.place(None)?;
+        let _place = Place { core: &core, slot: &slot };
         loop {
-            match self.next(Wait::Forever)? {
-                Some(Next::Task(index)) if index == root => {
+            match self.next(Wait::Forever, Some(slot.index))? {
+                Some(Next::Task(_)) => {
                     if let Poll::Ready(output) = core.poll_as(&slot, |context| future.as_mut().poll(context)) {
                         return Ok(output);
                     }
                 }
-                Some(Next::Task(index)) => self.run_task(index),
                 Some(Next::Own(event)) => {
                     if let Some(mut base) = self.base() {
                         handler(&mut base, event);
@@ -211,7 +203,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     fn run_task(&self, index: u32) {
         let Some(slot) = self.core.slot(index) else { return };
         let Some(task) = slot.task.take() else { return };
-        let place = Place { core: &self.core, index };
+        let place = Place { core: &self.core, slot: &slot };
         if !self.core.poll_as(&slot, |context| task.run(context)) {
             slot.task.set(Some(task));
             core::mem::forget(place);
@@ -220,17 +212,26 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
 
     // Turns.
 
-    /// What is handed out next, through the end of this turn and the next wait if need be.
-    fn next(&mut self, wait: Wait) -> Result<Option<Next>, Error<B::Error>> {
+    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits if need be.
+    fn next(&mut self, wait: Wait, root: Option<u32>) -> Result<Option<Next>, Error<B::Error>> {
         let mut bound = None;
         let mut has_waited = false;
         loop {
             self.core.end_doomed();
             let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
             let base = cell.as_mut().ok_or(Error::Ended)?;
-            self.core.woken().for_each(|task| wake(base, Waiter::Task(task)));
-            if let Some(next) = hand_out(base) {
-                return Ok(Some(next));
+            if !self.core.remote.inbox.is_empty() {
+                // The event of a task cannot be gone.
+                self.core.woken().for_each(|task| drop(base.activate(task, Ready::empty())));
+            }
+            match hand_out(base) {
+                Some(Next::Task(index)) if Some(index) != root => {
+                    drop(cell);
+                    self.run_task(index);
+                    continue;
+                }
+                Some(next) => return Ok(Some(next)),
+                None => {}
             }
             let wait = *bound.get_or_insert_with(|| match wait {
                 Wait::For(time) => Wait::Until(base.now().saturating_add(time)),
@@ -279,14 +280,24 @@ fn is_over<B: EventOp, S: Storage, T>(base: &EventBase<B, S, T>, wait: Wait) -> 
 fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
     while let Some(Fired { id, ready, count, data }) = base.next_active() {
         match &mut data.0 {
-            Data::Task(index) => return Some(Next::Task(*index)),
             Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
-            Data::Leaf(leaf) => {
+            Data::Ours(Ours::Task(index)) => return Some(Next::Task(*index)),
+            Data::Ours(Ours::Leaf(leaf)) => {
                 let (waiters, less) = leaf.note(ready, count);
                 // To wait for less is not refused.
                 let _ = less.map(|interest| base.modify(id, interest));
+                let mut next = None;
                 for waiter in waiters {
-                    wake(base, waiter);
+                    match waiter {
+                        // Polled at once: for its task the event is as good as the task's own.
+                        Waiter::Task(_, index) if next.is_none_or(|next| next == index) => next = Some(index),
+                        // A task that has ended has no event, and needs no wake.
+                        Waiter::Task(task, _) => drop(base.activate(task, Ready::empty())),
+                        Waiter::Other | Waiter::Nobody => {}
+                    }
+                }
+                if let Some(index) = next {
+                    return Some(Next::Task(index));
                 }
             }
         }
@@ -294,25 +305,15 @@ fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> O
     None
 }
 
-/// Has whoever waits polled. In this turn if it is a task of this executor.
-fn wake<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>, waiter: Waiter) {
-    match waiter {
-        Waiter::Nobody => {}
-        // A task that has ended has no event, and needs no wake.
-        Waiter::Task(event) => drop(base.activate(event, Ready::empty())),
-        Waiter::Other(waker) => waker.wake(),
-    }
-}
-
 /// A task's place, until the task has ended or a panic passes through.
 struct Place<'a, F, E> {
     core: &'a Core<F, E>,
-    index: u32,
+    slot: &'a Slot,
 }
 
 impl<F, E> Drop for Place<'_, F, E> {
     fn drop(&mut self) {
-        self.core.vacate(self.index);
+        self.core.vacate(self.slot);
     }
 }
 
@@ -322,7 +323,7 @@ impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
         let Some(mut base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
         let events: Vec<EventId> = base.iter().map(|(event, _)| event).collect();
         for item in events.into_iter().filter_map(|event| base.remove(event)) {
-            if let Data::Leaf(leaf) = item.0 {
+            if let Data::Ours(Ours::Leaf(leaf)) = item.0 {
                 leaf.end();
             }
         }

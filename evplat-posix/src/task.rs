@@ -205,7 +205,12 @@ impl<T> Io<T> {
         ready!(self.handle().poll_proceed(context));
         loop {
             if self.waits.get().contains(interest) {
-                ready!(self.poll_ready(context, interest))?;
+                let ready = self.source.take_ready(interest);
+                if ready.is_empty() {
+                    ready!(self.poll_ready(context, interest))?;
+                } else {
+                    in_time(ready)?;
+                }
                 self.waits.set(self.waits.get().difference(interest));
             }
             match operation(self.get_ref()) {
@@ -270,13 +275,16 @@ where
     ///
     /// As [`write`](Io::write), and [`ErrorKind::WriteZero`] when the file takes nothing.
     pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match self.write(bytes).await? {
-                0 => return Err(ErrorKind::WriteZero.into()),
-                written => bytes = bytes.get(written..).unwrap_or_default(),
+        poll_fn(|context| {
+            while !bytes.is_empty() {
+                match ready!(self.poll_write(context, bytes))? {
+                    0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                    written => bytes = bytes.get(written..).unwrap_or_default(),
+                }
             }
-        }
-        Ok(())
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 
     /// As [`write`](Io::write), for adapters and futures written by hand. For one task at a time.

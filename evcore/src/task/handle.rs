@@ -13,7 +13,7 @@ use super::shared::Core;
 use super::source::Source;
 use crate::backend::Signum;
 use crate::error::{Error, Rejected};
-use crate::event::{Event, EventId, Missed, Source as From};
+use crate::event::{Event, Missed, Source as From};
 use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
@@ -57,7 +57,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         future: X,
     ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
         let slot = match self.core.place(priority) {
-            Ok((_, slot)) => slot,
+            Ok(slot) => slot,
             Err(error) => return Err(Rejected { error, data: future }),
         };
         let task = Rc::new(Task::new(Box::pin(future)));
@@ -162,19 +162,6 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// on first. The task is polled again in the next turn then.
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
         self.core.proceed(context.waker())
-    }
-}
-
-impl<F, E> Handle<F, E> {
-    /// What has come of an event; if nothing has, what is polled now waits for it.
-    pub(super) fn poll(
-        &self,
-        event: EventId,
-        interest: Interest,
-        idle: Option<Duration>,
-        context: &Context<'_>,
-    ) -> Poll<Result<(Ready, u32), Error<E>>> {
-        self.core.base.poll(event, interest, idle, &|old| self.core.waiter(context.waker(), old))
     }
 }
 

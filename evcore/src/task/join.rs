@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::any::Any;
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::fmt;
 use core::future::Future;
 use core::pin::Pin;
@@ -23,7 +23,7 @@ pub(super) trait Run {
 
 /// A task: shared by the executor and its [`JoinHandle`].
 pub(super) struct Task<R> {
-    future: RefCell<Option<Boxed<R>>>,
+    future: Cell<Option<Boxed<R>>>,
     result: Cell<Option<Result<R, JoinError>>>,
     joiner: Cell<Option<Waker>>,
     is_aborted: Cell<bool>,
@@ -38,7 +38,7 @@ enum Polled<R> {
 impl<R> Task<R> {
     pub(super) fn new(future: Boxed<R>) -> Self {
         Self {
-            future: RefCell::new(Some(future)),
+            future: Cell::new(Some(future)),
             result: Cell::new(None),
             joiner: Cell::new(None),
             is_aborted: Cell::new(false),
@@ -58,8 +58,7 @@ impl<R> Task<R> {
 impl<R> Run for Task<R> {
     fn run(&self, context: &mut Context<'_>) -> bool {
         // Taken out: a panic, and what the future's own destructor does, find nothing here.
-        let taken = self.future.try_borrow_mut().ok().and_then(|mut future| future.take());
-        let Some(mut future) = taken else { return true };
+        let Some(mut future) = self.future.take() else { return true };
         let unwinding = Unwinding(self);
         let is_aborted = self.is_aborted.get();
         let polled = catch(move || match future.as_mut() {
@@ -75,9 +74,7 @@ impl<R> Run for Task<R> {
         core::mem::forget(unwinding);
         match polled.unwrap_or_else(|panic| Polled::Ended(Err(panic))) {
             Polled::Pending(future) => {
-                if let Ok(mut place) = self.future.try_borrow_mut() {
-                    *place = Some(future);
-                }
+                self.future.set(Some(future));
                 false
             }
             Polled::Ended(result) => {

@@ -1,14 +1,13 @@
 //! What futures wait for: one event of the base each.
 
 use alloc::rc::Rc;
+use core::cell::Cell;
 use core::future::{Future, poll_fn};
-use core::mem::take;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::Handle;
-use super::shared::Kept;
 use crate::base::Fired;
 use crate::error::Error;
 use crate::event::{Event, EventId};
@@ -17,94 +16,155 @@ use crate::time::Instant;
 
 /// What both directions of a source get.
 const BOTH: Ready = Ready::ERROR.union(Ready::HANGUP).union(Ready::TIMEOUT);
+const WRITE: Ready = Ready::WRITE;
 
-/// The data of an event that is waited for: who waits in each direction, and what has come.
-#[derive(Default)]
-pub(super) struct Leaf {
+/// What a future shares with its event: who waits in each direction, and what has come.
+pub(super) struct Leaf<D: ?Sized> {
     /// Who reads a source, or waits for an event that is none.
     reading: Side,
     writing: Side,
     /// What a source is registered for.
-    pub(super) interest: Interest,
+    interest: Cell<Interest>,
+    is_source: bool,
     /// What a source keeps until its event is gone.
-    pub(super) kept: Option<Rc<dyn Kept>>,
+    pub(super) data: D,
 }
 
 #[derive(Default)]
 struct Side {
-    waiter: Waiter,
-    ready: Ready,
-    count: u32,
+    waiter: Cell<Waiter>,
+    /// The waker of [`Waiter::Other`].
+    other: Cell<Option<Waker>>,
+    ready: Cell<Ready>,
+    count: Cell<u32>,
 }
 
 /// Who is to be polled.
-#[derive(Default)]
+#[derive(Clone, Copy, PartialEq, Default)]
 pub(super) enum Waiter {
     #[default]
     Nobody,
-    /// A task of this executor, by its event: no reference is counted, and no other thread has a part in it.
-    Task(EventId),
-    Other(Waker),
+    /// A task of this executor, by its event and place: no reference is counted, and no other thread has a part in it.
+    Task(EventId, u32),
+    Other,
 }
 
 impl Side {
-    /// Notes what has come. Answers who waits for it.
-    fn note(&mut self, ready: Ready, count: u32) -> Waiter {
-        self.ready |= ready;
-        self.count = self.count.saturating_add(count);
-        take(&mut self.waiter)
+    /// Notes what has come. Answers who waited for it, and wakes it if it is no task of this executor.
+    #[inline]
+    fn note(&self, ready: Ready, count: u32) -> Waiter {
+        self.ready.set(self.ready.get() | ready);
+        self.count.set(self.count.get().saturating_add(count));
+        let waiter = self.waiter.take();
+        if waiter == Waiter::Other {
+            self.wake_other();
+        }
+        waiter
+    }
+
+    #[cold]
+    fn wake_other(&self) {
+        if let Some(waker) = self.other.take() {
+            waker.wake();
+        }
     }
 }
 
-impl Leaf {
+impl<D> Leaf<D> {
+    pub(super) fn new(is_source: bool, data: D) -> Self {
+        let interest = Cell::new(Interest::empty());
+        Self { reading: Side::default(), writing: Side::default(), interest, is_source, data }
+    }
+}
+
+impl<D: ?Sized> Leaf<D> {
     /// Notes what has come. Answers who is to be polled, and what the event of a source waits for from now on, if that is less.
-    pub(super) fn note(&mut self, ready: Ready, count: u32) -> ([Waiter; 2], Option<Interest>) {
-        if self.kept.is_none() {
-            return ([self.reading.note(ready, count), Waiter::Nobody], None);
-        }
-        let write = Ready::from_bits_retain(Interest::WRITE.bits());
+    pub(super) fn note(&self, ready: Ready, count: u32) -> ([Waiter; 2], Option<Interest>) {
+        let (read, write) = match self.is_source {
+            true => (ready.difference(WRITE), ready & WRITE.union(BOTH)),
+            false => (ready, Ready::empty()),
+        };
         let mut unclaimed = ready & Ready::IO;
-        let parts = [(&mut self.reading, ready.difference(write)), (&mut self.writing, ready & (write | BOTH))];
-        let waiters = parts.map(|(side, part)| match side.waiter {
-            Waiter::Task(_) | Waiter::Other(_) if !part.is_empty() => {
-                unclaimed.remove(part);
-                side.note(part, count)
+        let waiters = [(&self.reading, read), (&self.writing, write)].map(|(side, part)| {
+            if self.is_source && (part.is_empty() || side.waiter.get() == Waiter::Nobody) {
+                return Waiter::Nobody;
             }
-            _ => Waiter::Nobody,
+            unclaimed.remove(part);
+            side.note(part, count)
         });
+        if unclaimed.is_empty() && !ready.is_error() {
+            return (waiters, None);
+        }
         // What comes for nobody would come again in each turn.
         let unclaimed = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
-        let less = self.interest.difference(Interest::from_bits_truncate(unclaimed.bits()));
-        let changed = (less != self.interest).then_some(less);
+        let interest = self.interest.get();
+        let less = interest.difference(Interest::from_bits_truncate(unclaimed.bits()));
         // After an error the system may have ended the registration: the next wait makes sure that there is one.
-        self.interest = if ready.is_error() { Interest::empty() } else { less };
-        (waiters, changed)
+        self.interest.set(if ready.is_error() { Interest::empty() } else { less });
+        (waiters, (less != interest).then_some(less))
     }
 
-    fn sides(&mut self, interest: Interest) -> impl Iterator<Item = &mut Side> {
-        let reading = (interest != Interest::WRITE).then_some(&mut self.reading);
-        reading.into_iter().chain(interest.contains(Interest::WRITE).then_some(&mut self.writing))
+    /// What has come in the directions of `interest`; nothing, if the count is zero.
+    #[inline]
+    pub(super) fn take(&self, interest: Interest) -> (Ready, u32) {
+        self.sides(interest)
+            .into_iter()
+            .flatten()
+            .fold((Ready::empty(), 0), |(ready, count), side| (ready | side.ready.take(), count.max(side.count.take())))
     }
 
-    /// What has come in the directions of `interest`.
-    pub(super) fn take(&mut self, interest: Interest) -> Option<(Ready, u32)> {
-        let come = self.sides(interest).fold((Ready::empty(), 0), |(ready, count), side| {
-            (ready | take(&mut side.ready), take(&mut side.count).max(count))
-        });
-        (come.1 > 0).then_some(come)
+    #[inline]
+    fn sides(&self, interest: Interest) -> [Option<&Side>; 2] {
+        let is_writing = interest.contains(Interest::WRITE);
+        [(interest != Interest::WRITE).then_some(&self.reading), is_writing.then_some(&self.writing)]
     }
 
-    pub(super) fn wait(&mut self, interest: Interest, waiter: &dyn Fn(Waiter) -> Waiter) {
-        self.sides(interest).for_each(|side| side.waiter = waiter(take(&mut side.waiter)));
+    /// Nobody waits any more.
+    pub(super) fn forget(&self, interest: Interest) {
+        self.take(interest);
+        self.sides(interest).into_iter().flatten().for_each(|side| side.waiter.set(Waiter::Nobody));
     }
 
     /// Wakes those who wait elsewhere, when the executor ends.
-    pub(super) fn end(mut self) {
-        for waiter in [take(&mut self.reading.waiter), take(&mut self.writing.waiter)] {
-            if let Waiter::Other(waker) = waiter {
-                waker.wake();
+    pub(super) fn end(&self) {
+        self.reading.wake_other();
+        self.writing.wake_other();
+    }
+}
+
+impl<F, E> Handle<F, E> {
+    /// What has come of an event; if nothing has, what is polled now waits for it.
+    pub(super) fn poll<D>(
+        &self,
+        event: EventId,
+        leaf: &Leaf<D>,
+        interest: Interest,
+        idle: Option<Duration>,
+        context: &Context<'_>,
+    ) -> Poll<Result<(Ready, u32), Error<E>>> {
+        let come = leaf.take(interest);
+        if come.1 > 0 {
+            return Poll::Ready(Ok(come));
+        }
+        let core = &self.core;
+        if core.is_closed.get() {
+            return Poll::Ready(Err(Error::Ended));
+        }
+        let wanted = leaf.interest.get().union(interest);
+        // A source's event goes on by itself; another waits again, and an idle timeout counts from here.
+        if !leaf.is_source || idle.is_some() || wanted != leaf.interest.get() {
+            core.base.want(event, wanted, idle)?;
+            leaf.interest.set(wanted);
+        }
+        for side in leaf.sides(interest).into_iter().flatten() {
+            let waiter = core.waiter(context.waker());
+            side.waiter.set(waiter);
+            if waiter == Waiter::Other {
+                // Cloned for each wait: whoever makes wakers of its own pays for them.
+                side.other.set(Some(context.waker().clone()));
             }
         }
+        Poll::Pending
     }
 }
 
@@ -115,11 +175,13 @@ impl Leaf {
 pub struct Watch<F, E> {
     handle: Handle<F, E>,
     event: EventId,
+    leaf: Rc<Leaf<()>>,
 }
 
 impl<F: 'static, E: 'static> Watch<F, E> {
     pub(super) fn new(handle: &Handle<F, E>, event: Event<F>, at: Option<Instant>) -> Result<Self, Error<E>> {
-        Ok(Self { event: handle.core.start(event, at)?, handle: handle.clone() })
+        let leaf = Rc::new(Leaf::new(false, ()));
+        Ok(Self { event: handle.core.start(event, at, leaf.clone())?, handle: handle.clone(), leaf })
     }
 
     /// Waits for the next hand-out: why it came, and how many signals or periods it stands for.
@@ -137,7 +199,7 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     ///
     /// As [`next`](Watch::next).
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Result<Fired, Error<E>>> {
-        let polled = self.handle.poll(self.event, Interest::empty(), None, context);
+        let polled = self.handle.poll(self.event, &self.leaf, Interest::empty(), None, context);
         polled.map_ok(|(ready, count)| Fired { id: self.event, ready, count, data: () })
     }
 }

@@ -34,10 +34,15 @@ pub struct Item<T>(pub(super) Data<T>);
 
 pub(super) enum Data<T> {
     Own(T),
+    Ours(Ours),
+}
+
+/// What an event of the executor is there for.
+pub(super) enum Ours {
     /// Polls this task.
     Task(u32),
     /// Notes what has come, for those who wait.
-    Leaf(Leaf),
+    Leaf(Rc<Leaf<dyn Kept>>),
 }
 
 impl<T> Item<T> {
@@ -64,12 +69,12 @@ pub(super) struct Core<F, E> {
     budget: Cell<u8>,
     slots: RefCell<Vec<Rc<Slot>>>,
     /// The places of tasks that have ended.
-    free: Cell<Vec<u32>>,
+    free: RefCell<Vec<u32>>,
     pub(super) alive: Cell<u32>,
     pub(super) is_closed: Cell<bool>,
     pub(super) remote: Arc<Remote>,
     /// Events whose futures were dropped while the base was in use.
-    doomed: Cell<Vec<EventId>>,
+    doomed: RefCell<Vec<EventId>>,
     pub(super) base: Rc<dyn Base<F, E>>,
 }
 
@@ -79,6 +84,7 @@ struct Current {
     data: *const (),
     vtable: *const RawWakerVTable,
     event: EventId,
+    index: u32,
 }
 
 /// The place of a task. Its waker serves one task after another, so a spurious wake is all that an old one can do.
@@ -86,6 +92,7 @@ pub(super) struct Slot {
     pub(super) task: Cell<Option<Rc<dyn Run>>>,
     pub(super) event: Cell<Option<EventId>>,
     pub(super) waker: Waker,
+    pub(super) index: u32,
     node: Arc<TaskNode>,
 }
 
@@ -121,11 +128,11 @@ impl<F, E> Core<F, E> {
             current: Cell::new(None),
             budget: Cell::new(0),
             slots: RefCell::default(),
-            free: Cell::default(),
+            free: RefCell::default(),
             alive: Cell::new(0),
             is_closed: Cell::new(false),
             remote: Arc::new(Remote { inbox: Inbox::new(), waker }),
-            doomed: Cell::default(),
+            doomed: RefCell::default(),
             base,
         }
     }
@@ -137,17 +144,17 @@ impl<F, E> Core<F, E> {
     }
 
     /// Takes a place and an event for a task, which is polled in this turn or the next.
-    pub(super) fn place(&self, priority: Option<u8>) -> Result<(u32, Rc<Slot>), Error<E>> {
+    pub(super) fn place(&self, priority: Option<u8>) -> Result<Rc<Slot>, Error<E>> {
         if self.is_closed.get() {
             return Err(Error::Ended);
         }
         let index = pop(&self.free).map_or_else(|| self.new_slot(), Ok)?;
-        let event = self.base.start(Event { priority, ..Event::user() }, None, Some(index));
+        let event = self.base.start(Event { priority, ..Event::user().persist() }, None, Ours::Task(index));
         let event = event.inspect_err(|_| push(&self.free, index))?;
         let slot = self.slot(index).ok_or(Error::Full)?;
         slot.event.set(Some(event));
         self.alive.set(self.alive.get().saturating_add(1));
-        Ok((index, slot))
+        Ok(slot)
     }
 
     fn new_slot(&self) -> Result<u32, Error<E>> {
@@ -155,25 +162,23 @@ impl<F, E> Core<F, E> {
         let index = u32::try_from(slots.len()).ok().filter(|index| *index < Inbox::LIMIT).ok_or(Error::Full)?;
         let node = Arc::new(TaskNode { node: Node::new(index), remote: Arc::clone(&self.remote) });
         let waker = Waker::from(Arc::clone(&node));
-        slots.push(Rc::new(Slot { task: Cell::new(None), event: Cell::new(None), waker, node }));
+        slots.push(Rc::new(Slot { task: Cell::new(None), event: Cell::new(None), waker, index, node }));
         Ok(index)
     }
 
     /// Ends the task in a place, and gives the place back.
-    pub(super) fn vacate(&self, index: u32) {
-        let Some(slot) = self.slot(index) else { return };
+    pub(super) fn vacate(&self, slot: &Slot) {
         if let Some(event) = slot.event.take() {
             self.alive.set(self.alive.get().saturating_sub(1));
-            push(&self.free, index);
+            push(&self.free, slot.index);
             self.end(event);
         }
-        slot.task.take();
     }
 
     /// Polls something as the task in a place.
     pub(super) fn poll_as<X>(&self, slot: &Slot, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
         let (data, vtable) = (slot.waker.data(), core::ptr::from_ref(slot.waker.vtable()));
-        self.current.set(slot.event.get().map(|event| Current { data, vtable, event }));
+        self.current.set(slot.event.get().map(|event| Current { data, vtable, event, index: slot.index }));
         self.budget.set(BUDGET);
         let polled = poll(&mut Context::from_waker(&slot.waker));
         self.current.set(None);
@@ -182,7 +187,7 @@ impl<F, E> Core<F, E> {
 
     /// The events of the tasks that were woken.
     pub(super) fn woken(&self) -> impl Iterator<Item = EventId> + '_ {
-        let mut listed = if self.remote.inbox.is_empty() { None } else { self.remote.inbox.take() };
+        let mut listed = self.remote.inbox.take();
         let slots = core::iter::from_fn(move || {
             let slot = self.slot(listed?)?;
             listed = Inbox::pass(&slot.node.node);
@@ -194,16 +199,13 @@ impl<F, E> Core<F, E> {
 
     // What is polled waits.
 
-    /// Who is to be polled when what is polled now can go on: `old`, if that is the same.
-    pub(super) fn waiter(&self, waker: &Waker, old: Waiter) -> Waiter {
-        match (self.current.get(), old) {
-            (Some(Current { data, vtable, event }), _)
-                if data == waker.data() && core::ptr::eq(vtable, waker.vtable()) =>
-            {
-                Waiter::Task(event)
+    /// Who is to be polled when what is polled now, by `waker`, can go on.
+    pub(super) fn waiter(&self, waker: &Waker) -> Waiter {
+        match self.current.get() {
+            Some(now) if now.data == waker.data() && core::ptr::eq(now.vtable, waker.vtable()) => {
+                Waiter::Task(now.event, now.index)
             }
-            (_, Waiter::Other(old)) if old.will_wake(waker) => Waiter::Other(old),
-            _ => Waiter::Other(waker.clone()),
+            _ => Waiter::Other,
         }
     }
 
@@ -219,10 +221,15 @@ impl<F, E> Core<F, E> {
     }
 
     /// Starts an event of what is polled now, with its priority.
-    pub(super) fn start(&self, event: Event<F>, at: Option<Instant>) -> Result<EventId, Error<E>> {
+    pub(super) fn start(
+        &self,
+        event: Event<F>,
+        at: Option<Instant>,
+        leaf: Rc<Leaf<dyn Kept>>,
+    ) -> Result<EventId, Error<E>> {
         let task = self.current.get().map(|current| current.event);
         let priority = event.priority.or_else(|| task.and_then(|task| self.base.priority(task)));
-        self.base.start(Event { priority, ..event }, at, None)
+        self.base.start(Event { priority, ..event }, at, Ours::Leaf(leaf))
     }
 
     /// Ends an event: now, or before the base is used again.
@@ -248,37 +255,29 @@ impl<F, E> Core<F, E> {
     }
 }
 
-fn push<X>(list: &Cell<Vec<X>>, item: X) {
-    let mut items = list.take();
-    items.push(item);
-    list.set(items);
+fn push<X>(list: &RefCell<Vec<X>>, item: X) {
+    if let Ok(mut list) = list.try_borrow_mut() {
+        list.push(item);
+    }
 }
 
-fn pop<X>(list: &Cell<Vec<X>>) -> Option<X> {
-    let mut items = list.take();
-    let item = items.pop();
-    list.set(items);
-    item
+#[inline]
+fn pop<X>(list: &RefCell<Vec<X>>) -> Option<X> {
+    list.try_borrow_mut().ok()?.pop()
 }
 
 /// The base of an executor, whatever its backend and storage are.
 pub(super) trait Base<F, E> {
-    /// Starts an event: of this task, which is activated, or of those who wait.
-    fn start(&self, event: Event<F>, at: Option<Instant>, task: Option<u32>) -> Result<EventId, Error<E>>;
-    /// Keeps something until the event is gone.
-    fn keep(&self, id: EventId, kept: Rc<dyn Kept>);
+    /// Starts an event; a task's is activated.
+    fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<E>>;
+    /// Puts other data into an event.
+    fn put(&self, id: EventId, ours: Ours);
+    /// Has an event wait again: for `interest`, if it is a source's, and with `idle` as its timeout.
+    fn want(&self, id: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<E>>;
     /// Ends an event. `false`: the base is in use.
     fn remove(&self, id: EventId) -> bool;
     fn priority(&self, id: EventId) -> Option<u8>;
     fn now(&self) -> Result<Instant, Error<E>>;
-    /// What has come in the directions of `interest`; if nothing has, `waiter` makes of who waited who waits.
-    fn poll(
-        &self,
-        id: EventId,
-        interest: Interest,
-        idle: Option<Duration>,
-        waiter: &dyn Fn(Waiter) -> Waiter,
-    ) -> Poll<Result<(Ready, u32), Error<E>>>;
 }
 
 /// Whatever is kept until an event is gone.
@@ -297,20 +296,30 @@ fn with<B: EventOp, S: Storage, T, R>(
 }
 
 impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
-    fn start(&self, event: Event<B::Fd>, at: Option<Instant>, task: Option<u32>) -> Result<EventId, Error<B::Error>> {
+    fn start(&self, event: Event<B::Fd>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<B::Error>> {
         with(self, |base| {
-            let id = base.create(event, Item(task.map_or_else(|| Data::Leaf(Leaf::default()), Data::Task)))?;
-            let started = match (at, task) {
-                (_, Some(_)) => base.activate(id, Ready::empty()),
-                (Some(deadline), None) => base.add_at(id, deadline),
-                (None, None) => base.add(id, None),
+            let is_task = matches!(ours, Ours::Task(_));
+            let id = base.create(event, Item(Data::Ours(ours)))?;
+            let started = match at {
+                _ if is_task => base.activate(id, Ready::empty()),
+                Some(deadline) => base.add_at(id, deadline),
+                None => base.add(id, None),
             };
             started.map(|()| id).inspect_err(|_| drop(base.remove(id)))
         })
     }
 
-    fn keep(&self, id: EventId, kept: Rc<dyn Kept>) {
-        let _ = with(self, |base| leaf(base, id).map(|leaf| leaf.kept = Some(kept)));
+    fn put(&self, id: EventId, ours: Ours) {
+        let _ = with(self, |base| Ok(base.get_mut(id).map(|item| *item = Item(Data::Ours(ours)))));
+    }
+
+    fn want(&self, id: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<B::Error>> {
+        with(self, |base| {
+            if !interest.is_empty() {
+                base.modify(id, interest)?;
+            }
+            base.add(id, idle)
+        })
     }
 
     fn remove(&self, id: EventId) -> bool {
@@ -328,42 +337,5 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
 
     fn now(&self) -> Result<Instant, Error<B::Error>> {
         with(self, |base| Ok(base.now()))
-    }
-
-    fn poll(
-        &self,
-        id: EventId,
-        interest: Interest,
-        idle: Option<Duration>,
-        waiter: &dyn Fn(Waiter) -> Waiter,
-    ) -> Poll<Result<(Ready, u32), Error<B::Error>>> {
-        let polled = with(self, |base| {
-            let found = leaf(base, id)?;
-            if let Some(come) = found.take(interest) {
-                return Ok(Some(come));
-            }
-            let (wanted, is_source) = (found.interest.union(interest), found.kept.is_some());
-            if wanted != found.interest {
-                base.modify(id, wanted)?;
-                leaf(base, id)?.interest = wanted;
-                base.add(id, idle)?;
-            } else if !is_source || idle.is_some() {
-                // A one-shot event waits again, and an idle timeout counts from here.
-                base.add(id, idle)?;
-            }
-            leaf(base, id)?.wait(interest, waiter);
-            Ok(None)
-        });
-        polled.transpose().map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-fn leaf<B: EventOp, S: Storage, T>(
-    base: &mut EventBase<B, S, Item<T>>,
-    id: EventId,
-) -> Result<&mut Leaf, Error<B::Error>> {
-    match base.get_mut(id) {
-        Some(Item(Data::Leaf(leaf))) => Ok(leaf),
-        _ => Err(Error::NoSuchEvent),
     }
 }

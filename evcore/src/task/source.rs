@@ -8,7 +8,8 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use super::Handle;
-use super::leaf::Waiter;
+use super::leaf::Leaf;
+use super::shared::Ours;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId};
 use crate::ready::{Interest, Ready};
@@ -38,18 +39,19 @@ pub struct Source<D, F, E> {
     handle: Handle<F, E>,
     event: EventId,
     idle: Cell<Option<Duration>>,
-    data: Rc<D>,
+    leaf: Rc<Leaf<D>>,
 }
 
 impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
     pub(super) fn new(handle: &Handle<F, E>, fd: F, data: D) -> Result<Self, Rejected<D, E>> {
-        let event = match handle.core.start(Event::io(fd, Interest::empty()).persist(), None) {
+        let (event, none) = (Event::io(fd, Interest::empty()).persist(), Rc::new(Leaf::new(false, ())));
+        let event = match handle.core.start(event, None, none) {
             Ok(event) => event,
             Err(error) => return Err(Rejected { error, data }),
         };
-        let data = Rc::new(data);
-        handle.core.base.keep(event, data.clone());
-        Ok(Self { handle: handle.clone(), event, idle: Cell::new(None), data })
+        let leaf = Rc::new(Leaf::new(true, data));
+        handle.core.base.put(event, Ours::Leaf(leaf.clone()));
+        Ok(Self { handle: handle.clone(), event, idle: Cell::new(None), leaf })
     }
 }
 
@@ -57,7 +59,7 @@ impl<D, F, E> Source<D, F, E> {
     /// What it keeps.
     #[must_use]
     pub fn get(&self) -> &D {
-        &self.data
+        &self.leaf.data
     }
 
     /// The executor that it was made on.
@@ -85,7 +87,15 @@ impl<D, F, E> Source<D, F, E> {
     /// When the backend refuses, and when the executor has ended.
     pub fn poll_ready(&self, context: &Context<'_>, interest: Interest) -> Poll<Result<Ready, Error<E>>> {
         let interest = interest.difference(Interest::EDGE);
-        self.handle.poll(self.event, interest, self.idle.get(), context).map_ok(|(ready, _)| ready)
+        self.handle.poll(self.event, &self.leaf, interest, self.idle.get(), context).map_ok(|(ready, _)| ready)
+    }
+
+    /// What has come of `interest` since this was last asked; empty when nothing has. For futures written by hand, which save the
+    /// way of an error by asking this first.
+    #[inline]
+    #[must_use]
+    pub fn take_ready(&self, interest: Interest) -> Ready {
+        self.leaf.take(interest).0
     }
 
     /// Waits until it is ready for any of `interest`, level-triggered. ERROR and HANGUP end any wait.
@@ -99,9 +109,9 @@ impl<D, F, E> Source<D, F, E> {
 
     /// Ends its event, and gives back what it kept. `None` while the base is borrowed: then it is dropped with the event.
     pub fn into_inner(self) -> Option<D> {
-        let data = Rc::clone(&self.data);
+        let leaf = Rc::clone(&self.leaf);
         drop(self);
-        Rc::into_inner(data)
+        Rc::into_inner(leaf).map(|leaf| leaf.data)
     }
 }
 
@@ -127,7 +137,6 @@ impl<D, F, E> Future for Readiness<'_, D, F, E> {
 
 impl<D, F, E> Drop for Readiness<'_, D, F, E> {
     fn drop(&mut self) {
-        let Source { handle, event, .. } = self.source;
-        let _ = handle.core.base.poll(*event, self.interest, None, &|_| Waiter::Nobody);
+        self.source.leaf.forget(self.interest);
     }
 }
