@@ -37,7 +37,6 @@
 //! ```
 
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
 use core::future::Future;
 use core::pin::pin;
@@ -46,7 +45,6 @@ use core::task::{Poll, Waker};
 use crate::backend::{EventOp, Wake};
 use crate::base::{End, EventBase, Fired, Turn};
 use crate::error::Error;
-use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::{Instant, Wait};
@@ -63,7 +61,7 @@ use self::shared::{Core, Data, Ours, Owned, Slot};
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
 use leaf::Waiter;
-pub use leaf::{Sleep, Watch, yield_now};
+pub use leaf::{Watch, yield_now};
 pub use source::Source;
 
 /// An executor of tasks on an event base, which it owns. Single-threaded: neither it nor its tasks go to another thread; wakers do.
@@ -220,7 +218,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
             self.core.end_doomed();
             let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
             let base = cell.as_mut().ok_or(Error::Ended)?;
-            if !self.core.remote.inbox.is_empty() {
+            if !self.core.inbox.is_empty() {
                 // The event of a task cannot be gone.
                 self.core.woken().for_each(|task| drop(base.activate(task, Ready::empty())));
             }
@@ -237,7 +235,8 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                 Wait::For(time) => Wait::Until(base.now().saturating_add(time)),
                 wait => wait,
             });
-            if has_waited && is_over(base, wait) {
+            let is_over = wait == Wait::None || matches!(wait, Wait::Until(point) if point <= base.now());
+            if has_waited && is_over {
                 self.ended = None;
                 return Ok(None);
             }
@@ -253,26 +252,17 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
 
     /// Waits for the next turn, unless a task was woken.
     fn wait(&self, base: &mut EventBase<B, S, Item<T>>, mut wait: Wait) -> Result<Turn, B::Error> {
-        let remote = &self.core.remote;
-        if wait == Wait::Forever && remote.waker.is_some() && self.core.alive.get() > 0 {
+        let inbox = &self.core.inbox;
+        if wait == Wait::Forever && inbox.can_wake() && self.core.alive.get() > 0 {
             // What other threads will do does not show on the base.
             wait = Wait::Until(Instant::MAX);
         }
-        if base.counts().active > 0 || wait == Wait::None || !remote.inbox.prepare_sleep() {
-            return base.poll(if remote.inbox.is_empty() { wait } else { Wait::None });
+        if base.counts().active > 0 || wait == Wait::None || !inbox.prepare_sleep() {
+            return base.poll(if inbox.is_empty() { wait } else { Wait::None });
         }
         let turn = base.poll(wait);
-        remote.inbox.awake();
+        inbox.awake();
         turn
-    }
-}
-
-/// Whether a wait is over in which nothing was found for the program.
-fn is_over<B: EventOp, S: Storage, T>(base: &EventBase<B, S, T>, wait: Wait) -> bool {
-    match wait {
-        Wait::None => true,
-        Wait::Until(point) => point <= base.now(),
-        Wait::For(_) | Wait::Forever => false,
     }
 }
 
@@ -320,13 +310,13 @@ impl<F, E> Drop for Place<'_, F, E> {
 impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
     fn drop(&mut self) {
         self.core.close();
-        let Some(mut base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
-        let events: Vec<EventId> = base.iter().map(|(event, _)| event).collect();
-        for item in events.into_iter().filter_map(|event| base.remove(event)) {
-            if let Data::Ours(Ours::Leaf(leaf)) = item.0 {
+        let Some(base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
+        for (_, item) in base.iter() {
+            if let Data::Ours(Ours::Leaf(leaf)) = &item.0 {
                 leaf.end();
             }
         }
+        drop(base);
     }
 }
 
@@ -341,5 +331,5 @@ macro_rules! print_names {
     )* };
 }
 print_names! {
-    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Sleep<F, E> Source<D, F, E> Watch<F, E>
+    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Source<D, F, E> Watch<F, E>
 }

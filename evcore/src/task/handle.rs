@@ -3,12 +3,12 @@
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::future::{Future, poll_fn};
-use core::pin::{Pin, pin};
+use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
 use super::join::{JoinHandle, Task};
-use super::leaf::{Sleep, Watch};
+use super::leaf::Watch;
 use super::shared::Core;
 use super::source::Source;
 use crate::backend::Signum;
@@ -35,28 +35,20 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         &self,
         future: X,
     ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
-        self.spawn_as(None, future)
+        self.spawn_at(None, future)
     }
 
-    /// As [`spawn`](Handle::spawn), with a [priority](Event::priority): 0 is the most urgent.
+    /// As [`spawn`](Handle::spawn), with a [priority](Event::priority): 0 is the most urgent. What the task waits for has it too.
     ///
     /// # Errors
     ///
     /// As [`spawn`](Handle::spawn), and when the base has no such priority.
     pub fn spawn_at<X: Future<Output: 'static> + 'static>(
         &self,
-        priority: u8,
+        priority: impl Into<Option<u8>>,
         future: X,
     ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
-        self.spawn_as(Some(priority), future)
-    }
-
-    fn spawn_as<X: Future<Output: 'static> + 'static>(
-        &self,
-        priority: Option<u8>,
-        future: X,
-    ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
-        let slot = match self.core.place(priority) {
+        let slot = match self.core.place(priority.into()) {
             Ok(slot) => slot,
             Err(error) => return Err(Rejected { error, data: future }),
         };
@@ -69,9 +61,9 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// # Errors
     ///
-    /// The future fails when the base has no room for a timer, or the executor has ended.
-    pub fn sleep(&self, time: Duration) -> Sleep<F, E> {
-        Sleep::lasting(self, time)
+    /// When the base has no room for a timer, and when the executor has ended.
+    pub async fn sleep(&self, time: Duration) -> Result<(), Error<E>> {
+        self.watch(Event::timer().timeout(time))?.next().await.map(|_| ())
     }
 
     /// Waits until `deadline`.
@@ -79,8 +71,8 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// As [`sleep`](Handle::sleep).
-    pub fn sleep_until(&self, deadline: Instant) -> Sleep<F, E> {
-        Sleep::until(self, deadline)
+    pub async fn sleep_until(&self, deadline: Instant) -> Result<(), Error<E>> {
+        Watch::new(self, Event::timer(), Some(deadline))?.next().await.map(|_| ())
     }
 
     /// A period, and again: each [`next`](Watch::next) waits for the end of one. `missed` says what becomes of periods that end
@@ -141,10 +133,10 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// Also when the base has no room for the timer.
     pub async fn timeout<R>(&self, limit: Duration, future: impl Future<Output = R>) -> Result<R, Error<E>> {
         let mut future = pin!(future);
-        let mut sleep = self.sleep(limit);
+        let mut sleep = pin!(self.sleep(limit));
         poll_fn(|context| match future.as_mut().poll(context) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => Pin::new(&mut sleep).poll(context)?.map(|()| Err(Error::TimedOut)),
+            Poll::Pending => sleep.as_mut().poll(context)?.map(|()| Err(Error::TimedOut)),
         })
         .await
     }

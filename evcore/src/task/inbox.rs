@@ -1,6 +1,7 @@
 //! Wakes from any thread: a list of woken tasks that threads push to and the executor takes whole.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::task::Waker;
 
 /// The list is empty, and the executor sleeps or is about to: a push has to wake it.
 const ASLEEP: u32 = u32::MAX;
@@ -19,13 +20,15 @@ pub(crate) struct Node {
 /// under a thread that looks at it.
 ///
 /// ```text
-///           prepare_sleep           push: true            take
+///           prepare_sleep           push: wakes           take
 ///   EMPTY ────────────────▶ ASLEEP ────────────▶ indices ────────▶ EMPTY
-///     ▲ └─────────── push: false ──────────────────▲
+///     ▲ └─────────── push ─────────────────────────▲
 ///     └── awake ──────────────┘
 /// ```
 pub(crate) struct Inbox {
     first: AtomicU32,
+    /// Wakes the executor.
+    waker: Option<Waker>,
 }
 
 impl Node {
@@ -38,23 +41,31 @@ impl Inbox {
     /// One more than the greatest index.
     pub(crate) const LIMIT: u32 = EMPTY;
 
-    pub(crate) fn new() -> Self {
-        Self { first: AtomicU32::new(EMPTY) }
+    pub(crate) fn new(waker: Option<Waker>) -> Self {
+        Self { first: AtomicU32::new(EMPTY), waker }
     }
 
-    /// Lists a task, once for any number of pushes before it is taken. `true`: the executor sleeps, and is to be woken.
-    pub(crate) fn push(&self, node: &Node) -> bool {
+    /// Whether a wake from another thread ends a sleep.
+    pub(crate) fn can_wake(&self) -> bool {
+        self.waker.is_some()
+    }
+
+    /// Lists a task, once for any number of pushes before it is taken, and wakes the executor if it sleeps.
+    pub(crate) fn push(&self, node: &Node) {
         // Always a swap: what this thread wrote before is visible to the executor, also if the task is listed already.
         if node.is_listed.swap(true, Ordering::AcqRel) {
-            return false;
+            return;
         }
         let mut first = self.first.load(Ordering::Relaxed);
         loop {
             node.next.store(first, Ordering::Relaxed);
             match self.first.compare_exchange_weak(first, node.index, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return first == ASLEEP,
+                Ok(_) => break,
                 Err(changed) => first = changed,
             }
+        }
+        if let (ASLEEP, Some(waker)) = (first, &self.waker) {
+            waker.wake_by_ref();
         }
     }
 

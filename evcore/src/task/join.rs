@@ -62,7 +62,7 @@ impl<R> Run for Task<R> {
         let unwinding = Unwinding(self);
         let is_aborted = self.is_aborted.get();
         let polled = catch(move || match future.as_mut() {
-            _ if is_aborted => Polled::Ended(Err(JoinError::ABORTED)),
+            _ if is_aborted => Polled::Ended(Err(JoinError::Aborted)),
             pinned => match pinned.poll(context) {
                 Poll::Pending => Polled::Pending(future),
                 Poll::Ready(output) => {
@@ -99,15 +99,14 @@ struct Unwinding<'a, R>(&'a Task<R>);
 
 impl<R> Drop for Unwinding<'_, R> {
     fn drop(&mut self) {
-        self.0.finish(Err(JoinError { is_panic: true, payload: None }));
+        self.0.finish(Err(JoinError::Panicked(None)));
     }
 }
 
 #[cfg(feature = "std")]
 fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
     // What the future shares with others is theirs to check, as it is after a panic of a thread.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act))
-        .map_err(|payload| JoinError { is_panic: true, payload: Some(payload) })
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).map_err(|payload| JoinError::Panicked(Some(payload)))
 }
 
 #[cfg(not(feature = "std"))]
@@ -139,7 +138,7 @@ pub struct JoinHandle<R> {
 
 impl<R> JoinHandle<R> {
     /// Ends the task: its future is dropped before anything of it is polled again, and the handle gets
-    /// [`JoinError::is_aborted`]. Nothing happens to a task that has ended.
+    /// [`JoinError::Aborted`]. Nothing happens to a task that has ended.
     pub fn abort(&self) {
         self.task.abort();
         if !self.task.is_ended.get() {
@@ -171,39 +170,19 @@ impl<R> Future for JoinHandle<R> {
     }
 }
 
-/// Why a task has no output: it was aborted, or it has panicked.
+/// Why a task has no output.
 #[derive(Debug)]
-pub struct JoinError {
-    is_panic: bool,
-    payload: Option<Box<dyn Any + Send>>,
-}
-
-impl JoinError {
-    const ABORTED: Self = Self { is_panic: false, payload: None };
-
-    /// Whether [`JoinHandle::abort`] was called, or the executor was dropped.
-    #[must_use]
-    pub fn is_aborted(&self) -> bool {
-        !self.is_panic
-    }
-
-    /// Whether the task has panicked.
-    #[must_use]
-    pub fn is_panic(&self) -> bool {
-        self.is_panic
-    }
-
-    /// What the task has panicked with, for `std::panic::resume_unwind`. `None` without the feature `std`, which catching a
-    /// panic needs: the panic has gone through the executor then.
-    #[must_use]
-    pub fn into_panic(self) -> Option<Box<dyn Any + Send>> {
-        self.payload
-    }
+pub enum JoinError {
+    /// [`JoinHandle::abort`] was called, or the executor was dropped.
+    Aborted,
+    /// The task has panicked: with this, for `std::panic::resume_unwind`. Without the feature `std`, which catching a panic needs, there
+    /// is `None`, and the panic has gone through the executor.
+    Panicked(Option<Box<dyn Any + Send>>),
 }
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.is_panic { "the task has panicked" } else { "the task was aborted" })
+        f.write_str(if let Self::Aborted = self { "the task was aborted" } else { "the task has panicked" })
     }
 }
 

@@ -2,12 +2,12 @@
 
 use alloc::rc::Rc;
 use core::cell::Cell;
-use core::future::{Future, poll_fn};
-use core::pin::Pin;
+use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::Handle;
+use super::shared::Ours;
 use crate::base::Fired;
 use crate::error::Error;
 use crate::event::{Event, EventId};
@@ -119,12 +119,6 @@ impl<D: ?Sized> Leaf<D> {
         [(interest != Interest::WRITE).then_some(&self.reading), is_writing.then_some(&self.writing)]
     }
 
-    /// Nobody waits any more.
-    pub(super) fn forget(&self, interest: Interest) {
-        self.take(interest);
-        self.sides(interest).into_iter().flatten().for_each(|side| side.waiter.set(Waiter::Nobody));
-    }
-
     /// Wakes those who wait elsewhere, when the executor ends.
     pub(super) fn end(&self) {
         self.reading.wake_other();
@@ -157,10 +151,8 @@ impl<F, E> Handle<F, E> {
             leaf.interest.set(wanted);
         }
         for side in leaf.sides(interest).into_iter().flatten() {
-            let waiter = core.waiter(context.waker());
-            side.waiter.set(waiter);
-            if waiter == Waiter::Other {
-                // Cloned for each wait: whoever makes wakers of its own pays for them.
+            side.waiter.set(core.waiter(context.waker()));
+            if side.waiter.get() == Waiter::Other {
                 side.other.set(Some(context.waker().clone()));
             }
         }
@@ -181,7 +173,7 @@ pub struct Watch<F, E> {
 impl<F: 'static, E: 'static> Watch<F, E> {
     pub(super) fn new(handle: &Handle<F, E>, event: Event<F>, at: Option<Instant>) -> Result<Self, Error<E>> {
         let leaf = Rc::new(Leaf::new(false, ()));
-        Ok(Self { event: handle.core.start(event, at, leaf.clone())?, handle: handle.clone(), leaf })
+        Ok(Self { event: handle.core.start(event, at, Ours::Leaf(leaf.clone()))?, handle: handle.clone(), leaf })
     }
 
     /// Waits for the next hand-out: why it came, and how many signals or periods it stands for.
@@ -207,51 +199,6 @@ impl<F: 'static, E: 'static> Watch<F, E> {
 impl<F, E> Drop for Watch<F, E> {
     fn drop(&mut self) {
         self.handle.core.end(self.event);
-    }
-}
-
-/// A time that passes; see [`Handle::sleep`] and [`Handle::sleep_until`].
-#[must_use = "time passes while it is awaited"]
-pub struct Sleep<F, E> {
-    handle: Handle<F, E>,
-    time: Time,
-    watch: Option<Watch<F, E>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Time {
-    For(Duration),
-    Until(Instant),
-}
-
-impl<F, E> Sleep<F, E> {
-    pub(super) fn lasting(handle: &Handle<F, E>, time: Duration) -> Self {
-        Self { handle: handle.clone(), time: Time::For(time), watch: None }
-    }
-
-    pub(super) fn until(handle: &Handle<F, E>, deadline: Instant) -> Self {
-        Self { handle: handle.clone(), time: Time::Until(deadline), watch: None }
-    }
-}
-
-impl<F, E> Unpin for Sleep<F, E> {}
-
-impl<F: 'static, E: 'static> Future for Sleep<F, E> {
-    type Output = Result<(), Error<E>>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut watch = match (self.watch.take(), self.time) {
-            (Some(watch), _) => watch,
-            (None, Time::For(time)) => Watch::new(&self.handle, Event::timer().timeout(time), None)?,
-            (None, Time::Until(deadline)) => Watch::new(&self.handle, Event::timer(), Some(deadline))?,
-        };
-        match watch.poll_next(context) {
-            Poll::Ready(done) => Poll::Ready(done.map(|_| ())),
-            Poll::Pending => {
-                self.watch = Some(watch);
-                Poll::Pending
-            }
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
-use core::task::{Context, Poll, RawWakerVTable, Waker};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
 use super::inbox::{Inbox, Node};
@@ -65,26 +65,19 @@ impl<T> From<T> for Item<T> {
 }
 
 pub(super) struct Core<F, E> {
-    current: Cell<Option<Current>>,
+    /// The task that is polled now.
+    current: Cell<Option<Rc<Slot>>>,
     budget: Cell<u8>,
     slots: RefCell<Vec<Rc<Slot>>>,
     /// The places of tasks that have ended.
     free: RefCell<Vec<u32>>,
     pub(super) alive: Cell<u32>,
     pub(super) is_closed: Cell<bool>,
-    pub(super) remote: Arc<Remote>,
+    /// What the wakers share with the executor, from any thread.
+    pub(super) inbox: Arc<Inbox>,
     /// Events whose futures were dropped while the base was in use.
     doomed: RefCell<Vec<EventId>>,
     pub(super) base: Rc<dyn Base<F, E>>,
-}
-
-/// Which task is polled now, and by which waker.
-#[derive(Clone, Copy)]
-struct Current {
-    data: *const (),
-    vtable: *const RawWakerVTable,
-    event: EventId,
-    index: u32,
 }
 
 /// The place of a task. Its waker serves one task after another, so a spurious wake is all that an old one can do.
@@ -96,17 +89,10 @@ pub(super) struct Slot {
     node: Arc<TaskNode>,
 }
 
-/// What wakers share with the executor, from any thread.
-pub(super) struct Remote {
-    pub(super) inbox: Inbox,
-    /// Wakes the base.
-    pub(super) waker: Option<Waker>,
-}
-
 /// What a task's waker points to.
 struct TaskNode {
     node: Node,
-    remote: Arc<Remote>,
+    inbox: Arc<Inbox>,
 }
 
 impl alloc::task::Wake for TaskNode {
@@ -115,23 +101,20 @@ impl alloc::task::Wake for TaskNode {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let is_asleep = self.remote.inbox.push(&self.node);
-        if let (true, Some(waker)) = (is_asleep, &self.remote.waker) {
-            waker.wake_by_ref();
-        }
+        self.inbox.push(&self.node);
     }
 }
 
 impl<F, E> Core<F, E> {
     pub(super) fn new(base: Rc<dyn Base<F, E>>, waker: Option<Waker>) -> Self {
         Self {
-            current: Cell::new(None),
+            current: Cell::default(),
             budget: Cell::new(0),
             slots: RefCell::default(),
             free: RefCell::default(),
             alive: Cell::new(0),
             is_closed: Cell::new(false),
-            remote: Arc::new(Remote { inbox: Inbox::new(), waker }),
+            inbox: Arc::new(Inbox::new(waker)),
             doomed: RefCell::default(),
             base,
         }
@@ -149,7 +132,7 @@ impl<F, E> Core<F, E> {
             return Err(Error::Ended);
         }
         let index = pop(&self.free).map_or_else(|| self.new_slot(), Ok)?;
-        let event = self.base.start(Event { priority, ..Event::user().persist() }, None, Ours::Task(index));
+        let event = self.start(Event { priority, ..Event::user().persist() }, None, Ours::Task(index));
         let event = event.inspect_err(|_| push(&self.free, index))?;
         let slot = self.slot(index).ok_or(Error::Full)?;
         slot.event.set(Some(event));
@@ -160,7 +143,7 @@ impl<F, E> Core<F, E> {
     fn new_slot(&self) -> Result<u32, Error<E>> {
         let mut slots = self.slots.try_borrow_mut().map_err(|_| Error::Full)?;
         let index = u32::try_from(slots.len()).ok().filter(|index| *index < Inbox::LIMIT).ok_or(Error::Full)?;
-        let node = Arc::new(TaskNode { node: Node::new(index), remote: Arc::clone(&self.remote) });
+        let node = Arc::new(TaskNode { node: Node::new(index), inbox: Arc::clone(&self.inbox) });
         let waker = Waker::from(Arc::clone(&node));
         slots.push(Rc::new(Slot { task: Cell::new(None), event: Cell::new(None), waker, index, node }));
         Ok(index)
@@ -176,9 +159,8 @@ impl<F, E> Core<F, E> {
     }
 
     /// Polls something as the task in a place.
-    pub(super) fn poll_as<X>(&self, slot: &Slot, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
-        let (data, vtable) = (slot.waker.data(), core::ptr::from_ref(slot.waker.vtable()));
-        self.current.set(slot.event.get().map(|event| Current { data, vtable, event, index: slot.index }));
+    pub(super) fn poll_as<X>(&self, slot: &Rc<Slot>, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
+        self.current.set(Some(Rc::clone(slot)));
         self.budget.set(BUDGET);
         let polled = poll(&mut Context::from_waker(&slot.waker));
         self.current.set(None);
@@ -187,7 +169,7 @@ impl<F, E> Core<F, E> {
 
     /// The events of the tasks that were woken.
     pub(super) fn woken(&self) -> impl Iterator<Item = EventId> + '_ {
-        let mut listed = self.remote.inbox.take();
+        let mut listed = self.inbox.take();
         let slots = core::iter::from_fn(move || {
             let slot = self.slot(listed?)?;
             listed = Inbox::pass(&slot.node.node);
@@ -201,12 +183,11 @@ impl<F, E> Core<F, E> {
 
     /// Who is to be polled when what is polled now, by `waker`, can go on.
     pub(super) fn waiter(&self, waker: &Waker) -> Waiter {
-        match self.current.get() {
-            Some(now) if now.data == waker.data() && core::ptr::eq(now.vtable, waker.vtable()) => {
-                Waiter::Task(now.event, now.index)
-            }
-            _ => Waiter::Other,
-        }
+        let current = self.current.take();
+        let slot = current.as_ref().filter(|slot| slot.waker.will_wake(waker));
+        let task = slot.and_then(|slot| Some(Waiter::Task(slot.event.get()?, slot.index)));
+        self.current.set(current);
+        task.unwrap_or(Waiter::Other)
     }
 
     /// Counts an operation that did not have to wait. After many, the task goes on in the next turn.
@@ -221,15 +202,11 @@ impl<F, E> Core<F, E> {
     }
 
     /// Starts an event of what is polled now, with its priority.
-    pub(super) fn start(
-        &self,
-        event: Event<F>,
-        at: Option<Instant>,
-        leaf: Rc<Leaf<dyn Kept>>,
-    ) -> Result<EventId, Error<E>> {
-        let task = self.current.get().map(|current| current.event);
-        let priority = event.priority.or_else(|| task.and_then(|task| self.base.priority(task)));
-        self.base.start(Event { priority, ..event }, at, Ours::Leaf(leaf))
+    pub(super) fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<E>> {
+        let current = self.current.take();
+        let task = current.as_ref().and_then(|slot| slot.event.get());
+        self.current.set(current);
+        self.base.start(event, at, ours, task)
     }
 
     /// Ends an event: now, or before the base is used again.
@@ -268,15 +245,15 @@ fn pop<X>(list: &RefCell<Vec<X>>) -> Option<X> {
 
 /// The base of an executor, whatever its backend and storage are.
 pub(super) trait Base<F, E> {
-    /// Starts an event; a task's is activated.
-    fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<E>>;
+    /// Starts an event, with the priority of `of` if it has none; a task's is activated.
+    fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours, of: Option<EventId>)
+    -> Result<EventId, Error<E>>;
     /// Puts other data into an event.
     fn put(&self, id: EventId, ours: Ours);
     /// Has an event wait again: for `interest`, if it is a source's, and with `idle` as its timeout.
     fn want(&self, id: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<E>>;
     /// Ends an event. `false`: the base is in use.
     fn remove(&self, id: EventId) -> bool;
-    fn priority(&self, id: EventId) -> Option<u8>;
     fn now(&self) -> Result<Instant, Error<E>>;
 }
 
@@ -296,10 +273,17 @@ fn with<B: EventOp, S: Storage, T, R>(
 }
 
 impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
-    fn start(&self, event: Event<B::Fd>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<B::Error>> {
+    fn start(
+        &self,
+        event: Event<B::Fd>,
+        at: Option<Instant>,
+        ours: Ours,
+        of: Option<EventId>,
+    ) -> Result<EventId, Error<B::Error>> {
         with(self, |base| {
             let is_task = matches!(ours, Ours::Task(_));
-            let id = base.create(event, Item(Data::Ours(ours)))?;
+            let priority = event.priority.or_else(|| base.priority(of?));
+            let id = base.create(Event { priority, ..event }, Item(Data::Ours(ours)))?;
             let started = match at {
                 _ if is_task => base.activate(id, Ready::empty()),
                 Some(deadline) => base.add_at(id, deadline),
@@ -329,10 +313,6 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
         drop(base);
         drop(item);
         true
-    }
-
-    fn priority(&self, id: EventId) -> Option<u8> {
-        self.try_borrow().ok()?.as_ref()?.priority(id)
     }
 
     fn now(&self) -> Result<Instant, Error<B::Error>> {

@@ -2,8 +2,7 @@
 
 use alloc::rc::Rc;
 use core::cell::Cell;
-use core::future::Future;
-use core::pin::Pin;
+use core::future::poll_fn;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
@@ -45,7 +44,7 @@ pub struct Source<D, F, E> {
 impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
     pub(super) fn new(handle: &Handle<F, E>, fd: F, data: D) -> Result<Self, Rejected<D, E>> {
         let (event, none) = (Event::io(fd, Interest::empty()).persist(), Rc::new(Leaf::new(false, ())));
-        let event = match handle.core.start(event, None, none) {
+        let event = match handle.core.start(event, None, Ours::Leaf(none)) {
             Ok(event) => event,
             Err(error) => return Err(Rejected { error, data }),
         };
@@ -98,13 +97,15 @@ impl<D, F, E> Source<D, F, E> {
         self.leaf.take(interest).0
     }
 
-    /// Waits until it is ready for any of `interest`, level-triggered. ERROR and HANGUP end any wait.
+    /// Waits until it is ready for any of `interest`, level-triggered: what was reported before the call does not count. ERROR and
+    /// HANGUP end any wait.
     ///
     /// # Errors
     ///
     /// As [`poll_ready`](Source::poll_ready).
-    pub fn ready(&self, interest: Interest) -> impl Future<Output = Result<Ready, Error<E>>> + '_ {
-        Readiness { source: self, interest }
+    pub async fn ready(&self, interest: Interest) -> Result<Ready, Error<E>> {
+        let _ = self.take_ready(interest);
+        poll_fn(|context| self.poll_ready(context, interest)).await
     }
 
     /// Ends its event, and gives back what it kept. `None` while the base is borrowed: then it is dropped with the event.
@@ -118,25 +119,5 @@ impl<D, F, E> Source<D, F, E> {
 impl<D, F, E> Drop for Source<D, F, E> {
     fn drop(&mut self) {
         self.handle.core.end(self.event);
-    }
-}
-
-/// A wait for readiness. When it is dropped, what has come for it is forgotten.
-struct Readiness<'a, D, F, E> {
-    source: &'a Source<D, F, E>,
-    interest: Interest,
-}
-
-impl<D, F, E> Future for Readiness<'_, D, F, E> {
-    type Output = Result<Ready, Error<E>>;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.source.poll_ready(context, self.interest)
-    }
-}
-
-impl<D, F, E> Drop for Readiness<'_, D, F, E> {
-    fn drop(&mut self) {
-        self.source.leaf.forget(self.interest);
     }
 }
