@@ -1,0 +1,168 @@
+//! A TLS echo server on the plain loop: rustls between the socket and what is done with the bytes.
+//!
+//! ```text
+//! openssl req -x509 -newkey ed25519 -nodes -subj /CN=localhost -keyout key.pem -out cert.pem
+//! cargo run --manifest-path evcore-tests/tls/Cargo.toml --bin tls -- cert.pem key.pem 127.0.0.1:7443
+//! openssl s_client -quiet -connect 127.0.0.1:7443
+//! ```
+//!
+//! What TLS adds to a loop: bytes that have left the socket may wait inside of the TLS layer, where the kernel does not know of
+//! them. A handler that takes one piece in each turn, so that the other connections have theirs, would not be called again
+//! before the client sends more. So it calls [`EventBase::again`](evplat_linux::EventBase::again).
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evcore_tls::Options;
+use evplat_linux::evcore::options::Missed;
+use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum};
+use rustls::{ServerConfig, ServerConnection};
+
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How much a connection echoes before the others have their turn.
+const PIECE: usize = 4 * 1024;
+
+enum Task {
+    Listener,
+    Connection(Box<Connection>),
+    Stop,
+}
+
+struct Connection {
+    stream: TcpStream,
+    tls: ServerConnection,
+    /// The client has said that it sends no more, and so have we.
+    is_closing: bool,
+}
+
+/// How a connection goes on.
+struct Next {
+    interest: Interest,
+    /// There is something to do that the socket does not tell of.
+    again: bool,
+}
+
+fn main() -> ExitCode {
+    evcore_tls::main("tls", serve)
+}
+
+fn serve(options: &Options) -> io::Result<()> {
+    let listener = TcpListener::bind(options.address)?;
+    listener.set_nonblocking(true)?;
+    let mut base = EventBase::new(Epoll::new()?);
+    base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
+    for signum in [signum::SIGINT, signum::SIGTERM] {
+        base.insert_signal(signum, Task::Stop)?;
+    }
+    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+    let mut piece = vec![0; PIECE];
+    while let Some(fired) = base.next_event(Wait::Forever)? {
+        let (id, ready) = (fired.id, fired.ready);
+        match fired.data {
+            Task::Listener => accept(&mut base, id, &listener, options)?,
+            Task::Connection(_) if ready.is_timeout() && !ready.is_io() && !ready.is_again() => drop(base.remove(id)),
+            Task::Connection(connection) => match connection.serve(&mut piece) {
+                Ok(Some(next)) => {
+                    base.modify(id, next.interest)?;
+                    if next.again {
+                        base.again(id)?;
+                    }
+                }
+                // Done, or an error of this connection, which is of no concern to the others.
+                Ok(None) | Err(_) => drop(base.remove(id)),
+            },
+            Task::Stop => base.loop_exit(),
+        }
+    }
+    Ok(())
+}
+
+fn accept(base: &mut EventBase<Task>, id: EventId, listener: &TcpListener, options: &Options) -> io::Result<()> {
+    match listener.accept() {
+        Ok((stream, _)) => {
+            // One that cannot be watched is closed.
+            let _ = open(base, stream, &options.config, options.idle);
+        }
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+        Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
+        // No descriptor is left, or no memory.
+        Err(_) => base.pause_for(id, PAUSE)?,
+    }
+    Ok(())
+}
+
+fn open(base: &mut EventBase<Task>, stream: TcpStream, config: &Arc<ServerConfig>, idle: Duration) -> io::Result<()> {
+    stream.set_nonblocking(true)?;
+    let tls = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
+    let event = Event::io(Fd::of(&stream), Interest::READ).persist().missed(Missed::Delay).timeout(idle);
+    base.start(event, Task::Connection(Box::new(Connection { stream, tls, is_closing: false })))?;
+    Ok(())
+}
+
+impl Connection {
+    /// One read of the socket, one piece of plain text, and as many writes as the socket takes. `None` at the end.
+    ///
+    /// While anything waits to be written nothing is read, neither from the socket nor from the TLS layer: so a client that
+    /// does not read costs no more than one piece and what one read of the socket brought.
+    fn serve(&mut self, piece: &mut [u8]) -> io::Result<Option<Next>> {
+        self.write()?;
+        if !self.tls.wants_write() && !self.is_closing {
+            self.read()?;
+            self.echo(piece)?;
+            self.write()?;
+        }
+        let next = match (self.tls.wants_write(), self.tls.wants_read()) {
+            (true, _) => Next { interest: Interest::WRITE, again: false },
+            (false, _) if self.is_closing => return Ok(None),
+            (false, true) => Next { interest: Interest::READ, again: false },
+            // It has no room for more, or there is no more: what it has is to be taken first.
+            (false, false) => Next { interest: Interest::empty(), again: true },
+        };
+        Ok(Some(next))
+    }
+
+    /// Takes records from the socket, if there is room for them and some are there.
+    fn read(&mut self) -> io::Result<()> {
+        if !self.tls.wants_read() {
+            return Ok(());
+        }
+        match self.tls.read_tls(&mut self.stream) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(()),
+            other => other?,
+        };
+        self.tls.process_new_packets().map_err(|wrong| {
+            // The client is told what was wrong with what it sent, if it can be told at once.
+            let _ = self.tls.write_tls(&mut self.stream);
+            io::Error::new(ErrorKind::InvalidData, wrong)
+        })?;
+        Ok(())
+    }
+
+    fn echo(&mut self, piece: &mut [u8]) -> io::Result<()> {
+        match self.tls.reader().read(piece) {
+            // The client closes its half in the proper way. (Without that it is an error, for anyone can cut a wire.)
+            Ok(0) => {
+                self.tls.send_close_notify();
+                self.is_closing = true;
+                Ok(())
+            }
+            Ok(len) => self.tls.writer().write_all(&piece[..len]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut self.stream) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => break,
+                other => other?,
+            };
+        }
+        Ok(())
+    }
+}
