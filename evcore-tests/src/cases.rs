@@ -19,6 +19,8 @@ pub mod priorities;
 pub mod readiness;
 pub mod refusals;
 pub mod signals;
+#[cfg(feature = "async")]
+pub mod tasks;
 pub mod timers;
 pub mod unread;
 pub mod unread_changes;

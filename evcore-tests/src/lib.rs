@@ -32,6 +32,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::missing_panics_doc, reason = "a case fails by panicking")]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
@@ -46,6 +48,8 @@ mod unix;
 mod world;
 
 pub use by_hand::ByHand;
+#[cfg(feature = "async")]
+pub use cases::tasks;
 pub use cases::{
     changes, edge, events, faults, files, halves, interest, intervals, limits, loop_control, many, one_loop, pauses,
     priorities, readiness, refusals, signals, timers, unread, unread_changes, wake, watchers,

@@ -381,6 +381,38 @@ macro_rules! for_each_split_case {
     };
 }
 
+/// As [`for_each_case`], of the cases about tasks.
+#[cfg(feature = "async")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! for_each_task_case {
+    ($($then:ident)::+ ! $($with:tt)*) => {
+        $($then)::+! { $($with)*
+            tasks:
+                task_ends_with_its_output
+                task_waits_for_readiness
+                source_is_registered_once
+                source_keeps_its_value_until_it_is_gone
+                wait_dropped_in_each_state_leaves_nothing
+                task_woken_twice_is_polled_once
+                ready_and_timed_out_is_ready
+                sleep_is_not_early
+                interval_counts_what_was_missed
+                signal_is_awaited
+                idle_timeout_is_of_the_source
+                task_aborted_by_another
+                waker_outlives_its_executor
+                wake_of_another_thread_ends_a_sleep
+                futures_outlive_their_executor
+                task_that_wakes_itself_starves_nobody
+                more_urgent_task_goes_first
+                own_events_beside_tasks
+                refused_task_gives_its_future_back
+                tasks_that_nothing_wakes_end_the_loop;
+        }
+    };
+}
+
 /// Makes each case a `#[test]`, on each storage: `name::fixed::case` and `name::growable::case`.
 ///
 /// The second argument makes the [`Fixture`]; it is evaluated in each test. Give the suite a test file of its own: cases
@@ -441,6 +473,41 @@ macro_rules! split_conformance {
                 #[allow(unused_imports, reason = "the expression may need none")]
                 use super::*;
                 $crate::for_each_split_case! { $crate::conformance_tests! ($name::growable, $crate::Growable, $fixture) }
+            }
+        }
+    };
+}
+
+/// As [`conformance!`], with the cases about tasks (feature `async` of evcore). They are not among those of [`conformance!`]; the name
+/// must be another one.
+///
+/// ```
+/// use evcore::backend::WakeFlag;
+/// use evcore_tests::{ByHand, task_conformance};
+///
+/// task_conformance!(manual_tasks, {
+///     static FLAG: WakeFlag = WakeFlag::new();
+///     ByHand::with_flag(&FLAG)
+/// });
+/// # fn main() {}
+/// ```
+#[cfg(feature = "std")]
+#[macro_export]
+macro_rules! task_conformance {
+    ($name:ident, $fixture:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "the expression may need none")]
+            use super::*;
+
+            mod fixed {
+                #[allow(unused_imports, reason = "the expression may need none")]
+                use super::*;
+                $crate::for_each_task_case! { $crate::conformance_tests! ($name::fixed, $crate::Fixed<64>, $fixture) }
+            }
+            mod growable {
+                #[allow(unused_imports, reason = "the expression may need none")]
+                use super::*;
+                $crate::for_each_task_case! { $crate::conformance_tests! ($name::growable, $crate::Growable, $fixture) }
             }
         }
     };

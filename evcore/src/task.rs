@@ -98,6 +98,13 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
         Ok(Self::with(base, Some(waker.into())))
     }
 
+    /// An executor on `base`, which `waker` wakes: for backends whose wakers are something else, as [`Manual`](crate::backend::Manual)'s
+    /// flag is.
+    #[must_use]
+    pub fn with_waker(base: EventBase<B, S, Item<T>>, waker: Waker) -> Self {
+        Self::with(base, Some(waker))
+    }
+
     /// An executor whose base no other thread wakes. When tasks are left that wait for nothing on the base, the loop ends with
     /// [`End::Empty`]: in a simulation, a deadlock. A wake from another thread counts from the next turn on.
     #[must_use]

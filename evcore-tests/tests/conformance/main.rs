@@ -5,7 +5,7 @@ use evcore::backend::Either;
 use evcore::backend::WakeFlag;
 #[cfg(unix)]
 use evcore_tests::Unix;
-use evcore_tests::{ByHand, conformance, split_conformance};
+use evcore_tests::{ByHand, conformance, split_conformance, task_conformance};
 #[cfg(target_os = "linux")]
 use evplat_linux::Epoll;
 #[cfg(target_os = "linux")]
@@ -55,6 +55,23 @@ split_conformance!(select_asleep, Unix::new(Select::new, Waker::wake).with(sys::
 
 #[cfg(target_os = "linux")]
 split_conformance!(chosen_asleep, Unix::new(|| choose(&["epoll"]), Waker::wake).with(sys::powers()));
+
+task_conformance!(manual_tasks, {
+    static FLAG: WakeFlag = WakeFlag::new();
+    ByHand::with_flag(&FLAG)
+});
+
+#[cfg(target_os = "linux")]
+task_conformance!(epoll_tasks, Unix::new(Epoll::new, Waker::wake).with(sys::powers()));
+
+#[cfg(unix)]
+task_conformance!(poll_tasks, Unix::new(Poll::new, Waker::wake).with(sys::powers()));
+
+#[cfg(unix)]
+task_conformance!(select_tasks, Unix::new(Select::new, Waker::wake).with(sys::powers()));
+
+#[cfg(target_os = "linux")]
+task_conformance!(chosen_tasks, Unix::new(|| choose(&["epoll"]), Waker::wake).with(sys::powers()));
 
 /// The backend of a program that chooses when it runs, and avoids some.
 #[cfg(target_os = "linux")]

@@ -1,0 +1,567 @@
+//! Tasks: futures on a base.
+
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::future::{Future, pending, poll_fn};
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
+
+use evcore::backend::EventOp;
+use evcore::options::Missed;
+use evcore::storage::Storage;
+use evcore::task::{Executor, Handle, Item, JoinError, yield_now};
+use evcore::{End, Error, Event, EventBase, Interest, Ready, Wait};
+
+use crate::{Fixture, PATIENCE, Proof};
+
+const READ: Interest = Interest::READ;
+const WRITE: Interest = Interest::WRITE;
+const MS: Duration = Duration::from_millis(1);
+
+/// A fixture whose backend tasks run on.
+pub trait FixtureOfTasks:
+    Fixture<Backend: EventOp<Fd: 'static, Error: PartialEq> + 'static, Waker: Clone + Send + Sync + 'static> + 'static
+{
+}
+impl<F: Fixture<Backend: EventOp<Fd: 'static, Error: PartialEq> + 'static> + 'static> FixtureOfTasks for F {}
+
+type HandleOf<F> = Handle<<<F as Fixture>::Backend as EventOp>::Fd, <<F as Fixture>::Backend as EventOp>::Error>;
+type RunOf<F, S> = Executor<<F as Fixture>::Backend, S, u32>;
+
+/// An executor on a fixture's backend.
+struct Tasks<F: FixtureOfTasks, S: Storage + 'static> {
+    executor: RunOf<F, S>,
+    handle: HandleOf<F>,
+    fixture: F,
+    can_be_woken: bool,
+}
+
+/// Wakes the base as the fixture does.
+struct Alarm<F: Fixture>(F::Waker);
+
+impl<F: Fixture + 'static> alloc::task::Wake for Alarm<F> {
+    fn wake(self: Arc<Self>) {
+        F::wake(&self.0);
+    }
+}
+
+impl<F: FixtureOfTasks, S: Storage + 'static> Tasks<F, S> {
+    fn new(fixture: F) -> Self {
+        Self::with_priorities(fixture, 1)
+    }
+
+    fn with_priorities(mut fixture: F, priorities: u8) -> Self {
+        let mut base = EventBase::new(fixture.backend());
+        base.set_priorities(priorities).unwrap();
+        let waker = fixture.waker(base.backend_mut());
+        let can_be_woken = waker.is_some();
+        let executor: RunOf<F, S> = match waker {
+            Some(waker) => Executor::with_waker(base, Waker::from(Arc::new(Alarm::<F>(waker)))),
+            None => Executor::local(base),
+        };
+        Self { handle: executor.handle(), executor, fixture, can_be_woken }
+    }
+
+    fn block_on<R>(&mut self, future: impl Future<Output = R>) -> R {
+        self.executor.block_on(future).unwrap()
+    }
+
+    fn source(&mut self) -> F::Source {
+        self.fixture.source(self.executor.base().unwrap().backend_mut())
+    }
+
+    fn feed(&mut self, source: &mut F::Source) {
+        self.fixture.feed(self.executor.base().unwrap().backend_mut(), source);
+    }
+
+    fn drain(&mut self, source: &mut F::Source) {
+        self.fixture.drain(self.executor.base().unwrap().backend_mut(), source);
+    }
+
+    fn events(&mut self) -> u32 {
+        self.executor.base().unwrap().counts().events
+    }
+
+    /// Runs tasks for a while.
+    fn pass(&mut self, time: Duration) {
+        let handle = self.handle.clone();
+        self.block_on(handle.sleep(time)).unwrap();
+    }
+}
+
+/// Polls a future once, with a waker that does nothing.
+fn poll_once<R>(future: impl Future<Output = R>) -> Poll<R> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// A task ends with its output, which its handle gets, also when it asks late.
+pub fn task_ends_with_its_output<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let task = tasks.handle.spawn(async { 7 }).unwrap();
+    assert!(!task.is_finished(), "polled by spawn itself");
+    tasks.block_on(yield_now());
+    assert!(task.is_finished());
+    assert_eq!(tasks.block_on(task).unwrap(), 7);
+    // A future that borrows, which only a task must not.
+    let local = 5;
+    assert_eq!(tasks.block_on(async { local + 1 }), 6);
+    assert_eq!((tasks.events(), tasks.executor.tasks()), (0, 0));
+    Proof::Shown
+}
+
+/// A future waits until its fd is ready, level-triggered: what is ready already does not have to change.
+pub fn task_waits_for_readiness<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut source = tasks.source();
+    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&source));
+    let early = tasks.block_on(handle.timeout(MS * 5, handle.ready(fd, READ)));
+    assert!(matches!(early, Err(Error::TimedOut)), "ready before it was fed");
+    tasks.feed(&mut source);
+    for _ in 0..3 {
+        assert!(tasks.block_on(handle.ready(fd, READ)).unwrap().is_readable());
+        assert!(tasks.block_on(handle.ready(fd, WRITE)).unwrap().is_writable());
+    }
+    assert_eq!(tasks.events(), 0);
+    Proof::Shown
+}
+
+/// A source is one event for all its waits; a direction that nobody waits for does not make the loop spin.
+pub fn source_is_registered_once<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut raw = tasks.source();
+    let fd = tasks.fixture.fd(&raw);
+    let source = tasks.handle.source(fd, ()).unwrap();
+    for _ in 0..3 {
+        tasks.feed(&mut raw);
+        assert!(tasks.block_on(source.ready(READ)).unwrap().is_readable());
+        assert!(tasks.block_on(source.ready(WRITE)).unwrap().is_writable());
+        assert_eq!(tasks.events(), 1);
+        // Ready in both directions, and nobody waits.
+        let waits = tasks.executor.base().unwrap().stats().waits;
+        tasks.pass(MS * 5);
+        let waits = tasks.executor.base().unwrap().stats().waits - waits;
+        assert!(waits <= 6, "{waits} waits for one sleep");
+        tasks.drain(&mut raw);
+    }
+    drop(source);
+    assert_eq!(tasks.events(), 0);
+    Proof::Shown
+}
+
+/// What a source keeps is dropped after its event has gone: also when the source is dropped while the base is in use.
+pub fn source_keeps_its_value_until_it_is_gone<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let raw = tasks.source();
+    let (fd, owner) = (tasks.fixture.fd(&raw), Rc::new(()));
+    let source = tasks.handle.source(fd, owner.clone()).unwrap();
+    {
+        let base = tasks.executor.base().unwrap();
+        drop(source);
+        assert_eq!(base.counts().events, 1);
+        assert_eq!(Rc::strong_count(&owner), 2, "the fd may be closed while it is registered");
+    }
+    assert_eq!((tasks.events(), Rc::strong_count(&owner)), (0, 1));
+    let source = tasks.handle.source(fd, owner.clone()).unwrap();
+    assert!(source.into_inner().is_some_and(|inner| Rc::ptr_eq(&inner, &owner)));
+    assert_eq!(tasks.events(), 0);
+    Proof::Shown
+}
+
+/// A wait that is dropped before it was polled, while it waits, and when what it waits for has come leaves no event.
+pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut raw = tasks.source();
+    tasks.feed(&mut raw);
+    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
+    drop((handle.sleep(MS), handle.ready(fd, READ)));
+    assert_eq!(tasks.events(), 0, "not polled");
+    {
+        let mut sleep = pin!(handle.sleep(MS * 2));
+        let mut ready = pin!(handle.ready(fd, READ));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(sleep.as_mut().poll(&mut context).is_pending());
+        assert!(ready.as_mut().poll(&mut context).is_pending());
+        assert_eq!(tasks.events(), 2);
+    }
+    assert_eq!(tasks.events(), 0, "waiting");
+    {
+        let mut sleep = pin!(handle.sleep(MS));
+        let mut ready = pin!(handle.ready(fd, READ));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(sleep.as_mut().poll(&mut context).is_pending());
+        assert!(ready.as_mut().poll(&mut context).is_pending());
+        tasks.pass(MS * 5);
+        assert_eq!(tasks.events(), 2);
+    }
+    assert_eq!(tasks.events(), 0, "come");
+    Proof::Shown
+}
+
+/// A task that is woken many times before it is polled is polled once.
+pub fn task_woken_twice_is_polled_once<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let (polls, waker) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None)));
+    let task = tasks.handle.spawn({
+        let (polls, waker) = (polls.clone(), waker.clone());
+        poll_fn(move |context: &mut Context<'_>| {
+            polls.set(polls.get() + 1);
+            *waker.borrow_mut() = Some(context.waker().clone());
+            if polls.get() < 3 { Poll::Pending } else { Poll::Ready(()) }
+        })
+    });
+    let task = task.unwrap();
+    tasks.block_on(yield_now());
+    for expected in [1, 2] {
+        assert_eq!(polls.get(), expected);
+        let waker: Waker = waker.borrow().clone().unwrap();
+        waker.wake_by_ref();
+        waker.wake();
+        tasks.pass(MS);
+    }
+    assert!(polls.get() == 3 && task.is_finished());
+    Proof::Shown
+}
+
+/// A future that is ready when its time is over as well is ready.
+pub fn ready_and_timed_out_is_ready<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut raw = tasks.source();
+    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
+    let both = handle.timeout(Duration::ZERO, handle.ready(fd, WRITE));
+    assert!(tasks.block_on(both).unwrap().unwrap().is_writable());
+    assert!(matches!(tasks.block_on(handle.timeout(MS, pending::<()>())), Err(Error::TimedOut)));
+    tasks.feed(&mut raw);
+    assert_eq!(tasks.block_on(handle.timeout(PATIENCE, async { 7 })), Ok(7));
+    assert_eq!(tasks.events(), 0);
+    Proof::Shown
+}
+
+/// A sleep ends when its time is over and not before; shorter ones end first, whatever their tasks' order is.
+pub fn sleep_is_not_early<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let begin = tasks.handle.now().unwrap();
+    let sleepers: Vec<_> = [9u32, 3, 6]
+        .map(|ms| {
+            let (handle, order) = (tasks.handle.clone(), order.clone());
+            let sleeper = async move {
+                match ms {
+                    6 => handle.sleep_until(begin + MS * 6).await.unwrap(),
+                    ms => handle.sleep(MS * ms).await.unwrap(),
+                }
+                order.borrow_mut().push(ms);
+                assert!(handle.now().unwrap() >= begin + MS * ms, "early");
+            };
+            tasks.handle.spawn(sleeper).unwrap()
+        })
+        .into_iter()
+        .collect();
+    for sleeper in sleepers {
+        tasks.block_on(sleeper).unwrap();
+    }
+    assert_eq!(*order.borrow(), [3, 6, 9]);
+    if F::IS_VIRTUAL {
+        assert_eq!(tasks.handle.now(), Ok(begin + MS * 9), "time jumps to the next deadline, and no further");
+    }
+    Proof::Shown
+}
+
+/// An interval counts the periods that passed while nobody waited.
+pub fn interval_counts_what_was_missed<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut interval = tasks.handle.interval(MS * 2, Missed::Skip).unwrap();
+    assert!(tasks.block_on(interval.next()).unwrap().count >= 1);
+    tasks.pass(MS * 11);
+    let missed = tasks.block_on(interval.next()).unwrap();
+    assert!(missed.ready.is_timeout() && missed.count >= 5, "{} of five periods", missed.count);
+    assert!(!F::IS_VIRTUAL || missed.count == 5);
+    drop(interval);
+    assert_eq!(tasks.events(), 0);
+    Proof::Shown
+}
+
+/// A signal ends a wait for it.
+pub fn signal_is_awaited<F: FixtureOfTasks, S: Storage + 'static>(mut fixture: F) -> Proof {
+    fixture.alone();
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let Some(signum) = tasks.fixture.signal(0) else { return Proof::Absent("signals") };
+    let Ok(mut signal) = tasks.handle.signal(signum) else { return Proof::Refused("signals") };
+    let Tasks { executor, fixture, .. } = &mut tasks;
+    fixture.raise(executor.base().unwrap().backend_mut(), signum);
+    let come = tasks.block_on(signal.next()).unwrap();
+    assert_eq!((come.ready, come.count), (Ready::SIGNAL, 1));
+    Proof::Shown
+}
+
+/// An idle timeout ends a wait for a source, costs no event, and counts from the wait.
+pub fn idle_timeout_is_of_the_source<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut raw = tasks.source();
+    let fd = tasks.fixture.fd(&raw);
+    let source = tasks.handle.source(fd, ()).unwrap();
+    source.set_idle_timeout(Some(MS * 20));
+    for _ in 0..2 {
+        // It does not run while nobody waits.
+        tasks.pass(MS * 30);
+        let begin = tasks.handle.now().unwrap();
+        let ready = tasks.block_on(source.ready(READ)).unwrap();
+        let waited = tasks.handle.now().unwrap().saturating_since(begin);
+        assert_eq!(ready, Ready::TIMEOUT);
+        assert!(waited >= MS * 20 && (!F::IS_VIRTUAL || waited == MS * 20), "{waited:?}");
+        assert_eq!(tasks.events(), 1);
+    }
+    tasks.feed(&mut raw);
+    assert!(tasks.block_on(source.ready(READ)).unwrap().is_readable());
+    tasks.drain(&mut raw);
+    source.set_idle_timeout(None);
+    let handle = tasks.handle.clone();
+    let waited = tasks.block_on(handle.timeout(MS * 50, source.ready(READ)));
+    assert!(matches!(waited, Err(Error::TimedOut)));
+    Proof::Shown
+}
+
+/// A task that another one aborts is not polled again: its future is dropped, and what it waited for is gone.
+pub fn task_aborted_by_another<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let kept = Rc::new(());
+    let handle = tasks.handle.clone();
+    let victim = handle.spawn({
+        let (handle, kept) = (handle.clone(), kept.clone());
+        async move {
+            handle.sleep(PATIENCE).await.unwrap();
+            drop(kept);
+        }
+    });
+    let victim = victim.unwrap();
+    let done = handle.spawn(async {}).unwrap();
+    tasks.block_on(yield_now());
+    assert_eq!(tasks.events(), 2, "the victim, and its sleep");
+    let aborter = handle.spawn(async move {
+        victim.abort();
+        victim.abort();
+        done.abort();
+        (victim.await, done.await)
+    });
+    let (victim, done) = tasks.block_on(aborter.unwrap()).unwrap();
+    assert!(matches!(victim, Err(JoinError::Aborted)));
+    assert!(matches!(done, Ok(())), "it had ended before");
+    assert_eq!((Rc::strong_count(&kept), tasks.events()), (1, 0));
+    Proof::Shown
+}
+
+/// A task's waker may be used when the task and its executor are gone.
+pub fn waker_outlives_its_executor<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let waker = tasks.block_on(poll_fn(|context| Poll::Ready(context.waker().clone())));
+    waker.wake_by_ref();
+    // The place is another task's by now: a spurious wake.
+    let task = tasks.handle.spawn(yield_now()).unwrap();
+    waker.wake_by_ref();
+    tasks.block_on(task).unwrap();
+    drop(tasks);
+    waker.wake_by_ref();
+    waker.wake();
+    Proof::Shown
+}
+
+/// A wake from another thread ends the base's sleep.
+pub fn wake_of_another_thread_ends_a_sleep<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let tasks = Tasks::<F, S>::new(fixture);
+    if tasks.can_be_woken { wake_from_a_thread(tasks) } else { Proof::Absent("waker") }
+}
+
+#[cfg(not(feature = "std"))]
+fn wake_from_a_thread<F: FixtureOfTasks, S: Storage + 'static>(_: Tasks<F, S>) -> Proof {
+    Proof::Absent("threads")
+}
+
+#[cfg(feature = "std")]
+fn wake_from_a_thread<F: FixtureOfTasks, S: Storage + 'static>(mut tasks: Tasks<F, S>) -> Proof {
+    use core::sync::atomic::{AtomicBool, Ordering};
+    for _ in 0..3 {
+        let (sent, mut thread) = (Arc::new(AtomicBool::new(false)), None);
+        tasks.block_on(poll_fn(|context| {
+            if sent.load(Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            thread.get_or_insert_with(|| {
+                let (sent, waker) = (sent.clone(), context.waker().clone());
+                std::thread::spawn(move || {
+                    std::thread::sleep(MS);
+                    sent.store(true, Ordering::Relaxed);
+                    waker.wake();
+                })
+            });
+            Poll::Pending
+        }));
+        thread.unwrap().join().unwrap();
+    }
+    Proof::Shown
+}
+
+/// What is left of an executor that was dropped answers that it has ended, and wakes whoever waits for it elsewhere.
+pub fn futures_outlive_their_executor<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    struct Count(core::sync::atomic::AtomicUsize);
+    impl alloc::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let raw = tasks.source();
+    let (handle, fd, owner) = (tasks.handle.clone(), tasks.fixture.fd(&raw), Rc::new(()));
+    let source = handle.source(fd, owner.clone()).unwrap();
+    let mut interval = handle.interval(MS, Missed::Skip).unwrap();
+    let task = handle.spawn(pending::<()>()).unwrap();
+    let wakes = Arc::new(Count(Default::default()));
+    let waker = Waker::from(wakes.clone());
+    assert!(source.poll_ready(&Context::from_waker(&waker), READ).is_pending());
+    drop(tasks.executor);
+    assert_eq!(wakes.0.load(core::sync::atomic::Ordering::Relaxed), 1);
+    assert!(matches!(poll_once(source.ready(READ)), Poll::Ready(Err(Error::Ended))));
+    assert!(matches!(poll_once(interval.next()), Poll::Ready(Err(Error::Ended))));
+    assert!(matches!(poll_once(handle.sleep(MS)), Poll::Ready(Err(Error::Ended))));
+    assert!(matches!(handle.spawn(async {}).map_err(|refused| refused.error), Err(Error::Ended)));
+    assert!(matches!(poll_once(task), Poll::Ready(Err(JoinError::Aborted))));
+    drop((source, interval));
+    assert_eq!(Rc::strong_count(&owner), 1);
+    Proof::Shown
+}
+
+/// A task that wakes itself all the time is polled once a turn: others go on, and timers come.
+pub fn task_that_wakes_itself_starves_nobody<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let polls = Rc::new(Cell::new(0u32));
+    let greedy = tasks.handle.spawn({
+        let (polls, handle) = (polls.clone(), tasks.handle.clone());
+        async move {
+            loop {
+                polls.set(polls.get() + 1);
+                yield_now().await;
+                if F::IS_VIRTUAL && polls.get() > 100 {
+                    // While somebody can go on, time stands still there.
+                    handle.sleep(MS).await.unwrap();
+                }
+            }
+        }
+    });
+    let greedy = greedy.unwrap();
+    for round in 1..4 {
+        tasks.block_on(yield_now());
+        assert!(polls.get() <= 2 * round, "{} polls in {round} turns", polls.get());
+    }
+    tasks.pass(MS * 2);
+    greedy.abort();
+    assert!(tasks.block_on(greedy).is_err());
+    Proof::Shown
+}
+
+/// A task and what it waits for have its priority.
+pub fn more_urgent_task_goes_first<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::with_priorities(fixture, 3);
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let (handle, begin) = (tasks.handle.clone(), tasks.handle.now().unwrap());
+    let all: Vec<_> = [2u8, 1, 0]
+        .into_iter()
+        .map(|priority| {
+            let (handle, order) = (handle.clone(), order.clone());
+            let task = async move {
+                order.borrow_mut().push(priority);
+                handle.sleep_until(begin + MS * 3).await.unwrap();
+                order.borrow_mut().push(10 + priority);
+            };
+            tasks.handle.spawn_at(priority, task).unwrap()
+        })
+        .collect();
+    assert!(matches!(handle.spawn_at(3, async {}).map_err(|refused| refused.error), Err(Error::NoSuchPriority)));
+    tasks.block_on(yield_now());
+    let Tasks { executor, fixture, .. } = &mut tasks;
+    fixture.pass(executor.base().unwrap().backend_mut(), MS * 4);
+    for task in all {
+        tasks.block_on(task).unwrap();
+    }
+    assert_eq!(*order.borrow(), [0, 1, 2, 10, 11, 12]);
+    Proof::Shown
+}
+
+/// Events of the program's own are handed out beside the tasks, by both faces.
+pub fn own_events_beside_tasks<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let task = tasks.handle.spawn({
+        let handle = tasks.handle.clone();
+        async move { handle.sleep(MS * 3).await.unwrap() }
+    });
+    let task = task.unwrap();
+    for (delay, data) in [(MS, 1), (MS * 2, 2)] {
+        tasks.executor.base().unwrap().insert_timer(delay, Item::from(data)).unwrap();
+    }
+    let event = tasks.executor.next_event(Wait::Forever).unwrap().unwrap();
+    assert_eq!((*event.data, event.ready), (1, Ready::TIMEOUT));
+    drop(event);
+    let mut seen = 0;
+    let result = tasks.executor.run(task, |base, event| {
+        seen = *base.get_mut(event.id).unwrap().get_mut().unwrap();
+    });
+    result.unwrap().unwrap();
+    assert_eq!(seen, 2);
+    assert!(tasks.executor.next_event(Wait::None).unwrap().is_none());
+    assert_eq!(tasks.executor.ended(), None);
+    assert!(tasks.executor.next_event(Wait::Forever).unwrap().is_none());
+    assert_eq!(tasks.executor.ended(), Some(End::Empty));
+    Proof::Shown
+}
+
+/// A task that finds no room is refused, and its future comes back; with room again it runs.
+pub fn refused_task_gives_its_future_back<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut fillers = Vec::new();
+    while fillers.len() < 100 {
+        let mut base = tasks.executor.base().unwrap();
+        let Ok(event) = base.create(Event::user(), Item::from(0)) else { break };
+        fillers.push(event);
+    }
+    let kept = Rc::new(());
+    let future = {
+        let kept = kept.clone();
+        async move { Rc::strong_count(&kept) }
+    };
+    let future = match tasks.handle.spawn(future) {
+        Ok(task) if fillers.len() == 100 => {
+            assert_eq!(tasks.block_on(task).unwrap(), 2);
+            return Proof::Refused("end of its room");
+        }
+        Ok(_) => panic!("a base that is full took a task"),
+        Err(refused) => {
+            assert!(matches!(refused.error, Error::Full));
+            refused.data
+        }
+    };
+    assert_eq!(Rc::strong_count(&kept), 2);
+    assert!(matches!(tasks.executor.block_on(async {}), Err(Error::Full)));
+    for event in fillers {
+        tasks.executor.base().unwrap().remove(event);
+    }
+    let task = tasks.handle.spawn(future).unwrap();
+    assert_eq!(tasks.block_on(task).unwrap(), 2);
+    Proof::Shown
+}
+
+/// Where no other thread can wake them, tasks that wait for nothing on the base end the loop: a deadlock is an error.
+pub fn tasks_that_nothing_wakes_end_the_loop<F: FixtureOfTasks, S: Storage + 'static>(mut fixture: F) -> Proof {
+    let base: EventBase<F::Backend, S, Item<u32>> = EventBase::new(fixture.backend());
+    let mut executor = Executor::local(base);
+    let handle = executor.handle();
+    let task = handle.spawn(pending::<()>()).unwrap();
+    let blocked = executor.block_on(async {
+        handle.sleep(MS).await.unwrap();
+        let _ = task.await;
+    });
+    assert!(matches!(blocked, Err(Error::Ended)));
+    assert_eq!(executor.ended(), Some(End::Empty));
+    // And may be used again.
+    assert_eq!(executor.block_on(async { 7 }), Ok(7));
+    Proof::Shown
+}
