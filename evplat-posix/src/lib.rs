@@ -91,6 +91,7 @@ mod sys;
 mod table;
 #[cfg(feature = "async")]
 pub mod task;
+mod task_waker;
 mod waker;
 
 pub use clock::Clock;

@@ -2,8 +2,6 @@
 
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::Arc;
-use std::task;
 
 use crate::doorbell::Doorbell;
 use crate::error::Error;
@@ -139,32 +137,6 @@ impl Waker {
     #[inline]
     pub fn wake(&self) {
         self.state.wake();
-    }
-}
-
-/// Wakes the base on behalf of a future that is polled beside it.
-///
-/// ```
-/// use evplat_posix::{EventBase, Poll};
-///
-/// let mut base: EventBase<()> = EventBase::new(Poll::new()?);
-/// let waker = std::task::Waker::from(base.waker()?);
-/// waker.wake_by_ref();
-/// # Ok::<(), evplat_posix::Error>(())
-/// ```
-impl From<Waker> for task::Waker {
-    fn from(waker: Waker) -> Self {
-        Arc::new(waker).into()
-    }
-}
-
-impl task::Wake for Waker {
-    fn wake(self: Arc<Self>) {
-        Self::wake(&self);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        Self::wake(self);
     }
 }
 

@@ -4,6 +4,7 @@
 //!   handler ──▶ inbox::arrived ─┐                         ┌─▶ Interrupts: prepare, awake, report
 //!                               ├─▶ WakeState ─▶ Doorbell │
 //!   thread ───▶ Waker::wake ────┘                (a model)└─▶ wait
+//!   thread ───▶ a task's waker ───▶ task_inbox ───▶ executor
 //! ```
 //!
 //! The files are those of evplat-posix and evcore, word for word, compiled against loom's atomics by way of the crate `shim`.
@@ -12,6 +13,7 @@
 #![allow(dead_code, unused_imports, reason = "the files are compiled for the models' sake")]
 #![allow(unreachable_pub, missing_debug_implementations, clippy::all)]
 
+extern crate alloc;
 extern crate shim as core;
 extern crate shim as std;
 
@@ -25,6 +27,8 @@ mod interrupts;
 mod signal;
 #[path = "../../../evplat-posix/src/sys.rs"]
 mod sys;
+#[path = "../../../evcore/src/task/inbox.rs"]
+mod task_inbox;
 #[path = "../../../evcore/src/wake.rs"]
 mod wake;
 #[path = "../../../evplat-posix/src/waker.rs"]

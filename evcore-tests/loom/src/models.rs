@@ -9,6 +9,7 @@ use loom::thread;
 use crate::doorbell::{self, Doorbell};
 use crate::inbox;
 use crate::interrupts::Interrupts;
+use crate::task_inbox::{Inbox, Node};
 use crate::wake::WakeFlag;
 
 /// What a backend does when it waits.
@@ -330,5 +331,69 @@ pub fn a_flag_that_was_taken_shows_what_was_written() {
         for interrupt in interrupts {
             interrupt.join().expect("it ends");
         }
+    });
+}
+
+/// What an executor sleeps on.
+struct Sleeping(loom::sync::Notify);
+
+impl std::task::Wake for Sleeping {
+    fn wake(self: alloc::sync::Arc<Self>) {
+        self.0.notify();
+    }
+}
+
+/// An executor with two tasks, until `is_done` says so after a look at woken tasks: it sleeps for ever if a wake is lost.
+fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> bool) {
+    let sleep = alloc::sync::Arc::new(Sleeping(loom::sync::Notify::new()));
+    let inbox = Inbox::new(Some(sleep.clone().into()));
+    let shared = Arc::new((inbox, [Node::new(0), Node::new(1)], [AtomicU32::new(0), AtomicU32::new(0)]));
+    let threads = [0, 1].map(|which| {
+        let shared = Arc::clone(&shared);
+        thread::spawn(move || {
+            let (inbox, nodes, messages) = &*shared;
+            messages[which].store(1, Ordering::Relaxed);
+            inbox.push(&nodes[wakes[which]]);
+        })
+    });
+    let (inbox, nodes, messages) = &*shared;
+    let mut woken = Vec::new();
+    loop {
+        let mut listed = inbox.take();
+        let is_anybody = listed.is_some();
+        while let Some(index) = listed {
+            woken.push(index);
+            listed = Inbox::pass(&nodes[index as usize]);
+        }
+        if is_anybody && is_done(&woken, messages) {
+            break;
+        }
+        if !is_anybody && inbox.prepare_sleep() {
+            sleep.0.wait();
+            inbox.awake();
+        }
+    }
+    for thread in threads {
+        thread.join().expect("it ends");
+    }
+}
+
+/// Two threads wake one task. The executor polls it after the second wake too, and sees then what both wrote.
+pub fn a_task_sees_what_was_written_before_its_wake() {
+    check(|| {
+        run_tasks([0, 0], |woken, messages| {
+            assert!(woken.len() <= 2 && woken.iter().all(|index| *index == 0));
+            messages.iter().all(|message| message.load(Ordering::Relaxed) == 1)
+        });
+    });
+}
+
+/// Two threads wake a task each. Both are listed, once.
+pub fn each_woken_task_is_listed_once() {
+    check(|| {
+        run_tasks([1, 0], |woken, _| {
+            assert!(woken.len() < 2 || woken[0] != woken[1]);
+            woken.len() == 2
+        });
     });
 }

@@ -25,5 +25,9 @@ impl Locked {
         Ok(())
     }
 
+    pub fn watch_again(&mut self, _: Signum) -> io::Result<()> {
+        Ok(())
+    }
+
     pub fn unwatch(&mut self, _: Signum, _: &Inbox) {}
 }

@@ -48,4 +48,6 @@ once! {
     an_inbox_is_used_again
     inboxes_are_appended_while_a_handler_walks
     a_flag_that_was_taken_shows_what_was_written
+    a_task_sees_what_was_written_before_its_wake
+    each_woken_task_is_listed_once
 }

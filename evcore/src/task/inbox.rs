@@ -3,10 +3,15 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::Waker;
 
+/// The list is empty, and the executor looks at it before it sleeps.
+const EMPTY: u32 = 0;
 /// The list is empty, and the executor sleeps or is about to: a push has to wake it.
 const ASLEEP: u32 = u32::MAX;
-/// The list is empty, and the executor looks at it before it sleeps.
-const EMPTY: u32 = u32::MAX - 1;
+
+/// The index that stands in the list, where one does: from 1 on.
+fn index(listed: u32) -> Option<u32> {
+    listed.checked_sub(1).filter(|index| *index < Inbox::LIMIT)
+}
 
 /// What names a task in the list. Its index is less than [`Inbox::LIMIT`].
 pub(crate) struct Node {
@@ -39,7 +44,7 @@ impl Node {
 
 impl Inbox {
     /// One more than the greatest index.
-    pub(crate) const LIMIT: u32 = EMPTY;
+    pub(crate) const LIMIT: u32 = ASLEEP - 1;
 
     pub(crate) fn new(waker: Option<Waker>) -> Self {
         Self { first: AtomicU32::new(EMPTY), waker }
@@ -59,7 +64,12 @@ impl Inbox {
         let mut first = self.first.load(Ordering::Relaxed);
         loop {
             node.next.store(first, Ordering::Relaxed);
-            match self.first.compare_exchange_weak(first, node.index, Ordering::AcqRel, Ordering::Relaxed) {
+            match self.first.compare_exchange_weak(
+                first,
+                node.index.wrapping_add(1),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => break,
                 Err(changed) => first = changed,
             }
@@ -72,19 +82,19 @@ impl Inbox {
     /// Whether nothing is listed. May miss a push of this moment, which [`Inbox::prepare_sleep`] will not.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.first.load(Ordering::Relaxed) >= EMPTY
+        matches!(self.first.load(Ordering::Relaxed), EMPTY | ASLEEP)
     }
 
     /// Takes the list: its first index, if there is one.
     pub(crate) fn take(&self) -> Option<u32> {
-        Some(self.first.swap(EMPTY, Ordering::AcqRel)).filter(|index| *index < EMPTY)
+        index(self.first.swap(EMPTY, Ordering::AcqRel))
     }
 
     /// Passes a node of the list that was taken: wakes from here on list it again. Answers the index of the next one.
     pub(crate) fn pass(node: &Node) -> Option<u32> {
         let next = node.next.load(Ordering::Relaxed);
         node.is_listed.swap(false, Ordering::AcqRel);
-        Some(next).filter(|index| *index < EMPTY)
+        index(next)
     }
 
     /// Says that the executor is about to sleep. `false`: something is listed, so it must not.

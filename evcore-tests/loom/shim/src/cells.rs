@@ -64,6 +64,17 @@ macro_rules! cell {
             ) -> Result<$value, $value> {
                 self.inner().compare_exchange(old, new, success, failure)
             }
+
+            /// Never fails for no reason here.
+            pub fn compare_exchange_weak(
+                &self,
+                old: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.compare_exchange(old, new, success, failure)
+            }
         }
 
         impl fmt::Debug for $name {

@@ -1,0 +1,33 @@
+//! A base's waker as a future's.
+// Beside `waker.rs`, which the models of threads compile against another `Arc`.
+
+use std::sync::Arc;
+use std::task;
+
+use crate::waker::Waker;
+
+/// Wakes the base on behalf of a future that is polled beside it.
+///
+/// ```
+/// use evplat_posix::{EventBase, Poll};
+///
+/// let mut base: EventBase<()> = EventBase::new(Poll::new()?);
+/// let waker = std::task::Waker::from(base.waker()?);
+/// waker.wake_by_ref();
+/// # Ok::<(), evplat_posix::Error>(())
+/// ```
+impl From<Waker> for task::Waker {
+    fn from(waker: Waker) -> Self {
+        Arc::new(waker).into()
+    }
+}
+
+impl task::Wake for Waker {
+    fn wake(self: Arc<Self>) {
+        Self::wake(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        Self::wake(self);
+    }
+}
