@@ -11,7 +11,7 @@ const PAGE: &str = "docs/semantics.md";
 /// `cases` is the source of all cases.
 fn check(page: &str, list: &str, cases: &str) -> Outcome {
     let mut wrong = Vec::new();
-    let mut listed = listed(list, &["for_each_case", "for_each_split_case"]);
+    let mut listed = listed(list, &["for_each_case", "for_each_split_case", "for_each_task_case"]);
     if listed.is_empty() {
         wrong.push(format!("{LIST}: no cases found"));
     }
