@@ -241,6 +241,21 @@ where
         poll_fn(|context| self.poll_read(context, bytes)).await
     }
 
+    /// Reads until `bytes` is full. What was read when an error comes is in `bytes`, and how much that is, is not told.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Io::read), and [`ErrorKind::UnexpectedEof`] at the end of the file.
+    pub async fn read_exact(&self, mut bytes: &mut [u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.read(bytes).await? {
+                0 => return Err(ErrorKind::UnexpectedEof.into()),
+                read => bytes = bytes.get_mut(read..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    }
+
     /// As [`read`](Io::read), for adapters and futures written by hand. For one task at a time.
     ///
     /// # Errors

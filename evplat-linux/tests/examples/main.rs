@@ -7,5 +7,7 @@ mod clients;
 mod http;
 mod local;
 mod program;
+#[cfg(feature = "async")]
+mod proxy;
 mod servers;
 mod shortages;

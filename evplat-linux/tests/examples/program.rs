@@ -112,6 +112,13 @@ impl Program {
         numbers.filter(|number| *number < limit).count() == limit as usize
     }
 
+    /// How much memory it uses, in kB.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// How much time of a processor it has used, to 10 ms.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
@@ -178,6 +185,14 @@ pub(crate) fn path_of(example: &str) -> &'static Path {
         // A target directory that is given by a relative path is relative to the workspace.
         cargo.current_dir(package.parent().unwrap()).args(["build", "--examples", "--message-format", "json"]);
         cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
+        // As this test was built itself, or everything is built once more.
+        let features = [
+            ("async", cfg!(feature = "async")),
+            ("futures-io", cfg!(feature = "futures-io")),
+            ("log", cfg!(feature = "log")),
+        ];
+        let features = features.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name);
+        cargo.arg("--features").arg(features.collect::<Vec<_>>().join(","));
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }

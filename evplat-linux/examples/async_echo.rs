@@ -1,0 +1,67 @@
+//! A TCP echo server of tasks: one for each connection.
+//!
+//! ```text
+//! cargo run --release -p evplat-linux --features async --example async_echo -- 127.0.0.1:7777
+//! ```
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use evplat_linux::signum;
+use evplat_linux::task::{Handle, Io, executor};
+
+/// After how long without traffic a connection is closed.
+const IDLE: Duration = Duration::from_secs(60);
+/// For how long no connection is accepted after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+
+fn main() -> ExitCode {
+    let word = std::env::args().nth(1).unwrap_or("127.0.0.1:0".to_owned());
+    let Ok(address) = word.parse() else {
+        let (is_help, usage) = (word == "--help", "usage: async_echo [IP:PORT]");
+        let _ = if is_help { writeln!(io::stdout(), "{usage}") } else { writeln!(io::stderr(), "{usage}") };
+        return ExitCode::from(if is_help { 0 } else { 2 });
+    };
+    match run(address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("async_echo: {address}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(address: SocketAddr) -> io::Result<()> {
+    let mut executor = executor()?;
+    let handle = executor.handle();
+    let listener = Io::new(&handle, TcpListener::bind(address)?)?;
+    writeln!(io::stdout(), "listening on {}", listener.get_ref().local_addr()?)?;
+    handle.spawn(serve(handle.clone(), listener))?.detach();
+    let mut stop = handle.signal(signum::SIGTERM)?;
+    executor.block_on(stop.next())??;
+    Ok(())
+}
+
+async fn serve(handle: Handle, listener: Io<TcpListener>) -> io::Result<()> {
+    loop {
+        match listener.accept().await {
+            // What goes wrong with one connection is of no concern to the others.
+            Ok((stream, _)) => drop(handle.spawn(echo(stream)).map(|task| task.detach())),
+            // No descriptor is left, or no memory.
+            Err(_) => handle.sleep(PAUSE).await?,
+        }
+    }
+}
+
+async fn echo(stream: Io<TcpStream>) -> io::Result<()> {
+    stream.set_idle_timeout(Some(IDLE));
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            len => stream.write_all(&buffer[..len]).await?,
+        }
+    }
+}

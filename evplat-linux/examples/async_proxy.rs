@@ -1,0 +1,118 @@
+//! A SOCKS5 proxy of tasks, two for each session: half-closes, back-pressure, timeouts, a graceful stop.
+//!
+//! ```text
+//! cargo run --release -p evplat-linux --features async --example async_proxy -- 127.0.0.1:1080
+//! curl --socks5 127.0.0.1:1080 http://example.com/
+//! ```
+//!
+//! Clients name servers by address. A connection must be made, and bytes must go either way, within `SECONDS` (60).
+//! After SIGTERM nobody is accepted any more, and the sessions have 10 s to end.
+
+use std::cell::Cell;
+use std::io::{self, ErrorKind, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use evplat_linux::task::{Handle, Io, executor};
+use evplat_linux::{Event, Instant, Wait, signum};
+
+type Stream = Rc<Io<TcpStream>>;
+
+const GRACE: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (address, seconds) = (words.first().map_or("127.0.0.1:0", |word| word), words.get(1).map_or("60", |word| word));
+    let (text, code) = match (address.parse(), seconds.parse().map(Duration::try_from_secs_f64)) {
+        (Ok(address), Ok(Ok(patience))) => match run(address, patience) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (format!("async_proxy: {address}: {error}"), 1),
+        },
+        _ => ("usage: async_proxy [IP:PORT [SECONDS]]".to_owned(), if address == "--help" { 0 } else { 2 }),
+    };
+    let _ = if code == 0 { writeln!(io::stdout(), "{text}") } else { writeln!(io::stderr(), "{text}") };
+    ExitCode::from(code)
+}
+
+fn run(address: SocketAddr, patience: Duration) -> io::Result<()> {
+    let mut executor = executor()?;
+    let handle = executor.handle();
+    let listener = Io::new(&handle, TcpListener::bind(address)?)?;
+    writeln!(io::stdout(), "listening on {}", listener.get_ref().local_addr()?)?;
+    let server = handle.spawn(serve(handle.clone(), listener, patience))?;
+    let mut stop = handle.signal(signum::SIGTERM)?;
+    executor.block_on(stop.next())??;
+    server.abort();
+    drop(stop);
+    // A timer in the background: when the last session has ended, so has the loop.
+    let grace = Event::timer().background().timeout(GRACE);
+    executor.base().ok_or(ErrorKind::Other)?.start(grace, ().into())?;
+    let is_cut = executor.next_event(Wait::Forever)?.is_some();
+    writeln!(io::stdout(), "{} sessions cut off", if is_cut { executor.tasks() } else { 0 })
+}
+
+async fn serve(handle: Handle, listener: Io<TcpListener>, patience: Duration) -> io::Result<()> {
+    loop {
+        match listener.accept().await {
+            Ok((client, _)) => drop(handle.spawn(session(client, patience)).map(|task| task.detach())),
+            // No descriptor is left, or no memory: not at once again.
+            Err(_) => handle.sleep(Duration::from_millis(100)).await?,
+        }
+    }
+}
+
+async fn session(client: Io<TcpStream>, patience: Duration) -> io::Result<()> {
+    client.set_idle_timeout(Some(patience));
+    let handle = client.handle().clone();
+    let [5, methods] = read(&client).await? else { return Err(ErrorKind::InvalidData.into()) };
+    client.read_exact(&mut vec![0; methods.into()]).await?;
+    client.write_all(&[5, 0]).await?;
+    let server = match read(&client).await? {
+        [5, 1, _, 1] => SocketAddr::from((read::<4>(&client).await?, u16::from_be_bytes(read(&client).await?))),
+        [5, 1, _, 4] => SocketAddr::from((read::<16>(&client).await?, u16::from_be_bytes(read(&client).await?))),
+        [.., kind] => return client.write_all(&[5, if kind == 3 { 8 } else { 7 }, 0, 1, 0, 0, 0, 0, 0, 0]).await,
+    };
+    let connected = handle.timeout(patience, Io::connect(&handle, server)).await.map_err(io::Error::from);
+    let reply = match &connected {
+        Ok(Ok(_)) => 0,
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => 5,
+        _ => 4,
+    };
+    client.write_all(&[5, reply, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+    let server = connected??;
+    server.set_idle_timeout(Some(patience));
+    let (client, server, moved) = (Rc::new(client), Rc::new(server), Rc::new(Cell::new(handle.now()?)));
+    handle.spawn(pass(client.clone(), server.clone(), moved.clone(), patience))?.detach();
+    pass(server, client, moved, patience).await
+}
+
+/// Passes bytes on until the end, and the end as well. After an error both connections end.
+async fn pass(from: Stream, to: Stream, moved: Rc<Cell<Instant>>, patience: Duration) -> io::Result<()> {
+    let passed = pass_bytes(&from, &to, &moved, patience).await;
+    let how = if passed.is_ok() { (Shutdown::Write, Shutdown::Read) } else { (Shutdown::Both, Shutdown::Both) };
+    let _ = (to.get_ref().shutdown(how.0), from.get_ref().shutdown(how.1));
+    passed
+}
+
+async fn pass_bytes(from: &Stream, to: &Stream, moved: &Cell<Instant>, patience: Duration) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(len) => {
+                to.write_all(&buffer[..len]).await?;
+                moved.set(from.handle().now()?);
+            }
+            // Bytes went the other way in the meantime.
+            Err(error) if error.kind() == ErrorKind::TimedOut && from.handle().now()? < moved.get() + patience => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn read<const N: usize>(stream: &Io<TcpStream>) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).await.map(|()| bytes)
+}
