@@ -215,6 +215,7 @@ macro_rules! servers {
 
 servers! {
     plain: "CARGO_BIN_EXE_tls";
+    tasks: "CARGO_BIN_EXE_async_tls";
 }
 
 /// A record holds 16 KiB, which is more than one piece: the rest waits in the TLS layer while the socket is silent.
