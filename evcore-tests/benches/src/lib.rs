@@ -3,7 +3,8 @@
 //! ```text
 //!   benchmarks ──▶ raw, evcore, mio, polling, calloop        src/bin: a program a peer, on this library
 //!       │     └──▶ libevent, libev, libuv                    c/: likewise, on c/bench.h
-//!       └────────▶ generator                                 the clients of W5
+//!       ├────────▶ tokio, smol                               those that run tasks: W9
+//!       └────────▶ generator                                 the clients of W5 and W9
 //! ```
 //!
 //! Every peer program has the same command line and answers with one line of `key=value`:
@@ -22,6 +23,7 @@
 //! | `w6` | an fd or a timer, by `--kind fd\|fd-timeout\|timer`, is kept in memory | [`memory`] |
 //! | `w7` | a wake, by `--kind trip\|awake` | [`wake`] |
 //! | `w8` | what may cost more with N, by `--kind` | [`cliffs`] |
+//! | `w9` | what tasks do, by `--kind echo\|spawn\|sleep\|wake` | [`tasks`] |
 
 #![deny(unsafe_code)]
 
@@ -34,6 +36,7 @@ pub mod options;
 pub mod peer;
 pub mod ring;
 pub mod sys;
+pub mod tasks;
 pub mod timers;
 pub mod wake;
 

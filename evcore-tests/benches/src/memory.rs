@@ -49,9 +49,18 @@ pub fn measure<C: Churn, T: Timers, L: RingLoop>(options: &Options) -> io::Resul
 
 /// Bytes of this process that are in memory.
 fn resident() -> io::Result<usize> {
+    of_rollup("Rss:")
+}
+
+/// The same without what is in files, which is code: how much of that is in memory depends on what has run.
+pub fn anonymous() -> io::Result<usize> {
+    of_rollup("Anonymous:")
+}
+
+fn of_rollup(name: &str) -> io::Result<usize> {
     let text = std::fs::read_to_string("/proc/self/smaps_rollup")?;
-    let line = text.lines().find(|line| line.starts_with("Rss:"));
+    let line = text.lines().find(|line| line.starts_with(name));
     let kilobytes =
         line.and_then(|line| line.split_whitespace().nth(1)).and_then(|number| number.parse::<usize>().ok());
-    kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no Rss in smaps_rollup"))
+    kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("nothing of it in smaps_rollup"))
 }

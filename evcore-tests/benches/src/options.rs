@@ -5,7 +5,7 @@ use std::time::Duration;
 /// What is wanted of a peer.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `w1` to `w8`.
+    /// `w1` to `w9`.
     pub workload: String,
     /// Which one of the workload's kinds.
     pub kind: String,
@@ -24,7 +24,7 @@ pub struct Options {
     pub idle: Duration,
 }
 
-pub const USAGE: &str = "usage: PEER w1|w2|w3|w4|w5|w6|w7|w8 [--variant NAME] [--kind NAME] [--n N] [--active A] \
+pub const USAGE: &str = "usage: PEER w1|w2|w3|w4|w5|w6|w7|w8|w9 [--variant NAME] [--kind NAME] [--n N] [--active A] \
                          [--events E] [--cycles C] [--until setup|insert|cancel|add|again|rearm|expire] [--idle SECONDS]";
 
 impl Options {

@@ -55,6 +55,11 @@ pub fn measure<P: Peer>(options: &Options) -> io::Result<Figures> {
         "w5" => echo::measure::<P::Echo>(),
         "w6" => memory::measure::<P::Churn, P::Timers, P::Ring>(options),
         "w7" => wake::measure::<P::Wake>(options),
-        other => Err(io::Error::other(format!("no such workload: {other}"))),
+        other => Err(no_such(other)),
     }
+}
+
+/// A workload, or a kind of one, that a peer has not.
+pub fn no_such(workload: &str) -> io::Error {
+    io::Error::other(format!("no such workload: {workload}"))
 }

@@ -84,7 +84,6 @@ impl Setup {
     }
 
     /// The event of a link, with the timeout that it is to have.
-    #[must_use]
     pub fn with_idle<Fd: Copy>(&self, event: Event<Fd>) -> Event<Fd> {
         self.idle.map_or(event, |idle| event.timeout(idle))
     }

@@ -19,6 +19,7 @@ mod results;
 mod settings;
 mod tables;
 mod targets;
+mod tasks;
 
 use std::io;
 use std::process::ExitCode;

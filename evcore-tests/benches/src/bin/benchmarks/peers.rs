@@ -43,6 +43,19 @@ pub(crate) const LIST: [Entry; 13] = [
     rust("calloop"),
 ];
 
+/// What tasks run on, and the plain loop beside it.
+pub(crate) const TASKS: &str = "evcore/tasks";
+pub(crate) const TOKIO: &str = "tokio";
+pub(crate) const SMOL: &str = "smol";
+
+pub(crate) const LIST_OF_TASKS: [Entry; 4] = [rust(TASKS), rust(OURS), rust(TOKIO), rust(SMOL)];
+
+/// The names of all peers, of both comparisons.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let others = LIST_OF_TASKS.iter().map(|entry| entry.name).filter(|name| *name != OURS);
+    LIST.iter().map(|entry| entry.name).chain(others)
+}
+
 /// A peer that is there.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
@@ -70,13 +83,19 @@ impl Peer {
 pub(crate) fn find(settings: &Settings) -> io::Result<Vec<Peer>> {
     let directory = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
     let mut peers = Vec::new();
-    for entry in LIST.iter().filter(|entry| settings.wants_peer(entry.name)) {
+    // A short run, which says the version.
+    let probe = match settings.tasks {
+        true => ["w9", "--kind", "sleep", "--n", "2", "--events", "2"],
+        false => ["w1", "--n", "2", "--active", "1", "--events", "2"],
+    };
+    let list = if settings.tasks { &LIST_OF_TASKS[..] } else { &LIST };
+    for entry in list.iter().filter(|entry| settings.wants_peer(entry.name)) {
         let name = entry.name.split('/').next().unwrap_or_default();
         let program = match entry.library {
             None => Ok(directory.join(name)),
             Some((header, package, flags)) => compile(name, header, package, flags, &directory.join("c"))?,
         };
-        let found = program.and_then(|program| match version(&program) {
+        let found = program.and_then(|program| match version(&program, &probe) {
             Some(version) => Ok(Peer { name: entry.name, program, version }),
             None => Err("its program does not run; build all of them with `cargo build --release`".to_owned()),
         });
@@ -120,8 +139,8 @@ fn compile(
 }
 
 /// Asks the program, by a short run.
-fn version(program: &Path) -> Option<String> {
-    let run = Command::new(program).args(["w1", "--n", "2", "--active", "1", "--events", "2"]).output().ok()?;
+fn version(program: &Path, probe: &[&str]) -> Option<String> {
+    let run = Command::new(program).args(probe).output().ok()?;
     let line = String::from_utf8(run.stdout).ok()?;
     line.split_whitespace().find_map(|word| word.strip_prefix("version=")).map(str::to_owned)
 }

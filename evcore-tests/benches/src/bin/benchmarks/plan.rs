@@ -57,6 +57,9 @@ impl Case {
             ("w4" | "w6", _) => !is_backend,
             ("w5", _) => self.n + 20 < room,
             ("w8", _) => self.suits_cliff(name),
+            // The plain loop has no tasks.
+            ("w9", OURS) => matches!(self.kind, "echo" | "sleep"),
+            ("w9", _) => true,
             _ => needed + 20 < room,
         }
     }
@@ -78,7 +81,7 @@ impl Case {
         let scans = matches!(peer.name, "evcore/poll" | "evcore/select");
         let each = match self.workload {
             "w1" | "w2" if scans => 1_000 + 60 * self.n as u64 / self.active as u64,
-            "w7" if self.kind == "trip" => 20_000,
+            "w7" | "w9" if matches!(self.kind, "trip" | "wake") => 20_000,
             _ => 1_000,
         };
         (150_000_000 / each).max(500)
@@ -97,6 +100,10 @@ impl Plan {
     pub(crate) fn new(settings: &Settings, machine: &Machine) -> Self {
         let (quick, rounds) = (settings.quick, if settings.quick { 3 } else { 7 });
         let mut plan = Self { cases: Vec::new() };
+        if settings.tasks {
+            plan.tasks(quick, rounds);
+            return plan;
+        }
         // Two descriptors a pipe, and one for each that begins active.
         let most = (machine.descriptors - 200) * 10 / 21;
         plan.rings(quick, rounds, most.min(10_000));
@@ -197,6 +204,20 @@ impl Plan {
             let case = Case::new(workload, kind, 1_000, Tool::Callgrind, 1);
             self.cases.push(Case { active: 100, ..case });
         }
+    }
+
+    /// With the clients of W5, and by itself.
+    fn tasks(&mut self, quick: bool, rounds: usize) {
+        let (millis, loads) = if quick { (250, 3) } else { (750, 9) };
+        for n in [1, 100, 1_000] {
+            self.cases.push(Case::new("w9", "echo", n, Tool::Load { millis }, loads));
+            self.cases.push(Case::new("w9", "echo", n, Tool::CountedLoad, 1));
+        }
+        for kind in ["spawn", "sleep"] {
+            self.cases.push(Case::new("w9", kind, 1_000, Tool::Clock, rounds));
+            self.cases.push(Case::new("w9", kind, 1_000, Tool::Callgrind, 1));
+        }
+        self.cases.push(Case::new("w9", "wake", 1, Tool::Clock, rounds));
     }
 
     fn cliffs(&mut self, quick: bool, machine: &Machine) {

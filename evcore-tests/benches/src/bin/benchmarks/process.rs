@@ -25,13 +25,15 @@ pub(crate) enum Tool {
     Strace,
     /// By the clients.
     Load { millis: u64 },
+    /// User-space instructions of a server under load: at two lengths of the load.
+    CountedLoad,
 }
 
 impl Tool {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Clock => "time",
-            Self::Callgrind | Self::Phases => "instructions",
+            Self::Callgrind | Self::Phases | Self::CountedLoad => "instructions",
             Self::Strace => "system calls",
             Self::Load { .. } => "load",
         }
@@ -40,7 +42,7 @@ impl Tool {
     /// Whether a figure is one of its own.
     pub(crate) fn finds(self, figure: &str) -> bool {
         match self {
-            Self::Callgrind | Self::Phases => figure.ends_with("instr"),
+            Self::Callgrind | Self::Phases | Self::CountedLoad => figure.ends_with("instr"),
             Self::Strace => figure == "calls",
             Self::Clock | Self::Load { .. } => figure != "calls" && !figure.ends_with("instr"),
         }
@@ -49,7 +51,7 @@ impl Tool {
     /// The program that it needs and that is not there.
     pub(crate) fn missing(self) -> Option<&'static str> {
         let program = match self {
-            Self::Callgrind | Self::Phases => "valgrind",
+            Self::Callgrind | Self::Phases | Self::CountedLoad => "valgrind",
             Self::Strace => "strace",
             Self::Clock | Self::Load { .. } => return None,
         };
@@ -76,6 +78,9 @@ pub(crate) fn run(case: &Case, peer: &Peer, machine: &Machine) -> io::Result<Fig
         Tool::Strace => per_operation(case, "calls", 2_000, 6_000, |events| strace(case, peer, machine, events)),
         Tool::Phases => phases(case, peer),
         Tool::Load { millis } => load(case, peer, machine, millis),
+        Tool::CountedLoad => {
+            per_operation(case, "instr", 1_000, 3_000, |millis| counted_load(case, peer, machine, millis))
+        }
     }
 }
 
@@ -92,7 +97,7 @@ fn clock(case: &Case, peer: &Peer, machine: &Machine, events: u64) -> io::Result
     let mut program = Command::new(&peer.program);
     command(&mut program, case, peer, events);
     // What has one thread stays on one processor.
-    let is_spread = case.workload == "w7" && !case.is_crowded;
+    let is_spread = matches!(case.kind, "wake" | "trip" | "awake") && !case.is_crowded;
     let processors = if is_spread { machine.all() } else { vec![0] };
     let (out, _) = finish(start(&mut program, &processors, machine)?)?;
     Ok(parse(&out))
@@ -121,9 +126,13 @@ fn callgrind(case: &Case, peer: &Peer, events: u64, until: Option<&str>) -> io::
     program.args(until.into_iter().flat_map(|phase| ["--until", phase]));
     program.stdout(Stdio::piped()).stderr(Stdio::piped());
     let (out, told) = finish(program.spawn()?)?;
+    Ok((collected(&told)?, ops(&out)))
+}
+
+fn collected(told: &str) -> io::Result<f64> {
     let line = told.lines().find_map(|line| line.split_once("Collected : "));
     let count = line.and_then(|(_, number)| number.trim().parse().ok());
-    Ok((count.ok_or_else(|| io::Error::other("valgrind tells no count"))?, ops(&out)))
+    count.ok_or_else(|| io::Error::other("valgrind tells no count"))
 }
 
 fn phases(case: &Case, peer: &Peer) -> io::Result<Figures> {
@@ -152,6 +161,31 @@ fn strace(case: &Case, peer: &Peer, machine: &Machine, events: u64) -> io::Resul
 fn load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io::Result<Figures> {
     let mut program = Command::new(&peer.program);
     command(&mut program, case, peer, 0);
+    let (clients, rest, _) = serve(program, case, peer, machine, millis)?;
+    let mut figures = clients;
+    figures.extend(parse(&rest).into_iter().filter(|(name, _)| matches!(name.as_str(), "cpu" | "bytes")));
+    Ok(figures)
+}
+
+/// Instructions of the server, and requests.
+fn counted_load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io::Result<(f64, f64)> {
+    let mut program = Command::new("valgrind");
+    program.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&peer.program);
+    command(&mut program, case, peer, 0);
+    program.stderr(Stdio::piped());
+    let (_, rest, told) = serve(program, case, peer, machine, millis)?;
+    let requests = parse(&rest).get("total").copied().unwrap_or_default();
+    Ok((collected(&told)?, requests))
+}
+
+/// Runs a server and its clients: what the clients have found, and what the server says on both of its outputs.
+fn serve(
+    mut program: Command,
+    case: &Case,
+    peer: &Peer,
+    machine: &Machine,
+    millis: u64,
+) -> io::Result<(Figures, String, String)> {
     let mut server = start(&mut program, &[0], machine)?;
     let mut lines = BufReader::new(server.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?);
     let mut first = String::new();
@@ -171,10 +205,8 @@ fn load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io::Result<
     }
     let mut rest = String::new();
     lines.read_to_string(&mut rest)?;
-    finish(server)?;
-    let mut figures = parse(&loaded?.0);
-    figures.extend(parse(&rest).remove("cpu").map(|cpu| ("cpu".to_owned(), cpu)));
-    Ok(figures)
+    let (_, told) = finish(server)?;
+    Ok((parse(&loaded?.0), rest, told))
 }
 
 /// Starts a program on these processors.

@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::peers::Peer;
 use crate::results::Results;
 use crate::settings::Settings;
-use crate::{plots, tables, targets};
+use crate::{plots, tables, targets, tasks};
 
 const WORKLOADS: [&str; 7] = ["w1", "w2", "w3", "w4", "w5", "w6", "w7"];
 
@@ -23,6 +23,11 @@ pub(crate) fn write(
     took: Duration,
 ) -> io::Result<()> {
     std::fs::create_dir_all(&settings.out)?;
+    if settings.tasks {
+        std::fs::write(settings.out.join("tasks.csv"), results.csv(peers))?;
+        let page = fill(include_str!("tasks.md"), settings, machine, peers, took);
+        return std::fs::write(settings.out.join("tasks.md"), tasks::fill(&page, results));
+    }
     std::fs::write(settings.out.join("results.csv"), results.csv(peers))?;
     let plots = plots::draw(&settings.out, results)?;
     let page = page(settings, machine, peers, results, &plots, took)?;
@@ -42,17 +47,7 @@ fn page(
     plots: &[plots::Plot],
     took: Duration,
 ) -> io::Result<String> {
-    let versions: Vec<_> =
-        peers.iter().filter(|peer| peer.version != "-").map(|peer| format!("{} {}", peer.name, peer.version)).collect();
-    let unquiet = "The machine was not quiet: take the times for ratios of one run, and no more.";
-    let notice = [(settings.quick, "This is a quick run: few rounds, few sizes."), (machine.load > 0.5, unquiet)];
-    let notices: Vec<_> = notice.into_iter().filter(|(is_due, _)| *is_due).map(|(_, text)| text).collect();
-    let mut page = include_str!("template.md")
-        .replace("{{command}}", &settings.command())
-        .replace("{{machine}}", &machine.to_string())
-        .replace("{{versions}}", &versions.join(", "))
-        .replace("{{took}}", &took.as_secs().div_ceil(60).to_string())
-        .replace("{{notices}}", &notices.join(" "))
+    let mut page = fill(include_str!("template.md"), settings, machine, peers, took)
         .replace("{{summary}}", &format!("{BEGIN}\n\n{}\n{END}", tables::summary(results)))
         .replace("{{faces}}", &tables::faces(results))
         .replace("{{calls}}", &tables::calls(results))
@@ -82,4 +77,19 @@ fn page(
             Err(io::Error::other(format!("template.md: nothing to fill in for {}", &rest[..rest.len().min(20)])))
         }
     }
+}
+
+/// What a run was, in a template.
+fn fill(template: &str, settings: &Settings, machine: &Machine, peers: &[Peer], took: Duration) -> String {
+    let versions: Vec<_> =
+        peers.iter().filter(|peer| peer.version != "-").map(|peer| format!("{} {}", peer.name, peer.version)).collect();
+    let unquiet = "The machine was not quiet: take the times for ratios of one run, and no more.";
+    let notice = [(settings.quick, "This is a quick run: few rounds, few sizes."), (machine.load > 0.5, unquiet)];
+    let notices: Vec<_> = notice.into_iter().filter(|(is_due, _)| *is_due).map(|(_, text)| text).collect();
+    template
+        .replace("{{command}}", &settings.command())
+        .replace("{{machine}}", &machine.to_string())
+        .replace("{{versions}}", &versions.join(", "))
+        .replace("{{took}}", &took.as_secs().div_ceil(60).to_string())
+        .replace("{{notices}}", &notices.join(" "))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::peers::{LIST, OURS, Peer};
+use crate::peers::{OURS, Peer, names};
 use crate::plan::{Case, is_rival, limit_of};
 use crate::process::Figures;
 
@@ -23,7 +23,7 @@ pub(crate) struct Results {
 }
 
 /// What is read from a run's line and is no result.
-const NO_RESULTS: [&str; 5] = ["workload", "n", "active", "ops", "version"];
+const NO_RESULTS: [&str; 6] = ["workload", "n", "active", "ops", "total", "version"];
 
 impl Results {
     /// A sample is rounded as results.csv shows it, so that every table can be found again from there to the last digit.
@@ -51,7 +51,7 @@ impl Results {
 
     /// The best of those that a user would take instead.
     pub(crate) fn best_rival(&self, key: &Key) -> Option<(&'static str, f64)> {
-        let rivals = LIST.iter().map(|entry| entry.name).filter(|name| is_rival(name));
+        let rivals = names().filter(|name| is_rival(name));
         let medians = rivals.filter_map(|name| Some((name, self.median(key, name)?)));
         let by = |a: &(&str, f64), b: &(&str, f64)| a.1.total_cmp(&b.1);
         if is_more_better(&key.figure) { medians.max_by(by) } else { medians.min_by(by) }
@@ -61,11 +61,13 @@ impl Results {
     pub(crate) fn line(&self, case: &Case) -> String {
         let of_case = |found: &&Key| **found == key(case, found.figure.clone()) && case.tool.finds(&found.figure);
         let mut line = String::new();
-        for found in self.keys().filter(of_case).filter(|found| found.figure != "wall" || case.workload == "w7") {
+        for found in
+            self.keys().filter(of_case).filter(|found| found.figure != "wall" || matches!(case.workload, "w7" | "w9"))
+        {
             let _ = write!(line, "{}{}:", if line.is_empty() { "" } else { " | " }, found.figure);
-            for entry in &LIST {
-                if let Some(median) = self.median(found, entry.name) {
-                    let _ = write!(line, " {} {}", entry.name, short(median));
+            for name in names() {
+                if let Some(median) = self.median(found, name) {
+                    let _ = write!(line, " {name} {}", short(median));
                 }
             }
         }

@@ -8,10 +8,10 @@ use crate::results::{Key, Results, short};
 use crate::tables;
 
 /// A figure of evcore's must not be above a bound.
-struct Target {
-    what: String,
-    value: Option<f64>,
-    bound: f64,
+pub(crate) struct Target {
+    pub(crate) what: String,
+    pub(crate) value: Option<f64>,
+    pub(crate) bound: f64,
 }
 
 /// How far apart two medians of times may be that are the same, on a machine that is not quiet.
@@ -19,10 +19,13 @@ const NOISE: f64 = 1.05;
 
 /// The targets as a table, and how many are missed.
 pub(crate) fn table(results: &Results) -> String {
+    verdicts(&all(results))
+}
+
+pub(crate) fn verdicts(all: &[Target]) -> String {
     let mut text = "| target | figure | bound | |\n|---|---|---|---|\n".to_owned();
     let mut missed = 0;
-    let all = all(results);
-    for Target { what, value, bound } in &all {
+    for Target { what, value, bound } in all {
         let verdict = match value {
             None => "not measured",
             Some(value) if value <= bound => "met",

@@ -1,4 +1,4 @@
-//! evcore, on each of its backends: `--variant epoll|poll|select`.
+//! evcore, on each of its backends: `--variant epoll|poll|select`; tasks on epoll: `--variant tasks`.
 
 mod calls;
 mod churn;
@@ -6,6 +6,8 @@ mod cliffs;
 mod echo;
 mod faces;
 mod ring;
+#[cfg(feature = "peers")]
+mod tasks;
 mod timers;
 mod wake;
 
@@ -68,6 +70,8 @@ fn on_epoll(options: &Options) -> io::Result<Figures> {
         ("w2", kind) if !kind.is_empty() => calls::measure(options, Some(options.idle)),
         ("w8", "levels") => rings::levels::<ring::Ring<Epoll>>(options),
         ("w8", _) => cliffs::measure(options),
+        #[cfg(feature = "peers")]
+        ("w9", _) => evcore_benchmarks::tasks::measure::<tasks::Plain>(options),
         _ => peer::measure::<Evcore<Epoll>>(options),
     }
 }
@@ -77,6 +81,8 @@ fn main() -> ExitCode {
         "" | "epoll" => on_epoll(options),
         "poll" => peer::measure::<Evcore<Poll>>(options),
         "select" => peer::measure::<Evcore<Select>>(options),
-        _ => Err(io::Error::other("--variant epoll|poll|select")),
+        #[cfg(feature = "peers")]
+        "tasks" => evcore_benchmarks::tasks::measure::<tasks::ByTasks>(options),
+        _ => Err(io::Error::other("--variant epoll|poll|select|tasks")),
     })
 }
