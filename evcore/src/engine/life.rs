@@ -100,7 +100,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         signals.add(signum).map_err(Error::Backend)
     }
 
+    #[inline]
     fn check_supported(&self, interest: Interest) -> Result<(), Error<B::Error>> {
+        if Interest::READ.union(Interest::WRITE).contains(interest) {
+            // Every backend can.
+            return Ok(());
+        }
         let features = self.backend.features();
         let edge = interest.contains(Interest::EDGE) && !(B::HAS_EDGE && features.contains(Features::EDGE));
         let only = |bit, feature| interest.difference(Interest::EDGE) == bit && !features.contains(feature);
