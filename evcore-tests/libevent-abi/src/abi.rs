@@ -151,7 +151,6 @@ pub(crate) mod list {
     pub(crate) const TIMEOUT: c_short = 0x01;
     pub(crate) const INSERTED: c_short = 0x02;
     pub(crate) const ACTIVE: c_short = 0x08;
-    pub(crate) const INTERNAL: c_short = 0x10;
     pub(crate) const LATER: c_short = 0x20;
     pub(crate) const FINALIZING: c_short = 0x40;
     pub(crate) const INIT: c_short = 0x80;

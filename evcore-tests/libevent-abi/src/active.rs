@@ -1,50 +1,65 @@
 //! The queues of active callbacks: libevent's, for C's memory is in them, and callbacks of libevent's own objects that are no
 //! events.
 
+use core::cell::Cell;
 use core::ffi::{c_int, c_short};
 
 use crate::abi::{closure, ev, list};
-use crate::base::Base;
+use crate::base::{Base, CONTINUE};
 use crate::from_c::{Cb, Ev};
 
 /// A queue of callbacks, linked through them: first in, first out.
-#[derive(Clone, Copy, Default)]
 pub(crate) struct Queue {
-    first: Option<Cb>,
-    last: Option<Cb>,
+    first: Cell<Option<Cb>>,
+    last: Cell<Option<Cb>>,
 }
 
 impl Queue {
-    #[inline(always)]
-    pub(crate) fn first(&self) -> Option<Cb> {
-        self.first
+    pub(crate) const fn new() -> Self {
+        Self { first: Cell::new(None), last: Cell::new(None) }
     }
 
     #[inline(always)]
-    fn push(&mut self, callback: Cb) {
+    pub(crate) fn first(&self) -> Option<Cb> {
+        self.first.get()
+    }
+
+    #[inline(always)]
+    fn push(&self, callback: Cb) {
         callback.set_next(None);
-        callback.set_previous(self.last);
-        match self.last.replace(callback) {
+        let last = self.last.replace(Some(callback));
+        callback.set_previous(last);
+        match last {
             Some(last) => last.set_next(Some(callback)),
-            None => self.first = Some(callback),
+            None => self.first.set(Some(callback)),
         }
     }
 
+    /// Takes out the first.
     #[inline(always)]
-    fn remove(&mut self, callback: Cb) {
+    fn pop(&self, first: Cb) {
+        let next = first.next();
+        self.first.set(next);
+        match next {
+            Some(next) => next.set_previous(None),
+            None => self.last.set(None),
+        }
+    }
+
+    fn remove(&self, callback: Cb) {
         let (previous, next) = (callback.previous(), callback.next());
         match previous {
             Some(previous) => previous.set_next(next),
-            None => self.first = next,
+            None => self.first.set(next),
         }
         match next {
             Some(next) => next.set_previous(previous),
-            None => self.last = previous,
+            None => self.last.set(previous),
         }
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = Cb> {
-        core::iter::successors(self.first, |callback| callback.next())
+    fn iter(&self) -> impl Iterator<Item = Cb> + use<> {
+        core::iter::successors(self.first(), |callback| callback.next())
     }
 }
 
@@ -53,47 +68,57 @@ const DEFERRED_MAX: u32 = 32;
 
 impl Base {
     #[inline(always)]
+    fn queue(&self, priority: u8) -> &Queue {
+        &self.queues[usize::from(priority)]
+    }
+
+    #[inline(always)]
     fn enqueue(&self, callback: Cb) {
         callback.set_flags(callback.flags() | list::ACTIVE);
-        self.note_queued(callback);
-        let mut queues = self.queues.borrow_mut();
-        // A priority that has gone meanwhile is the least urgent one that is left.
-        let last = queues.len() - 1;
-        let level = usize::from(callback.priority()).min(last);
-        queues[level].push(callback);
+        self.note_active(1);
+        self.queue(callback.priority()).push(callback);
+    }
+
+    /// Queues an event of an fd that evcore hands out, outside of callbacks. Answers how many are queued by that.
+    #[inline(always)]
+    pub(crate) fn enqueue_event(&self, event: Ev, res: c_short) -> c_int {
+        let flags = event.flags();
+        if flags & (list::FINALIZING | list::QUEUED) != 0 {
+            self.activate(event, res, 1);
+            return 0;
+        }
+        event.set_flags(flags | list::ACTIVE);
+        event.set_res(res);
+        self.queue(event.priority()).push(event.cb());
+        1
     }
 
     #[inline(always)]
-    fn note_queued(&self, callback: Cb) {
-        if !callback.has(list::INTERNAL) {
-            self.added.up();
-        }
-        self.active.up();
+    pub(crate) fn note_active(&self, count: c_int) {
+        self.active.add(count);
+        self.note_added_max();
     }
 
+    /// Takes the first callback of a queue out of it.
     #[inline(always)]
-    fn note_dequeued(&self, callback: Cb) {
-        if !callback.has(list::INTERNAL) {
-            self.added.down();
-        }
+    pub(crate) fn dequeue_first(&self, callback: Cb) {
+        callback.set_flags(callback.flags() & !list::ACTIVE);
         self.active.down();
+        self.queue(callback.priority()).pop(callback);
     }
 
     /// Takes a callback out of the queue that it is in.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn dequeue(&self, callback: Cb) {
         let flags = callback.flags();
         if flags & list::ACTIVE != 0 {
             callback.set_flags(flags & !list::ACTIVE);
-            self.note_dequeued(callback);
-            let mut queues = self.queues.borrow_mut();
-            let last = queues.len() - 1;
-            let level = usize::from(callback.priority()).min(last);
-            queues[level].remove(callback);
+            self.active.down();
+            self.queue(callback.priority()).remove(callback);
         } else if flags & list::LATER != 0 {
             callback.set_flags(flags & !list::LATER);
-            self.note_dequeued(callback);
-            self.later.borrow_mut().remove(callback);
+            self.active.down();
+            self.later.remove(callback);
         }
     }
 
@@ -110,7 +135,7 @@ impl Base {
         }
         event.set_res(if flags & list::LATER != 0 { event.res() | res } else { res });
         if c_int::from(event.priority()) < self.level.get() {
-            self.is_continued.set(true);
+            self.stop(CONTINUE);
         }
         if event.is_for(ev::SIGNAL) {
             self.wait_for(event.cb());
@@ -141,8 +166,8 @@ impl Base {
             return false;
         }
         callback.insert_flags(list::LATER);
-        self.note_queued(callback);
-        self.later.borrow_mut().push(callback);
+        self.note_active(1);
+        self.later.push(callback);
         self.wake();
         true
     }
@@ -151,18 +176,13 @@ impl Base {
     #[inline(always)]
     pub(crate) fn admit_later(&self) {
         self.deferred.set(0);
-        while let Some(callback) = self.first_later() {
+        while let Some(callback) = self.later.first() {
             self.dequeue(callback);
             self.enqueue(callback);
             if callback.closure() == closure::SELF {
                 self.deferred.set(self.deferred.get() + 1);
             }
         }
-    }
-
-    #[inline(always)]
-    fn first_later(&self) -> Option<Cb> {
-        self.later.borrow().first()
     }
 
     /// Queues a callback of libevent's own objects: in this turn, or in the next if this one has many.
@@ -179,8 +199,6 @@ impl Base {
 
     /// All that is queued, in the order in which it will run.
     pub(crate) fn queued(&self) -> Vec<Cb> {
-        let queues = self.queues.borrow();
-        let all = queues.iter().copied().chain([*self.later.borrow()]);
-        all.flat_map(Queue::iter).collect()
+        self.queues.iter().chain([&self.later]).flat_map(Queue::iter).collect()
     }
 }

@@ -41,8 +41,8 @@ pub struct Base {
     /// The loop's thread waits, without the lock.
     pub(crate) is_asleep: Cell<bool>,
     pub(crate) is_exiting: Cell<bool>,
-    pub(crate) is_broken: Cell<bool>,
-    pub(crate) is_continued: Cell<bool>,
+    /// `BREAK` and `CONTINUE`: what ends the calls of callbacks.
+    pub(crate) stops: Cell<u8>,
     pub(crate) level: Cell<c_int>,
     pub(crate) current: Cell<Option<Cb>>,
     pub(crate) waiters: Cell<u32>,
@@ -53,11 +53,16 @@ pub struct Base {
     pub(crate) wall_ahead: Cell<Option<i128>>,
 
     // What is active.
-    pub(crate) queues: RefCell<Vec<Queue>>,
-    pub(crate) later: RefCell<Queue>,
+    /// One for each priority; there are `levels`. There may have been more, and events may have been given such a one.
+    pub(crate) queues: [Queue; 256],
+    pub(crate) levels: Cell<u8>,
+    pub(crate) levels_max: Cell<u8>,
+    pub(crate) later: Queue,
     pub(crate) deferred: Cell<u32>,
     pub(crate) active: Tally,
-    pub(crate) added: Tally,
+    /// What is inserted, and what has a timeout. (libevent counts an event for each, and once more while it is active.)
+    pub(crate) pending: Tally,
+    pub(crate) added_max: Cell<c_int>,
     pub(crate) virtuals: Tally,
 
     /// How many events wait for signals.
@@ -69,7 +74,18 @@ pub struct Base {
     pub(crate) check: Watchers,
     /// An evcore event that is activated to end a sleep.
     bell: EventId,
+    /// evcore events that stand for nothing, as far as they have not been taken into use again.
+    parked: [Cell<u64>; PARKED],
+    next_parked: Cell<u8>,
 }
+
+/// `event_base_loopbreak` was called.
+pub(crate) const BREAK: u8 = 1;
+/// `event_base_loopcontinue` was called, or something more urgent has become active.
+pub(crate) const CONTINUE: u8 = 2;
+
+/// How many evcore events are kept that stand for nothing. A power of two.
+const PARKED: usize = 16;
 
 /// How many there are, and were at most.
 #[derive(Default)]
@@ -94,7 +110,12 @@ impl Tally {
 
     #[inline(always)]
     pub(crate) fn up(&self) {
-        let now = self.now.get() + 1;
+        self.add(1);
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(&self, count: c_int) {
+        let now = self.now.get() + count;
         self.now.set(now);
         if now > self.max.get() {
             self.max.set(now);
@@ -136,19 +157,23 @@ impl Base {
             is_running: Cell::new(false),
             is_asleep: Cell::new(false),
             is_exiting: Cell::new(false),
-            is_broken: Cell::new(false),
-            is_continued: Cell::new(false),
+            stops: Cell::new(0),
             level: Cell::new(-1),
             current: Cell::new(None),
             waiters: Cell::new(0),
             resting: Cell::new(0),
             cached: Cell::new(None),
             wall_ahead: Cell::new(None),
-            queues: RefCell::new(vec![Queue::default()]),
-            later: RefCell::default(),
+            queues: [const { Queue::new() }; 256],
+            levels: Cell::new(1),
+            levels_max: Cell::new(1),
+            later: Queue::new(),
             deferred: Cell::new(0),
             active: Tally::default(),
-            added: Tally::default(),
+            pending: Tally::default(),
+            added_max: Cell::new(0),
+            parked: [const { Cell::new(0) }; PARKED],
+            next_parked: Cell::new(0),
             virtuals: Tally::default(),
             signals: Cell::new(0),
             once: RefCell::default(),
@@ -182,6 +207,15 @@ impl Base {
         Guard(self)
     }
 
+    #[inline]
+    pub(crate) fn stop(&self, why: u8) {
+        self.stops.set(self.stops.get() | why);
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.stops.get() & BREAK != 0
+    }
+
     /// Whether this is the thread that runs the loop.
     #[inline]
     pub(crate) fn is_own_thread(&self) -> bool {
@@ -206,26 +240,58 @@ impl Base {
         (core.get(id) == Some(&Some(event))).then_some(id)
     }
 
-    /// Counts an event in: it waits for an fd or a signal, or has a timeout.
+    /// An evcore event that stands for nothing any more is kept for its C event to be added again, which is what most programs
+    /// do. Its data is none: the C event knows it, not the other way round. A few are kept.
     #[inline(always)]
-    pub(crate) fn insert(&self, event: Ev, flag: i16) {
+    pub(crate) fn park(&self, core: &mut Core, id: EventId) {
+        let place = usize::from(self.next_parked.get()) % PARKED;
+        if self.parked[place].get() != id.to_bits() {
+            self.park_in(core, id, (place + 1) % PARKED);
+        }
+    }
+
+    #[inline(never)]
+    fn park_in(&self, core: &mut Core, id: EventId, place: usize) {
+        self.next_parked.set(u8::try_from(place).unwrap_or(0));
+        let old = EventId::from_bits(self.parked[place].replace(id.to_bits()));
+        // Unless it has been taken into use again, or stands further back as well.
+        if let Some(old) = old.filter(|old| *old != id && core.get(*old) == Some(&None)) {
+            core.remove(old);
+        }
+    }
+
+    /// How many there are in libevent's sense.
+    pub(crate) fn added(&self) -> c_int {
+        self.pending.get() + self.active.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn note_added_max(&self) {
+        let added = self.added();
+        if added > self.added_max.get() {
+            self.added_max.set(added);
+        }
+    }
+
+    /// Counts an event in, for what it was not counted for: it waits for an fd or a signal, or has a timeout.
+    #[inline(always)]
+    pub(crate) fn insert(&self, event: Ev, new: i16) {
         let flags = event.flags();
-        if flags & flag == 0 {
-            event.set_flags(flags | flag);
-            if flags & list::INTERNAL == 0 {
-                self.added.up();
-            }
+        let added = new & !flags;
+        if added != 0 {
+            event.set_flags(flags | new);
+            self.pending.add(count(added));
+            self.note_added_max();
         }
     }
 
     #[inline(always)]
-    pub(crate) fn take_out(&self, event: Ev, flag: i16) {
+    pub(crate) fn take_out(&self, event: Ev, old: i16) {
         let flags = event.flags();
-        if flags & flag != 0 {
-            event.set_flags(flags & !flag);
-            if flags & list::INTERNAL == 0 {
-                self.added.down();
-            }
+        let removed = flags & old;
+        if removed != 0 {
+            event.set_flags(flags & !old);
+            self.pending.add(-count(removed));
         }
     }
 
@@ -240,7 +306,15 @@ impl Base {
     }
 
     /// Waits until a callback that runs in another thread is over.
+    #[inline(always)]
     pub(crate) fn wait_for(&self, callback: Cb) {
+        if self.current.get() == Some(callback) {
+            self.wait_for_current(callback);
+        }
+    }
+
+    #[inline(never)]
+    fn wait_for_current(&self, callback: Cb) {
         while self.current.get() == Some(callback) && !self.is_own_thread() {
             self.waiters.set(self.waiters.get() + 1);
             if !threads::wait(self.cond, self.lock) {
@@ -255,6 +329,12 @@ impl Drop for Base {
         threads::free_cond(self.cond);
         threads::free_lock(self.lock);
     }
+}
+
+/// How many of the two bits are set.
+#[inline(always)]
+fn count(bits: c_short) -> c_int {
+    1 + c_int::from(bits == list::INSERTED | list::TIMEOUT)
 }
 
 /// What is left of a base when it is freed: the events that evcore knows.

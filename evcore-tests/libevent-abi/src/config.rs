@@ -9,7 +9,6 @@ use evplat_linux::Epoll;
 use evplat_posix::{Poll, Preferences, Select};
 
 use crate::abi::{flag, timeval};
-use crate::active::Queue;
 use crate::base::{Base, Core};
 use crate::debug;
 use crate::from_c::{BaseRef, Lent, export, string};
@@ -121,18 +120,19 @@ export! {
     fn event_base_priority_init(base: Option<BaseRef>, count: c_int) -> c_int {
         let Some(base) = base else { return -1 };
         let _guard = base.guard();
-        if base.active.get() > 0 || !(1..256).contains(&count) {
-            return -1;
+        match u8::try_from(count) {
+            Ok(levels) if levels > 0 && base.active.get() == 0 => {
+                base.levels.set(levels);
+                base.levels_max.set(levels.max(base.levels_max.get()));
+                0
+            }
+            _ => -1,
         }
-        let count = usize::try_from(count).unwrap_or(1);
-        *base.queues.borrow_mut() = vec![Queue::default(); count];
-        0
     }
 
     fn event_base_get_npriorities(base: Option<BaseRef>) -> c_int {
         let Some(base) = base.or_else(crate::compat::current) else { return 0 };
         let _guard = base.guard();
-        let count = base.queues.borrow().len();
-        c_int::try_from(count).unwrap_or(c_int::MAX)
+        c_int::from(base.levels.get())
     }
 }

@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::from_c::{Ev, export, export_static};
@@ -15,6 +15,8 @@ export_static! {
 
 /// An event or a base has been made.
 static IS_LATE: AtomicI32 = AtomicI32::new(0);
+/// As `event_debug_mode_on_`, which another library might define, so that each read of it costs one more.
+static IS_ON: AtomicBool = AtomicBool::new(false);
 /// The events that are set up, and whether they are added.
 static EVENTS: Mutex<Option<HashMap<usize, bool>>> = Mutex::new(None);
 
@@ -24,7 +26,7 @@ fn events() -> MutexGuard<'static, Option<HashMap<usize, bool>>> {
 
 #[inline(always)]
 pub(crate) fn is_on() -> bool {
-    event_debug_mode_on_.load(Ordering::Relaxed) != 0
+    IS_ON.load(Ordering::Relaxed)
 }
 
 fn key(event: Ev) -> usize {
@@ -61,7 +63,6 @@ pub(crate) fn note_teardown(event: Ev) {
 
 #[inline(always)]
 pub(crate) fn note_added(event: Ev, is_added: bool) {
-    note_use();
     if is_on() {
         note_change(event, is_added);
     }
@@ -116,10 +117,12 @@ export! {
             log::die(1, "event_enable_debug_mode must be called *before* creating any events or event_bases");
         }
         event_debug_mode_on_.store(1, Ordering::Relaxed);
+        IS_ON.store(true, Ordering::Relaxed);
     }
 
     fn event_disable_debug_mode() {
         event_debug_mode_on_.store(0, Ordering::Relaxed);
+        IS_ON.store(false, Ordering::Relaxed);
         *events() = None;
     }
 

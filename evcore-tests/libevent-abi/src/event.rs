@@ -57,59 +57,60 @@ fn describe(core: &Core, event: Ev) -> Description<Fd> {
 impl Base {
     /// `event_add`. The lock is held.
     pub(crate) fn add(&self, event: Ev, timeout: Option<timeval>) -> c_int {
-        debug::assert_setup(event, "event_add");
-        let flags = event.flags();
-        if flags & list::FINALIZING != 0 {
+        self.add_inlined(event, timeout)
+    }
+
+    #[inline(always)]
+    fn add_inlined(&self, event: Ev, timeout: Option<timeval>) -> c_int {
+        let is_rare = event.has(list::FINALIZING | list::QUEUED) || event.is_for(ev::SIGNAL) || debug::is_on();
+        if is_rare && !self.may_add(event, timeout.is_some()) {
             return -1;
         }
-        if event.is_for(ev::SIGNAL) {
-            self.wait_for(event.cb());
-        }
-        let is_registered = flags & list::INSERTED != 0;
-        let registers = !is_registered && event.is_for(ev::IO | ev::SIGNAL);
+        let flags = event.flags();
+        let registers = flags & list::INSERTED == 0 && event.is_for(ev::IO | ev::SIGNAL);
         if !registers && timeout.is_none() {
             debug::note_added(event, true);
             return 0;
         }
-        if timeout.is_some() && flags & list::ACTIVE != 0 && event.res() & ev::TIMEOUT != 0 {
+        let start = timeout.map(|timeout| (self.now(), time::duration(timeout)));
+        if !self.attach(event, start) {
+            return -1;
+        }
+        let inserted = if registers { list::INSERTED } else { 0 };
+        let timed = if timeout.is_some() { list::TIMEOUT } else { 0 };
+        self.insert(event, inserted | timed);
+        if let Some(timeout) = timeout.filter(|_| event.closure() == closure::PERSIST) {
+            event.set_period(timeout);
+        }
+        if registers && event.is_for(ev::SIGNAL) {
+            self.signals.set(self.signals.get() + 1);
+            signals::own(self);
+        }
+        debug::note_added(event, true);
+        0
+    }
+
+    /// What `event_add` has to look at for signals, active events and in debug mode. Answers whether it may go on.
+    #[inline(never)]
+    fn may_add(&self, event: Ev, is_timed: bool) -> bool {
+        debug::assert_setup(event, "event_add");
+        if event.has(list::FINALIZING) {
+            return false;
+        }
+        if event.is_for(ev::SIGNAL) {
+            self.wait_for(event.cb());
+            if !signals::is_valid(event.fd()) {
+                to_c::set_errno(libc::EINVAL);
+                return false;
+            }
+        }
+        if is_timed && event.has(list::ACTIVE) && event.res() & ev::TIMEOUT != 0 {
             if event.is_for(ev::SIGNAL) {
                 event.end_calls();
             }
             self.dequeue(event.cb());
         }
-        // A negative number is no descriptor, and legal; some others are not.
-        let is_impossible = match event.is_for(ev::SIGNAL) {
-            true => !signals::is_valid(event.fd()),
-            false => event.fd() >= 0 && from_c::fd(event.fd()).is_none(),
-        };
-        if registers && is_impossible {
-            to_c::set_errno(libc::EBADF);
-            return -1;
-        }
-        if registers && debug::is_on() && self.mixes_edge(event) {
-            return -1;
-        }
-        let delay = timeout.map(time::duration);
-        let now = delay.map(|_| self.now());
-        if !self.attach(event, now.zip(delay)) {
-            return -1;
-        }
-        if registers {
-            self.insert(event, list::INSERTED);
-            if event.is_for(ev::SIGNAL) {
-                self.signals.set(self.signals.get() + 1);
-                signals::own(self);
-            }
-        }
-        if let (Some(timeout), Some(now), Some(delay)) = (timeout, now, delay) {
-            self.insert(event, list::TIMEOUT);
-            if event.closure() == closure::PERSIST {
-                event.set_period(timeout);
-            }
-            event.set_deadline(time::of_instant(now + delay));
-        }
-        debug::note_added(event, true);
-        0
+        !(debug::is_on() && event.is_for(ev::IO) && !event.has(list::INSERTED) && self.mixes_edge(event))
     }
 
     /// Whether the event and others of its fd differ in EV_ET. Where the backend knows that, evcore refuses it; on the others
@@ -124,37 +125,26 @@ impl Base {
     }
 
     /// Has evcore wait for what the event waits for. Answers whether it does.
-    #[inline]
-    fn attach(&self, event: Ev, timeout: Option<(evcore::Instant, core::time::Duration)>) -> bool {
+    #[inline(always)]
+    fn attach(&self, event: Ev, timeout: Start) -> bool {
         let mut core = self.core();
-        let (id, is_new) = match Self::slot(&core, event) {
-            Some(id) => (id, false),
-            None => {
-                let description = describe(&core, event);
-                match core.create(description, Some(event)) {
-                    Ok(id) => (id, true),
-                    Err(_) => {
-                        log::warn("event_add: no memory");
-                        return false;
-                    }
-                }
+        let known = EventId::from_bits(event.id()).and_then(|id| Some((id, core.get_mut(id)?)));
+        let (id, is_new) = match known {
+            Some((id, owner)) if owner.is_none_or(|owner| owner == event) => {
+                // Its own still, or parked since it was deleted.
+                *owner = Some(event);
+                (id, false)
             }
+            _ => match create(&mut core, event) {
+                Some(id) => (id, true),
+                None => return false,
+            },
         };
-        let mut outcome = start(&mut core, id, timeout);
-        if let Err(Error::Backend(evplat_linux::Error::Forked)) = outcome {
-            // libevent lets a child go on without `event_reinit`.
-            outcome = core.reinit().map_err(Error::Backend).and_then(|()| start(&mut core, id, timeout));
-        }
-        if let Err(error) = outcome {
-            if is_new {
-                core.remove(id);
-            }
+        if let Err(error) = start(&mut core, id, timeout) {
             drop(core);
-            if let Error::Backend(error) = error {
-                to_c::set_errno(error.errno().unwrap_or(libc::EINVAL));
+            if !self.start_again(event, id, timeout, is_new, error) {
+                return false;
             }
-            log::warn(&format!("event_add: fd {}: {error}", event.fd()));
-            return false;
         }
         if is_new {
             event.set_id(id.to_bits());
@@ -165,19 +155,61 @@ impl Base {
         true
     }
 
+    /// evcore has refused to have an event wait.
+    #[cold]
+    fn start_again(
+        &self,
+        event: Ev,
+        id: EventId,
+        timeout: Start,
+        is_new: bool,
+        error: Error<evplat_linux::Error>,
+    ) -> bool {
+        let mut core = self.core();
+        let mut outcome = Err(error);
+        if let Err(Error::Backend(evplat_linux::Error::Forked)) = outcome {
+            // libevent lets a child go on without `event_reinit`.
+            outcome = core.reinit().map_err(Error::Backend).and_then(|()| start(&mut core, id, timeout));
+        }
+        if let Err(error) = outcome {
+            if is_new {
+                core.remove(id);
+            } else if core.pending(id).is_some_and(|pending| !pending.registered && pending.deadline.is_none()) {
+                if let Some(owner) = core.get_mut(id) {
+                    *owner = None;
+                }
+                self.park(&mut core, id);
+            }
+            drop(core);
+            if let Error::Backend(error) = error {
+                to_c::set_errno(error.errno().unwrap_or(libc::EINVAL));
+            }
+            log::warn(&format!("event_add: fd {}: {error}", event.fd()));
+            return false;
+        }
+        true
+    }
+
     /// `event_del`. The lock is held.
     pub(crate) fn del(&self, event: Ev, blocking: Blocking) -> c_int {
+        self.del_inlined(event, blocking)
+    }
+
+    #[inline(always)]
+    fn del_inlined(&self, event: Ev, blocking: Blocking) -> c_int {
         let flags = event.flags();
         if flags & list::FINALIZING != 0 && blocking != Blocking::EvenIfFinalizing {
             return 0;
         }
         if event.is_for(ev::SIGNAL) {
-            event.end_calls();
+            self.note_no_signal(event);
         }
         if flags & list::QUEUED != 0 {
             self.dequeue(event.cb());
         }
-        self.note_idle(event);
+        if flags & (list::INSERTED | list::TIMEOUT) != 0 {
+            self.take_out(event, list::INSERTED | list::TIMEOUT);
+        }
         self.detach(event);
         debug::note_added(event, false);
         let waits = match blocking {
@@ -191,37 +223,42 @@ impl Base {
         0
     }
 
-    /// The event waits for nothing any more.
-    #[inline(always)]
-    fn note_idle(&self, event: Ev) {
-        if event.has(list::INSERTED) && event.is_for(ev::SIGNAL) {
+    /// The event's signal is no longer its, and its callback not called again if it is being called now.
+    #[inline(never)]
+    fn note_no_signal(&self, event: Ev) {
+        event.end_calls();
+        if event.has(list::INSERTED) {
             self.signals.set(self.signals.get() - 1);
         }
-        self.take_out(event, list::TIMEOUT);
-        self.take_out(event, list::INSERTED);
     }
 
     /// evcore has nothing to do with the event any more: its memory may be freed, its descriptor closed.
     #[inline(always)]
     fn detach(&self, event: Ev) {
         let mut core = self.core();
-        if let Some(id) = Self::slot(&core, event) {
-            core.remove(id);
-            if self.resting.get() == event.id() {
-                self.resting.set(0);
-            }
+        let Some(id) = EventId::from_bits(event.id()) else { return };
+        match core.get_mut(id) {
+            Some(owner) if *owner == Some(event) => *owner = None,
+            _ => return,
         }
-        event.set_id(0);
+        // A timer runs on, until its event is added again or it has had its time: its hand-out has no owner then.
+        if event.is_for(ev::IO | ev::SIGNAL) {
+            let _ = core.deregister(id);
+        }
+        self.park(&mut core, id);
+        if self.resting.get() == event.id() {
+            self.resting.set(0);
+        }
     }
 
     /// A one-shot event whose callback is about to run waits for nothing. What evcore has for it stays as long as the callback
     /// runs, which may add it again.
     #[inline(always)]
     pub(crate) fn rest(&self, event: Ev) {
-        if event.has(list::QUEUED) {
-            self.dequeue(event.cb());
+        if event.is_for(ev::SIGNAL) && event.has(list::INSERTED) {
+            self.signals.set(self.signals.get() - 1);
         }
-        self.note_idle(event);
+        self.take_out(event, list::INSERTED | list::TIMEOUT);
         debug::note_added(event, false);
         let mut core = self.core();
         if let Some(id) = Self::slot(&core, event) {
@@ -237,17 +274,33 @@ impl Base {
     #[inline(always)]
     pub(crate) fn end_rest(&self) {
         if let Some(id) = EventId::from_bits(self.resting.replace(0)) {
-            self.core().remove(id);
+            let mut core = self.core();
+            let _ = core.deregister(id);
+            if let Some(owner) = core.get_mut(id) {
+                *owner = None;
+            }
+            self.park(&mut core, id);
         }
     }
 }
 
+/// A new evcore event for a C event.
+#[inline(never)]
+fn create(core: &mut Core, event: Ev) -> Option<EventId> {
+    // A negative number is no descriptor, and legal; some others are not.
+    if event.is_for(ev::IO) && event.fd() >= 0 && from_c::fd(event.fd()).is_none() {
+        to_c::set_errno(libc::EBADF);
+        return None;
+    }
+    let made = core.create(describe(core, event), Some(event));
+    made.inspect_err(|_| log::warn("event_add: no memory")).ok()
+}
+
+/// When a timeout starts, and how long it is.
+type Start = Option<(evcore::Instant, core::time::Duration)>;
+
 #[inline(always)]
-fn start(
-    core: &mut Core,
-    id: EventId,
-    timeout: Option<(evcore::Instant, core::time::Duration)>,
-) -> Result<(), Error<evplat_linux::Error>> {
+fn start(core: &mut Core, id: EventId, timeout: Start) -> Result<(), Error<evplat_linux::Error>> {
     match timeout {
         Some((now, delay)) => core.add_from(id, now, delay),
         None => core.add(id, None),
@@ -289,11 +342,11 @@ fn assign(event: Ev, base: *mut Base, fd: c_int, events: c_short, function: *con
 
 impl Base {
     fn middle(&self) -> u8 {
-        let levels = self.queues.borrow().len();
-        u8::try_from(levels / 2).unwrap_or(0)
+        self.levels.get() / 2
     }
 }
 
+#[cold]
 fn without_base(caller: &str) -> c_int {
     log::warn(&format!("{caller}: event has no event_base set."));
     -1
@@ -357,6 +410,8 @@ export! {
         }
         debug::assert_setup(event, "event_base_set");
         event.set_raw_base(base.as_ptr());
+        // What the other base has parked for it is not this one's.
+        event.set_id(0);
         event.set_priority(base.middle());
         0
     }
@@ -365,11 +420,14 @@ export! {
         let Some(event) = event else { return -1 };
         let Some(base) = event.base() else { return without_base("event_add") };
         let _guard = base.guard();
-        base.add(event, timeout.map(Lent::get))
+        base.add_inlined(event, timeout.map(Lent::get))
     }
 
     fn event_del(event: Option<Ev>) -> c_int {
-        del(event, Blocking::Usual)
+        let Some(event) = event else { return -1 };
+        let Some(base) = event.base() else { return without_base("event_del") };
+        let _guard = base.guard();
+        base.del_inlined(event, Blocking::Usual)
     }
 
     fn event_del_block(event: Option<Ev>) -> c_int {
@@ -431,9 +489,9 @@ export! {
     fn event_priority_set(event: Option<Ev>, priority: c_int) -> c_int {
         let Some(event) = event else { return -1 };
         debug::assert_setup(event, "event_priority_set");
-        let levels = event.base().map_or(0, |base| base.queues.borrow().len());
+        let levels = event.base().map_or(0, |base| base.levels.get());
         match u8::try_from(priority) {
-            Ok(level) if usize::from(level) < levels && !event.has(list::ACTIVE) => {
+            Ok(level) if level < levels && !event.has(list::ACTIVE) => {
                 event.set_priority(level);
                 0
             }

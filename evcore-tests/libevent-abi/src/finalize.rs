@@ -87,9 +87,7 @@ fn free(base: Option<BaseRef>, runs_finalizers: bool) {
         compat::set_current(None);
     }
     for event in base::attached(base) {
-        if !event.has(list::INTERNAL) {
-            base.del(event, Blocking::EvenIfFinalizing);
-        }
+        base.del(event, Blocking::EvenIfFinalizing);
     }
     // A finalizer may queue more.
     loop {

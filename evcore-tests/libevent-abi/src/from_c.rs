@@ -146,7 +146,6 @@ fields! { Ev {
     raw_base, set_raw_base: *mut Base = base;
     events, set_events: c_short = events;
     res, set_res: c_short = res;
-    deadline, set_deadline: timeval = deadline;
     raw_period, set_raw_period: Period = period;
 } }
 

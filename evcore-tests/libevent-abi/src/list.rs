@@ -26,7 +26,6 @@ fn events(base: BaseRef) -> Vec<Ev> {
         attached(base).into_iter().filter(|event| event.has(list::INSERTED | list::TIMEOUT)).collect();
     let queued = base.queued().into_iter().filter_map(crate::from_c::Cb::event);
     events.extend(queued.filter(|event| !event.has(list::INSERTED | list::TIMEOUT)));
-    events.retain(|event| !event.has(list::INTERNAL));
     events
 }
 
@@ -57,7 +56,6 @@ fn dump(base: BaseRef) -> String {
                 (ev::ET, " ET"),
             ],
         );
-        text += &names(event.flags(), &[(list::INTERNAL, " Internal")]);
         if event.has(list::TIMEOUT) {
             let at = time::of_nanos(time::wall() + base.remaining(event));
             let _ = write!(text, " Timeout={}.{:06}", at.tv_sec, at.tv_usec);
@@ -65,9 +63,7 @@ fn dump(base: BaseRef) -> String {
         text += "\n";
     }
     text += "Active events:\n";
-    let mut active: Vec<_> = base.queued().into_iter().filter_map(crate::from_c::Cb::event).collect();
-    active.retain(|event| !event.has(list::INTERNAL));
-    for event in active {
+    for event in base.queued().into_iter().filter_map(crate::from_c::Cb::event) {
         text += &describe(event);
         let _ = write!(text, ", priority={}]", event.priority());
         text += &names(
@@ -81,7 +77,7 @@ fn dump(base: BaseRef) -> String {
             ],
         );
         text += " active";
-        text += &names(event.flags(), &[(list::INTERNAL, " [Internal]"), (list::LATER, " [NextTime]")]);
+        text += &names(event.flags(), &[(list::LATER, " [NextTime]")]);
         text += "\n";
     }
     text
@@ -109,19 +105,24 @@ export! {
     fn event_base_get_num_events(base: Option<BaseRef>, kinds: u32) -> c_int {
         let Some(base) = base else { return 0 };
         let _guard = base.guard();
-        let tallies = [(ACTIVE, &base.active), (VIRTUAL, &base.virtuals), (ADDED, &base.added)];
-        tallies.iter().filter(|(kind, _)| kinds & kind != 0).map(|(_, tally)| tally.get()).sum()
+        let counts = [(ACTIVE, base.active.get()), (VIRTUAL, base.virtuals.get()), (ADDED, base.added())];
+        counts.iter().filter(|(kind, _)| kinds & kind != 0).map(|(_, count)| count).sum()
     }
 
     fn event_base_get_max_events(base: Option<BaseRef>, kinds: u32, clears: c_int) -> c_int {
         let Some(base) = base else { return 0 };
         let _guard = base.guard();
-        let tallies = [(ACTIVE, &base.active), (VIRTUAL, &base.virtuals), (ADDED, &base.added)];
         let mut sum = 0;
-        for (_, tally) in tallies.iter().filter(|(kind, _)| kinds & kind != 0) {
+        for (_, tally) in [(ACTIVE, &base.active), (VIRTUAL, &base.virtuals)].iter().filter(|(kind, _)| kinds & kind != 0) {
             sum += tally.max();
             if clears != 0 {
                 tally.clear_max();
+            }
+        }
+        if kinds & ADDED != 0 {
+            sum += base.added_max.get();
+            if clears != 0 {
+                base.added_max.set(0);
             }
         }
         sum

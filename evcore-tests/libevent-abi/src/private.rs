@@ -43,8 +43,7 @@ export! {
     fn event_callback_init_(base: Option<BaseRef>, callback: Option<Cb>) {
         let (Some(base), Some(callback)) = (base, callback) else { return };
         callback.clear();
-        let last = base.queues.borrow().len() - 1;
-        callback.set_priority(u8::try_from(last).unwrap_or(u8::MAX));
+        callback.set_priority(base.levels.get() - 1);
     }
 
     fn event_callback_activate_(base: Option<BaseRef>, callback: Option<Cb>) -> c_int {

@@ -64,14 +64,20 @@ pub(crate) fn has_threads() -> bool {
 
 #[inline(always)]
 pub(crate) fn lock(lock: *mut c_void) {
-    if let Some(function) = evthread_lock_fns_.get().lock.filter(|_| !lock.is_null()) {
+    if lock.is_null() {
+        return;
+    }
+    if let Some(function) = evthread_lock_fns_.get().lock {
         function(0, lock);
     }
 }
 
 #[inline(always)]
 pub(crate) fn unlock(lock: *mut c_void) {
-    if let Some(function) = evthread_lock_fns_.get().unlock.filter(|_| !lock.is_null()) {
+    if lock.is_null() {
+        return;
+    }
+    if let Some(function) = evthread_lock_fns_.get().unlock {
         function(0, lock);
     }
 }

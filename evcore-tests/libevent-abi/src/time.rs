@@ -26,6 +26,14 @@ pub(crate) fn is_set(time: timeval) -> bool {
 /// A delay: of what C hands us, negative ones are none, and a common timeout's hidden number is left out.
 #[inline]
 pub(crate) fn duration(time: timeval) -> Duration {
+    match (u64::try_from(time.tv_sec), u32::try_from(time.tv_usec)) {
+        (Ok(seconds), Ok(micros)) if micros < 1_000_000 => Duration::new(seconds, micros * 1_000),
+        _ => rare_duration(time),
+    }
+}
+
+#[cold]
+fn rare_duration(time: timeval) -> Duration {
     let micros = if time.tv_usec & MAGIC_MASK == MAGIC { time.tv_usec & MICROS_MASK } else { time.tv_usec };
     let (Ok(seconds), Ok(micros)) = (u64::try_from(time.tv_sec), u64::try_from(micros)) else {
         let nanos = i128::from(time.tv_sec) * NANOS + i128::from(micros) * 1_000;
@@ -37,12 +45,6 @@ pub(crate) fn duration(time: timeval) -> Duration {
 pub(crate) fn of_nanos(nanos: i128) -> timeval {
     let micros = nanos.div_euclid(1_000);
     timeval { tv_sec: (micros.div_euclid(1_000_000)) as i64, tv_usec: micros.rem_euclid(1_000_000) as i64 }
-}
-
-#[inline]
-pub(crate) fn of_instant(point: Instant) -> timeval {
-    let micros = point.as_nanos() / 1_000;
-    timeval { tv_sec: (micros / 1_000_000).cast_signed(), tv_usec: (micros % 1_000_000).cast_signed() }
 }
 
 /// The wall clock's time, in nanoseconds.

@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use evcore::{End, Instant, Ready, Turn, Wait};
 
 use crate::abi::{closure, ev, list, run, timeval};
-use crate::base::{Base, Core};
+use crate::base::{BREAK, Base, CONTINUE, Core};
 use crate::compat;
 use crate::debug;
 use crate::from_c::{BaseRef, Cb, Ev, Lent, export};
@@ -51,11 +51,11 @@ impl Base {
     /// The loop. The lock is held.
     fn run(&self, mode: c_int) -> c_int {
         loop {
-            self.is_continued.set(false);
-            if self.is_exiting.get() || self.is_broken.get() {
+            self.stops.set(self.stops.get() & BREAK);
+            if self.is_exiting.get() || self.is_broken() {
                 return 0;
             }
-            let is_anything_left = self.active.get() > 0 || self.added.get() > 0 || self.virtuals.get() > 0;
+            let is_anything_left = self.added() > 0 || self.virtuals.get() > 0;
             if mode & run::NO_EXIT_ON_EMPTY == 0 && !is_anything_left {
                 return 1;
             }
@@ -130,38 +130,30 @@ impl Base {
     /// Queues what evcore hands out in this turn.
     #[inline(always)]
     fn drain(&self, mut core: core::cell::RefMut<'_, Core>) {
+        let mut count = 0;
         while let Some(fired) = core.next_active() {
-            let (id, ready, count) = (fired.id, fired.ready, fired.count);
-            let Some(event) = *fired.data else { continue };
-            self.hand_over(&mut core, event, id, ready, count, false);
-        }
-    }
-
-    /// Queues an event that evcore hands out.
-    #[inline(always)]
-    pub(crate) fn hand_over(
-        &self,
-        core: &mut Core,
-        event: Ev,
-        id: evcore::EventId,
-        ready: Ready,
-        count: u32,
-        was_owner: bool,
-    ) {
-        event.set_handed_out(true);
-        if (ready - Ready::READ - Ready::WRITE).is_empty() {
-            let found = events(event, ready, self.edge, false);
-            if found != 0 {
-                self.activate(event, found, 1);
+            let (id, ready, occurrences) = (fired.id, fired.ready, fired.count);
+            let Some(event) = *fired.data else {
+                // The timer of an event that was deleted, or the bell.
+                let _ = core.del(id);
+                continue;
+            };
+            event.set_handed_out(true);
+            if (ready - Ready::READ - Ready::WRITE).is_empty() {
+                let found = events(event, ready, self.edge, false);
+                if found != 0 {
+                    count += self.enqueue_event(event, found);
+                }
+            } else {
+                self.hand_over(&mut core, event, id, ready, occurrences, false);
             }
-        } else {
-            self.hand_over_rest(core, event, id, ready, count, was_owner);
         }
+        self.note_active(count);
     }
 
     /// Queues an event for a timeout, a signal, an error.
     #[inline(never)]
-    fn hand_over_rest(
+    pub(crate) fn hand_over(
         &self,
         core: &mut Core,
         event: Ev,
@@ -197,13 +189,12 @@ impl Base {
     /// Runs the callbacks of the most urgent priority that has any. Answers how many, or -1 when the loop is to end.
     fn process(&self) -> c_int {
         let until = self.max_interval.map(|interval| self.update_clock() + interval);
-        let levels = self.queues.borrow().len();
         let mut count = 0;
-        for level in 0..levels {
-            if self.first(level).is_none() {
+        for level in 0..self.levels_max.get() {
+            if self.queues[usize::from(level)].first().is_none() {
                 continue;
             }
-            let number = c_int::try_from(level).unwrap_or(c_int::MAX);
+            let number = c_int::from(level);
             self.level.set(number);
             count = match number < self.limit_from {
                 true => self.process_level(level, c_int::MAX, None),
@@ -217,26 +208,17 @@ impl Base {
         count
     }
 
-    #[inline(always)]
-    fn first(&self, level: usize) -> Option<Cb> {
-        self.queues.borrow().get(level).and_then(crate::active::Queue::first)
-    }
-
-    fn process_level(&self, level: usize, max: c_int, until: Option<Instant>) -> c_int {
+    fn process_level(&self, level: u8, max: c_int, until: Option<Instant>) -> c_int {
+        let queue = &self.queues[usize::from(level)];
         let mut count = 0;
-        while let Some(callback) = self.first(level) {
-            if !callback.has(list::INTERNAL) {
-                count += 1;
-            }
+        while let Some(callback) = queue.first() {
+            count += 1;
             self.call(callback);
             self.end_callback();
-            if self.is_broken.get() {
-                return -1;
+            if self.stops.get() != 0 {
+                return if self.is_broken() { -1 } else { count };
             }
-            if count >= max || until.is_some_and(|until| count > 0 && self.update_clock() >= until) {
-                return count;
-            }
-            if self.is_continued.get() {
+            if count >= max || until.is_some_and(|until| self.update_clock() >= until) {
                 break;
             }
         }
@@ -246,17 +228,17 @@ impl Base {
     /// Takes a callback out of its queue, and calls it without the lock.
     #[inline(always)]
     fn call(&self, callback: Cb) {
+        self.dequeue_first(callback);
         let Some(event) = callback.event() else { return self.call_alone(callback) };
-        if event.closure() == closure::EVENT {
+        if event.closure() == closure::PERSIST {
+            self.current.set(Some(callback));
+            self.begin_period(event);
+            self.call_event(event);
+        } else if event.closure() == closure::EVENT {
             self.rest(event);
             self.current.set(Some(callback));
             self.call_event(event);
             self.end_rest();
-        } else if event.closure() == closure::PERSIST {
-            self.dequeue(callback);
-            self.current.set(Some(callback));
-            self.begin_period(event);
-            self.call_event(event);
         } else {
             self.call_rare(event);
         }
@@ -282,10 +264,8 @@ impl Base {
         if event.is_handed_out() {
             // evcore has begun it.
             event.set_handed_out(false);
-            self.insert(event, list::TIMEOUT);
-            if event.is_for(ev::IO) {
-                self.insert(event, list::INSERTED);
-            }
+            let inserted = if event.is_for(ev::IO) { list::INSERTED } else { 0 };
+            self.insert(event, list::TIMEOUT | inserted);
         } else {
             self.add(event, Some(period));
         }
@@ -296,7 +276,6 @@ impl Base {
         match event.closure() {
             closure::SIGNAL => self.call_signal(event),
             kind => {
-                self.dequeue(event.cb());
                 let (function, arg) = (event.cb().event_finalizer(), event.arg());
                 self.unlock();
                 debug::note_teardown(event);
@@ -312,9 +291,7 @@ impl Base {
     /// A signal's callback is called once for each time that the signal has come.
     fn call_signal(&self, event: Ev) {
         let is_persistent = event.is_for(ev::PERSIST);
-        if is_persistent {
-            self.dequeue(event.cb());
-        } else {
+        if !is_persistent {
             self.rest(event);
         }
         self.current.set(Some(event.cb()));
@@ -325,7 +302,7 @@ impl Base {
             let counter = if left.get() > 0 { left.as_ptr() } else { core::ptr::null_mut() };
             event.set_calls(left.get(), counter);
             self.call_event(event);
-            if self.is_broken.get() && left.get() > 0 {
+            if self.is_broken() && left.get() > 0 {
                 event.set_calls(left.replace(0), core::ptr::null_mut());
             }
         }
@@ -337,7 +314,6 @@ impl Base {
     /// A callback that is no event.
     #[inline(never)]
     fn call_alone(&self, callback: Cb) {
-        self.dequeue(callback);
         let is_finalizer = callback.closure() == closure::FINALIZE;
         if !is_finalizer {
             self.current.set(Some(callback));
@@ -372,7 +348,7 @@ export! {
             base.owner.set(threads::this_thread());
         }
         base.is_exiting.set(false);
-        base.is_broken.set(false);
+        base.stops.set(0);
         let answer = base.run(mode);
         base.clear_clock();
         base.is_running.set(false);
@@ -389,11 +365,11 @@ export! {
     }
 
     fn event_base_loopbreak(base: Option<BaseRef>) -> c_int {
-        end(base, |base| base.is_broken.set(true))
+        end(base, |base| base.stop(BREAK))
     }
 
     fn event_base_loopcontinue(base: Option<BaseRef>) -> c_int {
-        end(base, |base| base.is_continued.set(true))
+        end(base, |base| base.stop(CONTINUE))
     }
 
     fn event_base_got_exit(base: Option<BaseRef>) -> c_int {
@@ -401,7 +377,7 @@ export! {
     }
 
     fn event_base_got_break(base: Option<BaseRef>) -> c_int {
-        c_int::from(base.is_some_and(|base| base.is_broken.get()))
+        c_int::from(base.is_some_and(|base| base.is_broken()))
     }
 
     fn event_base_get_running_event(base: Option<BaseRef>) -> Option<Ev> {
