@@ -4,7 +4,11 @@
 //! cargo run -p evcore --example callbacks_fixed
 //! ```
 
+mod cli;
+
 use core::time::Duration;
+use std::error::Error;
+use std::process::ExitCode;
 
 use evcore::backend::Manual;
 use evcore::callback::Callback;
@@ -35,7 +39,16 @@ fn on_tick(base: &mut Base, line: &mut Line, _event: Fired, fd: usize) {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+const HELP: &str = "\
+usage: callbacks_fixed
+
+Calls functions on a base of fixed size and virtual time, and prints how often.";
+
+fn main() -> ExitCode {
+    cli::run(HELP, cli::nothing, |()| run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut base = Base::new(Manual::new());
     base.insert(4, Interest::READ, Callback::new(on_byte, 0))?;
     base.insert(5, Interest::READ, Callback::new(on_byte, 1))?;

@@ -7,7 +7,11 @@
 //! cargo run -p evcore --example firmware
 //! ```
 
+mod cli;
+
 use core::time::Duration;
+use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Mutex;
 
 use evcore::backend::Manual;
@@ -29,7 +33,16 @@ enum Task {
 // On a board `main` has the base for itself; here a lock stands for that.
 static BASE: Mutex<EventBase<Manual, Fixed<8>, Task>> = Mutex::new(EventBase::new(Manual::new()));
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+const HELP: &str = "\
+usage: firmware
+
+Runs the program of a board for an hour of virtual time, and prints what it did.";
+
+fn main() -> ExitCode {
+    cli::run(HELP, cli::nothing, |()| run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut base = BASE.lock().map_err(|_| "the base is in use")?;
     let watchdog = base.start(Event::timer().timeout(Duration::from_secs(10)), Task::Watchdog)?;
     let blink = base.insert_interval(Duration::from_secs(1), Task::Blink { on: false })?;

@@ -9,7 +9,11 @@
 //! The server expects a beat from each session every thirty seconds, and ends a session that is silent for longer. On a
 //! real system the same `Server` runs on `EventBase<Epoll, …>`, with sockets for pins.
 
+mod cli;
+
 use core::time::Duration;
+use std::error::Error;
+use std::process::ExitCode;
 
 use evcore::backend::{EventOp, Manual};
 use evcore::{Event, EventBase, EventId, Fixed, Instant, Interest, Ready, Wait};
@@ -86,7 +90,7 @@ impl World {
     }
 }
 
-fn simulate(seed: u64) -> Result<String, Box<dyn std::error::Error>> {
+fn simulate(seed: u64) -> Result<String, Box<dyn Error>> {
     let mut base: Base<Manual> = Base::new(Manual::new());
     let mut server = Server::default();
     let last_beat = [Instant::ZERO; SESSIONS as usize];
@@ -130,10 +134,15 @@ fn simulate(seed: u64) -> Result<String, Box<dyn std::error::Error>> {
     ))
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let seed = std::env::args().nth(1).map_or(Ok(1), |word| word.parse())?;
-    println!("{}", simulate(seed)?);
-    Ok(())
+const HELP: &str = "\
+usage: simulation [SEED]
+
+Runs a server against simulated clients for four hours of virtual time, and prints what happened.
+
+  SEED  a number; the same one gives the same hours (default: 1)";
+
+fn main() -> ExitCode {
+    cli::run(HELP, cli::optional, |seed| simulate(seed.unwrap_or(1)).map(|line| println!("{line}")))
 }
 
 #[cfg(test)]

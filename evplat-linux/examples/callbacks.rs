@@ -8,6 +8,8 @@
 //!
 //! The example `closures` is the same program with closures.
 
+mod cli;
+
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -71,23 +73,19 @@ fn on_signal(base: &mut Base, _: &mut Greeter, _: Fired, signum: usize) {
     base.loop_exit();
 }
 
+const HELP: &str = "\
+usage: callbacks [IP:PORT]
+
+Greets each connection, with a function for each event. SIGINT or SIGTERM ends it.
+
+  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+
 fn main() -> ExitCode {
-    let address = std::env::args().nth(1).map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
-    let Ok(address) = address else {
-        eprintln!("usage: callbacks [IP:PORT]");
-        return ExitCode::from(2);
-    };
-    match run(address) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("callbacks: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::address, run)
 }
 
 fn run(address: SocketAddr) -> io::Result<()> {
-    let listener = TcpListener::bind(address)?;
+    let listener = TcpListener::bind(address).map_err(|error| cli::about(address, error))?;
     listener.set_nonblocking(true)?;
     let mut base = Base::new(Epoll::new()?);
     base.insert(Fd::of(&listener), Interest::READ, Callback::new(on_connection, 0))?;

@@ -9,6 +9,8 @@
 //! up to 10 s; one that fails `--tries` times in a row is given up. On SIGTERM or SIGINT each process group gets SIGTERM,
 //! and after `--grace` SIGKILL.
 
+mod cli;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
@@ -16,6 +18,7 @@ use std::process::{ChildStderr, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use evplat_linux::{Child, Epoll, EventBase, EventId, Fd, Instant, Interest, Wait, signum};
+use lexopt::{Arg, Error, Parser, ValueExt};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -24,7 +27,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LINE_MAX: usize = 8 * 1024;
 /// How much fits into a pipe.
 const PIPE_MAX: usize = 64 * 1024;
-const USAGE: &str = "usage: children [--grace 500ms|3s] [--tries N] COMMAND…";
 
 /// What an event is there for. The number is the job's.
 enum Task {
@@ -72,55 +74,32 @@ struct Supervisor {
     given_up: usize,
 }
 
+const HELP: &str = "\
+usage: children [--grace TIME] [--tries N] COMMAND…
+
+Runs shell commands, prints what they say, starts again what fails, and ends them all on SIGTERM or SIGINT.
+
+  --grace  from SIGTERM to SIGKILL for what does not end: 500ms, 3s (default: 5s)
+  --tries  how often in a row a command may fail (default: 5)";
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if words.iter().any(|word| word == "--help") {
-        println!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    let outcome = match parse(&words) {
-        Ok(options) => Supervisor::new(options).and_then(Supervisor::run),
-        Err(wrong) => {
-            eprintln!("children: {wrong}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match outcome {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(given_up) => {
-            eprintln!("children: {given_up} commands were given up");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("children: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, parse, |options| match Supervisor::new(options)?.run()? {
+        0 => Ok(()),
+        given_up => Err(io::Error::other(format!("{given_up} commands were given up"))),
+    })
 }
 
-fn parse(words: &[String]) -> Result<Options, String> {
+fn parse(words: &mut Parser) -> Result<Options, Error> {
     let mut options = Options { grace: Duration::from_secs(5), tries: 5, commands: Vec::new() };
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("{word} needs a value"));
-        match word.as_str() {
-            "--grace" => {
-                let value = value()?;
-                let millis = match (value.strip_suffix("ms"), value.strip_suffix('s')) {
-                    (Some(millis), _) => millis.parse().ok(),
-                    (_, Some(seconds)) => seconds.parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1000)),
-                    _ => None,
-                };
-                options.grace = Duration::from_millis(millis.ok_or(format!("not a time: {value}"))?);
-            }
-            "--tries" => {
-                let value = value()?;
-                options.tries = value.parse().map_err(|_| format!("not a number: {value}"))?;
-            }
-            _ => options.commands.push(word.clone()),
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Long("grace") => options.grace = words.value()?.parse_with(cli::time)?,
+            Arg::Long("tries") => options.tries = words.value()?.parse()?,
+            Arg::Value(word) => options.commands.push(word.string()?),
+            other => return Err(other.unexpected()),
         }
     }
-    if options.commands.is_empty() { Err("a command is missing".to_owned()) } else { Ok(options) }
+    if options.commands.is_empty() { Err("a COMMAND is missing".into()) } else { Ok(options) }
 }
 
 impl Supervisor {

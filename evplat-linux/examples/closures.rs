@@ -7,6 +7,8 @@
 //!
 //! The example `callbacks` is the same program with functions.
 
+mod cli;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -24,23 +26,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long a client has to close its side.
 const LINGER: Duration = Duration::from_secs(5);
 
+const HELP: &str = "\
+usage: closures [IP:PORT]
+
+Greets each connection, with a closure for each event. SIGINT or SIGTERM ends it.
+
+  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+
 fn main() -> ExitCode {
-    let address = std::env::args().nth(1).map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
-    let Ok(address) = address else {
-        eprintln!("usage: closures [IP:PORT]");
-        return ExitCode::from(2);
-    };
-    match run(address) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("closures: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::address, run)
 }
 
 fn run(address: SocketAddr) -> io::Result<()> {
-    let listener = TcpListener::bind(address)?;
+    let listener = TcpListener::bind(address).map_err(|error| cli::about(address, error))?;
     listener.set_nonblocking(true)?;
     let local = listener.local_addr()?;
     let mut base = Base::new(Epoll::new()?);

@@ -9,20 +9,21 @@
 //! became of it is asked from the socket. The next address is tried when one has failed, and also when none has answered for
 //! a while; the first that answers wins, and the others are dropped.
 
+mod cli;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait};
+use lexopt::{Arg, Error, Parser, ValueExt};
 use socket2::{Domain, Socket, Type};
 
 /// For how long one address has the attempts to itself.
 const HEAD_START: Duration = Duration::from_millis(250);
 /// How much is read at once, and so the most that waits for the server.
 const CHUNK: usize = 16 * 1024;
-
-const USAGE: &str = "usage: connect [--timeout 500ms|3s] IP:PORT…";
 
 enum Task {
     /// An attempt to connect.
@@ -33,45 +34,27 @@ enum Task {
     Server,
 }
 
+const HELP: &str = "\
+usage: connect [--timeout TIME] IP:PORT…
+
+Connects to the first of these addresses that answers, sends its standard input, and prints what comes back.
+
+  --timeout  how long all of them together have to answer: 500ms, 3s (default: 10s)";
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if words.iter().any(|word| word == "--help") {
-        println!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    let (patience, addresses) = match parse(&words) {
-        Ok(parsed) => parsed,
-        Err(wrong) => {
-            eprintln!("connect: {wrong}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(patience, &addresses) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("connect: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, parse, |(patience, addresses)| run(patience, &addresses))
 }
 
-fn parse(words: &[String]) -> Result<(Duration, Vec<SocketAddr>), String> {
+fn parse(words: &mut Parser) -> Result<(Duration, Vec<SocketAddr>), Error> {
     let (mut patience, mut addresses) = (Duration::from_secs(10), Vec::new());
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if word == "--timeout" {
-            let value = words.next().ok_or("--timeout needs a value")?;
-            let millis = match (value.strip_suffix("ms"), value.strip_suffix('s')) {
-                (Some(millis), _) => millis.parse().ok(),
-                (_, Some(seconds)) => seconds.parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1000)),
-                _ => None,
-            };
-            patience = Duration::from_millis(millis.ok_or(format!("not a time: {value}"))?);
-        } else {
-            addresses.push(word.parse().map_err(|_| format!("neither an option nor an address: {word}"))?);
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Long("timeout") => patience = words.value()?.parse_with(cli::time)?,
+            Arg::Value(word) => addresses.push(word.parse()?),
+            other => return Err(other.unexpected()),
         }
     }
-    if addresses.is_empty() { Err("an address is missing".to_owned()) } else { Ok((patience, addresses)) }
+    if addresses.is_empty() { Err("an IP:PORT is missing".into()) } else { Ok((patience, addresses)) }
 }
 
 fn run(patience: Duration, addresses: &[SocketAddr]) -> io::Result<()> {

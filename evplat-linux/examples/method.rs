@@ -7,8 +7,10 @@
 //!
 //! The choice is in `pick`; the rest is a program that does not know what it runs on.
 
+mod cli;
+
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use evplat_linux::evcore::{EventBase, Growable};
 use evplat_linux::{Epoll, Fd, Interest, Wait};
 use evplat_posix::choice::NoBackend;
 use evplat_posix::{Poll, Preferences, Select};
+use lexopt::{Arg, Parser, ValueExt};
 
 /// One of three.
 type Backend = Either<Either<Epoll, Poll>, Select>;
@@ -51,40 +54,35 @@ fn converse(backend: Backend) -> Result<String, Box<dyn Error>> {
     Ok(received)
 }
 
-/// What the command line wants.
-fn preferences(mut words: impl Iterator<Item = String>) -> Result<Preferences, String> {
+const HELP: &str = "\
+usage: method [--require FEATURE]… [--avoid METHOD]… [--ignore-environment]
+
+Picks the first of epoll, poll and select that will do, sends itself a line on it, and prints its name.
+
+  --require             only a method with this feature: ERRORS, EDGE, CLOSED, …
+  --avoid               not this method
+  --ignore-environment  whatever EVENT_NOEPOLL, EVENT_NOPOLL and EVENT_NOSELECT say";
+
+fn main() -> ExitCode {
+    cli::run(HELP, parse, |preferences| {
+        let method = converse(pick(preferences)?)?;
+        writeln!(io::stdout(), "{method}").map_err(Box::<dyn Error>::from)
+    })
+}
+
+fn parse(words: &mut Parser) -> Result<Preferences, lexopt::Error> {
     let mut preferences = Preferences::new();
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("{word} needs a value"));
-        preferences = match word.as_str() {
-            "--require" => {
-                let name = value()?;
-                preferences.require(Features::from_name(&name).ok_or(format!("no such feature: {name}"))?)
-            }
-            "--avoid" => preferences.avoid(&value()?),
-            "--ignore-environment" => preferences.ignore_environment(),
-            other => return Err(format!("not an option: {other}")),
+    while let Some(word) = words.next()? {
+        preferences = match word {
+            Arg::Long("require") => preferences.require(words.value()?.parse_with(feature)?),
+            Arg::Long("avoid") => preferences.avoid(&words.value()?.string()?),
+            Arg::Long("ignore-environment") => preferences.ignore_environment(),
+            other => return Err(other.unexpected()),
         };
     }
     Ok(preferences)
 }
 
-fn main() -> ExitCode {
-    let preferences = match preferences(std::env::args().skip(1)) {
-        Ok(preferences) => preferences,
-        Err(wrong) => {
-            eprintln!("{wrong}\nusage: method [--require FEATURE]… [--avoid METHOD]… [--ignore-environment]");
-            return ExitCode::from(2);
-        }
-    };
-    match pick(preferences).map_err(Into::into).and_then(converse) {
-        Ok(method) => {
-            println!("{method}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("method: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn feature(name: &str) -> Result<Features, &'static str> {
+    Features::from_name(name).ok_or("there is no such feature")
 }

@@ -8,8 +8,11 @@
 //!
 //! Each connection is told which thread has it, and closed.
 
+mod cli;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum};
+use lexopt::{Arg, Error, Parser, ValueExt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// For how long no connection is accepted after one could not be.
@@ -39,21 +43,29 @@ struct Worker {
     greeted: u64,
 }
 
+const HELP: &str = "\
+usage: multicore [IP:PORT [THREADS]]
+
+Greets each connection from one of several threads, each with a base and a listener. SIGINT or SIGTERM ends it.
+
+  IP:PORT  where all of them listen (default: a free port of 127.0.0.1)
+  THREADS  how many there are (default: one for each core)";
+
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
-    let address = words.next().map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
-    let cores = words.next().map_or(Ok(thread::available_parallelism().map_or(1, usize::from)), |word| word.parse());
-    let (Ok(address), Ok(cores @ 1..)) = (address, cores) else {
-        eprintln!("usage: multicore [IP:PORT [THREADS]]");
-        return ExitCode::from(2);
-    };
-    match run(address, cores) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("multicore: {error}");
-            ExitCode::FAILURE
+    cli::run(HELP, parse, |(address, threads)| run(address, threads))
+}
+
+fn parse(words: &mut Parser) -> Result<(SocketAddr, usize), Error> {
+    let (mut address, mut threads) = (None, None);
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) if address.is_none() => address = Some(word.parse()?),
+            Arg::Value(word) if threads.is_none() => threads = Some(word.parse::<NonZeroUsize>()?.get()),
+            other => return Err(other.unexpected()),
         }
     }
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    Ok((address.unwrap_or(cli::any_port()), threads.unwrap_or_else(cores)))
 }
 
 fn run(mut address: SocketAddr, cores: usize) -> io::Result<()> {
@@ -91,7 +103,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
+    socket.bind(&address.into()).map_err(|error| cli::about(address, error))?;
     socket.listen(1024)?;
     Ok(socket.into())
 }

@@ -8,6 +8,8 @@
 //! Two things tell the other loop when the base has something to do: the base's descriptor, and its next deadline.
 //! Type lines; the other loop reads them, and sends them to the base through a socket. The end of the input ends it.
 
+mod cli;
+
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -32,14 +34,14 @@ struct Inner {
     ticks: u32,
 }
 
+const HELP: &str = "\
+usage: nested
+
+Reads lines in a poll(2) loop of its own, and sends them to a base inside of it, which prints how many bytes came.
+The end of the input ends it.";
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("nested: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::nothing, |()| run())
 }
 
 fn run() -> io::Result<()> {

@@ -7,6 +7,8 @@
 //! `Resolver` is what to copy: any call that blocks fits in its place. It has few threads, so that a thousand names are not a
 //! thousand threads. A lookup cannot be cancelled; when its time is up, its answer is thrown away.
 
+mod cli;
+
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -17,9 +19,9 @@ use std::thread;
 use std::time::Duration;
 
 use evplat_linux::{Epoll, EventBase, EventId, Wait, Waker};
+use lexopt::{Arg, Error, Parser, ValueExt};
 
 const THREADS: usize = 4;
-const USAGE: &str = "usage: resolve [--timeout 500ms|3s] NAME[:PORT]…";
 
 enum Task {
     /// Some names have been resolved.
@@ -62,51 +64,30 @@ impl Resolver {
     }
 }
 
+const HELP: &str = "\
+usage: resolve [--timeout TIME] NAME[:PORT]…
+
+Asks the system's resolver for these names, in threads, and prints the addresses.
+
+  --timeout  how long each has: 500ms, 3s (default: 10s)";
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    if words.iter().any(|word| word == "--help") {
-        println!("{USAGE}");
-        return ExitCode::SUCCESS;
-    }
-    let (patience, names) = match parse(&words) {
-        Ok(parsed) => parsed,
-        Err(wrong) => {
-            eprintln!("resolve: {wrong}\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match run(patience, &names) {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(failures) => {
-            eprintln!("resolve: {failures} of {} names were not resolved", names.len());
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("resolve: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, parse, |(patience, names)| match run(patience, &names)? {
+        0 => Ok(()),
+        failures => Err(io::Error::other(format!("{failures} of {} names were not resolved", names.len()))),
+    })
 }
 
-fn parse(words: &[String]) -> Result<(Duration, Vec<String>), String> {
+fn parse(words: &mut Parser) -> Result<(Duration, Vec<String>), Error> {
     let (mut patience, mut names) = (Duration::from_secs(10), Vec::new());
-    let mut words = words.iter();
-    while let Some(word) = words.next() {
-        if word == "--timeout" {
-            let value = words.next().ok_or("--timeout needs a value")?;
-            let millis = match (value.strip_suffix("ms"), value.strip_suffix('s')) {
-                (Some(millis), _) => millis.parse().ok(),
-                (_, Some(seconds)) => seconds.parse::<u64>().ok().and_then(|seconds| seconds.checked_mul(1000)),
-                _ => None,
-            };
-            patience = Duration::from_millis(millis.ok_or(format!("not a time: {value}"))?);
-        } else if word.starts_with('-') {
-            return Err(format!("no such option: {word}"));
-        } else {
-            names.push(word.clone());
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Long("timeout") => patience = words.value()?.parse_with(cli::time)?,
+            Arg::Value(word) => names.push(word.string()?),
+            other => return Err(other.unexpected()),
         }
     }
-    if names.is_empty() { Err("a name is missing".to_owned()) } else { Ok((patience, names)) }
+    if names.is_empty() { Err("a NAME is missing".into()) } else { Ok((patience, names)) }
 }
 
 /// Prints what is found, in the order in which it is found; answers how many were not.

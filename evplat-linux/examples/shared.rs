@@ -10,6 +10,8 @@
 //! This is for programs that need it. Where threads can send their results to the loop and wake it, as in the example
 //! `threads`, that is simpler and costs less.
 
+mod cli;
+
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,19 +37,15 @@ enum Task {
 
 type Shared = Arc<Mutex<EventBase<Task>>>;
 
+const HELP: &str = "\
+usage: shared [ROUNDS]
+
+Four threads change a base while it runs in a fifth.
+
+  ROUNDS  how often each of them does (default: 100)";
+
 fn main() -> ExitCode {
-    let rounds = std::env::args().nth(1).map_or(Ok(100), |word| word.parse());
-    let Ok(rounds) = rounds else {
-        eprintln!("usage: shared [ROUNDS]");
-        return ExitCode::from(2);
-    };
-    match run(rounds) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("shared: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::optional, |rounds| run(rounds.unwrap_or(100)))
 }
 
 fn lock(base: &Shared) -> MutexGuard<'_, EventBase<Task>> {

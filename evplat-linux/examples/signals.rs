@@ -9,12 +9,15 @@
 //!
 //! The file holds how long a piece of work takes. A file that is no good leaves the configuration as it was.
 
+mod cli;
+
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use evplat_linux::{Epoll, EventBase, Wait, signum};
+use lexopt::{Arg, Error, Parser};
 
 /// A configuration is not longer than this.
 const FILE_MAX: u64 = 4096;
@@ -27,18 +30,27 @@ enum Task {
     Work(u32),
 }
 
+const HELP: &str = "\
+usage: signals FILE
+
+SIGUSR1 begins a piece of work, SIGHUP reads FILE again, SIGTERM and SIGINT end the program when all work is done,
+the second one at once.
+
+  FILE  how many seconds a piece of work takes, such as 2.5";
+
 fn main() -> ExitCode {
-    let Some(path) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        eprintln!("usage: signals FILE");
-        return ExitCode::from(2);
-    };
-    match run(&path) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("signals: {error}");
-            ExitCode::FAILURE
+    cli::run(HELP, parse, |path| run(&path))
+}
+
+fn parse(words: &mut Parser) -> Result<PathBuf, Error> {
+    let mut path = None;
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) if path.is_none() => path = Some(word.into()),
+            other => return Err(other.unexpected()),
         }
     }
+    path.ok_or("a FILE is missing".into())
 }
 
 fn run(path: &Path) -> io::Result<()> {
@@ -92,9 +104,11 @@ fn run(path: &Path) -> io::Result<()> {
 
 fn load(path: &Path) -> io::Result<Duration> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(FILE_MAX).read_to_string(&mut text)?;
+    let named = |error| cli::about(path.display(), error);
+    std::fs::File::open(path).and_then(|file| file.take(FILE_MAX).read_to_string(&mut text)).map_err(named)?;
     let seconds = text.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("not seconds: {:.40}", text.trim())))
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, format!("not seconds: {:.40}", text.trim()));
+    seconds.ok_or_else(wrong).map_err(named)
 }
 
 fn say(line: &str) -> io::Result<()> {

@@ -10,6 +10,8 @@
 //! A pipe is ready when there is something in it. A file is always ready, at its end too: there it is left alone for a
 //! while, and looked at again. A file that has become shorter is read from its beginning.
 
+mod cli;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
@@ -17,6 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait, signum};
+use lexopt::{Arg, Error, Parser, ValueExt};
 
 /// How often a file is looked at that has come to its end.
 const LOOK: Duration = Duration::from_millis(100);
@@ -41,26 +44,37 @@ enum Found {
     End,
 }
 
+const HELP: &str = "\
+usage: tail FILE…
+
+Prints what the files and pipes contain and what is appended to them, until the last pipe ends or SIGINT or SIGTERM
+comes. What cannot be read is left out, and the exit status is 1.
+
+  FILE  a file, a pipe, or /dev/stdin";
+
 fn main() -> ExitCode {
-    let names: Vec<String> = std::env::args().skip(1).collect();
-    if names.is_empty() {
-        eprintln!("usage: tail FILE…");
-        return ExitCode::from(2);
-    }
-    match run(&names) {
+    cli::run(HELP, parse, |names| match run(&names) {
         // Whoever read our output has gone: then there is nothing left to do.
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            eprintln!("tail: {error}");
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
-    }
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        other => other,
+    })
 }
 
-fn run(names: &[String]) -> io::Result<()> {
+fn parse(words: &mut Parser) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) => names.push(word.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    if names.is_empty() { Err("a FILE is missing".into()) } else { Ok(names) }
+}
+
+fn run(names: &[String]) -> io::Result<ExitCode> {
     let mut base = EventBase::new(Epoll::new()?);
     for name in names {
-        let source = Source::open(name).map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
+        let source = Source::open(name).map_err(|error| cli::about(name, error))?;
         base.insert(Fd::of(&source.file), Interest::READ, Task::Source(source))?;
     }
     // In the background: with the last pipe the program ends.
@@ -68,6 +82,7 @@ fn run(names: &[String]) -> io::Result<()> {
         base.start(Event::signal(signum).background(), Task::Stop)?;
     }
     let (mut buffer, mut last, mut output) = (vec![0; CHUNK], None, io::stdout().lock());
+    let mut status = ExitCode::SUCCESS;
 
     while let Some(event) = base.next_event(Wait::Forever)? {
         let id = event.id;
@@ -89,10 +104,11 @@ fn run(names: &[String]) -> io::Result<()> {
             Err(error) => {
                 eprintln!("tail: {}: {error}", source.name);
                 base.remove(id);
+                status = ExitCode::FAILURE;
             }
         }
     }
-    Ok(())
+    Ok(status)
 }
 
 impl Source {

@@ -8,6 +8,8 @@
 //! Each line is a number, and is answered by its factors. A client is not read from while its number is at work, so that
 //! there are never more jobs than clients, and nothing piles up.
 
+mod cli;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -41,23 +43,19 @@ struct Client {
 type Job = (EventId, u64);
 type Outcome = (EventId, String);
 
+const HELP: &str = "\
+usage: threads [IP:PORT]
+
+Answers each line, a number, by its factors, which worker threads look for. SIGINT or SIGTERM ends it.
+
+  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+
 fn main() -> ExitCode {
-    let address = std::env::args().nth(1).map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
-    let Ok(address) = address else {
-        eprintln!("usage: threads [IP:PORT]");
-        return ExitCode::from(2);
-    };
-    match run(address) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("threads: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::address, run)
 }
 
 fn run(address: SocketAddr) -> io::Result<()> {
-    let listener = TcpListener::bind(address)?;
+    let listener = TcpListener::bind(address).map_err(|error| cli::about(address, error))?;
     listener.set_nonblocking(true)?;
     let mut base = EventBase::new(Epoll::new()?);
     base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;

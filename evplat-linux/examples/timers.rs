@@ -10,13 +10,17 @@
 //!
 //! Prints for each hand-out how many periods it stands for, when it was due, and how late it is, in microseconds.
 
+mod cli;
+
 use std::io::{self, Write};
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
 use evplat_linux::evcore::options::Missed;
 use evplat_linux::{Epoll, Event, EventBase, Instant, Wait};
+use lexopt::{Arg, Error, Parser, ValueExt};
 
 struct Options {
     period: Duration,
@@ -26,32 +30,49 @@ struct Options {
     stall: Duration,
 }
 
+const HELP: &str = "\
+usage: timers [PERIOD_MS [COUNT [skip|burst|delay [STALL_MS]]]]
+
+Runs a periodic timer, and prints for each hand-out how many periods it stands for, when it was due and how late it is,
+in microseconds.
+
+  PERIOD_MS  milliseconds between two periods (default: 100)
+  COUNT      how many periods (default: 10)
+  skip       what becomes of missed periods (default): one hand-out stands for all; burst: each is made up for;
+             delay: none is, and the next begins at the hand-out
+  STALL_MS   how long the third hand-out takes (default: 0)";
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let Some(options) = parse(&words) else {
-        eprintln!("usage: timers [PERIOD_MS [COUNT [skip|burst|delay [STALL_MS]]]]");
-        return ExitCode::from(2);
-    };
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("timers: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, parse, |options| run(&options))
 }
 
-fn parse(words: &[String]) -> Option<Options> {
-    let number = |at: usize, default: u32| words.get(at).map_or(Some(default), |word| word.parse().ok());
-    let missed = match words.get(2).map(String::as_str) {
-        None | Some("skip") => Missed::Skip,
-        Some("burst") => Missed::Burst,
-        Some("delay") => Missed::Delay,
-        Some(_) => return None,
-    };
-    let period = Duration::from_millis(number(0, 100)?.max(1).into());
-    let stall = Duration::from_millis(number(3, 0)?.into());
-    Some(Options { period, count: number(1, 10)?, missed, stall })
+fn parse(words: &mut Parser) -> Result<Options, Error> {
+    let (mut period, mut count, mut missed, mut stall) = (None, None, None, None);
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) if period.is_none() => period = Some(word.parse::<NonZeroU32>()?.get()),
+            Arg::Value(word) if count.is_none() => count = Some(word.parse()?),
+            Arg::Value(word) if missed.is_none() => missed = Some(word.parse_with(policy)?),
+            Arg::Value(word) if stall.is_none() => stall = Some(word.parse()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let millis = |number: Option<u32>, default: u32| Duration::from_millis(number.unwrap_or(default).into());
+    Ok(Options {
+        period: millis(period, 100),
+        count: count.unwrap_or(10),
+        missed: missed.unwrap_or(Missed::Skip),
+        stall: millis(stall, 0),
+    })
+}
+
+fn policy(name: &str) -> Result<Missed, &'static str> {
+    match name {
+        "skip" => Ok(Missed::Skip),
+        "burst" => Ok(Missed::Burst),
+        "delay" => Ok(Missed::Delay),
+        _ => Err("neither skip nor burst nor delay"),
+    }
 }
 
 fn run(options: &Options) -> io::Result<()> {

@@ -20,6 +20,9 @@
 //! `.ci/soak` does both. The exit status is 1 when something got lost, and each thing that did is printed.
 
 #[cfg(target_os = "linux")]
+#[path = "../cli/mod.rs"]
+mod cli;
+#[cfg(target_os = "linux")]
 mod client;
 #[cfg(target_os = "linux")]
 mod disturber;
@@ -39,31 +42,35 @@ mod server;
 mod sys;
 
 #[cfg(target_os = "linux")]
+const HELP: &str = "\
+usage: soak --server PROGRAM [--seconds N] [--seed S] [--clients N]
+
+Runs an echo server under load, and fails when a byte, a signal or a wake is lost, or memory or descriptors are left over.
+
+  --server   the example `echo` of evplat-linux, as a program
+  --seconds  how long (default: 20)
+  --seed     a number; the same one plans the same load (default: 1)
+  --clients  how many there are at a time (default: 200)";
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
+    cli::run(HELP, options::Options::parse, |options| soak(&options))
+}
+
+#[cfg(target_os = "linux")]
+fn soak(options: &options::Options) -> std::io::Result<std::process::ExitCode> {
     use std::process::ExitCode;
 
-    let options = match options::Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(why) => {
-            eprintln!("{why}\n{}", options::USAGE);
-            return ExitCode::from(2);
-        }
-    };
     println!("soak: {} s with seed {}", options.seconds, options.seed);
-    match load::soak(&options) {
-        Ok(report) if report.print() => ExitCode::SUCCESS,
-        Ok(_) => {
-            println!("soak: again with --seconds {} --seed {}", options.seconds, options.seed);
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("soak: {error}");
-            ExitCode::FAILURE
-        }
+    if load::soak(options)?.print() {
+        return Ok(ExitCode::SUCCESS);
     }
+    println!("soak: again with --seconds {} --seed {}", options.seconds, options.seed);
+    Ok(ExitCode::FAILURE)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("soak: it reads /proc, which only Linux has");
+    std::process::ExitCode::FAILURE
 }

@@ -1,8 +1,9 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-pub(crate) const USAGE: &str = "usage: soak --server PROGRAM [--seconds N] [--seed S] [--clients N]";
+use lexopt::{Arg, Error, Parser, ValueExt};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -16,22 +17,17 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
+    pub(crate) fn parse(words: &mut Parser) -> Result<Self, Error> {
         let mut options = Self { server: PathBuf::new(), seconds: 20, seed: 1, clients: 200 };
-        while let Some(name) = words.next() {
-            let value = words.next().ok_or_else(|| format!("{name} wants a value"))?;
-            let number = || value.parse::<u64>().map_err(|_| format!("{name} wants a number"));
-            match name.as_str() {
-                "--server" => options.server = value.into(),
-                "--seconds" => options.seconds = number()?,
-                "--seed" => options.seed = number()?,
-                "--clients" => options.clients = usize::try_from(number()?).map_err(|_| format!("{name}: too many"))?,
-                _ => return Err(format!("no such option: {name}")),
+        while let Some(word) = words.next()? {
+            match word {
+                Arg::Long("server") => options.server = words.value()?.into(),
+                Arg::Long("seconds") => options.seconds = words.value()?.parse()?,
+                Arg::Long("seed") => options.seed = words.value()?.parse()?,
+                Arg::Long("clients") => options.clients = words.value()?.parse::<NonZeroUsize>()?.get(),
+                other => return Err(other.unexpected()),
             }
         }
-        match options.server.as_os_str().is_empty() || options.clients == 0 {
-            true => Err("a server and a client are needed".into()),
-            false => Ok(options),
-        }
+        if options.server.as_os_str().is_empty() { Err("a --server is missing".into()) } else { Ok(options) }
     }
 }

@@ -18,6 +18,9 @@
 #[cfg(target_os = "linux")]
 mod bystander;
 #[cfg(target_os = "linux")]
+#[path = "../cli/mod.rs"]
+mod cli;
+#[cfg(target_os = "linux")]
 mod report;
 #[cfg(target_os = "linux")]
 mod subject;
@@ -27,27 +30,37 @@ mod sys;
 mod victim;
 
 #[cfg(target_os = "linux")]
+const HELP: &str = "\
+usage: torture epoll|poll|select|chosen
+
+Uses everything of a base once on this backend, and says in a line whether anything was lost: the program whose system
+calls .ci/torture makes fail. The exit status is 3 when something was.";
+
+#[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {
     use std::process::ExitCode;
 
+    cli::run(HELP, parse, |torture| {
+        Ok::<_, std::convert::Infallible>(if torture() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn parse(words: &mut lexopt::Parser) -> Result<fn() -> bool, lexopt::Error> {
     use evplat_linux::Epoll;
     use evplat_posix::{Poll, Select};
 
-    let method = std::env::args().nth(1).unwrap_or_default();
-    let is_good = match method.as_str() {
-        "epoll" => victim::torture(Epoll::new),
-        "poll" => victim::torture(Poll::new),
-        "select" => victim::torture(Select::new),
-        "chosen" => victim::torture(subject::choose),
-        _ => {
-            eprintln!("usage: torture epoll|poll|select|chosen");
-            return ExitCode::from(2);
-        }
-    };
-    if is_good { ExitCode::SUCCESS } else { ExitCode::from(3) }
+    match cli::optional::<String>(words)?.as_deref() {
+        Some("epoll") => Ok(|| victim::torture(Epoll::new)),
+        Some("poll") => Ok(|| victim::torture(Poll::new)),
+        Some("select") => Ok(|| victim::torture(Select::new)),
+        Some("chosen") => Ok(|| victim::torture(subject::choose)),
+        _ => Err("neither epoll nor poll nor select nor chosen".into()),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn main() {
+fn main() -> std::process::ExitCode {
     eprintln!("torture: it needs strace, which only Linux has");
+    std::process::ExitCode::FAILURE
 }

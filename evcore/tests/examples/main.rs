@@ -4,6 +4,7 @@
 
 #[allow(dead_code, reason = "it is shared with the tests of another crate, which need all of it")]
 mod program;
+mod usage;
 
 use program::Program;
 

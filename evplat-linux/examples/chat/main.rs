@@ -7,23 +7,20 @@
 //!
 //! `server.rs` is the loop, `client.rs` one of those who talk.
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod client;
 mod server;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
+const HELP: &str = "\
+usage: chat [IP:PORT]
+
+Sends each line of a client to all others; the first line is the client's name. SIGINT or SIGTERM ends it.
+
+  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+
 fn main() -> ExitCode {
-    let address = std::env::args().nth(1).map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), |word| word.parse());
-    let Ok(address) = address else {
-        eprintln!("usage: chat [IP:PORT]");
-        return ExitCode::from(2);
-    };
-    match server::Server::new(address).and_then(server::Server::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("chat: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::address, |address| server::Server::new(address)?.run())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evplat_linux::{Epoll, EventBase, EventId, Fd, Interest, Wait, signum};
 
+use crate::cli;
 use crate::client::Client;
 
 /// For how long no connection is accepted after one could not be.
@@ -29,7 +30,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
+        let listener = TcpListener::bind(address).map_err(|error| cli::about(address, error))?;
         listener.set_nonblocking(true)?;
         let mut base = EventBase::new(Epoll::new()?);
         base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;

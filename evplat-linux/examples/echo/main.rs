@@ -7,6 +7,8 @@
 //! The server is in `server.rs`, and that is the file to copy. It is written for any backend, so that the echo example of
 //! `evplat-posix` is the same server on poll and on select; what makes it one on epoll is the line below.
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod options;
 mod server;
 
@@ -14,6 +16,20 @@ use std::process::ExitCode;
 
 use evplat_linux::Epoll;
 
+const HELP: &str = "\
+usage: echo [IP:PORT] [--idle TIME] [--quiet] [--method epoll]
+
+Sends each client back what it sends, and prints what it does every second. SIGINT or SIGTERM ends it.
+
+  IP:PORT   where it listens (default: a free port of 127.0.0.1)
+  --idle    after how long without traffic a connection is closed: 500ms, 60s, 5m (default: 60s)
+  --quiet   no figures every second
+  --method  what the server runs on (default: epoll)";
+
 fn main() -> ExitCode {
-    options::run(&["epoll"], |_, options| server::Server::new(Epoll::new()?, options)?.run())
+    cli::run(
+        HELP,
+        |words| options::parse(words, &["epoll"]),
+        |(_, options)| server::Server::new(Epoll::new()?, &options)?.run(),
+    )
 }

@@ -8,6 +8,7 @@ use evcore::backend::EventOp;
 use evcore::options::Missed;
 use evcore::{Event, EventBase, EventId, Fd, Growable, Interest, Wait};
 
+use crate::cli;
 use crate::options::Options;
 
 /// How many connections are accepted in one go, before the others have their turn again.
@@ -49,8 +50,7 @@ struct Totals {
 impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
     /// Listens, and says where.
     pub(crate) fn new(backend: B, options: &Options) -> io::Result<Self> {
-        let listener = TcpListener::bind(options.address)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", options.address)))?;
+        let listener = TcpListener::bind(options.address).map_err(|error| cli::about(options.address, error))?;
         listener.set_nonblocking(true)?;
         let mut base = EventBase::new(backend);
         base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;

@@ -21,55 +21,48 @@
 //!
 //! What it does not do: TLS, HTTP/2, chunked requests (it asks for a length, by 411).
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod connection;
 mod request;
 mod response;
 mod server;
 mod service;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use lexopt::{Arg, Error, Parser, ValueExt};
+
 use server::{Options, Server};
 
+const HELP: &str = "\
+usage: http [IP:PORT] [--timeout SECONDS] [--keep-alive SECONDS]
+
+A small HTTP/1.1 server. SIGINT or SIGTERM ends it when the requests that have begun are answered.
+
+  IP:PORT       where it listens (default: a free port of 127.0.0.1)
+  --timeout     for a request and its answer (default: 10)
+  --keep-alive  until the next request of the same client (default: 5)";
+
 fn main() -> ExitCode {
-    let options = match parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(wrong) => {
-            eprintln!("{wrong}\nusage: http [IP:PORT] [--timeout SECONDS] [--keep-alive SECONDS]");
-            return ExitCode::from(2);
-        }
-    };
-    match Server::new(options).and_then(Server::run) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("http: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, parse, |options| Server::new(options)?.run())
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options {
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        timeout: Duration::from_secs(10),
-        keep_alive: Duration::from_secs(5),
-    };
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "--timeout" => options.timeout = seconds(words.next())?,
-            "--keep-alive" => options.keep_alive = seconds(words.next())?,
-            other => {
-                options.address = other.parse().map_err(|_| format!("neither an option nor an address: {other}"))?
-            }
+fn parse(words: &mut Parser) -> Result<Options, Error> {
+    let (mut address, mut timeout, mut keep_alive) = (None, Duration::from_secs(10), Duration::from_secs(5));
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Long("timeout") => timeout = words.value()?.parse_with(seconds)?,
+            Arg::Long("keep-alive") => keep_alive = words.value()?.parse_with(seconds)?,
+            Arg::Value(word) if address.is_none() => address = Some(word.parse()?),
+            other => return Err(other.unexpected()),
         }
     }
-    Ok(options)
+    Ok(Options { address: address.unwrap_or(cli::any_port()), timeout, keep_alive })
 }
 
-fn seconds(text: Option<String>) -> Result<Duration, String> {
-    let text = text.ok_or("an option needs a value")?;
+fn seconds(text: &str) -> Result<Duration, &'static str> {
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.filter(|time| !time.is_zero()).ok_or(format!("not a time to wait for: {text}"))
+    time.filter(|time| !time.is_zero()).ok_or("not a time to wait for")
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum};
 
+use crate::cli;
 use crate::connection::{Connection, Shared};
 
 /// How many connections are accepted in one go, before the others have their turn again.
@@ -40,8 +41,7 @@ pub(crate) struct Server {
 impl Server {
     /// Listens, and says where.
     pub(crate) fn new(options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind(options.address)
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {}: {error}", options.address)))?;
+        let listener = TcpListener::bind(options.address).map_err(|error| cli::about(options.address, error))?;
         listener.set_nonblocking(true)?;
         let mut base = EventBase::new(Epoll::new()?);
         let id = base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;

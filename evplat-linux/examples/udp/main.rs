@@ -8,13 +8,17 @@
 //!
 //! Everything about datagrams is here; `dns.rs` is what is in them, and knows of no socket.
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod dns;
 
 use std::io::{self, ErrorKind, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{AddrParseError, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
 
 use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait, signum};
+
+use lexopt::{Arg, Error, Parser, ValueExt};
 
 use dns::Zone;
 
@@ -26,36 +30,40 @@ enum Task {
     Stop,
 }
 
+const HELP: &str = "\
+usage: udp [IP:PORT] [NAME=IPV4]…
+
+Answers DNS queries for these names. SIGINT or SIGTERM ends it.
+
+  IP:PORT    where it listens (default: a free port of 127.0.0.1)
+  NAME=IPV4  a name, and its address (default: none)";
+
 fn main() -> ExitCode {
-    let (address, zone) = match parse(std::env::args().skip(1)) {
-        Ok(parsed) => parsed,
-        Err(wrong) => {
-            eprintln!("{wrong}\nusage: udp [IP:PORT] [NAME=IPV4]…");
-            return ExitCode::from(2);
-        }
-    };
-    match run(address, &zone) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("udp: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, parse, |(address, zone)| run(address, &zone))
 }
 
-fn parse(words: impl Iterator<Item = String>) -> Result<(SocketAddr, Zone), String> {
-    let (mut address, mut zone) = (SocketAddr::from(([127, 0, 0, 1], 0)), Zone::default());
-    for word in words {
-        match word.split_once('=') {
-            Some((name, ip)) => zone.insert(name, ip.parse().map_err(|_| format!("not an address: {ip}"))?),
-            None => address = word.parse().map_err(|_| format!("not an address: {word}"))?,
+fn parse(words: &mut Parser) -> Result<(SocketAddr, Zone), Error> {
+    let (mut address, mut zone) = (None, Zone::default());
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) if word.to_string_lossy().contains('=') => {
+                let (name, ip) = word.parse_with(entry)?;
+                zone.insert(&name, ip);
+            }
+            Arg::Value(word) if address.is_none() => address = Some(word.parse()?),
+            other => return Err(other.unexpected()),
         }
     }
-    Ok((address, zone))
+    Ok((address.unwrap_or(cli::any_port()), zone))
+}
+
+fn entry(text: &str) -> Result<(String, Ipv4Addr), AddrParseError> {
+    let (name, ip) = text.split_once('=').unwrap_or((text, ""));
+    Ok((name.to_owned(), ip.parse()?))
 }
 
 fn run(address: SocketAddr, zone: &Zone) -> io::Result<()> {
-    let socket = UdpSocket::bind(address)?;
+    let socket = UdpSocket::bind(address).map_err(|error| cli::about(address, error))?;
     socket.set_nonblocking(true)?;
     let mut base = EventBase::new(Epoll::new()?);
     base.insert(Fd::of(&socket), Interest::READ, Task::Socket)?;

@@ -4,6 +4,7 @@
 
 mod children;
 mod clients;
+mod failures;
 mod http;
 mod local;
 mod program;
@@ -11,3 +12,4 @@ mod program;
 mod proxy;
 mod servers;
 mod shortages;
+mod usage;

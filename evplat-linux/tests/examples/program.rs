@@ -178,8 +178,19 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
 /// cargo tells tests where programs are, but not where examples are. Asking it to build them, which it has done for
 /// `cargo test` already, answers that.
 pub(crate) fn path_of(example: &str) -> &'static Path {
+    built().get(example).unwrap_or_else(|| panic!("no example {example} among {:?}", built()))
+}
+
+/// The names of all examples of this package.
+pub(crate) fn examples() -> Vec<&'static str> {
+    let mut names: Vec<_> = built().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+fn built() -> &'static HashMap<String, PathBuf> {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
+    BUILT.get_or_init(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         // A target directory that is given by a relative path is relative to the workspace.
@@ -201,6 +212,5 @@ pub(crate) fn path_of(example: &str) -> &'static Path {
         let messages = String::from_utf8(output.stdout).unwrap();
         let paths = messages.split("\"executable\":\"").skip(1).filter_map(|rest| rest.split('"').next());
         paths.map(PathBuf::from).map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path)).collect()
-    });
-    built.get(example).unwrap_or_else(|| panic!("no example {example} among {built:?}"))
+    })
 }

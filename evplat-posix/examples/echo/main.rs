@@ -7,6 +7,8 @@
 //! The server itself, `server.rs`, is the one of the echo example of `evplat-linux`, and a link to it: there is nothing in it
 //! that depends on what it runs on. It is a link and not a path, so that the published crate holds the file.
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod options;
 mod server;
 
@@ -14,9 +16,23 @@ use std::process::ExitCode;
 
 use evplat_posix::{Poll, Select};
 
+const HELP: &str = "\
+usage: echo [IP:PORT] [--idle TIME] [--quiet] [--method poll|select]
+
+Sends each client back what it sends, and prints what it does every second. SIGINT or SIGTERM ends it.
+
+  IP:PORT   where it listens (default: a free port of 127.0.0.1)
+  --idle    after how long without traffic a connection is closed: 500ms, 60s, 5m (default: 60s)
+  --quiet   no figures every second
+  --method  what the server runs on (default: poll)";
+
 fn main() -> ExitCode {
-    options::run(&["poll", "select"], |method, options| match method {
-        "select" => server::Server::new(Select::new()?, options)?.run(),
-        _ => server::Server::new(Poll::new()?, options)?.run(),
-    })
+    cli::run(
+        HELP,
+        |words| options::parse(words, &["poll", "select"]),
+        |(method, options)| match method {
+            "select" => server::Server::new(Select::new()?, &options)?.run(),
+            _ => server::Server::new(Poll::new()?, &options)?.run(),
+        },
+    )
 }

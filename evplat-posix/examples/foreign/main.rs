@@ -10,6 +10,8 @@
 //!
 //! Type lines; the other loop reads them, and sends them to the base through a socket. The end of the input ends it.
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod sys;
 
 use std::io::{self, Read, Write};
@@ -36,14 +38,14 @@ struct Inner {
     ticks: u32,
 }
 
+const HELP: &str = "\
+usage: foreign
+
+Reads lines in a poll(2) loop of its own, and sends them to a base on select inside of it, which prints how many bytes
+came. The end of the input ends it.";
+
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("foreign: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::nothing, |()| run())
 }
 
 fn run() -> io::Result<()> {

@@ -1,0 +1,1 @@
+../../../evplat-linux/examples/cli/mod.rs

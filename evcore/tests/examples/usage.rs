@@ -1,0 +1,1 @@
+../../../evplat-linux/tests/examples/usage.rs

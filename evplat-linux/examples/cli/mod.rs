@@ -1,0 +1,98 @@
+//! The command line of an example: `--help`, errors that name what they are about, and the exit status.
+//!
+//! The status is 0 when the program has done its work, 1 when it failed and has said why, and 2 when its arguments are wrong and
+//! it has said which it takes. `main` of each example is one call of [`run`]; the program to copy is what it calls.
+
+#![allow(dead_code, reason = "no example uses all of it")]
+
+use std::error;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::{ExitCode, Termination};
+use std::str::FromStr;
+use std::time::Duration;
+
+use lexopt::{Arg, Error, Parser, ValueExt};
+
+/// Parses the arguments, and runs the program with what they say. `help` begins with a line `usage: NAME …`.
+pub(crate) fn run<O, T: Termination, E: Display>(
+    help: &str,
+    parse: impl FnOnce(&mut Parser) -> Result<O, Error>,
+    program: impl FnOnce(O) -> Result<T, E>,
+) -> ExitCode {
+    let usage = help.lines().next().unwrap_or_default();
+    let name = usage.split(' ').nth(1).unwrap_or_default();
+    if std::env::args_os().any(|word| word == "--help") {
+        // A reader that has gone needs no help.
+        let _ = writeln!(io::stdout(), "{help}");
+        return ExitCode::SUCCESS;
+    }
+    let options = match parse(&mut Parser::from_env()) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{name}: {error}\n{usage}");
+            return ExitCode::from(2);
+        }
+    };
+    match program(options) {
+        Ok(outcome) => outcome.report(),
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// No arguments.
+pub(crate) fn nothing(words: &mut Parser) -> Result<(), Error> {
+    words.next()?.map_or(Ok(()), |word| Err(word.unexpected()))
+}
+
+/// One argument, or none.
+pub(crate) fn optional<T>(words: &mut Parser) -> Result<Option<T>, Error>
+where
+    T: FromStr<Err: Into<Box<dyn error::Error + Send + Sync>>>,
+{
+    let mut found = None;
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) if found.is_none() => found = Some(word.parse()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(found)
+}
+
+/// `[IP:PORT]`.
+pub(crate) fn address(words: &mut Parser) -> Result<SocketAddr, Error> {
+    Ok(optional(words)?.unwrap_or(any_port()))
+}
+
+/// A free port of the loopback, which the system chooses.
+pub(crate) fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// A time as people write it: `500ms`, `60s`, `5m`.
+pub(crate) fn time(text: &str) -> Result<Duration, &'static str> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let millis = match text.strip_prefix(digits) {
+        Some("ms") => 1,
+        Some("s") => 1_000,
+        Some("m") => 60_000,
+        _ => return Err("a time is 500ms, 60s or 5m"),
+    };
+    let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(millis));
+    number.map(Duration::from_millis).ok_or("not a time")
+}
+
+/// A time that is not none.
+pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
+    time(text).and_then(|time| if time.is_zero() { Err("not a time to wait for") } else { Ok(time) })
+}
+
+/// The error, with the address or the file that it is about.
+pub(crate) fn about(what: impl Display, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
