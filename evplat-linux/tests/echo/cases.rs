@@ -6,6 +6,7 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::EXAMPLE;
 use crate::process::{self, Echo, PATIENCE, number_after, until};
 
 /// Makes every case a test against the example on one method, and tells how many connections at once that must bear.
@@ -302,7 +303,7 @@ pub(crate) fn wrong_arguments_are_told(method: &str) {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(output.stdout, b"", "{arguments:?}");
         let told = String::from_utf8(output.stderr).unwrap();
-        assert!(told.lines().last().unwrap().starts_with("usage: echo "), "{arguments:?}: {told}");
+        assert!(told.lines().last().unwrap().starts_with(&format!("usage: {EXAMPLE} ")), "{arguments:?}: {told}");
         assert!(told.contains(method), "{told}");
     }
 }

@@ -5,4 +5,6 @@
 mod cases;
 mod process;
 
+const EXAMPLE: &str = "echo";
+
 cases::against!(epoll, 1000);

@@ -10,6 +10,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::EXAMPLE;
+
 /// How long a test waits for what should come at once, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -204,16 +206,15 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
 
 /// The example of this package.
 ///
-/// cargo tells tests where programs are, but not where examples are; and another package's example may have the same name,
-/// so that the one in `target/debug/examples` is whichever was built last. Asking cargo to build it, which it has done for
-/// `cargo test` already, answers both questions.
+/// cargo tells tests where programs are, but not where examples are. Asking it to build one, which it has done for `cargo test`
+/// already, answers that.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
         // A target directory that is given by a relative path is relative to the workspace.
-        cargo.current_dir(package.parent().unwrap()).args(["build", "--example", "echo", "--message-format", "json"]);
+        cargo.current_dir(package.parent().unwrap()).args(["build", "--example", EXAMPLE, "--message-format", "json"]);
         cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
@@ -222,13 +223,6 @@ pub(crate) fn program() -> &'static Path {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let messages = String::from_utf8(output.stdout).unwrap();
         let built = messages.split("\"executable\":\"").nth(1).and_then(|rest| rest.split('"').next());
-        let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join(concat!("echo-of-", env!("CARGO_PKG_NAME")));
-        // Other processes may do the same at this moment, so it appears in one step.
-        let new = own.with_extension(std::process::id().to_string());
-        let _ = fs::remove_file(&new);
-        fs::hard_link(built.expect("cargo names what it has built"), &new).expect("a link in the target directory");
-        fs::rename(&new, &own).expect("another name for it");
-        let _ = fs::remove_file(&new);
-        own
+        built.expect("cargo names what it has built").into()
     })
 }

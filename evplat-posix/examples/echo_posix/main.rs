@@ -1,7 +1,7 @@
 //! A TCP echo server on poll or on select.
 //!
 //! ```text
-//! cargo run --release -p evplat-posix --example echo -- --method poll 127.0.0.1:7777 --idle 60s
+//! cargo run --release -p evplat-posix --example echo_posix -- --method poll 127.0.0.1:7777 --idle 60s
 //! ```
 //!
 //! The server itself, `server.rs`, is the one of the echo example of `evplat-linux`, and a link to it: there is nothing in it
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use evplat_posix::{Poll, Select};
 
 const HELP: &str = "\
-usage: echo [IP:PORT] [--idle TIME] [--quiet] [--method poll|select]
+usage: echo_posix [IP:PORT] [--idle TIME] [--quiet] [--method poll|select]
 
 Sends each client back what it sends, and prints what it does every second. SIGINT or SIGTERM ends it.
 
