@@ -1,11 +1,14 @@
 //! The files of the repository.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The repository's root: this crate is never published, so it always stands in one.
 pub(crate) fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // cargo says it at run time, too: a target folder that clones share may hold the program of another one.
+    let package = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    let root = Path::new(&package).join("../..");
     assert!(root.join("docs/semantics.md").exists(), "{} is not the repository's root", root.display());
     root
 }
