@@ -11,7 +11,7 @@ use core::time::Duration;
 
 use evcore::backend::EventOp;
 use evcore::options::Missed;
-use evcore::storage::Storage;
+use evcore::storage::Complete;
 use evcore::task::{Executor, Handle, Item, JoinError, yield_now};
 use evcore::{End, Error, Event, EventBase, Interest, Ready, Wait};
 
@@ -32,7 +32,7 @@ type HandleOf<F> = Handle<<<F as Fixture>::Backend as EventOp>::Fd, <<F as Fixtu
 type RunOf<F, S> = Executor<<F as Fixture>::Backend, S, u32>;
 
 /// An executor on a fixture's backend.
-struct Tasks<F: FixtureOfTasks, S: Storage + 'static> {
+struct Tasks<F: FixtureOfTasks, S: Complete + 'static> {
     executor: RunOf<F, S>,
     handle: HandleOf<F>,
     fixture: F,
@@ -48,7 +48,7 @@ impl<F: Fixture + 'static> alloc::task::Wake for Alarm<F> {
     }
 }
 
-impl<F: FixtureOfTasks, S: Storage + 'static> Tasks<F, S> {
+impl<F: FixtureOfTasks, S: Complete + 'static> Tasks<F, S> {
     fn new(fixture: F) -> Self {
         Self::with_priorities(fixture, 1)
     }
@@ -98,7 +98,7 @@ fn poll_once<R>(future: impl Future<Output = R>) -> Poll<R> {
 }
 
 /// A task ends with its output, which its handle gets, also when it asks late.
-pub fn task_ends_with_its_output<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn task_ends_with_its_output<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let task = tasks.handle.spawn(async { 7 }).unwrap();
     assert!(!task.is_finished(), "polled by spawn itself");
@@ -113,7 +113,7 @@ pub fn task_ends_with_its_output<F: FixtureOfTasks, S: Storage + 'static>(fixtur
 }
 
 /// A future waits until its fd is ready, level-triggered: what is ready already does not have to change.
-pub fn task_waits_for_readiness<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn task_waits_for_readiness<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut source = tasks.source();
     let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&source));
@@ -129,7 +129,7 @@ pub fn task_waits_for_readiness<F: FixtureOfTasks, S: Storage + 'static>(fixture
 }
 
 /// A source is one event for all its waits; a direction that nobody waits for does not make the loop spin.
-pub fn source_is_registered_once<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn source_is_registered_once<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();
     let fd = tasks.fixture.fd(&raw);
@@ -152,7 +152,7 @@ pub fn source_is_registered_once<F: FixtureOfTasks, S: Storage + 'static>(fixtur
 }
 
 /// What a source keeps is dropped after its event has gone: also when the source is dropped while the base is in use.
-pub fn source_keeps_its_value_until_it_is_gone<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn source_keeps_its_value_until_it_is_gone<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let raw = tasks.source();
     let (fd, owner) = (tasks.fixture.fd(&raw), Rc::new(()));
@@ -171,7 +171,7 @@ pub fn source_keeps_its_value_until_it_is_gone<F: FixtureOfTasks, S: Storage + '
 }
 
 /// A wait that is dropped before it was polled, while it waits, and when what it waits for has come leaves no event.
-pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();
     tasks.feed(&mut raw);
@@ -201,7 +201,7 @@ pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Storage +
 }
 
 /// A task that is woken many times before it is polled is polled once.
-pub fn task_woken_twice_is_polled_once<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn task_woken_twice_is_polled_once<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let (polls, waker) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None)));
     let task = tasks.handle.spawn({
@@ -226,7 +226,7 @@ pub fn task_woken_twice_is_polled_once<F: FixtureOfTasks, S: Storage + 'static>(
 }
 
 /// A future that is ready when its time is over as well is ready.
-pub fn ready_and_timed_out_is_ready<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn ready_and_timed_out_is_ready<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();
     let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
@@ -240,7 +240,7 @@ pub fn ready_and_timed_out_is_ready<F: FixtureOfTasks, S: Storage + 'static>(fix
 }
 
 /// A sleep ends when its time is over and not before; shorter ones end first, whatever their tasks' order is.
-pub fn sleep_is_not_early<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn sleep_is_not_early<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let order = Rc::new(RefCell::new(Vec::new()));
     let begin = tasks.handle.now().unwrap();
@@ -270,7 +270,7 @@ pub fn sleep_is_not_early<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -
 }
 
 /// An interval counts the periods that passed while nobody waited.
-pub fn interval_counts_what_was_missed<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn interval_counts_what_was_missed<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut interval = tasks.handle.interval(MS * 2, Missed::Skip).unwrap();
     assert!(tasks.block_on(interval.next()).unwrap().count >= 1);
@@ -284,7 +284,7 @@ pub fn interval_counts_what_was_missed<F: FixtureOfTasks, S: Storage + 'static>(
 }
 
 /// A signal ends a wait for it.
-pub fn signal_is_awaited<F: FixtureOfTasks, S: Storage + 'static>(mut fixture: F) -> Proof {
+pub fn signal_is_awaited<F: FixtureOfTasks, S: Complete + 'static>(mut fixture: F) -> Proof {
     fixture.alone();
     let mut tasks = Tasks::<F, S>::new(fixture);
     let Some(signum) = tasks.fixture.signal(0) else { return Proof::Absent("signals") };
@@ -297,7 +297,7 @@ pub fn signal_is_awaited<F: FixtureOfTasks, S: Storage + 'static>(mut fixture: F
 }
 
 /// An idle timeout ends a wait for a source, costs no event, and counts from the wait.
-pub fn idle_timeout_is_of_the_source<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn idle_timeout_is_of_the_source<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();
     let fd = tasks.fixture.fd(&raw);
@@ -324,7 +324,7 @@ pub fn idle_timeout_is_of_the_source<F: FixtureOfTasks, S: Storage + 'static>(fi
 }
 
 /// A task that another one aborts is not polled again: its future is dropped, and what it waited for is gone.
-pub fn task_aborted_by_another<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn task_aborted_by_another<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let kept = Rc::new(());
     let handle = tasks.handle.clone();
@@ -353,7 +353,7 @@ pub fn task_aborted_by_another<F: FixtureOfTasks, S: Storage + 'static>(fixture:
 }
 
 /// A task's waker may be used when the task and its executor are gone.
-pub fn waker_outlives_its_executor<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn waker_outlives_its_executor<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let waker = tasks.block_on(poll_fn(|context| Poll::Ready(context.waker().clone())));
     waker.wake_by_ref();
@@ -368,18 +368,18 @@ pub fn waker_outlives_its_executor<F: FixtureOfTasks, S: Storage + 'static>(fixt
 }
 
 /// A wake from another thread ends the base's sleep.
-pub fn wake_of_another_thread_ends_a_sleep<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn wake_of_another_thread_ends_a_sleep<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let tasks = Tasks::<F, S>::new(fixture);
     if tasks.can_be_woken { wake_from_a_thread(tasks) } else { Proof::Absent("waker") }
 }
 
 #[cfg(not(feature = "std"))]
-fn wake_from_a_thread<F: FixtureOfTasks, S: Storage + 'static>(_: Tasks<F, S>) -> Proof {
+fn wake_from_a_thread<F: FixtureOfTasks, S: Complete + 'static>(_: Tasks<F, S>) -> Proof {
     Proof::Absent("threads")
 }
 
 #[cfg(feature = "std")]
-fn wake_from_a_thread<F: FixtureOfTasks, S: Storage + 'static>(mut tasks: Tasks<F, S>) -> Proof {
+fn wake_from_a_thread<F: FixtureOfTasks, S: Complete + 'static>(mut tasks: Tasks<F, S>) -> Proof {
     use core::sync::atomic::{AtomicBool, Ordering};
     for _ in 0..3 {
         let (sent, mut thread) = (Arc::new(AtomicBool::new(false)), None);
@@ -403,7 +403,7 @@ fn wake_from_a_thread<F: FixtureOfTasks, S: Storage + 'static>(mut tasks: Tasks<
 }
 
 /// What is left of an executor that was dropped answers that it has ended, and wakes whoever waits for it elsewhere.
-pub fn futures_outlive_their_executor<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn futures_outlive_their_executor<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     struct Count(core::sync::atomic::AtomicUsize);
     impl alloc::task::Wake for Count {
         fn wake(self: Arc<Self>) {
@@ -432,7 +432,7 @@ pub fn futures_outlive_their_executor<F: FixtureOfTasks, S: Storage + 'static>(f
 }
 
 /// A task that wakes itself all the time is polled once a turn: others go on, and timers come.
-pub fn task_that_wakes_itself_starves_nobody<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn task_that_wakes_itself_starves_nobody<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let polls = Rc::new(Cell::new(0u32));
     let greedy = tasks.handle.spawn({
@@ -460,7 +460,7 @@ pub fn task_that_wakes_itself_starves_nobody<F: FixtureOfTasks, S: Storage + 'st
 }
 
 /// A task and what it waits for have its priority.
-pub fn more_urgent_task_goes_first<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn more_urgent_task_goes_first<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::with_priorities(fixture, 3);
     let order = Rc::new(RefCell::new(Vec::new()));
     let (handle, begin) = (tasks.handle.clone(), tasks.handle.now().unwrap());
@@ -488,7 +488,7 @@ pub fn more_urgent_task_goes_first<F: FixtureOfTasks, S: Storage + 'static>(fixt
 }
 
 /// Events of the program's own are handed out beside the tasks, by both faces.
-pub fn own_events_beside_tasks<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn own_events_beside_tasks<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let task = tasks.handle.spawn({
         let handle = tasks.handle.clone();
@@ -515,7 +515,7 @@ pub fn own_events_beside_tasks<F: FixtureOfTasks, S: Storage + 'static>(fixture:
 }
 
 /// A task that finds no room is refused, and its future comes back; with room again it runs.
-pub fn refused_task_gives_its_future_back<F: FixtureOfTasks, S: Storage + 'static>(fixture: F) -> Proof {
+pub fn refused_task_gives_its_future_back<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut fillers = Vec::new();
     while fillers.len() < 100 {
@@ -550,7 +550,7 @@ pub fn refused_task_gives_its_future_back<F: FixtureOfTasks, S: Storage + 'stati
 }
 
 /// Where no other thread can wake them, tasks that wait for nothing on the base end the loop: a deadlock is an error.
-pub fn tasks_that_nothing_wakes_end_the_loop<F: FixtureOfTasks, S: Storage + 'static>(mut fixture: F) -> Proof {
+pub fn tasks_that_nothing_wakes_end_the_loop<F: FixtureOfTasks, S: Complete + 'static>(mut fixture: F) -> Proof {
     let base: EventBase<F::Backend, S, Item<u32>> = EventBase::new(fixture.backend());
     let mut executor = Executor::local(base);
     let handle = executor.handle();
