@@ -188,6 +188,7 @@ pub(crate) fn examples() -> Vec<&'static str> {
     names
 }
 
+#[allow(unexpected_cfgs, reason = "the file is linked into packages that have not all of these features")]
 fn built() -> &'static HashMap<String, PathBuf> {
     static BUILT: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
