@@ -222,6 +222,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// The pause is over.
     pub(super) fn resume(&mut self, index: S::Index, now: Instant) {
         self.registry.end_pause(index, now);
+        // Others on the fd may wait for a file that the number does not stand for any more.
+        self.registry.set_unverified(index);
         self.register_again(index);
     }
 

@@ -198,6 +198,7 @@ impl Model {
     /// The time of a pause is over.
     pub(super) fn resume(&mut self, uid: Uid, now: u64) {
         self.end_pause(uid, now);
+        self.events[uid].fresh = true;
         self.watch_again(uid);
     }
 

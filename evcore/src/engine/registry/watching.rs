@@ -233,6 +233,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.set_state(index, state);
     }
 
+    /// The backend is to be asked about the registration before the event, which is in no list, joins it.
+    pub(in crate::engine) fn set_unverified(&mut self, index: S::Index) {
+        self.fds.set_unverified(index);
+    }
+
     /// Takes an event out of everything it waits for. Its activation, if it has one, stays. Answers the signal that no
     /// event is pending on any more.
     pub(in crate::engine) fn disarm(&mut self, index: S::Index) -> Option<Signum> {
@@ -273,7 +278,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     pub(in crate::engine) fn detach(&mut self, index: S::Index) {
         self.fds.leave(index);
         // Added again, it is registered anew: what the backend has under the number is of no use.
-        self.fds.set_unverified(index);
+        self.set_unverified(index);
         self.timers.cancel(index);
         self.set_state(index, self.state(index).disarmed());
         self.activate(index, Ready::ERROR);
