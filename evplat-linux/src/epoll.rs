@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::thread;
 use std::time::Duration;
 
@@ -100,6 +100,8 @@ pub struct Epoll {
     has_looked: bool,
     /// A sleeper has done the waiting of this turn, and a rebuild is overdue.
     has_slept: bool,
+    /// The number of its duplicate of the set.
+    duplicate: RawFd,
     /// When the last sleeper went to sleep.
     slept_from: Instant,
     /// Sleepers have found nothing for so long that numbers are to be verified.
@@ -159,6 +161,7 @@ impl Epoll {
             idle: 0,
             has_looked: false,
             has_slept: false,
+            duplicate: -1,
             slept_from: Instant::ZERO,
             is_to_verify: false,
             is_rested: false,

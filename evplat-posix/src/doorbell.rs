@@ -1,6 +1,6 @@
 //! What a sleeping loop is woken by.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use crate::error::Error;
@@ -59,6 +59,12 @@ impl Doorbell {
     #[must_use]
     pub fn has_two_ends(&self) -> bool {
         self.press.get().is_some()
+    }
+
+    /// Whether a number is one of its ends'. A descriptor that was registered under it has been closed since.
+    #[must_use]
+    pub fn has(&self, number: RawFd) -> bool {
+        [&self.listen, self.press()].iter().any(|end| end.as_raw_fd() == number)
     }
 
     /// Makes the descriptor readable: one system call. Safe in the handler of a signal, but for `errno`, which changes.

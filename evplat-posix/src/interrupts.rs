@@ -1,5 +1,7 @@
 //! What can interrupt a wait: wakers and signals.
 
+use std::os::fd::RawFd;
+
 use evcore::backend::{SignalOp, Signum, Sink, Sleep};
 
 use crate::doorbell::Doorbell;
@@ -55,6 +57,18 @@ impl Interrupts {
     #[must_use]
     pub fn doorbell(&self) -> Option<&Doorbell> {
         self.wake.as_ref().map(|wake| wake.state().doorbell())
+    }
+
+    /// Refuses a number that is the doorbell's: whoever registers it means a descriptor that was closed since.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF`.
+    pub fn check_foreign(&self, number: RawFd) -> Result<(), Error> {
+        match self.doorbell().is_some_and(|doorbell| doorbell.has(number)) {
+            true => Err(Error::system("fstat", libc::EBADF)),
+            false => Ok(()),
+        }
     }
 
     /// How to wait: as was asked, or not at all, because a wake has come. After it, wait on the doorbell too, and then call

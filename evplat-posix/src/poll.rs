@@ -212,7 +212,8 @@ impl<S: Slots> EventOp for Poll<S> {
 
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
         self.usable()?;
-        let added = Self::events(interest).and_then(|events| self.table.add(fd, token, events, infos));
+        let events = self.interrupts.check_foreign(fd.as_raw_fd()).and_then(|()| Self::events(interest));
+        let added = events.and_then(|events| self.table.add(fd, token, events, infos));
         if added.is_err() {
             // An earlier registration of this number is void, too.
             self.table.del(fd, token, infos);
@@ -229,6 +230,7 @@ impl<S: Slots> EventOp for Poll<S> {
         infos: &mut impl FdInfos<Place>,
     ) -> Result<Modified, Error> {
         self.usable()?;
+        self.interrupts.check_foreign(fd.as_raw_fd())?;
         self.table.modify(fd, token, Self::events(new)?, infos)
     }
 

@@ -265,7 +265,8 @@ impl<S: Slots> EventOp for Select<S> {
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
         self.usable()?;
         check(fd.as_raw_fd())?;
-        let added = Self::events(interest).and_then(|events| self.table.add(fd, token, events, infos).map(|()| events));
+        let events = self.interrupts.check_foreign(fd.as_raw_fd()).and_then(|()| Self::events(interest));
+        let added = events.and_then(|events| self.table.add(fd, token, events, infos).map(|()| events));
         if added.is_err() {
             // An earlier registration of this number is void, too.
             self.table.del(fd, token, infos);
@@ -284,6 +285,7 @@ impl<S: Slots> EventOp for Select<S> {
     ) -> Result<Modified, Error> {
         self.usable()?;
         check(fd.as_raw_fd())?;
+        self.interrupts.check_foreign(fd.as_raw_fd())?;
         let events = Self::events(new)?;
         let modified = self.table.modify(fd, token, events, infos)?;
         self.set(fd.as_raw_fd(), events);

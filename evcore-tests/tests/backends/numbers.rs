@@ -31,6 +31,7 @@ on_each_backend! {
     dup2_by_a_silent_stream_beside_busy_ones_is_told
     event_that_was_told_may_be_added_again
     reinit_spares_events_of_the_new_file
+    pause_ends_with_the_new_file_beside_an_event_of_the_old_one
     changed_interest_of_a_closed_number_is_told_once
     number_that_the_doorbell_has_leaves_that_alone
     dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told
@@ -244,6 +245,23 @@ fn reinit_spares_events_of_the_new_file<B: Backend>(make: Make<B>) {
     assert_eq!(turn(&mut base, Wait::Forever), [(2, Ready::READ)]);
 }
 
+/// The number is watched all the time, for the other event.
+fn pause_ends_with_the_new_file_beside_an_event_of_the_old_one<B: Backend>(make: Make<B>) {
+    let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
+    watch(&mut base, Fd::of(&near));
+    let paused = base.insert(Fd::of(&near), Interest::READ, 2).unwrap();
+    turn(&mut base, Wait::None);
+    base.pause_for(paused, Duration::from_millis(1)).unwrap();
+    let (other, _peer) = readable();
+    sys::dup2(other.as_raw_fd(), near.as_raw_fd());
+    let mut found = Vec::new();
+    while !found.contains(&(2, Ready::READ)) {
+        found.extend(turn(&mut base, Wait::For(Duration::from_millis(2))));
+    }
+    found.retain(|event| *event != (EVENT, Ready::READ));
+    assert_eq!(found, [(EVENT, Ready::ERROR), (2, Ready::READ)]);
+}
+
 /// A handler that connects again gets the number that is free, and adds its event for that.
 fn event_that_was_told_may_be_added_again<B: Backend>(make: Make<B>) {
     for interests in [&[Interest::READ][..], &[Interest::READ, Interest::WRITE]] {
@@ -307,6 +325,8 @@ fn number_that_the_doorbell_has_leaves_that_alone<B: Backend>(make: Make<B>) {
             2 => {
                 base.del(event).unwrap();
                 turn(&mut base, Wait::None);
+                let refused = base.add(event, None).unwrap_err();
+                assert_eq!(refused.map_backend(|error| error.errno()), evcore::Error::Backend(Some(libc::EBADF)));
             }
             _ => drop(base.remove(event)),
         }

@@ -1,6 +1,6 @@
 //! Which file does a number stand for now?
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use evcore::Fd;
 use evcore::backend::{Sink, Token};
@@ -57,8 +57,14 @@ impl Epoll {
                 false
             }
             Err(error) if is(&error, libc::EPERM) => self.files.is_same(fd),
-            // It is closed; or it is this set itself, or one that this set is in. Anything else says nothing.
-            Err(error) => !(is(&error, libc::EBADF) || is(&error, libc::EINVAL) || is(&error, libc::ELOOP)),
+            // It is closed; or it is a set that this one is in, or this one itself. Anything else says nothing.
+            Err(error) if is(&error, libc::EINVAL) => !self.is_this_set(fd),
+            Err(error) => !(is(&error, libc::EBADF) || is(&error, libc::ELOOP)),
         }
+    }
+
+    /// Whether a number is that of the set, or of the last sleeper's duplicate of it.
+    fn is_this_set(&self, fd: Fd) -> bool {
+        [self.set.as_raw_fd(), self.duplicate].contains(&fd.as_raw_fd())
     }
 }
