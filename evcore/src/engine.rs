@@ -40,11 +40,14 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     is_clock_current: Cell<bool>,
     fairness: Fairness,
     limits: <S::Limits as Part>::Held<Limited>,
-    exit_at: Option<Instant>,
+    /// When the loop is to end, if `has_exit`: apart, which takes no padding.
+    exit_at: Instant,
+    has_exit: bool,
     /// When the backend is asked again for what it has refused; zero when it is not.
     retry_at: Instant,
     /// The earlier of the two.
-    chores_at: Option<Instant>,
+    chores_at: Instant,
+    has_chores: bool,
     /// How late timers may be, in nanoseconds.
     slack: u64,
 }
@@ -95,9 +98,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             is_clock_current: Cell::new(false),
             fairness: Fairness::Fair,
             limits: Held::EMPTY,
-            exit_at: None,
+            exit_at: Instant::ZERO,
+            has_exit: false,
             retry_at: Instant::ZERO,
-            chores_at: None,
+            chores_at: Instant::ZERO,
+            has_chores: false,
             slack: 0,
         }
     }
@@ -207,7 +212,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Whether nothing that the loop is kept alive for is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.registry.is_idle() && self.exit_at.is_none()
+        self.registry.is_idle() && !self.has_exit
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
@@ -227,20 +232,29 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn exit_after(&mut self, delay: Duration) {
         let at = self.fresh_now().saturating_add(delay);
-        self.exit_at = earlier(self.exit_at, Some(at));
+        self.exit_at = if self.has_exit { self.exit_at.min(at) } else { at };
+        self.has_exit = true;
         self.note_chores();
     }
 
     fn note_chores(&mut self) {
         if B::IS_SHARED {
-            self.chores_at = earlier(self.exit_at, Some(self.retry_at).filter(|at| *at > Instant::ZERO));
+            let retry_at = Some(self.retry_at).filter(|at| *at > Instant::ZERO);
+            let chores_at = earlier(self.exit_at(), retry_at);
+            self.has_chores = chores_at.is_some();
+            self.chores_at = chores_at.unwrap_or(Instant::ZERO);
         }
     }
 
     /// When the loop has something to do of its own.
     #[inline(always)]
     fn chores_at(&self) -> Option<Instant> {
-        if B::IS_SHARED { self.chores_at } else { self.exit_at }
+        if B::IS_SHARED { self.has_chores.then_some(self.chores_at) } else { self.exit_at() }
+    }
+
+    /// When the loop is to end, if that was asked for in advance.
+    fn exit_at(&self) -> Option<Instant> {
+        self.has_exit.then_some(self.exit_at)
     }
 
     /// Ends the loop before the next hand-out.

@@ -56,6 +56,7 @@ storages! {
     fixed_2: Fixed<2>, Some(2);
     fixed_3: Fixed<3>, Some(3);
     fixed_8: Fixed<8>, Some(8);
+    fixed_17: Fixed<17>, Some(17);
     growable: Growable, None;
 }
 

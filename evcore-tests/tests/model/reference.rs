@@ -117,7 +117,7 @@ impl Model {
             world: World::default(),
             slots: Vec::new(),
             free_slots: Vec::new(),
-            entries: timers::Entries::default(),
+            entries: timers::Entries::of(capacity),
             restarts: timers::Restarts::default(),
             rows: Vec::new(),
             free_rows: Vec::new(),

@@ -337,15 +337,18 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.chores_at().is_some_and(|chores| chores <= now) {
             self.do_chores(now);
         }
-        if self.registry.first_deadline().is_some_and(|first| first <= now) {
+        if S::IS_SMALL {
+            // It finds out as fast that nothing is due.
+            self.expire(now);
+        } else if self.registry.first_deadline().is_some_and(|first| first <= now) {
             self.queue_due(now);
         }
     }
 
     #[cold]
     fn do_chores(&mut self, now: Instant) {
-        if self.exit_at.is_some_and(|exit| exit <= now) {
-            self.exit_at = None;
+        if self.exit_at().is_some_and(|exit| exit <= now) {
+            self.has_exit = false;
             self.requests.insert(Requests::EXIT);
         }
         if B::IS_SHARED && self.retry_at > Instant::ZERO && self.retry_at <= now {
@@ -358,6 +361,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Out of line, so that a turn in which nothing is due does not pay for it.
     #[inline(never)]
     fn queue_due(&mut self, now: Instant) {
+        self.expire(now);
+    }
+
+    #[inline(always)]
+    fn expire(&mut self, now: Instant) {
         self.registry.begin_to_expire();
         let (mut left, mut corrections) = (self.bounds().timers(), self.bounds().timers());
         while left > 0 {

@@ -22,6 +22,9 @@ pub(super) struct Entries {
     cancelled: Vec<usize>,
     /// The slot that is looked at next in passing.
     swept: usize,
+    /// There are so few slots that they are looked through: then entries are always right, and a bound of the first deadline says
+    /// when to look.
+    bound: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +51,17 @@ impl Entries {
         self.keys(|entry| !entry.is_cancelled).min().map(|((deadline, _), _)| deadline)
     }
 
+    pub(super) fn of(capacity: Option<usize>) -> Self {
+        Self { bound: capacity.filter(|capacity| *capacity <= 16).map(|_| u64::MAX), ..Self::default() }
+    }
+
     fn arm(&mut self, slot: usize, key: Key) {
         self.by_slot.resize(self.by_slot.len().max(slot + 1), None);
+        if let Some(bound) = &mut self.bound {
+            *bound = key.0.min(*bound);
+            self.by_slot[slot] = Some(Entry { key, is_cancelled: false });
+            return;
+        }
         let key = self.by_slot[slot].map(|entry| entry.key).filter(|before| before.0 <= key.0).unwrap_or(key);
         self.unlist(slot);
         self.by_slot[slot] = Some(Entry { key, is_cancelled: false });
@@ -59,7 +71,19 @@ impl Entries {
         self.by_slot.get(slot).copied().flatten().is_some_and(|entry| !entry.is_cancelled)
     }
 
+    /// The timer restarts: where entries are lazy, its entry does not.
+    fn restart(&mut self, slot: usize, key: Key) {
+        if let (Some(_), Some(entry)) = (self.bound, self.by_slot.get_mut(slot).and_then(Option::as_mut)) {
+            entry.key = key;
+        }
+    }
+
     fn cancel(&mut self, slot: usize) {
+        if self.bound.is_some() {
+            return if let Some(entry) = self.by_slot.get_mut(slot) {
+                *entry = None
+            };
+        }
         if let Some(entry) = self.by_slot.get_mut(slot).and_then(Option::as_mut).filter(|entry| !entry.is_cancelled) {
             entry.is_cancelled = true;
             self.cancelled.push(slot);
@@ -104,6 +128,11 @@ impl Model {
 
     /// When the wait ends at the latest for a timer.
     pub(super) fn deadline_to_wait_for(&mut self) -> Option<u64> {
+        if self.entries.bound.is_some() {
+            let first = self.entries.first_armed();
+            self.entries.bound = Some(first.unwrap_or(u64::MAX));
+            return first;
+        }
         let most = self.timer_bound();
         self.entries.drop_cancelled_first(most);
         self.entries.first_armed()
@@ -114,7 +143,7 @@ impl Model {
     }
 
     pub(super) fn has_timers(&self) -> bool {
-        self.entries.first().is_some()
+        self.entries.bound.map_or(self.entries.first().is_some(), |bound| bound < u64::MAX)
     }
 
     pub(super) fn is_armed(&self, uid: Uid) -> bool {
@@ -151,6 +180,7 @@ impl Model {
             if std::mem::take(&mut event.restarting) {
                 event.deadline = event.deadline.max(now.saturating_add(event.interval));
                 event.armed = self.armings;
+                self.entries.restart(*slot, (event.deadline, event.armed));
             }
         }
         if self.active() > 0 {
@@ -210,6 +240,9 @@ impl Model {
 
     /// Takes the first timer that is due. `None`: there is none, or it cannot be known yet.
     fn take_due(&mut self, now: u64, corrections: &mut u32) -> Option<(Uid, u64)> {
+        if let Some(bound) = self.entries.bound {
+            return if bound > now { None } else { self.take_first(now) };
+        }
         loop {
             let ((deadline, _), slot) = self.entries.first()?;
             let was_cancelled = !self.entries.is_armed(slot);
@@ -230,6 +263,16 @@ impl Model {
         }
     }
 
+    /// Takes the first timer if it is due, and bounds the next.
+    fn take_first(&mut self, now: u64) -> Option<(Uid, u64)> {
+        let first = self.entries.first().filter(|((deadline, _), _)| *deadline <= now && *deadline < u64::MAX);
+        if let Some((_, slot)) = first {
+            self.entries.by_slot[slot] = None;
+        }
+        self.entries.bound = Some(self.entries.first_armed().unwrap_or(u64::MAX));
+        first.map(|((deadline, _), slot)| (self.slots[slot], deadline))
+    }
+
     pub(super) fn expire(&mut self) {
         let now = self.update_now();
         if self.exit_at.is_some_and(|at| at <= now) {
@@ -240,7 +283,8 @@ impl Model {
             self.retry_at = None;
             self.retry();
         }
-        if self.entries.first().is_none_or(|((deadline, _), _)| deadline > now) {
+        let first = self.entries.bound.or(self.entries.first().map(|((deadline, _), _)| deadline));
+        if first.is_none_or(|first| first > now) {
             return;
         }
         self.settle_restarts(self.turn.number);

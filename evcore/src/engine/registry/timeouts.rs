@@ -26,7 +26,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// When the event is due, or was due last, and after how long again.
     pub(in crate::engine) fn period(&self, index: S::Index) -> (Instant, u64) {
-        (self.timers.deadline(index), self.timers.interval(index))
+        self.timers.period(index)
     }
 
     /// A point that is not later than the earliest deadline; `None` only where there is none.
@@ -152,6 +152,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             stats.lateness = lateness;
             stats.lateness_max = stats.lateness_max.max(lateness);
         });
+        if S::IS_SMALL {
+            return self.queue.push_reported(&mut self.slots, index, Ready::TIMEOUT);
+        }
         self.queue.push(&mut self.slots, index, Ready::TIMEOUT);
     }
 }

@@ -130,6 +130,13 @@ impl<S: Storage> Timers<S> {
         Instant::from_nanos(self.timers.at(index).map_or(0, |timer| timer.deadline))
     }
 
+    /// When the event is due, or was due last, and after how many nanoseconds again.
+    #[inline]
+    pub(super) fn period(&self, index: S::Index) -> (Instant, u64) {
+        let timer = self.timers.at(index).map(|timer| (timer.deadline, timer.interval())).unwrap_or_default();
+        (Instant::from_nanos(timer.0), timer.1)
+    }
+
     /// The timeout that the event was given, in nanoseconds.
     #[inline]
     pub(super) fn interval(&self, index: S::Index) -> u64 {
@@ -140,6 +147,10 @@ impl<S: Storage> Timers<S> {
 
     /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
     pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
+        if S::IS_SCANNED {
+            self.keep(index, interval);
+            return self.arm_scanned(index, deadline.as_nanos());
+        }
         let seq = self.take_seqs(1);
         self.fill(index);
         let Some(timer) = self.timers.at_mut(index) else { return };
@@ -147,11 +158,6 @@ impl<S: Storage> Timers<S> {
         let is_later = timer.deadline <= deadline.as_nanos();
         let place = core::mem::replace(&mut timer.seq, seq);
         timer.deadline = deadline.as_nanos();
-        if S::IS_SCANNED {
-            timer.interval = Interval::of(interval);
-            timer.at = Index::FIRST;
-            return self.note_scanned(deadline.as_nanos());
-        }
         let was_cancelled = timer.interval.set(interval);
         let (at, entry) = (timer.at, timer.entry(index));
         if at.is_nil() {
@@ -168,7 +174,11 @@ impl<S: Storage> Timers<S> {
 
     /// Notes the timeout of an event that has been created. Its slot may still have an entry in the heap, of an event before.
     pub(super) fn keep(&mut self, index: S::Index, interval: u64) {
-        self.fill(index);
+        if S::IS_SCANNED {
+            self.fill_scanned(index);
+        } else {
+            self.fill(index);
+        }
         if let Some(timer) = self.timers.at_mut(index) {
             if S::IS_SCANNED {
                 timer.interval = Interval::of(interval);
@@ -180,6 +190,9 @@ impl<S: Storage> Timers<S> {
 
     /// As [`Timers::set`], with the interval that the event has.
     pub(super) fn arm(&mut self, index: S::Index, deadline: Instant) {
+        if S::IS_SCANNED {
+            return self.arm_scanned(index, deadline.as_nanos());
+        }
         self.set(index, deadline, self.interval(index));
     }
 

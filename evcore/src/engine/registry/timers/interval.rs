@@ -26,7 +26,7 @@ impl Interval {
 
     /// An interval that is never marked.
     pub(super) const fn of(nanos: u64) -> Self {
-        Self(nanos)
+        Self(if nanos >= NANOS { u64::MAX } else { nanos })
     }
 
     /// What [`Interval::of`] was given.
@@ -74,6 +74,7 @@ mod tests {
         }
         for nanos in [(1 << 63) - 1, 1 << 63, u64::MAX - 1] {
             assert_eq!(of(nanos), u64::MAX);
+            assert_eq!(Interval::of(nanos).unmarked(), u64::MAX);
         }
     }
 

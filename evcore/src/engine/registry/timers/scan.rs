@@ -26,9 +26,20 @@ impl<S: Storage> Timers<S> {
     }
 
     /// The timer has got a deadline: it is armed.
-    #[inline]
-    pub(super) fn note_scanned(&mut self, deadline: u64) {
+    pub(super) fn arm_scanned(&mut self, index: S::Index, deadline: u64) {
+        let seq = self.take_seqs(1);
+        if self.timers.len() <= index.get() {
+            self.fill_scanned(index);
+        }
+        let Some(timer) = self.timers.at_mut(index) else { return };
+        (timer.deadline, timer.seq, timer.at) = (deadline, seq, Index::FIRST);
         self.set_bound(self.bound().min(deadline));
+    }
+
+    /// Out of line: a timer that comes again has its place.
+    #[inline(never)]
+    pub(super) fn fill_scanned(&mut self, index: S::Index) {
+        self.fill(index);
     }
 
     #[inline]
