@@ -64,7 +64,13 @@
 //! ```
 
 mod counter;
+#[cfg(feature = "embassy-time-driver")]
+mod embassy;
 mod flags;
+#[cfg(feature = "embedded-hal")]
+mod hal;
+#[cfg(feature = "embedded-io")]
+mod io;
 mod lines;
 mod port;
 mod ring;
@@ -73,7 +79,13 @@ mod tests;
 mod ticks;
 
 pub use counter::Counter;
+#[cfg(feature = "embassy-time-driver")]
+pub use embassy::EmbassyTime;
 pub use flags::Flags;
+#[cfg(feature = "embedded-hal")]
+pub use hal::{Delay, LinePin};
+#[cfg(feature = "embedded-io")]
+pub use io::{Reader, Writer};
 pub use lines::{Lines, NoSuchLine};
 pub use port::Board;
 pub use ring::Ring;

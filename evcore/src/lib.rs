@@ -51,6 +51,10 @@
 //! - `std`: `Fd`, the descriptor type of all Unix backends, and conversions to `std::io::Error`.
 //! - `defmt`: `defmt::Format` for ids, interests, errors, counters and all other plain values, for logs of microcontrollers.
 //! - `async`: `task`, an executor on a base, and what its tasks wait for. Needs `alloc`, and a part that has atomic compare-and-swap.
+//! - `critical-section`: `Board::masked` is a critical section of the crate of that name, unless the board says otherwise.
+//! - `embassy-time-driver`: `EmbassyTime`, a board's clock and alarm wherever embassy has a time driver.
+//! - `embedded-hal`: `Delay` and `LinePin`, for drivers that want pauses and pins.
+//! - `embedded-io`: `Reader` and `Writer`, the bytes of a line.
 //! - `check`: `EventBase::check`, which walks every table; for tests.
 
 #![no_std]

@@ -41,7 +41,11 @@ mod tests {
     #[test]
     fn probe_calls_all_public_functions() {
         let mut files = all_files("evcore/src", "rs");
-        files.retain(|(path, _)| !["/unix.rs", "/base/check.rs", "/task"].iter().any(|part| path.contains(part)));
+        files.retain(|(path, _)| {
+            !["/unix.rs", "/base/check.rs", "/task", "/board/embassy.rs", "/board/hal.rs", "/board/io.rs"]
+                .iter()
+                .any(|part| path.contains(part))
+        });
         crate::hold(check(&files, &joined(&all_files(PROBE, "rs"))));
     }
 

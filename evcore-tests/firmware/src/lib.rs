@@ -18,6 +18,8 @@
 #![deny(unsafe_code)]
 
 pub mod board;
+#[cfg(feature = "extras")]
+pub mod extras;
 #[cfg(feature = "suite")]
 pub mod later;
 pub mod lines;

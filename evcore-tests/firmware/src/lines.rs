@@ -20,7 +20,7 @@ pub const LINES: usize = 16;
 pub static FLAGS: Flags<LINES> = Flags::new();
 
 /// What the UART has received and the program has not read.
-static RECEIVED: Ring<64> = Ring::new();
+pub static RECEIVED: Ring<64> = Ring::new();
 
 /// The one line that carries bytes.
 pub const UART: u8 = 0;
@@ -35,6 +35,13 @@ pub fn receive() -> Option<u8> {
     FLAGS.pop(UART, &RECEIVED)
 }
 // [end]
+
+/// For the UART's interrupt: a byte is sent.
+pub fn on_sent() {
+    #[cfg(feature = "extras")]
+    crate::extras::on_sent();
+    FLAGS.set_writable(UART);
+}
 
 /// For the program: whether a byte can be sent.
 pub fn has_room() -> bool {

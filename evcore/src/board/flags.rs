@@ -197,6 +197,16 @@ impl<const N: usize> Flags<N> {
         self.woken.take()
     }
 
+    #[cfg(feature = "embedded-io")]
+    pub(super) fn readable(&self, line: u8) -> Option<&WakeFlag> {
+        self.line(line).map(|line| &line.readable)
+    }
+
+    #[cfg(feature = "embedded-io")]
+    pub(super) fn writable(&self, line: u8) -> Option<&WakeFlag> {
+        self.line(line).map(|line| &line.writable)
+    }
+
     pub(super) const fn lines(&self) -> &[Line; N] {
         &self.lines
     }

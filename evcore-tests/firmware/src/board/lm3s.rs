@@ -116,7 +116,7 @@ fn on_uart() {
         lines::on_byte(UART_DATA.read() as u8);
     }
     if pending & SENT != 0 {
-        FLAGS.set_writable(UART_LINE);
+        lines::on_sent();
     }
 }
 // [end]

@@ -115,6 +115,6 @@ fn on_uart() {
     }
     if UART_SENT.read() != 0 {
         UART_SENT.write(0);
-        FLAGS.set_writable(UART_LINE);
+        lines::on_sent();
     }
 }

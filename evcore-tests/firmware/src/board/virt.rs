@@ -96,7 +96,7 @@ pub fn on_external() {
             lines::on_byte(UART_DATA.read());
         }
         if UART_STATE.read() & HAS_ROOM != 0 {
-            FLAGS.set_writable(UART_LINE);
+            lines::on_sent();
         }
     }
     #[cfg(feature = "suite")]

@@ -1,0 +1,148 @@
+//! The features of evcore that are off by default, on a board: critical sections, embassy's time driver, and the traits of drivers.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::Waker;
+use core::time::Duration;
+
+use embassy_time_driver::{Driver, time_driver_impl};
+use embedded_hal::delay::DelayNs;
+use embedded_hal::digital::InputPin;
+use embedded_io::{Read, Write};
+use evcore::board::{Board, Delay, EmbassyTime, Flags, LinePin, Reader, Ring, Writer};
+use evcore::{EventBase, Fixed, Instant, Interest, Wait};
+
+use crate::lines::{FLAGS, LINES, RECEIVED, UART, press};
+use crate::{board, report, sys};
+
+/// What a HAL of embassy has: a clock in ticks, and an alarm that wakes tasks. Here there are none.
+struct Time;
+
+impl Driver for Time {
+    fn now(&self) -> u64 {
+        board::now().as_nanos() / 1_000
+    }
+
+    fn schedule_wake(&self, at: u64, _: &Waker) {
+        board::set_alarm(Instant::from_nanos(at.saturating_mul(1_000)));
+    }
+}
+
+time_driver_impl!(static TIME: Time = Time);
+
+/// The board by way of these features.
+pub struct Chip;
+
+// [snippet: extras]
+/// A board for any part that has an embassy HAL.
+impl Board<LINES> for Chip {
+    fn flags(&self) -> &'static Flags<LINES> {
+        &FLAGS
+    }
+
+    fn now(&self) -> Instant {
+        EmbassyTime::now()
+    }
+
+    fn set_alarm(&self, at: Instant) {
+        EmbassyTime::set_alarm(at);
+    }
+
+    fn wait_for_interrupt(&self) {
+        sys::wait_for_interrupt();
+    }
+}
+// [end]
+
+pub type Base = EventBase<evcore::board::Lines<Chip, LINES>, Fixed<8>, u8>;
+
+const BUTTON: u8 = 1;
+/// What is read from the UART, and sent back.
+const WORDS: usize = 5;
+
+/// How many checks have failed.
+pub fn run(base: &mut Base) -> u32 {
+    let mut failed = 0;
+    let mut check = |holds: bool, what: &str| {
+        report::text(if holds { "ok: " } else { "FAILED: " });
+        report::line(what);
+        failed = u32::from(!holds).saturating_add(failed);
+    };
+    check(ticks(base) == Some(5), "5 ticks by embassy's time driver, in critical sections");
+    check(is_handed_out(base), "a line is handed out");
+    check(pauses(), "a driver's pause is as long as it should be");
+    check(echoes() == Some(WORDS), "bytes are read and written");
+    failed
+}
+
+/// Ticks of 10 ms in 50 ms, none of them early or much too late.
+fn ticks(base: &mut Base) -> Option<u32> {
+    let begin = base.now();
+    let id = base.insert_interval(Duration::from_millis(10), 0).ok()?;
+    let mut ticks = 0u32;
+    while ticks < 5 {
+        base.next_event(Wait::Forever).ok()??;
+        ticks = ticks.saturating_add(1);
+        let due = begin.saturating_add(Duration::from_millis(10).saturating_mul(ticks));
+        let late = base.now().saturating_since(due);
+        if base.now() < due || late > Duration::from_millis(1) {
+            return None;
+        }
+    }
+    base.remove(id);
+    Some(ticks)
+}
+
+fn is_handed_out(base: &mut Base) -> bool {
+    let Ok(button) = base.insert(BUTTON, Interest::READ, 7) else { return false };
+    let mut pin = LinePin::new(&FLAGS, BUTTON);
+    let was_low = pin.is_low() == Ok(true);
+    press(BUTTON);
+    let is_high = pin.is_high() == Ok(true);
+    let data = base.next_event(Wait::Forever).ok().flatten().map(|event| *event.data);
+    FLAGS.take_readable(BUTTON);
+    base.remove(button);
+    was_low && is_high && data == Some(7)
+}
+
+fn pauses() -> bool {
+    let begin = Chip.now();
+    Delay::new(&Chip).delay_ms(5);
+    let paused = Chip.now().saturating_since(begin);
+    paused >= Duration::from_millis(5) && paused < Duration::from_millis(6)
+}
+
+fn echoes() -> Option<usize> {
+    let mut words = [0; WORDS];
+    Reader::new(&Chip, UART, &RECEIVED).read_exact(&mut words).ok()?;
+    let mut writer = Writer::new(&Chip, UART, &SENT, start);
+    writer.write_all(&words).ok()?;
+    writer.flush().ok()?;
+    Some(words.len())
+}
+
+/// What is to be sent: less than what is written at once.
+static SENT: Ring<2> = Ring::new();
+static IS_SENDING: AtomicBool = AtomicBool::new(false);
+
+/// Sends the first byte, unless one is on its way: the interrupt sends the others.
+fn start() {
+    critical_section::with(|_| {
+        if !IS_SENDING.load(Ordering::Relaxed) {
+            send_next();
+        }
+    });
+}
+
+/// For the UART's interrupt.
+pub fn on_sent() {
+    send_next();
+}
+
+fn send_next() {
+    let byte = SENT.pop();
+    IS_SENDING.store(byte.is_some(), Ordering::Relaxed);
+    if let Some(byte) = byte {
+        board::transmit(byte);
+        FLAGS.set_writable(UART);
+    }
+}

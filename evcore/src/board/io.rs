@@ -1,0 +1,208 @@
+//! A line as `embedded-io` knows it.
+
+use core::convert::Infallible;
+use core::fmt;
+
+use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
+
+use super::port::{Board, sleep};
+use super::{Flags, Ring};
+use crate::time::Instant;
+
+/// The bytes that a line's interrupt puts into its ring ([`Flags::push`]), to be read by anything that takes `embedded_io::Read`.
+///
+/// In the handler of a readable line a read does not wait. Elsewhere it sleeps until a byte comes, as the trait asks: no event is
+/// handed out meanwhile.
+///
+/// ```
+/// # use evcore::Instant;
+/// # use evcore::board::{Board, Flags};
+/// # static FLAGS: Flags<1> = Flags::new();
+/// # struct Chip;
+/// # impl Board<1> for Chip {
+/// #     fn flags(&self) -> &'static Flags<1> { &FLAGS }
+/// #     fn now(&self) -> Instant { Instant::ZERO }
+/// #     fn set_alarm(&self, _: Instant) {}
+/// #     fn wait_for_interrupt(&self) {}
+/// #     fn masked<R>(&self, work: impl FnOnce() -> R) -> R { work() }
+/// # }
+/// use embedded_io::Read;
+/// use evcore::board::{Reader, Ring};
+///
+/// const UART: u8 = 0;
+/// static RECEIVED: Ring<64> = Ring::new();
+///
+/// for byte in *b"hello" {
+///     FLAGS.push(UART, &RECEIVED, byte); // in the interrupt
+/// }
+/// let mut bytes = [0; 5];
+/// Reader::new(&Chip, UART, &RECEIVED).read_exact(&mut bytes).unwrap();
+/// assert_eq!(&bytes, b"hello");
+/// ```
+pub struct Reader<'a, B, const N: usize, const SIZE: usize> {
+    board: &'a B,
+    line: u8,
+    ring: &'a Ring<SIZE>,
+}
+
+impl<'a, B: Board<N>, const N: usize, const SIZE: usize> Reader<'a, B, N, SIZE> {
+    /// Reads a line's ring. There should be one reader at a time.
+    pub const fn new(board: &'a B, line: u8, ring: &'a Ring<SIZE>) -> Self {
+        Self { board, line, ring }
+    }
+
+    fn flags(&self) -> &'static Flags<N> {
+        self.board.flags()
+    }
+}
+
+impl<B, const N: usize, const SIZE: usize> ErrorType for Reader<'_, B, N, SIZE> {
+    type Error = Infallible;
+}
+
+impl<B: Board<N>, const N: usize, const SIZE: usize> ReadReady for Reader<'_, B, N, SIZE> {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(!self.ring.is_empty())
+    }
+}
+
+impl<B: Board<N>, const N: usize, const SIZE: usize> Read for Reader<'_, B, N, SIZE> {
+    fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
+        let mut count = 0usize;
+        while let Some(place) = bytes.get_mut(count) {
+            match self.flags().pop(self.line, self.ring) {
+                Some(byte) => *place = byte,
+                None if count > 0 => break,
+                None => {
+                    wait(self.board, self.flags().readable(self.line));
+                    continue;
+                }
+            }
+            count = count.wrapping_add(1);
+        }
+        Ok(count)
+    }
+}
+
+/// Bytes for a line to send, written by anything that takes `embedded_io::Write`.
+///
+/// They go into a ring, out of which the line's interrupt takes them: it sends [`Ring::pop`], and calls [`Flags::set_writable`]. A
+/// write sleeps only where there is no room for a byte: no event is handed out meanwhile. An event that waits for WRITE is handed out
+/// when the interrupt has made room.
+///
+/// ```
+/// # use evcore::Instant;
+/// # use evcore::board::{Board, Flags};
+/// # static FLAGS: Flags<1> = Flags::new();
+/// # struct Chip;
+/// # impl Board<1> for Chip {
+/// #     fn flags(&self) -> &'static Flags<1> { &FLAGS }
+/// #     fn now(&self) -> Instant { Instant::ZERO }
+/// #     fn set_alarm(&self, _: Instant) {}
+/// #     fn wait_for_interrupt(&self) { on_sent() }
+/// #     fn masked<R>(&self, work: impl FnOnce() -> R) -> R { work() }
+/// # }
+/// use embedded_io::Write;
+/// use evcore::board::{Ring, Writer};
+///
+/// const UART: u8 = 0;
+/// static SENT: Ring<4> = Ring::new();
+///
+/// /// Has the interrupt come when the line can send.
+/// fn start() {}
+///
+/// /// The interrupt.
+/// fn on_sent() {
+///     if let Some(byte) = SENT.pop() {
+///         print!("{}", char::from(byte)); // the UART's register
+///         FLAGS.set_writable(UART);
+///     }
+/// }
+///
+/// let mut writer = Writer::new(&Chip, UART, &SENT, start);
+/// write!(writer, "{} degrees", 21).unwrap();
+/// writer.flush().unwrap();
+/// assert!(SENT.is_empty());
+/// ```
+pub struct Writer<'a, B, const N: usize, const SIZE: usize> {
+    board: &'a B,
+    line: u8,
+    ring: &'a Ring<SIZE>,
+    start: fn(),
+}
+
+impl<'a, B: Board<N>, const N: usize, const SIZE: usize> Writer<'a, B, N, SIZE> {
+    /// Writes into a line's ring. There should be one writer at a time. `start` is called when something was written: it has the line's
+    /// interrupt come as soon as it can send.
+    pub const fn new(board: &'a B, line: u8, ring: &'a Ring<SIZE>, start: fn()) -> Self {
+        Self { board, line, ring, start }
+    }
+
+    /// Sleeps until the interrupt has taken a byte.
+    fn wait_for_room(&self) {
+        (self.start)();
+        wait(self.board, self.board.flags().writable(self.line));
+    }
+}
+
+impl<B, const N: usize, const SIZE: usize> ErrorType for Writer<'_, B, N, SIZE> {
+    type Error = Infallible;
+}
+
+impl<B: Board<N>, const N: usize, const SIZE: usize> WriteReady for Writer<'_, B, N, SIZE> {
+    fn write_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(self.ring.len() < SIZE)
+    }
+}
+
+impl<B: Board<N>, const N: usize, const SIZE: usize> Write for Writer<'_, B, N, SIZE> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        let mut count = 0usize;
+        while let Some(byte) = bytes.get(count) {
+            // The flag first: what the interrupt takes after that sets it again, and so ends the sleep.
+            self.board.flags().take_writable(self.line);
+            if self.ring.push(*byte) {
+                count = count.wrapping_add(1);
+            } else if count > 0 {
+                break;
+            } else {
+                self.wait_for_room();
+            }
+        }
+        if self.ring.len() < SIZE {
+            self.board.flags().set_writable(self.line);
+        }
+        (self.start)();
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        loop {
+            self.board.flags().take_writable(self.line);
+            if self.ring.is_empty() {
+                self.board.flags().set_writable(self.line);
+                return Ok(());
+            }
+            self.wait_for_room();
+        }
+    }
+}
+
+/// Sleeps until the flag is set, however long that takes. A line that does not exist is not waited for.
+fn wait<const N: usize>(board: &impl Board<N>, flag: Option<&crate::wake::WakeFlag>) {
+    if let Some(flag) = flag {
+        sleep(board, Instant::MAX, flag);
+    }
+}
+
+impl<B, const N: usize, const SIZE: usize> fmt::Debug for Reader<'_, B, N, SIZE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+impl<B, const N: usize, const SIZE: usize> fmt::Debug for Writer<'_, B, N, SIZE> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("line", &self.line).finish_non_exhaustive()
+    }
+}
