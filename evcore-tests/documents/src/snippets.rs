@@ -1,5 +1,5 @@
 //! docs/embedded.md quotes what is compiled: each `rust` block follows a comment `<!-- FILE NAME -->`, and is the passage of that
-//! file between `// [snippet: NAME]` and `// [end]`, without its indent.
+//! file between `// [snippet: NAME]` and `// [end]`, without its indent. As `all` it is the whole file.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
@@ -58,6 +58,9 @@ fn source_of(comment: &str) -> Option<(String, String)> {
 
 /// The lines of a passage, without the indent that the first one has.
 fn passage<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    if name == "all" {
+        return text.lines().collect();
+    }
     let begin = format!("// [snippet: {name}]");
     let lines = text.lines().skip_while(|line| line.trim_start() != begin).skip(1);
     let lines: Vec<_> = lines.take_while(|line| line.trim_start() != "// [end]").collect();
@@ -104,6 +107,15 @@ mod tests {
     #[test]
     fn sound_page_passes() {
         assert_eq!(of(SOUND).unwrap(), "1 passages");
+    }
+
+    #[test]
+    fn whole_file_passes() {
+        let page = "<!-- a.rs all -->\n```rust\nuse b;\n\nfn a() {}\n```\n";
+        let check = |file: &str| check(page, |_| Some(file.to_owned()));
+        assert_eq!(check("use b;\n\nfn a() {}\n").unwrap(), "1 passages");
+        let complaint = "docs/embedded.md: a.rs, all: line 1 is `use b;` on the page, and `use c;` in the file";
+        assert_eq!(check("use c;\n\nfn a() {}\n").unwrap_err(), [complaint]);
     }
 
     #[test]

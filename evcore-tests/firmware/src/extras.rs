@@ -1,9 +1,11 @@
 //! The features of evcore that are off by default, on a board: critical sections, embassy's time driver, and the traits of drivers.
 
+use core::cell::RefCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Waker;
 use core::time::Duration;
 
+use critical_section::Mutex;
 use embassy_time_driver::{Driver, time_driver_impl};
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::InputPin;
@@ -69,6 +71,7 @@ pub fn run(base: &mut Base) -> u32 {
     };
     check(ticks(base) == Some(5), "5 ticks by embassy's time driver, in critical sections");
     check(is_handed_out(base), "a line is handed out");
+    check(inner_hand_outs() == 1, "a base of an interrupt's own has handed it out there");
     check(pauses(), "a driver's pause is as long as it should be");
     check(echoes() == Some(WORDS), "bytes are read and written");
     failed
@@ -102,6 +105,50 @@ fn is_handed_out(base: &mut Base) -> bool {
     FLAGS.take_readable(BUTTON);
     base.remove(button);
     was_low && is_high && data == Some(7)
+}
+
+// [snippet: inner]
+/// A base that is used in an interrupt alone, beside that of the loop: they share nothing.
+static INNER: Mutex<RefCell<Inner>> = Mutex::new(RefCell::new(EventBase::new(evcore::board::Lines::new(InnerChip))));
+type Inner = EventBase<evcore::board::Lines<InnerChip, 1>, Fixed<2>, u32>;
+static INNER_FLAGS: Flags<1> = Flags::new();
+
+/// For the interrupt: hands out what there is, and does not sleep.
+pub fn on_press() {
+    INNER_FLAGS.set_readable(0);
+    critical_section::with(|cs| {
+        let inner = &mut *INNER.borrow_ref_mut(cs);
+        if inner.is_empty() {
+            // There is room for it.
+            let _ = inner.insert(0, Interest::READ, 0);
+        }
+        while let Ok(Some(event)) = inner.next_event(Wait::None) {
+            *event.data = event.data.saturating_add(1);
+            INNER_FLAGS.take_readable(0);
+        }
+    });
+}
+// [end]
+
+struct InnerChip;
+
+impl Board<1> for InnerChip {
+    fn flags(&self) -> &'static Flags<1> {
+        &INNER_FLAGS
+    }
+
+    fn now(&self) -> Instant {
+        EmbassyTime::now()
+    }
+
+    fn set_alarm(&self, _: Instant) {}
+
+    fn wait_for_interrupt(&self) {}
+}
+
+/// How often the inner base has handed out its event.
+fn inner_hand_outs() -> u32 {
+    critical_section::with(|cs| INNER.borrow_ref(cs).iter().next().map_or(0, |(_, count)| *count))
 }
 
 fn pauses() -> bool {

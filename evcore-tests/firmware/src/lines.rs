@@ -67,4 +67,6 @@ pub fn press(line: u8) {
 /// For that interrupt.
 pub fn on_press() {
     FLAGS.set_readable(PRESSED.load(Ordering::Acquire));
+    #[cfg(feature = "extras")]
+    crate::extras::on_press();
 }
