@@ -103,6 +103,37 @@ impl Child {
         self.process.try_wait()
     }
 
+    /// Waits until the process has ended, as a task, and answers its exit status. It does not close the child's standard input.
+    ///
+    /// A wait that is dropped, by a timeout for example, changes nothing, and another one may follow.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_wait`](Child::try_wait), and when the backend refuses or the executor has ended.
+    ///
+    /// ```
+    /// use std::process::Command;
+    ///
+    /// use evplat_linux::Child;
+    /// use evplat_linux::task::executor;
+    ///
+    /// let mut executor = executor()?;
+    /// let handle = executor.handle();
+    /// let mut child = Child::new(Command::new("sh").args(["-c", "exit 3"]).spawn()?)?;
+    /// let status = executor.block_on(child.wait(&handle))??;
+    /// assert_eq!(status.code(), Some(3));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[cfg(feature = "async")]
+    pub async fn wait(&mut self, handle: &crate::task::Handle) -> io::Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Ok(status);
+            }
+            handle.ready(evcore::Fd::of(self), evcore::Interest::READ).await?;
+        }
+    }
+
     /// The process's number. It may be another process's once [`try_wait`](Child::try_wait) has answered a status.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -156,3 +156,78 @@ fn the_process_may_be_waited_for_elsewhere_by_its_owner() {
     assert_eq!(base.get_mut(id).unwrap().get_mut().wait().unwrap().code(), Some(2));
     assert_eq!(ends(&mut base, 1).into_values().map(|status| status.code()).collect::<Vec<_>>(), [Some(2)]);
 }
+
+#[cfg(feature = "async")]
+mod tasks {
+    use evplat_linux::task::{Executor, Handle, executor};
+
+    use super::*;
+
+    fn start() -> (Executor, Handle) {
+        let executor = executor().unwrap();
+        let handle = executor.handle();
+        (executor, handle)
+    }
+
+    #[test]
+    fn a_task_for_each_child_gets_its_status() {
+        let (mut executor, handle) = start();
+        let waiting: Vec<_> = (0..20)
+            .map(|code| {
+                let (mut child, handle) = (shell(&format!("exit {code}")), handle.clone());
+                let number = child.id();
+                let wait = async move { child.wait(&handle).await.unwrap().code() };
+                (number, code, executor.handle().spawn(wait).unwrap())
+            })
+            .collect();
+        executor
+            .block_on(async {
+                for (number, code, task) in waiting {
+                    assert_eq!(task.await.unwrap(), Some(code));
+                    assert_eq!(state(number), None, "a zombie is left");
+                }
+            })
+            .unwrap();
+        assert_eq!(executor.base().unwrap().counts().events, 0, "an event is left");
+    }
+
+    #[test]
+    fn wait_dropped_by_a_timeout_may_follow_again() {
+        let (mut executor, handle) = start();
+        let mut child = shell("read line");
+        let status = executor.block_on(async {
+            assert!(handle.timeout(Duration::from_millis(5), child.wait(&handle)).await.is_err());
+            child.get_mut().kill().unwrap();
+            child.wait(&handle).await.unwrap()
+        });
+        assert_eq!(status.unwrap().signal(), Some(9));
+        // It has ended, and the status stays.
+        assert_eq!(executor.block_on(child.wait(&handle)).unwrap().unwrap().signal(), Some(9));
+        assert_eq!(executor.base().unwrap().counts().events, 0, "an event is left");
+    }
+
+    #[test]
+    fn child_dropped_in_its_wait_closes_nothing_that_is_watched() {
+        let (mut executor, handle) = start();
+        let child = shell("read line");
+        let number = child.id();
+        let task = handle.spawn({
+            let (mut child, handle) = (child, handle.clone());
+            async move { child.wait(&handle).await.map(drop) }
+        });
+        let task = task.unwrap();
+        executor
+            .block_on(async {
+                evplat_linux::task::yield_now().await;
+                // Its input ends with the child's drop, so that it ends as well, and nobody waits for it.
+                task.abort();
+                assert!(task.await.is_err());
+            })
+            .unwrap();
+        until_zombie(number);
+        // The numbers of its descriptors are others' now.
+        let mut next = shell("exit 8");
+        assert_eq!(executor.block_on(next.wait(&handle)).unwrap().unwrap().code(), Some(8));
+        assert_eq!(executor.base().unwrap().counts().events, 0, "an event is left");
+    }
+}
