@@ -213,3 +213,155 @@ fn a_signal_is_awaited_and_counted() {
         .unwrap();
     assert_eq!(count, 1);
 }
+
+#[test]
+fn threads_and_tasks_talk_by_a_channel() {
+    use futures_channel::{mpsc, oneshot};
+
+    let mut executor = executor().unwrap();
+    let (questions, mut asked) = mpsc::unbounded::<(u32, oneshot::Sender<u32>)>();
+    let threads: Vec<_> = (0..4u32)
+        .map(|number| {
+            let questions = questions.clone();
+            thread::spawn(move || {
+                let mut executor = evplat_linux::task::executor().unwrap();
+                for round in 0..100 {
+                    let (answer, answered) = oneshot::channel();
+                    questions.unbounded_send((number * 1_000 + round, answer)).unwrap();
+                    assert_eq!(executor.block_on(answered).unwrap(), Ok(number * 1_000 + round + 1));
+                }
+            })
+        })
+        .collect();
+    drop(questions);
+    let questions = executor
+        .block_on(async {
+            let mut count = 0;
+            while let Ok((question, answer)) = asked.recv().await {
+                answer.send(question + 1).unwrap();
+                count += 1;
+            }
+            count
+        })
+        .unwrap();
+    assert_eq!(questions, 400);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// The client of evcore's example `retries`, word for word.
+#[path = "../../../evcore/examples/retries/client.rs"]
+#[allow(dead_code, reason = "the example looks at more of it")]
+mod client;
+
+struct Sockets {
+    handle: Handle,
+    server: SocketAddr,
+}
+
+impl client::Network for Sockets {
+    async fn call(&self, request: u32) -> Result<u32, client::Refused> {
+        let exchange = async {
+            let stream = Io::connect(&self.handle, self.server).await?;
+            stream.write_all(&request.to_be_bytes()).await?;
+            let mut answer = [0; 4];
+            match stream.read(&mut answer).await? {
+                4 => Ok(u32::from_be_bytes(answer)),
+                _ => Err(io::Error::from(ErrorKind::UnexpectedEof)),
+            }
+        };
+        exchange.await.map_err(|_| client::Refused)
+    }
+}
+
+#[test]
+fn client_of_the_simulation_runs_on_sockets() {
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    let listener = Io::new(&handle, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).unwrap();
+    let server = listener.get_ref().local_addr().unwrap();
+    let serve = async move {
+        // The first connection is closed without an answer.
+        drop(listener.accept().await.unwrap());
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4];
+            assert_eq!(stream.read(&mut request).await.unwrap(), 4);
+            stream.write_all(&(u32::from_be_bytes(request) + 1).to_be_bytes()).await.unwrap();
+        }
+    };
+    handle.spawn(serve).unwrap().detach();
+    let client = client::Client::new(Sockets { handle: handle.clone(), server }, handle, 7);
+    for request in 0..3 {
+        assert_eq!(executor.block_on(client.request(request)).unwrap().unwrap(), Ok(request + 1));
+    }
+}
+
+#[test]
+fn io_dropped_in_a_wait_leaves_its_number_free() {
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    for _ in 0..3 {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let near = Io::new(&handle, near).unwrap();
+        let mut byte = [0];
+        let late = executor.block_on(handle.timeout(Duration::from_millis(1), near.read(&mut byte))).unwrap();
+        assert_eq!(late.unwrap_err(), Error::TimedOut);
+        // The next pair has the same numbers.
+        drop(near);
+        assert!(far.write_all(b"x").is_err(), "the descriptor is open still");
+    }
+    assert_eq!(executor.base().unwrap().counts().events, 0);
+}
+
+#[test]
+fn connections_of_a_path_and_their_end_are_awaited() {
+    use std::os::unix::net::UnixListener;
+
+    let path = std::env::temp_dir().join(format!("evcore-tasks-{}", std::process::id()));
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    let listener = Io::new(&handle, UnixListener::bind(&path).unwrap()).unwrap();
+    let mut client = UnixStream::connect(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    executor
+        .block_on(async {
+            let (stream, _) = listener.accept().await.unwrap();
+            client.write_all(b"all").unwrap();
+            client.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut bytes = [0; 8];
+            assert_eq!(stream.read(&mut bytes).await.unwrap(), 3);
+            assert_eq!(stream.read(&mut bytes).await.unwrap(), 0);
+            stream.write_all(b"x").await.unwrap();
+        })
+        .unwrap();
+    assert_eq!(client.read(&mut [0; 8]).unwrap(), 1);
+}
+
+#[cfg(feature = "futures-io")]
+#[test]
+fn traits_of_the_futures_crates_read_write_and_close() {
+    use std::pin::Pin;
+
+    use evplat_linux::evcore::Ready;
+    use futures_io::{AsyncRead, AsyncWrite};
+
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    let (near, far) = UnixStream::pair().unwrap();
+    let (mut near, mut far) = (Io::new(&handle, near).unwrap(), Io::new(&handle, far).unwrap());
+    let mut bytes = [0; 8];
+    executor
+        .block_on(async {
+            let written = poll_fn(|context| Pin::new(&mut near).poll_write(context, b"text")).await;
+            assert_eq!(written.unwrap(), 4);
+            poll_fn(|context| Pin::new(&mut near).poll_flush(context)).await.unwrap();
+            poll_fn(|context| Pin::new(&mut near).poll_close(context)).await.unwrap();
+            poll_fn(|context| Pin::new(&mut near).poll_close(context)).await.unwrap();
+            assert_eq!(poll_fn(|context| Pin::new(&mut far).poll_read(context, &mut bytes)).await.unwrap(), 4);
+            assert_eq!(poll_fn(|context| Pin::new(&mut far).poll_read(context, &mut bytes)).await.unwrap(), 0);
+            assert!(far.readable().await.unwrap().contains(Ready::READ));
+        })
+        .unwrap();
+}
