@@ -43,11 +43,10 @@ use core::pin::pin;
 use core::task::{Poll, Waker};
 
 use crate::backend::{EventOp, Wake};
-use crate::base::{End, EventBase, Fired, Turn};
+use crate::base::{End, EventBase, Fired};
 use crate::error::Error;
-use crate::ready::Ready;
 use crate::storage::Storage;
-use crate::time::{Instant, Wait};
+use crate::time::Wait;
 
 mod handle;
 mod inbox;
@@ -55,14 +54,15 @@ mod join;
 mod leaf;
 mod shared;
 mod source;
+mod turn;
 
 pub use self::shared::Item;
-use self::shared::{Core, Data, Ours, Owned, Slot};
+use self::shared::{Core, Data, Ours, Owned};
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
-use leaf::Waiter;
 pub use leaf::{Watch, yield_now};
 pub use source::Source;
+use turn::{Next, Place};
 
 /// An executor of tasks on an event base, which it owns. Single-threaded: neither it nor its tasks go to another thread; wakers do.
 ///
@@ -76,20 +76,27 @@ pub struct Executor<B: EventOp, S: Storage, T> {
     ended: Option<End>,
 }
 
-/// What is handed out.
-enum Next {
-    /// A task is to be polled.
-    Task(u32),
-    /// An event is the program's own.
-    Own(Fired),
-}
-
 impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Executor<B, S, T> {
     /// An executor on `base` whose tasks can be woken from other threads.
     ///
     /// # Errors
     ///
     /// When the backend cannot make a waker.
+    ///
+    /// ```
+    /// # use core::task::Waker;
+    /// # use evcore::backend::{EventOp, Wake};
+    /// # use evcore::storage::Storage;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{Error, EventBase};
+    /// fn on<B, S>(base: EventBase<B, S, Item<()>>) -> Result<u32, Error<B::Error>>
+    /// where
+    ///     B: Wake<Waker: Into<Waker>> + EventOp<Fd: 'static> + 'static,
+    ///     S: Storage + 'static,
+    /// {
+    ///     Executor::new(base)?.block_on(async { 7 })
+    /// }
+    /// ```
     pub fn new(mut base: EventBase<B, S, Item<T>>) -> Result<Self, Error<B::Error>>
     where
         B: Wake<Waker: Into<Waker>>,
@@ -107,6 +114,17 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
 
     /// An executor whose base no other thread wakes. When tasks are left that wait for nothing on the base, the loop ends with
     /// [`End::Empty`]: in a simulation, a deadlock. A wake from another thread counts from the next turn on.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// let blocked = executor.block_on(core::future::pending::<()>());
+    /// assert_eq!(blocked, Err(evcore::Error::Ended));
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     #[must_use]
     pub fn local(base: EventBase<B, S, Item<T>>) -> Self {
         Self::with(base, None)
@@ -120,18 +138,54 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
 
 impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// What tasks spawn and wait by.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let task = handle.spawn(async { 7 })?;
+    /// assert!(executor.block_on(task)?.is_ok());
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     #[must_use]
     pub fn handle(&self) -> Handle<B::Fd, B::Error> {
         Handle { core: self.core.clone() }
     }
 
     /// Why [`next_event`](Executor::next_event) or [`run`](Executor::run) found the loop ended: `None` when a wait was over.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// executor.base().unwrap().loop_exit();
+    /// assert!(executor.next_event(evcore::Wait::Forever)?.is_none());
+    /// assert_eq!(executor.ended(), Some(evcore::End::Exit));
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     #[must_use]
     pub const fn ended(&self) -> Option<End> {
         self.ended
     }
 
     /// How many tasks have not ended.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// handle.spawn(async {})?.detach();
+    /// assert_eq!(executor.tasks(), 1);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     #[must_use]
     pub fn tasks(&self) -> usize {
         usize::try_from(self.core.alive.get()).unwrap_or(usize::MAX)
@@ -140,6 +194,19 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// The base, to create and change events of your own. While it is borrowed nothing can be waited for.
     ///
     /// `None` if it is borrowed already, which takes a forgotten guard.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// let mut base = executor.base().unwrap();
+    /// base.insert_timer(Duration::from_secs(1), Item::from("mine"))?;
+    /// assert_eq!(base.counts().events, 1);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn base(&mut self) -> Option<RefMut<'_, EventBase<B, S, Item<T>>>> {
         self.core.end_doomed();
         RefMut::filter_map(self.base.try_borrow_mut().ok()?, Option::as_mut).ok()
@@ -153,6 +220,21 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// # Errors
     ///
     /// When the backend cannot wait. Nothing is lost, and it may be called again.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// executor.base().unwrap().insert_timer(Duration::from_secs(1), Item::from("mine"))?;
+    /// handle.spawn(async { println!("polled meanwhile") })?.detach();
+    /// let event = executor.next_event(evcore::Wait::Forever)?.unwrap();
+    /// assert_eq!(*event.data, "mine");
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     #[doc(alias = "event_base_loop")]
     pub fn next_event(&mut self, wait: Wait) -> Result<Option<Fired<RefMut<'_, T>>>, Error<B::Error>> {
         let Some(Next::Own(Fired { id, ready, count, .. })) = self.next(wait, None)? else { return Ok(None) };
@@ -170,6 +252,17 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// passed as a pinned reference.
     ///
     /// Events of your own are handed to nobody; see [`run`](Executor::run).
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// let text = String::from("borrowed");
+    /// assert_eq!(executor.block_on(async { text.len() })?, 8);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn block_on<R>(&mut self, future: impl Future<Output = R>) -> Result<R, Error<B::Error>> {
         self.run(future, |_, _| {})
     }
@@ -179,6 +272,23 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// # Errors
     ///
     /// As [`block_on`](Executor::block_on).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// executor.base().unwrap().insert_timer(Duration::from_secs(1), Item::from("mine"))?;
+    /// let mut seen = Vec::new();
+    /// executor.run(handle.sleep(Duration::from_secs(2)), |base, event| {
+    ///     seen.extend(base.get_mut(event.id).and_then(Item::get_mut).copied());
+    /// })??;
+    /// assert_eq!(seen, ["mine"]);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn run<R>(
         &mut self,
         future: impl Future<Output = R>,
@@ -203,114 +313,6 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                 None => return Err(Error::Ended),
             }
         }
-    }
-
-    fn run_task(&self, index: u32) {
-        let Some(slot) = self.core.slot(index) else { return };
-        let Some(task) = slot.task.take() else { return };
-        let place = Place { core: &self.core, slot: &slot };
-        if !self.core.poll_as(&slot, |context| task.run(context)) {
-            slot.task.set(Some(task));
-            core::mem::forget(place);
-        }
-    }
-
-    // Turns.
-
-    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits if need be.
-    fn next(&mut self, wait: Wait, root: Option<u32>) -> Result<Option<Next>, Error<B::Error>> {
-        let mut bound = None;
-        let mut has_waited = false;
-        loop {
-            self.core.end_doomed();
-            let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
-            let base = cell.as_mut().ok_or(Error::Ended)?;
-            if !self.core.inbox.is_empty() {
-                // The event of a task cannot be gone.
-                self.core.woken().for_each(|task| drop(base.activate(task, Ready::empty())));
-            }
-            match hand_out(base) {
-                Some(Next::Task(index)) if Some(index) != root => {
-                    drop(cell);
-                    self.run_task(index);
-                    continue;
-                }
-                Some(next) => return Ok(Some(next)),
-                None => {}
-            }
-            let wait = *bound.get_or_insert_with(|| match wait {
-                Wait::For(time) => Wait::Until(base.now().saturating_add(time)),
-                wait => wait,
-            });
-            let is_over = wait == Wait::None || matches!(wait, Wait::Until(point) if point <= base.now());
-            if has_waited && is_over {
-                self.ended = None;
-                return Ok(None);
-            }
-            match self.wait(base, wait).map_err(Error::Backend)? {
-                Turn::Ended(end) => {
-                    self.ended = Some(end);
-                    return Ok(None);
-                }
-                turn => has_waited = turn == Turn::Running,
-            }
-        }
-    }
-
-    /// Waits for the next turn, unless a task was woken.
-    fn wait(&self, base: &mut EventBase<B, S, Item<T>>, mut wait: Wait) -> Result<Turn, B::Error> {
-        let inbox = &self.core.inbox;
-        if wait == Wait::Forever && inbox.can_wake() && self.core.alive.get() > 0 {
-            // What other threads will do does not show on the base.
-            wait = Wait::Until(Instant::MAX);
-        }
-        if base.counts().active > 0 || wait == Wait::None || !inbox.prepare_sleep() {
-            return base.poll(if inbox.is_empty() { wait } else { Wait::None });
-        }
-        let turn = base.poll(wait);
-        inbox.awake();
-        turn
-    }
-}
-
-/// Takes note of what this turn hands out, until a task is to be polled or an event is the program's own.
-fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
-    while let Some(Fired { id, ready, count, data }) = base.next_active() {
-        match &mut data.0 {
-            Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
-            Data::Ours(Ours::Task(index)) => return Some(Next::Task(*index)),
-            Data::Ours(Ours::Leaf(leaf)) => {
-                let (waiters, less) = leaf.note(ready, count);
-                // To wait for less is not refused.
-                let _ = less.map(|interest| base.modify(id, interest));
-                let mut next = None;
-                for waiter in waiters {
-                    match waiter {
-                        // Polled at once: for its task the event is as good as the task's own.
-                        Waiter::Task(_, index) if next.is_none_or(|next| next == index) => next = Some(index),
-                        // A task that has ended has no event, and needs no wake.
-                        Waiter::Task(task, _) => drop(base.activate(task, Ready::empty())),
-                        Waiter::Other | Waiter::Nobody => {}
-                    }
-                }
-                if let Some(index) = next {
-                    return Some(Next::Task(index));
-                }
-            }
-        }
-    }
-    None
-}
-
-/// A task's place, until the task has ended or a panic passes through.
-struct Place<'a, F, E> {
-    core: &'a Core<F, E>,
-    slot: &'a Slot,
-}
-
-impl<F, E> Drop for Place<'_, F, E> {
-    fn drop(&mut self) {
-        self.core.vacate(self.slot);
     }
 }
 

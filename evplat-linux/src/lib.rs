@@ -88,3 +88,8 @@ pub type EventBase<T> = evcore::EventBase<Epoll, evcore::Growable, T>;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The programs on the page about tasks.
+#[cfg(all(doctest, feature = "async"))]
+#[doc = include_str!("../../docs/async.md")]
+struct Async;

@@ -31,6 +31,18 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// With the future, when the base has no room for the task's event or is borrowed, and when the executor has ended.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let task = handle.spawn(async { 6 * 7 })?;
+    /// assert_eq!(executor.block_on(task)?.unwrap(), 42);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn spawn<X: Future<Output: 'static> + 'static>(
         &self,
         future: X,
@@ -43,6 +55,19 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// As [`spawn`](Handle::spawn), and when the base has no such priority.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// executor.base().unwrap().set_priorities(2)?;
+    /// let urgent = handle.spawn_at(0, async { "first" })?;
+    /// assert_eq!(executor.block_on(urgent)?.unwrap(), "first");
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn spawn_at<X: Future<Output: 'static> + 'static>(
         &self,
         priority: impl Into<Option<u8>>,
@@ -62,6 +87,19 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the base has no room for a timer, and when the executor has ended.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// executor.block_on(handle.sleep(Duration::from_secs(5)))??;
+    /// assert_eq!(handle.now()?.as_nanos(), 5_000_000_000);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub async fn sleep(&self, time: Duration) -> Result<(), Error<E>> {
         self.watch(Event::timer().timeout(time))?.next().await.map(|_| ())
     }
@@ -71,6 +109,20 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// As [`sleep`](Handle::sleep).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let deadline = handle.now()? + Duration::from_secs(5);
+    /// executor.block_on(handle.sleep_until(deadline))??;
+    /// assert_eq!(handle.now()?, deadline);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub async fn sleep_until(&self, deadline: Instant) -> Result<(), Error<E>> {
         Watch::new(self, Event::timer(), Some(deadline))?.next().await.map(|_| ())
     }
@@ -81,6 +133,23 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the base has no room for a timer.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let mut tick = handle.interval(Duration::from_secs(1), evcore::options::Missed::Skip)?;
+    /// let count = executor.block_on(async {
+    ///     handle.sleep(Duration::from_millis(3_500)).await?;
+    ///     tick.next().await
+    /// })??.count;
+    /// assert_eq!(count, 3);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn interval(&self, period: Duration, missed: Missed) -> Result<Watch<F, E>, Error<E>> {
         self.watch(Event::timer().persist().timeout(period).missed(missed))
     }
@@ -90,6 +159,19 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the backend refuses, or the base has no room.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let mut terminate = handle.signal(15)?;
+    /// executor.base().unwrap().backend_mut().raise(15);
+    /// assert_eq!(executor.block_on(terminate.next())??.count, 1);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn signal(&self, signum: Signum) -> Result<Watch<F, E>, Error<E>> {
         self.watch(Event::signal(signum).persist())
     }
@@ -99,6 +181,23 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the backend refuses, or the base has no room.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let mut pause = handle.watch(evcore::Event::timer().timeout(Duration::from_secs(1)))?;
+    /// executor.block_on(async {
+    ///     pause.next().await?;
+    ///     pause.next().await
+    /// })??;
+    /// assert_eq!(handle.now()?.as_nanos(), 2_000_000_000);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn watch(&self, mut event: Event<F>) -> Result<Watch<F, E>, Error<E>> {
         if matches!(event.source, From::Io(..)) {
             // What is reported while nobody waits would be reported in each turn.
@@ -113,6 +212,19 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the backend refuses, or the base has no room.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// executor.base().unwrap().backend_mut().set_ready(3, evcore::Ready::READ);
+    /// let ready = executor.block_on(handle.ready(3, evcore::Interest::READ))??;
+    /// assert!(ready.is_readable());
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub async fn ready(&self, fd: F, interest: Interest) -> Result<Ready, Error<E>> {
         Ok(self.watch(Event::io(fd, interest))?.next().await?.ready)
     }
@@ -122,6 +234,18 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// With the data, when the base has no room.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let source = handle.source(3, "the owner of fd 3")?;
+    /// assert_eq!(*source.get(), "the owner of fd 3");
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn source<D: 'static>(&self, fd: F, data: D) -> Result<Source<D, F, E>, Rejected<D, E>> {
         Source::new(self, fd, data)
     }
@@ -131,6 +255,19 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// Also when the base has no room for the timer.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let late = handle.timeout(Duration::from_secs(1), core::future::pending::<()>());
+    /// assert_eq!(executor.block_on(late)?, Err(evcore::Error::TimedOut));
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub async fn timeout<R>(&self, limit: Duration, future: impl Future<Output = R>) -> Result<R, Error<E>> {
         let mut future = pin!(future);
         let mut sleep = pin!(self.sleep(limit));
@@ -146,6 +283,17 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the executor has ended.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// assert_eq!(handle.now()?.as_nanos(), 0);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn now(&self) -> Result<Instant, Error<E>> {
         self.core.base.now()
     }

@@ -139,6 +139,19 @@ pub struct JoinHandle<R> {
 impl<R> JoinHandle<R> {
     /// Ends the task: its future is dropped before anything of it is polled again, and the handle gets
     /// [`JoinError::Aborted`]. Nothing happens to a task that has ended.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let task = handle.spawn(core::future::pending::<()>())?;
+    /// task.abort();
+    /// assert!(matches!(executor.block_on(task)?, Err(evcore::task::JoinError::Aborted)));
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn abort(&self) {
         self.task.abort();
         if !self.task.is_ended.get() {
@@ -147,9 +160,35 @@ impl<R> JoinHandle<R> {
     }
 
     /// Lets the task go on by itself.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// handle.spawn(async { println!("by itself") })?.detach();
+    /// executor.block_on(handle.sleep(Duration::ZERO))??;
+    /// assert_eq!(executor.tasks(), 0);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn detach(self) {}
 
     /// Whether the task has ended.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let task = handle.spawn(async {})?;
+    /// assert!(!task.is_finished());
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.is_ended.get()

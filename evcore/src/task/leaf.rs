@@ -181,6 +181,20 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     /// # Errors
     ///
     /// When the backend refuses, and when the executor has ended.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let mut signal = handle.signal(10)?;
+    /// executor.base().unwrap().backend_mut().raise(10);
+    /// executor.base().unwrap().backend_mut().raise(10);
+    /// assert_eq!(executor.block_on(signal.next())??.count, 2);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub async fn next(&mut self) -> Result<Fired, Error<E>> {
         poll_fn(|context| self.poll_next(context)).await
     }

@@ -70,6 +70,21 @@ impl<D, F, E> Source<D, F, E> {
     /// Has a wait end with [`Ready::TIMEOUT`] when nothing comes for `idle`, in either direction: the idle timeout of a
     /// connection. It belongs to the source's event, so a wait with it costs no more events than one without. It counts from the
     /// last wait or hand-out, beginning with the next wait.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let source = handle.source(3, ())?;
+    /// source.set_idle_timeout(Some(Duration::from_secs(60)));
+    /// let ready = executor.block_on(source.ready(evcore::Interest::READ))??;
+    /// assert_eq!(ready, evcore::Ready::TIMEOUT);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn set_idle_timeout(&self, idle: Option<Duration>) {
         // One that was set goes on as one that never comes.
         self.idle.set(idle.or(self.idle.get().map(|_| Duration::MAX)));
@@ -103,12 +118,37 @@ impl<D, F, E> Source<D, F, E> {
     /// # Errors
     ///
     /// As [`poll_ready`](Source::poll_ready).
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let source = handle.source(3, ())?;
+    /// executor.base().unwrap().backend_mut().set_ready(3, evcore::Ready::WRITE);
+    /// assert!(executor.block_on(source.ready(evcore::Interest::WRITE))??.is_writable());
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub async fn ready(&self, interest: Interest) -> Result<Ready, Error<E>> {
         let _ = self.take_ready(interest);
         poll_fn(|context| self.poll_ready(context, interest)).await
     }
 
     /// Ends its event, and gives back what it kept. `None` while the base is borrowed: then it is dropped with the event.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{EventBase, Growable};
+    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let mut executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// let source = handle.source(3, "owner")?;
+    /// assert_eq!(source.into_inner(), Some("owner"));
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
     pub fn into_inner(self) -> Option<D> {
         let leaf = Rc::clone(&self.leaf);
         drop(self);
