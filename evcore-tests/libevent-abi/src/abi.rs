@@ -31,18 +31,21 @@ pub struct Callback {
 
 /// `struct event`.
 ///
-/// Where libevent keeps its place in the heap, the id of the evcore event stands; where it links the events of an fd, nothing.
+/// Where libevent keeps its place in the heap, the id of the evcore event stands, and where it links the events of an fd, what that
+/// one waits for.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Event {
     pub(crate) callback: Callback,
     /// `ev_timeout_pos`: the id of the evcore event that stands for this one, or 0.
     pub(crate) id: u64,
+    /// Whether evcore has handed the event out since it was added.
     pub(crate) spare: u64,
     pub(crate) fd: c_int,
     pub(crate) base: *mut crate::base::Base,
-    /// `ev_io_next`, `ev_signal_next`.
-    pub(crate) links: [u64; 2],
+    /// `ev_io_next`, `ev_signal_next`: what that evcore event waits for.
+    pub(crate) attached_for: u64,
+    pub(crate) unused: u64,
     /// `ev_io.ev_timeout`, the period of a persistent event; or `ev_signal`.
     pub(crate) period: Period,
     pub(crate) events: c_short,

@@ -33,6 +33,8 @@ pub struct Base {
     pub(crate) max_callbacks: c_int,
     pub(crate) max_interval: Option<core::time::Duration>,
     pub(crate) limit_from: c_int,
+    /// There are limits for some priority.
+    pub(crate) is_limited: bool,
     /// `EV_ET`, where the backend knows it: it is reported then, to those who asked for it.
     pub(crate) edge: c_short,
 
@@ -153,6 +155,7 @@ impl Base {
             max_callbacks: config.max_callbacks,
             max_interval: config.max_interval,
             limit_from: config.limit_from(),
+            is_limited: config.limit_from() != c_int::MAX,
             edge: if has_edge { ev::ET } else { 0 },
             is_running: Cell::new(false),
             is_asleep: Cell::new(false),

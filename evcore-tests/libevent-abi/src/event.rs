@@ -130,8 +130,8 @@ impl Base {
         let mut core = self.core();
         let known = EventId::from_bits(event.id()).and_then(|id| Some((id, core.get_mut(id)?)));
         let (id, is_new) = match known {
-            Some((id, owner)) if owner.is_none_or(|owner| owner == event) => {
-                // Its own still, or parked since it was deleted.
+            // Its own still, or parked since it was deleted, and for the same.
+            Some((id, owner)) if owner.is_none_or(|owner| owner == event) && event.is_as_attached() => {
                 *owner = Some(event);
                 (id, false)
             }
@@ -147,7 +147,7 @@ impl Base {
             }
         }
         if is_new {
-            event.set_id(id.to_bits());
+            event.set_attached(id.to_bits());
         } else if self.resting.get() == event.id() {
             self.resting.set(0);
         }
@@ -242,7 +242,7 @@ impl Base {
             _ => return,
         }
         // A timer runs on, until its event is added again or it has had its time: its hand-out has no owner then.
-        if event.is_for(ev::IO | ev::SIGNAL) {
+        if event.is_attached_for(ev::IO | ev::SIGNAL) {
             let _ = core.deregister(id);
         }
         self.park(&mut core, id);
@@ -287,6 +287,10 @@ impl Base {
 /// A new evcore event for a C event.
 #[inline(never)]
 fn create(core: &mut Core, event: Ev) -> Option<EventId> {
+    // Programs may have changed `ev_fd` or `ev_events`: then what it had is for something else.
+    if let Some(id) = Base::slot(core, event) {
+        core.remove(id);
+    }
     // A negative number is no descriptor, and legal; some others are not.
     if event.is_for(ev::IO) && event.fd() >= 0 && from_c::fd(event.fd()).is_none() {
         to_c::set_errno(libc::EBADF);
@@ -330,7 +334,8 @@ fn assign(event: Ev, base: *mut Base, fd: c_int, events: c_short, function: *con
         spare: 0,
         fd,
         base,
-        links: [0; 2],
+        attached_for: 0,
+        unused: 0,
         period,
         events,
         res: 0,

@@ -142,6 +142,7 @@ fields! { Ev {
     priority, set_priority: u8 = callback.priority;
     id, set_id: u64 = id;
     spare, set_spare: u64 = spare;
+    attached_for, set_attached_for: u64 = attached_for;
     fd, set_fd: c_int = fd;
     raw_base, set_raw_base: *mut Base = base;
     events, set_events: c_short = events;
@@ -223,6 +224,31 @@ impl Ev {
 
     pub(crate) fn set_calls(self, left: c_short, counter: *mut c_short) {
         self.set_raw_period(Period { calls: Calls { left, counter } });
+    }
+
+    /// Remembers which evcore event stands for this one, and what that waits for.
+    #[inline(always)]
+    pub(crate) fn set_attached(self, id: u64) {
+        self.set_id(id);
+        self.set_attached_for(self.waits_for());
+    }
+
+    /// Whether the event is what it was when an evcore event was made for it: some programs change `ev_fd` and `ev_events`.
+    #[inline(always)]
+    pub(crate) fn is_as_attached(self) -> bool {
+        self.attached_for() == self.waits_for()
+    }
+
+    /// Whether that evcore event waits for any of these.
+    #[inline(always)]
+    pub(crate) fn is_attached_for(self, events: c_short) -> bool {
+        self.attached_for() & u64::from(events.cast_unsigned()) != 0
+    }
+
+    /// Descriptor and events, in one.
+    #[inline(always)]
+    fn waits_for(self) -> u64 {
+        u64::from(self.fd().cast_unsigned()) << 16 | u64::from(self.events().cast_unsigned())
     }
 
     /// Whether evcore has handed the event out since it was added last, so that it knows of this activation.

@@ -96,14 +96,9 @@ impl Base {
     #[inline(always)]
     fn poll(&self, wait: Wait) -> Result<(), evplat_linux::Error> {
         let mut core = self.core();
-        let mut turn = core.poll(wait);
-        if turn == Err(evplat_linux::Error::Forked) {
-            core.reinit()?;
-            turn = core.poll(wait);
-        }
-        if turn? == Turn::Ended(End::Empty) {
-            // evcore has nothing to wait for, but the program may: an event on no descriptor, another thread.
-            let _ = core.poll(Wait::Until(Instant::MAX))?;
+        match core.poll(wait) {
+            Ok(Turn::Running) => {}
+            other => poll_again(&mut core, wait, other)?,
         }
         self.drain(core);
         Ok(())
@@ -187,7 +182,19 @@ impl Base {
     }
 
     /// Runs the callbacks of the most urgent priority that has any. Answers how many, or -1 when the loop is to end.
+    #[inline(always)]
     fn process(&self) -> c_int {
+        if self.levels_max.get() == 1 && !self.is_limited {
+            self.level.set(0);
+            let count = self.process_level(0, c_int::MAX, None);
+            self.level.set(-1);
+            return count;
+        }
+        self.process_levels()
+    }
+
+    #[inline(never)]
+    fn process_levels(&self) -> c_int {
         let until = self.max_interval.map(|interval| self.update_clock() + interval);
         let mut count = 0;
         for level in 0..self.levels_max.get() {
@@ -208,6 +215,7 @@ impl Base {
         count
     }
 
+    #[inline(always)]
     fn process_level(&self, level: u8, max: c_int, until: Option<Instant>) -> c_int {
         let queue = &self.queues[usize::from(level)];
         let mut count = 0;
@@ -323,6 +331,25 @@ impl Base {
         function(callback, arg);
         self.lock();
     }
+}
+
+/// evcore has had a reason not to wait.
+#[cold]
+fn poll_again(
+    core: &mut Core,
+    wait: Wait,
+    mut turn: Result<Turn, evplat_linux::Error>,
+) -> Result<(), evplat_linux::Error> {
+    if turn == Err(evplat_linux::Error::Forked) {
+        // libevent lets a child go on without `event_reinit`.
+        core.reinit()?;
+        turn = core.poll(wait);
+    }
+    if turn? == Turn::Ended(End::Empty) {
+        // evcore has nothing to wait for, but the program may: an event on no descriptor, another thread.
+        let _ = core.poll(Wait::Until(Instant::MAX))?;
+    }
+    Ok(())
 }
 
 fn end(base: Option<BaseRef>, how: fn(&Base)) -> c_int {
