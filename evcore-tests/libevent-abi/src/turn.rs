@@ -16,6 +16,10 @@ use crate::threads;
 use crate::time;
 use crate::to_c;
 
+const READ: u16 = Ready::READ.bits();
+const WRITE: u16 = Ready::WRITE.bits();
+const _: () = assert!(READ << 1 == ev::READ.cast_unsigned() && WRITE == ev::WRITE.cast_unsigned());
+
 /// `EV_*` for what evcore has found, of what the event asks for.
 #[inline(always)]
 fn events(event: Ev, ready: Ready, edge: i16, is_descriptor_gone: bool) -> i16 {
@@ -134,9 +138,12 @@ impl Base {
                 continue;
             };
             event.set_handed_out(true);
-            if (ready - Ready::READ - Ready::WRITE).is_empty() {
-                let found = events(event, ready, self.edge, false);
-                if found != 0 {
+            let bits = ready.bits();
+            if bits & !(READ | WRITE) == 0 {
+                // By far the most: READ and WRITE have a bit each on both sides.
+                let io = ((bits & READ) << 1 | bits & WRITE).cast_signed();
+                let found = (io | self.edge) & event.events();
+                if found & (ev::READ | ev::WRITE) != 0 {
                     count += self.enqueue_event(event, found);
                 }
             } else {
