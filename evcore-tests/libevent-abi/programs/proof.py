@@ -41,10 +41,16 @@ def check(is_right, what):
         raise Wrong(what)
 
 
-def free_port(kind=socket.SOCK_STREAM):
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port():
+    """One that is free for TCP and for UDP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream:
+            stream.bind(("127.0.0.1", 0))
+            port = stream.getsockname()[1]
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+                with contextlib.suppress(OSError):
+                    datagrams.bind(("127.0.0.1", port))
+                    return port
 
 
 def until(condition, what, seconds=20):
@@ -166,7 +172,7 @@ def memcached_command(port, connections, *more):
 
 def memcached(on):
     port = free_port()
-    with program(on, *memcached_command(port, 5000, "-t", "2", "-o", "idle_timeout=2")) as child:
+    with program(on, *memcached_command(port, 5000, "-t", "2", "-o", "idle_timeout=10")) as child:
         until(lambda: connects(port), "memcached")
         check_library(child.pid, on)
         idle = Lines(port)
@@ -192,7 +198,7 @@ def memcached(on):
         for number, connection in enumerate(many):
             if number % 3:
                 connection.close()
-        operations += store_and_check(few[1], 1, 20, 64)
+        operations += store_and_check(Lines(port), 1, 20, 64)
         # The idle one is closed by memcached, the others are too.
         check(idle.line() == b"", "an idle connection lives")
         return operations, seconds
@@ -377,7 +383,7 @@ class Forwarder(threading.Thread):
 
 
 def unbound(on):
-    port = free_port(socket.SOCK_DGRAM)
+    port = free_port()
     forwarder = Forwarder()
     forwarder.start()
     with tempfile.TemporaryDirectory() as folder:
@@ -473,7 +479,8 @@ pidfile = {folder}/pid
         postgres = (*as_postgres, f"{binaries[-1]}/postgres", "-D", f"{folder}/data", "-p", str(server),
                     "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", f"unix_socket_directories={folder}")
         with program(LIBEVENT, *postgres, cwd=folder):
-            until(lambda: connects(server), "PostgreSQL")
+            ready = (*as_postgres, "psql", "-XAtq", "-h", "127.0.0.1", "-p", str(server), "-U", "postgres", "-c", "select 1")
+            until(lambda: subprocess.run(ready, capture_output=True, cwd=folder, env=clean).returncode == 0, "PostgreSQL")
             with program(on, *as_postgres, "pgbouncer", f"{folder}/ini", cwd=folder) as child:
                 until(lambda: connects(port), "pgbouncer")
                 check_library(child.pid, on)
@@ -612,7 +619,7 @@ def coturn(on):
     for tool in ("turnserver", "turnutils_uclient", "turnutils_peer"):
         if shutil.which(tool) is None:
             raise Missing(f"{tool} is not installed")
-    port, peer = free_port(), free_port(socket.SOCK_DGRAM)
+    port, peer = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         server = ("turnserver", "-n", "--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", f"--listening-port={port}",
                   "--no-tls", "--no-dtls", "--no-cli", "--allow-loopback-peers", "--lt-cred-mech", "--user=u:p",
