@@ -4,6 +4,8 @@
 //! cargo run --release -p evplat-linux --features async --example async_echo -- 127.0.0.1:7777
 //! ```
 
+mod cli;
+
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
@@ -17,26 +19,21 @@ const IDLE: Duration = Duration::from_secs(60);
 /// For how long no connection is accepted after one could not be.
 const PAUSE: Duration = Duration::from_millis(100);
 
+const HELP: &str = "\
+usage: async_echo [IP:PORT]
+
+Sends each client back what it sends, by a task for each. SIGTERM ends it.
+
+  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+
 fn main() -> ExitCode {
-    let word = std::env::args().nth(1).unwrap_or("127.0.0.1:0".to_owned());
-    let Ok(address) = word.parse() else {
-        let (is_help, usage) = (word == "--help", "usage: async_echo [IP:PORT]");
-        let _ = if is_help { writeln!(io::stdout(), "{usage}") } else { writeln!(io::stderr(), "{usage}") };
-        return ExitCode::from(if is_help { 0 } else { 2 });
-    };
-    match run(address) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("async_echo: {address}: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::run(HELP, cli::address, run)
 }
 
 fn run(address: SocketAddr) -> io::Result<()> {
     let mut executor = executor()?;
     let handle = executor.handle();
-    let listener = Io::new(&handle, TcpListener::bind(address)?)?;
+    let listener = Io::new(&handle, TcpListener::bind(address).map_err(|error| cli::about(address, error))?)?;
     writeln!(io::stdout(), "listening on {}", listener.get_ref().local_addr()?)?;
     handle.spawn(serve(handle.clone(), listener))?.detach();
     let mut stop = handle.signal(signum::SIGTERM)?;

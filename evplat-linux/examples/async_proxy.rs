@@ -8,6 +8,8 @@
 //! Clients name servers by address. A connection must be made, and bytes must go either way, within `SECONDS` (60).
 //! After SIGTERM nobody is accepted any more, and the sessions have 10 s to end.
 
+mod cli;
+
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,29 +19,40 @@ use std::time::Duration;
 
 use evplat_linux::task::{Handle, Io, executor};
 use evplat_linux::{Event, Instant, Wait, signum};
+use lexopt::{Arg, Error, Parser, ValueExt};
 
 type Stream = Rc<Io<TcpStream>>;
 
 const GRACE: Duration = Duration::from_secs(10);
 
+const HELP: &str = "\
+usage: async_proxy [IP:PORT [SECONDS]]
+
+A SOCKS5 proxy. SIGTERM ends it when its sessions have ended, after 10 seconds at most.
+
+  IP:PORT  where it listens (default: a free port of 127.0.0.1)
+  SECONDS  for making a connection, and then without traffic (default: 60)";
+
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let (address, seconds) = (words.first().map_or("127.0.0.1:0", |word| word), words.get(1).map_or("60", |word| word));
-    let (text, code) = match (address.parse(), seconds.parse().map(Duration::try_from_secs_f64)) {
-        (Ok(address), Ok(Ok(patience))) => match run(address, patience) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => (format!("async_proxy: {address}: {error}"), 1),
-        },
-        _ => ("usage: async_proxy [IP:PORT [SECONDS]]".to_owned(), if address == "--help" { 0 } else { 2 }),
-    };
-    let _ = if code == 0 { writeln!(io::stdout(), "{text}") } else { writeln!(io::stderr(), "{text}") };
-    ExitCode::from(code)
+    cli::run(HELP, parse, |(address, patience)| run(address, patience))
+}
+
+fn parse(words: &mut Parser) -> Result<(SocketAddr, Duration), Error> {
+    let (mut address, mut patience) = (None, None);
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) if address.is_none() => address = Some(word.parse()?),
+            Arg::Value(word) if patience.is_none() => patience = Some(word.parse_with(cli::seconds)?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok((address.unwrap_or(cli::any_port()), patience.unwrap_or(Duration::from_secs(60))))
 }
 
 fn run(address: SocketAddr, patience: Duration) -> io::Result<()> {
     let mut executor = executor()?;
     let handle = executor.handle();
-    let listener = Io::new(&handle, TcpListener::bind(address)?)?;
+    let listener = Io::new(&handle, TcpListener::bind(address).map_err(|error| cli::about(address, error))?)?;
     writeln!(io::stdout(), "listening on {}", listener.get_ref().local_addr()?)?;
     let server = handle.spawn(serve(handle.clone(), listener, patience))?;
     let mut stop = handle.signal(signum::SIGTERM)?;

@@ -92,6 +92,12 @@ pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
     time(text).and_then(|time| if time.is_zero() { Err("not a time to wait for") } else { Ok(time) })
 }
 
+/// Seconds, such as `0.5`, and not none.
+pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.filter(|time| !time.is_zero()).ok_or("not a time to wait for")
+}
+
 /// The error, with the address or the file that it is about.
 pub(crate) fn about(what: impl Display, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))

@@ -53,16 +53,11 @@ fn parse(words: &mut Parser) -> Result<Options, Error> {
     let (mut address, mut timeout, mut keep_alive) = (None, Duration::from_secs(10), Duration::from_secs(5));
     while let Some(word) = words.next()? {
         match word {
-            Arg::Long("timeout") => timeout = words.value()?.parse_with(seconds)?,
-            Arg::Long("keep-alive") => keep_alive = words.value()?.parse_with(seconds)?,
+            Arg::Long("timeout") => timeout = words.value()?.parse_with(cli::seconds)?,
+            Arg::Long("keep-alive") => keep_alive = words.value()?.parse_with(cli::seconds)?,
             Arg::Value(word) if address.is_none() => address = Some(word.parse()?),
             other => return Err(other.unexpected()),
         }
     }
     Ok(Options { address: address.unwrap_or(cli::any_port()), timeout, keep_alive })
-}
-
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    time.filter(|time| !time.is_zero()).ok_or("not a time to wait for")
 }
