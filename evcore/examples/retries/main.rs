@@ -12,12 +12,17 @@
 use core::cell::{Cell, RefCell};
 use core::future::pending;
 use core::time::Duration;
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::rc::Rc;
 
 use evcore::backend::{Manual, ManualError};
 use evcore::task::{Executor, Handle, Item};
 use evcore::{EventBase, Growable, Instant};
+use lexopt::{Arg, Error, Parser, ValueExt};
 
+#[path = "../cli/mod.rs"]
+mod cli;
 mod client;
 
 use client::{ATTEMPTS, Client, FAILURES, Failed, LIMIT, Network, REST, Random, Refused};
@@ -117,18 +122,36 @@ fn hour(seed: u64) -> Outcome {
     Outcome { calls: calls.len(), ..outcome }
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().expect("a number"));
-    let seed = arguments.next().unwrap_or(7);
-    let begin = std::time::Instant::now();
-    match arguments.next() {
-        None => println!("{:?}", hour(seed)),
-        Some(hours) => {
-            let answered: u32 = (seed..seed + hours).map(|seed| hour(seed).answered).sum();
-            let rate = hours as f64 / begin.elapsed().as_secs_f64();
-            println!("{hours} hours, {answered} requests answered, {rate:.0} hours a second");
+const HELP: &str = "\
+usage: retries [SEED [HOURS]]
+
+Runs a client with retries against a network that fails, in virtual time, and prints what became of its requests.
+
+  SEED   a number; the same one gives the same hour (default: 7)
+  HOURS  one for each seed from that one on (default: one hour, and its details)";
+
+fn main() -> ExitCode {
+    cli::run(HELP, parse, |(seed, hours)| run(seed, hours))
+}
+
+fn parse(words: &mut Parser) -> Result<(u64, Option<u64>), Error> {
+    let (mut seed, mut hours) = (None, None);
+    while let Some(word) = words.next()? {
+        match word {
+            Arg::Value(word) if seed.is_none() => seed = Some(word.parse()?),
+            Arg::Value(word) if hours.is_none() => hours = Some(word.parse()?),
+            other => return Err(other.unexpected()),
         }
     }
+    Ok((seed.unwrap_or(7), hours))
+}
+
+fn run(seed: u64, hours: Option<u64>) -> io::Result<()> {
+    let begin = std::time::Instant::now();
+    let Some(hours) = hours else { return writeln!(io::stdout(), "{:?}", hour(seed)) };
+    let answered: u32 = (0..hours).map(|number| hour(seed.wrapping_add(number)).answered).sum();
+    let rate = hours as f64 / begin.elapsed().as_secs_f64();
+    writeln!(io::stdout(), "{hours} hours, {answered} requests answered, {rate:.0} hours a second")
 }
 
 #[cfg(test)]
