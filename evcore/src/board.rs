@@ -15,7 +15,7 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use evcore::board::{Board, Flags, Lines};
+//! use evcore::board::{Board, Flags, Line, Lines};
 //! use evcore::{EventBase, Fixed, Instant, Interest, Wait};
 //! # mod timer {
 //! #     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -27,7 +27,7 @@
 //! #     pub fn masked<R>(work: impl FnOnce() -> R) -> R { work() }
 //! # }
 //!
-//! const BUTTON: u8 = 0;
+//! const BUTTON: Line<1> = Line::new(0).unwrap();
 //! static FLAGS: Flags<1> = Flags::new();
 //!
 //! /// A timer counts microseconds; `timer` stands for the registers of a part.
@@ -71,6 +71,7 @@ mod flags;
 mod hal;
 #[cfg(feature = "embedded-io")]
 mod io;
+mod line;
 mod lines;
 mod port;
 mod ring;
@@ -86,7 +87,8 @@ pub use flags::Flags;
 pub use hal::{Delay, LinePin};
 #[cfg(feature = "embedded-io")]
 pub use io::{Reader, Writer};
-pub use lines::{Lines, NoSuchLine};
+pub use line::Line;
+pub use lines::Lines;
 pub use port::Board;
 pub use ring::Ring;
 pub use ticks::Ticks;

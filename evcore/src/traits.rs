@@ -7,7 +7,7 @@ use static_assertions::assert_impl_all;
 
 use crate::backend::{Features, Modified, Token};
 use crate::base::{End, EventBase, Fired, Mode, Pending, Turn};
-use crate::board::{Counter, Flags, Lines, NoSuchLine, Ring};
+use crate::board::{Counter, Flags, Line, Lines, Ring};
 use crate::callback::Callback;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId, Missed};
@@ -38,7 +38,7 @@ macro_rules! keys {
 }
 keys!(
     End, Error<u8>, Event<u32>, EventId, Fairness, Features, Full, Instant, Interest, Limits, ManualError, Missed, Mode,
-    Modified, Fired, Ready, Rejected<u8, u8>, Token, NoSuchLine, Sleep, Turn, Wait,
+    Modified, Fired, Ready, Rejected<u8, u8>, Token, Line<1>, Sleep, Turn, Wait,
 );
 assert_impl_all!(EventId: Ord);
 assert_impl_all!(Instant: Ord);
@@ -51,7 +51,7 @@ defaults!(Counts, Fairness, Features, Instant, Interest, Limits, Manual, Missed,
 macro_rules! errors {
     ($($error:ty),*) => { $( assert_impl_all!($error: core::error::Error, Display, Send, Sync); )* };
 }
-errors!(Error<ManualError>, Full, ManualError, NoSuchLine, Rejected<u8, ManualError>);
+errors!(Error<ManualError>, Full, ManualError, Rejected<u8, ManualError>);
 
 // A base prints itself whatever its data is, and goes to another thread with data that does.
 struct Opaque;

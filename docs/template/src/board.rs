@@ -1,6 +1,6 @@
 //! The board: its lines, and its part's clock, alarm and UART.
 
-use evcore::board::{Flags, Ring};
+use evcore::board::{Flags, Line, Ring};
 
 #[cfg_attr(target_arch = "riscv32", path = "board/riscv.rs")]
 #[cfg_attr(all(target_arch = "arm", not(target_has_atomic = "8")), path = "board/cortex_m0.rs")]
@@ -12,7 +12,7 @@ pub use part::{init, send};
 /// How many lines have interrupts: the UART.
 pub const LINES: usize = 1;
 /// The UART's line.
-pub const UART: u8 = 0;
+pub const UART: Line<LINES> = Line::new(0).unwrap();
 
 /// What interrupts say to the loop.
 static FLAGS: Flags<LINES> = Flags::new();

@@ -10,7 +10,7 @@ use embassy_time_driver::{Driver, time_driver_impl};
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::InputPin;
 use embedded_io::{Read, Write};
-use evcore::board::{Board, Delay, EmbassyTime, Flags, LinePin, Reader, Ring, Writer};
+use evcore::board::{Board, Delay, EmbassyTime, Flags, Line, LinePin, Reader, Ring, Writer};
 use evcore::{EventBase, Fixed, Instant, Interest, Wait};
 
 use crate::lines::{FLAGS, LINES, RECEIVED, UART, press};
@@ -57,7 +57,7 @@ impl Board<LINES> for Chip {
 
 pub type Base = EventBase<evcore::board::Lines<Chip, LINES>, Fixed<8>, u8>;
 
-const BUTTON: u8 = 1;
+const BUTTON: Line<LINES> = Line::new(1).unwrap();
 /// What is read from the UART, and sent back.
 const WORDS: usize = 5;
 
@@ -112,19 +112,20 @@ fn is_handed_out(base: &mut Base) -> bool {
 static INNER: Mutex<RefCell<Inner>> = Mutex::new(RefCell::new(EventBase::new(evcore::board::Lines::new(InnerChip))));
 type Inner = EventBase<evcore::board::Lines<InnerChip, 1>, Fixed<2>, u32>;
 static INNER_FLAGS: Flags<1> = Flags::new();
+const INNER_LINE: Line<1> = Line::new(0).unwrap();
 
 /// For the interrupt: hands out what there is, and does not sleep.
 pub fn on_press() {
-    INNER_FLAGS.set_readable(0);
+    INNER_FLAGS.set_readable(INNER_LINE);
     critical_section::with(|cs| {
         let inner = &mut *INNER.borrow_ref_mut(cs);
         if inner.is_empty() {
             // There is room for it.
-            let _ = inner.insert(0, Interest::READ, 0);
+            let _ = inner.insert(INNER_LINE, Interest::READ, 0);
         }
         while let Ok(Some(event)) = inner.next_event(Wait::None) {
             *event.data = event.data.saturating_add(1);
-            INNER_FLAGS.take_readable(0);
+            INNER_FLAGS.take_readable(INNER_LINE);
         }
     });
 }

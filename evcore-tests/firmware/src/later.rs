@@ -5,7 +5,10 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::time::Duration;
 
-use crate::lines::FLAGS;
+use evcore::backend::Descriptor;
+use evcore::board::Line;
+
+use crate::lines::{FLAGS, LINES};
 use crate::sys;
 #[cfg(not(board = "virt"))]
 use {crate::board, evcore::Instant};
@@ -31,8 +34,8 @@ const NOTHING: u8 = u8::MAX - 1;
 static TASK: AtomicU8 = AtomicU8::new(NOTHING);
 
 /// Has the line ready for reading in `delay`.
-pub fn press(line: u8, delay: Duration) {
-    set(line, delay);
+pub fn press(line: Line<LINES>, delay: Duration) {
+    set(line.number() as u8, delay);
 }
 
 /// Wakes the program in `delay`.
@@ -74,7 +77,11 @@ fn on_time() {
     match TASK.load(Ordering::Acquire) {
         NOTHING => {}
         WAKE => FLAGS.wake(),
-        line => FLAGS.set_readable(line),
+        line => {
+            if let Some(line) = Line::new(line) {
+                FLAGS.set_readable(line);
+            }
+        }
     }
     TASK.store(NOTHING, Ordering::Release);
 }

@@ -2,7 +2,8 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use evcore::board::{Flags, Ring};
+use evcore::backend::Descriptor;
+use evcore::board::{Flags, Line, Ring};
 
 use crate::board;
 
@@ -23,7 +24,7 @@ pub static FLAGS: Flags<LINES> = Flags::new();
 pub static RECEIVED: Ring<64> = Ring::new();
 
 /// The one line that carries bytes.
-pub const UART: u8 = 0;
+pub const UART: Line<LINES> = Line::new(0).unwrap();
 
 /// For the UART's interrupt. A byte that there is no room for is lost.
 pub fn on_byte(byte: u8) {
@@ -59,14 +60,16 @@ pub fn send(byte: u8) {
 static PRESSED: AtomicU8 = AtomicU8::new(0);
 
 /// Raises an interrupt by software, as if the line had something to say.
-pub fn press(line: u8) {
-    PRESSED.store(line, Ordering::Release);
+pub fn press(line: Line<LINES>) {
+    PRESSED.store(line.number() as u8, Ordering::Release);
     board::raise();
 }
 
 /// For that interrupt.
 pub fn on_press() {
-    FLAGS.set_readable(PRESSED.load(Ordering::Acquire));
+    if let Some(line) = Line::new(PRESSED.load(Ordering::Acquire)) {
+        FLAGS.set_readable(line);
+    }
     #[cfg(feature = "extras")]
     crate::extras::on_press();
 }

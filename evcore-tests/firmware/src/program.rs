@@ -5,12 +5,14 @@ mod tasks;
 
 use core::time::Duration;
 
-use evcore::board::NoSuchLine;
+use core::convert::Infallible;
+
+use evcore::board::Line;
 use evcore::error::Rejected;
 use evcore::{Error, Event, EventBase, EventId, Fixed, Interest, Wait};
 
 use crate::board::Lines;
-use crate::lines;
+use crate::lines::{self, LINES};
 use crate::report;
 use echo::Echo;
 pub use tasks::Task;
@@ -23,9 +25,9 @@ const BLINK: Duration = Duration::from_millis(40);
 const HEARTBEAT: Duration = Duration::from_millis(10);
 /// Without a heartbeat for so long, the program hangs.
 const PATIENCE: Duration = Duration::from_millis(100);
-const URGENT: u8 = 5;
+const URGENT: Line<LINES> = Line::new(5).unwrap();
 /// Three lines that are not urgent, and come before the urgent one in the backend's table.
-const ORDINARY: [u8; 3] = [2, 3, 4];
+const ORDINARY: [Line<LINES>; 3] = [Line::new(2).unwrap(), Line::new(3).unwrap(), Line::new(4).unwrap()];
 
 /// What has happened, and what must have in the end.
 pub struct Program {
@@ -39,9 +41,9 @@ pub struct Program {
     hung: bool,
 }
 
-type Failure = Error<NoSuchLine>;
+type Failure = Error<Infallible>;
 
-fn failure(rejected: Rejected<Task, NoSuchLine>) -> Failure {
+fn failure(rejected: Rejected<Task, Infallible>) -> Failure {
     rejected.error
 }
 
@@ -60,7 +62,7 @@ pub fn run(base: &mut Base) -> Result<u32, Failure> {
 impl Program {
     fn start(base: &mut Base) -> Result<Self, Failure> {
         base.set_priorities(2)?;
-        let ordinary = |event: Event<u8>| event.persist().priority(1);
+        let ordinary = |event: Event<Line<LINES>>| event.persist().priority(1);
         let watchdog = base.start(Event::timer().priority(1).timeout(PATIENCE), Task::Hung).map_err(failure)?;
         base.start(ordinary(Event::timer()).timeout(HEARTBEAT), Task::Heartbeat).map_err(failure)?;
         base.start(ordinary(Event::timer()).timeout(BLINK), Task::Blink).map_err(failure)?;
@@ -121,7 +123,7 @@ impl Program {
         }
     }
 
-    fn release(&mut self, line: u8) {
+    fn release(&mut self, line: Line<LINES>) {
         lines::FLAGS.take_readable(line);
         self.urgent_was_first |= self.pressed == 0 && line == URGENT;
         self.pressed = self.pressed.saturating_add(1);

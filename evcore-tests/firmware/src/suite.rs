@@ -130,7 +130,7 @@ impl Total {
     fn count(&mut self, proof: Proof) {
         let (count, mark) = match proof {
             Proof::Shown => (&mut self.shown, ""),
-            Proof::Refused(_) => (&mut self.refused, ""),
+            Proof::Refused(_) | Proof::LeftOut(_) => (&mut self.refused, ""),
             Proof::Absent(_) => (&mut self.without, "without POWER: "),
         };
         *count += 1;

@@ -4,7 +4,7 @@ use core::hint::black_box;
 use core::time::Duration;
 
 use evcore::backend::EventOp;
-use evcore::board::{Board, Counter, Flags, Lines, Ring, Ticks};
+use evcore::board::{Board, Counter, Flags, Line, Lines, Ring, Ticks};
 use evcore::storage::Storage;
 use evcore::{EventBase, Instant, Interest, Wait};
 
@@ -12,6 +12,8 @@ use crate::values::instant;
 
 static FLAGS: Flags<4> = Flags::new();
 static RING: Ring<8> = Ring::new();
+
+const LINE: Line<4> = Line::new(3).unwrap();
 
 struct Chip;
 
@@ -29,7 +31,7 @@ impl Board<4> for Chip {
     }
 
     fn wait_for_interrupt(&self) {
-        FLAGS.set_readable(3);
+        FLAGS.set_readable(LINE);
     }
 
     fn masked<R>(&self, work: impl FnOnce() -> R) -> R {
@@ -40,14 +42,16 @@ impl Board<4> for Chip {
 pub fn every_call<S: Storage>() {
     let mut base = EventBase::<Lines<Chip, 4>, S, u32>::new(Lines::new(Chip));
     let base = black_box(&mut base);
-    let _ = black_box(base.insert(black_box(3), black_box(Interest::READ | Interest::WRITE), black_box(1)));
+    let _ = black_box(base.insert(LINE, black_box(Interest::READ | Interest::WRITE), black_box(1)));
     let _ = black_box(black_box(&mut *base).next_event(Wait::Forever));
     let _ = black_box(black_box(&mut *base).reinit());
     let _ = black_box(black_box(&mut *base).waker());
     black_box(base.backend().board().now());
     base.backend().board().delay(Duration::ZERO);
     black_box(base.backend().name());
-    interrupts(black_box(0));
+    if let Some(line) = Line::new(black_box(0)) {
+        interrupts(line);
+    }
     clocks();
 }
 
@@ -59,7 +63,7 @@ fn clocks() {
     black_box((Ticks::<12_000_000>::instant(ticks), Ticks::<12_000_000>::between(instant(), instant())));
 }
 
-fn interrupts(line: u8) {
+fn interrupts(line: Line<4>) {
     let (flags, ring) = (black_box(&FLAGS), black_box(&RING));
     flags.set_readable(line);
     flags.set_writable(line);

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use evcore::Instant;
 use evcore::backend::Wake;
-use evcore::board::{Board, Flags, Lines};
+use evcore::board::{Board, Flags, Line, Lines};
 use evcore_tests::{Fixture, conformance};
 
 /// How many lines the part has: the suite watches 49 at most.
@@ -60,7 +60,7 @@ type Backend = Lines<Chip, LINES>;
 
 impl Fixture for OnBoard {
     type Backend = Backend;
-    type Source = u8;
+    type Source = Line<LINES>;
     type Waker = &'static Flags<LINES>;
     const IS_VIRTUAL: bool = true;
 
@@ -68,22 +68,22 @@ impl Fixture for OnBoard {
         Lines::new(Chip(Box::leak(Box::default())))
     }
 
-    fn source(&mut self, lines: &mut Backend) -> u8 {
-        let line = self.lines;
+    fn source(&mut self, lines: &mut Backend) -> Line<LINES> {
+        let line = Line::new(self.lines).expect("a case asks for more lines than a board has");
         self.lines += 1;
         lines.board().flags().set_writable(line);
         line
     }
 
-    fn fd(&self, line: &u8) -> u8 {
+    fn fd(&self, line: &Line<LINES>) -> Line<LINES> {
         *line
     }
 
-    fn feed(&mut self, lines: &mut Backend, line: &mut u8) {
+    fn feed(&mut self, lines: &mut Backend, line: &mut Line<LINES>) {
         lines.board().flags().set_readable(*line);
     }
 
-    fn drain(&mut self, lines: &mut Backend, line: &mut u8) {
+    fn drain(&mut self, lines: &mut Backend, line: &mut Line<LINES>) {
         lines.board().flags().take_readable(*line);
     }
 
@@ -91,11 +91,11 @@ impl Fixture for OnBoard {
         lines.board().0.clock.fetch_add(time.as_nanos() as u64, Ordering::Relaxed);
     }
 
-    fn fill(&mut self, lines: &mut Backend, line: &mut u8) -> bool {
+    fn fill(&mut self, lines: &mut Backend, line: &mut Line<LINES>) -> bool {
         lines.board().flags().take_writable(*line)
     }
 
-    fn make_room(&mut self, lines: &mut Backend, line: &mut u8) -> bool {
+    fn make_room(&mut self, lines: &mut Backend, line: &mut Line<LINES>) -> bool {
         lines.board().flags().set_writable(*line);
         true
     }

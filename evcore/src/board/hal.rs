@@ -7,7 +7,7 @@ use core::time::Duration;
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::{ErrorType, InputPin};
 
-use super::{Board, Flags};
+use super::{Board, Flags, Line};
 
 /// Pauses for drivers that take `embedded_hal::delay::DelayNs`, by [`Board::delay`]: the part sleeps, and no event is handed out.
 ///
@@ -61,9 +61,9 @@ impl<B: Board<N>, const N: usize> DelayNs for Delay<'_, B, N> {
 ///
 /// ```
 /// use embedded_hal::digital::InputPin;
-/// use evcore::board::{Flags, LinePin};
+/// use evcore::board::{Flags, Line, LinePin};
 ///
-/// const DATA_READY: u8 = 0;
+/// const DATA_READY: Line<1> = Line::new(0).unwrap();
 /// static FLAGS: Flags<1> = Flags::new();
 ///
 /// let mut pin = LinePin::new(&FLAGS, DATA_READY);
@@ -74,13 +74,13 @@ impl<B: Board<N>, const N: usize> DelayNs for Delay<'_, B, N> {
 #[derive(Debug)]
 pub struct LinePin<'a, const N: usize> {
     flags: &'a Flags<N>,
-    line: u8,
+    line: Line<N>,
 }
 
 impl<'a, const N: usize> LinePin<'a, N> {
     /// A line as a pin.
     #[must_use]
-    pub const fn new(flags: &'a Flags<N>, line: u8) -> Self {
+    pub const fn new(flags: &'a Flags<N>, line: Line<N>) -> Self {
         Self { flags, line }
     }
 }

@@ -6,7 +6,7 @@ use core::fmt;
 use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
 
 use super::port::{Board, sleep};
-use super::{Flags, Ring};
+use super::{Flags, Line, Ring};
 use crate::time::Instant;
 
 /// The bytes that a line's interrupt puts into its ring ([`Flags::push`]), to be read by anything that takes `embedded_io::Read`.
@@ -27,9 +27,9 @@ use crate::time::Instant;
 /// #     fn masked<R>(&self, work: impl FnOnce() -> R) -> R { work() }
 /// # }
 /// use embedded_io::Read;
-/// use evcore::board::{Reader, Ring};
+/// use evcore::board::{Line, Reader, Ring};
 ///
-/// const UART: u8 = 0;
+/// const UART: Line<1> = Line::new(0).unwrap();
 /// static RECEIVED: Ring<64> = Ring::new();
 ///
 /// for byte in *b"hello" {
@@ -41,13 +41,13 @@ use crate::time::Instant;
 /// ```
 pub struct Reader<'a, B, const N: usize, const SIZE: usize> {
     board: &'a B,
-    line: u8,
+    line: Line<N>,
     ring: &'a Ring<SIZE>,
 }
 
 impl<'a, B: Board<N>, const N: usize, const SIZE: usize> Reader<'a, B, N, SIZE> {
     /// Reads a line's ring. There should be one reader at a time.
-    pub const fn new(board: &'a B, line: u8, ring: &'a Ring<SIZE>) -> Self {
+    pub const fn new(board: &'a B, line: Line<N>, ring: &'a Ring<SIZE>) -> Self {
         Self { board, line, ring }
     }
 
@@ -103,9 +103,9 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Read for Reader<'_, B, N, S
 /// #     fn masked<R>(&self, work: impl FnOnce() -> R) -> R { work() }
 /// # }
 /// use embedded_io::Write;
-/// use evcore::board::{Ring, Writer};
+/// use evcore::board::{Line, Ring, Writer};
 ///
-/// const UART: u8 = 0;
+/// const UART: Line<1> = Line::new(0).unwrap();
 /// static SENT: Ring<4> = Ring::new();
 ///
 /// /// Has the interrupt come when the line can send.
@@ -126,7 +126,7 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Read for Reader<'_, B, N, S
 /// ```
 pub struct Writer<'a, B, const N: usize, const SIZE: usize> {
     board: &'a B,
-    line: u8,
+    line: Line<N>,
     ring: &'a Ring<SIZE>,
     start: fn(),
 }
@@ -134,7 +134,7 @@ pub struct Writer<'a, B, const N: usize, const SIZE: usize> {
 impl<'a, B: Board<N>, const N: usize, const SIZE: usize> Writer<'a, B, N, SIZE> {
     /// Writes into a line's ring. There should be one writer at a time. `start` is called when something was written: it has the line's
     /// interrupt come as soon as it can send.
-    pub const fn new(board: &'a B, line: u8, ring: &'a Ring<SIZE>, start: fn()) -> Self {
+    pub const fn new(board: &'a B, line: Line<N>, ring: &'a Ring<SIZE>, start: fn()) -> Self {
         Self { board, line, ring, start }
     }
 

@@ -1,10 +1,9 @@
 //! The backend: which lines are ready.
 
-use core::error::Error;
-use core::fmt;
+use core::convert::Infallible;
 
-use super::Flags;
 use super::port::{Board, sleep};
+use super::{Flags, Line};
 use crate::backend::{EventOp, FdInfos, Features, Modified, Sink, Token, Wake};
 use crate::ready::{Interest, Ready};
 use crate::time::{Instant, Sleep};
@@ -12,7 +11,7 @@ use crate::time::{Instant, Sleep};
 /// A backend for a part without an operating system: an event base that waits for the [lines](super::Flags) of a [`Board`], and sleeps
 /// between interrupts.
 ///
-/// What is registered is the number of a line, below `N`. A base on it wakes by interrupts alone: an idle one sleeps until its first
+/// What is registered is a [`Line`]. A base on it wakes by interrupts alone: an idle one sleeps until its first
 /// deadline, and no tick disturbs it. All events are level-triggered. It keeps ten bytes for each line.
 ///
 /// See [the module](super) for an example.
@@ -64,17 +63,19 @@ impl<B, const N: usize> Lines<B, N> {
         &self.board
     }
 
-    fn watch(&mut self, line: u8, token: Token, interest: Interest) -> Result<(), NoSuchLine> {
-        let at = usize::from(line);
-        *self.tokens.get_mut(at).ok_or(NoSuchLine(line))? = token;
-        *self.interests.get_mut(at).ok_or(NoSuchLine(line))? = interest;
-        Ok(())
+    fn watch(&mut self, line: Line<N>, token: Token, interest: Interest) {
+        // That there is such a line was seen when it was made.
+        if let (Some(watcher), Some(waits_for)) =
+            (self.tokens.get_mut(line.place()), self.interests.get_mut(line.place()))
+        {
+            (*watcher, *waits_for) = (token, interest);
+        }
     }
 }
 
 impl<B: Board<N>, const N: usize> Lines<B, N> {
     /// Reports the lines that are ready for what they are watched for. Whether there were any.
-    fn report(&self, sink: &mut impl Sink<u8>) -> bool {
+    fn report(&self, sink: &mut impl Sink<Line<N>>) -> bool {
         let mut is_found = false;
         for ((line, token), interest) in self.board.flags().lines().iter().zip(&self.tokens).zip(&self.interests) {
             if interest.is_empty() {
@@ -95,11 +96,13 @@ impl<B: Board<N>, const N: usize> Lines<B, N> {
 }
 
 impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
-    type Fd = u8;
+    type Fd = Line<N>;
     type FdInfo = ();
-    type Error = NoSuchLine;
+    type Error = Infallible;
     /// Nobody else has the lines.
     const IS_SHARED: bool = false;
+    const HAS_SIGNALS: bool = false;
+    const HAS_EDGE: bool = false;
 
     fn name(&self) -> &'static str {
         "lines"
@@ -113,27 +116,34 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
         self.board.now()
     }
 
-    fn add(&mut self, line: u8, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), NoSuchLine> {
-        self.watch(line, token, interest)
+    fn add(
+        &mut self,
+        line: Line<N>,
+        token: Token,
+        interest: Interest,
+        _: &mut impl FdInfos<()>,
+    ) -> Result<(), Infallible> {
+        self.watch(line, token, interest);
+        Ok(())
     }
 
     fn modify(
         &mut self,
-        line: u8,
+        line: Line<N>,
         token: Token,
         _: Interest,
         new: Interest,
         _: &mut impl FdInfos<()>,
-    ) -> Result<Modified, NoSuchLine> {
-        self.watch(line, token, new).map(|()| Modified::Kept)
+    ) -> Result<Modified, Infallible> {
+        self.watch(line, token, new);
+        Ok(Modified::Kept)
     }
 
-    fn del(&mut self, line: u8, token: Token, _: Interest, _: &mut impl FdInfos<()>) {
-        // A line that it has not got was never added.
-        let _ = self.watch(line, token, Interest::empty());
+    fn del(&mut self, line: Line<N>, token: Token, _: Interest, _: &mut impl FdInfos<()>) {
+        self.watch(line, token, Interest::empty());
     }
 
-    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<u8>) -> Result<(), NoSuchLine> {
+    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Line<N>>) -> Result<(), Infallible> {
         let flags = self.board.flags();
         let mut wait = wait;
         loop {
@@ -158,7 +168,7 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
         }
     }
 
-    fn reinit(&mut self) -> Result<(), NoSuchLine> {
+    fn reinit(&mut self) -> Result<(), Infallible> {
         self.interests = [Interest::empty(); N];
         Ok(())
     }
@@ -167,20 +177,7 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
 impl<B: Board<N>, const N: usize> Wake for Lines<B, N> {
     type Waker = &'static Flags<N>;
 
-    fn waker(&mut self) -> Result<&'static Flags<N>, NoSuchLine> {
+    fn waker(&mut self) -> Result<&'static Flags<N>, Infallible> {
         Ok(self.board.flags())
     }
 }
-
-/// The board has no line of this number.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct NoSuchLine(pub u8);
-
-impl fmt::Display for NoSuchLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the board has no line {}", self.0)
-    }
-}
-
-impl Error for NoSuchLine {}

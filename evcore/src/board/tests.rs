@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::time::Duration;
 use std::boxed::Box;
 
-use super::{Board, Flags, Lines};
+use super::{Board, Flags, Line, Lines};
 use crate::{EventBase, Fixed, Instant, Interest, Wait};
 
 /// A part in virtual time, with one line whose interrupt is raised at the step that was asked for.
@@ -54,7 +54,7 @@ impl Part {
 
     fn serve(&self) {
         if !self.is_masked.get() && self.is_pending.take() && self.is_ours {
-            self.flags.set_readable(0);
+            self.flags.set_readable(LINE);
         }
     }
 }
@@ -111,11 +111,12 @@ impl Board<1> for &'static Part {
 
 type Base = EventBase<Lines<&'static Part, 1>, Fixed<4>, &'static str>;
 
+const LINE: Line<1> = Line::new(0).unwrap();
 const LIMIT: Duration = Duration::from_secs(1);
 
 fn base(part: &'static Part) -> Base {
     let mut base = EventBase::new(Lines::new(part));
-    base.insert(0, Interest::READ, "line").unwrap();
+    base.insert(LINE, Interest::READ, "line").unwrap();
     base.insert_timer(LIMIT, "timer").unwrap();
     base
 }
@@ -143,7 +144,7 @@ fn sleep_without_an_end_ends_by_an_interrupt_at_any_step_of_it() {
     let sleep = |raised_at| {
         let part = Part::new(raised_at, true);
         let mut base: Base = EventBase::new(Lines::new(part));
-        base.insert(0, Interest::READ, "line").unwrap();
+        base.insert(LINE, Interest::READ, "line").unwrap();
         assert_eq!(first(&mut base, part).0, "line");
         part.slept_at.get()
     };
@@ -177,11 +178,11 @@ fn sleep_goes_on_after_an_alarm_that_came_early() {
 fn line_is_ready_until_its_flag_is_taken() {
     let part = Part::new(None, true);
     let mut base = base(part);
-    part.flags.set_readable(0);
+    part.flags.set_readable(LINE);
     for _ in 0..3 {
         assert_eq!(first(&mut base, part), ("line", 0));
     }
-    assert!(part.flags.take_readable(0));
+    assert!(part.flags.take_readable(LINE));
     assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
 }
 
@@ -189,27 +190,16 @@ fn line_is_ready_until_its_flag_is_taken() {
 fn line_with_room_that_nobody_waits_for_is_slept_over() {
     let part = Part::new(None, true);
     let mut base = base(part);
-    part.flags.set_writable(0);
+    part.flags.set_writable(LINE);
     assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
     assert_eq!(part.waits.get(), 1);
 }
 
 #[test]
-fn line_that_the_board_has_not_got_is_refused_and_reports_nothing() {
-    let part = Part::new(None, true);
-    let mut base = base(part);
-    let rejected = base.insert(1, Interest::READ, "none").unwrap_err();
-    assert_eq!(rejected.error, crate::Error::Backend(super::NoSuchLine(1)));
-    part.flags.set_readable(1);
-    assert!(!part.flags.is_readable(1) && !part.flags.take_writable(1));
-    assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
-}
-
-#[test]
 fn delay_takes_its_time_whatever_comes() {
     let part = Part::new(Some(2), true);
-    part.flags.set_readable(0);
+    part.flags.set_readable(LINE);
     part.delay(LIMIT);
     assert_eq!(part.now.get(), 1_000_000_000);
-    assert!(part.flags.is_readable(0), "it is left for the loop");
+    assert!(part.flags.is_readable(LINE), "it is left for the loop");
 }

@@ -5,6 +5,7 @@
 
 use core::time::Duration;
 
+use evcore::board::Line;
 use evcore::{EventBase, Fixed, Interest, Wait};
 use firmware::board::{self, Chip, Lines};
 use firmware::lines::press;
@@ -25,14 +26,14 @@ fn main() -> ! {
 fn four() -> Option<i32> {
     let base = BASE.take()?;
     for (number, delay) in [(0, 80), (1, 60), (2, 40), (3, 20)] {
-        base.insert(number, Interest::READ, number).ok()?;
+        base.insert(Line::new(number)?, Interest::READ, number).ok()?;
         base.insert_timer(Duration::from_millis(delay), number | TIMER).ok()?;
     }
     let mut named = 0u8;
     while let Some(event) = base.next_event(Wait::Forever).ok()? {
         let (id, number) = (event.id, *event.data);
         if number & TIMER != 0 {
-            press(number ^ TIMER);
+            press(Line::new(number ^ TIMER)?);
             continue;
         }
         sys::say(b'0' | number);

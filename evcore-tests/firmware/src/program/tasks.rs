@@ -1,5 +1,9 @@
 //! What the program's events are for.
 
+use evcore::board::Line;
+
+use crate::lines::LINES;
+
 /// The data of an event.
 #[derive(Clone, Copy)]
 pub enum Task {
@@ -11,5 +15,5 @@ pub enum Task {
     /// One of the 50 timers; which one it should be.
     Timer(u8),
     Uart,
-    Pressed(u8),
+    Pressed(Line<LINES>),
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use evcore::backend::Wake;
-use evcore::board::{Board as _, Flags};
+use evcore::board::{Board as _, Flags, Line};
 use evcore_tests::Fixture;
 
 use crate::board::{Chip, Lines};
@@ -23,7 +23,7 @@ impl OnBoard {
 
 impl Fixture for OnBoard {
     type Backend = Lines;
-    type Source = u8;
+    type Source = Line<LINES>;
     type Waker = &'static Flags<LINES>;
     const IS_VIRTUAL: bool = false;
 
@@ -31,24 +31,23 @@ impl Fixture for OnBoard {
         Lines::new(Chip)
     }
 
-    fn source(&mut self, _: &mut Lines) -> u8 {
+    fn source(&mut self, _: &mut Lines) -> Line<LINES> {
         self.lines += 1;
-        let line = self.lines;
-        assert!(usize::from(line) < LINES, "a case asks for more lines than a board has");
+        let line = Line::new(self.lines).expect("a case asks for more lines than a board has");
         FLAGS.take_readable(line);
         FLAGS.set_writable(line);
         line
     }
 
-    fn fd(&self, line: &u8) -> u8 {
+    fn fd(&self, line: &Line<LINES>) -> Line<LINES> {
         *line
     }
 
-    fn feed(&mut self, _: &mut Lines, line: &mut u8) {
+    fn feed(&mut self, _: &mut Lines, line: &mut Line<LINES>) {
         press(*line);
     }
 
-    fn drain(&mut self, _: &mut Lines, line: &mut u8) {
+    fn drain(&mut self, _: &mut Lines, line: &mut Line<LINES>) {
         FLAGS.take_readable(*line);
     }
 
@@ -56,11 +55,11 @@ impl Fixture for OnBoard {
         lines.board().delay(time);
     }
 
-    fn fill(&mut self, _: &mut Lines, line: &mut u8) -> bool {
+    fn fill(&mut self, _: &mut Lines, line: &mut Line<LINES>) -> bool {
         FLAGS.take_writable(*line)
     }
 
-    fn make_room(&mut self, _: &mut Lines, line: &mut u8) -> bool {
+    fn make_room(&mut self, _: &mut Lines, line: &mut Line<LINES>) -> bool {
         FLAGS.set_writable(*line);
         true
     }
@@ -79,7 +78,7 @@ impl Fixture for OnBoard {
         true
     }
 
-    fn feed_later(&mut self, line: &mut u8, delay: Duration) -> bool {
+    fn feed_later(&mut self, line: &mut Line<LINES>, delay: Duration) -> bool {
         later::press(*line, delay);
         true
     }

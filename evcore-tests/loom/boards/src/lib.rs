@@ -16,11 +16,13 @@ extern crate shim as std;
 mod board {
     mod counter;
     mod flags;
+    mod line;
     mod lines;
     mod port;
     mod ring;
 
     pub use flags::Flags;
+    pub use line::Line;
     pub use lines::Lines;
     pub use port::Board;
     pub use ring::Ring;
@@ -30,7 +32,7 @@ mod wake;
 
 /// What these files take from the core.
 mod backend {
-    pub use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Token, Wake};
+    pub use evcore::backend::{Descriptor, EventOp, FdInfos, Features, Modified, Sink, Token, Wake};
 }
 mod ready {
     pub use evcore::{Interest, Ready};

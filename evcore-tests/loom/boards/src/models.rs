@@ -5,7 +5,7 @@ use evcore::{Instant, Interest, Ready};
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-use crate::board::{Board, Flags, Lines, Ring};
+use crate::board::{Board, Flags, Line, Lines, Ring};
 
 /// Models share the cells of the shim.
 static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -21,6 +21,8 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
         model();
     });
 }
+
+const LINE: Line<1> = Line::new(0).unwrap();
 
 /// A core with interrupts. One that is raised is pending until it has been served, and is served at once unless it is masked.
 struct Part {
@@ -88,14 +90,14 @@ struct Reports {
     wakes: u32,
 }
 
-impl Sink<u8> for Reports {
+impl Sink<Line<1>> for Reports {
     fn ready(&mut self, _: Token, ready: Ready) -> bool {
         assert_eq!(ready, Ready::READ);
         self.lines += 1;
         true
     }
 
-    fn ready_fd(&mut self, _: u8, _: Ready) -> bool {
+    fn ready_fd(&mut self, _: Line<1>, _: Ready) -> bool {
         false
     }
 
@@ -120,7 +122,7 @@ impl FdInfos<()> for NoInfos {
 
 fn lines(part: &Arc<Part>) -> Lines<Arc<Part>, 1> {
     let mut lines = Lines::new(Arc::clone(part));
-    lines.add(0, Token::from_bits(0), Interest::READ, &mut NoInfos).unwrap();
+    lines.add(LINE, Token::from_bits(0), Interest::READ, &mut NoInfos).unwrap();
     lines
 }
 
@@ -132,9 +134,9 @@ pub fn no_interrupt_is_slept_over() {
         let mut lines = lines(&part);
         let device = thread::spawn(move || {
             for _ in 0..2 {
-                part.interrupt(|| FLAGS.set_readable(0));
+                part.interrupt(|| FLAGS.set_readable(LINE));
                 // The second one comes after the first was handled.
-                while FLAGS.is_readable(0) {
+                while FLAGS.is_readable(LINE) {
                     thread::yield_now();
                 }
             }
@@ -144,7 +146,7 @@ pub fn no_interrupt_is_slept_over() {
             while reports.lines == 0 {
                 lines.dispatch(Sleep::Forever, &mut reports).unwrap();
             }
-            assert!(FLAGS.take_readable(0));
+            assert!(FLAGS.take_readable(LINE));
             assert_eq!(reports.wakes, 0, "nobody has woken it");
         }
         device.join().unwrap();
@@ -159,13 +161,13 @@ pub fn no_wake_is_slept_over_for_a_line() {
         let mut lines = lines(&part);
         let devices = [false, true].map(|is_wake| {
             let part = Arc::clone(&part);
-            thread::spawn(move || part.interrupt(|| if is_wake { FLAGS.wake() } else { FLAGS.set_readable(0) }))
+            thread::spawn(move || part.interrupt(|| if is_wake { FLAGS.wake() } else { FLAGS.set_readable(LINE) }))
         });
         let mut reports = Reports::default();
         let mut is_handled = false;
         while reports.wakes == 0 || !is_handled {
             lines.dispatch(Sleep::Forever, &mut reports).unwrap();
-            is_handled |= FLAGS.take_readable(0);
+            is_handled |= FLAGS.take_readable(LINE);
         }
         assert_eq!(reports.wakes, 1);
         for device in devices {
@@ -183,13 +185,13 @@ pub fn no_byte_is_left_in_a_ring() {
         let mut lines = lines(&part);
         let device = thread::spawn(move || {
             for byte in 0..2 {
-                part.interrupt(|| assert!(FLAGS.push(0, &RING, byte)));
+                part.interrupt(|| assert!(FLAGS.push(LINE, &RING, byte)));
             }
         });
         let mut expected = 0;
         while expected < 2 {
             lines.dispatch(Sleep::Forever, &mut Reports::default()).unwrap();
-            while let Some(byte) = FLAGS.pop(0, &RING) {
+            while let Some(byte) = FLAGS.pop(LINE, &RING) {
                 assert_eq!(byte, expected);
                 expected += 1;
             }

@@ -1,0 +1,42 @@
+//! What a board's event waits for.
+
+use crate::backend::Descriptor;
+
+/// One of a board's `N` lines: a UART, a pin, a converter, whatever raises interrupts. It is a number below `N`, which is looked at when
+/// it is made, so nothing that is done with a line can fail.
+///
+/// ```
+/// use evcore::board::Line;
+///
+/// const UART: Line<2> = Line::new(0).unwrap(); // a 2 would not compile
+/// assert_eq!(Line::<2>::new(2), None);
+/// assert_ne!(Line::new(1), Some(UART));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Line<const N: usize>(u8);
+
+impl<const N: usize> Line<N> {
+    /// The line of a number. `None`: the board has no such line.
+    ///
+    /// ```
+    /// use evcore::board::Line;
+    ///
+    /// assert!(Line::<8>::new(7).is_some());
+    /// ```
+    #[must_use]
+    #[expect(clippy::as_conversions, reason = "`From` is not const")]
+    pub const fn new(number: u8) -> Option<Self> {
+        if (number as usize) < N { Some(Self(number)) } else { None }
+    }
+
+    pub(super) fn place(self) -> usize {
+        self.0.into()
+    }
+}
+
+impl<const N: usize> Descriptor for Line<N> {
+    fn number(self) -> u32 {
+        self.0.into()
+    }
+}
