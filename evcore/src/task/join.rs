@@ -226,3 +226,31 @@ impl fmt::Display for JoinError {
 }
 
 impl core::error::Error for JoinError {}
+
+/// What a panic does where nobody can catch it; `evplat-linux/tests/tasks` has the rest.
+#[cfg(all(test, not(feature = "std")))]
+mod tests {
+    use core::time::Duration;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::backend::Manual;
+    use crate::task::{Executor, Item};
+    use crate::{EventBase, Growable};
+
+    #[test]
+    fn panic_that_is_not_caught_ends_one_task() {
+        let base: EventBase<Manual, Growable, Item<()>> = EventBase::new(Manual::new());
+        let mut executor = Executor::local(base);
+        let handle = executor.handle();
+        let panics = handle.spawn(async { panic!("on purpose") }).unwrap();
+        let sleeper = handle.clone();
+        let other = handle.spawn(async move { sleeper.sleep(Duration::from_secs(1)).await }).unwrap();
+        assert!(catch_unwind(AssertUnwindSafe(|| executor.block_on(core::future::pending::<()>()))).is_err());
+        assert!(panics.is_finished() && !other.is_finished());
+        let (panics, other) = executor.block_on(async { (panics.await, other.await) }).unwrap();
+        assert!(matches!(panics, Err(JoinError::Panicked(None))));
+        assert!(matches!(other, Ok(Ok(()))));
+        assert_eq!((executor.tasks(), executor.base().unwrap().counts().events), (0, 0));
+    }
+}

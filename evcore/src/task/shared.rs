@@ -109,7 +109,7 @@ impl<F, E> Core<F, E> {
     pub(super) fn new(base: Rc<dyn Base<F, E>>, waker: Option<Waker>) -> Self {
         Self {
             current: Cell::default(),
-            budget: Cell::new(0),
+            budget: Cell::new(BUDGET),
             slots: RefCell::default(),
             free: RefCell::default(),
             alive: Cell::new(0),
