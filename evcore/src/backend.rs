@@ -240,7 +240,8 @@ pub trait EventOp {
 
     /// Whether the system behind it is shared with other code: then descriptors may be closed and their numbers given out again
     /// without the base's knowledge, and calls may be refused for the time being. A backend that has its hardware to itself says
-    /// `false`, which saves code: [`stands`](EventOp::stands) and [`is_temporary`](EventOp::is_temporary) are not asked then.
+    /// `false`, which saves code: [`stands`](EventOp::stands) and [`is_temporary`](EventOp::is_temporary) are not asked then,
+    /// [`modify`](EventOp::modify) not without a change (but for EDGE), and [`Sink::rebuild`] does nothing.
     const IS_SHARED: bool = true;
 
     /// Whether it may ever watch signals. A backend without any says `false`, which saves their code: [`signals`](EventOp::signals) is
