@@ -24,8 +24,7 @@ impl<B: Split, S: Storage, T> Engine<B, S, T> {
     /// whether the prepare events of this turn have been handed out.
     pub(crate) fn begin_sleep(&mut self, wanted: Sleep) -> Result<(B::Sleeper, bool), B::Error> {
         self.backend.check_awake()?;
-        let closed = self.close_turn();
-        let is_prepared = closed == Phase::Prepare;
+        let is_prepared = self.close_turn() == Phase::Prepare;
         // Of what a turn does without a wait, the second half does all.
         let is_due = self.registry.is_active()
             || self.is_end_requested()
@@ -36,7 +35,11 @@ impl<B: Split, S: Storage, T> Engine<B, S, T> {
         }
         // A change that was refused is an event that is active.
         let sleep = if is_due || self.registry.is_active() { Sleep::None } else { self.shortened(wanted) };
-        let sleeper = self.backend.begin_sleep(sleep).inspect_err(|_| self.after_failed_wait(closed))?;
+        let sleeper = self.backend.begin_sleep(sleep).inspect_err(|_| {
+            if is_prepared {
+                self.phase = Phase::Prepare;
+            }
+        })?;
         Ok((sleeper, is_prepared))
     }
 

@@ -38,13 +38,16 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(end) = self.end_of_loop(wanted) {
             return Ok(Turn::Ended(end));
         }
-        if closed != Phase::Prepare && self.open_prepare() {
+        if closed == Phase::Prepare {
+            // Until the wait is over: after one that fails the next turn is this one once more, and they do not come again.
+            self.phase = closed;
+        } else if self.open_prepare() {
             return Ok(Turn::Prepare);
         }
         self.registry.admit_postponed();
         self.sync_backend();
         let has_deadline = self.has_deadline();
-        self.wait(sleep, has_deadline).inspect_err(|_| self.after_failed_wait(closed))?;
+        self.wait(sleep, has_deadline)?;
         if has_deadline {
             self.queue_due_timers();
         }
@@ -54,14 +57,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
         self.open_turn();
         Ok(Turn::Running)
-    }
-
-    /// The next turn is this one once more: prepare events that were handed out before its wait do not come again.
-    #[cold]
-    pub(super) fn after_failed_wait(&mut self, closed: Phase) {
-        if closed == Phase::Prepare {
-            self.phase = Phase::Prepare;
-        }
     }
 
     /// What the next hand-out does to its event, if nothing has to be looked at before.
