@@ -62,3 +62,56 @@ impl Idle {
         is_time
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const CLOCK: Clock = Clock::Monotonic;
+
+    /// One look after the other, and between two of them at least so long.
+    #[test]
+    fn all_are_verified_once_in_each_hundred_milliseconds_without_a_report() {
+        let mut idle = Idle::default();
+        for _ in 0..2 {
+            let begin = CLOCK.now();
+            let mut first = idle.first_part(Sleep::Forever, 1, CLOCK);
+            assert!(matches!(first, Sleep::Until(end) if end >= begin.saturating_add(IDLE)));
+            // However late this is, it is not too early.
+            while !idle.is_over(first, Sleep::Forever, true, CLOCK) {
+                first = idle.first_part(Sleep::Forever, 1, CLOCK);
+                thread::sleep(IDLE / 4);
+            }
+            assert!(CLOCK.now() >= begin.saturating_add(IDLE), "too early");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_finds_something_or_watches_nothing_is_as_long_as_asked() {
+        let mut idle = Idle::default();
+        for wait in [Sleep::None, Sleep::Forever, Sleep::Until(Instant::MAX)] {
+            assert_eq!((idle.first_part(wait, 0, CLOCK), idle.begin_sleep(wait, 0, CLOCK)), (wait, wait));
+            assert!(!idle.is_over(wait, wait, true, CLOCK));
+        }
+        let first = idle.first_part(Sleep::Forever, 1, CLOCK);
+        thread::sleep(IDLE);
+        assert!(!idle.is_over(first, Sleep::Forever, false, CLOCK));
+    }
+
+    /// The look that follows on a sleep verifies, and the next sleep is as long as asked, once.
+    #[test]
+    fn a_sleep_ends_once_for_it() {
+        let mut idle = Idle::default();
+        for _ in 0..2 {
+            assert_ne!(idle.begin_sleep(Sleep::Forever, 1, CLOCK), Sleep::Forever);
+            thread::sleep(IDLE);
+            assert!(idle.is_over(Sleep::None, Sleep::None, true, CLOCK));
+            assert!(!idle.is_over(Sleep::None, Sleep::None, true, CLOCK), "no sleep was before this look");
+            assert_eq!(idle.begin_sleep(Sleep::Forever, 1, CLOCK), Sleep::Forever);
+            let _ = idle.first_part(Sleep::Forever, 1, CLOCK);
+            assert!(!idle.is_over(Sleep::None, Sleep::None, true, CLOCK), "a wait was between the sleep and this look");
+        }
+    }
+}
