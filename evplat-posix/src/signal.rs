@@ -25,8 +25,8 @@ use crate::waker::Waker;
 /// watcher restores what the signal did before the first, unless another owner has installed a handler over ours since: that
 /// one stays. If he puts ours back later, when nobody watches the signal any more, ours does what the signal did before: it
 /// calls the earlier handler, or does nothing, or has the system take its default action. (It calls it with every signal
-/// blocked.) A handler that is installed over ours while a base watches keeps the signals for itself, until the next
-/// [`add`](Signals::add), of any base.
+/// blocked.) A handler that is installed over ours while a base watches keeps the signals for itself, until another base begins
+/// to watch the signal, or this one does anew ([`del`](Signals::del) and [`add`](Signals::add)).
 ///
 /// **The mask.** [`add`](Signals::add) unblocks the signal in the calling thread, and so does [`reinit`](Signals::reinit); it
 /// stays so. Other threads keep their masks. No call blocks a signal.
@@ -39,7 +39,8 @@ use crate::waker::Waker;
 /// **A fork.** In the child, a signal does what it did before any base watched it: `SIGTERM` ends a worker that has no use for
 /// its parent's loop. From [`reinit`](Signals::reinit) on it is counted there, with an inbox of the child's own. A child that
 /// must not miss a signal, nor be ended by it, blocks it before the fork; `reinit` unblocks it. In both processes, the other
-/// is never affected.
+/// is never affected. A program that is executed finds a watched signal at its default action, also where it was ignored before:
+/// so it is with every handler. Ignore it again between the fork and the `exec`, where that matters.
 ///
 /// ```
 /// use evplat_posix::Waker;
