@@ -6,7 +6,7 @@ use core::fmt::Write;
 use core::time::Duration;
 
 use evcore::{EventBase, Fixed, Wait};
-use evcore_tests::{NAMES, Proof};
+use evcore_tests::{NAMES, Needs, Proof};
 
 use crate::board::{Chip, Lines};
 use crate::report::{self, Report};
@@ -87,7 +87,10 @@ pub fn run(cases: &[Case]) -> ! {
         let Some(case) = case else { continue };
         report::text(name);
         report::text(": ");
-        let proof = case(OnBoard::new());
+        let proof = match Needs::missing::<Storage>(name) {
+            Some(missing) => missing.refused::<OnBoard, Storage>(OnBoard::new()),
+            None => case(OnBoard::new()),
+        };
         later::finish();
         if sys::unused_stack() == 0 {
             report::line("FAILED: the stack has grown into the variables");
