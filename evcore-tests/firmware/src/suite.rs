@@ -15,9 +15,18 @@ pub use fixture::OnBoard;
 
 /// What the cases have their events in: as many as the largest of them asks for, or as there is memory for.
 #[cfg(not(board = "microbit"))]
-pub type Storage = Fixed<49>;
+const EVENTS: usize = 49;
 #[cfg(board = "microbit")]
-pub type Storage = Fixed<12>;
+const EVENTS: usize = 12;
+
+#[cfg(not(any(feature = "no-fds", feature = "one-level", feature = "leanest")))]
+pub type Storage = Fixed<EVENTS>;
+#[cfg(feature = "no-fds")]
+pub type Storage = Fixed<EVENTS, 0>;
+#[cfg(feature = "one-level")]
+pub type Storage = Fixed<EVENTS, EVENTS, 1>;
+#[cfg(feature = "leanest")]
+pub type Storage = Fixed<EVENTS, 0, 1, evcore::storage::Lean>;
 
 /// A case, its topic's name and its own. Only those of this part are in the image.
 pub type Case = (&'static str, Option<fn(OnBoard) -> Proof>);
