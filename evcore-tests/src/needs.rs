@@ -116,6 +116,7 @@ const NEEDS: [(Needs, &[&str]); 7] = [
 
 /// These need no descriptor.
 const WITHOUT_FDS: &[&str] = &[
+    "delay_counts_from_a_point",
     "each_of_40_is_told",
     "each_of_300_is_told",
     "each_of_1000_is_told",

@@ -113,6 +113,7 @@ impl Program {
     }
 
     /// How much memory it uses, in kB.
+    #[allow(dead_code, reason = "the proxy alone is asked, which needs a feature")]
     pub(crate) fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
