@@ -370,6 +370,11 @@ impl<F: Fixture, S: Storage> World<F, S> {
         }
     }
 
+    /// As [`without`](World::without), for a case that needs no descriptors itself and may run where there are none.
+    pub fn without_or_fds(&mut self, what: &'static str) -> Proof {
+        if S::HAS_FDS { self.without(what) } else { Proof::Absent(what) }
+    }
+
     /// What a case ends with for which the fixture lacks a power: the base works, as far as can be shown.
     #[track_caller]
     pub fn without(&mut self, what: &'static str) -> Proof {
