@@ -23,7 +23,7 @@ pub(super) struct Leaf<D: ?Sized> {
     /// Who reads a source, or waits for an event that is none.
     reading: Side,
     writing: Side,
-    /// What a source is registered for.
+    /// What a source is registered for; empty after an error, when the next wait makes sure that there is a registration.
     interest: Cell<Interest>,
     is_source: bool,
     /// What a source keeps until its event is gone.
@@ -78,7 +78,8 @@ impl<D> Leaf<D> {
 }
 
 impl<D: ?Sized> Leaf<D> {
-    /// Notes what has come. Answers who is to be polled, and what the event of a source waits for from now on, if that is less.
+    /// Notes what has come. Answers who is to be polled, and what the event of a source waits for from now on, if something has come
+    /// for nobody.
     pub(super) fn note(&self, ready: Ready, count: u32) -> ([Waiter; 2], Option<Interest>) {
         let (read, write) = match self.is_source {
             true => (ready.difference(WRITE), ready & WRITE.union(BOTH)),
@@ -96,12 +97,12 @@ impl<D: ?Sized> Leaf<D> {
             return (waiters, None);
         }
         // What comes for nobody would come again in each turn.
-        let unclaimed = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
-        let interest = self.interest.get();
-        let less = interest.difference(Interest::from_bits_truncate(unclaimed.bits()));
+        let lost = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
+        let less = self.interest.get().difference(Interest::from_bits_truncate(lost.bits()));
         // After an error the system may have ended the registration: the next wait makes sure that there is one.
         self.interest.set(if ready.is_error() { Interest::empty() } else { less });
-        (waiters, (less != interest).then_some(less))
+        // Also if that is all that is noted: after an error the event waits for more.
+        (waiters, (!unclaimed.is_empty()).then_some(less))
     }
 
     /// What has come in the directions of `interest`; nothing, if the count is zero.

@@ -365,3 +365,27 @@ fn traits_of_the_futures_crates_read_write_and_close() {
         })
         .unwrap();
 }
+
+#[test]
+fn broken_socket_that_was_awaited_does_not_spin() {
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    let (reader, writer) = UnixStream::pair().unwrap();
+    let writer = Io::new(&handle, writer).unwrap();
+    let broken = executor.block_on(async {
+        let filled = handle.timeout(SHORT, writer.write_all(&[0; 1 << 20])).await;
+        assert!(matches!(filled, Err(Error::TimedOut)));
+        let sleeper = handle.clone();
+        let closer = async move {
+            sleeper.sleep(SHORT).await.unwrap();
+            drop(reader);
+        };
+        handle.spawn(closer).unwrap().detach();
+        writer.writable().await
+    });
+    assert!(broken.unwrap().unwrap().is_error());
+    let before = executor.base().unwrap().stats().waits;
+    executor.block_on(handle.sleep(SHORT * 4)).unwrap().unwrap();
+    let waits = executor.base().unwrap().stats().waits - before;
+    assert!(waits < 20, "{waits} waits for one sleep");
+}
