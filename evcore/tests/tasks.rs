@@ -1,8 +1,12 @@
 //! Tasks on a backend driven by hand: faults that were found once.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use evcore::backend::Manual;
+use evcore::options::Missed;
 use evcore::task::{Executor, Handle, Item, yield_now};
 use evcore::{EventBase, Growable, Interest, Ready};
 
@@ -35,4 +39,56 @@ fn error_that_was_awaited_does_not_spin_while_nobody_waits() {
     }
     // On this backend time stands still while something is ready.
     executor.block_on(handle.sleep(SECOND)).unwrap().unwrap();
+}
+
+#[test]
+fn idle_timeout_is_not_put_off_by_polls() {
+    let (mut executor, handle) = tasks();
+    let source = handle.source(3, ()).unwrap();
+    // Between two ticks: a new wait takes no notice of what came before it.
+    let idle = SECOND * 21 / 2;
+    source.set_idle_timeout(Some(idle));
+    for drops_its_wait in [false, true] {
+        let mut tick = handle.interval(SECOND, Missed::Skip).unwrap();
+        let begin = handle.now().unwrap();
+        let mut ticks = 0;
+        let mut ready = pin!(source.ready(Interest::READ));
+        let ended = executor.block_on(poll_fn(|context| {
+            while tick.poll_next(context).is_ready() {
+                ticks += 1;
+                if drops_its_wait {
+                    ready.set(source.ready(Interest::READ));
+                }
+            }
+            if ticks > 20 { Poll::Ready(None) } else { ready.as_mut().poll(context).map(Some) }
+        }));
+        assert_eq!(ended, Ok(Some(Ok(Ready::TIMEOUT))));
+        assert_eq!(handle.now().unwrap().saturating_since(begin), idle);
+    }
+}
+
+#[test]
+fn idle_timeout_that_is_changed_counts_from_the_next_poll() {
+    let (mut executor, handle) = tasks();
+    let source = handle.source(3, ()).unwrap();
+    source.set_idle_timeout(Some(SECOND * 10));
+    let early = executor.block_on(handle.timeout(SECOND, source.ready(Interest::READ))).unwrap();
+    assert!(early.is_err());
+    source.set_idle_timeout(Some(SECOND * 20));
+    assert_eq!(executor.block_on(source.ready(Interest::READ)).unwrap(), Ok(Ready::TIMEOUT));
+    assert_eq!(handle.now().unwrap().as_nanos(), 21_000_000_000);
+}
+
+#[test]
+fn idle_timeout_does_not_go_on_while_nobody_waits() {
+    let (mut executor, handle) = tasks();
+    let source = handle.source(3, ()).unwrap();
+    source.set_idle_timeout(Some(SECOND));
+    for _ in 0..2 {
+        assert_eq!(executor.block_on(source.ready(Interest::READ)).unwrap(), Ok(Ready::TIMEOUT));
+        let before = executor.base().unwrap().stats().waits;
+        executor.block_on(handle.sleep(SECOND * 1_000)).unwrap().unwrap();
+        let waits = executor.base().unwrap().stats().waits - before;
+        assert!(waits <= 4, "{waits} waits for one sleep");
+    }
 }

@@ -203,19 +203,23 @@ impl<T> Io<T> {
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         ready!(self.handle().poll_proceed(context));
+        let mut is_late = false;
         loop {
             if self.waits.get().contains(interest) {
                 let ready = self.source.take_ready(interest);
-                if ready.is_empty() {
-                    ready!(self.poll_ready(context, interest))?;
-                } else {
-                    in_time(ready)?;
-                }
+                let ready = if ready.is_empty() { ready!(self.source.poll_ready(context, interest))? } else { ready };
+                is_late = in_time(ready).is_err();
                 self.waits.set(self.waits.get().difference(interest));
             }
             match operation(self.get_ref()) {
                 // What is reported by level is reported as long as it holds: to wait first loses nothing.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.wait_first(interest),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.wait_first(interest);
+                    // Only now: a wait that was dropped may have ended so, and something has come since.
+                    if is_late {
+                        return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 done => return Poll::Ready(done),
             }
@@ -378,9 +382,9 @@ impl Io<TcpStream> {
     }
 }
 
-/// An error, if the idle timeout has come.
+/// An error, if the idle timeout has come and nothing else.
 fn in_time(ready: Ready) -> io::Result<Ready> {
-    if ready.is_timeout() { Err(ErrorKind::TimedOut.into()) } else { Ok(ready) }
+    if ready == Ready::TIMEOUT { Err(ErrorKind::TimedOut.into()) } else { Ok(ready) }
 }
 
 impl<T: AsFd> AsFd for Io<T> {

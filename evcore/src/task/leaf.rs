@@ -25,6 +25,8 @@ pub(super) struct Leaf<D: ?Sized> {
     writing: Side,
     /// What a source is registered for; empty after an error, when the next wait makes sure that there is a registration.
     interest: Cell<Interest>,
+    /// The idle timeout was set after the last wait had begun.
+    pub(super) has_new_idle: Cell<bool>,
     is_source: bool,
     /// What a source keeps until its event is gone.
     pub(super) data: D,
@@ -73,7 +75,8 @@ impl Side {
 impl<D> Leaf<D> {
     pub(super) fn new(is_source: bool, data: D) -> Self {
         let interest = Cell::new(Interest::empty());
-        Self { reading: Side::default(), writing: Side::default(), interest, is_source, data }
+        let has_new_idle = Cell::new(false);
+        Self { reading: Side::default(), writing: Side::default(), interest, has_new_idle, is_source, data }
     }
 }
 
@@ -103,6 +106,18 @@ impl<D: ?Sized> Leaf<D> {
         self.interest.set(if ready.is_error() { Interest::empty() } else { less });
         // Also if that is all that is noted: after an error the event waits for more.
         (waiters, (!unclaimed.is_empty()).then_some(less))
+    }
+
+    /// Whether a source's idle timeout has come for nobody.
+    #[inline]
+    pub(super) fn is_idle(&self, ready: Ready, waiters: [Waiter; 2]) -> bool {
+        self.is_source && ready.is_timeout() && waiters == [Waiter::Nobody; 2]
+    }
+
+    /// Whether nobody waits in one of the directions of `interest`, or does so with another idle timeout.
+    fn begins_wait(&self, interest: Interest) -> bool {
+        let mut sides = self.sides(interest).into_iter().flatten();
+        self.has_new_idle.get() || sides.any(|side| side.waiter.get() == Waiter::Nobody)
     }
 
     /// What has come in the directions of `interest`; nothing, if the count is zero.
@@ -146,10 +161,13 @@ impl<F, E> Handle<F, E> {
             return Poll::Ready(Err(Error::Ended));
         }
         let wanted = leaf.interest.get().union(interest);
-        // A source's event goes on by itself; another waits again, and an idle timeout counts from here.
+        // An idle timeout counts from the beginning of a wait, however often that is polled.
+        let idle = idle.filter(|_| leaf.begins_wait(interest));
+        // A source's event goes on by itself; another waits again.
         if !leaf.is_source || idle.is_some() || wanted != leaf.interest.get() {
             core.base.want(event, wanted, idle)?;
             leaf.interest.set(wanted);
+            leaf.has_new_idle.set(false);
         }
         for side in leaf.sides(interest).into_iter().flatten() {
             side.waiter.set(core.waiter(context.waker()));

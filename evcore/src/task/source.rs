@@ -69,7 +69,8 @@ impl<D, F, E> Source<D, F, E> {
 
     /// Has a wait end with [`Ready::TIMEOUT`] when nothing comes for `idle`, in either direction: the idle timeout of a
     /// connection. It belongs to the source's event, so a wait with it costs no more events than one without. It counts from the
-    /// last wait or hand-out, beginning with the next wait.
+    /// last wait or hand-out, beginning with the next wait. A wait that is polled again, or dropped and followed by another one, is
+    /// one wait.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -88,6 +89,7 @@ impl<D, F, E> Source<D, F, E> {
     pub fn set_idle_timeout(&self, idle: Option<Duration>) {
         // One that was set goes on as one that never comes.
         self.idle.set(idle.or(self.idle.get().map(|_| Duration::MAX)));
+        self.leaf.has_new_idle.set(true);
     }
 
     /// Whether what `interest` waits for has come since this was last asked; else the task is polled when it comes. One task waits

@@ -93,8 +93,13 @@ fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> O
             Data::Ours(Ours::Task(index)) => return Some(Next::Task(*index)),
             Data::Ours(Ours::Leaf(leaf)) => {
                 let (waiters, less) = leaf.note(ready, count);
+                let is_idle = leaf.is_idle(ready, waiters);
                 // To wait for less is not refused.
                 let _ = less.map(|interest| base.modify(id, interest));
+                if is_idle {
+                    // It would come again after each period. The next wait begins another one.
+                    let _ = base.clear_timeout(id);
+                }
                 let mut next = None;
                 for waiter in waiters {
                     match waiter {

@@ -389,3 +389,22 @@ fn broken_socket_that_was_awaited_does_not_spin() {
     let waits = executor.base().unwrap().stats().waits - before;
     assert!(waits < 20, "{waits} waits for one sleep");
 }
+
+#[test]
+fn idle_timeout_of_a_dropped_wait_hides_no_bytes() {
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    let (stream, mut peer) = UnixStream::pair().unwrap();
+    let stream = Io::new(&handle, stream).unwrap();
+    stream.set_idle_timeout(Some(SHORT * 2));
+    let read = executor.block_on(async {
+        let mut bytes = [0; 16];
+        let early = handle.timeout(SHORT, stream.read(&mut bytes)).await;
+        assert!(matches!(early, Err(Error::TimedOut)));
+        // The idle timeout comes, and after it the bytes.
+        handle.sleep(SHORT * 4).await.unwrap();
+        peer.write_all(b"hello").unwrap();
+        stream.read(&mut bytes).await
+    });
+    assert_eq!(read.unwrap().unwrap(), 5);
+}
