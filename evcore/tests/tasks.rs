@@ -92,3 +92,16 @@ fn idle_timeout_does_not_go_on_while_nobody_waits() {
         assert!(waits <= 4, "{waits} waits for one sleep");
     }
 }
+
+#[test]
+fn wait_for_closed_is_not_ended_by_what_an_earlier_one_waited_for() {
+    let (mut executor, handle) = tasks();
+    let source = handle.source(3, ()).unwrap();
+    executor.base().unwrap().backend_mut().set_ready(3, Ready::READ | Ready::WRITE);
+    for _ in 0..2 {
+        assert_eq!(executor.block_on(source.ready(Interest::READ)).unwrap(), Ok(Ready::READ));
+        assert_eq!(executor.block_on(source.ready(Interest::WRITE)).unwrap(), Ok(Ready::WRITE));
+        let closed = handle.timeout(SECOND, source.ready(Interest::CLOSED));
+        assert_eq!(executor.block_on(closed).unwrap(), Err(evcore::Error::TimedOut));
+    }
+}

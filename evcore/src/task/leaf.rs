@@ -17,6 +17,8 @@ use crate::time::Instant;
 /// What both directions of a source get.
 const BOTH: Ready = Ready::ERROR.union(Ready::HANGUP).union(Ready::TIMEOUT);
 const WRITE: Ready = Ready::WRITE;
+/// What the one task waits for that does not write.
+const READING: Interest = Interest::READ.union(Interest::URGENT).union(Interest::CLOSED);
 
 /// What a future shares with its event: who waits in each direction, and what has come.
 pub(super) struct Leaf<D: ?Sized> {
@@ -114,6 +116,14 @@ impl<D: ?Sized> Leaf<D> {
         self.is_source && ready.is_timeout() && waiters == [Waiter::Nobody; 2]
     }
 
+    /// What a source is to be registered for when `interest` is waited for: in its direction for nothing else, or that would end the
+    /// wait.
+    #[inline]
+    fn with(&self, interest: Interest) -> Interest {
+        let others = if interest.intersects(READING) { READING } else { Interest::empty() };
+        self.interest.get().difference(others).union(interest)
+    }
+
     /// Whether nobody waits in one of the directions of `interest`, or does so with another idle timeout.
     fn begins_wait(&self, interest: Interest) -> bool {
         let mut sides = self.sides(interest).into_iter().flatten();
@@ -160,7 +170,7 @@ impl<F, E> Handle<F, E> {
         if core.is_closed.get() {
             return Poll::Ready(Err(Error::Ended));
         }
-        let wanted = leaf.interest.get().union(interest);
+        let wanted = leaf.with(interest);
         // An idle timeout counts from the beginning of a wait, however often that is polled.
         let idle = idle.filter(|_| leaf.begins_wait(interest));
         // A source's event goes on by itself; another waits again.
