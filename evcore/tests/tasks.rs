@@ -1,7 +1,10 @@
 //! Tasks on a backend driven by hand: faults that were found once.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -104,4 +107,60 @@ fn wait_for_closed_is_not_ended_by_what_an_earlier_one_waited_for() {
         let closed = handle.timeout(SECOND, source.ready(Interest::CLOSED));
         assert_eq!(executor.block_on(closed).unwrap(), Err(evcore::Error::TimedOut));
     }
+}
+
+/// What panics when it is dropped.
+#[cfg(feature = "std")]
+struct Bomb;
+
+#[cfg(feature = "std")]
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
+#[cfg(feature = "std")]
+#[test]
+fn output_that_panics_when_dropped_ends_nothing_else() {
+    let (mut executor, handle) = tasks();
+    handle.spawn(async { Bomb }).unwrap().detach();
+    // A future that panics when it is aborted.
+    let aborted = handle.spawn({
+        let bomb = Bomb;
+        async move {
+            let _bomb = bomb;
+            std::future::pending::<()>().await;
+        }
+    });
+    let aborted = aborted.unwrap();
+    aborted.abort();
+    assert_eq!(executor.block_on(yield_now()), Ok(()));
+    assert!(matches!(executor.block_on(aborted), Ok(Err(evcore::task::JoinError::Panicked(_)))));
+    assert_eq!((executor.tasks(), executor.base().unwrap().counts().events), (0, 0));
+    // What is left when the executor is dropped.
+    handle.spawn(async { Bomb }).unwrap().detach();
+    drop(executor);
+}
+
+#[test]
+fn task_after_a_panic_has_no_priority_of_another() {
+    let (mut executor, handle) = tasks();
+    executor.base().unwrap().set_priorities(3).unwrap();
+    let panicked = catch_unwind(AssertUnwindSafe(|| executor.block_on(async { panic!("on purpose") })));
+    assert!(panicked.is_err());
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let spawn = |priority, name| {
+        let order = order.clone();
+        handle.spawn_at(priority, async move { order.borrow_mut().push(name) }).unwrap()
+    };
+    let (last, middle, first) = (spawn(Some(2), "last"), spawn(None, "middle"), spawn(Some(0), "first"));
+    executor
+        .block_on(async {
+            for task in [last, middle, first] {
+                task.await.unwrap();
+            }
+        })
+        .unwrap();
+    assert_eq!(*order.borrow(), ["first", "middle", "last"]);
 }

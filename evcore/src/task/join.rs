@@ -104,13 +104,13 @@ impl<R> Drop for Unwinding<'_, R> {
 }
 
 #[cfg(feature = "std")]
-fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
+pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
     // What the future shares with others is theirs to check, as it is after a panic of a thread.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).map_err(|payload| JoinError::Panicked(Some(payload)))
 }
 
 #[cfg(not(feature = "std"))]
-fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
+pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
     Ok(act())
 }
 

@@ -66,7 +66,7 @@ impl<T> From<T> for Item<T> {
 
 pub(super) struct Core<F, E> {
     /// The task that is polled now.
-    current: Cell<Option<Rc<Slot>>>,
+    pub(super) current: Cell<Option<Rc<Slot>>>,
     budget: Cell<u8>,
     slots: RefCell<Vec<Rc<Slot>>>,
     /// The places of tasks that have ended.

@@ -1,5 +1,6 @@
 //! The executor's turns: what the base hands out, and who is polled for it.
 
+use super::join::catch;
 use super::leaf::Waiter;
 use super::shared::{Core, Data, Ours, Slot};
 use super::{Executor, Item};
@@ -23,7 +24,11 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         let Some(slot) = self.core.slot(index) else { return };
         let Some(task) = slot.task.take() else { return };
         let place = Place { core: &self.core, slot: &slot };
-        if !self.core.poll_as(&slot, |context| task.run(context)) {
+        if self.core.poll_as(&slot, |context| task.run(context)) {
+            drop(place);
+            // The last reference, if nobody waits: with it goes an output, whose destructor may panic.
+            let _ = catch(move || drop(task));
+        } else {
             slot.task.set(Some(task));
             core::mem::forget(place);
         }
@@ -127,6 +132,8 @@ pub(super) struct Place<'a, F, E> {
 
 impl<F, E> Drop for Place<'_, F, E> {
     fn drop(&mut self) {
+        // A panic in a poll has left it.
+        self.core.current.set(None);
         self.core.vacate(self.slot);
     }
 }
