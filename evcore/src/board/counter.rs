@@ -29,6 +29,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 #[derive(Debug)]
 pub struct Counter<const BITS: u32> {
     overflows: AtomicU32,
+    /// How often that has overflowed itself: after 203 days of a counter of 16 bits at 16 MHz.
+    rounds: AtomicU32,
 }
 
 impl<const BITS: u32> Counter<BITS> {
@@ -42,7 +44,7 @@ impl<const BITS: u32> Counter<BITS> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(BITS >= 1 && BITS <= 32, "a counter has 1 to 32 bits") };
-        Self { overflows: AtomicU32::new(0) }
+        Self { overflows: AtomicU32::new(0), rounds: AtomicU32::new(0) }
     }
 
     /// Counts an overflow. For its interrupt, which takes back what remembers the overflow as well.
@@ -55,8 +57,12 @@ impl<const BITS: u32> Counter<BITS> {
     /// assert_eq!(clock.read(|| 7, || false), 0x1_0007);
     /// ```
     pub fn on_overflow(&self) {
-        // Only this interrupt changes it, so a load and a store will do.
-        self.overflows.store(self.overflows.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        // Only this interrupt changes them, so a load and a store will do.
+        let overflows = self.overflows.load(Ordering::Relaxed).wrapping_add(1);
+        if overflows == 0 {
+            self.rounds.store(self.rounds.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        }
+        self.overflows.store(overflows, Ordering::Release);
     }
 
     /// The count in 64 bits. `count` reads the counter, which must count up from 0; `is_pending` tells whether it has
@@ -70,16 +76,18 @@ impl<const BITS: u32> Counter<BITS> {
     pub fn read(&self, count: impl Fn() -> u32, is_pending: impl Fn() -> bool) -> u64 {
         loop {
             let overflows = self.overflows.load(Ordering::Acquire);
+            // What is above 64 bits is not looked at.
+            let rounds = if BITS < 32 { self.rounds.load(Ordering::Relaxed) } else { 0 };
             let mut low = count();
-            let mut high = overflows;
+            let mut high = u64::from(rounds) << 32 | u64::from(overflows);
             if is_pending() {
                 // Whichever side of the overflow the first count was on, this one is behind it.
                 low = count();
-                high = overflows.wrapping_add(1);
+                high = high.wrapping_add(1);
             }
-            // Else the interrupt came in between, and the two need not belong together.
+            // Else the interrupt came in between, and they need not belong together.
             if self.overflows.load(Ordering::Acquire) == overflows {
-                return u64::from(high) << BITS | u64::from(low);
+                return high << BITS | u64::from(low);
             }
         }
     }
@@ -138,6 +146,20 @@ mod tests {
                 },
             )
         }
+    }
+
+    /// Of 16 bits at 16 MHz, after 203 days.
+    #[test]
+    fn counter_does_not_begin_again_when_its_overflows_do() {
+        let clock = Counter::<16>::new();
+        clock.overflows.store(u32::MAX, Ordering::Relaxed);
+        let last = clock.read(|| 0xffff, || false);
+        assert_eq!(last, (1 << 48) - 1);
+        assert_eq!(clock.read(|| 0, || true), last + 1, "the overflow is held back");
+        clock.on_overflow();
+        assert_eq!(clock.read(|| 0, || false), last + 1);
+        clock.on_overflow();
+        assert_eq!(clock.read(|| 0, || false), last + 1 + (1 << 16));
     }
 
     #[test]
