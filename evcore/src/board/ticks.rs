@@ -38,7 +38,11 @@ impl<const HZ: u32> Ticks<HZ> {
     #[expect(clippy::integer_division, reason = "constant")]
     const FRACTION: u64 = ((NANOS_PER_SEC % Self::RATE) << 32) / Self::RATE;
     /// Ticks in 2^32 ns, rounded up and down: 2^32 at most.
-    const PER_4S: u64 = (Self::RATE << 32).div_ceil(NANOS_PER_SEC);
+    const PER_4S: u64 = if Self::IS_EXACT { Self::PER_4S_SHORT } else { Self::PER_4S_SHORT.wrapping_add(1) };
+    /// Whether 2^32 ns are whole ticks, and no tick is short. Else an alarm that is right to the tick may go off before
+    /// [`Ticks::instant`] has got there.
+    const IS_EXACT: bool =
+        (Self::RATE << 32) % NANOS_PER_SEC == 0 && ((NANOS_PER_SEC % Self::RATE) << 32) % Self::RATE == 0;
     #[expect(clippy::integer_division, reason = "constant")]
     const PER_4S_SHORT: u64 = (Self::RATE << 32) / NANOS_PER_SEC;
 
@@ -145,6 +149,30 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// An alarm that compares for equality has passed then, and does not come again for a round of its counter.
+    fn between_is_enough_for_the_clock<const HZ: u32>() {
+        for begin in [0, 1, 7, 1 << 20, 1 << 33] {
+            let now = Ticks::<HZ>::instant(begin);
+            for nanos in (1..5_000).chain([1_000_000]) {
+                let at = Instant::from_nanos(now.as_nanos() + nanos);
+                let ticks = Ticks::<HZ>::between(now, at);
+                let then = Ticks::<HZ>::instant(begin + u64::from(ticks));
+                assert!(then >= at, "{HZ}: {ticks} ticks after {begin} it is {then:?}, not {at:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn alarm_of_few_ticks_is_not_over_before_the_clock_says_so() {
+        between_is_enough_for_the_clock::<1>();
+        between_is_enough_for_the_clock::<32_768>();
+        between_is_enough_for_the_clock::<5_859_375>();
+        between_is_enough_for_the_clock::<12_000_000>();
+        between_is_enough_for_the_clock::<46_875_000>();
+        between_is_enough_for_the_clock::<168_000_000>();
+        between_is_enough_for_the_clock::<1_000_000_000>();
     }
 
     macro_rules! rates {
