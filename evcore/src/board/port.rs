@@ -55,13 +55,18 @@ pub trait Board<const N: usize> {
 
     /// Sleeps for a time, whatever the loop waits for: for a device that wants a pause. No event is handed out meanwhile.
     ///
+    /// It is never shorter: it begins when the clock counts next. So it is longer by a few steps of the clock.
+    ///
     /// It takes the alarm. The loop sets its own before each sleep, so do not call this from an interrupt.
     fn delay(&self, time: Duration)
     where
         Self: Sized,
     {
         let nobody = WakeFlag::new();
-        sleep(self, self.now().saturating_add(time), &nobody);
+        // How much of the present step of the clock has passed is not known.
+        for part in [Duration::from_nanos(1).min(time), time] {
+            sleep(self, self.now().saturating_add(part), &nobody);
+        }
     }
 }
 

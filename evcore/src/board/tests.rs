@@ -23,6 +23,8 @@ struct Part {
     waits: Cell<u32>,
     /// How often the alarm goes off early.
     early: Cell<u32>,
+    /// How many nanoseconds its clock counts at once.
+    tick: Cell<u64>,
     /// The step of the first wait with nothing pending.
     slept_at: Cell<Option<u32>>,
 }
@@ -40,6 +42,7 @@ impl Part {
             is_pending: Cell::new(false),
             waits: Cell::new(0),
             early: Cell::new(0),
+            tick: Cell::new(1),
             slept_at: Cell::new(None),
         }))
     }
@@ -66,7 +69,7 @@ impl Board<1> for &'static Part {
 
     fn now(&self) -> Instant {
         self.step();
-        Instant::from_nanos(self.now.get())
+        Instant::from_nanos(self.now.get() / self.tick.get() * self.tick.get())
     }
 
     fn set_alarm(&self, at: Instant) {
@@ -96,7 +99,7 @@ impl Board<1> for &'static Part {
                 (self.now.get() + alarm.as_nanos()) / 2
             }
         };
-        self.now.set(self.now.get().max(alarm));
+        self.now.set(self.now.get().max(alarm.next_multiple_of(self.tick.get())));
     }
 
     fn masked<R>(&self, work: impl FnOnce() -> R) -> R {
@@ -200,6 +203,22 @@ fn delay_takes_its_time_whatever_comes() {
     let part = Part::new(Some(2), true);
     part.flags.set_readable(LINE);
     part.delay(LIMIT);
-    assert_eq!(part.now.get(), 1_000_000_000);
+    assert_eq!(part.now.get(), 1_000_000_001, "a step of the clock, and the time");
     assert!(part.flags.is_readable(LINE), "it is left for the loop");
+}
+
+/// Of a clock that counts milliseconds, nearly all of the present one may have passed.
+#[test]
+fn delay_is_not_short_by_what_has_passed_of_a_tick() {
+    for begin in [0, 1, 500_000, 999_999] {
+        let part = Part::new(None, true);
+        part.now.set(begin);
+        part.tick.set(1_000_000);
+        part.delay(Duration::from_millis(2));
+        let took = part.now.get() - begin;
+        assert!((2_000_000..=3_000_000).contains(&took), "{took} ns from {begin}");
+    }
+    let part = Part::new(None, true);
+    part.delay(Duration::ZERO);
+    assert_eq!((part.now.get(), part.waits.get()), (0, 0));
 }
