@@ -106,7 +106,9 @@ pub struct Epoll {
     slept_from: Instant,
     /// Sleepers have found nothing for so long that numbers are to be verified.
     is_to_verify: bool,
-    /// They were, at the end of the last sleep.
+    /// The last sleep was cut short for that.
+    is_cut: bool,
+    /// They were, at the end of a sleep that was cut short.
     is_rested: bool,
     clock: Clock,
     guard: ForkGuard,
@@ -164,6 +166,7 @@ impl Epoll {
             duplicate: -1,
             slept_from: Instant::ZERO,
             is_to_verify: false,
+            is_cut: false,
             is_rested: false,
             clock,
         })
@@ -308,7 +311,7 @@ impl Epoll {
         }
         if mem::take(&mut self.is_to_verify) && self.reports.found().is_empty() {
             self.verify_some(VERIFIED_AT_ONCE, sink);
-            self.is_rested = true;
+            self.is_rested = self.is_cut;
         }
         self.files.report(sink);
         if mem::take(&mut self.is_damaged) {

@@ -21,7 +21,9 @@ pub(crate) struct Idle {
     begin: Instant,
     /// That is a sleeper's, and the look at its end is still to come.
     is_asleep: bool,
-    /// All were verified at the end of the last sleep.
+    /// It was cut short for that.
+    is_cut: bool,
+    /// All were verified at the end of the last sleep, which was cut short.
     is_rested: bool,
 }
 
@@ -43,7 +45,9 @@ impl Idle {
     pub(crate) fn begin_sleep(&mut self, sleep: Sleep, count: usize, clock: Clock) -> Sleep {
         let first = self.first_part(sleep, count, clock);
         self.is_asleep = count > 0 && sleep != Sleep::None;
-        if mem::take(&mut self.is_rested) { sleep } else { first }
+        let part = if mem::take(&mut self.is_rested) { sleep } else { first };
+        self.is_cut = part != sleep;
+        part
     }
 
     /// Whether it is time, and the rest of `wait` is to follow. `is_idle`: the first part, or the look after a sleep, has found
@@ -57,7 +61,7 @@ impl Idle {
         let is_time = self.time == IDLE && (was_asleep || first != wait);
         if is_time {
             self.time = Duration::ZERO;
-            self.is_rested = was_asleep;
+            self.is_rested = was_asleep && self.is_cut;
         }
         is_time
     }
@@ -112,6 +116,24 @@ mod tests {
             assert_eq!(idle.begin_sleep(Sleep::Forever, 1, CLOCK), Sleep::Forever);
             let _ = idle.first_part(Sleep::Forever, 1, CLOCK);
             assert!(!idle.is_over(Sleep::None, Sleep::None, true, CLOCK), "a wait was between the sleep and this look");
+        }
+    }
+
+    /// A sleep that has found nothing, for as long as it takes until numbers are verified.
+    fn sleep(idle: &mut Idle) -> Sleep {
+        let until = idle.begin_sleep(Sleep::Forever, 1, Clock::Monotonic);
+        idle.time = IDLE;
+        assert!(idle.is_over(Sleep::None, Sleep::None, true, Clock::Monotonic));
+        until
+    }
+
+    /// What ends the rest of a sleep is a timer, or someone else; files may be replaced then as at any time.
+    #[test]
+    fn a_sleep_after_the_rest_of_one_is_not_without_an_end() {
+        let mut idle = Idle::default();
+        for _ in 0..3 {
+            assert_ne!(sleep(&mut idle), Sleep::Forever, "numbers are to be verified");
+            assert_eq!(sleep(&mut idle), Sleep::Forever, "the rest");
         }
     }
 }

@@ -23,8 +23,9 @@ impl Split for Epoll {
         self.duplicate = sleeper.descriptors().next().map_or(self.duplicate, |(number, _)| number);
         // A file that is due, and a set that is to be made anew, leave no time to sleep.
         let must_look = self.is_damaged || self.files.is_due();
-        let sleep = if must_look { Sleep::None } else { self.first_part(sleep) };
-        Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.guard))
+        let part = if must_look { Sleep::None } else { self.first_part(sleep) };
+        self.is_cut = part != sleep;
+        Ok(self.sleepers.begin(sleeper, part, self.clock, &self.guard))
     }
 
     fn end_sleep(&mut self, sleeper: Sleeper) -> Result<(), Error> {

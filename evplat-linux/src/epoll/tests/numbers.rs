@@ -1,6 +1,7 @@
 //! Descriptors that were closed or whose numbers were given out again; new sets.
 
 use evcore::Wait;
+use evcore::backend::{Sleeper as _, Split};
 
 use super::*;
 
@@ -164,4 +165,24 @@ fn a_nest_during_an_overdue_rebuild_does_not_keep_the_other_loop_busy() {
         })
     });
     assert_eq!(status, 0);
+}
+
+/// What ends the rest of a sleep is a timer, or someone else; files may be replaced then as at any time.
+#[test]
+fn a_sleep_after_the_rest_of_one_is_not_without_an_end() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, _far) = pair();
+    add(&mut epoll, &near, 1, READ);
+    let mut sleep = || {
+        let sleeper = epoll.begin_sleep(Sleep::Forever).unwrap();
+        let until = sleeper.until();
+        epoll.idle = IDLE;
+        epoll.end_sleep(sleeper).unwrap();
+        assert_eq!(Found::now(&mut epoll), []);
+        until
+    };
+    for _ in 0..3 {
+        assert_ne!(sleep(), Sleep::Forever, "numbers are to be verified");
+        assert_eq!(sleep(), Sleep::Forever, "the rest");
+    }
 }
