@@ -67,6 +67,8 @@ impl<T> From<T> for Item<T> {
 pub(super) struct Core<F, E> {
     /// The task that is polled now.
     pub(super) current: Cell<Option<Rc<Slot>>>,
+    /// The event of the task that was polled last, until wakes are looked at.
+    pub(super) polled: Cell<Option<EventId>>,
     budget: Cell<u8>,
     slots: RefCell<Vec<Rc<Slot>>>,
     /// The places of tasks that have ended.
@@ -109,6 +111,7 @@ impl<F, E> Core<F, E> {
     pub(super) fn new(base: Rc<dyn Base<F, E>>, waker: Option<Waker>) -> Self {
         Self {
             current: Cell::default(),
+            polled: Cell::default(),
             budget: Cell::new(BUDGET),
             slots: RefCell::default(),
             free: RefCell::default(),
@@ -161,6 +164,7 @@ impl<F, E> Core<F, E> {
     /// Polls something as the task in a place.
     pub(super) fn poll_as<X>(&self, slot: &Rc<Slot>, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
         self.current.set(Some(Rc::clone(slot)));
+        self.polled.set(slot.event.get());
         self.budget.set(BUDGET);
         let polled = poll(&mut Context::from_waker(&slot.waker));
         self.current.set(None);

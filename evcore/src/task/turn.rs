@@ -42,9 +42,14 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
             self.core.end_doomed();
             let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
             let base = cell.as_mut().ok_or(Error::Ended)?;
+            let polled = self.core.polled.take();
             if !self.core.inbox.is_empty() {
-                // The event of a task cannot be gone.
-                self.core.woken().for_each(|task| drop(base.activate(task, Ready::empty())));
+                // The event of a task cannot be gone. One that was polled for another event has its own left in this turn: what
+                // wakes itself goes on in the next one.
+                self.core.woken().for_each(|task| match Some(task) == polled {
+                    true => drop(base.again(task)),
+                    false => drop(base.activate(task, Ready::empty())),
+                });
             }
             match hand_out(base) {
                 Some(Next::Task(index)) if Some(index) != root => {

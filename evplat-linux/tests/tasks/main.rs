@@ -408,3 +408,47 @@ fn idle_timeout_of_a_dropped_wait_hides_no_bytes() {
     });
     assert_eq!(read.unwrap().unwrap(), 5);
 }
+
+#[test]
+fn task_that_was_ready_and_wakes_itself_goes_on_in_the_next_turn() {
+    for waits_for_bytes in [false, true] {
+        let mut executor = executor().unwrap();
+        let handle = executor.handle();
+        let (stream, mut peer) = UnixStream::pair().unwrap();
+        let (other, other_peer) = UnixStream::pair().unwrap();
+        let (stream, other) = (Io::new(&handle, stream).unwrap(), Io::new(&handle, other).unwrap());
+        let has_come = Rc::new(Cell::new(false));
+        let waiter = handle.spawn({
+            let has_come = has_come.clone();
+            async move {
+                other.readable().await.unwrap();
+                has_come.set(true);
+            }
+        });
+        let waiter = waiter.unwrap();
+        let greedy = handle.spawn(async move {
+            if waits_for_bytes {
+                stream.readable().await.unwrap();
+            } else {
+                yield_now().await;
+                yield_now().await;
+            }
+            (&other_peer).write_all(b"x").unwrap();
+            let mut polls = 0;
+            while !has_come.get() {
+                yield_now().await;
+                polls += 1;
+            }
+            polls
+        });
+        let greedy = greedy.unwrap();
+        let polls = executor.block_on(async {
+            yield_now().await;
+            peer.write_all(b"x").unwrap();
+            waiter.await.unwrap();
+            greedy.await.unwrap()
+        });
+        // One in the turn that finds the other's byte, and one after it.
+        assert!(polls.unwrap() <= 2);
+    }
+}
