@@ -9,6 +9,10 @@ use crate::time::Instant;
 
 /// A [board](super::Board)'s clock and alarm, by whatever implements embassy's time driver: each chip with an embassy HAL has one.
 ///
+/// The HAL's timers must be of a generic queue: switch on a feature `generic-queue-…` of the crate `embassy-time`, such as
+/// `generic-queue-8`. The queue that embassy has by default takes the wakers of its own executor alone. With any other it does
+/// not link, or panics at the first alarm: "Found waker not created by the Embassy executor".
+///
 /// Hand its two functions on. The alarm's interrupt, which the driver has, ends the wait; no task is woken. The clock counts as its
 /// features `tick-hz-…` say, so timers are as precise as that. A time that the base does not wait for any more may still end a
 /// wait: the driver cannot take an alarm back.
