@@ -321,7 +321,8 @@ impl Io<TcpListener> {
     ///
     /// # Errors
     ///
-    /// The system's: without descriptors left, `accept` fails at once, again and again. Sleep before the next one then.
+    /// The system's: without descriptors left, `accept` fails at once, again and again. Sleep before the next one then. On a base
+    /// of fixed capacity that is full, the connection is accepted, and closed.
     pub async fn accept(&self) -> io::Result<(Io<TcpStream>, SocketAddr)> {
         let (stream, peer) = self.read_with(|listener| skipping_aborted(|| listener.accept())).await?;
         Ok((Io::new(self.handle(), stream)?, peer))

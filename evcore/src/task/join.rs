@@ -130,6 +130,8 @@ pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
 /// assert_eq!(output.unwrap(), 42);
 /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
 /// ```
+///
+/// One task waits for it: of two that poll it, the last one is woken. It is not to be polled again after its output.
 #[must_use = "`detach` it if nobody waits for the task"]
 pub struct JoinHandle<R> {
     pub(super) task: Rc<Task<R>>,
