@@ -59,7 +59,7 @@ impl Interrupts {
         self.wake.as_ref().map(|wake| wake.state().doorbell())
     }
 
-    /// Refuses a number that is the doorbell's: whoever registers it means a descriptor that was closed since.
+    /// Refuses a number that is the doorbell's: the program means a descriptor that it has closed since.
     ///
     /// # Errors
     ///

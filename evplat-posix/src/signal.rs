@@ -26,7 +26,7 @@ use crate::waker::Waker;
 /// one stays. If he puts ours back later, when nobody watches the signal any more, ours does what the signal did before: it
 /// calls the earlier handler, or does nothing, or has the system take its default action. (It calls it with every signal
 /// blocked.) A handler that is installed over ours while a base watches keeps the signals for itself, until another base begins
-/// to watch the signal, or this one does anew ([`del`](Signals::del) and [`add`](Signals::add)).
+/// to watch the signal, or this one does so again ([`del`](Signals::del) and [`add`](Signals::add)).
 ///
 /// **The mask.** [`add`](Signals::add) unblocks the signal in the calling thread, and so does [`reinit`](Signals::reinit); it
 /// stays so. Other threads keep their masks. No call blocks a signal.

@@ -11,7 +11,7 @@ use crate::sys;
 
 /// Set by interrupts, for each line.
 pub static FLAGS: [WakeFlag; 4] = [const { WakeFlag::new() }; 4];
-/// Set by any interrupt: whoever sleeps shall look.
+/// Set by any interrupt: ends the sleep.
 static NEWS: WakeFlag = WakeFlag::new();
 static PRESSED: AtomicU8 = AtomicU8::new(0);
 

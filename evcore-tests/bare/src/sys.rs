@@ -74,7 +74,7 @@ pub fn serve_interrupts() {
     cortex_m::asm::isb();
 }
 
-/// Says one byte to whoever watches: the debugger, or QEMU.
+/// Writes one byte to the debugger, or to QEMU.
 pub fn say(byte: u8) {
     semihosting::sys::arm_compat::sys_writec(byte);
 }

@@ -1,4 +1,4 @@
-//! libevent's rule for signals: of the bases that watch signals, the one hears of them that was the last to add one or to
+//! libevent's rule for signals: of the bases that watch signals, only one gets them: the last to add one or to
 //! enter its loop. evcore tells each base.
 
 use core::ffi::c_int;
@@ -12,7 +12,7 @@ use crate::base::Base;
 use crate::from_c::BaseRef;
 use crate::threads;
 
-/// The base that hears of signals.
+/// The base that gets signals.
 static OWNER: AtomicPtr<Base> = AtomicPtr::new(null_mut());
 
 pub(crate) fn is_valid(signum: c_int) -> bool {
@@ -23,7 +23,7 @@ pub(crate) fn is_owner(base: &Base) -> bool {
     core::ptr::eq(OWNER.load(Ordering::Acquire), base)
 }
 
-/// The base hears of signals from now on, the one before no more. The lock of this base is held.
+/// The base gets signals from now on, and the one before it none. The lock of this base is held.
 pub(crate) fn own(base: &Base) {
     let this = core::ptr::from_ref(base).cast_mut();
     let old = OWNER.swap(this, Ordering::AcqRel);

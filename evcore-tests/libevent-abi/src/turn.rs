@@ -171,7 +171,7 @@ impl Base {
                 self.take_out(event, list::INSERTED);
             }
             if count > 1 && event.closure() == closure::PERSIST {
-                // Periods were missed: libevent begins anew.
+                // Periods were missed: libevent counts the next one from now.
                 let now = core.now();
                 let _ = core.add_from(id, now, time::duration(event.period()));
             }

@@ -402,7 +402,7 @@ fn wake_from_a_thread<F: FixtureOfTasks, S: Complete + 'static>(mut tasks: Tasks
     Proof::Shown
 }
 
-/// What is left of an executor that was dropped answers that it has ended, and wakes whoever waits for it elsewhere.
+/// What is left of an executor that was dropped answers that it has ended, and wakes the tasks elsewhere that wait for it.
 pub fn futures_outlive_their_executor<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     struct Count(core::sync::atomic::AtomicUsize);
     impl alloc::task::Wake for Count {

@@ -391,7 +391,7 @@ impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
     /// pause ends, the event's timeout restarts at that moment. An event that is not pending is added then, so a handler may call
     /// this for whatever it was told, ERROR included.
     ///
-    /// Where the backend cannot watch the fd again for want of memory or descriptors, it is asked again each 10 ms.
+    /// Where the backend cannot watch the fd again because memory or descriptors are short, it is asked again each 10 ms.
     ///
     /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the other way round, it gets
     /// ERROR when the pause ends, and is no longer pending.

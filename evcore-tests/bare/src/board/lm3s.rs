@@ -33,7 +33,7 @@ const PRESSES: usize = 0x4003_1000;
 #[cfg(feature = "latency")]
 const PRESSES_IRQ: i16 = 21;
 
-/// How often SysTick has begun anew.
+/// How often SysTick has started over.
 static ROUNDS: AtomicU32 = AtomicU32::new(0);
 
 pub fn init() {
@@ -51,7 +51,7 @@ pub fn init() {
 pub fn now() -> u64 {
     masked(|| {
         let (mut rounds, mut count) = (ROUNDS.load(Ordering::Relaxed), read(SYSTICK_COUNT));
-        // It began anew while its interrupt was masked: whatever it says now belongs to the new round.
+        // It started over while its interrupt was masked: its value now belongs to the new round.
         if read(PENDING) & IS_SYSTICK_PENDING != 0 {
             (rounds, count) = (rounds.wrapping_add(1), read(SYSTICK_COUNT));
         }

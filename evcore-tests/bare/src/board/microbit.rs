@@ -18,7 +18,7 @@ const LET_IN: usize = 0xe000_e100;
 const RAISE: usize = 0xe000_e200;
 const PRESS: i16 = 20;
 
-/// How often the timer has begun anew.
+/// How often the timer has started over.
 static ROUNDS: AtomicU32 = AtomicU32::new(0);
 
 pub fn init() {
@@ -32,7 +32,7 @@ pub fn init() {
 pub fn now() -> u64 {
     masked(|| {
         let (mut rounds, mut count) = (ROUNDS.load(Ordering::Relaxed), count());
-        // It began anew while its interrupt was masked: whatever it says now belongs to the new round.
+        // It started over while its interrupt was masked: its value now belongs to the new round.
         if read(BEGUN) != 0 {
             (rounds, count) = (rounds.wrapping_add(1), self::count());
         }

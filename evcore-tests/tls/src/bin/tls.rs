@@ -135,7 +135,7 @@ impl Connection {
             other => other?,
         };
         self.tls.process_new_packets().map_err(|wrong| {
-            // The client is told what was wrong with what it sent, if it can be told at once.
+            // Sends the alert that says what was wrong, if the socket takes it at once.
             let _ = self.tls.write_tls(&mut self.stream);
             io::Error::new(ErrorKind::InvalidData, wrong)
         })?;

@@ -277,7 +277,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Ends what an event waits for, because its fd is gone or cannot be watched, and reports ERROR to it.
     pub(in crate::engine) fn detach(&mut self, index: S::Index) {
         self.fds.leave(index);
-        // Added again, it is registered anew: what the backend has under the number is of no use.
+        // Added again, it is registered from scratch: the backend's entry for the number is stale.
         self.set_unverified(index);
         self.timers.cancel(index);
         self.set_state(index, self.state(index).disarmed());

@@ -123,7 +123,7 @@ fn a_new_set_is_asked_for_once() {
     assert_eq!(Found::of(&mut epoll, Sleep::None).rebuilds, 0);
 }
 
-/// A set cannot be made anew, and `wait` finds what only that would end: it must take its time.
+/// A new set cannot be made, and `wait` finds what only that would end: it must take its time.
 fn is_slow(mut wait: impl FnMut(&mut EventBase<&str>)) -> bool {
     let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
     let (orphan, _far) = readable();
