@@ -7,7 +7,7 @@ use std::thread;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::program::{PATIENCE, Program, connect, path_of};
+use crate::program::{PATIENCE, Program, connect, path_of, until};
 
 fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -94,7 +94,7 @@ fn a_server_that_resets_is_an_error_with_its_address() {
     let stream = listener.accept().unwrap().0;
     program.stdin().write_all(b"unread\n").unwrap();
     assert_eq!(program.complaint(), format!("connected to {address}"));
-    stream.peek(&mut [0]).unwrap();
+    until("the line has come", || stream.peek(&mut [0]).is_ok_and(|len| len == 1));
     drop(stream);
     let (code, _, err) = program.outcome();
     assert_eq!(code, Some(1));
