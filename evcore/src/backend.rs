@@ -356,9 +356,9 @@ pub trait EventOp {
     }
 
     /// Looks without waiting, and puts what is ready into `sink`. `true`: it has found something, a wake or a signal
-    /// included, and there is no need to wait. The core asks before a wait with an end.
+    /// included, and there is no need to wait. The core asks before each wait.
     ///
-    /// For a backend whose waits with an end cost more than a look, when a look is likely to find something, because the
+    /// For a backend whose waits cost more than a look, when a look is likely to find something, because the
     /// last one did. The others answer `false`, as all do for which nothing is ready: `dispatch` follows then. An error is
     /// left to that, too.
     #[inline]

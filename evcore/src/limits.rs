@@ -54,12 +54,12 @@ impl Default for Limits {
     }
 }
 
-/// `Limits` as a base keeps them: all zeros for the defaults. So `None` is the default here, and no limit a number that no turn
-/// reaches.
+/// `Limits` as a base keeps them: all zeros for the defaults. So a number is kept as its difference to the default, and no
+/// limit is a number that no turn reaches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    hand_outs: Option<NonZeroU32>,
-    timers: Option<NonZeroU32>,
+    hand_outs: u32,
+    timers: u32,
     /// In nanoseconds.
     pub(crate) interval: Option<NonZeroU64>,
     pub(crate) from_priority: u8,
@@ -69,14 +69,14 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub(crate) const DEFAULT: Self =
-        Self { hand_outs: None, timers: None, interval: None, from_priority: 0, is_special: false };
+        Self { hand_outs: 0, timers: 0, interval: None, from_priority: 0, is_special: false };
 
     pub(crate) fn hand_outs(&self) -> u32 {
-        self.hand_outs.map_or(DEFAULT, NonZeroU32::get)
+        self.hand_outs ^ DEFAULT
     }
 
     pub(crate) fn timers(&self) -> u32 {
-        self.timers.map_or(DEFAULT, NonZeroU32::get)
+        self.timers ^ DEFAULT
     }
 }
 
@@ -88,10 +88,8 @@ impl From<Limits> for Bounds {
     fn from(limits: Limits) -> Self {
         let interval = limits.interval.map(|interval| NonZeroU64::new(nanos(interval)).unwrap_or(NonZeroU64::MIN));
         let Limits { hand_outs, timers, from_priority, .. } = limits;
-        let [hand_outs, timers] = [hand_outs, timers].map(|limit| match limit.map_or(UNLIMITED, NonZeroU32::get) {
-            DEFAULT => None,
-            limit => NonZeroU32::new(limit.min(UNLIMITED)),
-        });
+        let [hand_outs, timers] =
+            [hand_outs, timers].map(|limit| limit.map_or(UNLIMITED, NonZeroU32::get).min(UNLIMITED) ^ DEFAULT);
         let is_special = interval.is_some() || from_priority > 0;
         Self { hand_outs, timers, interval, from_priority, is_special }
     }

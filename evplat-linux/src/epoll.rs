@@ -476,7 +476,7 @@ impl EventOp for Epoll {
         }
     }
 
-    // Part of each turn that has a timer, and called once.
+    // Part of each turn, and called once.
     #[inline(always)]
     fn look(&mut self, sink: &mut impl Sink<Fd>) -> bool {
         // While the last wait has found something, more is likely ready. A wait with an end costs the kernel more than a look,
@@ -495,7 +495,8 @@ impl EventOp for Epoll {
         true
     }
 
-    #[inline]
+    // Out of line: while the loop is busy, `look` is all.
+    #[inline(never)]
     fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
         // The core has asked `usable` in this turn.
         let woken = self.wait(wait, sink)?;

@@ -228,7 +228,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     pub(super) fn note_active(&mut self) {
         let active = self.queue.len();
-        self.count(|stats| stats.max.active = stats.max.active.max(active));
+        self.count(|stats| {
+            if active > stats.max.active {
+                stats.max.active = active;
+            }
+        });
     }
 
     pub(super) fn is_active(&self) -> bool {
@@ -320,9 +324,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     // The turn and its hand-outs.
 
+    /// A turn begins that is limited by the number of its hand-outs alone.
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         self.queue.open_turn(bounds);
-        self.note_active();
+    }
+
+    /// A turn begins.
+    pub(super) fn open_levels(&mut self, bounds: &Bounds) {
+        self.queue.open_levels(bounds);
     }
 
     /// The next turn may hand out any event.

@@ -7,7 +7,7 @@ use crate::base::{End, Turn};
 use crate::event::EventId;
 use crate::limits::Bounds;
 use crate::ready::Ready;
-use crate::storage::{Held, Storage};
+use crate::storage::{Held, Part, Storage};
 use crate::time::{Instant, Sleep, Wait};
 
 /// What the present turn has to hand out next.
@@ -225,16 +225,20 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Begins to hand out what the wait has found.
     fn open_turn(&mut self) {
         self.registry.count(|stats| stats.turns = stats.turns.wrapping_add(1));
-        if self.bounds().is_special {
-            self.limit_turn_time();
-        }
         let bounds = self.limits.get().map_or(&Bounds::DEFAULT, |limited| &limited.bounds);
-        self.registry.open_turn(bounds);
+        match S::Limits::IS_KEPT && bounds.is_special {
+            true => self.open_limited_turn(),
+            false => self.registry.open_turn(bounds),
+        }
+        self.registry.note_active();
         self.phase = Phase::Open;
     }
 
+    /// Some levels are exempt from the limits of a turn, or the turn is limited in time, too.
     #[inline(never)]
-    fn limit_turn_time(&mut self) {
+    fn open_limited_turn(&mut self) {
+        let bounds = self.limits.get().map_or(&Bounds::DEFAULT, |limited| &limited.bounds);
+        self.registry.open_levels(bounds);
         if let Some(interval) = self.bounds().interval {
             let until = self.fresh_now().saturating_add_nanos(interval.get());
             if let Some(limited) = self.limits.get_mut() {
@@ -316,11 +320,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     #[inline(always)]
     fn wait(&mut self, sleep: Sleep, has_deadline: bool) -> Result<(), B::Error> {
         self.registry.count(|stats| stats.waits = stats.waits.wrapping_add(1));
+        if self.backend.look(&mut self.registry) {
+            return Ok(());
+        }
         let sleep = match sleep {
             _ if self.registry.is_active() => Sleep::None,
             Sleep::Forever if !has_deadline => sleep,
-            Sleep::None => sleep,
-            _ if self.backend.look(&mut self.registry) => return Ok(()),
             _ => self.shortened(sleep),
         };
         self.backend.dispatch(sleep, &mut self.registry).inspect_err(|_| self.registry.note_active())

@@ -13,23 +13,20 @@ use crate::sys;
 
 impl Epoll {
     /// Waits, and leaves what it found in the buffer. Answers whether a wake has come.
-    // Part of each turn, and called once: what is rare is out of line.
-    #[inline(always)]
     pub(super) fn wait(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<bool, Error> {
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
         let wait = if must_look { Sleep::None } else { self.bell.interrupts.prepare(wait) };
+        let has_looked = mem::take(&mut self.has_looked);
         let found = match wait {
-            Sleep::None => {
-                // Where a wake has come between that look and this wait: the next wait is not to count it.
-                self.has_looked = false;
-                self.look_now()
-            }
+            // Also where a wake has come between that look and this wait.
+            Sleep::None => self.look_now(),
+            Sleep::Forever if has_looked => self.wait_until(Instant::MAX, has_looked, sink),
             // More is likely ready, and a look costs less than a wait with an end.
             Sleep::Forever => match self.look_now() {
-                Ok(()) if self.reports.found().is_empty() => self.wait_until(Instant::MAX, sink),
+                Ok(()) if self.reports.found().is_empty() => self.wait_until(Instant::MAX, true, sink),
                 looked => looked,
             },
-            Sleep::Until(point) => self.wait_until(point, sink),
+            Sleep::Until(point) => self.wait_until(point, has_looked, sink),
         };
         let woken = self.bell.awake();
         match found {
@@ -46,11 +43,9 @@ impl Epoll {
     /// Waits. When nothing has been found for a while, the numbers are verified, once: a file that has left its number, and
     /// with it the set, would never be reported.
     #[inline(never)]
-    fn wait_until(&mut self, point: Instant, sink: &mut impl Sink<Fd>) -> io::Result<()> {
-        let has_looked = mem::take(&mut self.has_looked);
+    fn wait_until(&mut self, point: Instant, has_looked: bool, sink: &mut impl Sink<Fd>) -> io::Result<()> {
         let nanos = self.nanos_until(point);
         if nanos == 0 {
-            let has_looked = has_looked && self.reports.found().is_empty();
             return if has_looked { Ok(()) } else { self.look_now() };
         }
         let idle = IDLE.saturating_sub(self.idle);

@@ -18,7 +18,7 @@ pub(super) struct Budget<S> {
     left: u32,
     /// The present share ends when only this many are left: these are kept for less urgent levels.
     kept: u32,
-    /// What `left` was in the beginning; 0 when there is no turn.
+    /// What `left` was in the beginning.
     bound: u32,
     /// The level that is served.
     level: u8,
@@ -94,7 +94,7 @@ impl<S: Storage> Budget<S> {
     /// The turn is over. Answers how many events it has handed out.
     pub(super) fn close(&mut self) -> u32 {
         let handed_out = self.handed_out();
-        (self.grant, self.granted, self.bound) = (0, 0, 0);
+        (self.grant, self.granted) = (0, 0);
         handed_out
     }
 

@@ -4,7 +4,7 @@ use super::budget::Budget;
 use super::slots::{HandOut, Slots};
 use crate::limits::{Bounds, Fairness};
 use crate::ready::Ready;
-use crate::storage::{Full, Index, Part, Storage};
+use crate::storage::{Full, Index, Storage};
 
 mod levels;
 
@@ -165,11 +165,11 @@ impl<S: Storage> Queue<S> {
         self.turn
     }
 
-    /// Begins to hand out.
+    /// Begins to hand out, in a turn that is limited by the number of hand-outs alone.
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         // Watchers come first.
         let is_only_level = !S::HAS_LEVELS || self.levels.len() == 1;
-        if is_only_level && !self.has_front() && !(S::Limits::IS_KEPT && bounds.is_special) {
+        if is_only_level && !self.has_front() {
             self.budget.open_only_level(bounds);
         } else {
             self.open_levels(bounds);
@@ -178,7 +178,7 @@ impl<S: Storage> Queue<S> {
 
     // Out of line: most bases have one level and no limits of their own.
     #[inline(never)]
-    fn open_levels(&mut self, bounds: &Bounds) {
+    pub(super) fn open_levels(&mut self, bounds: &Bounds) {
         self.levels.settle(self.budget.level());
         self.budget.open(bounds);
     }
@@ -263,7 +263,14 @@ impl<S: Storage> Queue<S> {
     }
 
     /// Moves what was kept for the next turn to its levels, in order.
+    #[inline]
     pub(super) fn admit_postponed<T>(&mut self, slots: &mut Slots<T, S>) {
+        if !self.postponed.is_empty() {
+            self.admit(slots);
+        }
+    }
+
+    fn admit<T>(&mut self, slots: &mut Slots<T, S>) {
         while let Some((index, ready)) = self.postponed.pop(slots) {
             self.len = self.len.wrapping_sub(1);
             self.push(slots, index, ready);
