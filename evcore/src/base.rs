@@ -74,8 +74,9 @@ pub use sleep::Asleep;
 #[doc(alias = "event_base_dump_events")]
 pub struct EventBase<B: EventOp, S: Storage, T> {
     engine: Engine<B, S, T>,
-    /// `run` is under way.
-    in_run: bool,
+    /// The address of the base when `run` began its last turn, 0 when it is not under way. A base that a handler has moved away
+    /// is elsewhere: the mark is the run's.
+    run_at: usize,
     /// Why [`EventBase::next_event`] has found the loop ended.
     ended: Option<End>,
 }
@@ -168,7 +169,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "event_base_new")]
     #[must_use]
     pub const fn new(backend: B) -> Self {
-        Self { engine: Engine::new(backend), in_run: false, ended: None }
+        Self { engine: Engine::new(backend), run_at: 0, ended: None }
     }
 
     /// Waits, and queues what is ready. One turn of the loop (`event_base_loop`), up to the hand-outs.

@@ -31,7 +31,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] from inside a handler of `run`.
+    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] from inside a handler of `run`. A base that a handler
+    /// moves away (`mem::replace`) has left the run, and can be run elsewhere; the run goes on with the base in its place.
     ///
     /// ```
     /// use core::time::Duration;
@@ -62,10 +63,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         take: impl Fn(&mut T) -> X,
         mut handler: impl FnMut(&mut Self, Fired, X),
     ) -> Result<End, Error<B::Error>> {
-        if core::mem::replace(&mut self.in_run, true) {
+        if self.run_at == self.place() {
             return Err(Error::Reentered);
         }
         RunGuard(self).0.run_turns(mode, &take, &mut handler).map_err(Error::Backend)
+    }
+
+    /// Where the base is: no two are at one address, and none is at zero.
+    fn place(&self) -> usize {
+        core::ptr::from_ref(self).addr()
     }
 
     fn run_turns<X>(
@@ -81,6 +87,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             false => Sleep::Forever,
         };
         loop {
+            // In each turn: a handler may have put another base here.
+            self.run_at = self.place();
             if !go_on_empty && self.engine.end_if_empty() {
                 return Ok(End::Empty);
             }
@@ -116,6 +124,60 @@ struct RunGuard<'a, B: EventOp, S: Storage, T>(&'a mut EventBase<B, S, T>);
 
 impl<B: EventOp, S: Storage, T> Drop for RunGuard<'_, B, S, T> {
     fn drop(&mut self) {
-        self.0.in_run = false;
+        self.0.run_at = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::backend::Manual;
+    use crate::storage::Fixed;
+
+    type Base = EventBase<Manual, Fixed<4>, u32>;
+
+    fn base_with_timer(name: u32) -> Base {
+        let mut base = Base::new(Manual::new());
+        base.insert_interval(Duration::from_millis(1), name).unwrap();
+        base
+    }
+
+    /// It answered `Reentered` for ever.
+    #[test]
+    fn run_works_on_a_base_that_a_handler_moved_out_of_its_run() {
+        let mut base = base_with_timer(1);
+        let (mut moved, mut seen) = (None, 0);
+        let end = base.run(Mode::empty(), |base, event| {
+            let name = *base.get_mut(event.id).unwrap();
+            seen = seen * 10 + name;
+            match name {
+                1 => {
+                    let mut old = core::mem::replace(base, base_with_timer(2));
+                    // Also while the run that it has left goes on.
+                    assert_eq!(old.run(Mode::ONCE, |_, _| {}), Ok(End::Once));
+                    moved = Some(old);
+                }
+                _ => {
+                    assert_eq!(base.run(Mode::ONCE, |_, _| {}), Err(Error::Reentered), "this one is in the run now");
+                    base.loop_exit();
+                }
+            }
+        });
+        assert_eq!((end, seen), (Ok(End::Exit), 12));
+        assert_eq!(base.run(Mode::ONCE, |_, _| {}), Ok(End::Once));
+        assert_eq!(moved.unwrap().run(Mode::ONCE, |_, _| {}), Ok(End::Once));
+    }
+
+    #[test]
+    fn run_is_refused_on_a_base_that_was_moved_and_is_back_in_its_run() {
+        let mut base = base_with_timer(1);
+        let end = base.run(Mode::ONCE, |base, _| {
+            let old = core::mem::replace(base, base_with_timer(2));
+            *base = old;
+            assert_eq!(base.run(Mode::ONCE, |_, _| {}), Err(Error::Reentered));
+        });
+        assert_eq!(end, Ok(End::Once));
     }
 }
