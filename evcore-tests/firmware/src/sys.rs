@@ -160,7 +160,7 @@ pub use riscv32::unmask;
 #[cfg(feature = "suite")]
 mod stack {
     const PAINT: u32 = 0x5afe_5afe;
-    /// What whoever paints may need of it meanwhile.
+    /// What the two functions below may need of it meanwhile. They have frames of their own, below the caller's, which may be larger.
     const MARGIN: usize = 512;
 
     unsafe extern "C" {
@@ -175,6 +175,7 @@ mod stack {
     }
 
     /// Marks what is unused now.
+    #[inline(never)]
     pub fn paint_stack() {
         for address in words().step_by(size_of::<u32>()) {
             // SAFETY: aligned, and between the variables and the frames that are in use: nobody has it.
@@ -183,6 +184,7 @@ mod stack {
     }
 
     /// The bytes from the end that nobody has written to.
+    #[inline(never)]
     pub fn unused_stack() -> usize {
         let mut unused = 0;
         for address in words().step_by(size_of::<u32>()) {
