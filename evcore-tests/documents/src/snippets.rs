@@ -1,5 +1,6 @@
 //! docs/embedded.md quotes what is compiled: each `rust` block follows a comment `<!-- FILE NAME -->`, and is the passage of that
-//! file between `// [snippet: NAME]` and `// [end]`, without its indent. As `all` it is the whole file.
+//! file between `// [snippet: NAME]` and `// [end]`, without its indent. As `all` it is the whole file; a NAME of several words is
+//! how the first line of an item begins, which goes up to the `}` below it: a file that is copied has no markers.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
@@ -53,13 +54,18 @@ fn blocks(page: &str) -> Vec<(Option<(String, String)>, String)> {
 
 fn source_of(comment: &str) -> Option<(String, String)> {
     let (file, name) = comment.trim().strip_prefix("<!-- ")?.strip_suffix(" -->")?.split_once(' ')?;
-    (!name.contains(' ')).then(|| (file.to_owned(), name.to_owned()))
+    Some((file.to_owned(), name.to_owned()))
 }
 
 /// The lines of a passage, without the indent that the first one has.
 fn passage<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     if name == "all" {
         return text.lines().collect();
+    }
+    if name.contains(' ') {
+        let mut lines: Vec<_> = text.lines().skip_while(|line| !line.starts_with(name)).collect();
+        lines.truncate(lines.iter().position(|line| *line == "}").map_or(0, |end| end + 1));
+        return lines;
     }
     let begin = format!("// [snippet: {name}]");
     let lines = text.lines().skip_while(|line| line.trim_start() != begin).skip(1);
@@ -116,6 +122,16 @@ mod tests {
         assert_eq!(check("use b;\n\nfn a() {}\n").unwrap(), "1 passages");
         let complaint = "docs/embedded.md: a.rs, all: line 1 is `use b;` on the page, and `use c;` in the file";
         assert_eq!(check("use c;\n\nfn a() {}\n").unwrap_err(), [complaint]);
+    }
+
+    #[test]
+    fn item_passes() {
+        let page = "<!-- a.rs impl A for -->\n```rust\nimpl A for B {\n    fn a() {\n    }\n}\n```\n";
+        let check = |file: &str| check(page, |_| Some(file.to_owned()));
+        assert_eq!(check("use b;\n\nimpl A for B {\n    fn a() {\n    }\n}\n\nfn c() {\n}\n").unwrap(), "1 passages");
+        let complaint = "docs/embedded.md: a.rs, impl A for: there is no such passage";
+        assert_eq!(check("impl C for B {\n}\n").unwrap_err(), [complaint]);
+        assert_eq!(check("impl A for B {\n").unwrap_err(), [complaint]);
     }
 
     #[test]

@@ -25,7 +25,6 @@ pub type Lines = evcore::board::Lines<Chip, LINES>;
 #[derive(Debug)]
 pub struct Chip;
 
-// [snippet: board]
 impl Board<LINES> for Chip {
     fn flags(&self) -> &'static Flags<LINES> {
         &FLAGS
@@ -47,4 +46,3 @@ impl Board<LINES> for Chip {
         sys::masked(work)
     }
 }
-// [end]

@@ -34,7 +34,6 @@ time_driver_impl!(static TIME: Time = Time);
 /// The board by way of these features.
 pub struct Chip;
 
-// [snippet: extras]
 /// A board for any part that has an embassy HAL.
 impl Board<LINES> for Chip {
     fn flags(&self) -> &'static Flags<LINES> {
@@ -53,7 +52,6 @@ impl Board<LINES> for Chip {
         sys::wait_for_interrupt();
     }
 }
-// [end]
 
 pub type Base = EventBase<evcore::board::Lines<Chip, LINES>, Fixed<8>, u8>;
 
@@ -107,7 +105,6 @@ fn is_handed_out(base: &mut Base) -> bool {
     was_low && is_high && data == Some(7)
 }
 
-// [snippet: inner]
 /// A base that is used in an interrupt alone, beside that of the loop: they share nothing.
 static INNER: Mutex<RefCell<Inner>> = Mutex::new(RefCell::new(EventBase::new(evcore::board::Lines::new(InnerChip))));
 type Inner = EventBase<evcore::board::Lines<InnerChip, 1>, Fixed<2>, u32>;
@@ -129,7 +126,6 @@ pub fn on_press() {
         }
     });
 }
-// [end]
 
 struct InnerChip;
 

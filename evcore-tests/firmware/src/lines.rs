@@ -16,7 +16,6 @@ pub const LINES: usize = 64;
 #[cfg(all(feature = "suite", board = "microbit"))]
 pub const LINES: usize = 16;
 
-// [snippet: flags]
 /// What interrupts share with the program.
 pub static FLAGS: Flags<LINES> = Flags::new();
 
@@ -35,7 +34,6 @@ pub fn on_byte(byte: u8) {
 pub fn receive() -> Option<u8> {
     FLAGS.pop(UART, &RECEIVED)
 }
-// [end]
 
 /// For the UART's interrupt: a byte is sent.
 pub fn on_sent() {

@@ -47,7 +47,6 @@ fn failure(rejected: Rejected<Task, Infallible>) -> Failure {
     rejected.error
 }
 
-// [snippet: main]
 /// Runs the program. The number of checks that have failed in the end.
 pub fn run(base: &mut Base) -> Result<u32, Failure> {
     let mut program = Program::start(base)?;
@@ -57,7 +56,6 @@ pub fn run(base: &mut Base) -> Result<u32, Failure> {
     }
     Ok(program.check(base))
 }
-// [end]
 
 impl Program {
     fn start(base: &mut Base) -> Result<Self, Failure> {
@@ -93,10 +91,8 @@ impl Program {
     fn handle(&mut self, base: &mut Base, task: Task) -> Result<(), Failure> {
         match task {
             Task::Blink => self.blink(),
-            // [snippet: watchdog]
             Task::Heartbeat => base.add(self.watchdog, Some(PATIENCE))?,
             Task::Hung => self.hung = true,
-            // [end]
             Task::Timer(place) => {
                 self.in_order &= place == self.timers;
                 self.timers = self.timers.saturating_add(1);

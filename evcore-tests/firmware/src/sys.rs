@@ -31,7 +31,6 @@ impl<T: Copy> Register<T> {
     }
 }
 
-// [snippet: own]
 /// A variable in a `static` that `main` has for itself from the moment that it is taken.
 pub struct Own<T> {
     value: core::cell::UnsafeCell<T>,
@@ -67,7 +66,6 @@ pub fn masked<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "riscv32")]
     return riscv::interrupt::free(work);
 }
-// [end]
 
 /// Sleeps until an interrupt is pending, masked or not. After the mask is lifted the interrupt is served.
 #[inline]
@@ -225,7 +223,6 @@ fn report_panic(info: &core::panic::PanicInfo) -> ! {
 
 /// Nobody defines what this calls: where a panic can be reached, the firmware does not link.
 #[cfg(not(feature = "panics"))]
-// [snippet: panic]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {
     // SAFETY: there is no such function, so nothing is called.
@@ -234,4 +231,3 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     }
     a_panic_can_be_reached()
 }
-// [end]

@@ -9,9 +9,7 @@ use evcore::{EventBase, Fixed, Wait};
 use firmware::board::{self, Chip, Lines};
 use firmware::sys::{self, Own};
 
-// [snippet: static]
 static BASE: Own<EventBase<Lines, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new(Chip)));
-// [end]
 
 #[firmware::entry]
 fn main() -> ! {
@@ -19,7 +17,6 @@ fn main() -> ! {
     sys::exit(blink().unwrap_or(1))
 }
 
-// [snippet: blink]
 /// The status that the program ends with, after ten changes of the light.
 fn blink() -> Option<i32> {
     let base = BASE.take()?;
@@ -34,4 +31,3 @@ fn blink() -> Option<i32> {
     }
     None
 }
-// [end]

@@ -65,7 +65,6 @@ pub fn init() {
     [ALARM, UART, PRESS].into_iter().for_each(unmask);
 }
 
-// [snippet: clock]
 pub fn now() -> Instant {
     // It counts down, and its interrupt comes when it reaches 0.
     let count = || SYST::get_current().wrapping_neg() & 0xff_ffff;
@@ -76,16 +75,13 @@ pub fn now() -> Instant {
 fn SysTick() {
     COUNTER.on_overflow();
 }
-// [end]
 
-// [snippet: alarm]
 /// Has an interrupt come at that time, or earlier where that is far off.
 pub fn set_alarm(at: Instant) {
     ALARM_CONTROL.write(0);
     ALARM_TICKS.write(Clock::between(now(), at));
     ALARM_CONTROL.write(1);
 }
-// [end]
 
 pub fn transmit(byte: u8) {
     UART_DATA.write(byte.into());
@@ -98,7 +94,6 @@ pub fn raise() {
     cortex_m::asm::isb();
 }
 
-// [snippet: interrupt]
 pub fn interrupt(irq: i16) {
     match u16::try_from(irq).map(Irq) {
         // That it came is all: it has ended the sleep.
@@ -119,4 +114,3 @@ fn on_uart() {
         lines::on_sent();
     }
 }
-// [end]

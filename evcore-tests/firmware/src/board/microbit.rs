@@ -64,7 +64,6 @@ pub fn init() {
     [TIMER, UART, PRESS].into_iter().for_each(unmask);
 }
 
-// [snippet: clock]
 pub fn now() -> Instant {
     Clock::instant(COUNTER.read(count, || TIMER_BEGUN.read() != 0))
 }
@@ -79,7 +78,6 @@ pub fn set_alarm(at: Instant) {
     let ticks = Clock::between(now(), at);
     TIMER_ALARM.write(count().wrapping_add(ticks));
 }
-// [end]
 
 pub fn transmit(byte: u8) {
     UART_OUTPUT.write(byte.into());

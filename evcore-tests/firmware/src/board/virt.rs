@@ -39,7 +39,6 @@ pub fn init() {
     unmask();
 }
 
-// [snippet: clock]
 pub fn now() -> Instant {
     Clock::instant(time())
 }
@@ -66,7 +65,6 @@ fn set_alarm_ticks(at: u64) {
     ALARM_LOW.write(at as u32);
     ALARM_HIGH.write((at >> 32) as u32);
 }
-// [end]
 
 pub fn transmit(byte: u8) {
     UART_DATA.write(byte);
