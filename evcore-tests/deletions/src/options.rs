@@ -4,7 +4,7 @@ pub const HELP: &str = "\
 Deletes the statements of the core, one at a time, and wants a test to fail.
 
   .ci/deletions                                   all of the core
-  .ci/deletions --file evcore/src/timers.rs       only this file or folder; may be given again
+  .ci/deletions --file evcore/src/limits.rs       only this file or folder; may be given again
   .ci/deletions --sample 0/3                      every third statement, from the first
   .ci/deletions --backends                        the platform crates in place of the core
   .ci/deletions --list                            lists the statements, and runs nothing
