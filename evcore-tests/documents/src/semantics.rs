@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cases::{LIST, identifier, is_name, listed};
+use crate::cases::{LIST, identifier, listed};
 use crate::{Outcome, outcome};
 
 const PAGE: &str = "docs/semantics.md";
@@ -34,9 +34,6 @@ fn check(page: &str, list: &str, cases: &str) -> Outcome {
     let named = BTreeSet::from_iter(sentences.into_iter().flat_map(|(_, proofs)| proofs));
     wrong.extend(named.difference(&listed).map(|name| format!("{PAGE}: there is no case {name}")));
     wrong.extend(listed.difference(&named).map(|name| format!("{LIST}: {name} proves no sentence of {PAGE}")));
-    for name in defects(page).filter(|name| !listed.contains(*name)) {
-        wrong.push(format!("{PAGE}: the table of defects: there is no case {name}"));
-    }
     // A listed name that is no function does not compile. The other way round:
     for name in cases_defined(cases).filter(|name| !listed.contains(*name)) {
         wrong.push(format!("evcore-tests/src/cases: {name} is not in the list"));
@@ -63,16 +60,6 @@ fn sentences(page: &str) -> Vec<(usize, Vec<String>)> {
     sentences
 }
 
-/// The case that ends each row of the table of defects, `| B7: … | `name` |`.
-fn defects(page: &str) -> impl Iterator<Item = &str> {
-    page.lines().filter_map(|line| {
-        let rest = line.strip_prefix("| B")?;
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let name = rest.get(digits..)?.strip_prefix(": ")?.strip_suffix("` |")?.rsplit_once("| `")?.1;
-        Some(name).filter(|name| is_name(name))
-    })
-}
-
 fn cases_defined(source: &str) -> impl Iterator<Item = &str> {
     let rest = source.lines().filter_map(|line| line.strip_prefix("pub fn "));
     rest.map(|rest| (identifier(rest), rest))
@@ -87,8 +74,7 @@ mod tests {
 
     const LIST: &str = "macro_rules! for_each_case {\n    t:\n        one\n        two;\n}\n";
     const CASES: &str = "pub fn one<F: Fixture>() {}\npub fn two<F: Fixture + X>() {}\npub fn helper() {}\n";
-    const PAGE: &str =
-        "## A\n1. First.\n   → `one`\n2. Second,\n   goes on.\n   → `one`\n   → `two`\n\n| B4: it | `two` |\n";
+    const PAGE: &str = "## A\n1. First.\n   → `one`\n2. Second,\n   goes on.\n   → `one`\n   → `two`\n";
 
     #[test]
     fn contract_names_its_cases() {
@@ -121,7 +107,6 @@ mod tests {
     #[test]
     fn notices_case_that_is_not_there() {
         complains(&PAGE.replace("→ `two`", "→ `three` `two`"), LIST, CASES, "semantics.md: there is no case three");
-        complains(&PAGE.replace("| `two`", "| `four`"), LIST, CASES, "defects: there is no case four");
     }
 
     #[test]
