@@ -77,6 +77,11 @@ pub use world::{PATIENCE, Seen, World};
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// The program on the page of `evcore`.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../../evcore/README.md")]
+struct Evcore;
+
 /// The programs of the page for users of libevent.
 #[cfg(all(doctest, target_os = "linux", feature = "std"))]
 #[doc = include_str!("../../docs/from-libevent.md")]

@@ -52,6 +52,7 @@ pub use sleep::Asleep;
 ///
 /// Between two hand-outs nothing is borrowed: the body of the loop may create, change and remove any event, the one in hand
 /// included. A *turn* of the loop is one wait and the hand-outs that follow it; `next_event` goes from turn to turn by itself.
+/// [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps.
 ///
 /// ```
 /// use core::time::Duration;

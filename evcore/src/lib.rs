@@ -18,7 +18,8 @@
 //!
 //! An [`EventBase`] waits for readiness, time and signals on behalf of events, and hands out those that are due, one at a
 //! time. It has no lock and no global state, needs no allocator, and does not panic, whatever it is fed. All of it is code
-//! that the compiler checks.
+//! that the compiler checks. [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps,
+//! [firmware](https://github.com/evcore/evcore/blob/main/docs/embedded.md) puts it on a board.
 //!
 //! ```
 //! use core::time::Duration;

@@ -1,4 +1,5 @@
-//! The Linux backend of [`evcore`]: epoll, with wakers and signals.
+//! The Linux backend of [`evcore`]: epoll, with wakers and signals. [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md)
+//! builds a server on it in seven steps.
 //!
 //! ```text
 //!   your program ──▶ evcore::EventBase<Epoll, Growable, T>

@@ -1,4 +1,6 @@
 //! Backends for [`evcore`] on any Unix: `poll(2)` and `select(2)`, and what every Unix backend shares.
+//! [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps, on epoll; here it is the
+//! same with `Poll`.
 //!
 //! ```text
 //!   your program          evcore                 evplat-posix                        the system

@@ -6,7 +6,7 @@ use crate::cases::identifier;
 use crate::{Outcome, outcome};
 
 /// Which file compiles the code of which page. The page's name stands in that file.
-const READERS: [(&str, &str); 10] = [
+const READERS: [(&str, &str); 11] = [
     ("README.md", "evcore-tests/src/lib.rs"),
     ("docs/async.md", "evplat-linux/src/lib.rs"),
     ("docs/guide.md", ".ci/newcomer"),
@@ -15,6 +15,7 @@ const READERS: [(&str, &str); 10] = [
     ("docs/from-calloop.md", ".ci/newcomer"),
     ("docs/writing-a-backend.md", "evcore-tests/tests/backends/guide.rs"),
     ("docs/embedded.md", "evcore-tests/documents/src/snippets.rs"),
+    ("evcore/README.md", "evcore-tests/src/lib.rs"),
     ("evplat-linux/README.md", "evplat-linux/src/lib.rs"),
     ("evplat-posix/README.md", "evcore-tests/src/lib.rs"),
 ];
