@@ -1,8 +1,7 @@
-//! The contract between the core and what it runs on.
+//! The contract between the core and its backends.
 //!
-//! A backend is a few operations. The core keeps everything else: which events watch an fd, what they ask for together,
-//! what has changed since the last wait. So a backend never sees two registrations of one fd, never has to merge changes,
-//! and never has to look an event up.
+//! The core keeps all that backends have in common: which events watch an fd, their joint interest, what has changed
+//! since the last wait. A backend never sees two registrations of one fd, merges no changes and looks up no events.
 
 use core::fmt::{self, Debug};
 
@@ -22,15 +21,15 @@ pub use split::{Sleeper, Split};
 
 /// What a backend waits on: a file descriptor, a pin, an interrupt number.
 ///
-/// The number is what the core finds the events of a descriptor by. It need not be small: the map hashes numbers, and storage of
-/// a fixed capacity up to 64 compares them.
+/// The core finds events by its number. It need not be small: the map hashes numbers, or compares them if a storage has
+/// a fixed capacity of up to 64.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a backend watches",
     label = "a backend's `Fd` is a small number that names a source",
     note = "on Unix take `evcore::Fd` (feature `std`), elsewhere `u8`, `u16`, `u32` or a type of your own that implements `evcore::backend::Descriptor`"
 )]
 pub trait Descriptor: Copy + Eq + Debug {
-    /// The number that stands for this descriptor, different from every other one's.
+    /// A number that no other descriptor has.
     fn number(self) -> u32;
 }
 
@@ -45,19 +44,19 @@ macro_rules! numbers {
 }
 numbers!(u8, u16, u32);
 
-/// A signal's number, as `<signal.h>` counts them; on bare metal whatever the backend counts.
+/// A signal's number as in `<signal.h>`; on bare metal, whatever the backend counts.
 pub type Signum = i32;
 
-/// Names one registration of one fd, and no earlier or later one: a place in the core's fd map, and its generation.
+/// Names one registration of one fd, and no earlier or later one: a slot in the core's fd map and its generation.
 ///
-/// A backend stores the token beside the fd (as the 64 bits of `epoll_event.data`, for instance) and returns it with each
-/// report. A report of a registration that has ended is recognised by its generation and dropped.
+/// A backend stores the token with the fd (for instance in `epoll_event.data`) and returns it with each report. The
+/// core drops reports of registrations that have ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(u64);
 
 impl Token {
-    /// No registration's token, for what a backend watches on its own behalf. A report that carries it is dropped, and not
-    /// counted as stale.
+    /// No registration's token, for what a backend watches for itself. The core drops its reports, and does not count
+    /// them as stale.
     pub const NONE: Self = Self(u64::MAX);
 
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
@@ -77,7 +76,8 @@ impl Token {
         self.0 as u32
     }
 
-    /// The token as 64 bits: the place in the upper half, the generation, which is compared straight from the word, in the lower.
+    /// The token as 64 bits: the slot in the upper half, the generation in the lower, where it is compared without a
+    /// shift.
     ///
     /// ```
     /// use evcore::backend::Token;
@@ -122,36 +122,36 @@ bitflags! {
         /// Regular files and other descriptors that never block can be registered; they are always ready (`EV_FEATURE_FDS`).
         #[doc(alias = "EV_FEATURE_FDS")]
         const FILES = 4;
-        /// Tells that the peer shut down its writing side: [`Interest::CLOSED`] (`EV_FEATURE_EARLY_CLOSE`).
+        /// Reports that the peer has shut down its writing side: [`Interest::CLOSED`] (`EV_FEATURE_EARLY_CLOSE`).
         #[doc(alias = "EV_FEATURE_EARLY_CLOSE")]
         const CLOSED = 8;
         /// Urgent data: [`Interest::URGENT`].
         const URGENT = 16;
-        /// Reports [`Ready::ERROR`] and [`Ready::HANGUP`] as themselves; without it they show as READ and WRITE alone.
+        /// Reports [`Ready::ERROR`] and [`Ready::HANGUP`]; without it they appear only as READ and WRITE.
         const ERRORS = 32;
-        /// Signals can be watched: [`EventOp::signals`] answers.
+        /// Signals can be watched: [`EventOp::signals`] is not `None`.
         const SIGNALS = 64;
     }
 }
 
-/// How a changed registration was found. See [`EventOp::modify`].
+/// Whether a changed registration still stood. See [`EventOp::modify`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Modified {
-    /// As it was left.
+    /// It did.
     Kept,
-    /// The system had lost it: the descriptor was closed without `del`, and its number now names another one. The backend has
-    /// registered that one; the events that watched the old descriptor get ERROR.
+    /// It did not: the descriptor was closed without `del`, and its number now names another one. The backend has
+    /// registered that one; the events that watched the old one get ERROR.
     Replaced,
 }
 
-/// Access to the data that a backend keeps for each registered fd, inside the core's fd map.
+/// Access to the backend's data in the core's fd map.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` gives no access to what is kept for each fd",
     note = "the core passes one to each call of `EventOp`; a test of a backend needs a small type that answers `None`"
 )]
 pub trait FdInfos<I> {
-    /// The data of one registration; `None` when it has ended.
+    /// The data of a registration; `None` if it has ended.
     fn info(&mut self, token: Token) -> Option<&mut I>;
 }
 
@@ -161,41 +161,42 @@ pub trait FdInfos<I> {
     note = "the core passes one to `EventOp::dispatch`; a test of a backend needs a small type that records what is reported"
 )]
 pub trait Sink<Fd> {
-    /// Reports that the registration `token` is ready for `ready`. The events that this concerns are queued at once.
+    /// Reports that the registration `token` is ready for `ready`, and queues the events that this concerns. Returns
+    /// `false` if the registration has ended: the report is dropped and counted, and if such reports keep coming the
+    /// core rebuilds the backend, see [`EventOp::reinit`].
     ///
-    /// `false`: the registration has ended; the report was dropped and counted. When such reports keep coming, the core
-    /// rebuilds the backend, see [`EventOp::reinit`].
-    ///
-    /// `ready` MUST NOT be empty, or an event may be handed out without a reason. Bits that no event waits for are dropped; ERROR
-    /// and HANGUP reach every event of the fd. A registration may be reported more than once: the bits are joined.
+    /// `ready` MUST NOT be empty, or an event may be handed out without a reason. Bits that no event waits for are
+    /// dropped, except that ERROR and HANGUP reach every event of the fd. Several reports of a registration are joined.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
 
-    /// As [`ready`](Sink::ready), by descriptor: for backends that keep no tokens. Costs a look-up in the fd map.
+    /// As [`ready`](Sink::ready), by descriptor, for backends that keep no tokens. Costs a look-up in the fd map.
     fn ready_fd(&mut self, fd: Fd, ready: Ready) -> bool;
 
-    /// Reports that the system has ended this registration by itself: its events get ERROR.
+    /// Reports that the system has ended this registration: its events get ERROR.
     fn failed(&mut self, token: Token);
 
-    /// The signal arrived `count` times since it was last reported. Zero is ignored.
+    /// Reports that the signal has arrived `count` more times. Zero is ignored.
     fn signal(&mut self, signum: Signum, count: u32);
 
-    /// A waker of this backend was used since the last `dispatch` began to wait. MUST be called by the `dispatch`, or
-    /// [`look`](EventOp::look), that such a wake has ended, once for any number of them; and again by the next one if this
-    /// `dispatch` fails. MAY be called when something else came by the same means: a signal, an interrupt.
+    /// Reports that a waker of this backend was used since the last `dispatch` began to wait. The `dispatch` or
+    /// [`look`](EventOp::look) that such a wake has ended MUST call it, once for any number of wakes; if that
+    /// `dispatch` fails, the next one MUST call it again. It MAY be called when something else came by the same means:
+    /// a signal, an interrupt.
     fn woken(&mut self);
 
-    /// Asks for a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again. When that
-    /// fails the core tries again later by itself; until then further requests change nothing.
+    /// Requests a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again. If
+    /// that fails the core retries later; until then further requests change nothing.
     fn rebuild(&mut self);
 
-    /// The descriptor of a registration: for a backend whose system reports tokens alone, and that looks now and then whether
-    /// the number still stands for the same file. `None`: the registration has ended, or this sink does not know.
+    /// The descriptor of a registration, for a backend that checks now and then whether a number still stands for the
+    /// same file, while its system reports only tokens. `None`: the registration has ended, or this sink does not know.
     fn fd_of(&self, token: Token) -> Option<Fd> {
         let _ = token;
         None
     }
 
-    /// The registration after this one, in no particular order; the first one after [`Token::NONE`], and none after the last.
+    /// The registration after this one, in no particular order; the first one for [`Token::NONE`], and `None` after the
+    /// last.
     fn next_registration(&self, after: Token) -> Option<(Token, Fd)> {
         let _ = after;
         None
@@ -204,23 +205,24 @@ pub trait Sink<Fd> {
 
 /// What an event base runs on: libevent's `struct eventop`.
 ///
-/// The core calls these; an application only chooses the type. Each sentence with a MUST is a case of the conformance suite.
+/// The core calls these methods; an application only chooses the type. The conformance suite has a case for each
+/// sentence with a MUST.
 ///
 /// # Contract
 ///
 /// 1. [`add`](EventOp::add) MUST take effect at once: what is ready at the next `dispatch` is reported. After an error
-///    nothing is registered and nothing is left behind.
-/// 2. Just before `dispatch` the core calls [`modify`](EventOp::modify) or [`del`](EventOp::del) once for each registered fd
-///    whose interest has changed since the last time, and not at all where changes cancel out. (A second `modify` follows one
-///    that answered [`Modified::Replaced`].) `add`, and `del` for an fd's last event, come at any time.
-/// 3. After `del` nothing of that registration MUST be reported as another's: reports carry the [`Token`] of the
-///    registration they belong to.
-/// 4. `dispatch` MUST return when something is ready, when the clock has reached the point given, when a waker of this
-///    backend was used since the last `dispatch` began to wait, or when a watched signal arrived; it MAY return earlier with
-///    nothing found. It MAY report a registration more than once in a call: the bits are joined. It MUST NOT spin on a
-///    descriptor that no event has an interest in, and MUST let no ready descriptor starve another one for ever.
-/// 5. Level-triggered registrations MUST be reported by each `dispatch` for as long as they are ready; with
-///    [`Interest::EDGE`] at least once for each change after the registration, and once for what was ready before it.
+///    nothing is registered or left behind.
+/// 2. Just before `dispatch` the core calls [`modify`](EventOp::modify) or [`del`](EventOp::del) once for each
+///    registered fd whose interest has changed since the last time. (A second `modify` follows [`Modified::Replaced`].)
+///    `add`, and `del` for an fd's last event, may come at any time.
+/// 3. After `del` nothing of that registration MUST be reported as another's: reports carry their registration's
+///    [`Token`].
+/// 4. `dispatch` MUST return when something is ready, when the clock has reached the given time, when a waker of this
+///    backend was used since the last `dispatch` began to wait, or when a watched signal arrived. It MAY return earlier
+///    with nothing found. It MAY report a registration more than once: the bits are joined. It MUST NOT spin on a
+///    descriptor that no event is interested in, and MUST let no ready descriptor starve another.
+/// 5. Each `dispatch` MUST report level-triggered registrations while they are ready. With [`Interest::EDGE`] it MUST
+///    report each change after the registration at least once, and once what was ready before it.
 /// 6. [`now`](EventOp::now) MUST be monotonic and as precise as waits are; a timer is due when `now` says so.
 /// 7. An interrupted wait (`EINTR`) MUST NOT be an error.
 /// 8. No call may panic, block (except `dispatch`) or allocate after the `add` that it belongs to.
@@ -232,65 +234,66 @@ pub trait Sink<Fd> {
 pub trait EventOp {
     /// What is registered.
     type Fd: Descriptor;
-    /// What the backend wants kept for each registered fd (`fdinfo_len`); `()` for most.
+    /// What the core keeps for the backend with each registered fd (`fdinfo_len`); `()` for most.
     #[doc(alias = "fdinfo_len")]
     type FdInfo: Default;
-    /// What its operations answer when they fail.
+    /// The error of its operations.
     type Error: core::error::Error + Send + Sync + 'static;
 
-    /// Whether the system behind it is shared with other code: then descriptors may be closed and their numbers given out again
-    /// without the base's knowledge, and calls may be refused for the time being. A backend that has its hardware to itself says
-    /// `false`, which saves code: [`stands`](EventOp::stands) and [`is_temporary`](EventOp::is_temporary) are not asked then,
-    /// [`modify`](EventOp::modify) not without a change (but for EDGE), and [`Sink::rebuild`] does nothing.
+    /// Whether other code shares the system behind it, and may close descriptors and reuse their numbers without the
+    /// base's knowledge, or cause calls to be refused temporarily. A backend that has its hardware to itself says
+    /// `false`, which saves code: the core then never calls [`stands`](EventOp::stands) and
+    /// [`is_temporary`](EventOp::is_temporary), calls [`modify`](EventOp::modify) only for a change or EDGE, and
+    /// [`Sink::rebuild`] does nothing.
     const IS_SHARED: bool = true;
 
-    /// Whether it may ever watch signals. A backend without any says `false`, which saves their code: [`signals`](EventOp::signals) is
-    /// not asked then, and an event on a signal is refused as unsupported when it is created.
+    /// Whether it may ever watch signals. `false` saves code: the core then never calls [`signals`](EventOp::signals),
+    /// and refuses to create an event on a signal, as unsupported.
     const HAS_SIGNALS: bool = true;
 
-    /// Whether its [`features`](EventOp::features) may ever contain EDGE. A backend that has none says `false`, which saves code.
+    /// Whether its [`features`](EventOp::features) may ever contain EDGE. `false` saves code.
     const HAS_EDGE: bool = true;
 
-    /// Its name, as `event_base_get_method` gives it: "epoll", "poll", …
+    /// Its name, for `event_base_get_method`: "epoll", "poll", …
     fn name(&self) -> &'static str;
 
     /// What it can do.
     fn features(&self) -> Features;
 
-    /// The time: monotonic, precise.
+    /// The time: monotonic, and as precise as waits are.
     #[doc(alias = "evutil_gettime_monotonic")]
     fn now(&self) -> Instant;
 
-    /// Whether it can be used at all: fails in the child of a fork until [`reinit`](EventOp::reinit). The core asks before
-    /// each turn and each change, so it should cost no more than a load, and the other operations need not ask again.
+    /// Whether it can be used at all: it fails in the child of a fork until [`reinit`](EventOp::reinit). The core calls
+    /// it before each turn and change, so that the other operations need not check; it should cost no more than a load.
     ///
     /// # Errors
     ///
-    /// What every other operation would answer now.
+    /// What every other operation would return now.
     #[inline]
     fn usable(&self) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// Whether a turn may begin: as [`usable`](EventOp::usable), and not while a [`Sleeper`] of this backend is out. The core
-    /// asks before each turn.
+    /// Whether a turn may begin: as [`usable`](EventOp::usable), and an error while a [`Sleeper`] of this backend is
+    /// out. The core calls it before each turn.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// The reason why not.
     #[inline]
     fn check_awake(&self) -> Result<(), Self::Error> {
         self.usable()
     }
 
-    /// Wakes the [`Sleeper`] that is out, if there is one. The core calls it, or [`begin_change`](EventOp::begin_change), in each
-    /// call that may bring the end of a wait forward. A backend that implements [`Split`] MUST implement it, and so must one that
-    /// wraps another.
+    /// Wakes the [`Sleeper`] that is out, if any. The core calls it, or [`begin_change`](EventOp::begin_change), in
+    /// each call that may bring the end of a wait forward. Required of a backend that implements [`Split`], and of one
+    /// that wraps another.
     #[inline]
     fn wake_sleeper(&mut self) {}
 
-    /// What the core asks before each change: as [`wake_sleeper`](EventOp::wake_sleeper) and then [`usable`](EventOp::usable), for a
-    /// backend that can find out at once that there is nothing to do for either.
+    /// Called before each change: [`wake_sleeper`](EventOp::wake_sleeper), then [`usable`](EventOp::usable). Override
+    /// it if one check can answer both.
     ///
     /// # Errors
     ///
@@ -301,12 +304,12 @@ pub trait EventOp {
         self.usable()
     }
 
-    /// Registers `fd`, now. `interest` is not empty. Whatever the backend believes of this fd is void: when the system says
-    /// that it is registered already, the registration is taken over under the new token.
+    /// Registers `fd`, now. `interest` is not empty. What the backend believes of this fd is void: if the system says
+    /// that it is registered already, the new token takes the registration over.
     ///
     /// # Errors
     ///
-    /// When the system refuses; nothing is registered then. [`modify`](EventOp::modify) keeps the old interest instead.
+    /// When the system refuses; then nothing is registered. [`modify`](EventOp::modify) keeps the old interest instead.
     fn add(
         &mut self,
         fd: Self::Fd,
@@ -315,11 +318,11 @@ pub trait EventOp {
         infos: &mut impl FdInfos<Self::FdInfo>,
     ) -> Result<(), Self::Error>;
 
-    /// Changes what a registered fd is watched for, from `old` to `new`; neither is empty.
+    /// Changes the interest of a registered fd from `old` to `new`; neither is empty.
     ///
-    /// With `old == new` the core asks whether the registration still stands: a new event joined the fd, and its number may
-    /// have been closed and given out again since. A backend that cannot tell answers [`Modified::Kept`]. With EDGE in `new`, what
-    /// is ready now MUST be reported again, also where `old == new`.
+    /// With `old == new` the core asks whether the registration still stands: a new event joined the fd, whose number
+    /// may have been closed and reused since. A backend that cannot know returns [`Modified::Kept`]. With EDGE in
+    /// `new`, what is ready now MUST be reported again, even if `old == new`.
     ///
     /// # Errors
     ///
@@ -333,34 +336,33 @@ pub trait EventOp {
         infos: &mut impl FdInfos<Self::FdInfo>,
     ) -> Result<Modified, Self::Error>;
 
-    /// Ends a registration, now. It may have ended already on the system's side (the descriptor was closed); whatever the
-    /// system answers, nothing of it is reported afterwards.
+    /// Ends a registration, now. It may have ended already on the system's side (the descriptor was closed). Whatever
+    /// the system answers, nothing of it is reported afterwards.
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
 
-    /// Whether the number of a registration still stands for the file that it was registered for. The core asks before a
-    /// [`reinit`](EventOp::reinit), which registers numbers again, and after a refused [`modify`](EventOp::modify): where the
-    /// answer is `false`, the events get ERROR instead, and wait for nothing any more.
+    /// Whether the number of a registration still stands for the file that it was registered for. The core asks before
+    /// a [`reinit`](EventOp::reinit), which registers numbers again, and after a refused [`modify`](EventOp::modify).
+    /// If the answer is `false`, the events get ERROR and wait for nothing afterwards.
     ///
-    /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot tell, or whose
-    /// descriptors cannot come to stand for something else, answers `true`.
+    /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot know, or
+    /// whose descriptors always stand for the same thing, answers `true`.
     fn stands(&mut self, fd: Self::Fd, token: Token, infos: &mut impl FdInfos<Self::FdInfo>) -> bool {
         let _ = (fd, token, infos);
         true
     }
 
-    /// Whether an error of `add`, `modify` or `reinit` is a shortage that passes: of memory, of descriptors. What the core
-    /// cannot do for it is then done later, and no event gets ERROR.
+    /// Whether an error of `add`, `modify` or `reinit` is a temporary shortage of memory or descriptors. The core then
+    /// retries later, and no event gets ERROR.
     fn is_temporary(error: &Self::Error) -> bool {
         let _ = error;
         false
     }
 
-    /// Looks without waiting, and puts what is ready into `sink`. `true`: it has found something, a wake or a signal
-    /// included, and there is no need to wait. The core asks before each wait.
+    /// Puts what is ready into `sink`, without waiting. Returns `true` if it has found something, a wake or a signal
+    /// included, which makes the wait unnecessary. The core calls it before each wait.
     ///
-    /// For a backend whose waits cost more than a look, when a look is likely to find something, because the
-    /// last one did. The others answer `false`, as all do for which nothing is ready: `dispatch` follows then. An error is
-    /// left to that, too.
+    /// For a backend whose waits cost more than a look, when a look is likely to find something because the last one
+    /// did. Otherwise, or on an error, it returns `false`, and `dispatch` follows.
     #[inline]
     fn look(&mut self, sink: &mut impl Sink<Self::Fd>) -> bool {
         let _ = sink;
@@ -371,48 +373,48 @@ pub trait EventOp {
     ///
     /// # Errors
     ///
-    /// When the system refuses to wait. The base is as it was and may be asked again.
+    /// When the system refuses to wait. The base is unchanged, and may call it again.
     fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
 
-    /// Rebuilds the backend with no fd registered: in the child after a fork, when [`Sink::rebuild`] was called, or when
-    /// reports of ended registrations keep coming. Afterwards the core registers every fd again. Signals stay watched.
+    /// Rebuilds the backend with no fd registered: in the child of a fork, after [`Sink::rebuild`], or when reports of
+    /// ended registrations keep coming. The core then registers every fd again. Signals stay watched.
     ///
     /// # Errors
     ///
-    /// When the system refuses; the base may be asked again.
+    /// When the system refuses; the base may call it again.
     fn reinit(&mut self) -> Result<(), Self::Error> {
         Ok(())
     }
 
-    /// The power to watch signals, where there is one.
+    /// The backend's interface for signals, if it can watch them.
     fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = Self::Error>> {
         None
     }
 }
 
-/// A backend's power to watch signals. Optional: see [`EventOp::signals`].
+/// Watching signals. Optional: see [`EventOp::signals`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot watch signals",
     label = "what `EventOp::signals` lends implements `evcore::backend::SignalOp`",
     note = "a backend that has no signals leaves `EventOp::signals` out"
 )]
 pub trait SignalOp {
-    /// What its operations answer when they fail.
+    /// The error of its operations.
     type Error;
 
     /// Begins to report `signum` through [`Sink::signal`]. The core calls it once for each signal number.
     ///
     /// # Errors
     ///
-    /// When the number is no signal's, or the system refuses.
+    /// When `signum` is no signal, or the system refuses.
     fn add(&mut self, signum: Signum) -> Result<(), Self::Error>;
 
-    /// Stops watching `signum`. Answers how often it has arrived and was not reported: the hand-out of a one-shot event, which
-    /// brings this call, counts these too, and nobody else would.
+    /// Stops watching `signum`. Returns how often it has arrived without being reported: the hand-out of a one-shot
+    /// event, which causes this call, counts these too.
     fn del(&mut self, signum: Signum) -> u32;
 }
 
-/// A backend's power to be woken from another thread, a signal handler or an interrupt. Optional.
+/// Being woken from another thread, a signal handler or an interrupt. Optional.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be woken from elsewhere",
     label = "`EventBase::waker` needs a backend that implements `evcore::backend::Wake`",
@@ -426,7 +428,7 @@ pub trait Wake: EventOp {
     ///
     /// # Errors
     ///
-    /// When the system refuses to give what the first waker needs.
+    /// When the system refuses the resources of the first waker.
     fn waker(&mut self) -> Result<Self::Waker, Self::Error>;
 }
 

@@ -1,10 +1,10 @@
-//! The power to wait while the base is not borrowed.
+//! Waiting while the base is not borrowed.
 
 use super::EventOp;
 use crate::time::Sleep;
 
-/// A backend's power to wait while its base is not borrowed: see [`EventBase::begin_sleep`](crate::EventBase::begin_sleep).
-/// Optional.
+/// A backend that can wait while its base is not borrowed: see
+/// [`EventBase::begin_sleep`](crate::EventBase::begin_sleep). Optional.
 ///
 /// ```text
 ///   awake ──begin_sleep──▶ asleep: a sleeper is out ──end_sleep──▶ awake
@@ -14,12 +14,13 @@ use crate::time::Sleep;
 ///
 /// # Contract
 ///
-/// 1. The sleeper waits for all that is registered when `begin_sleep` is called, for wakers and signals, and for no longer than
-///    it was asked to. It MAY return earlier. It takes no report: `dispatch`, which follows `end_sleep`, finds what there is.
-/// 2. After [`wake_sleeper`](EventOp::wake_sleeper), after a wake, and when the backend is dropped, each wait of the sleeper that
-///    is out MUST end at once, until it is given back. `wake_sleeper` MUST NOT be reported as a wake.
-/// 3. [`check_awake`](EventOp::check_awake) MUST fail while a sleeper is out. A sleeper that was dropped SHOULD NOT count as
-///    out; where a backend cannot notice that, [`reinit`](EventOp::reinit) MUST end the sleep. In the child of a fork it MUST.
+/// 1. The sleeper waits for all that is registered when `begin_sleep` is called, for wakers and signals, and no longer
+///    than given. It MAY return earlier. It takes no report: `dispatch`, which follows `end_sleep`, finds them.
+/// 2. After [`wake_sleeper`](EventOp::wake_sleeper), after a wake, and when the backend is dropped, each wait of the
+///    sleeper that is out MUST end at once, until it is given back. `wake_sleeper` MUST NOT be reported as a wake.
+/// 3. [`check_awake`](EventOp::check_awake) MUST fail while a sleeper is out. A dropped sleeper SHOULD NOT count as
+///    out; if a backend cannot notice that, [`reinit`](EventOp::reinit) MUST end the sleep. In the child of a fork it
+///    MUST.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot wait while its base is not borrowed",
     label = "`EventBase::begin_sleep` needs a backend that implements `evcore::backend::Split`",
@@ -29,27 +30,27 @@ pub trait Split: EventOp {
     /// What waits.
     type Sleeper: Sleeper;
 
-    /// Hands out a sleeper that waits as `dispatch` would. The core has asked [`check_awake`](EventOp::check_awake).
+    /// Returns a sleeper that waits as `dispatch` would. The core has called [`check_awake`](EventOp::check_awake).
     ///
     /// # Errors
     ///
-    /// When the system refuses what the first sleeper needs. None is out then.
+    /// When the system refuses the resources of the first sleeper. None is out then.
     fn begin_sleep(&mut self, sleep: Sleep) -> Result<Self::Sleeper, Self::Error>;
 
     /// Takes the sleeper back.
     ///
     /// # Errors
     ///
-    /// When it is not the one that is out: nothing has changed then. And when its wait has failed: it is taken back then.
+    /// When it is not the one that is out: nothing has changed. When its wait has failed: it is taken back.
     fn end_sleep(&mut self, sleeper: Self::Sleeper) -> Result<(), Self::Error>;
 }
 
 /// Waits for a backend, without it.
 pub trait Sleeper: Send + 'static {
-    /// How long it sleeps at most.
+    /// The latest end of its sleep.
     fn until(&self) -> Sleep;
 
-    /// Waits until something is ready, or has changed, or the time is over; or returns earlier. An error of the system is
-    /// told when the sleeper is given back.
+    /// Waits until something is ready or has changed, or the time is over; it may return earlier. An error of the
+    /// system is returned when the sleeper is given back.
     fn sleep(&mut self);
 }
