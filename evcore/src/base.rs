@@ -1,4 +1,4 @@
-//! The event base: what a program calls. It stands on the engine.
+//! The event base, the API over the engine.
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -27,8 +27,8 @@ pub use sleep::Asleep;
 
 /// An event base: events, and the loop that waits for them (`struct event_base`).
 ///
-/// `B` is the backend, what the base runs on; `S` the storage, [`Fixed<N>`](crate::Fixed) or
-/// `Growable`; `T` the data of each event, what libevent has a callback and its argument for.
+/// `B` is the backend; `S` the storage, [`Fixed<N>`](crate::Fixed) or `Growable`; `T` the data of each event, in place
+/// of libevent's callback and argument.
 ///
 /// ```text
 ///            create                add                       ready, due, or activate
@@ -40,7 +40,7 @@ pub use sleep::Asleep;
 ///                                         one-shot: no longer pending
 /// ```
 ///
-/// What a program needs first, in the order in which it meets them:
+/// What a program needs first:
 ///
 /// | | |
 /// |---|---|
@@ -50,9 +50,9 @@ pub use sleep::Asleep;
 /// | end | [`remove`](EventBase::remove) an event, [`deregister`](EventBase::deregister) its fd, [`loop_exit`](EventBase::loop_exit) |
 /// | ask | [`get_mut`](EventBase::get_mut), [`pending`](EventBase::pending), [`ended`](EventBase::ended), [`stats`](EventBase::stats) |
 ///
-/// Between two hand-outs nothing is borrowed: the body of the loop may create, change and remove any event, the one in hand
-/// included. A *turn* of the loop is one wait and the hand-outs that follow it; `next_event` goes from turn to turn by itself.
-/// [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps.
+/// Between two hand-outs nothing is borrowed: the body of the loop may create, change and remove any event, the current
+/// one included. A *turn* of the loop is one wait and the hand-outs after it; `next_event` goes from turn to turn by
+/// itself. [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps.
 ///
 /// ```
 /// use core::time::Duration;
@@ -75,10 +75,10 @@ pub use sleep::Asleep;
 #[doc(alias = "event_base_dump_events")]
 pub struct EventBase<B: EventOp, S: Storage, T> {
     engine: Engine<B, S, T>,
-    /// The address of the base when `run` began its last turn, 0 when it is not under way. A base that a handler has moved away
-    /// is elsewhere: the mark is the run's.
+    /// The base's address when `run` began its last turn, 0 outside of `run`. If a handler has moved the base away, the mark
+    /// is the run's.
     run_at: usize,
-    /// Why [`EventBase::next_event`] has found the loop ended.
+    /// Why the loop of [`EventBase::next_event`] ended.
     ended: Option<End>,
 }
 
@@ -86,16 +86,16 @@ assert_impl_all!(EventBase<Manual, Fixed<1>, ()>: Send);
 assert_not_impl_any!(EventBase<Manual, Fixed<1>, ()>: Sync);
 
 /// An event that is handed out: with its data by [`next_event`](EventBase::next_event) and
-/// [`next_active`](EventBase::next_active), without by [`run`](EventBase::run), whose handler has the base to itself.
+/// [`next_active`](EventBase::next_active), without by [`run`](EventBase::run), whose handler gets the base.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[doc(alias = "event_self_cbarg")]
 pub struct Fired<D = ()> {
-    /// Which event it is.
+    /// The event.
     pub id: EventId,
-    /// Why it is handed out: everything that was found since it was handed out last.
+    /// Why it is handed out: all that was found since its last hand-out.
     pub ready: Ready,
-    /// How many signals, or how many periods of a timer, this stands for. 1 for everything else.
+    /// How many signals, or periods of a timer, this stands for; else 1.
     pub count: u32,
     /// The event's data, if it is lent.
     pub data: D,
@@ -108,21 +108,21 @@ impl<'a, T> Fired<&'a mut T> {
     }
 }
 
-/// What [`EventBase::poll`] answers.
+/// The result of [`EventBase::poll`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "check `is_running()`, or the loop never ends"]
 pub enum Turn {
-    /// A turn has begun: call `next_active` until it returns `None`. There may be no event, as after a waker.
+    /// A turn has begun: call `next_active` until it returns `None`. No event may be active, as after a waker.
     Running,
-    /// A turn of [prepare](crate::Event::prepare) events alone has begun; the wait is still to come.
+    /// A turn of [prepare](crate::Event::prepare) events has begun; the wait is still to come.
     Prepare,
     /// There is no turn.
     Ended(End),
 }
 
 impl Turn {
-    /// Whether there is a turn, of either kind.
+    /// Whether a turn of either kind has begun.
     ///
     /// ```
     /// use evcore::{End, Turn};
@@ -142,23 +142,23 @@ impl Turn {
 #[non_exhaustive]
 #[repr(u8)]
 pub enum End {
-    /// Nothing is pending or active that keeps the loop alive.
-    // From 1 on, so that none is zero, as everything of a new base.
+    /// Nothing that keeps the loop alive is pending or active.
+    // No variant is zero, so that `None` is, and a new base is all zeros.
     Empty = 1,
-    /// [`EventBase::loop_exit`], or its time came.
+    /// [`EventBase::loop_exit`], or the time of [`loop_exit_after`](EventBase::loop_exit_after).
     #[doc(alias = "event_base_got_exit")]
     Exit,
     /// [`EventBase::loop_break`].
     #[doc(alias = "event_base_got_break")]
     Break,
-    /// Events were handed out, or a waker has ended the wait, and one turn was asked for.
+    /// One turn was requested, and has handed out events or was ended by a waker.
     Once,
-    /// Nothing was ready, and no wait was asked for.
+    /// Nothing was ready, and no wait was requested.
     NotReady,
 }
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
-    /// A base without events (`event_base_new`). In a `static` it is all zeros, as far as the backend is.
+    /// A base without events (`event_base_new`). In a `static` it is all zeros if the backend is.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -173,12 +173,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Self { engine: Engine::new(backend), run_at: 0, ended: None }
     }
 
-    /// Waits, and queues what is ready. One turn of the loop (`event_base_loop`), up to the hand-outs.
+    /// Waits, and queues what is ready: one turn of the loop (`event_base_loop`), before the hand-outs.
     ///
-    /// With [`Wait::Forever`] the turn ends the loop when nothing is pending. With a bound it does not: to wait for a waker
+    /// With [`Wait::Forever`] the loop ends when nothing is pending, with a bound it does not: to wait for a waker
     /// alone, wait until [`Instant::MAX`]. Active events, expired timers and wakers shorten any wait.
     ///
-    /// Where there are [prepare](crate::Event::prepare) events, every other call begins a turn of these alone, answers
+    /// If there are [prepare](crate::Event::prepare) events, every other call begins a turn of these, returns
     /// [`Turn::Prepare`] and does not wait.
     ///
     /// # Errors
@@ -200,10 +200,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.poll(sleep)
     }
 
-    /// Hands out the next active event of this turn: already off its queue, already re-armed or no longer pending.
+    /// Hands out the next active event of this turn: it is off its queue, and re-armed or no longer pending.
     ///
-    /// `None` ends the hand-outs of the turn: nothing is active any more, the turn's limit was reached, or a break or continue
-    /// was requested.
+    /// `None` ends the turn's hand-outs: nothing is active, the turn's limit was reached, or a break or continue was
+    /// requested.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -218,7 +218,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// assert_eq!((fired.id, fired.ready), (event, Ready::READ));
     /// assert!(base.next_active().is_none());
     /// ```
-    // The usual way is small and inlined, the rest out of line; as a call it would cost half as much again.
+    // Small and inlined; the rare cases are out of line. A call would cost half as much again.
     #[inline(always)]
     pub fn next_active(&mut self) -> Option<Fired<&mut T>> {
         self.next().map(|(fired, _)| fired)
@@ -236,7 +236,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             }
             self.engine.choose_level();
         }
-        // Each way with a constant: the compiler sees that the slot is looked up once.
+        // Constant arguments let the compiler look up the slot once.
         match self.engine.next_effect() {
             Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
             Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
@@ -244,7 +244,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
     }
 
-    /// As [`EventBase::next`], whatever the hand-out does to its event, and whatever has to be looked at before.
+    /// As [`EventBase::next`], for every effect and with all checks.
     #[inline(never)]
     fn next_of_any_kind(&mut self) -> Option<(Fired<&mut T>, bool)> {
         let (index, ready, count) = self.engine.next()?;
@@ -253,12 +253,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Some((Fired { id, ready, count, data }, is_watcher))
     }
 
-    /// Hands out the next active event, and waits for one where none is: the whole loop in one call.
+    /// Hands out the next active event, and waits if there is none: the whole loop in one call.
     ///
-    /// Turns begin and end inside it, as [`poll`](EventBase::poll) and [`next_active`](EventBase::next_active) would have them.
-    /// `Ok(None)` says that the loop has ended, and [`ended`](EventBase::ended) why; or that `wait` is over, and `ended`
-    /// answers `None`. `wait` counts from each call. Wakers do not end it; they are seen as [`Event::wake`](crate::Event::wake)
-    /// events.
+    /// Turns begin and end inside, as with [`poll`](EventBase::poll) and [`next_active`](EventBase::next_active).
+    /// `Ok(None)` means that the loop has ended ([`ended`](EventBase::ended) says why), or that `wait` is over (`ended`
+    /// is `None`). `wait` counts from each call. Wakers do not end it: they appear as
+    /// [`Event::wake`](crate::Event::wake) events.
     ///
     /// # Errors
     ///
@@ -299,8 +299,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         })
     }
 
-    /// Goes on to the next event, through the end of this turn and the next wait if need be.
-    // A call where a turn begins; the other hand-outs are inlined.
+    /// Goes on to the next event, if necessary through the end of this turn and the next wait.
+    // A call only where a turn begins; other hand-outs are inlined.
     #[inline(never)]
     fn advance(&mut self, wait: Wait) -> Result<Step<S::Index>, B::Error> {
         let mut step = self.engine.step();
@@ -322,8 +322,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(step)
     }
 
-    /// Why [`next_event`](EventBase::next_event) returned `None` last: `None` when its wait was over and nothing had happened.
-    /// (`event_base_got_exit`, `event_base_got_break`.)
+    /// Why [`next_event`](EventBase::next_event) last returned `None`; `None` if its wait was over and nothing had
+    /// happened. (`event_base_got_exit`, `event_base_got_break`.)
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -345,9 +345,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // The clock.
 
-    /// The time (`event_base_gettimeofday_cached`). In a handler it is the time of the turn: the clock is read once, and all
-    /// hand-outs of the turn get the same time, until [`update_now`](EventBase::update_now) reads the clock again. Outside of
-    /// hand-outs the clock is read by each call.
+    /// The time (`event_base_gettimeofday_cached`). During a turn's hand-outs it is read once, until
+    /// [`update_now`](EventBase::update_now); outside of them by each call.
     ///
     /// ```
     /// use core::time::Duration;
@@ -373,12 +372,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.now()
     }
 
-    /// Reads the backend's clock, for the rest of this turn (`event_base_update_cache_time`).
+    /// Reads the backend's clock for the rest of this turn (`event_base_update_cache_time`).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_nanos(9));
     /// assert_eq!(base.update_now().as_nanos(), 9);
@@ -390,7 +388,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 }
 
 impl<B: Wake, S: Storage, T> EventBase<B, S, T> {
-    /// A waker of this base: wakes it from another thread, a signal handler or an interrupt.
+    /// A waker, which wakes this base from another thread, a signal handler or an interrupt.
     ///
     /// # Errors
     ///

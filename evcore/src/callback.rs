@@ -7,10 +7,10 @@ use crate::base::{End, EventBase, Fired, Mode};
 use crate::error::Error;
 use crate::storage::Storage;
 
-/// A function pointer and a number, for the data of an event: libevent's callback and its argument.
+/// A function pointer and a number, as the data of an event: libevent's callback and argument.
 ///
-/// All callbacks share one context `C`, which [`run_callbacks`](EventBase::run_callbacks) lends to each of them: what C
-/// programs keep behind `void *`. Needs no allocator.
+/// [`run_callbacks`](EventBase::run_callbacks) lends one context `C`, C's `void *`, to all callbacks. Needs no
+/// allocator.
 ///
 /// ```
 /// use core::time::Duration;
@@ -89,7 +89,7 @@ impl<B: EventOp, S: Storage, C> fmt::Debug for Callback<B, S, C> {
 }
 
 impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
-    /// [Runs](EventBase::run) the loop, calling each event's callback (`event_base_loop`, `event_base_dispatch`).
+    /// [Runs](EventBase::run) the loop and calls each event's callback (`event_base_loop`, `event_base_dispatch`).
     ///
     /// # Errors
     ///
@@ -125,10 +125,10 @@ mod boxed {
 
     use super::{End, Error, EventBase, EventOp, Fired, Mode, Storage};
 
-    /// A closure, for the data of an event.
+    /// A closure, as the data of an event.
     ///
-    /// It may do anything to its own event while it runs: remove it, or put another closure into its place, which is then
-    /// the next one that is called. A closure that panics stays in its place, and is called again if the loop is run again.
+    /// While it runs it may remove its own event, or replace itself by another closure, which is called next. A closure
+    /// that panics stays, and is called again if the loop is run again.
     ///
     /// ```
     /// use core::time::Duration;
@@ -144,9 +144,8 @@ mod boxed {
     /// assert_eq!(sum, 5);
     /// ```
     pub struct Closure<B: EventOp, S: Storage, C> {
-        /// Shared with the call that is under way: so the closure may have the base to itself, and whatever becomes of the
-        /// event meanwhile needs no clean-up after the call, or after a panic. (In a box, as where it begins in a `RefCell`
-        /// would have to be computed for each call.)
+        /// Shared with the current call, so that the closure may use the base, and no clean-up is needed after the call
+        /// or a panic. (Boxed: where a value begins in a `RefCell` of unknown size would be computed for each call.)
         function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>,
     }
 
@@ -177,7 +176,7 @@ mod boxed {
     }
 
     impl<B: EventOp, S: Storage, C> EventBase<B, S, Closure<B, S, C>> {
-        /// [Runs](EventBase::run) the loop, calling each event's closure.
+        /// [Runs](EventBase::run) the loop and calls each event's closure.
         ///
         /// # Errors
         ///
@@ -196,7 +195,7 @@ mod boxed {
         /// ```
         pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
             let call = |base: &mut Self, event: Fired, function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>| {
-                // Borrowed already: a loop inside of the closure has come to its event, and passes it by.
+                // Already borrowed: a loop inside the closure has reached its event, and skips it.
                 if let Ok(mut function) = function.try_borrow_mut() {
                     (*function)(base, context, event);
                 }
@@ -222,7 +221,6 @@ mod tests {
 
     type Base = EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, Vec<usize>>>;
 
-    /// Each event's own function and argument, in the order of their deadlines; one that removes its event is not called again.
     #[test]
     fn each_callback_gets_its_own_argument_and_may_remove_its_event() {
         let mut base = Base::new(Manual::new());
@@ -251,7 +249,6 @@ mod tests {
 
         type Base = EventBase<Manual, Fixed<4>, Closure<Manual, Fixed<4>, Vec<u32>>>;
 
-        /// A closure keeps what it has counted from call to call, and its event survives each.
         #[test]
         fn a_closure_keeps_its_state_and_is_dropped_with_its_event() {
             let owned = std::rc::Rc::new(());
@@ -274,7 +271,6 @@ mod tests {
             assert_eq!(std::rc::Rc::strong_count(&owned), 1);
         }
 
-        /// Nobody can lend a closure that is under way to a second call: a loop inside of it passes its event by.
         #[test]
         fn a_closure_is_not_entered_again_from_inside_of_itself() {
             let mut base = Base::new(Manual::new());
@@ -290,7 +286,6 @@ mod tests {
             assert_eq!(seen, [1]);
         }
 
-        /// What a program does that changes a handler's state machine: the next call is the new one's.
         #[test]
         fn a_closure_that_puts_another_in_its_place_is_not_put_back_over_it() {
             let mut base = Base::new(Manual::new());
@@ -310,7 +305,7 @@ mod tests {
             assert_eq!(seen, [1, 3, 2]);
         }
 
-        /// Exchanged with another event's, removed and given to a new event: a closure under way goes where its value goes.
+        /// Exchanged with another event's, removed and given to a new event.
         #[test]
         fn a_closure_that_moves_to_another_event_while_it_runs_is_called_there() {
             let mut base = Base::new(Manual::new());
@@ -328,12 +323,12 @@ mod tests {
             let mut seen = Vec::new();
             assert_eq!(base.run_closures(Mode::ONCE, &mut seen), Ok(End::Once));
             base.add(first, Some(Duration::from_millis(1))).unwrap();
-            // The closure that has moved would move on, as its event is not `idle`.
+            // It would move on, as its event is not `idle`.
             let _ = base.run_closures(Mode::ONCE, &mut seen);
             assert_eq!(seen, [1, 2]);
         }
 
-        /// One that panics each second time, in each kind of event that calls it more than once.
+        /// Each kind of event that calls it more than once; it panics every second time.
         #[test]
         fn a_closure_that_panics_is_called_again_by_the_next_run() {
             for event in [Event::timer().persist(), Event::user().persist()] {
@@ -355,7 +350,6 @@ mod tests {
             }
         }
 
-        /// A once event whose closure panics is gone, with the closure, as after any hand-out.
         #[test]
         fn a_once_event_whose_closure_panics_is_gone() {
             let owned = std::rc::Rc::new(());

@@ -1,4 +1,4 @@
-//! Events: their ids, and what they are made from.
+//! Events: their ids and descriptions.
 
 use core::fmt;
 use core::num::NonZeroU32;
@@ -7,10 +7,10 @@ use core::time::Duration;
 use crate::backend::Signum;
 use crate::ready::Interest;
 
-/// Names an event of a base: a slot, and the generation of what lives there.
+/// Names an event of a base: a slot and its generation.
 ///
-/// The id of an event that was removed is never another event's: it is an error, or `None`, for ever. An id means nothing
-/// to another base: in debug builds it is an error there, otherwise it may be taken for an event of that base.
+/// The id of a removed event never names another one: every call returns an error or `None` for it. In another base it
+/// is an error in debug builds; otherwise it may name an event there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId {
     pub(crate) slot: u32,
@@ -18,11 +18,10 @@ pub struct EventId {
 }
 
 impl EventId {
-    /// The id as 64 bits, for tables, logs and C: the generation in the upper half. Never zero.
+    /// The id as 64 bits, for tables, logs and C. Never zero.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, EventId, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// let id = base.create(Event::user(), ()).unwrap();
     /// assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
@@ -33,7 +32,7 @@ impl EventId {
         (self.generation.get() as u64) << 32 | self.slot as u64
     }
 
-    /// The id that [`EventId::to_bits`] gave; `None` for bits that no id has.
+    /// The id that [`EventId::to_bits`] gave; `None` for bits of no id.
     ///
     /// ```
     /// use evcore::EventId;
@@ -56,21 +55,21 @@ impl fmt::Debug for EventId {
     }
 }
 
-/// What a persistent timer does about periods that it could not be handed out in, because a handler took long.
+/// What a persistent timer does about periods that passed while a handler took long.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Missed {
-    /// One hand-out stands for all of them ([`Fired::count`](crate::Fired::count) is how many), and the next one comes in
-    /// phase with the first.
+    /// One hand-out stands for all of them ([`Fired::count`](crate::Fired::count) is how many); the next one keeps the
+    /// phase.
     #[default]
     Skip,
     /// Each is handed out, one a turn, until the timer has caught up.
     Burst,
-    /// None is: the next period begins when the hand-outs of this turn end.
+    /// None is handed out: the next period begins when the hand-outs of this turn end.
     Delay,
 }
 
-/// Where an event comes from.
+/// What an event waits on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) enum Source<Fd> {
@@ -82,7 +81,7 @@ pub(crate) enum Source<Fd> {
     Wake,
 }
 
-/// What to wait for: the description that an event is created from (`event_new`).
+/// The description from which an event is created (`event_new`).
 ///
 /// ```
 /// use core::time::Duration;
@@ -119,7 +118,7 @@ impl<Fd> Event<Fd> {
         }
     }
 
-    /// An event of an fd. With empty interest it is legal, and silent until [`modify`](crate::EventBase::modify).
+    /// An event of an fd. Empty interest is legal: nothing is reported until [`modify`](crate::EventBase::modify).
     ///
     /// ```
     /// use evcore::{Event, Interest};
@@ -162,8 +161,7 @@ impl<Fd> Event<Fd> {
         Self::from(Source::None)
     }
 
-    /// An event that only [`activate`](crate::EventBase::activate) hands out (`evuser_new`). The same as a timer that is
-    /// never given a time.
+    /// An event that only [`activate`](crate::EventBase::activate) hands out (`evuser_new`): a timer without a timeout.
     ///
     /// ```
     /// use evcore::Event;
@@ -176,12 +174,11 @@ impl<Fd> Event<Fd> {
         Self::from(Source::None)
     }
 
-    /// An event that is handed out in each turn, just before the wait (`evwatch_prepare_new`). What it activates shortens
-    /// the wait. It never keeps the loop alive.
+    /// An event that is handed out in each turn, just before the wait, which is shortened by what it activates
+    /// (`evwatch_prepare_new`). It never keeps the loop alive.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.start(Event::prepare(), "before the wait").unwrap();
     /// assert!(base.poll(Wait::None).unwrap().is_running());
@@ -196,11 +193,10 @@ impl<Fd> Event<Fd> {
         event
     }
 
-    /// An event that is handed out in each turn, first thing after the wait (`evwatch_check_new`).
+    /// An event that is handed out in each turn, right after the wait (`evwatch_check_new`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.start(Event::check(), "after the wait").unwrap();
     /// assert!(base.poll(Wait::None).unwrap().is_running());
@@ -215,13 +211,12 @@ impl<Fd> Event<Fd> {
         event
     }
 
-    /// An event that is handed out after each wait that a [waker](crate::EventBase::waker) has ended, once for any number of
-    /// wakes, with the check events: for a loop to which other threads pass work. It keeps the loop alive, unless it is in the
-    /// [background](Event::background). What comes by the same means as wakes, a signal or an interrupt, may bring it too.
+    /// An event that is handed out with the check events after each wait that a [waker](crate::EventBase::waker) has
+    /// ended, once for any number of wakes: for work from other threads. It keeps the loop alive unless it is in the
+    /// [background](Event::background). A signal or an interrupt that arrives like a wake may bring it too.
     ///
     /// ```
-    /// # use evcore::backend::{Manual, WakeFlag};
-    /// # use evcore::{Event, EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::{Manual, WakeFlag}};
     /// static FLAG: WakeFlag = WakeFlag::new();
     /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new().with_flag(&FLAG));
     /// base.start(Event::wake(), "messages").unwrap();
@@ -234,7 +229,8 @@ impl<Fd> Event<Fd> {
         event
     }
 
-    /// Stays pending when it is handed out, and its timeout starts again (`EV_PERSIST`); see [`add`](crate::EventBase::add).
+    /// Stays pending when it is handed out, and restarts its timeout (`EV_PERSIST`); see
+    /// [`add`](crate::EventBase::add).
     ///
     /// ```
     /// use evcore::{Event, Interest};
@@ -248,14 +244,13 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Has a timeout, which starts whenever the event is [started](crate::EventBase::start) or [added](crate::EventBase::add),
-    /// and again after each hand-out of a [persistent](Event::persist) event: the idle timeout of a connection, the period of a
-    /// timer. A timeout of zero is due in the next turn.
+    /// Has a timeout, which starts whenever the event is [started](crate::EventBase::start) or
+    /// [added](crate::EventBase::add), and restarts after each hand-out of a [persistent](Event::persist) event: a
+    /// connection's idle timeout, a timer's period. Zero is due in the next turn.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let reader = Event::io(3, Interest::READ).persist().timeout(Duration::from_secs(60));
     /// base.start(reader, "connection").unwrap();
@@ -267,13 +262,12 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Is removed after it has been handed out once (`event_base_once`): its data is dropped at the next
+    /// Is removed after its hand-out (`event_base_once`): its data is dropped at the next
     /// [`next_active`](crate::EventBase::next_active) or [`poll`](crate::EventBase::poll).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed, Mode};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.start(Event::timer().once().timeout(Duration::ZERO), "deferred").unwrap();
     /// base.run(Mode::empty(), |_, _| {}).unwrap();
@@ -286,7 +280,7 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// How urgent it is: 0 is the most urgent. Without it, the middle of the base's priorities.
+    /// Its priority, 0 being the most urgent; by default the middle of the base's priorities.
     ///
     /// ```
     /// use evcore::Event;
@@ -300,12 +294,11 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Does not keep the loop alive: a loop in which only such events are pending ends.
+    /// Does not keep the loop alive.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.start(Event::timer().persist().timeout(Duration::from_secs(1)).background(), "tick").unwrap();
     /// assert!(base.is_empty());
@@ -330,7 +323,6 @@ impl<Fd> Event<Fd> {
     }
 }
 
-// An id is as small with `Option` as without.
 static_assertions::assert_eq_size!(EventId, Option<EventId>, u64);
 
 #[cfg(test)]

@@ -15,8 +15,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Walks every table and checks that all of them agree (`event_base_assert_ok_`). For tests: O(n²).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// assert!(base.check());
     /// ```

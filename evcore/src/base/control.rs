@@ -1,4 +1,4 @@
-//! Control of the loop: its end, its priorities, its bounds.
+//! Control of the loop: its end, priorities and limits.
 
 use core::time::Duration;
 
@@ -10,14 +10,13 @@ use crate::limits::{Fairness, Limits};
 use crate::storage::{Kept, Storage};
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
-    /// Ends the loop after this turn: what is active and fits its bounds is still handed out (`event_base_loopexit`).
+    /// Ends the loop after this turn (`event_base_loopexit`).
     ///
-    /// Between turns it takes effect before the next wait. The next `poll` returns `Turn::Ended(End::Exit)`, even if that is a
-    /// nested loop's.
+    /// Between turns it takes effect before the next wait: the next `poll` returns `Turn::Ended(End::Exit)`, even if
+    /// that is a nested loop's.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{End, EventBase, Fixed, Turn, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_exit();
     /// assert_eq!(base.poll(Wait::Forever), Ok(Turn::Ended(End::Exit)));
@@ -27,13 +26,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().exit();
     }
 
-    /// Ends the loop after the turn in which this time is over. The earliest of several counts. Until then it keeps the
-    /// loop alive, as an event would.
+    /// Ends the loop after the turn in which this time passes; of several, the earliest counts. Until then it keeps the
+    /// loop alive.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{End, EventBase, Fixed, Mode};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_exit_after(Duration::from_secs(1));
     /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Exit));
@@ -43,11 +41,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().exit_after(delay);
     }
 
-    /// Ends the loop now: nothing more is handed out, what is active stays so (`event_base_loopbreak`).
+    /// Ends the loop now: nothing more is handed out, and active events stay active (`event_base_loopbreak`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{End, EventBase, Fixed, Mode};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_break();
     /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Break));
@@ -57,12 +54,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().break_loop();
     }
 
-    /// Ends this turn now, and goes on with the next, which does not wait while anything is active
-    /// (`event_base_loopcontinue`).
+    /// Ends this turn now. The next one does not wait while anything is active (`event_base_loopcontinue`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.loop_continue();
     /// assert!(base.next_active().is_none());
@@ -72,17 +67,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.continue_loop();
     }
 
-    /// Sets the number of priorities, 1 to 255; 1 in a new base (`event_base_priority_init`). Events are created in the
-    /// middle, unless they say otherwise.
+    /// Sets the number of priorities, 1 to 255; 1 in a new base (`event_base_priority_init`).
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchPriority`] for 0, while an event is active, or when an event exists whose priority would be none;
+    /// [`Error::NoSuchPriority`] for 0, while an event is active, or if an event's priority would no longer exist;
     /// [`Error::Full`] when the storage has no room: `Fixed<N>` has at most N.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_priorities(3).unwrap();
     /// let event = base.create(Event::user().priority(2), "not urgent").unwrap();
@@ -95,11 +88,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.set_priorities(priorities)
     }
 
-    /// How many priorities there are (`event_base_get_npriorities`).
+    /// The number of priorities (`event_base_get_npriorities`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.priorities(), 1);
     /// ```
@@ -109,15 +101,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.priorities()
     }
 
-    /// Changes an event's priority (`event_priority_set`). An active event goes to the end of its new level.
+    /// Changes an event's priority (`event_priority_set`). An active event goes to the end of its new priority.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`], [`Error::NoSuchPriority`].
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_priorities(2).unwrap();
     /// let event = base.create(Event::user(), "urgent").unwrap();
@@ -133,9 +124,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Chooses how priorities share a turn; [`Fairness::Fair`] in a new base.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::options::Fairness;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual, options::Fairness};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_fairness(Fairness::Strict);
     /// ```
@@ -143,12 +132,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.set_fairness(fairness);
     }
 
-    /// Lets timers be late by so much, so that those that are due close together share one wake-up. Zero in a new base.
+    /// Lets timers be late by at most `slack`, so that those due close together share one wake-up. Zero in a new base.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.set_slack(Duration::from_millis(10));
     /// ```
@@ -156,21 +144,19 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().set_slack(slack);
     }
 
-    /// In the child after a fork: gives it kernel objects of its own and registers everything there (`event_reinit`). The
-    /// parent's are not touched. Until then every use of the base in the child fails that would reach the backend; what the
-    /// last wait of the parent has found is still handed out.
+    /// After a fork, in the child: makes kernel objects of its own and registers everything there (`event_reinit`),
+    /// without touching the parent's. Until then every use of the base in the child that would reach the backend fails;
+    /// what the parent's last wait found is still handed out. Nested bases may be reinitialised in any order.
     ///
-    /// A child that has no use for the base need not call it, nor anything else: a signal does there what it did before a base
-    /// watched it. Bases that watch each other may be reinitialised in any order.
+    /// A child that does not use the base need not call it: signals do there what they did before a base watched them.
     ///
     /// # Errors
     ///
-    /// When the backend cannot start; `reinit` may be called again. The events of an fd that cannot be registered again get
+    /// When the backend cannot start; `reinit` may be called again. If an fd cannot be registered again, its events get
     /// ERROR.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.reinit().unwrap();
     /// ```
@@ -180,14 +166,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 }
 
-/// On a storage with limits.
+/// With limits.
 impl<B: EventOp, S: Storage<Limits = Kept>, T> EventBase<B, S, T> {
-    /// Bounds what a turn may do, from the next one on (`event_config_set_max_dispatch_interval`).
+    /// Limits what a turn may do, from the next one on (`event_config_set_max_dispatch_interval`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::options::Limits;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual, options::Limits};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let limits = Limits { hand_outs: core::num::NonZeroU32::new(64), ..Limits::DEFAULT };
     /// base.set_limits(limits);

@@ -14,30 +14,31 @@ use crate::time::{Instant, nanos};
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // Pending.
 
-    /// Makes an event pending (`event_add`): its interest joins that of its fd, and its timeout counts from now: the one that is
-    /// given, in place of one that it had, or else the one that it was [made with](crate::Event::timeout).
+    /// Makes an event pending (`event_add`). Its interest joins that of its fd. Its timeout counts from now: the given
+    /// one, which replaces an earlier one, or else the one that it was [made with](crate::Event::timeout).
     ///
-    /// On an event that is pending already, a timeout replaces the one before, also one that has expired and is queued;
-    /// without a timeout nothing changes ([`restart`](EventBase::restart) starts the running one anew). On a paused event, `add` ends the pause, and a timeout that it has restarts now.
+    /// On a pending event, a timeout replaces the old one, even an expired one that is queued; without a timeout
+    /// nothing changes (see [`restart`](EventBase::restart)). On a paused event, `add` ends the pause, and its timeout
+    /// restarts now.
     ///
     /// For a persistent event the delay is also the period:
     ///
-    /// - When the timeout was due, the next one counts from the deadline, so that the phase is kept, unless
+    /// - When the timeout was due, the next one counts from the deadline, which keeps the phase, unless
     ///   [`Missed`](crate::options::Missed) says otherwise.
-    /// - When the event is handed out for anything else, the timeout restarts. It counts from the end of the turn's hand-outs.
+    /// - When the event is handed out for anything else, the timeout restarts, counting from the end of the turn's
+    ///   hand-outs.
     /// - A delay of zero is no period: the timeout comes once, and then the event has none.
     ///
     /// O(1) and at most one call of the backend, plus O(log n) for the timeout.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEvent`]; [`Error::EdgeAndLevel`]; [`Error::Unsupported`]; [`Error::Backend`] when the fd is not registered yet and
-    /// the backend refuses, and in the child of a fork. Nothing has changed then.
+    /// [`Error::NoSuchEvent`]; [`Error::EdgeAndLevel`]; [`Error::Unsupported`]; [`Error::Backend`] when the backend
+    /// refuses the first registration of the fd, and in the child of a fork. Nothing has changed then.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.create(Event::timer(), "one shot").unwrap();
     /// base.add(timer, Some(Duration::from_secs(1))).unwrap();
@@ -56,10 +57,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, timeout)
     }
 
-    /// As [`add`](EventBase::add), with the timeout counted from `start`, which may be past: for the time of the turn,
-    /// [`now`](EventBase::now), which is read already, or for the moment at which a request arrived. The clock is not read.
-    ///
-    /// `timeout` is the period of a persistent event, as in [`add`](EventBase::add).
+    /// As [`add`](EventBase::add), with the timeout counted from `start`, which may be in the past: for instance the
+    /// time of the turn ([`now`](EventBase::now)), or when a request arrived. The clock is not read.
     ///
     /// # Errors
     ///
@@ -67,8 +66,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.create(Event::timer().persist(), "tick").unwrap();
     /// let arrived = base.now();
@@ -83,12 +81,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, Some(Timeout { deadline: start.saturating_add_nanos(interval), interval }))
     }
 
-    /// As [`add`](EventBase::add), with the point in time at which the event is due. The clock is read once, and not at all for a
-    /// timer that comes once and was made without a timeout.
+    /// As [`add`](EventBase::add), with the time at which the event is due. The clock is read once, or not at all for a
+    /// one-shot timer that was made without a timeout.
     ///
-    /// The time from now to `deadline` is the period of a persistent event, and what [`restart`](EventBase::restart) and the end of a
-    /// [pause](EventBase::pause_for) start anew; use [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the
-    /// timeout comes once, and then the event has none.
+    /// For a persistent event the period is the time from now to `deadline`, and so is what
+    /// [`restart`](EventBase::restart) and the end of a [pause](EventBase::pause_for) restart; use
+    /// [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the timeout comes once.
     ///
     /// # Errors
     ///
@@ -96,8 +94,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.create(Event::timer(), "one shot").unwrap();
     /// let deadline = base.now().saturating_add(Duration::from_secs(1));
@@ -109,19 +106,18 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, Some(Timeout { deadline, interval }))
     }
 
-    /// Starts the event's timeout anew: it counts from now (`ev_timer_again` in libev, `reset` elsewhere). An event that is not
-    /// pending is added, so a timer that has come once is armed again; a paused one is left alone, for its timeout restarts
-    /// when the pause ends.
+    /// Restarts the event's timeout from now (`ev_timer_again` in libev). An event that is not pending is added, so a
+    /// timer that has come once is armed again. During a pause nothing changes: the timeout restarts when the pause
+    /// ends.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`] when the event has no timeout and had none when it was pending last, or is a timer that comes once and was given a point in time alone; else
-    /// as [`add`](EventBase::add).
+    /// [`Error::WrongKind`] when the event has no timeout and had none when it was last pending, or is a one-shot timer
+    /// that was only given a point in time; else as [`add`](EventBase::add).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let watchdog = base.start(Event::timer().timeout(Duration::from_secs(5)), "watchdog").unwrap();
     /// base.backend_mut().advance(Duration::from_secs(2));
@@ -133,21 +129,20 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.restart(index)
     }
 
-    /// Changes what an event of an fd waits for, in place. What it was queued for, by hand too, and does not wait for any
-    /// more is dropped. The backend is called before the next wait, if the union of the fd's interests has changed by then;
-    /// from an empty interest, at once.
+    /// Changes what an event of an fd waits for, in place. What it was queued for and no longer waits for is dropped.
+    /// The backend is called before the next wait, if the union of the fd's interests has changed by then; from an
+    /// empty interest, at once.
     ///
-    /// To the interest that the event has already, it does nothing, also if it is edge-triggered: what was left unread is not
-    /// reported again. For that call [`again`](EventBase::again), or [`del`](EventBase::del) and [`add`](EventBase::add).
+    /// With the interest that the event already has it does nothing, also if it is edge-triggered. To have unread input
+    /// reported again, call [`again`](EventBase::again), or [`del`](EventBase::del) and [`add`](EventBase::add).
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] for an event without an fd; else as [`add`](EventBase::add). Nothing has changed
-    /// then.
+    /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] for an event without an fd; else as [`add`](EventBase::add).
+    /// Nothing has changed then.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.modify(event, Interest::READ | Interest::WRITE).unwrap();
@@ -158,17 +153,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.modify(index, interest)
     }
 
-    /// Moves an event to another fd; everything else of it stays as it is. A pending event is registered there at once.
+    /// Moves an event to another fd and changes nothing else. A pending event is registered there at once.
     ///
     /// # Errors
     ///
-    /// As [`modify`](EventBase::modify), and [`Error::Full`]. The event stays on its old fd then, and pending if it was.
-    /// (If the backend refuses that one too, the event gets ERROR and is no longer pending; for want of memory or descriptors
-    /// it stays pending, and the backend is asked again.)
+    /// As [`modify`](EventBase::modify), and [`Error::Full`]. The event then stays as it was, on its old fd. (If the
+    /// backend now refuses that one too, the event gets ERROR and is no longer pending; if it lacks memory or
+    /// descriptors, the event stays pending and the base retries.)
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.replace_fd(event, 4).unwrap();
@@ -179,9 +173,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.replace_fd(index, fd)
     }
 
-    /// Drops the event's timeout, an expired one that is queued included, and one that it was made with; what else it waits for
-    /// stays. (An activation by
-    /// hand without any bits, that an expired timeout has joined in the queue, goes with it.)
+    /// Drops the event's timeout, also one that is queued or that it was made with. What else it waits for stays. (An
+    /// activation without bits that has joined the expired timeout is dropped with it.)
     ///
     /// # Errors
     ///
@@ -189,8 +182,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_secs(1), "never").unwrap();
     /// base.clear_timeout(timer).unwrap();
@@ -205,17 +197,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // Active.
 
-    /// Queues an event by hand (`event_active`), with any bits, none included. Bits of an active event are added to. An
-    /// event that this turn has handed out already comes in the next one, and so does one that
-    /// [`again`](EventBase::again) has put off; any other in this turn, if its bound allows.
+    /// Queues an event (`event_active`), with any bits, or none; an active event gets the bits too. It comes in this
+    /// turn if the limit allows; in the next one if this turn has handed it out already, or [`again`](EventBase::again)
+    /// has postponed it.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`].
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed, Ready};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// base.activate(event, Ready::empty()).unwrap();
@@ -229,16 +220,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// Queues an event of a signal by hand, as if the signal had arrived `count` times for it alone (`event_active` with
-    /// `ncalls`). Zero times is nothing.
+    /// Queues an event of a signal as if the signal had arrived `count` times for it alone (`event_active` with
+    /// `ncalls`). Zero does nothing.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`]; [`Error::WrongKind`] when the event is not pending on a signal.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert_signal(15, "terminate").unwrap();
     /// base.activate_counted(event, 3).unwrap();
@@ -250,17 +240,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().activate_counted(index, count)
     }
 
-    /// Has an event handed out in the next turn, with [`Ready::AGAIN`]; that turn does not wait. For a handler that has not
-    /// finished, and whose remaining input is in a buffer of the program. An event that is queued already keeps its place, and
-    /// comes with this bit too.
+    /// Queues an event for the next turn, which does not wait, with [`Ready::AGAIN`]: for a handler that has input left
+    /// in a buffer. An event that is already queued keeps its place and gets the bit.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`].
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed, Ready};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "unfinished").unwrap();
     /// base.again(event).unwrap();
@@ -271,12 +259,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// Queues all events that are pending on `fd`, as if the backend had reported `ready`; with [`Ready::TIMEOUT`], those
-    /// that have a timeout (`event_base_active_by_fd`).
+    /// Queues all events that are pending on `fd`, as if the backend had reported `ready`; [`Ready::TIMEOUT`] reaches
+    /// those that have a timeout (`event_base_active_by_fd`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest, Ready};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert(3, Interest::READ, "reader").unwrap();
     /// base.activate_fd(3, Ready::READ | Ready::WRITE);
@@ -287,12 +274,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().activate_fd(fd, ready);
     }
 
-    /// Queues all events that are pending on a signal, as if it had arrived `count` times (`event_base_active_by_signal`). Zero
-    /// times is nothing.
+    /// Queues all events that are pending on a signal, as if it had arrived `count` times
+    /// (`event_base_active_by_signal`). Zero does nothing.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_signal(15, "terminate").unwrap();
     /// base.activate_signal(15, 1);
@@ -305,20 +291,19 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // The end.
 
-    /// Makes an event wait for nothing (`event_del`): off its fd, its timeout dropped, taken out of its queue. It is not
-    /// handed out until it is added or activated again. Nothing happens to an event that is idle.
+    /// Makes an event wait for nothing (`event_del`), drops its timeout and takes it off its queue. It is not handed
+    /// out until it is added or activated again. Legal for an idle event.
     ///
-    /// The event keeps its fd, and the backend is called before the next wait, if at all: a `del` and an `add` in one turn cost
-    /// nothing. So the descriptor must not be closed before the next [`poll`](EventBase::poll). To close it at once, use
-    /// [`deregister`](EventBase::deregister), or [`remove`](EventBase::remove).
+    /// The backend is called before the next wait, and not at all if the event is added again, so the descriptor must
+    /// stay open until the next [`poll`](EventBase::poll). To close it at once, use
+    /// [`deregister`](EventBase::deregister) or [`remove`](EventBase::remove).
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`].
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// base.del(event).unwrap();
@@ -336,17 +321,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// As [`del`](EventBase::del), and at once: when this returns, the backend does not watch the event's fd any more, unless
-    /// another event does. So the descriptor may be closed. The event keeps its slot, its data and its fd's number:
-    /// [`replace_fd`](EventBase::replace_fd) gives it another one, and [`add`](EventBase::add) makes it pending again.
+    /// As [`del`](EventBase::del), and at once: unless another event watches the fd, the backend no longer does, and
+    /// the descriptor may be closed. The event keeps its slot, data and fd; [`replace_fd`](EventBase::replace_fd) gives
+    /// it another one, [`add`](EventBase::add) makes it pending again.
     ///
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`].
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.deregister(event).unwrap();
@@ -361,14 +345,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// Ends an event and gives its data back (`event_free`). `None` when it has been removed before.
+    /// Ends an event and returns its data (`event_free`); `None` if it was removed before.
     ///
-    /// The fd of its last event is taken out of the backend before this returns, so the data may be dropped, and the
-    /// descriptor in it closed, at once.
+    /// If it is the last event of its fd, the backend releases the descriptor before this returns: it may be closed at
+    /// once.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.remove(event), Some("reader"));
@@ -386,15 +369,15 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
 /// On a storage with pauses.
 impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
-    /// Stops watching an event's fd for a while: for a listener when the process has run out of descriptors. Until then its
-    /// readiness wakes no wait; what the event was queued for is dropped. [`add`](EventBase::add) ends the pause early. When the
-    /// pause ends, the event's timeout restarts at that moment. An event that is not pending is added then, so a handler may call
-    /// this for whatever it was told, ERROR included.
+    /// Stops watching an event's fd for a time, for instance a listener's when the process has no descriptors left. The
+    /// fd then wakes no wait, and what the event was queued for is dropped. [`add`](EventBase::add) ends the pause
+    /// early. At its end the event's timeout restarts, and an event that is not pending is added, so a handler may call
+    /// this after any report, ERROR included.
     ///
-    /// Where the backend cannot watch the fd again because memory or descriptors are short, it is asked again each 10 ms.
+    /// If the backend lacks memory or descriptors to watch the fd again, the base retries each 10 ms.
     ///
-    /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the other way round, it gets
-    /// ERROR when the pause ends, and is no longer pending.
+    /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the reverse, this
+    /// one gets ERROR when the pause ends, and is no longer pending.
     ///
     /// # Errors
     ///
@@ -402,8 +385,7 @@ impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
     /// base.pause_for(listener, Duration::from_millis(100)).unwrap();

@@ -10,13 +10,13 @@ use crate::ready::Interest;
 use crate::storage::{Kept, Storage};
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
-    /// Creates an event (`event_new`). It waits for nothing, and its timeout does not run, until it is [added](EventBase::add); but
-    /// it has all the room that it will ever need: nothing after this fails for lack of room.
+    /// Creates an event (`event_new`), which waits for nothing until it is [added](EventBase::add). It has all the room
+    /// that it will need: nothing after this fails for lack of room.
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full), also when the fd has 65,535 events; [`Error::NoSuchPriority`](crate::Error::NoSuchPriority). The
-    /// data is given back.
+    /// [`Error::Full`](crate::Error::Full), also when the fd has 65,535 events;
+    /// [`Error::NoSuchPriority`](crate::Error::NoSuchPriority). The data is given back.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -36,12 +36,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.create(&event, data)
     }
 
-    /// Creates an event and adds it, in one call, with its [timeout](Event::timeout) if it has one.
+    /// Creates an event and adds it, with its [timeout](Event::timeout) if it has one.
     ///
     /// # Errors
     ///
-    /// As [`create`](EventBase::create) and [`add`](EventBase::add); then the event does not exist, and the data is given
-    /// back.
+    /// As [`create`](EventBase::create) and [`add`](EventBase::add); the event then does not exist, and the data is
+    /// given back.
     ///
     /// ```
     /// use core::time::Duration;
@@ -57,14 +57,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     pub fn start(&mut self, event: Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         let id = self.create(event, data)?;
         let Err(error) = self.add(id, None) else { return Ok(id) };
-        // It waits for nothing, because it was not added.
+        // Never added, so it waits for nothing.
         match self.engine.resolve(id).ok().and_then(|index| self.engine.discard(index)) {
             Some(data) => Err(Rejected { error, data }),
             None => Ok(id),
         }
     }
 
-    /// Watches an fd: a persistent event, pending from now on.
+    /// Watches an fd with a persistent event, pending from now on.
     ///
     /// # Errors
     ///
@@ -86,19 +86,16 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.start(Event::io(fd, interest).persist(), data)
     }
 
-    /// Arms a timer that comes again and again, the first time after one period. It keeps its phase;
-    /// [`Event::missed`](Event::missed) says what happens to missed periods.
-    ///
-    /// A period of zero is no period: the timer comes once and is then idle.
+    /// Arms a timer that repeats, first after one period. It keeps its phase; [`Event::missed`](Event::missed) chooses
+    /// what happens to missed periods. With a period of zero it comes once and is then idle.
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
+    /// [`Error::Full`](crate::Error::Full), and in the child of a fork those of [`start`](EventBase::start).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_interval(Duration::from_secs(1), "tick").unwrap();
     /// ```
@@ -110,11 +107,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
+    /// [`Error::Full`](crate::Error::Full), and in the child of a fork those of [`start`](EventBase::start).
     ///
     /// ```
-    /// # use evcore::backend::{Manual, WakeFlag};
-    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::{Manual, WakeFlag}};
     /// # static FLAG: WakeFlag = WakeFlag::new();
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new().with_flag(&FLAG));
     /// base.insert_wake("messages").unwrap();
@@ -125,20 +121,19 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.start(Event::wake(), data)
     }
 
-    /// Watches a signal: a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
+    /// Watches a signal with a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
     ///
-    /// On Unix a handler that was installed before is not called meanwhile, and the signal is unblocked in this thread. With
-    /// the last event of the signal, what it did before comes back. In a forked child the signal does what it did before until
+    /// On Unix this unblocks the signal in this thread. While a base watches it, an earlier handler is not called; with
+    /// its last event, the earlier disposition is restored. In a forked child the signal does what it did before, until
     /// [`reinit`](EventBase::reinit).
     ///
     /// # Errors
     ///
-    /// As [`start`](EventBase::start). Signals that cannot be watched are refused, and so are those that tell of a fault, such as
-    /// `SIGSEGV`.
+    /// As [`start`](EventBase::start). Signals that cannot be watched or that report a fault, such as `SIGSEGV`, are
+    /// refused.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_signal(15, "terminate").unwrap();
     /// ```
@@ -149,20 +144,18 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 }
 
-/// On a storage with events that are removed after their hand-out.
+/// With once events.
 impl<B: EventOp, S: Storage<Once = Kept>, T> EventBase<B, S, T> {
-    /// Arms a timer that comes once and is then gone, with its data: its event is removed after the hand-out, as
-    /// [`Event::once`] describes. For a timer that is kept and armed again, [create](EventBase::create) an
-    /// [`Event::timer`] and [add](EventBase::add) it.
+    /// Arms a timer that comes once and is then removed with its data, as [`Event::once`]. To arm a timer repeatedly,
+    /// [create](EventBase::create) an [`Event::timer`] and [add](EventBase::add) it.
     ///
     /// # Errors
     ///
-    /// [`Error::Full`](crate::Error::Full), and what [`start`](EventBase::start) answers in the child of a fork.
+    /// [`Error::Full`](crate::Error::Full), and in the child of a fork those of [`start`](EventBase::start).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
     /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "time is up");

@@ -1,4 +1,4 @@
-//! What can be asked of a base and of its events.
+//! Queries of a base and its events.
 
 use core::fmt;
 use core::time::Duration;
@@ -11,18 +11,18 @@ use crate::stats::{Counts, Stats};
 use crate::storage::{Kept, Storage};
 use crate::time::{Instant, Wait};
 
-/// What an event waits for at the moment (`event_pending`).
+/// What an event currently waits for (`event_pending`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Pending {
     /// Its fd, signal or watcher is registered (or would be, but for a pause).
     pub registered: bool,
-    /// How long until its timeout, which is zero once it is due; `None` without one.
+    /// The time until its timeout, zero once it is due; `None` without one.
     pub remaining: Option<Duration>,
-    /// When its timeout is due. A timeout that restarts when the turn's hand-outs end is shown as if it restarted now.
+    /// When its timeout is due. One that restarts at the end of the turn's hand-outs is shown as if it restarted now.
     pub deadline: Option<Instant>,
-    /// What it is queued for; `None` when it is not active.
+    /// What it is queued for, if it is active.
     pub active: Option<Ready>,
 }
 
@@ -30,8 +30,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Whether the event exists.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "short-lived").unwrap();
     /// assert!(base.contains(event));
@@ -50,8 +49,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The event's data.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// assert_eq!(base.get(event), Some(&"mine"));
@@ -66,8 +64,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The event's data, to change.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), 1).unwrap();
     /// *base.get_mut(event).unwrap() += 1;
@@ -78,11 +75,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.data_mut(id)
     }
 
-    /// The fd that the event watches, if it watches one (`event_get_fd`).
+    /// The event's fd, if it has one (`event_get_fd`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.fd(event), Some(3));
@@ -96,8 +92,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// What the event waits for on its fd (`event_get_events`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Interest};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.interest(event), Some(Interest::READ));
@@ -110,11 +105,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.fd(index).map(|_| self.engine.interest(index))
     }
 
-    /// The signal that the event watches, if it watches one (`event_get_signal`).
+    /// The event's signal, if it has one (`event_get_signal`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.insert_signal(15, "terminate").unwrap();
     /// assert_eq!(base.signum(event), Some(15));
@@ -128,8 +122,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The event's priority (`event_get_priority`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// assert_eq!(base.priority(event), Some(0));
@@ -140,12 +133,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.resolve(id).ok().map(|index| self.engine.level(index))
     }
 
-    /// What the event waits for at the moment (`event_pending`); `None` when it has been removed.
+    /// What the event currently waits for (`event_pending`); `None` if it has been removed.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_secs(5), "later").unwrap();
     /// base.backend_mut().advance(Duration::from_secs(2));
@@ -167,11 +159,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         })
     }
 
-    /// The event that was handed out last, while its handler runs (`event_base_get_running_event`).
+    /// The event that was last handed out, while its handler runs (`event_base_get_running_event`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.current_event(), None);
     /// ```
@@ -181,12 +172,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.current()
     }
 
-    /// Whether nothing is left that keeps the loop alive: no event that waits or is active, background events apart, and
-    /// no end that was asked for in advance.
+    /// Whether nothing keeps the loop alive: no event is pending or active, background events aside, and no end was
+    /// requested in advance.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert!(base.is_empty());
     /// ```
@@ -198,8 +188,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// How many events there are (`event_base_get_num_events`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.counts().events, 0);
     /// ```
@@ -209,13 +198,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.counts()
     }
 
-    /// When the next timer is due, for a loop that waits by other means: never later than it is, and earlier while the timer
-    /// at the top has been pushed back and its old deadline has not come (`evwatch_prepare_get_timeout`). O(1).
+    /// When the next timer is due, for a loop that waits by other means: never later, but earlier while a postponed
+    /// timer's old deadline is still ahead (`evwatch_prepare_get_timeout`). O(1).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.next_deadline(), None);
     /// base.insert_timer(Duration::from_nanos(7), "soon").unwrap();
@@ -227,14 +215,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.next_deadline()
     }
 
-    /// How long the next [`poll`](EventBase::poll) with this `wait` would sleep at most, as things are: not at all while
-    /// something is active, an end is requested or a prepare turn comes first; else until the next timer is due, or the backend
-    /// is to be asked again for what it has refused for the time being. For a loop that waits by other means, and in a [prepare](crate::Event::prepare) handler (`evwatch_prepare_get_timeout`).
+    /// The maximum sleep of the next [`poll`](EventBase::poll) with this `wait`: none while something is active, an end
+    /// is requested or a prepare turn comes first; else until the next timer is due, or a refused registration is
+    /// retried. For a loop that waits by other means, and for [prepare](crate::Event::prepare) handlers
+    /// (`evwatch_prepare_get_timeout`).
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::{Manual, Sleep};
-    /// # use evcore::{EventBase, Fixed, Instant, Wait};
+    /// # use evcore::{*, backend::{Manual, Sleep}};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.next_sleep(Wait::Until(Instant::MAX)), Sleep::Forever);
     /// base.insert_timer(Duration::from_nanos(7), "soon").unwrap();
@@ -246,11 +234,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.next_sleep(self.engine.sleep(wait))
     }
 
-    /// All events that exist, with their data, in the order of their slots (`event_base_foreach_event`).
+    /// All events with their data, in the order of their slots (`event_base_foreach_event`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{Event, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.create(Event::user(), "a").unwrap();
     /// base.create(Event::timer(), "b").unwrap();
@@ -264,8 +251,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The backend's name (`event_base_get_method`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.method(), "manual");
     /// ```
@@ -278,8 +264,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// What the backend can do (`event_base_get_features`).
     ///
     /// ```
-    /// # use evcore::backend::{Features, Manual};
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::{Features, Manual}};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert!(base.features().contains(Features::EDGE));
     /// ```
@@ -292,8 +277,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// The backend.
     ///
     /// ```
-    /// # use evcore::backend::{EventOp, Manual};
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::{EventOp, Manual}};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.backend().name(), "manual");
     /// ```
@@ -302,12 +286,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.backend()
     }
 
-    /// The backend, to change: options of its own. Registering with it directly is of no use.
+    /// The backend, mutable: for options of its own. Do not register with it directly.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_secs(1));
     /// ```
@@ -317,13 +300,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 }
 
-/// On a storage with statistics.
+/// With statistics.
 impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
-    /// How many events there were at most (`event_base_get_max_events`).
+    /// The high-water marks of [`counts`](EventBase::counts) (`event_base_get_max_events`).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.max_counts().active, 0);
     /// ```
@@ -336,8 +318,7 @@ impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
     /// Resets the high-water marks to the current counts.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.clear_max_counts();
     /// ```
@@ -345,11 +326,10 @@ impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
         self.engine.clear_max_counts();
     }
 
-    /// What the base has done so far.
+    /// Counters of what the base has done.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual};
     /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// assert_eq!(base.stats().turns, 0);
     /// ```
@@ -359,7 +339,7 @@ impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
     }
 }
 
-/// One line for each event that waits or is active, in the manner of `event_base_dump_events`.
+/// One line for each pending or active event, like `event_base_dump_events`.
 impl<B: EventOp, S: Storage, T> fmt::Display for EventBase<B, S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = self.counts();

@@ -1,13 +1,12 @@
-//! A turn in two halves, so that the wait is outside of the base.
+//! A turn in two halves, with the wait outside of the base.
 
 use super::{EventBase, Turn};
 use crate::backend::{Sleeper, Split};
 use crate::storage::Storage;
 use crate::time::{Sleep, Wait};
 
-/// The wait of a base that is asleep: see [`EventBase::begin_sleep`].
-///
-/// It is owned: it goes to another thread, or into another loop, while the base is used elsewhere.
+/// The wait of a base that is asleep: see [`EventBase::begin_sleep`]. It is owned, so another thread or loop can wait
+/// while the base is used.
 #[derive(Debug)]
 #[must_use = "give it back with `end_sleep`, or the loop does not go on"]
 pub struct Asleep<K> {
@@ -17,12 +16,12 @@ pub struct Asleep<K> {
 }
 
 impl<K: Sleeper> Asleep<K> {
-    /// Waits until something is ready, the base has been changed, a waker was used or the time is over. It may return earlier.
+    /// Waits until something is ready, the base was changed, a waker was used or the time is over. It may return
+    /// earlier.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_timer(Duration::from_secs(1), "time is up").unwrap();
     /// let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
@@ -34,12 +33,11 @@ impl<K: Sleeper> Asleep<K> {
         self.sleeper.sleep();
     }
 
-    /// How long the wait lasts at most: for another loop, which waits in its own way.
+    /// The latest end of the wait, for a loop that waits in its own way.
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::{Manual, Sleep};
-    /// # use evcore::{EventBase, Fixed, Instant, Wait};
+    /// # use evcore::{*, backend::{Manual, Sleep}};
     /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
     /// base.insert_timer(Duration::from_nanos(7), "time is up").unwrap();
     /// let asleep = base.begin_sleep(Wait::Forever).unwrap();
@@ -52,11 +50,10 @@ impl<K: Sleeper> Asleep<K> {
 }
 
 impl<K> Asleep<K> {
-    /// The backend's part: on Unix it tells which descriptors another loop has to wait for.
+    /// The backend's part: on Unix it has the descriptors for which another loop has to wait.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::{EventBase, Fixed, Wait};
+    /// # use evcore::{*, backend::Manual};
     /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// let asleep = base.begin_sleep(Wait::None).unwrap();
     /// println!("{:?}", asleep.sleeper());
@@ -68,9 +65,9 @@ impl<K> Asleep<K> {
 }
 
 impl<B: Split, S: Storage, T> EventBase<B, S, T> {
-    /// Begins a turn as [`poll`](EventBase::poll) does, and hands out its wait. [`end_sleep`](EventBase::end_sleep) takes that
-    /// back and goes on with the turn. The base is not borrowed meanwhile: other threads may use it, under a mutex, and another
-    /// loop may do the waiting.
+    /// Begins a turn as [`poll`](EventBase::poll) does, and returns its wait. [`end_sleep`](EventBase::end_sleep) takes
+    /// that back and continues the turn. Meanwhile the base is not borrowed: other threads may use it, under a mutex,
+    /// and another loop may wait.
     ///
     /// ```text
     ///   begin_sleep ──▶ Asleep ── sleep(), without the base ──▶ end_sleep ──▶ Turn ── next_active …
@@ -78,19 +75,20 @@ impl<B: Split, S: Storage, T> EventBase<B, S, T> {
     ///                     └── insert, add, activate, remove, …: it wakes
     /// ```
     ///
-    /// While the base is asleep every call is allowed but [`poll`](EventBase::poll), [`next_event`](EventBase::next_event),
-    /// [`run`](EventBase::run) and `begin_sleep`, which answer the backend's error. A call that may bring the end of the wait
-    /// forward wakes the sleeper, and so does dropping the base. Where there is nothing to wait for, because an event is active
-    /// or the loop has ended, the sleeper does not sleep; `end_sleep` tells why.
+    /// While the base is asleep, [`poll`](EventBase::poll), [`next_event`](EventBase::next_event),
+    /// [`run`](EventBase::run) and `begin_sleep` return the backend's error; every other call is allowed. One that may
+    /// bring the end of the wait forward wakes the sleeper, and so does dropping the base. If there is nothing to wait
+    /// for, because an event is active or the loop has ended, the sleeper does not sleep; `end_sleep` says why.
     ///
-    /// A sleeper that is dropped ends the sleep: `poll` may be called again. (`Manual` does not notice; there,
-    /// [`reinit`](EventBase::reinit) ends the sleep.) In the child of a fork `reinit` ends it.
+    /// Dropping the sleeper ends the sleep. (`Manual` does not notice; call [`reinit`](EventBase::reinit) there.) In
+    /// the child of a fork `reinit` ends it.
     ///
-    /// It costs some system calls more than `poll`; on a backend that names all descriptors in each wait, also a copy of these.
+    /// This costs some system calls more than `poll`, and a copy of all descriptors on a backend that names them in
+    /// each wait.
     ///
     /// # Errors
     ///
-    /// When the base is asleep already, and when the backend cannot wait. Nothing is lost.
+    /// When the base is already asleep, or the backend cannot wait. Nothing is lost.
     ///
     /// ```
     /// use core::time::Duration;
@@ -113,13 +111,13 @@ impl<B: Split, S: Storage, T> EventBase<B, S, T> {
         Ok(Asleep { sleeper, wanted, is_prepared })
     }
 
-    /// Goes on with the turn that [`begin_sleep`](EventBase::begin_sleep) has begun: queues what is ready, without waiting.
-    /// Answers as [`poll`](EventBase::poll).
+    /// Continues the turn that [`begin_sleep`](EventBase::begin_sleep) has begun: queues what is ready, without
+    /// waiting, and returns as [`poll`](EventBase::poll).
     ///
     /// # Errors
     ///
-    /// When it is not the sleep of this base: another one's is over then. And when the backend could not wait, as in `poll`:
-    /// the base is awake then. Nothing is lost.
+    /// When it is another base's sleep, which then ends; or when the backend could not wait, as in `poll`: this base is
+    /// awake then. Nothing is lost.
     ///
     /// ```
     /// use evcore::backend::Manual;
