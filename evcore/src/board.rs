@@ -1,4 +1,4 @@
-//! The half of a firmware between interrupts and the loop: a backend for a part without an operating system.
+//! A backend for a part without an operating system, between its interrupts and the loop.
 //!
 //! ```text
 //!   interrupt                                 the loop
@@ -9,9 +9,9 @@
 //!                                            └─────────────────────────────────────┘
 //! ```
 //!
-//! A port to a part is one type that implements [`Board`]: the time, an alarm, the instruction that waits for an interrupt, and what
-//! masks interrupts. [`Lines`] is then the backend. What is not called takes no flash, and a base in a `static` is all zeros where
-//! the type has no fields.
+//! A port is one type that implements [`Board`]: time, an alarm, the instruction that waits for an interrupt, and
+//! interrupt masking. [`Lines`] is the backend. What is not called takes no flash, and a base in a `static` is all
+//! zeros if that type has no fields.
 //!
 //! ```
 //! use core::time::Duration;

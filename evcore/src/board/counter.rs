@@ -1,12 +1,12 @@
-//! A counter that overflows, as a clock that does not.
+//! A hardware counter that overflows, extended to 64 bits.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Extends a hardware counter of `BITS` bits, 32 at most, to 64: it counts the overflows, which an interrupt tells it of.
+/// Extends a hardware counter of at most 32 bits (`BITS`) to 64, by counting overflows in their interrupt.
 ///
-/// The part must remember an overflow whose interrupt is held back: a pending bit, or a status flag. So the clock is right in
-/// [`masked`](super::Board::masked) too, for as long as one overflow at most is held back. It masks nothing itself, takes no
-/// compare-and-swap, and reads the counter once, or twice beside an overflow.
+/// The part must remember an overflow whose interrupt is held back, as a pending bit or status flag. The clock is then
+/// right in [`masked`](super::Board::masked) too, while at most one overflow is held back. It masks nothing, uses no
+/// compare-and-swap, and reads the counter once, or twice near an overflow.
 ///
 /// Read it from the loop, and from interrupts that the overflow's interrupt may interrupt.
 ///
@@ -29,7 +29,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 #[derive(Debug)]
 pub struct Counter<const BITS: u32> {
     overflows: AtomicU32,
-    /// How often that has overflowed itself: after 203 days of a counter of 16 bits at 16 MHz.
+    /// How often `overflows` has overflowed: 203 days each for 16 bits at 16 MHz.
     rounds: AtomicU32,
 }
 
@@ -47,7 +47,7 @@ impl<const BITS: u32> Counter<BITS> {
         Self { overflows: AtomicU32::new(0), rounds: AtomicU32::new(0) }
     }
 
-    /// Counts an overflow. For its interrupt, which takes back what remembers the overflow as well.
+    /// Counts an overflow. For its interrupt, which also clears what remembers the overflow.
     ///
     /// ```
     /// use evcore::board::Counter;
@@ -57,7 +57,7 @@ impl<const BITS: u32> Counter<BITS> {
     /// assert_eq!(clock.read(|| 7, || false), 0x1_0007);
     /// ```
     pub fn on_overflow(&self) {
-        // Only this interrupt changes them, so a load and a store will do.
+        // Only this interrupt writes it, so no compare-and-swap is needed.
         let overflows = self.overflows.load(Ordering::Relaxed).wrapping_add(1);
         if overflows == 0 {
             self.rounds.store(self.rounds.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
@@ -65,8 +65,8 @@ impl<const BITS: u32> Counter<BITS> {
         self.overflows.store(overflows, Ordering::Release);
     }
 
-    /// The count in 64 bits. `count` reads the counter, which must count up from 0; `is_pending` tells whether it has
-    /// overflowed and [`on_overflow`](Counter::on_overflow) was not called for that.
+    /// The count in 64 bits. `count` reads the counter, which must count up from 0; `is_pending` says whether it has
+    /// overflowed without a call of [`on_overflow`](Counter::on_overflow).
     ///
     /// ```
     /// use evcore::board::Counter;
@@ -76,16 +76,16 @@ impl<const BITS: u32> Counter<BITS> {
     pub fn read(&self, count: impl Fn() -> u32, is_pending: impl Fn() -> bool) -> u64 {
         loop {
             let overflows = self.overflows.load(Ordering::Acquire);
-            // What is above 64 bits is not looked at.
+            // Bits beyond 64 are dropped.
             let rounds = if BITS < 32 { self.rounds.load(Ordering::Relaxed) } else { 0 };
             let mut low = count();
             let mut high = u64::from(rounds) << 32 | u64::from(overflows);
             if is_pending() {
-                // Whichever side of the overflow the first count was on, this one is behind it.
+                // Certainly after the overflow, unlike the first count.
                 low = count();
                 high = high.wrapping_add(1);
             }
-            // Else the interrupt came in between, and they need not belong together.
+            // Otherwise the interrupt came in between, and the two may not match.
             if self.overflows.load(Ordering::Acquire) == overflows {
                 return high << BITS | u64::from(low);
             }
@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// A counter of three bits that counts on, and whose interrupt comes, as a script says.
+    /// A three-bit counter whose ticks and interrupts follow a script.
     struct Part {
         clock: Counter<3>,
         time: Cell<u64>,
@@ -115,7 +115,7 @@ mod tests {
     }
 
     impl Part {
-        /// What happens between two instructions: the interrupt is served, now or only at a later one, or a tick passes.
+        /// Between two instructions: serves the interrupt, now or later, or lets a tick pass.
         fn step(&self) {
             let script = self.script.get();
             self.script.set(script >> 2);
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// Of 16 bits at 16 MHz, after 203 days.
+    /// 16 bits at 16 MHz, after 203 days.
     #[test]
     fn counter_does_not_begin_again_when_its_overflows_do() {
         let clock = Counter::<16>::new();
@@ -179,7 +179,7 @@ mod tests {
                     let end = part.time.get();
                     assert!(said >= start && said <= end, "{script:#x} from {start}: {said}, and it is {end}");
                     at_an_overflow += u32::from(end >= 8);
-                    // What was held back is served, and the clock does not go back for it.
+                    // Serving what was held back does not set the clock back.
                     if part.is_pending.take() {
                         part.clock.on_overflow();
                     }

@@ -1,4 +1,4 @@
-//! The clock and the alarm of a part that has an embassy HAL.
+//! Clock and alarm of a part with an embassy HAL.
 
 use core::task::Waker;
 
@@ -7,15 +7,14 @@ use embassy_time_driver as driver;
 use super::Ticks;
 use crate::time::Instant;
 
-/// A [board](super::Board)'s clock and alarm, by whatever implements embassy's time driver: each chip with an embassy HAL has one.
+/// A [board](super::Board)'s clock and alarm by embassy's time driver, which each chip with an embassy HAL has.
 ///
-/// The HAL's timers must be of a generic queue: switch on a feature `generic-queue-…` of the crate `embassy-time`, such as
-/// `generic-queue-8`. The queue that embassy has by default takes the wakers of its own executor alone. With any other it does
-/// not link, or panics at the first alarm: "Found waker not created by the Embassy executor".
+/// Enable a feature `generic-queue-…` of the crate `embassy-time`, such as `generic-queue-8`: the default queue accepts
+/// only wakers of embassy's executor. Otherwise it does not link, or panics at the first alarm: "Found waker not
+/// created by the Embassy executor".
 ///
-/// Hand its two functions on. The alarm's interrupt, which the driver has, ends the wait; no task is woken. The clock counts as its
-/// features `tick-hz-…` say, so timers are as precise as that. A time that the base does not wait for any more may still end a
-/// wait: the driver cannot take an alarm back.
+/// Forward `now` and `set_alarm`. The alarm's interrupt ends the wait; no task is woken. Precision is that of the
+/// feature `tick-hz-…`. An alarm that the base no longer needs may still end a wait: the driver cannot cancel it.
 ///
 /// ```no_run
 /// use evcore::Instant;

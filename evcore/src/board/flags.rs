@@ -1,15 +1,15 @@
-//! What interrupts say to the loop.
+//! Flags by which interrupts tell the loop what is ready.
 
 use super::{Line, Ring};
 use crate::wake::WakeFlag;
 
-/// What interrupts share with the loop: whether each of `N` lines has something to read and room to write.
+/// Shared by interrupts and the loop: whether each of `N` lines can be read and written.
 ///
-/// A [line](Line) is ready for as long as its flag is set. An interrupt sets the flag; the
-/// event's handler takes it back when there is nothing more to read, or no room, and else it comes again in each turn.
+/// A [line](Line) is ready while its flag is set. An interrupt sets the flag. The event's handler takes it when nothing
+/// is left to read, or no room to write; else the event comes again in each turn.
 ///
-/// Put it in a `static`. Setting a flag is two stores and two fences, looking at one is a load: it needs no lock, no compare-and-swap
-/// and no masked interrupts, also on Cortex-M0.
+/// Put it in a `static`. Setting a flag is two stores and two fences, reading one a load: no lock, no compare-and-swap,
+/// no masked interrupts, also on Cortex-M0.
 ///
 /// ```
 /// use evcore::board::{Flags, Line};
@@ -25,7 +25,7 @@ use crate::wake::WakeFlag;
 pub struct Flags<const N: usize> {
     lines: [Pair; N],
     woken: WakeFlag,
-    /// Some flag was set: look before you sleep.
+    /// Set with any flag: look before sleeping.
     news: WakeFlag,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Pair {
 }
 
 impl<const N: usize> Flags<N> {
-    /// Flags that are not set.
+    /// Flags, none of them set.
     ///
     /// ```
     /// use evcore::board::{Flags, Line};
@@ -51,7 +51,7 @@ impl<const N: usize> Flags<N> {
         Self { lines, woken: WakeFlag::new(), news: WakeFlag::new() }
     }
 
-    /// Says that the line has something to read. For interrupts; from anywhere.
+    /// Marks the line readable. May be called from anywhere.
     ///
     /// ```
     /// use evcore::board::{Flags, Line};
@@ -62,14 +62,14 @@ impl<const N: usize> Flags<N> {
     /// assert!(flags.is_readable(LINE));
     /// ```
     pub fn set_readable(&self, line: Line<N>) {
-        // The line's flag first, then the news: who takes the news sees the line's flag, or the news come again.
+        // The line's flag first: the loop takes `news` before it looks at lines.
         if let Some(line) = self.line(line) {
             line.readable.wake();
         }
         self.news.wake();
     }
 
-    /// Says that the line has room to write. For interrupts; from anywhere.
+    /// Marks the line writable. May be called from anywhere.
     ///
     /// ```
     /// use evcore::board::{Flags, Line};
@@ -86,9 +86,8 @@ impl<const N: usize> Flags<N> {
         self.news.wake();
     }
 
-    /// Whether the line had something to read; it has not any more.
-    ///
-    /// Take the flag first and read after that: what comes in between sets it again.
+    /// Takes the line's readable flag; returns whether it was set. Take it before reading: what comes in between sets
+    /// it again.
     ///
     /// ```
     /// use evcore::board::{Flags, Line};
@@ -102,7 +101,7 @@ impl<const N: usize> Flags<N> {
         self.line(line).is_some_and(|line| line.readable.take())
     }
 
-    /// Whether the line had room to write; it has not any more.
+    /// Takes the line's writable flag; returns whether it was set.
     ///
     /// ```
     /// use evcore::board::{Flags, Line};
@@ -116,7 +115,7 @@ impl<const N: usize> Flags<N> {
         self.line(line).is_some_and(|line| line.writable.take())
     }
 
-    /// Whether the line has something to read.
+    /// Whether the line is readable.
     ///
     /// ```
     /// use evcore::board::{Flags, Line};
@@ -129,7 +128,7 @@ impl<const N: usize> Flags<N> {
         self.line(line).is_some_and(|line| line.readable.is_set())
     }
 
-    /// Whether the line has room to write.
+    /// Whether the line is writable.
     ///
     /// ```
     /// use evcore::board::{Flags, Line};
@@ -142,9 +141,8 @@ impl<const N: usize> Flags<N> {
         self.line(line).is_some_and(|line| line.writable.is_set())
     }
 
-    /// Puts a byte into the line's ring, for the loop to read. For interrupts.
-    ///
-    /// `false`: the ring was full, and the byte is lost.
+    /// Puts a byte into the line's ring, for the loop to read. For interrupts. `false`: the ring was full, and the byte
+    /// is lost.
     ///
     /// ```
     /// use evcore::board::{Flags, Line, Ring};
@@ -161,7 +159,7 @@ impl<const N: usize> Flags<N> {
         is_kept
     }
 
-    /// The next byte of the line's ring. For the loop. The line stays readable until this has answered `None`.
+    /// The next byte of the line's ring. For the loop. The line stays readable until this returns `None`.
     ///
     /// ```
     /// use evcore::board::{Flags, Line, Ring};
@@ -177,15 +175,15 @@ impl<const N: usize> Flags<N> {
     pub fn pop<const SIZE: usize>(&self, line: Line<N>, ring: &Ring<SIZE>) -> Option<u8> {
         let byte = ring.pop();
         if byte.is_none() && self.take_readable(line) {
-            // A byte may have come before the flag was taken, and its flag with it.
+            // A byte may have come before its flag was taken.
             return ring.pop().inspect(|_| self.set_readable(line));
         }
         byte
     }
 
-    /// Wakes the loop, without a line: the event base's wake events are handed out. For interrupts; from anywhere.
+    /// Wakes the loop: the base's wake events are handed out. May be called from anywhere.
     ///
-    /// `&FLAGS` is the waker that [`EventBase::waker`](crate::EventBase::waker) answers on [`Lines`](super::Lines).
+    /// `&FLAGS` is what [`EventBase::waker`](crate::EventBase::waker) returns on [`Lines`](super::Lines).
     ///
     /// ```
     /// use evcore::board::Flags;

@@ -13,8 +13,7 @@ use super::{Board, Flags, Line};
 ///
 /// ```
 /// # use core::cell::Cell;
-/// # use evcore::Instant;
-/// # use evcore::board::{Board, Flags};
+/// # use evcore::{Instant, board::{Board, Flags}};
 /// # static FLAGS: Flags<1> = Flags::new();
 /// # struct Chip(Cell<Instant>, Cell<Instant>);
 /// # impl Board<1> for Chip {

@@ -1,4 +1,4 @@
-//! A line as `embedded-io` knows it.
+//! A line as an `embedded-io` reader or writer.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -9,14 +9,13 @@ use super::port::{Board, sleep};
 use super::{Flags, Line, Ring};
 use crate::time::Instant;
 
-/// The bytes that a line's interrupt puts into its ring ([`Flags::push`]), to be read by anything that takes `embedded_io::Read`.
+/// Reads the bytes that a line's interrupt puts into its ring ([`Flags::push`]), as `embedded_io::Read`.
 ///
-/// In the handler of a readable line a read does not wait. Elsewhere it sleeps until a byte comes, as the trait asks: no event is
-/// handed out meanwhile.
+/// In the handler of a readable line a read does not wait. Elsewhere it sleeps until a byte comes, while no event is
+/// handed out.
 ///
 /// ```
-/// # use evcore::Instant;
-/// # use evcore::board::{Board, Flags};
+/// # use evcore::{Instant, board::{Board, Flags}};
 /// # static FLAGS: Flags<1> = Flags::new();
 /// # struct Chip;
 /// # impl Board<1> for Chip {
@@ -46,7 +45,7 @@ pub struct Reader<'a, B, const N: usize, const SIZE: usize> {
 }
 
 impl<'a, B: Board<N>, const N: usize, const SIZE: usize> Reader<'a, B, N, SIZE> {
-    /// Reads a line's ring. There should be one reader at a time.
+    /// Reads a line's ring. Use one reader at a time.
     pub const fn new(board: &'a B, line: Line<N>, ring: &'a Ring<SIZE>) -> Self {
         Self { board, line, ring }
     }
@@ -84,15 +83,13 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Read for Reader<'_, B, N, S
     }
 }
 
-/// Bytes for a line to send, written by anything that takes `embedded_io::Write`.
+/// Writes bytes for a line to send, as `embedded_io::Write`.
 ///
-/// They go into a ring, out of which the line's interrupt takes them: it sends [`Ring::pop`], and calls [`Flags::set_writable`]. A
-/// write sleeps only where there is no room for a byte: no event is handed out meanwhile. An event that waits for WRITE is handed out
-/// when the interrupt has made room.
+/// They go into a ring. The line's interrupt sends [`Ring::pop`] and calls [`Flags::set_writable`], which brings events
+/// that wait for WRITE. A write sleeps only if there is no room for a byte; meanwhile no event is handed out.
 ///
 /// ```
-/// # use evcore::Instant;
-/// # use evcore::board::{Board, Flags};
+/// # use evcore::{Instant, board::{Board, Flags}};
 /// # static FLAGS: Flags<1> = Flags::new();
 /// # struct Chip;
 /// # impl Board<1> for Chip {
@@ -132,7 +129,7 @@ pub struct Writer<'a, B, const N: usize, const SIZE: usize> {
 }
 
 impl<'a, B: Board<N>, const N: usize, const SIZE: usize> Writer<'a, B, N, SIZE> {
-    /// Writes into a line's ring. There should be one writer at a time. `start` is called when something was written: it has the line's
+    /// Writes into a line's ring. Use one writer at a time. `start` is called after a write: it makes the line's
     /// interrupt come as soon as it can send.
     pub const fn new(board: &'a B, line: Line<N>, ring: &'a Ring<SIZE>, start: fn()) -> Self {
         Self { board, line, ring, start }
@@ -159,7 +156,7 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Write for Writer<'_, B, N, 
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         let mut count = 0usize;
         while let Some(byte) = bytes.get(count) {
-            // The flag first: what the interrupt takes after that sets it again, and so ends the sleep.
+            // The flag first: an interrupt after that sets it again, and ends the sleep.
             self.board.flags().take_writable(self.line);
             if self.ring.push(*byte) {
                 count = count.wrapping_add(1);
@@ -188,7 +185,7 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Write for Writer<'_, B, N, 
     }
 }
 
-/// Sleeps until the flag is set, however long that takes. A line that does not exist is not waited for.
+/// Sleeps until the flag is set. Returns at once for a line that does not exist.
 fn wait<const N: usize>(board: &impl Board<N>, flag: Option<&crate::wake::WakeFlag>) {
     if let Some(flag) = flag {
         sleep(board, Instant::MAX, flag);

@@ -8,27 +8,26 @@ use crate::backend::{EventOp, FdInfos, Features, Modified, Sink, Token, Wake};
 use crate::ready::{Interest, Ready};
 use crate::time::{Instant, Sleep};
 
-/// A backend for a part without an operating system: an event base that waits for the [lines](super::Flags) of a [`Board`], and sleeps
+/// The backend for a part without an operating system: waits for the [lines](super::Flags) of a [`Board`], and sleeps
 /// between interrupts.
 ///
-/// What is registered is a [`Line`]. A base on it wakes by interrupts alone: an idle one sleeps until its first
-/// deadline, and no tick disturbs it. All events are level-triggered. It keeps ten bytes for each line.
+/// Descriptors are [`Line`]s. There is no periodic tick: an idle base sleeps until its first deadline. All events are
+/// level-triggered. It takes ten bytes for each line.
 ///
 /// See [the module](super) for an example.
 #[derive(Debug)]
 pub struct Lines<B, const N: usize> {
     board: B,
-    /// Who watches each line. Nobody does while the interest is empty.
+    /// The registration of each line, void while its interest is empty.
     tokens: [Token; N],
     interests: [Interest; N],
 }
 
 impl<B, const N: usize> Lines<B, N> {
-    /// The lines of a board. Where the board has no fields all of it is zeros, and so is a base made with it.
+    /// The lines of a board; all zeros, like a base made with it, if the board has no fields.
     ///
     /// ```
-    /// # use evcore::Instant;
-    /// # use evcore::board::{Board, Flags};
+    /// # use evcore::{Instant, board::{Board, Flags}};
     /// # static FLAGS: Flags<1> = Flags::new();
     /// # struct Chip;
     /// # impl Board<1> for Chip {
@@ -64,7 +63,7 @@ impl<B, const N: usize> Lines<B, N> {
     }
 
     fn watch(&mut self, line: Line<N>, token: Token, interest: Interest) {
-        // That there is such a line was seen when it was made.
+        // The line exists: its constructor has checked the number.
         if let (Some(watcher), Some(waits_for)) =
             (self.tokens.get_mut(line.place()), self.interests.get_mut(line.place()))
         {
@@ -74,7 +73,7 @@ impl<B, const N: usize> Lines<B, N> {
 }
 
 impl<B: Board<N>, const N: usize> Lines<B, N> {
-    /// Reports the lines that are ready for what they are watched for. Whether there were any.
+    /// Reports the lines that are ready for their interest. Returns whether there were any.
     fn report(&self, sink: &mut impl Sink<Line<N>>) -> bool {
         let mut is_found = false;
         for ((line, token), interest) in self.board.flags().lines().iter().zip(&self.tokens).zip(&self.interests) {
@@ -84,7 +83,7 @@ impl<B: Board<N>, const N: usize> Lines<B, N> {
             let mut ready = Ready::empty();
             ready.set(Ready::READ, line.readable.is_set());
             ready.set(Ready::WRITE, line.writable.is_set());
-            // The bits of an interest are those of what it waits for.
+            // `Interest` and `Ready` have the same bits.
             ready &= Ready::from_bits_retain(interest.bits());
             if !ready.is_empty() {
                 sink.ready(*token, ready);
@@ -99,7 +98,6 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
     type Fd = Line<N>;
     type FdInfo = ();
     type Error = Infallible;
-    /// Nobody else has the lines.
     const IS_SHARED: bool = false;
     const HAS_SIGNALS: bool = false;
     const HAS_EDGE: bool = false;
@@ -147,7 +145,7 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
         let flags = self.board.flags();
         let mut wait = wait;
         loop {
-            // The news first, then the lines: what comes in between sets the news again, and that ends the sleep.
+            // `news` before the lines: what comes in between sets it again, and ends the sleep.
             let is_woken = flags.news().take() && flags.take_wake();
             if is_woken {
                 sink.woken();
@@ -160,10 +158,10 @@ impl<B: Board<N>, const N: usize> EventOp for Lines<B, N> {
             };
             sleep(&self.board, until, flags.news());
             if !flags.news().is_set() {
-                // The time has come, and nothing else.
+                // Only the time has come.
                 return Ok(());
             }
-            // What has ended the sleep is looked at, and not slept for again.
+            // Report what has ended the sleep, and do not sleep again.
             wait = Sleep::None;
         }
     }

@@ -2,14 +2,14 @@
 
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-/// A queue of bytes between an interrupt and the loop, with one writer and one reader. It holds `SIZE` bytes, a power of two.
+/// A queue of `SIZE` bytes, a power of two, between an interrupt and the loop, with one writer and one reader.
 ///
-/// Each end changes a count that only it writes, by a load and a store: the queue takes no lock and no compare-and-swap, so it works on
-/// Cortex-M0 too. Several interrupts may write if none of them can interrupt another one: interrupts of one priority. What two
-/// writers or two readers at once get is some bytes twice and others never, and nothing worse.
+/// Each end stores a count that only it writes: no lock, no compare-and-swap, also on Cortex-M0. Several interrupts may
+/// write if none of them can interrupt another. Two writers or readers at once get some bytes twice and others never,
+/// nothing worse.
 ///
-/// Put it in a `static`; [`Flags::push`](super::Flags::push) and [`Flags::pop`](super::Flags::pop) keep a line readable for as long as it
-/// is not empty.
+/// Put it in a `static`. [`Flags::push`](super::Flags::push) and [`Flags::pop`](super::Flags::pop) keep a line readable
+/// while it is not empty.
 ///
 /// ```
 /// use evcore::board::Ring;
@@ -23,13 +23,13 @@ use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 #[derive(Debug)]
 pub struct Ring<const SIZE: usize> {
     bytes: [AtomicU8; SIZE],
-    /// How many bytes were written and read, beyond `usize` from 0 again: `SIZE` divides that.
+    /// How many bytes were written and read, wrapping: `SIZE` divides the range of `usize`.
     written: AtomicUsize,
     read: AtomicUsize,
 }
 
 impl<const SIZE: usize> Ring<SIZE> {
-    /// An empty queue. A size that is not a power of two does not compile.
+    /// An empty queue. A size that is no power of two does not compile.
     ///
     /// ```
     /// use evcore::board::Ring;
@@ -42,7 +42,7 @@ impl<const SIZE: usize> Ring<SIZE> {
         Self { bytes: [const { AtomicU8::new(0) }; SIZE], written: AtomicUsize::new(0), read: AtomicUsize::new(0) }
     }
 
-    /// Puts a byte in, for the writer. `false`: it is full, and the byte is lost.
+    /// Appends a byte, for the writer. `false`: the queue is full, and the byte is lost.
     ///
     /// ```
     /// use evcore::board::Ring;
@@ -52,14 +52,14 @@ impl<const SIZE: usize> Ring<SIZE> {
     /// ```
     pub fn push(&self, byte: u8) -> bool {
         let written = self.written.load(Ordering::Relaxed);
-        // Acquire: the reader has read a byte before its place is written again.
+        // Acquire: the byte was read before its place is overwritten.
         if written.wrapping_sub(self.read.load(Ordering::Acquire)) >= SIZE {
             return false;
         }
         if let Some(place) = self.place(written) {
             place.store(byte, Ordering::Relaxed);
         }
-        // Release: who sees the count sees the byte.
+        // Release: the byte is visible with the count.
         self.written.store(written.wrapping_add(1), Ordering::Release);
         true
     }
@@ -77,7 +77,7 @@ impl<const SIZE: usize> Ring<SIZE> {
     pub fn pop(&self) -> Option<u8> {
         let read = self.read.load(Ordering::Relaxed);
         let written = self.written.load(Ordering::Acquire);
-        // None, or more than it holds: what two writers at once can make of the counts.
+        // Empty, or the counts of two concurrent writers.
         if written.wrapping_sub(read).wrapping_sub(1) >= SIZE {
             self.read.store(written, Ordering::Release);
             return None;
@@ -87,7 +87,7 @@ impl<const SIZE: usize> Ring<SIZE> {
         Some(byte)
     }
 
-    /// Whether there is nothing to read.
+    /// Whether it is empty.
     ///
     /// ```
     /// use evcore::board::Ring;
@@ -99,7 +99,7 @@ impl<const SIZE: usize> Ring<SIZE> {
         self.len() == 0
     }
 
-    /// How many bytes there are to read.
+    /// The number of bytes.
     ///
     /// ```
     /// use evcore::board::Ring;
@@ -129,7 +129,7 @@ impl<const SIZE: usize> Default for Ring<SIZE> {
 mod tests {
     use super::*;
 
-    /// One of two writers was held up between its load and its store, while the other one's bytes were read.
+    /// One writer was interrupted between load and store, while the other one's bytes were read.
     #[test]
     fn ring_of_two_writers_does_not_answer_bytes_for_ever() {
         let ring = Ring::<4>::new();

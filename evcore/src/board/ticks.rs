@@ -1,13 +1,13 @@
-//! Ticks of a clock, and nanoseconds, without a division: the smallest parts have none.
+//! Ticks of a clock to nanoseconds and back, without a division, which the smallest parts lack.
 
 use crate::time::Instant;
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
 
-/// Ticks of a clock that counts `HZ` times a second, up to a thousand million, and what they are in nanoseconds.
+/// Converts ticks of a clock that counts `HZ` times a second, up to 10^9, to nanoseconds and back.
 ///
-/// What needs a division is constant. At run time there are multiplications alone, of 32 by 32 bits where `HZ` divides a thousand
-/// million or the time is shorter than 4 s.
+/// Divisions are done at compile time. At run time there are only multiplications, of 32 by 32 bits if `HZ` divides
+/// 10^9 or the time is shorter than 4 s.
 ///
 /// ```
 /// use evcore::Instant;
@@ -24,7 +24,7 @@ const NANOS_PER_SEC: u64 = 1_000_000_000;
 pub struct Ticks<const HZ: u32>(());
 
 impl<const HZ: u32> Ticks<HZ> {
-    /// The most that [`between`](Ticks::between) answers: half of what a counter of 32 bits counts.
+    /// The maximum that [`between`](Ticks::between) returns: half the range of a 32-bit counter.
     pub const MAX: u32 = 1 << 31;
 
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
@@ -32,24 +32,22 @@ impl<const HZ: u32> Ticks<HZ> {
         assert!(HZ > 0 && HZ as u64 <= NANOS_PER_SEC, "a clock counts once to a thousand million times a second");
         HZ as u64
     };
-    /// Nanoseconds of a tick: the whole ones, and the rest as a fraction of 2^32.
+    /// Nanoseconds of a tick: the integer, and the fraction in 2^-32.
     #[expect(clippy::integer_division, reason = "constant")]
     const NANOS: u64 = NANOS_PER_SEC / Self::RATE;
     #[expect(clippy::integer_division, reason = "constant")]
     const FRACTION: u64 = ((NANOS_PER_SEC % Self::RATE) << 32) / Self::RATE;
-    /// Ticks in 2^32 ns, rounded up and down: 2^32 at most.
+    /// Ticks in 2^32 ns, rounded down and up; 2^32 at most.
     const PER_4S: u64 = if Self::IS_EXACT { Self::PER_4S_SHORT } else { Self::PER_4S_SHORT.wrapping_add(1) };
-    /// Whether 2^32 ns are whole ticks, and no tick is short. Else an alarm that is right to the tick may go off before
-    /// [`Ticks::instant`] has got there.
+    /// Whether 2^32 ns are whole ticks and ticks are exact. Otherwise an alarm that is right to the tick may go off
+    /// before [`Ticks::instant`] reaches it.
     const IS_EXACT: bool =
         (Self::RATE << 32) % NANOS_PER_SEC == 0 && ((NANOS_PER_SEC % Self::RATE) << 32) % Self::RATE == 0;
     #[expect(clippy::integer_division, reason = "constant")]
     const PER_4S_SHORT: u64 = (Self::RATE << 32) / NANOS_PER_SEC;
 
-    /// The time when the clock has counted so far. Exact where `HZ` divides a thousand million or is a power of two; otherwise a tick
-    /// is short by less than 2^-32 ns, which is a nanosecond in six minutes at 12 MHz.
-    ///
-    /// The clock lasts for 584 years.
+    /// The time after so many ticks, for 584 years. Exact if `HZ` divides 10^9 or is a power of two; otherwise each
+    /// tick is short by less than 2^-32 ns, a nanosecond in six minutes at 12 MHz.
     ///
     /// ```
     /// use evcore::board::Ticks;
@@ -64,10 +62,10 @@ impl<const HZ: u32> Ticks<HZ> {
         Instant::from_nanos(ticks.wrapping_mul(Self::NANOS).wrapping_add(rest))
     }
 
-    /// How many ticks to set an alarm by, so that it goes off when `at` has come: rounded up, by less than two ticks.
+    /// The number of ticks for an alarm at `at`, rounded up by less than two ticks; 0 when `at` has passed.
     ///
-    /// A time beyond 4 s is rounded down (by less than a thousandth from 1 kHz on, by less than a quarter at 1 Hz) and bounded by
-    /// [`MAX`](Ticks::MAX): the alarm goes off early then, and the loop sets it for the rest. 0 when `at` has come.
+    /// A time beyond 4 s is rounded down (by less than a thousandth from 1 kHz on, a quarter at 1 Hz) and limited to
+    /// [`MAX`](Ticks::MAX): the alarm goes off early, and the loop sets it again.
     ///
     /// ```
     /// use evcore::Instant;
@@ -94,7 +92,6 @@ impl<const HZ: u32> Ticks<HZ> {
     }
 }
 
-/// The lower half of 64 bits.
 const LOW: u64 = 0xffff_ffff;
 
 #[cfg(test)]
@@ -114,7 +111,7 @@ mod tests {
                     continue;
                 }
                 let nanos = u128::from(Ticks::<HZ>::instant(ticks).as_nanos());
-                // Short by 2^-32 of each tick at most.
+                // At most 2^-32 of each tick is missing.
                 assert!(nanos <= exact && exact - nanos <= 1 + (u128::from(ticks) >> 32), "{HZ}: {ticks}: {nanos}");
                 if near > 1 {
                     assert!(Ticks::<HZ>::instant(ticks) >= Ticks::<HZ>::instant(ticks - 1));
@@ -151,7 +148,7 @@ mod tests {
         }
     }
 
-    /// An alarm that compares for equality has passed then, and does not come again for a round of its counter.
+    /// Such an alarm, which compares for equality, has passed and comes again only a round later.
     fn between_is_enough_for_the_clock<const HZ: u32>() {
         for begin in [0, 1, 7, 1 << 20, 1 << 33] {
             let now = Ticks::<HZ>::instant(begin);
