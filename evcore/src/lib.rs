@@ -1,4 +1,4 @@
-//! The event core of an event loop: libevent's, in Rust, for servers and for microcontrollers.
+//! An event loop: libevent's event core in Rust, for servers and microcontrollers.
 //!
 //! ```text
 //!   your program                your backend, or a platform crate's
@@ -16,9 +16,9 @@
 //!  └────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! An [`EventBase`] waits for readiness, time and signals on behalf of events, and hands out those that are due, one at a
-//! time. It has no lock and no global state, needs no allocator, and does not panic, whatever it is fed. All of it is code
-//! that the compiler checks. [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps,
+//! An [`EventBase`] waits for readiness, time and signals, and hands out active events one at a time. It has no locks
+//! and no global state, needs no allocator, has no `unsafe` and does not panic.
+//! [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps,
 //! [firmware](https://github.com/evcore/evcore/blob/main/docs/embedded.md) puts it on a board.
 //!
 //! ```
@@ -48,15 +48,15 @@
 //!
 //! None is on by default, and none changes a type.
 //!
-//! - `alloc`: `Growable` storage, and boxed closures.
+//! - `alloc`: `Growable` storage and boxed closures.
 //! - `std`: `Fd`, the descriptor type of all Unix backends, and conversions to `std::io::Error`.
-//! - `defmt`: `defmt::Format` for ids, interests, errors, counters and all other plain values, for logs of microcontrollers.
-//! - `async`: `task`, an executor on a base, and what its tasks wait for. Needs `alloc`, and a part that has atomic compare-and-swap.
-//! - `critical-section`: `Board::masked` is a critical section of the crate of that name, unless the board says otherwise.
-//! - `embassy-time-driver`: `EmbassyTime`, a board's clock and alarm wherever embassy has a time driver.
-//! - `embedded-hal`: `Delay` and `LinePin`, for drivers that want pauses and pins.
-//! - `embedded-io`: `Reader` and `Writer`, the bytes of a line.
-//! - `check`: `EventBase::check`, which walks every table; for tests.
+//! - `defmt`: `defmt::Format` for ids, interests, errors, counters and all other plain values.
+//! - `async`: `task`, an executor on a base. Needs `alloc` and atomic compare-and-swap.
+//! - `critical-section`: the default of `Board::masked`, a critical section of that crate.
+//! - `embassy-time-driver`: `EmbassyTime`, clock and alarm of a board with an embassy time driver.
+//! - `embedded-hal`: `Delay` and `LinePin`.
+//! - `embedded-io`: `Reader` and `Writer` for the bytes of a line.
+//! - `check`: `EventBase::check`, which verifies every table; for tests.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -1,4 +1,4 @@
-//! What the user may set of a turn: how much it does, and how the priorities share it.
+//! Settings of a turn: its limits, and how priorities share it.
 
 use core::num::{NonZeroU32, NonZeroU64};
 use core::time::Duration;
@@ -6,8 +6,7 @@ use core::time::Duration;
 use crate::storage::Zero;
 use crate::time::nanos;
 
-/// How much one turn of the loop may do, before timers and readiness are looked at again
-/// (`event_config_set_max_dispatch_interval`).
+/// What one turn may do before timers and readiness are checked again (`event_config_set_max_dispatch_interval`).
 ///
 /// ```
 /// use core::num::NonZeroU32;
@@ -20,21 +19,18 @@ use crate::time::nanos;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Limits {
-    /// How many events are handed out in a turn, at most; no limit when `None`. Without one, a turn still hands out each event
-    /// once at most.
+    /// Maximum of hand-outs. Without one, a turn hands out each event at most once.
     pub hand_outs: Option<NonZeroU32>,
-    /// How many timers are moved to the active queues in a turn, at most; no limit when `None`. As many stale heap
-    /// entries, of timers that were pushed back, are corrected in a turn, and one more at most.
+    /// Maximum of timers moved to the queues, and of stale heap entries (postponed timers) corrected, plus one.
     pub timers: Option<NonZeroU32>,
-    /// For how long events are handed out in a turn, a nanosecond at least. Looked at after each hand-out, which costs a
-    /// read of the clock.
+    /// Maximum time of the hand-outs, at least a nanosecond, checked after each of them by reading the clock.
     pub interval: Option<Duration>,
-    /// More urgent levels than this one are exempt from `hand_outs` and `interval`.
+    /// Priorities more urgent than this are exempt from `hand_outs` and `interval`.
     pub from_priority: u8,
 }
 
 impl Limits {
-    /// What a base begins with: 1,024 hand-outs, 1,024 timers, no limit in time, no level exempt.
+    /// The default: 1,024 hand-outs, 1,024 timers, no limit in time, no priority exempt.
     pub const DEFAULT: Self = Self {
         hand_outs: NonZeroU32::new(DEFAULT),
         timers: NonZeroU32::new(DEFAULT),
@@ -45,7 +41,7 @@ impl Limits {
 
 /// Hand-outs and timers a turn.
 const DEFAULT: u32 = 1_024;
-/// More than any turn hands out: it ends by itself when nothing is left.
+/// More than any turn hands out.
 pub(crate) const UNLIMITED: u32 = u32::MAX >> 1;
 
 impl Default for Limits {
@@ -54,8 +50,8 @@ impl Default for Limits {
     }
 }
 
-/// `Limits` as a base keeps them: all zeros for the defaults. So a number is kept as its difference to the default, and no
-/// limit is a number that no turn reaches.
+/// `Limits` as a base keeps them, all zeros for the defaults: numbers are XORed with the default, and [`UNLIMITED`] is no
+/// limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     hand_outs: u32,
@@ -63,7 +59,7 @@ pub(crate) struct Bounds {
     /// In nanoseconds.
     pub(crate) interval: Option<NonZeroU64>,
     pub(crate) from_priority: u8,
-    /// There is more than numbers: an interval, or exempt levels.
+    /// There is an interval or an exempt priority.
     pub(crate) is_special: bool,
 }
 
@@ -95,14 +91,14 @@ impl From<Limits> for Bounds {
     }
 }
 
-/// How levels share a turn.
+/// How priorities share a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fairness {
-    /// All levels are served in each turn, the most urgent first. Where a level has more than its share of the turn's
-    /// hand-outs, a quarter is kept for less urgent ones, and every level at which an event waits gets one at least.
+    /// Every priority is served in each turn, the most urgent first. From one that exceeds its share of the hand-outs,
+    /// a quarter is kept for less urgent ones, and each priority with an active event gets at least one.
     #[default]
     Fair,
-    /// One level a turn, as in libevent: less urgent events wait until nothing more urgent was found.
+    /// One priority a turn, as in libevent: less urgent events wait until nothing more urgent was found.
     Strict,
 }

@@ -1,4 +1,4 @@
-//! A backend driven by hand, with a clock driven by hand.
+//! A backend and a clock that a program drives by hand.
 
 use core::fmt;
 use core::time::Duration;
@@ -18,14 +18,13 @@ pub use error::ManualError;
 pub use sleep::ManualSleeper;
 use sleep::Sleeping;
 
-/// A backend for tests, examples and simulations: the program says what is ready and what time it is.
+/// A backend for tests, examples and simulations: the program sets readiness and time.
 ///
-/// Time stands still until it is [advanced](Manual::advance), or until the base waits for a timer and nothing is ready:
-/// then the wait is over at once, at exactly that time. So a day in a test takes a microsecond, and every test of a timer is
-/// exact.
+/// Time passes only by [`advance`](Manual::advance), or when the base waits for a timer and nothing is ready: that wait
+/// ends at once, exactly at the deadline. A day takes a microsecond, and timers can be tested exactly.
 ///
-/// An fd is a number. What it is ready for is a state, until it is set otherwise; level-triggered events get it in
-/// each turn, edge-triggered ones once for each call that sets it. It has room for `N` fds and as many signals.
+/// An fd is a number. Its readiness stays until it is set again: level-triggered events get it in each turn,
+/// edge-triggered ones once for each call that sets it. There is room for `N` fds and `N` signals.
 ///
 /// ```
 /// use core::time::Duration;
@@ -48,7 +47,7 @@ pub struct Manual<const N: usize = 64> {
     fds: heapless::Vec<Source, N>,
     signals: heapless::Vec<Signal, N>,
     flag: Option<&'static WakeFlag>,
-    /// Where the next look at the fds begins, and how many reports it may make (0: as many as there are).
+    /// Where the next scan begins, and its maximum of reports (0: no limit).
     start: usize,
     batch: usize,
     refusals: u32,
@@ -61,9 +60,9 @@ pub struct Manual<const N: usize = 64> {
 struct Source {
     fd: u32,
     state: Ready,
-    /// What has been set since it was last reported.
+    /// Readiness set since it was last reported.
     edges: Ready,
-    /// Who watches it.
+    /// Its registration.
     watch: Option<(Token, Interest)>,
 }
 
@@ -73,7 +72,7 @@ struct Signal {
 }
 
 impl Manual {
-    /// A backend with room for 64 fds; the clock says zero.
+    /// A backend with room for 64 fds, at time zero.
     ///
     /// ```
     /// use evcore::backend::{EventOp, Manual};
@@ -93,7 +92,7 @@ impl Default for Manual {
 }
 
 impl<const N: usize> Manual<N> {
-    /// A backend with room for `N` fds; the clock says zero.
+    /// A backend with room for `N` fds, at time zero.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -117,7 +116,7 @@ impl<const N: usize> Manual<N> {
         }
     }
 
-    /// The same backend, which can be woken by a flag.
+    /// Lets a flag wake the backend.
     ///
     /// ```
     /// use evcore::backend::{Manual, WakeFlag};
@@ -146,7 +145,7 @@ impl<const N: usize> Manual<N> {
         self.now = self.now.saturating_add(time);
     }
 
-    /// Sets the clock, also back: as a faulty one would.
+    /// Sets the clock, even back, as a faulty one would.
     ///
     /// ```
     /// use evcore::backend::{EventOp, Manual};
@@ -161,7 +160,7 @@ impl<const N: usize> Manual<N> {
         self.now = now;
     }
 
-    /// Says what an fd is ready for, from now on. `false`: there was no room to remember it.
+    /// Sets what an fd is ready for, from now on. `false`: no room for another fd.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -195,7 +194,7 @@ impl<const N: usize> Manual<N> {
         self.fds.iter().find(|source| source.fd == fd).map_or(Ready::empty(), |source| source.state)
     }
 
-    /// What the base has registered an fd for.
+    /// The interest with which the base has registered an fd.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -210,7 +209,7 @@ impl<const N: usize> Manual<N> {
         self.fds.iter().find(|source| source.fd == fd)?.watch.map(|(_, interest)| interest)
     }
 
-    /// Sends a signal. One that nobody watches is lost.
+    /// Sends a signal, which is lost if no event watches it.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -243,7 +242,7 @@ impl<const N: usize> Manual<N> {
         (self.refusals, self.refusal) = (count, ManualError::Refused);
     }
 
-    /// Refuses the next `count` registrations and changes, as for a shortage that passes: the base asks again.
+    /// Refuses the next `count` registrations and changes as for a temporary shortage: the base retries.
     ///
     /// ```
     /// evcore::backend::Manual::new().refuse_for_now(1);
@@ -252,7 +251,7 @@ impl<const N: usize> Manual<N> {
         (self.refusals, self.refusal) = (count, ManualError::Busy);
     }
 
-    /// Bounds how many fds are reported by one wait; 0 is without bound. The rest comes with the next ones.
+    /// Limits how many fds one wait reports; 0 for no limit. The rest comes with the next ones.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -264,7 +263,7 @@ impl<const N: usize> Manual<N> {
         self.batch = batch;
     }
 
-    /// How often the base has asked to wait.
+    /// How often the base has waited.
     ///
     /// ```
     /// use evcore::backend::Manual;
@@ -276,7 +275,7 @@ impl<const N: usize> Manual<N> {
         self.waits
     }
 
-    /// The source of that number, made if it is not there yet and there is room, or one that nobody needs.
+    /// The source of that number, created if there is room or an unused one.
     fn source(&mut self, fd: u32) -> Option<&mut Source> {
         let fresh = Source { fd, state: Ready::empty(), edges: Ready::empty(), watch: None };
         let at = match self.fds.iter().position(|source| source.fd == fd) {
@@ -318,7 +317,7 @@ impl<const N: usize> Manual<N> {
         }
     }
 
-    /// Reports what is ready, beginning behind what was found last. Answers whether there was anything.
+    /// Reports what is ready, beginning after the last report. Returns whether anything was.
     fn report_ready(&mut self, sink: &mut impl Sink<u32>) -> bool {
         let batch = if self.batch == 0 { usize::MAX } else { self.batch };
         let count = self.fds.len();
@@ -385,7 +384,7 @@ impl<const N: usize> EventOp for Manual<N> {
     }
 
     fn add(&mut self, fd: u32, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), ManualError> {
-        // Whatever it was watched for before is void, also when this is refused.
+        // An earlier registration is void, even if this one is refused.
         self.unwatch(fd);
         self.refuses()?;
         self.watch(fd, token, interest)

@@ -1,19 +1,17 @@
-//! What an event waits for on its fd, and what is found there.
+//! Interest in an fd, and its readiness.
 
 use bitflags::bitflags;
 
 bitflags! {
-    /// What an event waits for on its fd.
-    ///
-    /// The bits have the values of Linux's `poll(2)`, so that the common backends translate them by a mask.
+    /// What an event waits for on its fd. The values are those of Linux's `poll(2)`, so backends translate by a mask.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Interest: u16 {
-        /// There is something to read, or the end (`EV_READ`).
+        /// Input, or its end (`EV_READ`).
         #[doc(alias = "EV_READ")]
         const READ = 0x0001;
         /// Urgent data (`EPOLLPRI`); libevent has none.
         const URGENT = 0x0002;
-        /// There is room to write (`EV_WRITE`).
+        /// Room to write (`EV_WRITE`).
         #[doc(alias = "EV_WRITE")]
         const WRITE = 0x0004;
         /// The peer has shut down its writing side (`EV_CLOSED`).
@@ -27,42 +25,41 @@ bitflags! {
 }
 
 bitflags! {
-    /// Why an event is handed out. What was found in one turn comes as one hand-out with all its bits.
-    ///
-    /// Any 16 bits are legal: [`activate`](crate::EventBase::activate) passes on what it is given.
+    /// Why an event is handed out: all bits that were found in one turn. Any 16 bits are legal:
+    /// [`activate`](crate::EventBase::activate) passes them on.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Ready: u16 {
-        /// There is something to read, or the end, or an error to collect (`EV_READ`).
+        /// Input, its end, or an error to collect (`EV_READ`).
         #[doc(alias = "EV_READ")]
         const READ = 0x0001;
         /// Urgent data.
         const URGENT = 0x0002;
-        /// There is room to write, or an error to collect (`EV_WRITE`).
+        /// Room to write, or an error to collect (`EV_WRITE`).
         #[doc(alias = "EV_WRITE")]
         const WRITE = 0x0004;
-        /// The descriptor has an error; READ or WRITE is set too where the event waits for it.
+        /// The descriptor has an error. READ or WRITE is also set if the event waits for it.
         const ERROR = 0x0008;
-        /// Both directions are shut down; READ or WRITE is set too where the event waits for it.
+        /// Both directions are shut down. READ or WRITE is also set if the event waits for it.
         const HANGUP = 0x0010;
-        /// The event's time has come (`EV_TIMEOUT`).
+        /// The event's timeout (`EV_TIMEOUT`).
         #[doc(alias = "EV_TIMEOUT")]
         const TIMEOUT = 0x0100;
         /// The event's signal has arrived (`EV_SIGNAL`).
         #[doc(alias = "EV_SIGNAL")]
         const SIGNAL = 0x0200;
-        /// The event had asked for another turn: [`again`](crate::EventBase::again).
+        /// The event asked for another turn with [`again`](crate::EventBase::again).
         const AGAIN = 0x0400;
         /// The peer has shut down its writing side (`EV_CLOSED`).
         #[doc(alias = "EV_CLOSED")]
         const CLOSED = 0x2000;
-        /// Everything that is said of an fd.
+        /// All bits that concern an fd.
         const IO = 0x201f;
         const _ = !0;
     }
 }
 
 impl Ready {
-    /// Whether anything is said of the event's fd: that it is readable, writable, closed, in error, hung up, or has urgent data.
+    /// Whether any bit concerns the event's fd: readable, writable, closed, error, hang-up or urgent data.
     ///
     /// ```
     /// use evcore::Ready;
@@ -75,7 +72,7 @@ impl Ready {
         self.intersects(Self::IO)
     }
 
-    /// There is something to read, or the end, or an error to collect.
+    /// Input, its end, or an error to collect.
     ///
     /// ```
     /// use evcore::Ready;
@@ -88,7 +85,7 @@ impl Ready {
         self.contains(Self::READ)
     }
 
-    /// There is room to write, or an error to collect.
+    /// Room to write, or an error to collect.
     ///
     /// ```
     /// use evcore::Ready;
@@ -101,7 +98,7 @@ impl Ready {
         self.contains(Self::WRITE)
     }
 
-    /// There is urgent data.
+    /// Urgent data.
     ///
     /// ```
     /// use evcore::Ready;
@@ -127,7 +124,7 @@ impl Ready {
         self.contains(Self::CLOSED)
     }
 
-    /// The descriptor has an error, or cannot be watched any more.
+    /// The descriptor has an error, or can no longer be watched.
     ///
     /// ```
     /// use evcore::Ready;
@@ -153,7 +150,7 @@ impl Ready {
         self.contains(Self::HANGUP)
     }
 
-    /// The event's time has come. Something else may have been found as well: see [`is_io`](Ready::is_io).
+    /// The event's timeout. Something else may have been found too: see [`is_io`](Ready::is_io).
     ///
     /// ```
     /// use evcore::Ready;
@@ -179,7 +176,7 @@ impl Ready {
         self.contains(Self::SIGNAL)
     }
 
-    /// The event had asked for another turn: [`again`](crate::EventBase::again).
+    /// The event asked for another turn with [`again`](crate::EventBase::again).
     ///
     /// ```
     /// use evcore::Ready;

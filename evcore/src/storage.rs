@@ -1,7 +1,7 @@
-//! Where the tables of a base live: in arrays of fixed capacity, or in memory of an allocator.
+//! Where the tables of a base live: in arrays of fixed capacity, or on the heap.
 //!
-//! All tables are indexed by event, so one capacity bounds everything: an event that was created has its place in every
-//! table, and no later call can fail for lack of room.
+//! All tables are indexed by event, so one capacity bounds everything: a created event has its place in every table,
+//! and no later call fails for lack of room.
 
 use core::fmt;
 
@@ -39,28 +39,28 @@ impl core::error::Error for Full {}
     note = "`Growable` needs evcore's feature `alloc`"
 )]
 pub trait Storage: sealed::Sealed {
-    /// Whether [`EventBase::stats`](crate::EventBase::stats) and `max_counts` are there.
+    /// Whether [`EventBase::stats`](crate::EventBase::stats) and `max_counts` exist.
     type Stats: Part;
-    /// Whether [`EventBase::set_limits`](crate::EventBase::set_limits) is there.
+    /// Whether [`EventBase::set_limits`](crate::EventBase::set_limits) exists.
     type Limits: Part;
-    /// Whether events may be removed by themselves after their hand-out: [`Event::once`](crate::Event::once),
+    /// Whether events can be removed after their hand-out: [`Event::once`](crate::Event::once),
     /// [`EventBase::insert_timer`](crate::EventBase::insert_timer).
     type Once: Part;
-    /// Whether [`EventBase::pause_for`](crate::EventBase::pause_for) is there.
+    /// Whether [`EventBase::pause_for`](crate::EventBase::pause_for) exists.
     type Pauses: Part;
-    /// How events are numbered.
+    /// The type of event indices.
     #[doc(hidden)]
     type Index: Index;
     /// A table with a place for each event.
     #[doc(hidden)]
     type Table<E>: Table<E>;
-    /// A table with a place for each event that may be on an fd.
+    /// A table with a place for each event on an fd.
     #[doc(hidden)]
     type Fds<E>: Table<E>;
-    /// Which event has a place in such a table, where there are fewer than events.
+    /// The event of a place in such a table, if there are fewer than events.
     #[doc(hidden)]
     type Owner: Owner<Self::Index>;
-    /// A table with a place for each level.
+    /// A table with a place for each priority.
     #[doc(hidden)]
     type Levels<E>: Table<E>;
     /// As `Table`, for events on signals.
@@ -79,7 +79,7 @@ pub trait Storage: sealed::Sealed {
     #[doc(hidden)]
     type FdIndex: FdIndex<Self::Index>;
 
-    // What the code of absent parts is left out by. All of them are known when it is compiled.
+    // Constants by which the code of absent parts is left out.
 
     #[doc(hidden)]
     const HAS_FDS: bool = <Self::Fds<()> as Table<()>>::CAPACITY > 0;
@@ -87,19 +87,18 @@ pub trait Storage: sealed::Sealed {
     const HAS_SIGNALS: bool = <Self::Signals<()> as Table<()>>::CAPACITY > 0;
     #[doc(hidden)]
     const HAS_WATCHERS: bool = <Self::Watchers<()> as Table<()>>::CAPACITY > 0;
-    /// More than one.
     #[doc(hidden)]
     const HAS_LEVELS: bool = <Self::Levels<()> as Table<()>>::CAPACITY > 1;
     /// Whether every event has a place of its own in the fd map.
     #[doc(hidden)]
     const IS_EACH_ON_FD: bool = <Self::Fds<()> as Table<()>>::CAPACITY >= <Self::Table<()> as Table<()>>::CAPACITY;
-    /// Whether timers are looked through instead of kept in a heap.
+    /// Whether timers are scanned instead of kept in a heap.
     #[doc(hidden)]
     const IS_SCANNED: bool = <Self::Heap<()> as Table<()>>::CAPACITY <= SCANNED;
-    /// Whether few events are expected, so that code which is only faster is left out.
+    /// Whether few events are expected: code that is only faster is left out.
     #[doc(hidden)]
     const IS_SMALL: bool = Self::IS_SCANNED;
-    /// Whether registrations are verified, because descriptors are closed without the base's knowledge.
+    /// Whether other code may close descriptors, so that registrations are verified.
     #[doc(hidden)]
     const IS_SHARED: bool = true;
     /// Whether events may be edge-triggered.
@@ -107,7 +106,7 @@ pub trait Storage: sealed::Sealed {
     const HAS_EDGE: bool = true;
 }
 
-/// So many timers are looked through faster than a heap of them is kept.
+/// Up to this many timers, a scan is faster than a heap.
 const SCANNED: usize = 16;
 
 mod sealed {

@@ -85,10 +85,7 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
     ///
     /// ```
     /// # use core::task::Waker;
-    /// # use evcore::backend::{EventOp, Wake};
-    /// # use evcore::storage::Storage;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{Error, EventBase};
+    /// # use evcore::{*, backend::{EventOp, Wake}, storage::Storage, task::{Executor, Item}};
     /// fn on<B, S>(base: EventBase<B, S, Item<()>>) -> Result<u32, Error<B::Error>>
     /// where
     ///     B: Wake<Waker: Into<Waker>> + EventOp<Fd: 'static> + 'static,
@@ -116,9 +113,7 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
     /// [`End::Empty`]: in a simulation, a deadlock. A wake from another thread counts from the next turn on.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// let blocked = executor.block_on(core::future::pending::<()>());
@@ -140,9 +135,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// What tasks spawn and wait by.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -158,9 +151,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// Why [`next_event`](Executor::next_event) or [`run`](Executor::run) found the loop ended: `None` when a wait was over.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// executor.base().unwrap().loop_exit();
@@ -176,9 +167,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// How many tasks have not ended.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -197,9 +186,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// let mut base = executor.base().unwrap();
@@ -223,9 +210,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -254,9 +239,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// Events of your own are handed to nobody; see [`run`](Executor::run).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// let text = String::from("borrowed");
@@ -275,9 +258,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();

@@ -1,4 +1,4 @@
-//! Points in time, as the backend's clock counts them.
+//! Points in time of the backend's clock.
 
 use core::fmt;
 use core::ops::{Add, AddAssign};
@@ -8,8 +8,8 @@ const NANOS_PER_SEC: u64 = 1_000_000_000;
 
 /// A point in time: nanoseconds of the backend's monotonic clock.
 ///
-/// The clock starts wherever the backend starts it, so an `Instant` means something only to the base it came from. All
-/// arithmetic saturates, `+` included: [`Instant::MAX`] is "never", and no delay, however long, wraps into the past.
+/// The backend chooses the clock's zero, so an `Instant` has a meaning only for its base. Arithmetic saturates, `+`
+/// included: [`Instant::MAX`] is "never", and no delay wraps into the past.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,7 +25,7 @@ pub struct Instant(u64);
 impl Instant {
     /// The clock's own zero.
     pub const ZERO: Self = Self(0);
-    /// A point that is never reached: a deadline there never expires.
+    /// Never: a deadline there does not expire.
     pub const MAX: Self = Self(u64::MAX);
 
     /// The point `nanos` nanoseconds after the clock's zero.
@@ -52,7 +52,7 @@ impl Instant {
         self.0
     }
 
-    /// This point moved `delay` into the future; [`Instant::MAX`] where that does not fit.
+    /// This point moved into the future by `delay`; at most [`Instant::MAX`].
     ///
     /// ```
     /// use core::time::Duration;
@@ -65,7 +65,7 @@ impl Instant {
         Self(self.0.saturating_add(nanos(delay)))
     }
 
-    /// The time from `earlier` to this point; zero when `earlier` is not earlier.
+    /// The time from `earlier` to this point; zero if `earlier` is later.
     ///
     /// ```
     /// use core::time::Duration;
@@ -84,7 +84,7 @@ impl Instant {
         Self(self.0.saturating_add(nanos))
     }
 
-    /// As [`Instant::saturating_since`], in nanoseconds, without the division that makes a `Duration`.
+    /// As [`Instant::saturating_since`], in nanoseconds, without the division of a `Duration`.
     pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -112,7 +112,7 @@ impl fmt::Debug for Instant {
     }
 }
 
-/// A duration in whole nanoseconds, saturating at 584 years. Needs no 64-bit division, which small parts do not have.
+/// Whole nanoseconds, saturating at 584 years, without a 64-bit division.
 #[expect(clippy::as_conversions, reason = "`From` is not const")]
 pub(crate) const fn nanos(delay: Duration) -> u64 {
     delay.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(delay.subsec_nanos() as u64)
@@ -122,24 +122,24 @@ pub(crate) const fn nanos(delay: Duration) -> u64 {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Wait {
-    /// Not at all: look for readiness and return.
+    /// Do not wait.
     None,
-    /// Until something is ready, or this time has passed.
+    /// Until something is ready, or at most this time.
     For(Duration),
-    /// Until something is ready, or the clock reaches this point. A point in the past is like [`Wait::None`].
+    /// Until something is ready, or at most until this point, which may be past.
     Until(Instant),
-    /// Until something is ready. Ends when nothing is pending any more.
+    /// Until something is ready. The loop ends when nothing is pending.
     Forever,
 }
 
-/// How long a backend may sleep in [`dispatch`](crate::backend::EventOp::dispatch): up to a point in time, so that an interrupted
-/// wait is taken up again unchanged.
+/// How long a backend may sleep in [`dispatch`](crate::backend::EventOp::dispatch): until a point in time, so that an
+/// interrupted wait is repeated unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Sleep {
-    /// Not at all: look for readiness and return.
+    /// Do not wait.
     None,
-    /// Until something is ready, or the clock reaches this point. A point in the past is like [`Sleep::None`].
+    /// Until something is ready, or at most until this point, which may be past.
     Until(Instant),
     /// Until something is ready.
     Forever,

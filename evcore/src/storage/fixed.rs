@@ -5,27 +5,27 @@ use core::marker::PhantomData;
 
 use super::{Ending, Everything, FEW, FdIndex, Full, Index, Link, Part, Parts, Storage, Table, chains};
 
-/// Room for `EVENTS` events, inside the base itself: no allocator, known size, fit for a `static`.
+/// Room for `EVENTS` events inside the base: no allocator, known size, suitable for a `static`.
 ///
-/// `Fixed<8>` has everything: each of its 8 events may be on an fd, on a signal or a timer, and there may be as many priorities as
-/// events. On a small part, say what is needed, and the rest takes neither code nor memory:
+/// `Fixed<8>` has everything: 8 events of any kind and up to 8 priorities. What a smaller storage leaves out takes
+/// neither code nor memory:
 ///
 /// | storage | what a base has |
 /// |---|---|
 /// | `Fixed<8>` | 8 events of any kind |
-/// | `Fixed<8, 2>` | of these, 2 at most on fds |
+/// | `Fixed<8, 2>` | at most 2 of them on fds |
 /// | `Fixed<8, 2, 1>` | and one priority |
 /// | `Fixed<8, 2, 1, Lean>` | and no signals, watchers, statistics or limits: see [`Parts`] |
-/// | `Fixed<8, 0, 1, Lean>` | timers, and events of the program's own |
+/// | `Fixed<8, 0, 1, Lean>` | timers and user events only |
 ///
-/// Creating an event for which there is no room answers [`Error::Full`](crate::Error::Full), and gives the data back; so does
-/// `set_priorities` beyond `LEVELS`. Whatever is there works as in every other storage.
+/// Creating an event for which there is no room returns [`Error::Full`](crate::Error::Full) with the data, and so does
+/// `set_priorities` beyond `LEVELS`.
 ///
-/// `EVENTS` is at most 65,534; events are numbered in 16 bits. An event on an fd takes one of the `FDS` places, so two events
-/// on the same fd take two. Where `FDS` is less than `EVENTS`, finding an event's place takes a step for each of them.
+/// `EVENTS` is at most 65,534. An event on an fd takes one of the `FDS` places, also if it shares the fd. If `FDS` is
+/// less than `EVENTS`, finding an event's place takes up to `FDS` steps.
 ///
-/// When an event is created, its fd is looked for: in all rows where `FDS` is at most 64, and by a hash above, which takes two
-/// steps or so. A report that carries its token is O(1).
+/// Creating an event looks its fd up: among all rows if `FDS` is at most 64, else by a hash in about two steps. A
+/// report with its token is O(1).
 ///
 /// ```
 /// use core::time::Duration;
@@ -84,7 +84,7 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
     };
     const CAPACITY: usize = N;
 
-    // That an array of no elements has none is more than the optimiser can see through a length.
+    // The optimiser does not see through a length that an array without elements has none.
     #[inline]
     fn as_slice(&self) -> &[E] {
         if N == 0 { &[] } else { self }
@@ -100,7 +100,7 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
     }
 
     fn push(&mut self, element: E) {
-        // The room was reserved, so nothing comes back.
+        // The room was reserved: nothing comes back.
         let _ = heapless::Vec::push(self, element);
     }
 
@@ -113,8 +113,8 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
     }
 }
 
-/// Rows by fd number, in hash chains. Few rows are looked through instead, which is shorter code and no slower. They have the
-/// links all the same, because the length of an array cannot depend on a condition.
+/// Rows by fd number, in hash chains. Few rows are scanned instead, which is shorter and no slower; they have links all
+/// the same, since the length of an array cannot depend on a condition.
 #[derive(Debug)]
 pub struct Chains<const N: usize> {
     buckets: [Link<u16>; N],

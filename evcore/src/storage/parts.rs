@@ -1,4 +1,4 @@
-//! The parts that a base of fixed capacity can do without.
+//! The optional parts of a base of fixed capacity.
 
 use core::fmt::Debug;
 use core::marker::PhantomData;
@@ -7,8 +7,8 @@ use super::Storage;
 use super::tables::{Nothing, Table};
 use crate::backend::EventOp;
 
-/// What a [`Fixed`](super::Fixed) storage has besides its events, fds and priorities. What is left out takes neither code nor
-/// memory. [`Everything`] and [`Lean`] are two choices; your own is an empty type:
+/// What a [`Fixed`](super::Fixed) storage has besides events, fds and priorities. A part that is left out takes neither
+/// code nor memory. [`Everything`] and [`Lean`] are two choices; your own is an empty type:
 ///
 /// ```
 /// use evcore::backend::Manual;
@@ -32,25 +32,25 @@ use crate::backend::EventOp;
 /// assert_eq!(base.stats().turns, 0);
 /// ```
 pub trait Parts {
-    /// Events on signals. Without them, creating one answers [`Error::Full`](crate::Error::Full).
+    /// Events on signals. Without them, creating one returns [`Error::Full`](crate::Error::Full).
     type Signals: Part;
-    /// Prepare, check and wake events. Without them, creating one answers [`Error::Full`](crate::Error::Full).
+    /// Prepare, check and wake events. Without them, creating one returns [`Error::Full`](crate::Error::Full).
     type Watchers: Part;
-    /// Statistics and high-water marks: without them, `stats`, `max_counts` and `clear_max_counts` do not compile.
+    /// Statistics and high-water marks. Without them, `stats`, `max_counts` and `clear_max_counts` do not compile.
     type Stats: Part;
-    /// Events that are removed after their hand-out. Without them, `insert_timer` does not compile, and creating an event that is
-    /// to be removed answers [`Error::Unsupported`](crate::Error::Unsupported).
+    /// Events that are removed after their hand-out. Without them, `insert_timer` does not compile, and creating a once
+    /// event returns [`Error::Unsupported`](crate::Error::Unsupported).
     type Once: Part;
-    /// Pauses of events on fds: without them, `pause_for` does not compile.
+    /// Pauses of events on fds. Without them, `pause_for` does not compile.
     type Pauses: Part;
-    /// Limits of a turn: without them, `set_limits` does not compile, and each turn has the default ones.
+    /// Limits of a turn. Without them, `set_limits` does not compile, and turns have the default limits.
     type Limits: Part;
-    /// A heap of timers, which makes many of them cheap. Without it they are looked through, as up to 16 always are: each
-    /// operation on a timer takes at most a step for each event that there is room for.
+    /// A heap of timers, for many of them. Without it they are scanned, as up to 16 always are: an operation on a timer
+    /// takes at most a step for each event of the capacity.
     type Heap: Part;
 }
 
-/// All parts. What `Fixed<N>` has.
+/// All parts, as `Fixed<N>` has them.
 #[derive(Clone, Copy, Debug)]
 pub struct Everything;
 
@@ -64,7 +64,7 @@ impl Parts for Everything {
     type Heap = Kept;
 }
 
-/// None of the parts: for small microcontrollers.
+/// No parts: for small microcontrollers.
 #[derive(Clone, Copy, Debug)]
 pub struct Lean;
 
@@ -78,8 +78,8 @@ impl Parts for Lean {
     type Heap = LeftOut;
 }
 
-/// A storage with the parts whose methods do not compile without them: for code that is generic over storages and uses these
-/// methods. Every `Fixed<N>` is one, and `Growable`.
+/// A storage with the parts whose methods do not compile without them, for code that is generic over storages. Every
+/// `Fixed<N>` is one, and `Growable`.
 ///
 /// ```
 /// use evcore::backend::EventOp;
@@ -108,7 +108,7 @@ pub trait Part: is_part::Sealed {
     type Held<V: Zero>: Held<V>;
 }
 
-/// A part that is there.
+/// The part is present.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept;
 
@@ -118,7 +118,7 @@ impl Part for Kept {
     type Held<V: Zero> = V;
 }
 
-/// A part that is not there.
+/// The part is absent.
 #[derive(Clone, Copy, Debug)]
 pub struct LeftOut;
 
@@ -134,7 +134,7 @@ mod is_part {
     impl Sealed for super::LeftOut {}
 }
 
-/// A value whose beginning is all zeros.
+/// A value that starts as all zeros.
 #[allow(unreachable_pub, reason = "Rust 1.85 does not see that `Part` names it")]
 pub trait Zero: Copy + Debug {
     const ZERO: Self;
@@ -176,7 +176,7 @@ impl<V: Zero> Held<V> for Nothing {
     }
 }
 
-/// A storage on a backend: what the backend can do without is left out as well.
+/// A storage on a backend, without what the backend does not need.
 #[derive(Debug)]
 pub(crate) struct On<B, S>(PhantomData<(B, S)>);
 

@@ -1,11 +1,11 @@
-//! What a storage is made of: indices, tables, and what is kept beside them.
+//! The elements of a storage: indices, tables, and what is kept beside them.
 
 use core::fmt::Debug;
 use core::ops::Not;
 
 use super::Full;
 
-/// A place in a table. [`Index::NIL`] is none: it is beyond every table's end, so that looking it up finds nothing.
+/// A place in a table. [`Index::NIL`], beyond the end of every table, is none: looking it up finds nothing.
 #[allow(unreachable_pub, reason = "Rust 1.85 does not see that `Storage` names it")]
 pub trait Index: Copy + Eq + Debug + Not<Output = Self> + 'static {
     const NIL: Self;
@@ -48,10 +48,10 @@ impl Index for u32 {
     }
 }
 
-/// As many rows are few: to walk or to search them all costs no more than to avoid it.
+/// Up to this many rows, a scan costs no more than avoiding it.
 pub(crate) const FEW: usize = 64;
 
-/// A place in a table, or none: kept with all bits inverted, so that none is zero, which costs a `static` no flash.
+/// A place or none, with all bits inverted: none is zero, which costs a `static` no flash.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Link<I>(I);
 
@@ -63,7 +63,7 @@ impl<I: Index> Link<I> {
         Self(!place)
     }
 
-    /// NIL where there is none.
+    /// The place, or NIL.
     #[inline]
     pub(crate) fn place(self) -> I {
         !self.0
@@ -79,18 +79,18 @@ impl<I: Index> Link<I> {
 #[allow(unreachable_pub, reason = "as above")]
 pub trait Table<E> {
     const EMPTY: Self;
-    /// How many elements it can have at most.
+    /// The maximum number of elements.
     const CAPACITY: usize;
     fn as_slice(&self) -> &[E];
     fn as_mut_slice(&mut self) -> &mut [E];
-    /// Makes room for `more` further elements.
+    /// Makes room for `more` elements.
     fn reserve(&mut self, more: usize) -> Result<(), Full>;
-    /// Appends, into room that has been reserved.
+    /// Appends, into reserved room.
     fn push(&mut self, element: E);
     fn pop(&mut self) -> Option<E>;
     fn clear(&mut self);
 
-    /// Takes an element out; those after it move up. Neighbour by neighbour, which on a small part is all the code there is.
+    /// Removes an element; those after it move up one by one, the shortest code for a small part.
     fn remove(&mut self, place: usize) {
         let mut rest = self.as_mut_slice().get_mut(place..).unwrap_or_default();
         while let [gone, tail @ ..] = rest {
@@ -118,7 +118,7 @@ pub trait Table<E> {
     }
 }
 
-/// A table without any place, and a value that is not there.
+/// A table without places, or an absent value.
 #[allow(unreachable_pub, reason = "as above")]
 #[derive(Clone, Copy, Debug)]
 pub struct Nothing;
@@ -154,8 +154,7 @@ impl<E> Table<E> for Nothing {
     fn clear(&mut self) {}
 }
 
-/// Which event has a place in a table that has fewer places than there are events: noted beside it where the storage may have
-/// such a table.
+/// The event of a place, in a table that has fewer places than there are events.
 #[allow(unreachable_pub, reason = "as above")]
 pub trait Owner<I>: Copy {
     const NONE: Self;
@@ -175,7 +174,7 @@ impl<I: Index> Owner<I> for I {
     }
 }
 
-/// No storage that has a place for each event looks for one.
+/// A storage with a place for each event needs none.
 impl<I: Index> Owner<I> for () {
     const NONE: Self = ();
     #[inline]
@@ -186,7 +185,7 @@ impl<I: Index> Owner<I> for () {
     }
 }
 
-/// When the hand-outs of a turn ended, and the next place in the order of armings among those that restarted then.
+/// When the hand-outs of a turn ended, and the next number in the order of arming among timeouts that restarted then.
 #[allow(unreachable_pub, reason = "as above")]
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
@@ -223,15 +222,14 @@ macro_rules! endings {
 
 endings!(0 64);
 
-/// The way from an fd's number to its row in the fd map.
+/// Finds the row of an fd number.
 #[allow(unreachable_pub, reason = "as above")]
 pub trait FdIndex<I: Index> {
     const EMPTY: Self;
-    /// Notes the row of a number that is not there yet. `number_of` tells the numbers of the rows that are. When it fails,
-    /// nothing has changed.
+    /// Adds a new number. `number_of` returns the number of an existing row. On failure nothing has changed.
     fn insert(&mut self, number: u32, row: I, number_of: impl Fn(I) -> u32) -> Result<(), Full>;
-    /// Forgets a number, whose row this is.
+    /// Removes a number and its row.
     fn remove(&mut self, number: u32, row: I);
-    /// The row of `number`, among the first `rows`. `holds` tells whether it is a row's.
+    /// The row of `number`, among the first `rows`. `holds` says whether a row has that number.
     fn find(&self, number: u32, rows: usize, holds: impl Fn(I) -> bool) -> Option<I>;
 }

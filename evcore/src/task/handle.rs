@@ -33,9 +33,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// With the future, when the base has no room for the task's event or is borrowed, and when the executor has ended.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -57,9 +55,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// As [`spawn`](Handle::spawn), and when the base has no such priority.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -90,9 +86,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -112,9 +106,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -136,9 +128,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -161,9 +151,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// When the backend refuses, or the base has no room.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -184,9 +172,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -214,9 +200,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// When the backend refuses, or the base has no room.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -236,9 +220,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// With the data, when the base has no room.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -258,9 +240,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -285,9 +265,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// When the executor has ended.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();

@@ -143,9 +143,7 @@ impl<R> JoinHandle<R> {
     /// [`JoinError::Aborted`]. Nothing happens to a task that has ended.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -165,9 +163,7 @@ impl<R> JoinHandle<R> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -181,9 +177,7 @@ impl<R> JoinHandle<R> {
     /// Whether the task has ended.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();

@@ -212,9 +212,7 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     /// When the backend refuses, and when the executor has ended.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();

@@ -74,9 +74,7 @@ impl<D, F, E> Source<D, F, E> {
     ///
     /// ```
     /// # use core::time::Duration;
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -122,9 +120,7 @@ impl<D, F, E> Source<D, F, E> {
     /// As [`poll_ready`](Source::poll_ready).
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -141,9 +137,7 @@ impl<D, F, E> Source<D, F, E> {
     /// Ends its event, and gives back what it kept. `None` while the base is borrowed: then it is dropped with the event.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{EventBase, Growable};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
