@@ -1,6 +1,5 @@
-//! The engine: the registry, the backend, and the loop between them.
-//!
-//! Everything else of the crate reaches the tables through the verbs of [`Engine`], in this file and those below it.
+//! The engine: the registry, the backend, and the loop between them. The rest of the crate reaches the tables only
+//! through [`Engine`].
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -34,16 +33,16 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     registry: Registry<B::Fd, B::FdInfo, T, On<B, S>>,
     phase: Phase,
     requests: Requests,
-    /// What the clock said when it was last read.
+    /// The last reading of the clock.
     clock: Cell<Instant>,
-    /// That is the time of this turn.
+    /// Whether `clock` is this turn's time.
     is_clock_current: Cell<bool>,
     fairness: Fairness,
     limits: <S::Limits as Part>::Held<Limited>,
-    /// When the loop is to end, if `has_exit`: apart, which takes no padding.
+    /// When the loop ends, if `has_exit`, which is apart to avoid padding.
     exit_at: Instant,
     has_exit: bool,
-    /// When the backend is asked again for what it has refused; zero when it is not.
+    /// When the backend is asked again for what it has refused; zero for never.
     retry_at: Instant,
     /// The earlier of the two.
     chores_at: Instant,
@@ -52,10 +51,10 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     slack: u64,
 }
 
-/// Where in a turn the loop is.
+/// The stage of a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    /// Between two turns: nothing is handed out.
+    /// Between two turns.
     Idle,
     /// Prepare events are handed out; the wait is still to come.
     Prepare,
@@ -63,11 +62,11 @@ enum Phase {
     Open,
 }
 
-/// How a turn is limited.
+/// The limits of a turn.
 #[derive(Clone, Copy, Debug)]
 struct Limited {
     bounds: Bounds,
-    /// Until when events are handed out in this turn, where that is limited.
+    /// The end of this turn's hand-outs, if limited in time.
     until: Instant,
 }
 
@@ -76,13 +75,13 @@ impl Zero for Limited {
 }
 
 bitflags! {
-    /// What is asked of the loop.
+    /// Requests to the loop.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     struct Requests: u8 {
         const BREAK = 1;
         const EXIT = 2;
         const CONTINUE = 4;
-        /// The event that is being handed out is to be removed afterwards.
+        /// The event that is being handed out is removed afterwards.
         const SPENT = 8;
     }
 }
@@ -118,7 +117,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.create(event, data)
     }
 
-    /// The slot of an event that exists.
+    /// The slot of an existing event.
     #[inline]
     pub(crate) fn resolve(&self, id: EventId) -> Result<S::Index, Error<B::Error>> {
         self.registry.resolve(id).ok_or(Error::NoSuchEvent)
@@ -137,7 +136,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         registry.indices().filter_map(|index| Some((registry.id(index)?, registry.data(index)?)))
     }
 
-    /// The event that is being handed out.
     pub(crate) fn current(&self) -> Option<EventId> {
         self.registry.current().and_then(|index| self.registry.id(index))
     }
@@ -158,7 +156,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.level(index)
     }
 
-    /// Whether it is handed out in each turn, whatever has come: a prepare or check event.
+    /// Whether it is a prepare or check event.
     pub(crate) fn is_watcher(&self, index: S::Index) -> bool {
         self.registry.state(index).is_of_each_turn()
     }
@@ -167,7 +165,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.state(index).is_registered()
     }
 
-    /// When an event is due, if it has a timeout, and what is left until then.
+    /// When an event is due, and the time until then; `None` without a timeout.
     pub(crate) fn timeout(&self, index: S::Index) -> Option<(Instant, Duration)> {
         if !self.registry.state(index).is_timed() {
             return None;
@@ -177,7 +175,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Some((deadline, deadline.saturating_since(now)))
     }
 
-    /// What an event is queued for; `None` when it is not active.
+    /// What an event is queued for, if it is active.
     pub(crate) fn ready(&self, index: S::Index) -> Option<Ready> {
         self.registry.ready(index)
     }
@@ -210,7 +208,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         stats
     }
 
-    /// Whether nothing that the loop is kept alive for is left.
+    /// Whether nothing keeps the loop alive.
     pub(crate) fn is_empty(&self) -> bool {
         self.registry.is_idle() && !self.has_exit
     }
@@ -246,13 +244,13 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// When the loop has something to do of its own.
+    /// When the engine itself has to act.
     #[inline(always)]
     fn chores_at(&self) -> Option<Instant> {
         if B::IS_SHARED { self.has_chores.then_some(self.chores_at) } else { self.exit_at() }
     }
 
-    /// When the loop is to end, if that was asked for in advance.
+    /// When the loop ends, if that was requested.
     fn exit_at(&self) -> Option<Instant> {
         self.has_exit.then_some(self.exit_at)
     }
@@ -299,7 +297,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// The limits of a turn: the default ones, where no others can be set.
+    /// The limits of a turn.
     fn bounds(&self) -> &Bounds {
         self.limits.get().map_or(&Bounds::DEFAULT, |limited| &limited.bounds)
     }
@@ -314,13 +312,13 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // The clock.
 
-    /// The time of this turn while an event is being handed out, else the time now.
+    /// This turn's time during hand-outs, else the current time.
     pub(crate) fn now(&self) -> Instant {
         let is_handing_out = self.phase != Phase::Idle && self.registry.is_handing_out();
         if is_handing_out { self.turn_now() } else { self.update_now() }
     }
 
-    /// The time of this turn: read once.
+    /// This turn's time, read once.
     fn turn_now(&self) -> Instant {
         if self.is_clock_current.get() { self.clock.get() } else { self.update_now() }
     }
@@ -333,13 +331,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         now
     }
 
-    /// The backend's clock, which a faulty one cannot turn back.
+    /// The backend's clock, never turned back.
     pub(crate) fn fresh_now(&self) -> Instant {
         self.backend.now().max(self.clock.get())
     }
 }
 
-/// The earlier of two points, each of which may not be there.
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

@@ -1,4 +1,4 @@
-//! The life of an event, as far as the backend has a part in it: added, changed, paused, removed.
+//! The life of an event where the backend is involved: added, changed, paused, removed.
 
 use super::Engine;
 use super::registry::{Changed, Joining, Kind, Life, Timing};
@@ -8,7 +8,7 @@ use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 use crate::time::Instant;
 
-/// When an event is due, and after how many nanoseconds again.
+/// When an event is due, and its interval in nanoseconds.
 #[derive(Clone, Copy)]
 pub(crate) struct Timeout {
     pub(crate) deadline: Instant,
@@ -18,13 +18,13 @@ pub(crate) struct Timeout {
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     // Pending.
 
-    /// The interval of a timeout that is given by its deadline; none for an event that never uses it, which needs no clock.
+    /// The interval for a deadline; zero, without reading the clock, for an event that never uses it.
     pub(crate) fn interval_until(&self, index: S::Index, deadline: Instant) -> u64 {
         let is_used = self.registry.state(index).uses_interval();
         if is_used { deadline.nanos_since(self.fresh_now()) } else { 0 }
     }
 
-    // Into the faces, so that a timeout is not passed through memory.
+    // Inlined, so that the timeout is not passed through memory.
     #[inline(always)]
     pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.begin_change().map_err(Error::Backend)?;
@@ -46,7 +46,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(())
     }
 
-    /// Starts the timeout that the event keeps, if it was not the end of a pause that has done it.
+    /// Starts the event's own timeout, unless the end of a pause has done it.
     #[inline(never)]
     fn start_timeout(&mut self, index: S::Index) {
         if self.registry.state(index).timing() == Timing::Suspended {
@@ -55,7 +55,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// Starts the event's timeout anew, and adds the event if it is not pending.
+    /// Restarts the event's timeout, and adds the event if it is not pending.
     pub(crate) fn restart(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         let state = self.registry.state(index);
         if !state.had_timeout() {
@@ -82,7 +82,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// The fd begins to be watched for one event, which then joins its list.
+    /// Registers the fd for one event, which then joins its list.
     #[inline(never)]
     fn register_now(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         let (fd, token, interest) = self.registry.begin_registration(index).ok_or(Error::WrongKind)?;
@@ -140,7 +140,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(())
     }
 
-    /// Changes the interest of an event that waits for nothing on its fd at present.
+    /// Changes the interest of an event that is in no list.
     #[inline(never)]
     fn modify_idle(&mut self, index: S::Index, old: Interest, interest: Interest) -> Result<(), Error<B::Error>> {
         self.registry.set_interest(index, interest);
@@ -157,7 +157,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.move_to(index, fd, old, is_watching)?;
         let outcome = if is_watching { self.register_fd(index) } else { Ok(()) };
         let Err(error) = outcome else {
-            // What was found on the old fd says nothing of the new one.
+            // What was found on the old fd does not apply to the new one.
             self.registry.retract(index, Ready::IO);
             return Ok(());
         };
@@ -168,11 +168,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Err(error)
     }
 
-    /// Unbinds an event from its fd and binds it to another, registered with neither.
+    /// Binds an event to another fd, without registering it.
     fn move_to(&mut self, index: S::Index, fd: B::Fd, old: B::Fd, is_watching: bool) -> Result<(), Error<B::Error>> {
         let interest = self.registry.interest(index);
         self.registry.leave(index);
-        // The old fd is given up first: with fixed capacity its row may be the one that is needed.
+        // The old fd first: a fixed storage may need its row.
         self.give_up_fd(index);
         if self.registry.bind(index, fd, interest).is_ok() {
             return Ok(());
@@ -186,7 +186,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Err(Error::Full)
     }
 
-    /// Ends the event's part in its fd; for the fd's last event, the registration with it.
+    /// Unbinds the event from its fd, and ends the registration after the last one.
     fn give_up_fd(&mut self, index: S::Index) {
         let (row, ended) = self.registry.unbind(index);
         if let Some(ended) = ended {
@@ -195,8 +195,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.release(row);
     }
 
-    /// The event's fd is watched again, as it was before. If the backend refuses for the time being, it is asked again before
-    /// the next wait, and then after a while; else the event gets ERROR.
+    /// Registers the event's fd as before. If the backend refuses temporarily, retries before the next wait and later;
+    /// else the event gets ERROR.
     fn register_again(&mut self, index: S::Index) {
         match self.register_fd(index) {
             Ok(()) => {}
@@ -219,10 +219,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(())
     }
 
-    /// The pause is over.
+    /// Ends the pause.
     pub(super) fn resume(&mut self, index: S::Index, now: Instant) {
         self.registry.end_pause(index, now);
-        // Others on the fd may wait for a file that the number does not stand for any more.
+        // Other events of the fd may wait for a file that the number no longer stands for.
         self.registry.set_unverified(index);
         self.register_again(index);
     }
@@ -237,7 +237,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.activate(index, ready);
     }
 
-    /// Queues a signal's event, which is pending, as if the signal had arrived so often.
+    /// Queues a pending signal event as if its signal had arrived `count` times.
     pub(crate) fn activate_counted(&mut self, index: S::Index, count: u32) -> Result<(), Error<B::Error>> {
         let state = self.registry.state(index);
         if !(state.is_of(Kind::Signal) && state.is_registered()) {
@@ -266,7 +266,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // The end.
 
-    /// Takes an event out of everything it waits for. Its activation, if it has one, stays.
+    /// Makes an event wait for nothing; an activation stays.
     pub(super) fn disarm(&mut self, index: S::Index) {
         if let Some(signum) = self.registry.disarm(index) {
             if let Some(signals) = self.backend.signals() {
@@ -275,14 +275,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// An event waits for nothing any more, and is not active.
+    /// Makes an event wait for nothing and takes it off its queue.
     #[inline]
     pub(crate) fn del(&mut self, index: S::Index) {
         self.disarm(index);
         self.registry.cancel(index);
     }
 
-    /// As [`Engine::del`]; and the backend watches the event's fd no more when this returns, unless another event does.
+    /// As [`Engine::del`], and the backend stops watching the fd at once, unless another event does.
     pub(crate) fn deregister(&mut self, index: S::Index) {
         self.del(index);
         if let Some(ended) = self.registry.unwanted(index) {
@@ -296,7 +296,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.discard(index)
     }
 
-    /// Removes an event that is neither pending nor active.
+    /// Removes an idle event.
     pub(crate) fn discard(&mut self, index: S::Index) -> Option<T> {
         if self.registry.state(index).kind() == Kind::Io {
             self.give_up_fd(index);
@@ -305,7 +305,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 }
 
-/// An interest without unknown bits; EDGE alone is nothing.
+/// Drops unknown bits; EDGE alone is nothing.
 fn normalized(interest: Interest) -> Interest {
     let interest = Interest::from_bits_truncate(interest.bits());
     if interest == Interest::EDGE { Interest::empty() } else { interest }

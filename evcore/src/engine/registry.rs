@@ -1,4 +1,4 @@
-//! The registry: which events exist, what they wait for, and which are to be handed out.
+//! The registry: which events exist, what they wait for, and which are active.
 
 use bitflags::bitflags;
 
@@ -42,22 +42,20 @@ pub(super) use watchers::Moment;
 use watchers::Watchers;
 
 bitflags! {
-    /// What the backend has said of itself. One word, so that a turn without any tests it once.
+    /// What the backend has reported of itself, in one word that a turn tests once.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     struct News: u8 {
-        /// It is to be rebuilt.
         const REBUILD = 1;
         /// A waker has ended the last wait.
         const WOKEN = 2;
-        /// A rebuild has failed, and is made later.
+        /// A rebuild has failed and is retried later.
         const REBUILD_LATER = 4;
     }
 }
 
-/// The tables of a base. They are private: each verb keeps all of them in step, and the counts with them.
+/// The tables of a base, kept in step with each other and the counts by every method.
 ///
-/// Every table has a place for each event, under the same index, so nothing after an event's creation can fail for lack of
-/// room.
+/// Every table has a place for each event, under the same index: nothing after creation fails for lack of room.
 pub(super) struct Registry<F, D, T, S: Storage> {
     slots: Slots<T, S>,
     fds: Fds<F, D, S>,
@@ -68,18 +66,18 @@ pub(super) struct Registry<F, D, T, S: Storage> {
     queue: Queue<S>,
     /// The event that is being handed out, or NIL.
     current: S::Index,
-    /// Pending events, and those among them that do not keep the loop alive.
+    /// Pending events, and how many of them do not keep the loop alive.
     pending: u32,
     background: u32,
-    /// Reports of ended registrations since the backend was last rebuilt.
+    /// Stale reports since the last rebuild.
     stale: u32,
     news: News,
     stats: <S::Stats as Part>::Held<Tally>,
 }
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
-    /// All zeros, so that a base in a `static` takes no flash. The lists through the slots get their ends with the first
-    /// event.
+    /// All zeros, so that a base in a `static` takes no flash. The lists through the slots get their ends with the
+    /// first event.
     pub(super) const fn new() -> Self {
         Self {
             slots: Slots::new(),
@@ -100,7 +98,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     // Existence.
 
-    /// Creates an event, pending for nothing.
+    /// Creates an idle event.
     pub(super) fn create<E>(&mut self, event: &Event<F>, data: T) -> Result<EventId, Rejected<T, E>> {
         let level = event.priority.unwrap_or(self.queue.levels() >> 1);
         if level >= self.queue.levels() {
@@ -127,7 +125,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         Ok(id)
     }
 
-    /// Room in every table, and the row of the event's fd.
+    /// Makes room in every table, and for the row of the event's fd.
     fn make_room(&mut self, event: &Event<F>) -> Result<S::Index, Full> {
         if !self.slots.has_free() {
             if self.slots.is_unused() {
@@ -150,7 +148,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         Ok(Index::NIL)
     }
 
-    /// Ends an event that waits for nothing, is not active and has no fd any more.
+    /// Ends an event that waits for nothing, is not active and has no fd.
     pub(super) fn remove(&mut self, index: S::Index) -> Option<T> {
         match self.state(index).kind() {
             Kind::Signal => self.signals.remove(index),
@@ -186,14 +184,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.slots.state(index)
     }
 
-    /// Changes the state of an event, and counts it among the pending ones or not.
+    /// Changes the state of an event, and counts it if it is pending.
     fn set_state(&mut self, index: S::Index, state: State<S>) {
         let Some(place) = self.slots.state_mut(index) else { return };
         let old = core::mem::replace(place, state);
         if old.is_pending() == state.is_pending() {
             return;
         }
-        // One more, or one less: the sum wraps.
+        // Plus or minus one: the sum wraps.
         let step = if state.is_pending() { 1 } else { u32::MAX };
         self.pending = self.pending.wrapping_add(step);
         let pending = self.pending;
@@ -209,7 +207,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         Counts { events: self.slots.len(), pending: self.pending, active: self.queue.len() }
     }
 
-    /// Changes the statistics, where they are kept.
+    /// Changes the statistics, if they are kept.
     #[inline(always)]
     pub(super) fn count(&mut self, change: impl FnOnce(&mut Tally)) {
         if let Some(stats) = self.stats.get_mut() {
@@ -239,7 +237,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.len() > 0
     }
 
-    /// Whether nothing that the loop is kept alive for is left.
+    /// Whether nothing keeps the loop alive.
     pub(super) fn is_idle(&self) -> bool {
         self.pending == self.background && !self.is_active()
     }
@@ -254,7 +252,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.level(&self.slots, index)
     }
 
-    /// Sets the number of levels. Refused when the storage has no room for them.
+    /// Sets the number of levels, if the storage has room.
     pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
         self.queue.set_levels(levels)
     }
@@ -265,12 +263,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     // The ready queues.
 
-    /// What an event is queued for; `None` when it is not active.
+    /// What an event is queued for, if it is active.
     pub(super) fn ready(&self, index: S::Index) -> Option<Ready> {
         Queue::ready(&self.slots, index)
     }
 
-    /// Queues an event by hand: in this turn, or in the next one if this turn has handed it out already.
+    /// Queues an event for the user: in this turn, or the next if this one has handed it out.
     pub(super) fn activate(&mut self, index: S::Index, ready: Ready) {
         self.settle_before_hand_outs();
         self.queue.activate(&mut self.slots, index, ready);
@@ -287,7 +285,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.admit_postponed(&mut self.slots);
     }
 
-    /// Queues the watchers of a moment, ahead of everything else. Answers whether there are any.
+    /// Queues the watchers of a moment ahead of everything else. Returns whether there are any.
     #[inline]
     pub(super) fn queue_watchers(&mut self, moment: Moment) -> bool {
         !self.watchers.is_empty() && self.queue_some(moment)
@@ -317,27 +315,27 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.cancel(&mut self.slots, index);
     }
 
-    /// Drops some bits of what an event is queued for.
+    /// Drops bits of an active event.
     pub(super) fn retract(&mut self, index: S::Index, bits: Ready) {
         self.queue.retract(&mut self.slots, index, bits);
     }
 
     // The turn and its hand-outs.
 
-    /// A turn begins that is limited by the number of its hand-outs alone.
+    /// Begins a turn whose only limit is the number of hand-outs.
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         self.queue.open_turn(bounds);
     }
 
-    /// A turn begins.
+    /// Begins a turn.
     pub(super) fn open_levels(&mut self, bounds: &Bounds) {
         self.queue.open_levels(bounds);
     }
 
-    /// The next turn may hand out any event.
+    /// Ends the turn.
     pub(super) fn close_turn(&mut self) {
         let turn = self.queue.turn();
-        // Also where no timeout has restarted: the turns go by all the same.
+        // Turns count even if no timeout has restarted.
         if self.restarts.is_full(turn) {
             self.settle_restarts(turn.wrapping_add(1));
         }
@@ -345,27 +343,27 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.count(|stats| stats.handed_out = stats.handed_out.wrapping_add(handed_out.into()));
     }
 
-    /// How many events this turn has handed out.
+    /// The hand-outs of this turn.
     pub(super) fn handed_out(&self) -> u32 {
         self.queue.handed_out()
     }
 
-    /// Whether this turn is limited in time, and has made a hand-out that this applies to.
+    /// Whether this turn is limited in time and has made a hand-out under that limit.
     pub(super) fn is_time_limited(&self) -> bool {
         self.queue.is_time_limited()
     }
 
-    /// No limited hand-out is left in this turn.
+    /// Ends the limited hand-outs of this turn.
     pub(super) fn exhaust(&mut self) {
         self.queue.exhaust();
     }
 
-    /// Has the next hand-out look at all that could prevent it.
+    /// Makes the next hand-out check everything first.
     pub(super) fn interrupt(&mut self) {
         self.queue.interrupt();
     }
 
-    /// What the next hand-out does to its event; more than can be said here, if something has to be looked at before.
+    /// What the next hand-out does to its event; `Unknown` or more if something must be checked first.
     #[inline(always)]
     pub(super) fn next_effect(&self) -> Effect {
         match self.queue.first() {
@@ -374,7 +372,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// Takes the next event, and lends its data. Its timeout restarts when the hand-outs of this turn end, if it is to.
+    /// Takes the next event and lends its data. If `restarts`, its timeout restarts at the end of this turn's
+    /// hand-outs.
     #[inline(always)]
     pub(super) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
         let HandOut { index, id, ready, is_to_be_listed, data } = self.queue.hand_out(&mut self.slots, restarts)?;
@@ -385,7 +384,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         Some((id, ready, data))
     }
 
-    /// Takes the next event to hand out, if nothing has to be looked at before.
+    /// Takes the next event, if nothing must be checked first.
     pub(super) fn pop(&mut self) -> Option<(S::Index, Ready)> {
         self.queue.pop(&mut self.slots)
     }
@@ -394,7 +393,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.pop_front(&mut self.slots)
     }
 
-    /// Chooses the level whose turn it is. Answers whether there is one.
+    /// Chooses the next level. Returns whether there is one.
     pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
         self.queue.choose_level(fairness)
     }
@@ -410,17 +409,17 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.slots.hand_out(index, self.queue.turn())
     }
 
-    /// The hand-outs are over.
+    /// Ends the hand-outs.
     pub(super) fn end_hand_outs(&mut self) {
         self.current = Index::NIL;
     }
 
-    /// Whether an event is being handed out; it may have been removed meanwhile.
+    /// Whether an event is being handed out, which may have been removed.
     pub(super) fn is_handing_out(&self) -> bool {
         !self.current.is_nil()
     }
 
-    /// The event that is being handed out, unless it has been removed.
+    /// The event that is being handed out, unless it was removed.
     pub(super) fn current(&self) -> Option<S::Index> {
         Some(self.current).filter(|current| self.slots.was_handed_out(*current, self.queue.turn()))
     }

@@ -10,12 +10,12 @@ use crate::ready::Ready;
 use crate::storage::{Held, Part, Storage};
 use crate::time::{Instant, Sleep, Wait};
 
-/// What the present turn has to hand out next.
+/// What this turn hands out next.
 #[derive(Clone, Copy)]
 pub(crate) enum Step<I> {
-    /// The first event of its queue, which has not been taken off.
+    /// The first event of its queue, not taken yet.
     First,
-    /// This event, taken off its queue, for this and so many occurrences.
+    /// This event, already taken, with its number of occurrences.
     Taken(I, Ready, u32),
     /// Nothing: the hand-outs are over.
     Done,
@@ -23,14 +23,14 @@ pub(crate) enum Step<I> {
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Waits, and queues what is due.
-    // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
+    // A call: inlined, it would take registers from the hand-outs of the calling loop.
     #[inline(never)]
     pub(crate) fn poll(&mut self, sleep: Sleep) -> Result<Turn, B::Error> {
         self.backend.check_awake()?;
         self.turn(sleep, sleep)
     }
 
-    /// A turn that was asked to wait as `wanted` says, and still has to wait as `sleep` says.
+    /// A turn whose caller requested `wanted`, and which still has to wait for `sleep`.
     // Part of each turn.
     #[inline(always)]
     pub(super) fn turn(&mut self, sleep: Sleep, wanted: Sleep) -> Result<Turn, B::Error> {
@@ -39,7 +39,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             return Ok(Turn::Ended(end));
         }
         if closed == Phase::Prepare {
-            // Until the wait is over: after one that fails the next turn is this one once more, and they do not come again.
+            // If the wait fails, the next turn repeats this one, without these.
             self.phase = closed;
         } else if self.open_prepare() {
             return Ok(Turn::Prepare);
@@ -59,21 +59,20 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(Turn::Running)
     }
 
-    /// What the next hand-out does to its event, if nothing has to be looked at before.
+    /// What the next hand-out does to its event, if nothing must be checked first.
     #[inline(always)]
     pub(crate) fn next_effect(&self) -> Effect {
         self.registry.next_effect()
     }
 
-    /// Takes the next event of this turn off its queue, and lends its data. Its timeout restarts when the hand-outs of this
-    /// turn end, if it is to.
+    /// Takes the next event and lends its data. If `restarts`, its timeout restarts at the end of this turn's
+    /// hand-outs.
     #[inline(always)]
     pub(crate) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
         self.registry.hand_out_next(restarts)
     }
 
-    /// Takes the next event of this turn off its queue, in the state that its handler shall find it in. Answers what it is
-    /// handed out for, and how many occurrences that stands for.
+    /// Takes the next event, in the state that its handler sees. Returns its reason and number of occurrences.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<(S::Index, Ready, u32)> {
         self.remove_spent();
@@ -85,7 +84,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Some((index, ready, count))
     }
 
-    /// Whether the turn has handed out all there is: ends the hand-outs, as [`Engine::next`] would.
+    /// Ends the hand-outs if all are done, as [`Engine::next`] would; returns whether they are.
     #[inline(always)]
     pub(crate) fn end_if_done(&mut self) -> bool {
         let is_done = !self.registry.is_active() && self.requests.is_empty();
@@ -95,7 +94,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         is_done
     }
 
-    /// Finds out what to hand out next. Takes it, unless a hand-out of the first event is all there is to do.
+    /// Finds what to hand out next. Takes it, unless handing out the first event is all there is to do.
     pub(crate) fn step(&mut self) -> Step<S::Index> {
         if S::IS_SMALL {
             return self.next().map_or(Step::Done, |(index, ready, count)| Step::Taken(index, ready, count));
@@ -115,13 +114,13 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// The id and the data of the event that [`Engine::next`] has taken.
+    /// The id and data of the event that [`Engine::next`] has taken.
     #[inline(always)]
     pub(crate) fn lend(&mut self, index: S::Index) -> Option<(EventId, &mut T)> {
         self.registry.hand_out(index)
     }
 
-    /// Takes the next event off its queue. Where the grant does not go on, requests, watchers, limits and levels are looked at.
+    /// Takes the next event. When the grant ends, checks requests, watchers, limits and levels.
     fn pop(&mut self) -> Option<(S::Index, Ready)> {
         if let Some(next) = self.registry.pop() {
             return Some(next);
@@ -141,7 +140,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.registry.choose_level(self.fairness) { self.registry.pop() } else { None }
     }
 
-    /// Chooses the level whose turn it is, where nothing else has to be looked at.
+    /// Chooses the next level, when nothing else must be checked.
     #[inline(never)]
     pub(crate) fn choose_level(&mut self) {
         let is_usual = self.phase == Phase::Open
@@ -155,9 +154,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // Around the hand-outs.
 
-    /// Ends a loop for which nothing is left, and which nobody has asked to end for another reason.
+    /// Ends a loop with nothing left, unless another end was requested.
     pub(crate) fn end_if_empty(&mut self) -> bool {
-        // A base that is asleep is not asked: `poll` refuses.
+        // Not while asleep: `poll` refuses then.
         let ends = self.is_empty() && !self.is_end_requested() && self.backend.check_awake().is_ok();
         if ends {
             self.close_turn();
@@ -165,7 +164,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         ends
     }
 
-    /// The turn is over. Answers in which phase it was.
+    /// Ends the turn. Returns the phase it was in.
     pub(super) fn close_turn(&mut self) -> Phase {
         if !self.requests.is_empty() {
             self.remove_spent();
@@ -177,7 +176,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         core::mem::replace(&mut self.phase, Phase::Idle)
     }
 
-    /// No event is being handed out any more: timeouts that this turn's hand-outs have restarted count from here.
+    /// Ends the hand-outs: timeouts that they restart count from now.
     #[inline]
     fn end_hand_outs(&mut self) {
         self.registry.end_hand_outs();
@@ -192,12 +191,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.restart_timeouts(now);
     }
 
-    /// Why the loop ends, if it does. A request is answered once.
+    /// Why the loop ends, if it does. Takes the request.
     fn end_of_loop(&mut self, sleep: Sleep) -> Option<End> {
         if self.requests.is_empty() {
             return (sleep == Sleep::Forever && self.is_empty()).then_some(End::Empty);
         }
-        // A request for the end is all that is left of them here.
+        // Only requests for the end are left here.
         let end = if self.requests.contains(Requests::BREAK) { End::Break } else { End::Exit };
         self.requests = Requests::empty();
         Some(end)
@@ -212,12 +211,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         any
     }
 
-    /// Whether the turn is one of prepare events, before the wait.
+    /// Whether this is a turn of prepare events.
     pub(crate) fn is_prepare(&self) -> bool {
         self.phase == Phase::Prepare
     }
 
-    /// Whether a waker has ended the wait of this turn.
+    /// Whether a waker ended this turn's wait.
     pub(crate) fn is_woken(&self) -> bool {
         self.registry.is_woken()
     }
@@ -234,7 +233,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.phase = Phase::Open;
     }
 
-    /// Some levels are exempt from the limits of a turn, or the turn is limited in time, too.
+    /// With exempt levels or a time limit.
     #[inline(never)]
     fn open_limited_turn(&mut self) {
         let bounds = self.limits.get().map_or(&Bounds::DEFAULT, |limited| &limited.bounds);
@@ -247,14 +246,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// Whether the time is up for which this turn may hand out.
+    /// Whether this turn's time is up.
     fn is_turn_over(&self) -> bool {
         self.limits.get().is_some_and(|limited| self.fresh_now() >= limited.until)
     }
 
     // The wait.
 
-    /// Whether a wait is over by now in which nothing was found, not even that the loop is to end.
+    /// Whether a wait is over that has found nothing, no end either.
     pub(crate) fn is_over(&self, sleep: Sleep) -> bool {
         match sleep {
             _ if self.is_end_requested() => false,
@@ -264,7 +263,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// How long a wait that is asked for now may take.
+    /// The maximum sleep of a wait that begins now.
     #[inline]
     pub(crate) fn sleep(&self, wait: Wait) -> Sleep {
         match wait {
@@ -279,7 +278,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.first_deadline().is_some() || self.chores_at().is_some()
     }
 
-    /// `sleep`, but until the first deadline at most.
+    /// `sleep`, shortened to the first deadline.
     pub(super) fn shortened(&mut self, sleep: Sleep) -> Sleep {
         let mut first = match sleep {
             Sleep::None => return sleep,
@@ -287,7 +286,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             Sleep::Forever => Instant::MAX,
         };
         let most = self.bounds().timers();
-        // A timer that has been moved later since may end the wait once too early: cheaper than to look for the true first.
+        // A postponed timer may end a wait once too early, which is cheaper than finding the true first.
         if let Some(deadline) = self.registry.first_deadline_to_wait_for(most) {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
@@ -297,7 +296,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
     }
 
-    /// How long the next [`Engine::poll`] would sleep at most.
+    /// The maximum sleep of the next [`Engine::poll`].
     pub(crate) fn next_sleep(&self, sleep: Sleep) -> Sleep {
         let mut first = match sleep {
             Sleep::Forever if !self.is_empty() => Instant::MAX,
@@ -311,12 +310,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(deadline) = self.registry.first_armed_deadline() {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }
-        // An end that was asked for in advance, or what is tried again.
+        // A requested end, or a retry.
         first = self.chores_at().map_or(first, |chores| first.min(chores));
         if first == Instant::MAX { Sleep::Forever } else { Sleep::Until(first) }
     }
 
-    /// Waits, and queues what the backend reports; does not sleep when something is active.
+    /// Waits, and queues what the backend reports. Does not sleep while something is active.
     #[inline(always)]
     fn wait(&mut self, sleep: Sleep, has_deadline: bool) -> Result<(), B::Error> {
         self.registry.count(|stats| stats.waits = stats.waits.wrapping_add(1));
@@ -331,7 +330,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.backend.dispatch(sleep, &mut self.registry).inspect_err(|_| self.registry.note_active())
     }
 
-    /// Moves the timers that are due to their queues, in the order of their deadlines.
+    /// Moves due timers to their queues, in the order of their deadlines.
     fn queue_due_timers(&mut self) {
         let now = self.update_now();
         if self.chores_at().is_some_and(|chores| chores <= now) {

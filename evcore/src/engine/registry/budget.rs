@@ -1,51 +1,51 @@
-//! How many events a turn hands out, and how the priorities share it.
+//! How many events a turn hands out, and how priorities share it.
 
 use core::marker::PhantomData;
 
 use crate::limits::{Bounds, Fairness, UNLIMITED};
 use crate::storage::{Part, Storage};
 
-/// What is left of the present turn.
+/// What is left of this turn.
 ///
-/// The level that is served has a grant: a number of hand-outs that need no look at anything else. Whatever concerns the order
-/// of the hand-outs (a break, a more urgent event) takes the grant back, and the next hand-out chooses a level again.
+/// The served level has a grant: hand-outs without any check. Whatever affects the order of hand-outs (a break, a more
+/// urgent event) revokes the grant, and the next hand-out chooses a level again.
 pub(super) struct Budget<S> {
     /// Hand-outs left of the grant.
     grant: u32,
-    /// Hand-outs granted in this turn so far, what is left of the present grant included.
+    /// Hand-outs granted in this turn, the present grant included.
     granted: u32,
     /// Hand-outs that the limits still allow, besides the grant.
     left: u32,
-    /// The present share ends when only this many are left: these are kept for less urgent levels.
+    /// The present share ends when this many are left, for less urgent levels.
     kept: u32,
-    /// What `left` was in the beginning.
+    /// The initial `left`.
     bound: u32,
-    /// The level that is served.
+    /// The served level.
     level: u8,
-    /// One more than the least urgent level that the present share is for; 0 before the first share. More urgent events
-    /// that are activated meanwhile use it too.
+    /// One more than the least urgent level of the present share; 0 before the first. More urgent events activated
+    /// meanwhile use it too.
     share: u8,
-    /// More urgent levels than this one have had their share.
+    /// Levels more urgent than this have had their share.
     closed: u8,
-    /// More urgent levels than this one have no limit in this turn.
+    /// Levels more urgent than this have no limit.
     exempt: u8,
-    /// Each hand-out is to be preceded by a look at the clock.
+    /// The clock is checked before each hand-out.
     is_timed: bool,
-    /// The grant is one without limit.
+    /// The grant is unlimited.
     is_exempt: bool,
     storage: PhantomData<fn() -> S>,
 }
 
-/// What the levels look like, to the turn that chooses one.
+/// The queues, for the choice of a level.
 pub(super) trait Levels {
-    /// The most urgent level, from `from` on, at which an event waits.
+    /// The most urgent level from `from` on with an active event.
     fn first_busy(&self, from: u8) -> Option<u8>;
-    /// At how many levels after `level` an event waits.
+    /// The number of levels after `level` with an active event.
     fn busy_after(&self, level: u8) -> u32;
 }
 
 impl<S: Storage> Budget<S> {
-    /// Whether there is one level, and no limit but the number of hand-outs: then a turn is one grant.
+    /// With one level and no other limit, a turn is one grant.
     const IS_SIMPLE: bool = !S::HAS_LEVELS && !S::Limits::IS_KEPT;
 
     pub(super) const fn new() -> Self {
@@ -65,7 +65,7 @@ impl<S: Storage> Budget<S> {
         }
     }
 
-    /// A turn begins; no level is served before one has been chosen.
+    /// Begins a turn; a level is still to be chosen.
     pub(super) fn open(&mut self, bounds: &Bounds) {
         *self = Self {
             left: bounds.hand_outs(),
@@ -77,13 +77,13 @@ impl<S: Storage> Budget<S> {
         };
     }
 
-    /// As [`Budget::open`], where there is one level and no limit but the number of hand-outs: all of them are granted.
+    /// As [`Budget::open`], with one level and no other limit: grants everything.
     pub(super) fn open_only_level(&mut self, bounds: &Bounds) {
         let bound = bounds.hand_outs();
         *self = Self { grant: bound, granted: bound, bound, share: 1, ..Self::new() };
     }
 
-    /// There are other levels now. A share that nothing was handed out of was nobody's.
+    /// The levels have changed. A share without a hand-out is void.
     pub(super) fn change_levels(&mut self) {
         self.reclaim();
         if self.granted == 0 {
@@ -91,25 +91,23 @@ impl<S: Storage> Budget<S> {
         }
     }
 
-    /// The turn is over. Answers how many events it has handed out.
+    /// Ends the turn. Returns its number of hand-outs.
     pub(super) fn close(&mut self) -> u32 {
         let handed_out = self.handed_out();
         (self.grant, self.granted) = (0, 0);
         handed_out
     }
 
-    /// How many events this turn has handed out.
     pub(super) fn handed_out(&self) -> u32 {
         self.granted.wrapping_sub(self.grant)
     }
 
-    /// Whether a hand-out that the limits apply to has been made.
+    /// Whether a limited hand-out was made.
     pub(super) fn has_begun(&self) -> bool {
         let grant = if self.is_exempt() { 0 } else { self.grant };
         self.bound > self.left.saturating_add(grant)
     }
 
-    /// Whether this turn is limited in time.
     pub(super) fn is_timed(&self) -> bool {
         S::Limits::IS_KEPT && self.is_timed
     }
@@ -118,7 +116,7 @@ impl<S: Storage> Budget<S> {
         S::Limits::IS_KEPT && self.is_exempt
     }
 
-    /// Takes the grant back.
+    /// Revokes the grant.
     pub(super) fn reclaim(&mut self) {
         if !self.is_exempt() {
             self.left = self.left.saturating_add(self.grant);
@@ -127,7 +125,7 @@ impl<S: Storage> Budget<S> {
         (self.grant, self.is_exempt) = (0, false);
     }
 
-    /// No limited hand-out is left.
+    /// Leaves no limited hand-out.
     pub(super) fn exhaust(&mut self) {
         self.left = 0;
     }
@@ -137,25 +135,23 @@ impl<S: Storage> Budget<S> {
         self.granted = self.granted.wrapping_add(1);
     }
 
-    /// The level that is served; none that is more urgent may still be served in this turn.
+    /// The served level; none more urgent may still be served in this turn.
     pub(super) fn level(&self) -> u8 {
         self.level
     }
 
-    /// The level that is served, if the grant goes on.
+    /// The served level, while the grant lasts.
     #[inline]
     pub(super) fn served(&self) -> Option<u8> {
         if self.grant == 0 { None } else { Some(if S::HAS_LEVELS { self.level } else { 0 }) }
     }
 
-    /// Counts a hand-out.
     #[inline]
     pub(super) fn count(&mut self) {
         self.grant = self.grant.wrapping_sub(1);
     }
 
-    /// Chooses the level whose turn it is, and grants it what it may hand out: nothing, when the turn is over for the time
-    /// being. So many events are `waiting`, or fewer.
+    /// Chooses the next level and its grant; no grant if the turn is over for now. At most `waiting` events are active.
     pub(super) fn choose(&mut self, levels: &impl Levels, waiting: u32, fairness: Fairness) {
         self.reclaim();
         if Self::IS_SIMPLE {
@@ -187,7 +183,7 @@ impl<S: Storage> Budget<S> {
         self.grant(grant);
     }
 
-    /// How many hand-outs the share of a level leaves to less urgent ones.
+    /// The hand-outs that a level's share leaves to less urgent ones.
     fn kept_for(&self, levels: &impl Levels, level: u8, waiting: u32, fairness: Fairness) -> u32 {
         let is_last = level.checked_add(1).and_then(|next| levels.first_busy(next)).is_none();
         if is_last || fairness == Fairness::Strict {
@@ -195,7 +191,7 @@ impl<S: Storage> Budget<S> {
         }
         let quarter = self.left >> 2;
         if quarter >= waiting {
-            // One at least for each level, of which there are no more than events.
+            // At least one for each level, of which there are no more than events.
             return quarter;
         }
         levels.busy_after(level).max(quarter).min(self.left.saturating_sub(1))
@@ -215,7 +211,7 @@ mod tests {
     use crate::limits::Limits;
     use crate::storage::Fixed;
 
-    /// How many events wait at each level.
+    /// Active events of each level.
     struct Waiting([u32; 4]);
 
     impl Levels for Waiting {

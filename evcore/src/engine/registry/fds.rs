@@ -1,4 +1,4 @@
-//! The fd map: fd → the events that watch it, and what the backend has registered for it.
+//! The fd map: the events of each fd, and its registration.
 
 use crate::backend::{Descriptor, FdInfos, Token};
 use crate::ready::{Interest, Ready};
@@ -18,7 +18,7 @@ pub(in crate::engine) use members::{Changed, Joining};
 use row::{Row, Watch};
 use watches::Watches;
 
-/// The fd map, libevent's `event_io_map`.
+/// libevent's `event_io_map`.
 ///
 /// ```text
 ///   index    fd number ─▶ row                                              looked at when an event is created
@@ -26,9 +26,9 @@ use watches::Watches;
 ///   watches  [ row, next, prev, mask ]                                     by event, threaded into lists
 /// ```
 ///
-/// `wanted` is the union of what the pending events of an fd wait for; `registered` is what the backend watches for. Rows in
-/// which they differ are threaded into a list of changes, which is worked off just before the wait: changes that cancel
-/// out cost nothing, and all others cost one call of the backend for each fd.
+/// `wanted` is the union of the pending events' interests, `registered` what the backend watches. Rows where they
+/// differ form a list of changes, which is processed just before the wait: one call of the backend for each fd, none
+/// for changes that cancel out.
 pub(super) struct Fds<F, D, S: Storage> {
     index: S::FdIndex,
     rows: S::Fds<Row<F, D, S>>,
@@ -48,12 +48,12 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Makes sure that the event of this index can be bound to an fd.
+    /// Makes room to bind this event to an fd.
     pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
         self.watches.reserve(index)
     }
 
-    /// Makes room for one more event on `fd`: a row, and a way to find it. Undone by [`Fds::detach`].
+    /// Makes room for another event on `fd`: a row, and a way to find it. Undone by [`Fds::detach`].
     pub(super) fn attach(&mut self, fd: F) -> Result<S::Index, Full> {
         if let Some(at) = self.find(fd) {
             let row = self.rows.at_mut(at).ok_or(Full)?;
@@ -83,7 +83,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Binds a created event to the row that [`Fds::attach`] gave.
+    /// Binds a created event to the row of [`Fds::attach`].
     pub(super) fn bind(&mut self, index: S::Index, row: S::Index, interest: Interest) {
         self.watches.create(index);
         if let Some(watch) = self.watches.at_mut(index) {
@@ -93,7 +93,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// The event, which has left, gives its fd up. Says what the backend must end if it was the fd's last.
+    /// Unbinds an event that has left its list. Returns what the backend must end if it was the fd's last.
     pub(super) fn detach(&mut self, index: S::Index) -> Option<Change<F>> {
         let watch = self.watches.at_mut(index)?;
         let at = core::mem::replace(&mut watch.row, Index::NIL);
@@ -107,7 +107,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         Self::to_end(at, row)
     }
 
-    /// What the backend must end that still watches the event's fd, though no event wants it.
+    /// The registration of the event's fd, if the backend still has it and no event wants it.
     pub(super) fn unwanted(&self, index: S::Index) -> Option<Change<F>> {
         let at = self.row_of(index)?;
         self.rows.at(at).filter(|row| row.wanted.is_empty()).and_then(|row| Self::to_end(at, row))
@@ -118,7 +118,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         row.is_registered().then(|| Change { fd, token, registered, wanted: Interest::empty(), verify: false })
     }
 
-    /// Gives the row of an fd back, after [`Fds::detach`] and the backend's `del`.
+    /// Frees a row, after [`Fds::detach`] and the backend's `del`.
     pub(super) fn release(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
         if row.created > 0 {
@@ -135,37 +135,37 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// The events pending on a registration, from the first.
+    /// The first pending event of a registration.
     pub(super) fn first(&self, token: Token) -> Option<S::Index> {
         let row = self.row(token)?;
         Some(row.head).filter(|head| !head.is_nil())
     }
 
-    /// The pending event after this one on the same fd.
+    /// The next pending event on the same fd.
     pub(super) fn next(&self, index: S::Index) -> Option<S::Index> {
         self.watches.at(index).map(|watch| watch.next).filter(|next| !next.is_nil())
     }
 
-    /// Whether the event has joined since the backend was last asked about the registration.
+    /// Whether the event has joined since the registration was last verified.
     pub(super) fn is_unverified(&self, index: S::Index) -> bool {
         self.watches.at(index).is_some_and(|watch| watch.is_unverified())
     }
 
-    /// The backend is to be asked about the registration before the event, which is in no list, joins again.
+    /// Makes the backend verify the registration before the event, which is in no list, joins again.
     pub(super) fn set_unverified(&mut self, index: S::Index) {
         if let Some(watch) = self.watches.at_mut(index) {
             watch.set_unverified(true);
         }
     }
 
-    /// The event that a report concerns, where one event watches the fd and waits for all that is reported.
+    /// The event of a report, if it is the fd's only one and waits for all that is reported.
     #[inline]
     pub(super) fn sole_watcher(&self, token: Token, ready: Ready) -> Option<S::Index> {
         let row = self.row(token)?;
         (row.unexpected & ready.bits() == 0).then_some(row.head)
     }
 
-    /// Calls `found` with each event that a report concerns, in the order they joined. `None`: the report is stale.
+    /// Calls `found` with each event that a report concerns, in the order of joining. `None`: the report is stale.
     pub(super) fn report(&mut self, token: Token, ready: Ready, mut found: impl FnMut(S::Index, Ready)) -> Option<()> {
         let mut at = self.row(token)?.head;
         let mut any = false;
@@ -183,13 +183,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         Some(())
     }
 
-    /// No event waits for what was reported: where the backend watches for more than is wanted, its registration is changed again.
+    /// No event waits for what was reported: if the backend watches for more than is wanted, its registration is
+    /// changed again.
     #[cold]
     fn narrow(&mut self, token: Token) {
         self.list_if_changed(S::Index::new(Self::place(token)));
     }
 
-    /// The token of an fd's registration, also of one that the backend refuses for the time being.
+    /// The token of an fd's registration, also while the backend refuses it.
     pub(super) fn registration_of(&self, fd: F) -> Option<Token> {
         let at = self.find(fd)?;
         let row = self.rows.at(at)?;
@@ -201,9 +202,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.row(token).filter(|row| row.is_watched()).map(|row| row.fd)
     }
 
-    /// The registration in the next row that has one which events wait for.
+    /// The next registration that events wait for.
     pub(super) fn next_registration(&self, after: Token) -> Option<(Token, F)> {
-        // After `Token::NONE`, whose row is the largest number, comes the first.
+        // `Token::NONE` has the largest row, so the first follows it.
         let mut at = Self::place(Token::new(after.row().wrapping_add(1), 0));
         while let Some(row) = self.rows.as_slice().get(at) {
             if row.is_watched() {
@@ -214,7 +215,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         None
     }
 
-    /// What of a report an event is handed out for.
+    /// The part of a report for which an event is handed out.
     pub(super) fn matching(&self, index: S::Index, ready: Ready) -> Ready {
         self.watches.at(index).map_or(Ready::empty(), |watch| watch.matching(ready))
     }
@@ -231,7 +232,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.watches.at(index).map_or(Interest::empty(), Watch::interest)
     }
 
-    /// Sets what an event waits for that is in no list at the moment.
+    /// Sets the interest of an event that is in no list.
     pub(super) fn set_interest(&mut self, index: S::Index, interest: Interest) {
         if let Some(watch) = self.watches.at_mut(index) {
             watch.set_interest(interest);

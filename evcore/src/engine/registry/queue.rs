@@ -1,4 +1,4 @@
-//! The ready queues: events that are to be handed out, in one FIFO for each priority.
+//! The ready queues: active events, in one FIFO for each priority.
 
 use super::budget::Budget;
 use super::slots::{HandOut, Slots};
@@ -10,7 +10,7 @@ mod levels;
 
 use levels::Levels;
 
-/// One queue for each priority, threaded through the slots; each event is in one queue at most.
+/// FIFOs threaded through the slots; each event is in at most one.
 ///
 /// ```text
 ///   levels[0]  head ─▶ 7 ⇄ 2 ◀─ tail        most urgent
@@ -23,17 +23,17 @@ pub(super) struct Queue<S: Storage> {
     front: List<S::Index>,
     postponed: List<S::Index>,
     len: u32,
-    /// Counts turns; an event remembers the one it was handed out in.
+    /// Counts turns; each event stores that of its last hand-out.
     turn: u32,
     budget: Budget<S>,
 }
 
-/// An event's place in the queues.
+/// An event's links in a queue.
 pub(super) struct Node<I> {
     next: I,
-    /// The event before it; not kept up to date for the head of a queue.
+    /// The event before it; not maintained for the head.
     prev: I,
-    /// What has been found since the event was last handed out; empty in an event that is not active.
+    /// What was found since the last hand-out; empty if the event is not active.
     ready: Ready,
     place: Place,
     level: u8,
@@ -52,7 +52,7 @@ impl<I: Index> Node<I> {
         Self { next: I::NIL, prev: I::NIL, ready: Ready::empty(), place: Place::None, level }
     }
 
-    /// Whether it is queued because its time has come.
+    /// Whether its timeout has expired.
     #[inline]
     pub(super) fn is_expired(&self) -> bool {
         self.ready.contains(Ready::TIMEOUT)
@@ -67,14 +67,14 @@ pub(super) struct List<I> {
 
 impl<I: Index> List<I> {
     const EMPTY: Self = Self { head: I::NIL, tail: I::NIL };
-    /// All zeros, for a base in a `static`: empty as long as no event exists.
+    /// All zeros, for a base in a `static`: empty while no event exists.
     const UNUSED: Self = Self { head: I::FIRST, tail: I::FIRST };
 
     fn is_empty(&self) -> bool {
         self.head.is_nil()
     }
 
-    /// Puts an event at the end. Answers whether it is the first one.
+    /// Appends an event. Returns whether it is the first.
     #[inline(always)]
     fn append<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>, index: I) -> bool {
         let last = self.tail;
@@ -91,20 +91,19 @@ impl<I: Index> List<I> {
         false
     }
 
-    /// Takes the first event off.
     fn pop<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>) -> Option<(I, Ready)> {
         let first = self.head;
         let node = slots.node_mut(first)?;
         Some((first, self.take_first(node)))
     }
 
-    /// The first event; none that exists in an empty list.
+    /// The first event; in an empty list, an index of none.
     #[inline(always)]
     pub(super) fn first(&self) -> I {
         self.head
     }
 
-    /// Takes the first event off, whose node this is. Answers what it was queued for.
+    /// Takes the first event, whose node this is. Returns what it was queued for.
     #[inline(always)]
     pub(super) fn take_first(&mut self, node: &mut Node<I>) -> Ready {
         self.head = node.next;
@@ -141,31 +140,29 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    /// Sets up the levels, which the first event needs; a queue that has none yet holds no memory.
+    /// Allocates the levels, for the first event.
     pub(super) fn begin(&mut self) -> Result<(), Full> {
         (self.front, self.postponed) = (List::EMPTY, List::EMPTY);
         self.set_levels(self.levels())
     }
 
-    /// How many levels there are; at least one.
+    /// The number of levels; at least one.
     pub(super) fn levels(&self) -> u8 {
         if S::HAS_LEVELS { u8::try_from(self.levels.len().max(1)).unwrap_or(u8::MAX) } else { 1 }
     }
 
-    /// Sets the number of levels. Refused when the storage has no room for them.
+    /// Sets the number of levels, if the storage has room.
     pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
         self.levels.set_len(usize::from(levels.max(1)))?;
         self.budget.change_levels();
         Ok(())
     }
 
-    // The turn.
-
     pub(super) fn turn(&self) -> u32 {
         self.turn
     }
 
-    /// Begins to hand out, in a turn that is limited by the number of hand-outs alone.
+    /// Begins a turn whose only limit is the number of hand-outs.
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         // Watchers come first.
         let is_only_level = !S::HAS_LEVELS || self.levels.len() == 1;
@@ -176,14 +173,14 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    // Out of line: most bases have one level and no limits of their own.
+    // Out of line: most bases have one level and default limits.
     #[inline(never)]
     pub(super) fn open_levels(&mut self, bounds: &Bounds) {
         self.levels.settle(self.budget.level());
         self.budget.open(bounds);
     }
 
-    /// Ends the turn, so that the next one may hand out any event. Answers how many this one has handed out.
+    /// Ends the turn. Returns its number of hand-outs.
     pub(super) fn close_turn(&mut self) -> u32 {
         self.turn = self.turn.wrapping_add(1);
         self.budget.close()
@@ -193,17 +190,17 @@ impl<S: Storage> Queue<S> {
         self.budget.handed_out()
     }
 
-    /// Whether this turn is limited in time, and has made a hand-out that this applies to.
+    /// Whether this turn is limited in time and has made a hand-out under that limit.
     pub(super) fn is_time_limited(&self) -> bool {
         self.budget.is_timed() && self.budget.has_begun()
     }
 
-    /// No limited hand-out is left in this turn.
+    /// Ends the limited hand-outs of this turn.
     pub(super) fn exhaust(&mut self) {
         self.budget.exhaust();
     }
 
-    /// Makes [`Queue::pop`] answer `None`, so that the next hand-out is preceded by a look at all that could prevent it.
+    /// Makes [`Queue::pop`] return `None`, so that the next hand-out checks everything first.
     pub(super) fn interrupt(&mut self) {
         self.budget.reclaim();
     }
@@ -216,7 +213,7 @@ impl<S: Storage> Queue<S> {
         self.push_reported(slots, index, ready);
     }
 
-    /// Queues the event at its level, or adds the bits to those it is queued for.
+    /// Queues the event at its level, or adds the bits to a queued one.
     #[inline(always)]
     pub(super) fn push_reported<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
         let Some(node) = slots.node_mut(index) else { return };
@@ -230,7 +227,7 @@ impl<S: Storage> Queue<S> {
         self.len = self.len.wrapping_add(1);
     }
 
-    /// Queues the event on behalf of the user: in this turn, or in the next one if this turn has handed it out already.
+    /// Queues the event for the user: in this turn, or the next if this one has handed it out.
     pub(super) fn activate<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
         if slots.was_handed_out(index, self.turn) {
             return self.postpone(slots, index, ready);
@@ -246,7 +243,7 @@ impl<S: Storage> Queue<S> {
         self.push_aside(slots, index, Ready::empty(), Place::Front);
     }
 
-    /// Queues the event for the next turn, unless it is queued already.
+    /// Queues the event for the next turn, unless it is queued.
     pub(super) fn postpone<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, ready: Ready) {
         self.push_aside(slots, index, ready, Place::Postponed);
     }
@@ -262,7 +259,7 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    /// Moves what was kept for the next turn to its levels, in order.
+    /// Moves postponed events to their levels, in order.
     #[inline]
     pub(super) fn admit_postponed<T>(&mut self, slots: &mut Slots<T, S>) {
         if !self.postponed.is_empty() {
@@ -279,13 +276,13 @@ impl<S: Storage> Queue<S> {
 
     // Taking out.
 
-    /// The next event, if the share that is being served goes on; none that exists when its level is empty.
+    /// The next event while the grant lasts; an index of none if its level is empty.
     #[inline(always)]
     pub(super) fn first(&self) -> Option<S::Index> {
         self.levels.get(self.budget.served()?).map(List::first)
     }
 
-    /// Takes the next event, if the share that is being served goes on.
+    /// Takes the next event while the grant lasts.
     pub(super) fn pop<T>(&mut self, slots: &mut Slots<T, S>) -> Option<(S::Index, Ready)> {
         let level = self.budget.served()?;
         let taken = self.levels.get_mut(level)?.pop(slots)?;
@@ -294,7 +291,7 @@ impl<S: Storage> Queue<S> {
         Some(taken)
     }
 
-    /// Takes the next event, and lends its data.
+    /// Takes the next event and lends its data.
     #[inline(always)]
     pub(super) fn hand_out<'s, T>(
         &mut self,
@@ -308,7 +305,7 @@ impl<S: Storage> Queue<S> {
         Some(taken)
     }
 
-    /// Chooses the level whose turn it is. Answers whether there is one.
+    /// Chooses the next level. Returns whether there is one.
     pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
         self.levels.settle(self.budget.level());
         self.budget.choose(&self.levels, self.len, fairness);
@@ -321,7 +318,7 @@ impl<S: Storage> Queue<S> {
         S::HAS_WATCHERS && !self.front.is_empty()
     }
 
-    /// Takes the first of the watchers ahead of all levels.
+    /// Takes the first watcher ahead of all levels.
     pub(super) fn pop_front<T>(&mut self, slots: &mut Slots<T, S>) -> Option<(S::Index, Ready)> {
         let taken = if S::HAS_WATCHERS { self.front.pop(slots)? } else { return None };
         self.len = self.len.wrapping_sub(1);
@@ -352,11 +349,11 @@ impl<S: Storage> Queue<S> {
         self.len = self.len.wrapping_sub(1);
     }
 
-    /// Drops some bits of what an active event was queued for. An event that was queued for nothing else is taken out.
+    /// Drops bits of an active event, and takes it out if none is left.
     #[inline]
     pub(super) fn retract<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, bits: Ready) {
         let Some(node) = slots.node_mut(index) else { return };
-        // Empty in an event that is not queued.
+        // Empty if it is not queued.
         if node.ready.intersects(bits) {
             node.ready.remove(bits);
             if node.ready.is_empty() {
@@ -367,7 +364,7 @@ impl<S: Storage> Queue<S> {
 
     // What can be asked.
 
-    /// What the event is queued for; `None` when it is not active.
+    /// What the event is queued for, if it is active.
     pub(super) fn ready<T>(slots: &Slots<T, S>, index: S::Index) -> Option<Ready> {
         slots.node(index).filter(|node| node.place != Place::None).map(|node| node.ready)
     }
@@ -376,7 +373,7 @@ impl<S: Storage> Queue<S> {
         slots.node(index).map_or(0, |node| node.level)
     }
 
-    /// Moves the event to another level; a queued one goes to that level's end.
+    /// Moves the event to another level, a queued one to its end.
     pub(super) fn set_level<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index, level: u8) {
         let Some(node) = slots.node(index) else { return };
         let (is_queued, ready) = (node.place == Place::Level, node.ready);
@@ -394,13 +391,13 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    /// How many events are active, postponed ones included.
+    /// The number of active events, postponed ones included.
     #[inline]
     pub(super) fn len(&self) -> u32 {
         self.len
     }
 
-    /// Walks every queue. `true` when all links agree and each event is where it says it is.
+    /// Walks every queue and verifies links and positions.
     #[cfg(any(test, feature = "check"))]
     pub(super) fn check<T>(&self, slots: &Slots<T, S>) -> bool {
         let walk = |list: &List<S::Index>, place: Place, level: Option<u8>| -> Option<u32> {
@@ -413,7 +410,7 @@ impl<S: Storage> Queue<S> {
                 steps = steps.checked_add(1).filter(|steps| *steps <= slots.len())?;
                 (before, at) = (at, node.next);
             }
-            // No list has its end before the first event exists.
+            // Lists have an end only once an event exists.
             (before == list.tail || slots.is_unused()).then_some(steps)
         };
         let levels = self.levels.iter().map(|(level, list)| walk(list, Place::Level, Some(level)));

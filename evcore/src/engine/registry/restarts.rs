@@ -1,12 +1,12 @@
-//! The timeouts that restart when the hand-outs of a turn end.
+//! Timeouts that restart at the end of a turn's hand-outs.
 
 use crate::storage::{Endings, Full, Storage, Table};
 use crate::time::Instant;
 
-/// Of a connection that is busy in every turn, the timeout restarts in every turn, and only the last time matters. So the end
-/// of each turn's hand-outs is kept, and an event remembers the turn that handed it out last: together they are its
-/// deadline, whenever that is asked for. It is written to the timer before timers are taken out of the heap, and when so many
-/// turns have passed that the oldest of these ends would be overwritten.
+/// A connection that is busy in every turn restarts its timeout in every turn, and only the last restart matters. So
+/// the end of each turn's hand-outs is stored, and the event stores its last turn: both give the deadline whenever it
+/// is needed. It is written to the timer before timers expire, and before an end that is still needed would be
+/// overwritten.
 ///
 /// ```text
 ///   list   [ slot … ]                          of events whose timeout restarts or has restarted, each once
@@ -16,9 +16,9 @@ use crate::time::Instant;
 pub(super) struct Restarts<S: Storage> {
     list: S::Table<S::Index>,
     ends: S::Endings,
-    /// The first turn whose end is kept.
+    /// The first turn whose end is stored.
     since: u32,
-    /// How many timeouts restart in the turn whose hand-outs have not ended yet.
+    /// Timeouts that restart in the turn that still hands out.
     open: u32,
 }
 
@@ -32,7 +32,7 @@ impl<S: Storage> Restarts<S> {
         self.list.reserve(events.saturating_sub(self.list.len()))
     }
 
-    /// A timeout restarts in this turn. Its slot is listed, if it is not yet.
+    /// A timeout restarts in this turn; lists its slot if required.
     #[inline(always)]
     pub(super) fn note(&mut self, index: S::Index, is_to_be_listed: bool) {
         self.open = self.open.wrapping_add(1);
@@ -41,19 +41,19 @@ impl<S: Storage> Restarts<S> {
         }
     }
 
-    /// How many timeouts restart when the hand-outs of this turn end.
+    /// The number of timeouts that restart at the end of this turn's hand-outs.
     #[inline]
     pub(super) fn open(&self) -> u32 {
         self.open
     }
 
-    /// Whether timeouts have restarted that have not been settled.
+    /// Whether restarts are not settled.
     #[inline]
     pub(super) fn has_ended(&self) -> bool {
         S::Endings::TURNS > 0 && self.list.len() > 0
     }
 
-    /// The hand-outs of a turn have ended at `now`; its restarts take places in the order of armings from `seq` on.
+    /// The hand-outs of a turn have ended at `now`; its restarts are armed in order from `seq` on.
     pub(super) fn end(&mut self, turn: u32, now: Instant, seq: u32) {
         self.open = 0;
         if let Some(ending) = self.ends.of_turn(turn) {
@@ -61,7 +61,7 @@ impl<S: Storage> Restarts<S> {
         }
     }
 
-    /// Whether the end of the turn after this one would take the place of one that is needed.
+    /// Whether the end of the turn after this one would overwrite a needed one.
     #[inline]
     pub(super) fn is_full(&self, turn: u32) -> bool {
         S::Endings::TURNS > 0
@@ -69,14 +69,13 @@ impl<S: Storage> Restarts<S> {
             && turn.wrapping_sub(self.since) >= S::Endings::TURNS.wrapping_sub(1)
     }
 
-    /// When the hand-outs of the turn ended in which an event was handed out last whose timeout has restarted; `None` when
-    /// they have not, `current` being the present turn.
+    /// When the hand-outs of the event's last turn ended; `None` if that is the present turn, `current`.
     pub(super) fn ended_at(&self, turn: u32, current: u32) -> Option<Instant> {
         let has_ended = S::Endings::TURNS > 0 && (self.open == 0 || turn != current);
         has_ended.then(|| Instant::from_nanos(self.ends.at_end_of(turn)))
     }
 
-    /// Restarts all timeouts of the list at the end of the turn that they are of: where no ends are kept.
+    /// Without stored ends: restarts all listed timeouts at the end of their turn.
     pub(super) fn end_at_once(
         &mut self,
         mut is_restarting: impl FnMut(S::Index) -> bool,
@@ -91,8 +90,8 @@ impl<S: Storage> Restarts<S> {
         self.list.clear();
     }
 
-    /// Takes all events off the list. `turn_of` answers in which turn an event was handed out whose timeout has restarted,
-    /// `restart` is called with when that was and with its place in the order of armings. The next end is that of turn `next`.
+    /// Unlists all events. `turn_of` returns the turn of the hand-out that restarted an event's timeout; `restart` gets
+    /// its time and its number in the order of arming. The next end is that of turn `next`.
     pub(super) fn settle(
         &mut self,
         next: u32,
@@ -152,7 +151,7 @@ mod tests {
         assert_eq!((restarts.ended_at(0, 1), restarts.ended_at(1, 1)), (Some(at(10)), None));
         restarts.end(1, at(20), 8);
         assert!(restarts.has_ended() && (0..3).all(|index| restarts.is_listed(index)));
-        // The event 1 has got another timeout meanwhile.
+        // Event 1 has got another timeout meanwhile.
         assert_eq!(settled(&mut restarts, &[(0, 0), (2, 1)]), [(2, 20, 8), (0, 10, 5)]);
         assert!(!restarts.has_ended() && !restarts.is_listed(0));
     }

@@ -1,4 +1,4 @@
-//! The signal map: signal number → the events that watch it.
+//! The signal map: the events of each signal.
 
 use crate::backend::Signum;
 use crate::storage::{Full, Index, Link, Storage, Table};
@@ -6,31 +6,29 @@ use crate::storage::{Full, Index, Link, Storage, Table};
 #[cfg(test)]
 mod tests;
 
-/// The signal map, libevent's `event_signal_map`: one list through all events on signals. The events of a signal stand
-/// together in it, in the order of creation.
+/// libevent's `event_signal_map`: one list of all events on signals, grouped by signal, in the order of creation.
 ///
 /// ```text
 ///   first ─▶ 4 ─▶ 7 ─▶ 9 ─▶ 5 ─▶ 6       4, 7 and 9 on SIGTERM, 5 and 6 on SIGHUP
 ///            └── prev ──┘   └prev┘       the first event of a signal names its last one
 /// ```
 ///
-/// So a signal is found by a step for each different one that is watched, which are few.
+/// Finding a signal takes a step for each watched one, of which there are few.
 pub(super) struct Signals<S: Storage> {
     /// By event.
     watches: S::Signals<Watch<S::Index>>,
     first: Link<S::Index>,
 }
 
-/// An event's part in the signal map. Numbers are kept as bytes, because aligned ones would have padding beside 16-bit
-/// indices.
+/// An event's place in the signal map. Numbers are bytes, since aligned ones would add padding beside 16-bit indices.
 struct Watch<I> {
     signum: [u8; 4],
-    /// 0: not pending. Otherwise one more than how often the signal has arrived since the event was last handed out.
+    /// 0: not pending. Otherwise the arrivals since the last hand-out, plus one.
     arrivals: [u8; 4],
     next: I,
-    /// NIL in an event that is on no signal.
+    /// NIL without a signal.
     prev: I,
-    /// In the first event of a signal: how many of the signal's events are pending.
+    /// In the first event of a signal: how many of its events are pending.
     pending: I,
 }
 
@@ -50,10 +48,10 @@ impl<I: Index> Watch<I> {
     }
 }
 
-/// Where a signal's events begin in the list.
+/// The beginning of a signal's events.
 struct Group<I> {
     first: I,
-    /// The event before it in the list; NIL where there is none.
+    /// The event before it in the list, or NIL.
     before: I,
 }
 
@@ -62,14 +60,14 @@ impl<S: Storage> Signals<S> {
         Self { watches: S::Signals::EMPTY, first: Link::NONE }
     }
 
-    /// Makes sure that the event of this index can be created here.
+    /// Makes room to create this event here.
     pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
         let places = index.get().saturating_add(1);
         self.watches.reserve(places.saturating_sub(self.watches.len()))
     }
 
     pub(super) fn create(&mut self, event: S::Index, signum: Signum) {
-        // Only events on signals take memory here.
+        // Only signal events use memory here.
         while self.watches.len() <= event.get() {
             self.watches.push(Watch::NONE);
         }
@@ -83,7 +81,7 @@ impl<S: Storage> Signals<S> {
         }
     }
 
-    /// Makes an event the last one of a signal. Answers which it follows, and which follows it.
+    /// Appends an event to a signal's. Returns its neighbours, before and after.
     fn append(&mut self, first: S::Index, event: S::Index) -> (S::Index, S::Index) {
         let last = self.watches.at_mut(first).map_or(Index::NIL, |first| core::mem::replace(&mut first.prev, event));
         let next = self.watches.at_mut(last).map_or(Index::NIL, |last| core::mem::replace(&mut last.next, event));
@@ -113,7 +111,7 @@ impl<S: Storage> Signals<S> {
         }
     }
 
-    /// Has the list go on with `next`, after the event `at` or from its beginning.
+    /// Links `next` after the event `at`, or at the beginning.
     fn lead(&mut self, at: S::Index, next: S::Index) {
         match self.watches.at_mut(at) {
             Some(before) => before.next = next,
@@ -121,7 +119,7 @@ impl<S: Storage> Signals<S> {
         }
     }
 
-    /// Finds a signal, from the first one that is watched.
+    /// Finds a signal's events.
     fn group(&self, signum: Signum) -> Option<Group<S::Index>> {
         let mut group = Group { first: self.first.place(), before: Index::NIL };
         loop {
@@ -143,7 +141,7 @@ impl<S: Storage> Signals<S> {
         first.is_some_and(|first| first.pending != Index::FIRST)
     }
 
-    /// Begins to count arrivals at zero, or ends it.
+    /// Begins to count arrivals from zero, or stops.
     pub(super) fn set_pending(&mut self, event: S::Index, pending: bool) {
         let Some(watch) = self.watches.at_mut(event).filter(|watch| !watch.prev.is_nil()) else { return };
         let was_pending = watch.arrivals() > 0;
@@ -176,14 +174,14 @@ impl<S: Storage> Signals<S> {
         }
     }
 
-    /// Counts arrivals for one event, which is pending.
+    /// Counts arrivals for one pending event.
     pub(super) fn count(&mut self, event: S::Index, count: u32) {
         if let Some(watch) = self.watches.at_mut(event) {
             watch.set_arrivals(watch.arrivals().saturating_add(count));
         }
     }
 
-    /// How often the event's signal arrived, counted from zero again.
+    /// Takes the event's count of arrivals.
     pub(super) fn take_count(&mut self, event: S::Index) -> u32 {
         let Some(watch) = self.watches.at_mut(event) else { return 0 };
         let arrivals = watch.arrivals();

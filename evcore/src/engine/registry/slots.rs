@@ -1,4 +1,4 @@
-//! The slots: which events exist, what they are, and the user's data.
+//! The slots: which events exist, their state and data.
 
 use core::num::NonZeroU32;
 
@@ -8,34 +8,32 @@ use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::{Full, Index, Storage, Table};
 
-/// Generational slots. A freed slot is taken again at once, under another generation; one whose generations are used up
-/// is never taken again.
+/// Generational slots. A freed slot is reused at once with another generation, until its generations are used up.
 pub(super) struct Slots<T, S: Storage> {
     slots: S::Table<Slot<T, S>>,
     free: S::Index,
     len: u32,
-    /// The generation that slots begin with; none yet.
+    /// The generation that slots begin with.
     #[cfg(debug_assertions)]
     first: Option<NonZeroU32>,
 }
 
-/// Everything that a report and a hand-out touch lies together.
+/// All that a report and a hand-out touch.
 struct Slot<T, S: Storage> {
     generation: NonZeroU32,
-    /// The turn in which the event was last handed out; in a free slot, the next free one.
+    /// The turn of the last hand-out; in a free slot, the next free one.
     turn: u32,
     node: Node<S::Index>,
     state: State<S>,
-    /// `None` in a slot that is free.
+    /// `None` in a free slot.
     data: Option<T>,
 }
 
-/// An event that is handed out.
 pub(super) struct HandOut<'a, T, I> {
     pub(super) index: I,
     pub(super) id: EventId,
     pub(super) ready: Ready,
-    /// Its timeout restarts, and its slot is not in the list of those yet.
+    /// Its timeout restarts, and its slot is not listed yet.
     pub(super) is_to_be_listed: bool,
     pub(super) data: &'a mut T,
 }
@@ -44,11 +42,11 @@ pub(super) struct HandOut<'a, T, I> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
     None,
-    /// Its timeout restarts when the turn ends.
+    /// Restarts its timeout at the end of the turn.
     Restart,
     /// More than that.
     More,
-    /// Which event is the next is to be found out first.
+    /// The next event must be determined first.
     Unknown,
 }
 
@@ -65,7 +63,7 @@ impl<T, S: Storage> Slot<T, S> {
 
 impl<T, S: Storage> Slots<T, S> {
     pub(super) const fn new() -> Self {
-        // In an empty table any place is beyond the end, and zero costs a `static` nothing.
+        // In an empty table every index is beyond the end, and zero takes no flash.
         Self {
             slots: S::Table::EMPTY,
             free: Index::FIRST,
@@ -75,7 +73,7 @@ impl<T, S: Storage> Slots<T, S> {
         }
     }
 
-    /// How many events exist.
+    /// The number of events.
     pub(super) fn len(&self) -> u32 {
         self.len
     }
@@ -85,20 +83,20 @@ impl<T, S: Storage> Slots<T, S> {
         self.slots.len() == 0
     }
 
-    /// Whether a freed slot can be taken again, so that no table has to grow.
+    /// Whether a freed slot can be reused, so that no table grows.
     pub(super) fn has_free(&self) -> bool {
         self.slots.at(self.free).is_some()
     }
 
-    /// The index of the event that is created next.
+    /// The index of the next created event.
     pub(super) fn next_index(&self) -> S::Index {
         if self.has_free() { self.free } else { Index::new(self.slots.len()) }
     }
 
-    /// Makes room for a further slot. Answers how many there are then.
+    /// Makes room for another slot. Returns the number of slots then.
     pub(super) fn reserve(&mut self) -> Result<usize, Full> {
         let slots = self.slots.len().saturating_add(1);
-        // One place less than indices: the last one is nobody's.
+        // The last index is NIL.
         if S::Index::new(slots).is_nil() {
             return Err(Full);
         }
@@ -106,7 +104,7 @@ impl<T, S: Storage> Slots<T, S> {
         Ok(slots)
     }
 
-    /// Takes a slot, for which room has been reserved.
+    /// Takes a slot, for which room is reserved.
     pub(super) fn create(&mut self, state: State<S>, level: u8, turn: u32, data: T) -> (S::Index, EventId) {
         // Not handed out in this turn.
         let turn = turn.wrapping_sub(1);
@@ -129,17 +127,17 @@ impl<T, S: Storage> Slots<T, S> {
         }
     }
 
-    /// In debug builds each base has generations of its own, up to a million in each slot: an id of another base is recognised
-    /// by the same comparison as an old one.
+    /// In debug builds each base has its own generations, up to a million in each slot, so that an id of another base
+    /// is recognised like a stale one.
     #[cfg(debug_assertions)]
     fn first_generation(&mut self) -> NonZeroU32 {
         use core::sync::atomic::{AtomicU32, Ordering};
         static BASES: AtomicU32 = AtomicU32::new(0);
         *self.first.get_or_insert_with(|| {
-            // No read-modify-write, which small parts have not got: two threads may get the same number, in debug builds.
+            // Not a read-modify-write, which small parts lack: two threads may get the same number.
             let number = BASES.load(Ordering::Relaxed);
             BASES.store(number.wrapping_add(1), Ordering::Relaxed);
-            // Half of all generations are left to the last of them, too.
+            // Leaves half of all generations to the last of them.
             NonZeroU32::MIN.saturating_add((number & 0x7ff) << 20)
         })
     }
@@ -150,7 +148,7 @@ impl<T, S: Storage> Slots<T, S> {
         NonZeroU32::MIN
     }
 
-    /// Frees a slot and gives the data back.
+    /// Frees a slot and returns the data.
     pub(super) fn remove(&mut self, index: S::Index) -> Option<T> {
         let slot = self.slots.at_mut(index)?;
         let data = slot.data.take()?;
@@ -163,7 +161,7 @@ impl<T, S: Storage> Slots<T, S> {
         Some(data)
     }
 
-    /// The slot that an id names, if the event still exists.
+    /// The slot of an id, if the event still exists.
     #[inline]
     pub(super) fn resolve(&self, id: EventId) -> Option<S::Index> {
         let index = S::Index::new(usize::try_from(id.slot).ok()?);
@@ -179,13 +177,13 @@ impl<T, S: Storage> Slots<T, S> {
         EventId { slot: u32::try_from(index.get()).unwrap_or(u32::MAX), generation }
     }
 
-    /// What the event is; the default where there is none.
+    /// The event's state, or the default if there is none.
     #[inline]
     pub(super) fn state(&self, index: S::Index) -> State<S> {
         self.slots.at(index).map(|slot| slot.state).unwrap_or_default()
     }
 
-    /// What the event is, and whether it is queued because its time has come.
+    /// The event's state, and whether it is queued for its timeout.
     #[inline]
     pub(super) fn timing(&self, index: S::Index) -> (State<S>, bool) {
         self.slots.at(index).map(|slot| (slot.state, slot.node.is_expired())).unwrap_or_default()
@@ -227,14 +225,14 @@ impl<T, S: Storage> Slots<T, S> {
         self.slots.at_mut(index)?.data.as_mut()
     }
 
-    /// The id and the data of an event that is handed out in this turn.
+    /// The id and data of an event that this turn hands out.
     pub(super) fn hand_out(&mut self, index: S::Index, turn: u32) -> Option<(EventId, &mut T)> {
         let slot = self.slots.at_mut(index)?;
         slot.turn = turn;
         Some((Self::id_of(index, slot.generation), slot.data.as_mut()?))
     }
 
-    /// As [`Slots::hand_out`], for the first event of a list, which is taken off.
+    /// As [`Slots::hand_out`], taking the first event of a list.
     #[inline(always)]
     pub(super) fn hand_out_first(
         &mut self,
@@ -251,24 +249,23 @@ impl<T, S: Storage> Slots<T, S> {
         Some(HandOut { index, id, ready, is_to_be_listed, data: slot.data.as_mut()? })
     }
 
-    /// In which turn the event was handed out last.
+    /// The turn of the last hand-out.
     pub(super) fn turn(&self, index: S::Index) -> u32 {
         self.slots.at(index).map_or(0, |slot| slot.turn)
     }
 
-    /// The slot is taken off the list of restarts. Answers in which turn an event was handed out whose timeout restarts.
+    /// Unlists the slot from the restarts. Returns the turn of the hand-out that restarts the event's timeout.
     #[inline]
     pub(super) fn end_restart(&mut self, index: S::Index) -> Option<u32> {
         let slot = self.slots.at_mut(index)?;
         slot.state.end_restart().then_some(slot.turn)
     }
 
-    /// Whether the event has been handed out in this turn already.
+    /// Whether this turn has handed the event out.
     pub(super) fn was_handed_out(&self, index: S::Index, turn: u32) -> bool {
         self.slots.at(index).is_some_and(|slot| slot.turn == turn && slot.data.is_some())
     }
 
-    /// The indices of all events that exist.
     pub(super) fn indices(&self) -> impl Iterator<Item = S::Index> {
         let slots = self.slots.as_slice();
         (0..slots.len()).filter(|place| slots.get(*place).is_some_and(|slot| slot.data.is_some())).map(Index::new)

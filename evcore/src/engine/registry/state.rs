@@ -1,4 +1,4 @@
-//! What an event is, and where in its life.
+//! An event's kind, options and stage of life.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -8,15 +8,14 @@ use bitflags::bitflags;
 use crate::event::{Event, Missed, Source};
 use crate::storage::{Part, Storage};
 
-/// The state of an event: its kind, its options, its life and its timing, in two bytes.
+/// Kind, options, life and timing of an event, in two bytes.
 ///
 /// ```text
 ///   bits   15        │ 14  │ 13    │ 12     │ 11 10  │ 9 8  │ 7 6  │ 5 … 0
 ///          each turn │ had │ keeps │ listed │ timing │ life │ kind │ options
 /// ```
 ///
-/// It knows its storage: that an event is of a kind which the storage has no table for is known to be false, and what would be
-/// done with it is left out.
+/// It knows its storage: code for kinds without a table is left out.
 pub(in crate::engine) struct State<S>(u16, PhantomData<fn() -> S>);
 
 impl<S> Clone for State<S> {
@@ -37,7 +36,7 @@ impl<S> Default for State<S> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub(in crate::engine) enum Kind {
-    /// Nothing: a timer, or an event that is only activated by hand.
+    /// Nothing: a timer or a user event.
     Plain = 0,
     /// Readiness of an fd.
     Io = 1,
@@ -50,11 +49,11 @@ bitflags! {
     /// What an event was created with.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub(in crate::engine) struct Options: u16 {
-        /// Is not pending any more once it is handed out.
+        /// Not pending after its hand-out.
         const ONE_SHOT = 1;
-        /// Is removed after it has been handed out.
+        /// Removed after its hand-out.
         const ONCE = 2;
-        /// Its hand-out is more than the usual one: that of a signal carries a count, that of a watcher is told apart.
+        /// A signal's hand-out carries a count, and a watcher's is distinguished.
         const UNUSUAL = 4;
         /// Does not keep the loop alive.
         const BACKGROUND = 8;
@@ -69,7 +68,7 @@ bitflags! {
 pub(in crate::engine) enum Life {
     Idle = 0,
     Registered = 1,
-    /// Registered, and its fd left alone until its timer ends the pause.
+    /// Registered, but not watched until its timer ends the pause.
     Paused = 2,
 }
 
@@ -80,27 +79,27 @@ pub(in crate::engine) enum Timing {
     None = 0,
     /// Starts when the event is added, or restarts when its pause ends.
     Suspended = 1,
-    /// In the heap; or expired, and queued.
+    /// In the heap, or expired and queued.
     Armed = 2,
-    /// In the heap, and restarts at the end of this turn's hand-outs, or has restarted since and is not settled.
+    /// In the heap; restarts at the end of this turn's hand-outs, or has restarted and is not settled.
     Restarting = 3,
 }
 
 const KIND: u32 = 6;
 const LIFE: u32 = 8;
 const TIMING: u32 = 10;
-/// The slot is in the list of those whose timeout restarts: the event's, or that of one that was there before.
+/// The slot is in the list of restarts, for this event or an earlier one.
 const LISTED: u16 = 1 << 12;
-/// The event was made with a timeout, and has it again whenever it is added.
+/// The event was made with a timeout, which each `add` starts.
 const KEEPS: u16 = SUSPENDED << KEPT;
-/// From there to where its timing is `Timing::Suspended`.
+/// Distance from `KEEPS` to `Timing::Suspended`.
 const KEPT: u32 = 3;
 const SUSPENDED: u16 = 1 << TIMING;
-/// A timeout was given to it, which can be counted again.
+/// It was given a timeout that `restart` can count again.
 const HAD: u16 = 1 << 14;
-/// It is handed out in each turn, whatever has come.
+/// Handed out in each turn.
 const EACH_TURN: u16 = 1 << 15;
-/// In `Timing::Armed` and `Timing::Restarting`.
+/// Set in `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;
 const RESTARTING: u16 = 3 << TIMING;
 
@@ -113,7 +112,7 @@ impl<S> State<S> {
 
 #[expect(clippy::as_conversions, reason = "enums are packed as their numbers")]
 impl<S: Storage> State<S> {
-    /// The state of an event that has just been created.
+    /// The state of a created event.
     pub(in crate::engine) fn of<Fd>(event: &Event<Fd>) -> Self {
         let kind = match event.source {
             Source::Io(..) => Kind::Io,
@@ -133,7 +132,7 @@ impl<S: Storage> State<S> {
         if event.timeout.is_some() { Self::from_bits(state.0 | KEEPS).with_timing(Timing::Suspended) } else { state }
     }
 
-    /// Whether there is a table for events of a kind.
+    /// Whether there is a table for this kind.
     #[inline(always)]
     const fn is_known(kind: Kind) -> bool {
         match kind {
@@ -173,7 +172,7 @@ impl<S: Storage> State<S> {
         let once = if S::Once::IS_KEPT { 0 } else { Options::ONCE.bits() };
         !(unusual | once)
     };
-    /// The options with which a hand-out changes more than the timeout.
+    /// Options for which a hand-out changes more than the timeout.
     const CHANGED: u16 = Options::ONE_SHOT.union(Options::ONCE).union(Options::UNUSUAL).bits() & Self::OPTIONS;
 
     pub(in crate::engine) const fn missed(self) -> Missed {
@@ -192,10 +191,10 @@ impl<S: Storage> State<S> {
         Self::IS_EVER_REGISTERED && self.0 & 3 << LIFE == (Life::Registered as u16) << LIFE
     }
 
-    /// Plain events wait for time alone.
+    /// Plain events are never registered.
     const IS_EVER_REGISTERED: bool = S::HAS_FDS || S::HAS_SIGNALS || S::HAS_WATCHERS;
 
-    /// Whether it has a timer: for its timeout, or for the end of its pause.
+    /// Whether it has a timer, for its timeout or the end of its pause.
     #[inline]
     pub(in crate::engine) const fn has_timer(self) -> bool {
         self.is_timed() || matches!(self.life(), Life::Paused)
@@ -229,7 +228,7 @@ impl<S: Storage> State<S> {
         Self::from_bits(self.0 & !(3 << TIMING) | (timing as u16) << TIMING)
     }
 
-    /// The timeout restarts at the end of the hand-outs. Answers whether its slot has to be listed for that.
+    /// Restarts the timeout at the end of the hand-outs. Returns whether the slot must be listed.
     #[inline]
     pub(in crate::engine) const fn restart(&mut self) -> bool {
         let is_listed = self.is_listed();
@@ -237,12 +236,12 @@ impl<S: Storage> State<S> {
         !is_listed
     }
 
-    /// The slot is taken off that list. Answers whether the timeout restarts: it may have got another one meanwhile, or be
-    /// another event's by now.
+    /// Unlists the slot. Returns whether the timeout still restarts: the event may have another timeout by now, or be
+    /// another event.
     #[inline]
     pub(in crate::engine) const fn end_restart(&mut self) -> bool {
         self.0 &= !LISTED;
-        // Armed, but for one bit.
+        // `Armed`, except for one bit.
         let restarts = self.0 & RESTARTING == RESTARTING;
         if restarts {
             self.0 &= !RESTARTING | TIMED;
@@ -255,62 +254,60 @@ impl<S: Storage> State<S> {
         self.0 & LISTED != 0
     }
 
-    /// The same state, in the slot of an event that was in this one.
+    /// This state, in a slot that was in state `old`.
     pub(in crate::engine) const fn listed_as(self, old: Self) -> Self {
         Self::from_bits(self.0 | old.0 & LISTED)
     }
 
-    /// The same event, pending for nothing.
+    /// The same event, not pending.
     pub(in crate::engine) const fn disarmed(self) -> Self {
-        // `Suspended` where it keeps a timeout.
+        // `Suspended` if it keeps a timeout.
         Self::from_bits(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> KEPT)
     }
 
-    /// The same event, whose timeout does not run: `Suspended` where it keeps one.
+    /// The same event with its timeout stopped: `Suspended` if it keeps one.
     pub(in crate::engine) const fn without_timeout(self) -> Self {
         Self::from_bits(self.0 & !(3 << TIMING) | (self.0 & KEEPS) >> KEPT)
     }
 
-    /// Whether it was made with a timeout, and has it again whenever it is added.
+    /// Whether it was made with a timeout, which each `add` starts.
     #[cfg(any(test, feature = "check"))]
     pub(in crate::engine) const fn keeps_timeout(self) -> bool {
         self.0 & KEEPS != 0
     }
 
-    /// The same event, without a timeout.
     pub(in crate::engine) const fn untimed(self) -> Self {
         Self::from_bits(self.0 & !(KEEPS | HAD)).with_timing(Timing::None)
     }
 
-    /// The same event, with a timeout that was given to it.
     #[inline]
     pub(in crate::engine) const fn given_timeout(self) -> Self {
         Self::from_bits(self.0 | HAD).with_timing(Timing::Armed)
     }
 
-    /// Whether it has a timeout, or had one that was given to it.
+    /// Whether it has, or had, a timeout.
     pub(in crate::engine) const fn had_timeout(self) -> bool {
         self.0 & (3 << TIMING | HAD) != 0
     }
 
-    /// Whether its timeout may start again by itself, or with `add`: not that of a timer that comes once and has none of its own.
+    /// Whether its timeout may restart, by itself or with `add`: not for a one-shot timer without a timeout of its own.
     pub(in crate::engine) const fn uses_interval(self) -> bool {
         !self.is_of(Kind::Plain) || !self.has(Options::ONE_SHOT) || self.0 & KEEPS != 0
     }
 
-    /// Whether a hand-out changes nothing of the event.
+    /// Whether a hand-out does not change the event.
     #[inline]
     pub(in crate::engine) const fn is_plain(self) -> bool {
         self.0 & (Self::CHANGED | TIMED) == 0
     }
 
-    /// Whether a hand-out changes nothing of the event but its timeout.
+    /// Whether a hand-out changes at most the event's timeout.
     #[inline]
     pub(in crate::engine) const fn is_simple(self) -> bool {
         self.0 & Self::CHANGED == 0
     }
 
-    /// Whether it has a timeout that runs or has expired.
+    /// Whether its timeout runs or has expired.
     #[inline]
     pub(in crate::engine) const fn is_timed(self) -> bool {
         self.0 & TIMED != 0
@@ -325,12 +322,11 @@ impl<S: Storage> State<S> {
         S::HAS_WATCHERS && self.0 & EACH_TURN != 0
     }
 
-    /// Whether it is pending: waits for anything.
     pub(in crate::engine) const fn is_pending(self) -> bool {
         self.is_registered() || self.is_timed()
     }
 
-    /// Whether its fd, signal or watcher is still to be registered, or again after a pause.
+    /// Whether its fd, signal or watcher is not registered yet, or paused.
     pub(in crate::engine) const fn is_to_be_registered(self) -> bool {
         Self::IS_EVER_REGISTERED && !self.is_of(Kind::Plain) && !self.is_watching()
     }

@@ -1,13 +1,13 @@
-//! The timer heap: deadlines, in a 4-ary heap.
+//! The timer heap.
 
 use crate::storage::{Full, Index, Storage, Table};
 use crate::time::Instant;
 
 use interval::Interval;
 
-/// A 4-ary heap with its keys inline, first in first out among equal deadlines. It is lazy, so that what happens often costs
-/// a store: a deadline that moves later is written down beside the event, a timer that is cancelled is marked there, and
-/// the heap is left alone until the entry comes to the top, or is looked at in passing, and is corrected.
+/// A lazy 4-ary heap with inline keys, first in first out among equal deadlines. Frequent operations are a store beside
+/// the event: a deadline that moves later, a timer that is cancelled. The entry is corrected when it reaches the top or
+/// a sweep passes it.
 ///
 /// ```text
 ///   heap      [ (key, seq, event) … ]                key ≤ the event's deadline; equal when the entry is right
@@ -15,16 +15,16 @@ use interval::Interval;
 ///   cancelled [ event … ]                            whose timers were cancelled and have an entry still
 /// ```
 ///
-/// An event has one entry at most: a timer that is armed again takes over the one that its slot still has. At most half of
-/// the entries are of cancelled timers; beyond that the last of them goes.
+/// An event has at most one entry; re-arming takes over the one of its slot. At most half of the entries are of
+/// cancelled timers.
 pub(super) struct Timers<S: Storage> {
     heap: S::Heap<Entry<S::Index>>,
     timers: S::Table<Timer<S>>,
     cancelled: S::Heap<S::Index>,
     seq: u32,
-    /// The event whose entry is looked at next in passing.
+    /// The next event of the sweep.
     swept: usize,
-    /// Where timers are scanned: a bound of the earliest deadline, inverted.
+    /// With scanned timers: a lower bound of the earliest deadline, inverted.
     first: u64,
 }
 
@@ -36,7 +36,7 @@ struct Entry<I> {
 }
 
 impl<I> Entry<I> {
-    /// Whether it comes first. Equal keys are rare, and the branch that tells them apart is foreseen.
+    /// Whether it comes first. Equal keys are rare, so the branch is predicted.
     #[inline]
     fn before(&self, other: &Self) -> bool {
         #[cfg(test)]
@@ -44,8 +44,8 @@ impl<I> Entry<I> {
         if self.key == other.key { self.was_armed_before(other) } else { self.key < other.key }
     }
 
-    /// Sequence numbers wrap, so they are compared by distance; only those of equal deadlines matter, and these were armed
-    /// within two thousand million of each other.
+    /// Sequence numbers wrap, so they are compared by distance. Only those of equal deadlines matter, armed within 2^31
+    /// of each other.
     #[cold]
     fn was_armed_before(&self, other: &Self) -> bool {
         self.seq.wrapping_sub(other.seq) > u32::MAX >> 1
@@ -55,9 +55,9 @@ impl<I> Entry<I> {
 struct Timer<S: Storage> {
     deadline: u64,
     interval: Interval,
-    /// Its place in the order of armings; when it is cancelled, its place in the list of those.
+    /// Its number in the order of arming; if cancelled, its index in `cancelled`.
     seq: u32,
-    /// Where its entry is; NIL when there is none.
+    /// The index of its entry, or NIL.
     at: S::Index,
 }
 
@@ -69,7 +69,7 @@ impl<S: Storage> Timer<S> {
         !self.at.is_nil() && (S::IS_SCANNED || !self.interval.is_cancelled())
     }
 
-    /// Where timers are scanned, none is marked.
+    /// Scanned timers are never marked as cancelled.
     #[inline]
     fn interval(&self) -> u64 {
         if S::IS_SCANNED { self.interval.unmarked() } else { self.interval.nanos() }
@@ -84,17 +84,17 @@ impl<S: Storage> Timer<S> {
 const ARITY_SHIFT: u32 = 2;
 const ARITY: usize = 1 << ARITY_SHIFT;
 
-/// So many further entries are looked at when one was out of date.
+/// Entries swept after a stale one.
 const SWEEP: usize = 16;
 
 /// What [`Timers::expire`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::engine) enum Expired<I> {
-    /// This event was due then; it is not armed any more.
+    /// The event and its deadline; it is disarmed.
     Due(I, Instant),
-    /// Nothing is due, and the first entry is right.
+    /// Nothing is due, and the first entry is correct.
     None,
-    /// The bound on corrections was reached, look again.
+    /// The limit of corrections was reached: call again.
     Unfinished,
 }
 
@@ -103,7 +103,6 @@ impl<S: Storage> Timers<S> {
         Self { heap: S::Heap::EMPTY, timers: S::Table::EMPTY, cancelled: S::Heap::EMPTY, seq: 0, swept: 0, first: 0 }
     }
 
-    /// Makes room for the timers of `events` events.
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
         self.timers.reserve(events.saturating_sub(self.timers.len()))?;
         if S::IS_SCANNED {
@@ -113,7 +112,7 @@ impl<S: Storage> Timers<S> {
         self.heap.reserve(events.saturating_sub(self.heap.len()))
     }
 
-    /// How many timers are armed.
+    /// The number of armed timers.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.timers.as_slice().iter().filter(|timer| timer.is_armed()).count()
@@ -124,20 +123,20 @@ impl<S: Storage> Timers<S> {
         self.timers.at(index).is_some_and(Timer::is_armed)
     }
 
-    /// When the event is due, or was due last.
+    /// The current or last deadline.
     #[inline]
     pub(super) fn deadline(&self, index: S::Index) -> Instant {
         Instant::from_nanos(self.timers.at(index).map_or(0, |timer| timer.deadline))
     }
 
-    /// When the event is due, or was due last, and after how many nanoseconds again.
+    /// The current or last deadline, and the interval in nanoseconds.
     #[inline]
     pub(super) fn period(&self, index: S::Index) -> (Instant, u64) {
         let timer = self.timers.at(index).map(|timer| (timer.deadline, timer.interval())).unwrap_or_default();
         (Instant::from_nanos(timer.0), timer.1)
     }
 
-    /// The timeout that the event was given, in nanoseconds.
+    /// The event's timeout in nanoseconds.
     #[inline]
     pub(super) fn interval(&self, index: S::Index) -> u64 {
         self.timers.at(index).map_or(0, Timer::interval)
@@ -145,7 +144,7 @@ impl<S: Storage> Timers<S> {
 
     // Arming.
 
-    /// Arms the event's timer with a timeout, or moves it. O(1) when the deadline moves later, O(log n) otherwise.
+    /// Arms or moves the event's timer. O(1) when the deadline moves later, else O(log n).
     pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
         if S::IS_SCANNED {
             self.keep(index, interval);
@@ -154,7 +153,7 @@ impl<S: Storage> Timers<S> {
         let seq = self.take_seqs(1);
         self.fill(index);
         let Some(timer) = self.timers.at_mut(index) else { return };
-        // The key of its entry is not later than its deadline was.
+        // The entry's key is not later than the old deadline.
         let is_later = timer.deadline <= deadline.as_nanos();
         let place = core::mem::replace(&mut timer.seq, seq);
         timer.deadline = deadline.as_nanos();
@@ -172,7 +171,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Notes the timeout of an event that has been created. Its slot may still have an entry in the heap, of an event before.
+    /// Stores a created event's timeout. Its slot may still have an entry, of an earlier event.
     pub(super) fn keep(&mut self, index: S::Index, interval: u64) {
         if S::IS_SCANNED {
             self.fill_scanned(index);
@@ -188,7 +187,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// As [`Timers::set`], with the interval that the event has.
+    /// As [`Timers::set`], with the current interval.
     pub(super) fn arm(&mut self, index: S::Index, deadline: Instant) {
         if S::IS_SCANNED {
             return self.arm_scanned(index, deadline.as_nanos());
@@ -196,12 +195,12 @@ impl<S: Storage> Timers<S> {
         self.set(index, deadline, self.interval(index));
     }
 
-    /// Arms the event's timer with its own interval from `now`.
+    /// Arms the event's timer one interval after `now`.
     pub(super) fn arm_after(&mut self, index: S::Index, now: Instant) {
         self.arm(index, now.saturating_add_nanos(self.interval(index)));
     }
 
-    /// The event has its place from here on, for which there is room.
+    /// Fills `timers` up to this event, into reserved room.
     #[inline]
     fn fill(&mut self, index: S::Index) {
         while self.timers.len() <= index.get() {
@@ -222,7 +221,7 @@ impl<S: Storage> Timers<S> {
         self.bound_cancelled();
     }
 
-    /// Takes entries of cancelled timers out until they are half of all at most.
+    /// Removes entries of cancelled timers until they are at most half.
     #[inline]
     fn bound_cancelled(&mut self) {
         while self.cancelled.len() > self.heap.len() >> 1 {
@@ -237,7 +236,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Takes out the entry of a cancelled timer.
+    /// Removes the entry of a cancelled timer.
     fn drop_entry(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let (at, place) = (core::mem::replace(&mut timer.at, Index::NIL), timer.seq);
@@ -246,7 +245,7 @@ impl<S: Storage> Timers<S> {
         self.take_out(at.get());
     }
 
-    /// Takes a timer off the list of those that were cancelled; the last one gets its place there.
+    /// Takes a timer off `cancelled`; the last one takes its index.
     fn unlist(&mut self, place: u32) {
         let Some(last) = self.cancelled.pop() else { return };
         let at = usize::try_from(place).ok().and_then(|place| self.cancelled.as_mut_slice().get_mut(place));
@@ -256,14 +255,14 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Takes `count` places in the order of armings. Answers the first of them.
+    /// Reserves `count` numbers in the order of arming, and returns the first.
     pub(super) fn take_seqs(&mut self, count: u32) -> u32 {
         let first = self.seq;
         self.seq = first.wrapping_add(count);
         first
     }
 
-    /// Restarts an armed timer at `now`, with a place in the order of armings. It does not come earlier by that.
+    /// Restarts an armed timer at `now`, which does not make it earlier.
     #[inline]
     pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
         let Some(timer) = self.timers.at_mut(index) else { return };
@@ -273,7 +272,7 @@ impl<S: Storage> Timers<S> {
 
     // What is due.
 
-    /// The key of the first entry: not later than the earliest deadline.
+    /// The first key: not later than the earliest deadline.
     #[inline]
     pub(super) fn next(&self) -> Option<Instant> {
         if S::IS_SCANNED {
@@ -282,7 +281,7 @@ impl<S: Storage> Timers<S> {
         self.heap.as_slice().first().map(|entry| Instant::from_nanos(entry.key))
     }
 
-    /// The same of the armed timers alone: looks past the entries of cancelled ones that come before.
+    /// As [`Timers::next`], without cancelled timers.
     pub(super) fn next_armed(&self) -> Option<Instant> {
         if S::IS_SCANNED {
             return self.next_armed_scanned();
@@ -299,7 +298,7 @@ impl<S: Storage> Timers<S> {
                 }
                 None => {}
             }
-            // Nothing below comes earlier: on to the next one, or to the one after the parent.
+            // Nothing below is earlier: go to the next sibling, or past the parent.
             while at > 0 && at % ARITY == 0 {
                 at = at.wrapping_sub(1) >> ARITY_SHIFT;
             }
@@ -310,7 +309,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// The same, to wait for it. Takes out entries of cancelled timers that come before all others, `most` at most.
+    /// As [`Timers::next`], after removing at most `most` cancelled timers from the top.
     #[inline]
     pub(super) fn next_to_wait_for(&mut self, most: u32) -> Option<Instant> {
         if S::IS_SCANNED {
@@ -328,8 +327,8 @@ impl<S: Storage> Timers<S> {
         self.next_armed()
     }
 
-    /// Takes the earliest timer out if it is due at `now`. On the way the first entries are corrected, so that nobody waits
-    /// for one that is not: `corrections` of them, and one more at most.
+    /// Takes the earliest timer if it is due at `now`. Corrects the first entries on the way, at most `corrections` and
+    /// one more, so that no wait ends for a stale one.
     pub(super) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
         if S::IS_SCANNED {
             return self.expire_scanned(now);
@@ -364,8 +363,8 @@ impl<S: Storage> Timers<S> {
         Expired::Due(first.event, Instant::from_nanos(first.key))
     }
 
-    /// Looks at some more entries, those of the next events, all of them in turn, and puts them right: most are far down in the
-    /// heap, where it is a store. At the top it would be the way down through the whole heap.
+    /// Corrects the entries of the next events, round-robin: most are deep in the heap, where this is a store; at the
+    /// top they would sink through all of it.
     fn sweep(&mut self, corrections: &mut u32) {
         for _ in 0..SWEEP.min(self.timers.len()) {
             let Some(left) = corrections.checked_sub(1) else { return };
@@ -382,10 +381,10 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Puts an entry right if its event's deadline has moved on since. `false`: it was right.
+    /// Corrects an entry whose event's deadline has moved. `false`: it was correct.
     fn correct(&mut self, at: usize, entry: Entry<S::Index>) -> bool {
         let Some(timer) = self.timers.at(entry.event) else { return false };
-        // Re-armed for the same point: its place among its equals may be a later one.
+        // Re-armed for the same time, it may come later among its equals.
         if timer.deadline == entry.key && timer.seq == entry.seq {
             return false;
         }

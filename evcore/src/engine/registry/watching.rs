@@ -17,17 +17,17 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.interest(index)
     }
 
-    /// Puts the event into its fd's list, unless the fd has to be registered first.
+    /// Puts the event into its fd's list, unless the fd must be registered first.
     pub(in crate::engine) fn try_join(&mut self, index: S::Index) -> Joining {
         self.fds.try_join(index)
     }
 
-    /// What the backend is to register before the event can join.
+    /// What the backend must register before the event can join.
     pub(in crate::engine) fn begin_registration(&mut self, index: S::Index) -> Option<(F, Token, Interest)> {
         self.fds.begin_registration(index)
     }
 
-    /// The backend has registered the fd for this interest: the event joins its list.
+    /// The backend has registered the fd: the event joins its list.
     pub(in crate::engine) fn registered(&mut self, index: S::Index, interest: Interest) {
         self.fds.registered(index, interest);
     }
@@ -37,12 +37,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.leave(index);
     }
 
-    /// Sets what an event waits for that is in no list at the moment.
+    /// Sets the interest of an event that is in no list.
     pub(in crate::engine) fn set_interest(&mut self, index: S::Index, interest: Interest) {
         self.fds.set_interest(index, interest);
     }
 
-    /// Sets what an event in its fd's list waits for, if it is in it, and the backend supports that.
+    /// Sets the interest of an event in its fd's list, if the backend supports it.
     #[inline]
     pub(in crate::engine) fn change_interest(
         &mut self,
@@ -53,26 +53,26 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.change(index, interest, is_supported)
     }
 
-    /// Binds an event to an fd, registered there not yet.
+    /// Binds an event to an fd, without registering it.
     pub(in crate::engine) fn bind(&mut self, index: S::Index, fd: F, interest: Interest) -> Result<(), Full> {
         let row = self.fds.attach(fd)?;
         self.fds.bind(index, row, interest);
         Ok(())
     }
 
-    /// The event gives its fd up. Answers what the backend must end if the event was the fd's last. [`Registry::release`]
-    /// follows.
+    /// Unbinds the event from its fd, before [`Registry::release`]. Returns what the backend must end after the fd's
+    /// last event.
     pub(in crate::engine) fn unbind(&mut self, index: S::Index) -> (S::Index, Option<Change<F>>) {
         let row = self.fds.row_of(index).unwrap_or(Index::NIL);
         (row, self.fds.detach(index))
     }
 
-    /// Frees the row of an fd on which no event exists any more.
+    /// Frees the row of an fd without events.
     pub(in crate::engine) fn release(&mut self, row: S::Index) {
         self.fds.release(row);
     }
 
-    /// The registration of the event's fd, if the backend still has it and no event wants it any more.
+    /// The registration of the event's fd, if the backend still has it and no event wants it.
     pub(in crate::engine) fn unwanted(&self, index: S::Index) -> Option<Change<F>> {
         self.fds.unwanted(index)
     }
@@ -91,32 +91,32 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.applied(change);
     }
 
-    /// The number was another file's, and the backend has registered that one: the events that meant the old file are
-    /// detached, and the registration gets another token.
+    /// The number was another file's, which the backend has registered: detaches the events of the old file, and gives
+    /// the registration another token.
     pub(in crate::engine) fn replaced(&mut self, change: &Change<F>) {
         self.detach_verified(change.token);
         self.fds.applied(change);
         self.fds.renew(change.token);
     }
 
-    /// The fd in the row after this one that is registered and waited for.
+    /// The next registered fd that events wait for.
     pub(in crate::engine) fn next_registration(&self, after: Token) -> Option<(Token, F)> {
         self.fds.next_registration(after)
     }
 
-    /// The backend has lost everything, and what it asked for with it: everything is to be registered again.
+    /// The backend has lost everything, its requests included: everything must be registered again.
     pub(in crate::engine) fn forget_registrations(&mut self) {
         self.news.remove(News::REBUILD.union(News::REBUILD_LATER));
         self.stale = 0;
         self.fds.forget_all();
     }
 
-    /// Whether the backend has said anything of itself: that it is to be rebuilt, or was woken.
+    /// Whether the backend must be rebuilt or was woken.
     pub(in crate::engine) fn has_news(&self) -> bool {
         !self.news.is_empty()
     }
 
-    /// Whether the backend is to be rebuilt now.
+    /// Whether the backend must be rebuilt now.
     pub(in crate::engine) fn is_rebuild_due(&self) -> bool {
         S::IS_SHARED && self.news.contains(News::REBUILD)
     }
@@ -127,35 +127,35 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// The rebuild has failed. It is done when [`Registry::list_refused`] is called.
+    /// The rebuild has failed; [`Registry::list_refused`] requests it again.
     pub(in crate::engine) fn postpone_rebuild(&mut self) {
         self.news.remove(News::REBUILD);
         self.news.insert(News::REBUILD_LATER);
     }
 
-    /// Whether a waker has ended the last wait.
+    /// Whether a waker ended the last wait.
     pub(in crate::engine) fn is_woken(&self) -> bool {
         self.news.contains(News::WOKEN)
     }
 
-    /// Another wait begins.
+    /// Begins another wait.
     pub(in crate::engine) fn forget_wake(&mut self) {
         self.news.remove(News::WOKEN);
     }
 
     // What the backend has refused for the time being.
 
-    /// The event joins its fd's list, though the backend has refused to register the fd: that is tried again later.
+    /// The event joins its fd's list although the backend has refused the fd; that is retried.
     pub(in crate::engine) fn join_unregistered(&mut self, index: S::Index) {
         self.fds.join_unregistered(index);
     }
 
-    /// The backend is to be asked for this change again, later.
+    /// The backend has refused this change, which is retried later.
     pub(in crate::engine) fn refused(&mut self, change: &Change<F>) {
         self.fds.refused(change);
     }
 
-    /// Lists again what the backend has refused.
+    /// Lists all that the backend has refused.
     pub(in crate::engine) fn list_refused(&mut self) {
         if self.news.contains(News::REBUILD_LATER) {
             self.news.remove(News::REBUILD_LATER);
@@ -175,12 +175,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.signals.is_watched(signum)
     }
 
-    /// Counts arrivals of an event's signal that is pending.
+    /// Counts arrivals of a pending event's signal.
     pub(in crate::engine) fn count_arrivals(&mut self, index: S::Index, count: u32) {
         self.signals.count(index, count);
     }
 
-    /// How many signals a hand-out of this event stands for.
+    /// How many signals a hand-out of this event stands for, from now on none.
     pub(in crate::engine) fn take_signal_count(&mut self, index: S::Index) -> u32 {
         self.signals.take_count(index)
     }
@@ -201,7 +201,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.set_state(index, state.with_life(Life::Registered));
     }
 
-    /// An event without an fd is registered.
+    /// Registers an event without an fd.
     #[inline(never)]
     fn watch(&mut self, index: S::Index, kind: Kind) {
         match kind {
@@ -211,7 +211,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// Leaves the event's fd alone until `end`.
+    /// Stops watching the event's fd until `end`.
     pub(in crate::engine) fn pause(&mut self, index: S::Index, end: Instant) {
         self.fds.leave(index);
         self.cancel(index);
@@ -220,7 +220,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.timers.arm(index, end);
     }
 
-    /// The pause is over, and a timeout that was suspended restarts at `now`. The fd is still to be joined.
+    /// Ends the pause: a suspended timeout restarts at `now`. The fd is still to be joined.
     #[inline(never)]
     pub(in crate::engine) fn end_pause(&mut self, index: S::Index, now: Instant) {
         let mut state = self.state(index).with_life(Life::Registered);
@@ -233,13 +233,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.set_state(index, state);
     }
 
-    /// The backend is to be asked about the registration before the event, which is in no list, joins it.
+    /// Makes the backend verify the registration before the event, which is in no list, joins it.
     pub(in crate::engine) fn set_unverified(&mut self, index: S::Index) {
         self.fds.set_unverified(index);
     }
 
-    /// Takes an event out of everything it waits for. Its activation, if it has one, stays. Answers the signal that no
-    /// event is pending on any more.
+    /// Makes an event wait for nothing; an activation stays. Returns a signal on which no event is pending any more.
     pub(in crate::engine) fn disarm(&mut self, index: S::Index) -> Option<Signum> {
         let state = self.state(index);
         if !state.is_pending() {
@@ -259,7 +258,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         unwatched
     }
 
-    /// Takes an event without an fd out of what it waits for besides time. Answers the signal as above.
+    /// As [`Registry::disarm`], for what an event without an fd waits for besides time.
     #[inline(never)]
     fn unwatch(&mut self, index: S::Index, state: State<S>) -> Option<Signum> {
         match state.kind() {
@@ -274,10 +273,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         signum.filter(|_| state.is_registered())
     }
 
-    /// Ends what an event waits for, because its fd is gone or cannot be watched, and reports ERROR to it.
+    /// Makes an event wait for nothing, because its fd is gone or cannot be watched, and queues it with ERROR.
     pub(in crate::engine) fn detach(&mut self, index: S::Index) {
         self.fds.leave(index);
-        // Added again, it is registered from scratch: the backend's entry for the number is stale.
+        // Added again, it must be registered from scratch: the backend's entry for the number is stale.
         self.set_unverified(index);
         self.timers.cancel(index);
         self.set_state(index, self.state(index).disarmed());

@@ -1,4 +1,4 @@
-//! The events of an fd: how they join its list, leave it, and change what they wait for.
+//! The events of an fd: how they join and leave its list and change their interest.
 
 use super::Fds;
 use super::row::is_silent;
@@ -6,34 +6,33 @@ use crate::backend::{Descriptor, Token};
 use crate::ready::Interest;
 use crate::storage::{Index, Storage, Table};
 
-/// What became of an event that was to join its fd's list.
+/// The result of joining an fd's list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::engine) enum Joining {
-    /// It is in the list, or silent and in none; the union is looked at before the wait.
+    /// It is in the list, or silent and in none. The union is compared before the wait.
     Done,
-    /// The fd is to be registered now, before anything else is changed.
+    /// The fd must be registered first.
     Register,
-    /// Edge- and level-triggered events cannot share an fd.
+    /// It would mix edge and level on the fd.
     Mixed,
     /// It has no fd.
     Unbound,
 }
 
-/// What became of a change of interest, and what it was before.
+/// The result of a change of interest, with the earlier one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::engine) enum Changed {
-    /// The event waits for it now.
     Done(Interest),
-    /// Nothing has changed, for the event is in no list: it waits for nothing.
+    /// Not made: the event is in no list and waits for nothing.
     Idle(Interest),
-    /// Nothing has changed: the backend does not support it.
+    /// Not made: the backend does not support it.
     Unsupported,
-    /// Nothing has changed: it would be edge-triggered among level-triggered ones, or the other way round.
+    /// Not made: it would mix edge and level on the fd.
     Mixed,
 }
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
-    /// Puts the event at the end of its fd's list, unless the fd has to be registered first.
+    /// Appends the event to its fd's list, unless the fd must be registered first.
     #[inline]
     pub(in crate::engine) fn try_join(&mut self, index: S::Index) -> Joining {
         let Some(watch) = self.watches.at(index) else { return Joining::Unbound };
@@ -46,18 +45,18 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if is_mixed && !row.wanted.is_empty() {
             return Joining::Mixed;
         }
-        // One that others wait for is not registered while the backend refuses that.
+        // Not if others wait for it while the backend refuses it.
         if !row.is_registered() || row.wanted.is_empty() && watch.is_unverified() {
             return Joining::Register;
         }
-        // An edge-triggered event is to be reported what is ready now, also where the union comes out as it was.
+        // An edge-triggered event must get what is ready now, even if the union stays the same.
         row.verify_for(watch);
         self.join(index);
         Joining::Done
     }
 
-    /// What the backend is to register before the event can join. Reports of any earlier registration of this fd are stale
-    /// from here on.
+    /// What the backend must register before the event can join. Makes reports of earlier registrations of this fd
+    /// stale.
     pub(in crate::engine) fn begin_registration(&mut self, index: S::Index) -> Option<(F, Token, Interest)> {
         let watch = self.watches.at(index)?;
         let row = self.rows.at_mut(watch.row)?;
@@ -72,7 +71,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         watch.set_unverified(false);
         if let Some(row) = self.rows.at_mut(watch.row) {
             row.set_registered(interest);
-            // Of those that wait since the backend refused the fd nothing is verified yet.
+            // Nothing is verified for those that wait since the backend refused the fd.
             if !row.head.is_nil() {
                 row.set_verify();
             }
@@ -80,7 +79,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.join(index);
     }
 
-    /// The backend has refused to register the fd for the time being: the event joins its list all the same.
+    /// The backend has refused the fd temporarily: the event joins its list all the same.
     pub(in crate::engine) fn join_unregistered(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         watch.set_unverified(true);
@@ -92,7 +91,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(at);
     }
 
-    /// Puts the event, which is in no list and waits for something, at the end of its fd's list.
+    /// Appends a waiting event, which is in no list, to its fd's list.
     fn join(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         let at = watch.row;
@@ -102,13 +101,14 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             return self.append(at, index);
         }
         watch.prev = index;
-        // The row is listed already if its registration has to change: the event before has left, or it has been registered now.
+        // If the registration must change, the row is listed already: the event before has left, or it was registered
+        // just now.
         row.head = index;
         row.wait_for(watch.interest());
     }
 
-    /// Joins an event to others that are pending on its fd: as the last one.
-    // Out of line, as `unlink` is: one event an fd is the usual case, and small then.
+    /// Appends the event to others on its fd.
+    // Out of line, as `unlink`: usually an fd has one event.
     #[inline(never)]
     fn append(&mut self, at: S::Index, index: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
@@ -148,7 +148,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Takes one of several events out of the list of their fd.
+    /// Takes one of several events out of their fd's list.
     #[inline(never)]
     fn unlink(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
@@ -161,19 +161,19 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         } else if let Some(before) = self.watches.at_mut(prev) {
             before.next = next;
         }
-        // The first one names the last one, which may be another now.
+        // The first one names the last one, which may change.
         let after = if next.is_nil() { row.head } else { next };
         if let Some(after) = self.watches.at_mut(after) {
             after.prev = prev;
         }
-        // One is left, if the first one is the last.
+        // One is left if the first is the last.
         if after == row.head && after == prev {
             row.wait_for(row.wanted);
         }
         self.list_if_changed(at);
     }
 
-    /// Sets what an event in its fd's list waits for; it keeps its place there.
+    /// Sets the interest of an event in its fd's list, in place.
     #[inline]
     pub(in crate::engine) fn change(&mut self, index: S::Index, interest: Interest, is_supported: bool) -> Changed {
         let Some(watch) = self.watches.at_mut(index) else { return Changed::Idle(Interest::empty()) };
@@ -193,7 +193,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let at = watch.row;
         let Some(row) = self.rows.at_mut(at) else { return Changed::Idle(old) };
         watch.wait_for(interest);
-        // As in `join`, and in `try_join`.
+        // As in `join` and `try_join`.
         row.verify_for(watch);
         row.wait_for(interest);
         if row.is_to_be_listed() {
@@ -202,7 +202,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         Changed::Done(old)
     }
 
-    /// As [`Fds::change`], where others watch the fd, or the event is to wait for nothing.
+    /// As [`Fds::change`], with other watchers or an empty interest.
     #[inline(never)]
     fn change_one_of_many(&mut self, index: S::Index, interest: Interest) -> Changed {
         let old = self.interest(index);

@@ -1,39 +1,39 @@
-//! What the fd map keeps of an fd, and of an event that watches it.
+//! The rows of the fd map, and the events' links in them.
 
 use crate::backend::Token;
 use crate::ready::{Interest, Ready};
 use crate::storage::{Index, Storage};
 
-/// An fd on which events exist. In a row that is free, `created` is 0.
+/// An fd with events. In a free row `created` is 0.
 pub(super) struct Row<F, D, S: Storage> {
     pub(super) fd: F,
-    /// Of this registration; the next one has another. With the row's place it is the token.
+    /// The registration's generation; with the row's index it is the token.
     pub(super) generation: u32,
-    /// The first of the events that watch; its `prev` is the last one.
+    /// The first watching event; its `prev` is the last one.
     pub(super) head: S::Index,
-    /// How many watching events wait for each of READ, URGENT, WRITE and CLOSED: kept where there are several.
+    /// How many watching events wait for READ, URGENT, WRITE and CLOSED; kept only for several events.
     pub(super) counts: [u16; 4],
-    /// What the events want.
+    /// The union of the events' interests.
     pub(super) wanted: Interest,
-    /// What the backend has registered; and VERIFY, where it is to be asked whether that still stands.
+    /// What the backend has registered, and VERIFY if it must check that this still stands.
     registered: Interest,
-    /// The bits of a report that need more than to be passed on to the only event that watches: all, unless there is one.
+    /// Bits of a report that cannot simply be passed to a sole watcher; all bits if there is none.
     pub(super) unexpected: u16,
-    /// How many events have been created on this fd.
+    /// Events created on this fd.
     pub(super) created: u16,
-    /// The next row in the list of changes, or the next free row.
+    /// The next row in the list of changes or of free rows.
     pub(super) next: S::Index,
-    /// The row before it in the list of changes; not kept up to date for the first.
+    /// The row before it in the list of changes; not maintained for the first.
     pub(super) prev: S::Index,
     pub(super) in_changes: bool,
     pub(super) info: D,
 }
 
-/// A bit of `Row::registered`, which no interest has: so the two of them differ, and the row is listed.
+/// In `Row::registered`; no interest has it, so the row differs from `wanted` and is listed.
 const VERIFY: Interest = Interest::from_bits_retain(0x0100);
 
 impl<F, D, S: Storage> Row<F, D, S> {
-    /// A row of an fd on which one event has been created.
+    /// A row with one created event.
     pub(super) fn new(fd: F, info: D) -> Self {
         Self {
             fd,
@@ -51,8 +51,8 @@ impl<F, D, S: Storage> Row<F, D, S> {
         }
     }
 
-    /// Whether the backend is ever asked about a registration: descriptors may be closed without the base's knowledge, or an
-    /// edge-triggered event is to be reported what is ready.
+    /// Whether registrations are ever verified: other code may close descriptors, or an edge-triggered event needs a
+    /// report of what is ready.
     const VERIFIES: bool = S::IS_SHARED || S::HAS_EDGE;
 
     pub(super) fn registered(&self) -> Interest {
@@ -63,22 +63,22 @@ impl<F, D, S: Storage> Row<F, D, S> {
         !self.registered().is_empty()
     }
 
-    /// Whether it is registered, and events wait for it.
+    /// Whether it is registered and events wait for it.
     pub(super) fn is_watched(&self) -> bool {
         self.is_registered() && !self.wanted.is_empty()
     }
 
-    /// The backend has registered this.
+    /// The backend has registered `interest`.
     pub(super) fn set_registered(&mut self, interest: Interest) {
         self.registered = interest;
     }
 
-    /// The registration has ended. Whether the backend is to be asked about it is another matter.
+    /// The registration has ended. VERIFY stays.
     pub(super) fn unregister(&mut self) {
         self.registered = self.registered.intersection(VERIFY);
     }
 
-    /// Whether the backend is to be asked whether the registration still stands; it is now.
+    /// Whether the backend must verify the registration, which is done now.
     pub(super) fn take_verify(&mut self) -> bool {
         let verify = Self::VERIFIES && self.registered.contains(VERIFY);
         self.registered = self.registered();
@@ -95,30 +95,30 @@ impl<F, D, S: Storage> Row<F, D, S> {
         Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
     }
 
-    /// Sets what the only watching event waits for.
+    /// Sets the interest of the sole watcher.
     pub(super) fn wait_for(&mut self, interest: Interest) {
         self.wanted = interest;
         self.unexpected = !interest.difference(Interest::EDGE).bits();
     }
 
-    /// Whether the backend is to be called for this row, and that is not noted yet.
+    /// Whether the row needs a call of the backend and is not listed.
     pub(super) fn is_to_be_listed(&self) -> bool {
         !self.in_changes && self.registered != self.wanted
     }
 
-    /// Has the backend asked whether the registration still stands, if the event calls for that.
+    /// Has the registration verified if the event needs that.
     pub(super) fn verify_for(&mut self, watch: &Watch<S>) {
         if watch.is_unverified() || S::HAS_EDGE && watch.mask & Interest::EDGE.bits() != 0 {
             self.set_verify();
         }
     }
 
-    /// Counts the interest of one of several events in.
+    /// Adds the interest of one of several events.
     pub(super) fn count_in(&mut self, interest: Interest) {
         self.count(interest, |count| count.saturating_add(1));
     }
 
-    /// Counts the interest of one of several events out.
+    /// Subtracts the interest of one of several events.
     pub(super) fn count_out(&mut self, interest: Interest) {
         self.count(interest, |count| count.saturating_sub(1));
     }
@@ -133,28 +133,26 @@ impl<F, D, S: Storage> Row<F, D, S> {
     }
 }
 
-/// The bits that `Row::counts` counts.
 pub(super) const COUNTED: [Interest; 4] = [Interest::READ, Interest::URGENT, Interest::WRITE, Interest::CLOSED];
 
-/// An event's part in the fd map.
+/// An event's place in the fd map.
 pub(super) struct Watch<S: Storage> {
-    /// NIL in an event without an fd.
+    /// NIL without an fd.
     pub(super) row: S::Index,
     pub(super) next: S::Index,
-    /// NIL in an event that is in no list. The first one of a list names the last.
+    /// NIL outside of lists. The first of a list names the last.
     pub(super) prev: S::Index,
-    /// The interest, what every interest wakes for, which is ERROR and HANGUP, and UNVERIFIED.
+    /// The interest, with ERROR and HANGUP, which every interest wakes for, and UNVERIFIED.
     mask: u16,
 }
 
 const ALWAYS: u16 = Ready::ERROR.union(Ready::HANGUP).bits();
-/// Has not been registered yet: if the fd turns out to be another one now, this event means the new one.
+/// Not registered yet: if the number is another file's by now, this event means that one.
 const UNVERIFIED: u16 = 0x0100;
-// No part of an interest, nor of what is reported of an fd.
+// Neither in an interest nor in a report.
 const _: () = assert!(UNVERIFIED & (Ready::IO.bits() | Interest::all().bits()) == 0);
 
 impl<S: Storage> Watch<S> {
-    /// An event without an fd.
     pub(super) const fn new() -> Self {
         Self { row: S::Index::NIL, next: S::Index::NIL, prev: S::Index::NIL, mask: 0 }
     }
@@ -188,8 +186,8 @@ impl<S: Storage> Watch<S> {
         self.mask = self.mask & UNVERIFIED | interest.bits() | ALWAYS;
     }
 
-    /// What of a report it is handed out for. An event that waits for READ or WRITE learns of an error or a hang-up by
-    /// trying, as on every Unix.
+    /// The part of a report that it is handed out for. As on every Unix, an event that waits for READ or WRITE learns
+    /// of an error or a hang-up by trying.
     pub(super) fn matching(&self, mut ready: Ready) -> Ready {
         if ready.intersects(Ready::ERROR.union(Ready::HANGUP)) {
             ready |= Ready::READ.union(Ready::WRITE);
