@@ -1,4 +1,4 @@
-//! Tasks: futures on an event base, one thread, any backend and storage. Feature `async`.
+//! Tasks: futures on an event base, in one thread, on any backend and storage. Feature `async`.
 //!
 //! ```text
 //!   Executor ──owns──▶ EventBase<B, S, Item<T>> ──▶ events: one for each task, one for each wait, and yours
@@ -9,13 +9,12 @@
 //!   wakers, from any thread ──▶ list of woken tasks ─────┘
 //! ```
 //!
-//! A task is an event: to wake it activates the event, and the base hands it out when its turn comes. So what the base promises of
-//! events holds for tasks: a task that wakes itself goes on in the next turn, a turn hands out a bounded number, and the
-//! more urgent tasks are polled first.
+//! A task is an event: waking it activates the event. So the rules of events hold for tasks: a task that wakes itself
+//! continues in the next turn, a turn hands out a limited number, and urgent tasks are polled first.
 //!
-//! Nothing here is a global. What a task waits by comes from a [`Handle`], which does not name the backend: on Unix one type
+//! Nothing is global. A [`Handle`] gives tasks what they wait for, and does not name the backend: on Unix one type
 //! serves epoll, poll and select. On [`Manual`](crate::backend::Manual) time jumps to the next deadline when every task
-//! waits, so an hour of timeouts is a test of a millisecond.
+//! waits, so an hour of timeouts takes a millisecond.
 //!
 //! ```
 //! use core::time::Duration;
@@ -64,12 +63,12 @@ pub use leaf::{Watch, yield_now};
 pub use source::Source;
 use turn::{Next, Place};
 
-/// An executor of tasks on an event base, which it owns. Single-threaded: neither it nor its tasks go to another thread; wakers do.
+/// An executor of tasks, which owns its event base. Neither it nor its tasks leave their thread; wakers do.
 ///
-/// Events of yours may be on the same base: [`base`](Executor::base) lends it, `T` is their data, and
+/// Your own events may be on the same base: [`base`](Executor::base) lends it, `T` is their data, and
 /// [`next_event`](Executor::next_event) and [`run`](Executor::run) hand them out.
 ///
-/// When it is dropped, its tasks are dropped first, then the base. What is left of it elsewhere answers [`Error::Ended`].
+/// Dropping it drops its tasks, then the base. What remains elsewhere returns [`Error::Ended`].
 pub struct Executor<B: EventOp, S: Storage, T> {
     core: Rc<Core<B::Fd, B::Error>>,
     base: Rc<Owned<B, S, T>>,
@@ -77,7 +76,7 @@ pub struct Executor<B: EventOp, S: Storage, T> {
 }
 
 impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Executor<B, S, T> {
-    /// An executor on `base` whose tasks can be woken from other threads.
+    /// An executor whose tasks can be woken from other threads.
     ///
     /// # Errors
     ///
@@ -102,15 +101,15 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
         Ok(Self::with(base, Some(waker.into())))
     }
 
-    /// An executor on `base`, which `waker` wakes: for backends whose wakers are something else, as [`Manual`](crate::backend::Manual)'s
-    /// flag is.
+    /// An executor whose base `waker` wakes: for backends with another type of waker, such as
+    /// [`Manual`](crate::backend::Manual)'s flag.
     #[must_use]
     pub fn with_waker(base: EventBase<B, S, Item<T>>, waker: Waker) -> Self {
         Self::with(base, Some(waker))
     }
 
-    /// An executor whose base no other thread wakes. When tasks are left that wait for nothing on the base, the loop ends with
-    /// [`End::Empty`]: in a simulation, a deadlock. A wake from another thread counts from the next turn on.
+    /// An executor whose base no other thread wakes: such a wake counts from the next turn on. When the remaining tasks
+    /// wait for nothing on the base, as in a simulated deadlock, the loop ends with [`End::Empty`].
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -132,7 +131,7 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
 }
 
 impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
-    /// What tasks spawn and wait by.
+    /// A handle, with which tasks spawn and wait.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -148,7 +147,8 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         Handle { core: self.core.clone() }
     }
 
-    /// Why [`next_event`](Executor::next_event) or [`run`](Executor::run) found the loop ended: `None` when a wait was over.
+    /// Why the loop of [`next_event`](Executor::next_event) or [`run`](Executor::run) ended; `None` when a wait was
+    /// over.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -164,7 +164,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         self.ended
     }
 
-    /// How many tasks have not ended.
+    /// The number of tasks that have not ended.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -180,9 +180,8 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         usize::try_from(self.core.alive.get()).unwrap_or(usize::MAX)
     }
 
-    /// The base, to create and change events of your own. While it is borrowed nothing can be waited for.
-    ///
-    /// `None` if it is borrowed already, which takes a forgotten guard.
+    /// The base, for your own events. While it is borrowed nothing can be waited for. `None` if a forgotten guard
+    /// borrows it.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -199,10 +198,10 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         RefMut::filter_map(self.base.try_borrow_mut().ok()?, Option::as_mut).ok()
     }
 
-    /// Runs tasks, and hands out the next event of your own, as [`EventBase::next_event`] does.
+    /// Runs tasks, and hands out your next event, as [`EventBase::next_event`].
     ///
-    /// `Ok(None)` says that the loop has ended, and [`ended`](Executor::ended) why: [`End::Empty`] when no task is left and
-    /// nothing is pending; or that `wait` is over.
+    /// `Ok(None)` means that the loop has ended, or that `wait` is over: see [`ended`](Executor::ended), which is
+    /// [`End::Empty`] when no task is left and nothing is pending.
     ///
     /// # Errors
     ///
@@ -228,15 +227,14 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         Ok(data.map(|data| Fired { id, ready, count, data }))
     }
 
-    /// Runs tasks until `future` is done, which need not be `'static`.
+    /// Runs tasks until `future`, which need not be `'static`, is done. Your own events are dropped; see
+    /// [`run`](Executor::run).
     ///
     /// # Errors
     ///
-    /// When the backend cannot wait or has no room for the future's event; [`Error::Ended`] when the loop ends first, and
-    /// [`ended`](Executor::ended) says why. The other tasks go on when it is called again, and so does the future if it was
-    /// passed as a pinned reference.
-    ///
-    /// Events of your own are handed to nobody; see [`run`](Executor::run).
+    /// When the backend cannot wait or has no room for the future's event; [`Error::Ended`] when the loop ends first
+    /// ([`ended`](Executor::ended) says why). The next call continues the other tasks, and the future if it is passed
+    /// as a pinned reference.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -250,7 +248,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         self.run(future, |_, _| {})
     }
 
-    /// As [`block_on`](Executor::block_on), with a handler for events of your own, which has the base to itself.
+    /// As [`block_on`](Executor::block_on), with a handler for your own events, which gets the base.
     ///
     /// # Errors
     ///
@@ -310,7 +308,7 @@ impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
     }
 }
 
-/// Names and no more: what is inside is nobody's.
+/// Shows only names: the contents are private.
 macro_rules! print_names {
     ($($name:ident<$($of:ident $(: $bound:ident)?),*>)*) => { $(
         impl<$($of $(: $bound)?),*> core::fmt::Debug for $name<$($of),*> {

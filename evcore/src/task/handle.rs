@@ -1,4 +1,4 @@
-//! What tasks spawn and wait by.
+//! The handle with which tasks spawn and wait.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -17,8 +17,7 @@ use crate::event::{Event, Missed, Source as From};
 use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
-/// What tasks spawn and wait by: a reference to an executor, whatever its backend and storage are. `F` is what names a
-/// descriptor there, `E` how the backend fails.
+/// A reference to an executor, whatever its backend and storage. `F` is its descriptor, `E` its backend's error.
 ///
 /// What a task waits for has the task's priority.
 pub struct Handle<F, E> {
@@ -30,7 +29,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// # Errors
     ///
-    /// With the future, when the base has no room for the task's event or is borrowed, and when the executor has ended.
+    /// With the future, when the base has no room for the task's event or is borrowed, or the executor has ended.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -48,7 +47,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.spawn_at(None, future)
     }
 
-    /// As [`spawn`](Handle::spawn), with a [priority](Event::priority): 0 is the most urgent. What the task waits for has it too.
+    /// As [`spawn`](Handle::spawn), with a [priority](Event::priority), of which 0 is the most urgent.
     ///
     /// # Errors
     ///
@@ -78,11 +77,11 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         Ok(JoinHandle { task, waker: slot.waker.clone() })
     }
 
-    /// Waits for `time`, counted from when it is first awaited.
+    /// Waits for `time`, counted from the first poll.
     ///
     /// # Errors
     ///
-    /// When the base has no room for a timer, and when the executor has ended.
+    /// When the base has no room for a timer, or the executor has ended.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -119,8 +118,8 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         Watch::new(self, Event::timer(), Some(deadline))?.next().await.map(|_| ())
     }
 
-    /// A period, and again: each [`next`](Watch::next) waits for the end of one. `missed` says what becomes of periods that end
-    /// while nobody waits.
+    /// A repeating period: each [`next`](Watch::next) waits for the end of one. `missed` says what happens to periods
+    /// that end while no task waits.
     ///
     /// # Errors
     ///
@@ -144,7 +143,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.watch(Event::timer().persist().timeout(period).missed(missed))
     }
 
-    /// A signal: each [`next`](Watch::next) waits until it has arrived, and counts arrivals.
+    /// A signal: each [`next`](Watch::next) waits for arrivals and counts them.
     ///
     /// # Errors
     ///
@@ -164,7 +163,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.watch(Event::signal(signum).persist())
     }
 
-    /// Any event as a future: of an fd (one-shot here: each wait adds it again), a timer, a signal, a wake.
+    /// Any event as a future: an fd (one-shot: each wait adds it again), a timer, a signal, a wake.
     ///
     /// # Errors
     ///
@@ -186,14 +185,14 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     pub fn watch(&self, mut event: Event<F>) -> Result<Watch<F, E>, Error<E>> {
         if matches!(event.source, From::Io(..)) {
-            // What is reported while nobody waits would be reported in each turn.
+            // Otherwise a report without a waiting task would repeat in each turn.
             event.persist = false;
         }
         event.once = false;
         Watch::new(self, event, None)
     }
 
-    /// Waits until `fd` is ready for any of `interest`, once. For more than that take a [`source`](Handle::source).
+    /// Waits once until `fd` is ready for any of `interest`. To wait repeatedly use a [`source`](Handle::source).
     ///
     /// # Errors
     ///
@@ -213,7 +212,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         Ok(self.watch(Event::io(fd, interest))?.next().await?.ready)
     }
 
-    /// A descriptor to wait for again and again, with `data` that owns it.
+    /// A descriptor to wait for repeatedly, with `data` that owns it.
     ///
     /// # Errors
     ///
@@ -232,7 +231,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         Source::new(self, fd, data)
     }
 
-    /// The output of `future`, or [`Error::TimedOut`] when `limit` is over first. What is ready and timed out at once is ready.
+    /// The output of `future`, or [`Error::TimedOut`] if `limit` passes first. If both happen at once, the output.
     ///
     /// # Errors
     ///
@@ -276,8 +275,8 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.core.base.now()
     }
 
-    /// For futures that try an operation before they wait: `Pending` when the task has done so many of them that others should go
-    /// on first. The task is polled again in the next turn then.
+    /// For futures that try an operation before they wait: `Pending`, until the next turn, when the task has done so
+    /// many that others should go first.
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
         self.core.proceed(context.waker())
     }

@@ -1,4 +1,4 @@
-//! A task's future, and what becomes of it.
+//! A task's future and its result.
 
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -11,17 +11,17 @@ use core::task::{Context, Poll, Waker};
 
 type Boxed<R> = Pin<Box<dyn Future<Output = R>>>;
 
-/// A task as the executor knows it.
+/// A task, as the executor sees it.
 pub(super) trait Run {
     /// Polls the future. `true`: the task has ended.
     fn run(&self, context: &mut Context<'_>) -> bool;
-    /// The next [`Run::run`] drops the future and ends the task.
+    /// Makes the next [`Run::run`] drop the future and end the task.
     fn abort(&self);
-    /// Drops the future, and ends the task.
+    /// Drops the future and ends the task.
     fn end(&self);
 }
 
-/// A task: shared by the executor and its [`JoinHandle`].
+/// Shared by the executor and the [`JoinHandle`].
 pub(super) struct Task<R> {
     future: Cell<Option<Boxed<R>>>,
     result: Cell<Option<Result<R, JoinError>>>,
@@ -57,7 +57,7 @@ impl<R> Task<R> {
 
 impl<R> Run for Task<R> {
     fn run(&self, context: &mut Context<'_>) -> bool {
-        // Taken out: a panic, and what the future's own destructor does, find nothing here.
+        // Taken out, so that a panic, or the future's destructor, finds nothing here.
         let Some(mut future) = self.future.take() else { return true };
         let unwinding = Unwinding(self);
         let is_aborted = self.is_aborted.get();
@@ -94,7 +94,7 @@ impl<R> Run for Task<R> {
     }
 }
 
-/// Where a panic cannot be caught, it passes through the executor, and the task's handle gets word of it.
+/// A panic that cannot be caught passes through the executor; the task's handle is told.
 struct Unwinding<'a, R>(&'a Task<R>);
 
 impl<R> Drop for Unwinding<'_, R> {
@@ -105,7 +105,7 @@ impl<R> Drop for Unwinding<'_, R> {
 
 #[cfg(feature = "std")]
 pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
-    // What the future shares with others is theirs to check, as it is after a panic of a thread.
+    // As after a thread's panic, what the future shares is for others to check.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).map_err(|payload| JoinError::Panicked(Some(payload)))
 }
 
@@ -114,9 +114,9 @@ pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
     Ok(act())
 }
 
-/// Waits for a task that was [spawned](super::Handle::spawn), as a future: its output, or why there is none.
+/// A future of the result of a [spawned](super::Handle::spawn) task.
 ///
-/// Dropped, it lets the task go on: see [`detach`](JoinHandle::detach).
+/// Dropping it [detaches](JoinHandle::detach) the task.
 ///
 /// ```
 /// use evcore::backend::Manual;
@@ -131,7 +131,7 @@ pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
 /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
 /// ```
 ///
-/// One task waits for it: of two that poll it, the last one is woken. It is not to be polled again after its output.
+/// Only one task may wait for it: the last one to poll it is woken. Do not poll it again after its output.
 #[must_use = "`detach` it if nobody waits for the task"]
 pub struct JoinHandle<R> {
     pub(super) task: Rc<Task<R>>,
@@ -139,8 +139,8 @@ pub struct JoinHandle<R> {
 }
 
 impl<R> JoinHandle<R> {
-    /// Ends the task: its future is dropped before anything of it is polled again, and the handle gets
-    /// [`JoinError::Aborted`]. Nothing happens to a task that has ended.
+    /// Aborts the task: its future is dropped, not polled again, and the handle gets [`JoinError::Aborted`]. A task
+    /// that has ended is not changed.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -159,7 +159,7 @@ impl<R> JoinHandle<R> {
         }
     }
 
-    /// Lets the task go on by itself.
+    /// Lets the task continue without a handle.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -210,8 +210,8 @@ impl<R> Future for JoinHandle<R> {
 pub enum JoinError {
     /// [`JoinHandle::abort`] was called, or the executor was dropped.
     Aborted,
-    /// The task has panicked: with this, for `std::panic::resume_unwind`. Without the feature `std`, which catching a panic needs, there
-    /// is `None`, and the panic has gone through the executor.
+    /// The task has panicked, with this payload for `std::panic::resume_unwind`. `None` without the feature `std`: the
+    /// panic cannot be caught, and has gone through the executor.
     Panicked(Option<Box<dyn Any + Send>>),
 }
 
@@ -223,7 +223,7 @@ impl fmt::Display for JoinError {
 
 impl core::error::Error for JoinError {}
 
-/// What a panic does where nobody can catch it; `evplat-linux/tests/tasks` has the rest.
+/// Panics that cannot be caught; `evplat-linux/tests/tasks` has the rest.
 #[cfg(all(test, not(feature = "std")))]
 mod tests {
     use core::time::Duration;

@@ -1,4 +1,4 @@
-//! What futures wait for: one event of the base each.
+//! What futures wait for: one event each.
 
 use alloc::rc::Rc;
 use core::cell::Cell;
@@ -14,23 +14,23 @@ use crate::event::{Event, EventId};
 use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
-/// What both directions of a source get.
+/// For both directions of a source.
 const BOTH: Ready = Ready::ERROR.union(Ready::HANGUP).union(Ready::TIMEOUT);
 const WRITE: Ready = Ready::WRITE;
-/// What the one task waits for that does not write.
+/// For the reading task of a source.
 const READING: Interest = Interest::READ.union(Interest::URGENT).union(Interest::CLOSED);
 
-/// What a future shares with its event: who waits in each direction, and what has come.
+/// Shared by a future and its event: who waits in each direction, and what has come.
 pub(super) struct Leaf<D: ?Sized> {
-    /// Who reads a source, or waits for an event that is none.
+    /// The reader of a source, or the only waiter of another event.
     reading: Side,
     writing: Side,
-    /// What a source is registered for; empty after an error, when the next wait makes sure that there is a registration.
+    /// What a source is registered for; empty after an error, when the next wait registers it again.
     interest: Cell<Interest>,
-    /// The idle timeout was set after the last wait had begun.
+    /// The idle timeout was set after the last wait began.
     pub(super) has_new_idle: Cell<bool>,
     is_source: bool,
-    /// What a source keeps until its event is gone.
+    /// The value of a source.
     pub(super) data: D,
 }
 
@@ -48,13 +48,13 @@ struct Side {
 pub(super) enum Waiter {
     #[default]
     Nobody,
-    /// A task of this executor, by its event and place: no reference is counted, and no other thread has a part in it.
+    /// A task of this executor, by its event and place, without reference counts.
     Task(EventId, u32),
     Other,
 }
 
 impl Side {
-    /// Notes what has come. Answers who waited for it, and wakes it if it is no task of this executor.
+    /// Notes what has come. Returns who waited for it, and wakes it if it is no task of this executor.
     #[inline]
     fn note(&self, ready: Ready, count: u32) -> Waiter {
         self.ready.set(self.ready.get() | ready);
@@ -83,8 +83,8 @@ impl<D> Leaf<D> {
 }
 
 impl<D: ?Sized> Leaf<D> {
-    /// Notes what has come. Answers who is to be polled, and what the event of a source waits for from now on, if something has come
-    /// for nobody.
+    /// Notes what has come. Returns the tasks to poll, and the new interest of a source if no task waited for
+    /// something.
     pub(super) fn note(&self, ready: Ready, count: u32) -> ([Waiter; 2], Option<Interest>) {
         let (read, write) = match self.is_source {
             true => (ready.difference(WRITE), ready & WRITE.union(BOTH)),
@@ -101,36 +101,35 @@ impl<D: ?Sized> Leaf<D> {
         if unclaimed.is_empty() && !ready.is_error() {
             return (waiters, None);
         }
-        // What comes for nobody would come again in each turn.
+        // Otherwise it would come again in each turn.
         let lost = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
         let less = self.interest.get().difference(Interest::from_bits_truncate(lost.bits()));
-        // After an error the system may have ended the registration: the next wait makes sure that there is one.
+        // The system may have ended the registration: the next wait checks.
         self.interest.set(if ready.is_error() { Interest::empty() } else { less });
-        // Also if that is all that is noted: after an error the event waits for more.
+        // Even if nothing else: after an error the event waits for more.
         (waiters, (!unclaimed.is_empty()).then_some(less))
     }
 
-    /// Whether a source's idle timeout has come for nobody.
+    /// Whether a source's idle timeout has come without a waiting task.
     #[inline]
     pub(super) fn is_idle(&self, ready: Ready, waiters: [Waiter; 2]) -> bool {
         self.is_source && ready.is_timeout() && waiters == [Waiter::Nobody; 2]
     }
 
-    /// What a source is to be registered for when `interest` is waited for: in its direction for nothing else, or that would end the
-    /// wait.
+    /// The interest of a source when `interest` is waited for: nothing else in its direction, which would end the wait.
     #[inline]
     fn with(&self, interest: Interest) -> Interest {
         let others = if interest.intersects(READING) { READING } else { Interest::empty() };
         self.interest.get().difference(others).union(interest)
     }
 
-    /// Whether nobody waits in one of the directions of `interest`, or does so with another idle timeout.
+    /// Whether a direction of `interest` has no waiting task, or one with another idle timeout.
     fn begins_wait(&self, interest: Interest) -> bool {
         let mut sides = self.sides(interest).into_iter().flatten();
         self.has_new_idle.get() || sides.any(|side| side.waiter.get() == Waiter::Nobody)
     }
 
-    /// What has come in the directions of `interest`; nothing, if the count is zero.
+    /// Takes what has come in the directions of `interest`; nothing if the count is zero.
     #[inline]
     pub(super) fn take(&self, interest: Interest) -> (Ready, u32) {
         self.sides(interest)
@@ -145,7 +144,7 @@ impl<D: ?Sized> Leaf<D> {
         [(interest != Interest::WRITE).then_some(&self.reading), is_writing.then_some(&self.writing)]
     }
 
-    /// Wakes those who wait elsewhere, when the executor ends.
+    /// Wakes waiting tasks elsewhere, when the executor ends.
     pub(super) fn end(&self) {
         self.reading.wake_other();
         self.writing.wake_other();
@@ -153,7 +152,7 @@ impl<D: ?Sized> Leaf<D> {
 }
 
 impl<F, E> Handle<F, E> {
-    /// What has come of an event; if nothing has, what is polled now waits for it.
+    /// Takes what has come of an event, or makes the current task wait for it.
     pub(super) fn poll<D>(
         &self,
         event: EventId,
@@ -171,9 +170,9 @@ impl<F, E> Handle<F, E> {
             return Poll::Ready(Err(Error::Ended));
         }
         let wanted = leaf.with(interest);
-        // An idle timeout counts from the beginning of a wait, however often that is polled.
+        // The idle timeout counts from the first poll of a wait.
         let idle = idle.filter(|_| leaf.begins_wait(interest));
-        // A source's event goes on by itself; another waits again.
+        // A source's event stays pending; others are added again.
         if !leaf.is_source || idle.is_some() || wanted != leaf.interest.get() {
             core.base.want(event, wanted, idle)?;
             leaf.interest.set(wanted);
@@ -189,10 +188,10 @@ impl<F, E> Handle<F, E> {
     }
 }
 
-/// An event of the base as a future: each [`next`](Watch::next) waits for its next hand-out. What comes between two waits is kept
-/// for the second, bits and counts together.
+/// An event as a future: each [`next`](Watch::next) waits for its next hand-out. What comes between two waits is kept,
+/// bits and counts joined.
 ///
-/// A one-shot event is added again by each wait, with its timeout. Dropped, it removes its event.
+/// Each wait adds a one-shot event again, with its timeout. Dropping it removes the event.
 pub struct Watch<F, E> {
     handle: Handle<F, E>,
     event: EventId,
@@ -205,11 +204,11 @@ impl<F: 'static, E: 'static> Watch<F, E> {
         Ok(Self { event: handle.core.start(event, at, Ours::Leaf(leaf.clone()))?, handle: handle.clone(), leaf })
     }
 
-    /// Waits for the next hand-out: why it came, and how many signals or periods it stands for.
+    /// Waits for the next hand-out: its reason, and its number of signals or periods.
     ///
     /// # Errors
     ///
-    /// When the backend refuses, and when the executor has ended.
+    /// When the backend refuses, or the executor has ended.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -243,7 +242,7 @@ impl<F, E> Drop for Watch<F, E> {
     }
 }
 
-/// Lets all other tasks that can go on do so first: the rest of the task comes in the next turn.
+/// Lets all other ready tasks run first: this one continues in the next turn.
 ///
 /// ```
 /// use evcore::backend::Manual;

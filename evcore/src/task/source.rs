@@ -1,4 +1,4 @@
-//! A descriptor whose readiness tasks wait for, again and again.
+//! A descriptor that tasks wait for repeatedly.
 
 use alloc::rc::Rc;
 use core::cell::Cell;
@@ -13,13 +13,13 @@ use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId};
 use crate::ready::{Interest, Ready};
 
-/// A descriptor on an executor's base, with the value that owns it: one event for its whole life, for one task that reads and one
-/// that writes.
+/// A descriptor on an executor's base, with the value that owns it: one event, for one task that reads and one that
+/// writes.
 ///
-/// The fd is registered when a task first waits for it, and stays so. A task that is ready is polled in the turn in which the
-/// readiness was found. Where nobody waits for what is reported, the source waits for it no longer.
+/// The fd is registered at the first wait and stays registered. A ready task is polled in the turn that finds the
+/// readiness. The source stops waiting for what is reported while no task waits.
 ///
-/// The value is kept until the event is gone: dropped before, a file's number could become another one's.
+/// The value is kept until the event is gone; otherwise a file's number could become another one's.
 ///
 /// ```
 /// use evcore::backend::Manual;
@@ -55,22 +55,21 @@ impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
 }
 
 impl<D, F, E> Source<D, F, E> {
-    /// What it keeps.
+    /// The value.
     #[must_use]
     pub fn get(&self) -> &D {
         &self.leaf.data
     }
 
-    /// The executor that it was made on.
+    /// The handle of its executor.
     #[must_use]
     pub fn handle(&self) -> &Handle<F, E> {
         &self.handle
     }
 
-    /// Has a wait end with [`Ready::TIMEOUT`] when nothing comes for `idle`, in either direction: the idle timeout of a
-    /// connection. It belongs to the source's event, so a wait with it costs no more events than one without. It counts from the
-    /// last wait or hand-out, beginning with the next wait. A wait that is polled again, or dropped and followed by another one, is
-    /// one wait.
+    /// Ends a wait with [`Ready::TIMEOUT`] when nothing comes for `idle` in either direction: a connection's idle
+    /// timeout. It needs no further event. It applies from the next wait on, and counts from the last wait or hand-out.
+    /// Polling a wait again, or dropping it and waiting again, does not restart it.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -85,35 +84,34 @@ impl<D, F, E> Source<D, F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn set_idle_timeout(&self, idle: Option<Duration>) {
-        // One that was set goes on as one that never comes.
+        // An old timeout continues as one that never comes.
         self.idle.set(idle.or(self.idle.get().map(|_| Duration::MAX)));
         self.leaf.has_new_idle.set(true);
     }
 
-    /// Whether what `interest` waits for has come since this was last asked; else the task is polled when it comes. One task waits
-    /// for READ, URGENT and CLOSED, and one for WRITE: the one that has asked last.
+    /// Returns what has come of `interest` since the last call; otherwise the task is polled when it comes. One task
+    /// waits for READ, URGENT and CLOSED, and one for WRITE: the last to ask.
     ///
-    /// A ready source may have been emptied since, by another process or by a task that did not ask: try the operation, and ask
-    /// again if it would block.
+    /// Readiness may be over, if another process or task has read: try the operation, and ask again if it would block.
     ///
     /// # Errors
     ///
-    /// When the backend refuses, and when the executor has ended.
+    /// When the backend refuses, or the executor has ended.
     pub fn poll_ready(&self, context: &Context<'_>, interest: Interest) -> Poll<Result<Ready, Error<E>>> {
         let interest = interest.difference(Interest::EDGE);
         self.handle.poll(self.event, &self.leaf, interest, self.idle.get(), context).map_ok(|(ready, _)| ready)
     }
 
-    /// What has come of `interest` since this was last asked; empty when nothing has. For futures written by hand, which save the
-    /// way of an error by asking this first.
+    /// What has come of `interest` since the last call, or empty. For futures written by hand, as a fast path without
+    /// errors.
     #[inline]
     #[must_use]
     pub fn take_ready(&self, interest: Interest) -> Ready {
         self.leaf.take(interest).0
     }
 
-    /// Waits until it is ready for any of `interest`, level-triggered: what was reported before the call does not count. ERROR and
-    /// HANGUP end any wait.
+    /// Waits until it is ready for any of `interest`, level-triggered: earlier reports do not count. ERROR and HANGUP
+    /// end any wait.
     ///
     /// # Errors
     ///
@@ -134,7 +132,7 @@ impl<D, F, E> Source<D, F, E> {
         poll_fn(|context| self.poll_ready(context, interest)).await
     }
 
-    /// Ends its event, and gives back what it kept. `None` while the base is borrowed: then it is dropped with the event.
+    /// Ends its event and returns the value. `None` while the base is borrowed: the value is dropped with the event.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
