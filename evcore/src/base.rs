@@ -377,7 +377,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, ()>::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_nanos(9));
     /// assert_eq!(base.update_now().as_nanos(), 9);
     /// ```

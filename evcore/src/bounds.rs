@@ -1,4 +1,4 @@
-//! The worst case of each operation, as docs/embedded.md states it: counted over sequences that are made to be bad.
+//! The worst case of each operation, as docs/embedded.md states it, counted over bad sequences.
 
 use core::time::Duration;
 use std::vec::Vec;
@@ -13,7 +13,7 @@ use crate::steps::{self, Steps};
 use crate::storage::{Fixed, Storage};
 use crate::time::{Instant, Sleep, Wait};
 
-/// As many rows as an operation may look up besides those that its bound names.
+/// Rows that an operation may look up besides those of its bound.
 const FEW: usize = 32;
 
 /// Runs a test with each N = 2^k - 1, 2^k, 2^k + 1.
@@ -35,7 +35,7 @@ pub(crate) fn levels(n: usize) -> usize {
 
 // A base.
 
-/// A backend that never has anything to say.
+/// A backend that never reports.
 pub(crate) struct Silent {
     pub(crate) now: Instant,
     pub(crate) features: Features,
@@ -107,7 +107,7 @@ fn a_turn_puts_no_more_timers_right_or_aside_than_its_limits_say() {
             let timers = core::num::NonZeroU32::new(u32::try_from(limit).unwrap());
             base.set_limits(Limits { timers, ..Limits::DEFAULT });
             let ids: Vec<EventId> = (0..N).map(|_| base.insert_timer(Duration::from_nanos(1), 0).unwrap()).collect();
-            // Every entry is wrong, and due both before it is put right and after.
+            // Every entry is stale, and due before and after its correction.
             for (delay, id) in (2u64..).zip(ids.iter().rev()) {
                 base.add(*id, Some(Duration::from_nanos(delay))).unwrap();
             }
@@ -119,7 +119,7 @@ fn a_turn_puts_no_more_timers_right_or_aside_than_its_limits_say() {
                 let most = 2 * (2 * limit + 1) * levels(N);
                 assert!(steps.levels.get() <= most, "{N} timers, {limit} a turn: {steps:?}");
                 turns += 1;
-                // A turn that is cut short has put two right at the top at least; one that is not has handed out as many as it may.
+                // A turn that is cut short has corrected two at the top; another has handed out its maximum.
                 assert!(turns <= N.div_ceil(2) + N.div_ceil(limit) + 1, "{N} timers, {limit} a turn");
             }
         }
@@ -127,7 +127,7 @@ fn a_turn_puts_no_more_timers_right_or_aside_than_its_limits_say() {
     sizes!(test);
 }
 
-/// One event for each of `n` descriptors, or all on one, and a turn, so that the backend has been told.
+/// One event for each of `n` descriptors, or all on one, registered by a turn.
 fn watching<S: Storage>(n: usize, shared: bool) -> (Base<S>, Vec<EventId>) {
     let mut base = base::<S>();
     let ids = (0..u32::try_from(n).unwrap())
@@ -137,7 +137,7 @@ fn watching<S: Storage>(n: usize, shared: bool) -> (Base<S>, Vec<EventId>) {
     (base, ids)
 }
 
-/// No table is looked through, and few rows are looked up.
+/// No scan of a table, few rows looked up.
 #[track_caller]
 fn assert_few(steps: &Steps) {
     assert_eq!((steps.probes.get(), steps.moves.get(), steps.rehashed.get()), (0, 0, 0), "{steps:?}");
@@ -162,7 +162,7 @@ fn activation_takes_few_steps<S: Storage>(n: usize) {
         assert_few(&steps::of(|| base.activate(*id, Ready::READ).unwrap()));
         assert_few(&steps::of(|| base.activate(*id, Ready::WRITE).unwrap()));
     }
-    // Taken out of the middle of the queue, and off its head.
+    // From the middle of the queue, and its head.
     for id in ids.iter().skip(1).step_by(2) {
         assert_few(&steps::of(|| base.del(*id).unwrap()));
     }
@@ -182,12 +182,12 @@ fn io_and_activation_take_few_steps_in_fixed_storage() {
     sizes!(test);
 }
 
-/// Strides of descriptors' numbers, which must not fall into few buckets: N is the count of them.
+/// Strides of `n` numbers, which must not fall into few buckets.
 fn strides(n: usize) -> [u32; 6] {
     [1, 2, 7, u32::try_from(n).unwrap(), 1_024, 65_536]
 }
 
-/// Creates `n` events on descriptors, a stride apart. Answers the rows looked at: for all, and for the worst.
+/// Creates `n` events, a stride apart. Returns the rows looked at: in total, and for the worst.
 fn probes_of_creating<S: Storage>(base: &mut Base<S>, n: usize, stride: u32) -> (usize, usize) {
     let (mut all, mut worst) = (0, 0);
     for i in 0..u32::try_from(n).unwrap() {
@@ -224,7 +224,7 @@ fn removing_takes_few_steps_whatever_has_changed<S: Storage>(n: usize) {
         let removed = steps::of(|| base.remove(*id));
         assert!(removed.links.get() <= FEW && removed.probes.get() <= 8, "{removed:?}");
     }
-    // All have, and the one that was changed first goes first.
+    // All have, and the first changed goes first.
     let (mut base, ids) = watching::<S>(n, false);
     for id in &ids {
         base.modify(*id, Interest::WRITE).unwrap();
@@ -303,7 +303,7 @@ mod growable {
     fn a_lone_high_number_costs_what_a_low_one_does() {
         let cost = |number| {
             let mut base = base::<Growable>();
-            // The first event makes the tables.
+            // The first event allocates the tables.
             let first = base.create(Event::io(number, Interest::READ), 0).unwrap();
             base.remove(first);
             let steps = steps::of(|| {

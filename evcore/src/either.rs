@@ -1,4 +1,4 @@
-//! A backend that is one of two, known only when the program runs.
+//! One of two backends, chosen at run time.
 
 use core::marker::PhantomData;
 
@@ -14,8 +14,8 @@ use crate::time::{Instant, Sleep};
 ///                        └─ Right(B)
 /// ```
 ///
-/// The two must agree on what they watch and on how they fail; all backends on Unix do. Which it is never changes.
-/// It costs one comparison for each call of the backend, and the room of both for each registered fd.
+/// Both must have the same descriptor and error; all backends on Unix do. The choice never changes. It costs a
+/// comparison for each call of the backend, and room for both for each registered fd.
 ///
 /// ```
 /// use core::time::Duration;
@@ -50,14 +50,14 @@ where
     B: EventOp<Fd = A::Fd, Error = A::Error>,
 {
     type Fd = A::Fd;
-    /// What either wants kept; the other's part stays at its default.
+    /// Data of both; the other one's stays at its default.
     type FdInfo = (A::FdInfo, B::FdInfo);
     type Error = A::Error;
     const IS_SHARED: bool = A::IS_SHARED || B::IS_SHARED;
     const HAS_SIGNALS: bool = A::HAS_SIGNALS || B::HAS_SIGNALS;
     const HAS_EDGE: bool = A::HAS_EDGE || B::HAS_EDGE;
 
-    /// The name of the one that it is.
+    /// The name of the chosen one.
     fn name(&self) -> &'static str {
         match self {
             Self::Left(backend) => backend.name(),
@@ -153,7 +153,7 @@ where
         }
     }
 
-    /// Temporary for either of them: the error does not say whose it is.
+    /// Temporary for either: the error does not say whose it is.
     fn is_temporary(error: &Self::Error) -> bool {
         A::is_temporary(error) || B::is_temporary(error)
     }
@@ -189,7 +189,7 @@ where
     }
 }
 
-/// Where both are woken by the same kind of waker.
+/// If both have the same type of waker.
 impl<A, B> Wake for Either<A, B>
 where
     A: Wake,
@@ -205,7 +205,7 @@ where
     }
 }
 
-/// Where both have the same kind of sleeper.
+/// If both have the same type of sleeper.
 impl<A, B> Split for Either<A, B>
 where
     A: Split,
@@ -228,7 +228,7 @@ where
     }
 }
 
-/// The fd map, as the first of the two sees it. `J` is what the other one keeps there.
+/// The fd map as the first sees it; `J` is the other one's data.
 struct Lefts<'a, M, J>(&'a mut M, PhantomData<J>);
 
 impl<'a, M, J> Lefts<'a, M, J> {
@@ -244,7 +244,7 @@ impl<I, J, M: FdInfos<(I, J)>> FdInfos<I> for Lefts<'_, M, J> {
     }
 }
 
-/// The fd map, as the second of the two sees it. `I` is what the other one keeps there.
+/// The fd map as the second sees it; `I` is the other one's data.
 struct Rights<'a, M, I>(&'a mut M, PhantomData<I>);
 
 impl<'a, M, I> Rights<'a, M, I> {

@@ -1,4 +1,4 @@
-//! What can go wrong, as values.
+//! Errors, as values.
 
 use core::fmt;
 
@@ -7,11 +7,11 @@ use core::fmt;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Error<E> {
-    /// The event has been removed, or never was. In debug builds, it may also be another base's.
+    /// The event was removed or never existed. In debug builds, also an event of another base.
     NoSuchEvent,
-    /// There is no room for one more event, or the allocator refused.
+    /// No room for another event, or the allocator refused.
     Full,
-    /// The priority is not one of the base's, or there cannot be so many.
+    /// The base has no such priority, or cannot have so many.
     NoSuchPriority,
     /// Edge-triggered and level-triggered events cannot share an fd.
     EdgeAndLevel,
@@ -19,9 +19,10 @@ pub enum Error<E> {
     Unsupported,
     /// The operation does not apply to this kind of event.
     WrongKind,
-    /// [`EventBase::run`](crate::EventBase::run) was called from inside a handler of `run`; or the base is borrowed from its executor.
+    /// [`EventBase::run`](crate::EventBase::run) was called from a handler of `run`, or the base is borrowed from its
+    /// executor.
     Reentered,
-    /// The time of a future is over: [`Event::timeout`](crate::Event::timeout) and `task::Handle::timeout`.
+    /// A future's time is over: [`Event::timeout`](crate::Event::timeout), `task::Handle::timeout`.
     TimedOut,
     /// The loop, or the executor of a future, has ended.
     Ended,
@@ -60,9 +61,9 @@ impl<E: core::error::Error + 'static> core::error::Error for Error<E> {
 /// An event that could not be created, with its data: nothing is lost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rejected<T, E> {
-    /// Why.
+    /// The reason.
     pub error: Error<E>,
-    /// What was to be the event's data.
+    /// The event's data.
     pub data: T,
 }
 
@@ -105,7 +106,7 @@ impl<E: Into<std::io::Error>> From<Error<E>> for std::io::Error {
                 ErrorKind::InvalidInput
             }
         };
-        // The text of a variant that holds no foreign error.
+        // Of a variant without a foreign error.
         Self::new(kind, std::format!("{}", error.map_backend(|_| "the backend refused")))
     }
 }
@@ -118,7 +119,7 @@ impl<T, E: Into<std::io::Error>> From<Rejected<T, E>> for std::io::Error {
 }
 
 impl<E> Error<E> {
-    /// The same error, with another error of the backend in its place.
+    /// The same error, with another error of the backend.
     ///
     /// ```
     /// use evcore::Error;
@@ -180,7 +181,7 @@ mod tests {
         assert!(Rejected { error: Error::<ManualError>::Full, data: () }.source().is_none());
     }
 
-    /// The data need not be fit to be printed.
+    /// The data need not be printable.
     #[test]
     fn a_rejection_reads_as_its_error() {
         struct Silent;

@@ -22,7 +22,7 @@ impl EventId {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, ()>::new(Manual::new());
     /// let id = base.create(Event::user(), ()).unwrap();
     /// assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
     /// ```
@@ -179,7 +179,7 @@ impl<Fd> Event<Fd> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.start(Event::prepare(), "before the wait").unwrap();
     /// assert!(base.poll(Wait::None).unwrap().is_running());
     /// assert_eq!(*base.next_active().unwrap().data, "before the wait");
@@ -197,7 +197,7 @@ impl<Fd> Event<Fd> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.start(Event::check(), "after the wait").unwrap();
     /// assert!(base.poll(Wait::None).unwrap().is_running());
     /// assert_eq!(*base.next_active().unwrap().data, "after the wait");
@@ -251,7 +251,7 @@ impl<Fd> Event<Fd> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let reader = Event::io(3, Interest::READ).persist().timeout(Duration::from_secs(60));
     /// base.start(reader, "connection").unwrap();
     /// let event = base.next_event(Wait::Forever).unwrap().unwrap();
@@ -268,7 +268,7 @@ impl<Fd> Event<Fd> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.start(Event::timer().once().timeout(Duration::ZERO), "deferred").unwrap();
     /// base.run(Mode::empty(), |_, _| {}).unwrap();
     /// assert_eq!(base.counts().events, 0);
@@ -299,7 +299,7 @@ impl<Fd> Event<Fd> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.start(Event::timer().persist().timeout(Duration::from_secs(1)).background(), "tick").unwrap();
     /// assert!(base.is_empty());
     /// ```

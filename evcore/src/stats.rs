@@ -1,38 +1,38 @@
-//! What a base has done so far.
+//! Counters of a base.
 
 use core::time::Duration;
 
 pub use crate::base::Pending;
 use crate::storage::Zero;
 
-/// Counters of a base. Reading them is free; they saturate or wrap, none stops the loop.
+/// What a base has done. Reading is free. Counters saturate or wrap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Stats {
     /// Turns of the loop that have begun.
     pub turns: u64,
-    /// Times that the backend was asked to wait or to look.
+    /// Waits and looks of the backend.
     pub waits: u64,
     /// Events handed out.
     pub handed_out: u64,
     /// Timers that expired.
     pub expired: u64,
-    /// Changes of interest passed to the backend, before waits.
+    /// Changes of interest passed to the backend before waits.
     pub changes: u64,
-    /// Such changes that the backend refused; the events of that fd got ERROR.
+    /// Those that the backend refused; their fd's events got ERROR.
     pub refused: u64,
-    /// Reports dropped, because their registration had ended.
+    /// Reports dropped because their registration had ended.
     pub stale: u64,
-    /// Times that the backend was rebuilt because stale reports kept coming, or because it asked for it.
+    /// Rebuilds of the backend, at its request or because of stale reports.
     pub rebuilds: u64,
-    /// How late the last timer was moved to its queue.
+    /// How late the last timer was queued.
     pub lateness: Duration,
-    /// The largest such lateness.
+    /// The maximum of that.
     pub lateness_max: Duration,
 }
 
-/// `Stats` as a base keeps them: lateness in nanoseconds, because a `Duration` of them takes a 64-bit division.
+/// `Stats` as a base keeps them: nanoseconds, since a `Duration` takes a 64-bit division.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     pub(crate) turns: u64,
@@ -73,17 +73,17 @@ impl From<Tally> for Stats {
     }
 }
 
-/// How many events there are of each kind, or were at most (`event_base_get_num_events`, `event_base_get_max_events`).
+/// Numbers of events, current or maximum (`event_base_get_num_events`, `event_base_get_max_events`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Counts {
     /// Events that exist.
     pub events: u32,
-    /// Events that wait: registered, or with a timeout.
+    /// Events that are registered or have a timeout.
     #[doc(alias = "EVENT_BASE_COUNT_ADDED")]
     pub pending: u32,
-    /// Events that are active: queued to be handed out.
+    /// Events that are queued for a hand-out.
     #[doc(alias = "EVENT_BASE_COUNT_ACTIVE")]
     pub active: u32,
 }

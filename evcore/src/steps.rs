@@ -1,21 +1,21 @@
-//! What an operation costs, counted where it is done: for the proof of the bounds. Nothing of this is outside tests.
+//! Counts what operations cost, to prove the bounds. Only in tests.
 
 use core::cell::Cell;
 
 /// Steps since they were last taken.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Steps {
-    /// Levels of the heap at which an entry was put.
+    /// Heap levels at which an entry was put.
     pub(crate) levels: Cell<usize>,
-    /// Entries of the heap that were compared.
+    /// Heap entries compared.
     pub(crate) comparisons: Cell<usize>,
-    /// Rows of any table that were looked up by their place: the links of lists among them.
+    /// Rows of any table looked up by index, links included.
     pub(crate) links: Cell<usize>,
-    /// Rows that were looked at for a descriptor.
+    /// Rows looked at to find a descriptor.
     pub(crate) probes: Cell<usize>,
     /// Rows that moved up in a table.
     pub(crate) moves: Cell<usize>,
-    /// Rows that were put into a larger hash map.
+    /// Rows put into a larger hash map.
     pub(crate) rehashed: Cell<usize>,
 }
 
@@ -27,7 +27,6 @@ pub(crate) fn count(kind: fn(&Steps) -> &Cell<usize>) {
     STEPS.with(|steps| kind(steps).set(kind(steps).get() + 1));
 }
 
-/// The steps of a piece of work.
 pub(crate) fn of<R>(work: impl FnOnce() -> R) -> Steps {
     let steps = || STEPS.with(Steps::clone);
     let before = steps();

@@ -113,7 +113,7 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// let blocked = executor.block_on(core::future::pending::<()>());
     /// assert_eq!(blocked, Err(evcore::Error::Ended));
@@ -135,7 +135,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let task = handle.spawn(async { 7 })?;
@@ -152,7 +152,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// executor.base().unwrap().loop_exit();
     /// assert!(executor.next_event(evcore::Wait::Forever)?.is_none());
@@ -168,7 +168,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// handle.spawn(async {})?.detach();
@@ -186,7 +186,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// let mut base = executor.base().unwrap();
     /// base.insert_timer(Duration::from_secs(1), Item::from("mine"))?;
@@ -210,7 +210,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// executor.base().unwrap().insert_timer(Duration::from_secs(1), Item::from("mine"))?;
@@ -238,7 +238,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// let text = String::from("borrowed");
     /// assert_eq!(executor.block_on(async { text.len() })?, 8);
@@ -257,7 +257,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// executor.base().unwrap().insert_timer(Duration::from_secs(1), Item::from("mine"))?;

@@ -1,4 +1,4 @@
-//! Unix file descriptors as sources of events. Feature `std`.
+//! Unix file descriptors. Feature `std`.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -6,11 +6,11 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use crate::backend::Descriptor;
 
-/// A Unix file descriptor, as the backends register it: made from anything that lends one.
+/// A Unix file descriptor, as backends register it: made from anything that has one, never from an integer.
 ///
-/// It holds no borrow. Safe code may close the descriptor while it is registered, and the base stays sound: its event gets
-/// ERROR, or nothing, and the loop does not spin. Once the number is another file's and an event is created on that, the old
-/// event gets ERROR. There is no way to make one from an integer.
+/// It borrows nothing. If the descriptor is closed while registered, the base stays sound: its event gets ERROR, or
+/// nothing, and the loop does not spin. When its number is another file's and an event is created on that, the old
+/// event gets ERROR.
 ///
 /// ```
 /// use evcore::Fd;
@@ -36,7 +36,7 @@ impl Fd {
     /// ```
     #[must_use]
     pub fn of<T: AsFd + ?Sized>(source: &T) -> Self {
-        // A descriptor that `AsFd` lends is not negative, so its complement is not zero, and an `Option<Fd>` as small.
+        // A descriptor of `AsFd` is not negative, so its complement is not zero, and `Option<Fd>` has the same size.
         let number = u32::try_from(source.as_fd().as_raw_fd()).unwrap_or(u32::MAX >> 1);
         Self(NonZeroU32::new(!number).unwrap_or(NonZeroU32::MIN))
     }
@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(std::format!("{fd:?}"), std::format!("Fd({raw})"));
         }
         assert_ne!(Fd::of(&io::stdin()), Fd::of(&io::stdout()));
-        // Also of what is known by its trait alone.
+        // Also for trait objects.
         let (stdin, stdout): (&dyn AsFd, &dyn AsFd) = (&io::stdin(), &io::stdout());
         assert_eq!([Fd::of(stdin), Fd::of(stdout)], [Fd::of(&io::stdin()), Fd::of(&io::stdout())]);
     }

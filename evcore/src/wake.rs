@@ -2,10 +2,9 @@
 
 use core::sync::atomic::{AtomicBool, Ordering, fence};
 
-/// Wakes a base on bare metal: an interrupt sets it, the backend looks at it before it sleeps.
+/// Wakes a base on bare metal: an interrupt sets it, and the backend checks it before it sleeps.
 ///
-/// It needs no lock, no allocator and no compare-and-swap. Waking is a fence and a store. Looking is a plain load while
-/// nothing has happened.
+/// It needs no lock, allocator or compare-and-swap. Waking is a fence and a store, checking a load while it is not set.
 ///
 /// ```
 /// use evcore::backend::WakeFlag;
@@ -33,7 +32,7 @@ impl WakeFlag {
         Self(AtomicBool::new(false))
     }
 
-    /// Sets the flag. From anywhere, any number of times.
+    /// Sets the flag. May be called from anywhere, any number of times.
     ///
     /// ```
     /// use evcore::backend::WakeFlag;
@@ -43,12 +42,12 @@ impl WakeFlag {
     /// assert!(flag.is_set());
     /// ```
     pub fn wake(&self) {
-        // With the fence in `take`: whoever takes the flag sees what was written before this, or the flag stays set.
+        // With the fence in `take`: the taker sees what was written before, or the flag stays set.
         fence(Ordering::SeqCst);
         self.0.store(true, Ordering::Release);
     }
 
-    /// Whether the flag was set; it is not any more.
+    /// Takes the flag; returns whether it was set.
     ///
     /// ```
     /// use evcore::backend::WakeFlag;

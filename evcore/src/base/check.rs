@@ -1,4 +1,4 @@
-//! What tests that are generic over storages ask of a base.
+//! What tests need that are generic over storages.
 
 use core::time::Duration;
 
@@ -16,7 +16,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Fixed<8>, ()>::new(Manual::new());
     /// assert!(base.check());
     /// ```
     #[doc(alias = "event_base_assert_ok_")]
@@ -25,34 +25,34 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.check()
     }
 
-    /// `stats`, where the storage keeps them.
+    /// `stats`, if the storage keeps them.
     #[doc(hidden)]
     #[must_use]
     pub fn stats_if_kept(&self) -> Option<Stats> {
         S::Stats::IS_KEPT.then(|| self.engine.stats().into())
     }
 
-    /// `max_counts`, where the storage keeps them.
+    /// `max_counts`, if the storage keeps them.
     #[doc(hidden)]
     #[must_use]
     pub fn max_counts_if_kept(&self) -> Option<Counts> {
         S::Stats::IS_KEPT.then(|| self.engine.max_counts())
     }
 
-    /// `clear_max_counts`, where the storage keeps them.
+    /// `clear_max_counts`, if the storage keeps them.
     #[doc(hidden)]
     pub fn clear_max_counts_if_kept(&mut self) {
         self.engine.clear_max_counts();
     }
 
-    /// `set_limits`, where the storage keeps them. Answers whether it does.
+    /// `set_limits`, if the storage keeps them; returns whether it does.
     #[doc(hidden)]
     pub fn set_limits_if_kept(&mut self, limits: Limits) -> bool {
         self.engine.set_limits(limits.into());
         S::Limits::IS_KEPT
     }
 
-    /// `pause_for`, where the storage has pauses.
+    /// `pause_for`, if the storage has pauses.
     #[doc(hidden)]
     pub fn pause_if_kept(&mut self, id: EventId, pause: Duration) -> Option<Result<(), Error<B::Error>>> {
         S::Pauses::IS_KEPT.then(|| self.engine.pause(self.engine.resolve(id)?, nanos(pause)))

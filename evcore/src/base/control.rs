@@ -17,7 +17,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.loop_exit();
     /// assert_eq!(base.poll(Wait::Forever), Ok(Turn::Ended(End::Exit)));
     /// ```
@@ -32,7 +32,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.loop_exit_after(Duration::from_secs(1));
     /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Exit));
     /// ```
@@ -45,7 +45,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.loop_break();
     /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Break));
     /// ```
@@ -58,7 +58,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.loop_continue();
     /// assert!(base.next_active().is_none());
     /// ```
@@ -76,7 +76,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.set_priorities(3).unwrap();
     /// let event = base.create(Event::user().priority(2), "not urgent").unwrap();
     /// assert!(base.set_priorities(2).is_err());
@@ -92,7 +92,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.priorities(), 1);
     /// ```
     #[doc(alias = "event_base_get_npriorities")]
@@ -109,7 +109,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.set_priorities(2).unwrap();
     /// let event = base.create(Event::user(), "urgent").unwrap();
     /// base.set_priority(event, 0).unwrap();
@@ -125,7 +125,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, options::Fairness};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.set_fairness(Fairness::Strict);
     /// ```
     pub fn set_fairness(&mut self, fairness: Fairness) {
@@ -137,7 +137,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.set_slack(Duration::from_millis(10));
     /// ```
     pub fn set_slack(&mut self, slack: Duration) {
@@ -157,7 +157,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.reinit().unwrap();
     /// ```
     #[doc(alias = "event_reinit")]
@@ -172,7 +172,7 @@ impl<B: EventOp, S: Storage<Limits = Kept>, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, options::Limits};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let limits = Limits { hand_outs: core::num::NonZeroU32::new(64), ..Limits::DEFAULT };
     /// base.set_limits(limits);
     /// ```

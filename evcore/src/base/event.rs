@@ -39,7 +39,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let timer = base.create(Event::timer(), "one shot").unwrap();
     /// base.add(timer, Some(Duration::from_secs(1))).unwrap();
     /// base.add(timer, Some(Duration::from_secs(2))).unwrap();
@@ -67,7 +67,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let timer = base.create(Event::timer().persist(), "tick").unwrap();
     /// let arrived = base.now();
     /// base.backend_mut().advance(Duration::from_secs(1));
@@ -95,7 +95,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let timer = base.create(Event::timer(), "one shot").unwrap();
     /// let deadline = base.now().saturating_add(Duration::from_secs(1));
     /// base.add_at(timer, deadline).unwrap();
@@ -118,7 +118,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let watchdog = base.start(Event::timer().timeout(Duration::from_secs(5)), "watchdog").unwrap();
     /// base.backend_mut().advance(Duration::from_secs(2));
     /// base.restart(watchdog).unwrap();
@@ -143,7 +143,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.modify(event, Interest::READ | Interest::WRITE).unwrap();
     /// assert_eq!(base.interest(event), Some(Interest::READ | Interest::WRITE));
@@ -163,7 +163,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.replace_fd(event, 4).unwrap();
     /// assert_eq!(base.fd(event), Some(4));
@@ -183,7 +183,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_secs(1), "never").unwrap();
     /// base.clear_timeout(timer).unwrap();
     /// assert!(base.is_empty());
@@ -207,7 +207,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// base.activate(event, Ready::empty()).unwrap();
     /// assert_eq!(base.counts().active, 1);
@@ -229,7 +229,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert_signal(15, "terminate").unwrap();
     /// base.activate_counted(event, 3).unwrap();
     /// assert_eq!(base.next_event(Wait::None).unwrap().unwrap().count, 3);
@@ -249,7 +249,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.create(Event::user(), "unfinished").unwrap();
     /// base.again(event).unwrap();
     /// ```
@@ -264,7 +264,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.insert(3, Interest::READ, "reader").unwrap();
     /// base.activate_fd(3, Ready::READ | Ready::WRITE);
     /// assert_eq!(base.counts().active, 1);
@@ -279,7 +279,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.insert_signal(15, "terminate").unwrap();
     /// base.activate_signal(15, 1);
     /// assert_eq!(base.counts().active, 1);
@@ -304,7 +304,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// base.del(event).unwrap();
     /// base.add(event, None).unwrap();
@@ -331,7 +331,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "connection").unwrap();
     /// base.deregister(event).unwrap();
     /// assert_eq!(base.backend().watched(3), None);
@@ -352,7 +352,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.remove(event), Some("reader"));
     /// assert_eq!(base.remove(event), None);
@@ -386,7 +386,7 @@ impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
     /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
     /// ```

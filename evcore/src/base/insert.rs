@@ -96,7 +96,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.insert_interval(Duration::from_secs(1), "tick").unwrap();
     /// ```
     pub fn insert_interval(&mut self, period: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
@@ -112,7 +112,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use evcore::{*, backend::{Manual, WakeFlag}};
     /// # static FLAG: WakeFlag = WakeFlag::new();
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new().with_flag(&FLAG));
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new().with_flag(&FLAG));
     /// base.insert_wake("messages").unwrap();
     /// base.waker().unwrap().wake();
     /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "messages");
@@ -134,7 +134,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.insert_signal(15, "terminate").unwrap();
     /// ```
     #[doc(alias = "evsignal_new")]
@@ -156,7 +156,7 @@ impl<B: EventOp, S: Storage<Once = Kept>, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_millis(20), "time is up").unwrap();
     /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "time is up");
     /// assert!(base.next_event(Wait::Forever).unwrap().is_none());

@@ -31,7 +31,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.create(Event::user(), "short-lived").unwrap();
     /// assert!(base.contains(event));
     /// base.remove(event);
@@ -50,7 +50,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// assert_eq!(base.get(event), Some(&"mine"));
     /// ```
@@ -65,7 +65,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, u32> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, u32>::new(Manual::new());
     /// let event = base.create(Event::user(), 1).unwrap();
     /// *base.get_mut(event).unwrap() += 1;
     /// assert_eq!(base.get(event), Some(&2));
@@ -79,7 +79,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.fd(event), Some(3));
     /// ```
@@ -93,7 +93,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert(3, Interest::READ, "reader").unwrap();
     /// assert_eq!(base.interest(event), Some(Interest::READ));
     /// ```
@@ -109,7 +109,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.insert_signal(15, "terminate").unwrap();
     /// assert_eq!(base.signum(event), Some(15));
     /// ```
@@ -123,7 +123,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let event = base.create(Event::user(), "mine").unwrap();
     /// assert_eq!(base.priority(event), Some(0));
     /// ```
@@ -138,7 +138,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let timer = base.insert_timer(Duration::from_secs(5), "later").unwrap();
     /// base.backend_mut().advance(Duration::from_secs(2));
     /// assert_eq!(base.pending(timer).unwrap().remaining, Some(Duration::from_secs(3)));
@@ -163,7 +163,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.current_event(), None);
     /// ```
     #[doc(alias = "event_base_get_running_event")]
@@ -177,7 +177,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert!(base.is_empty());
     /// ```
     #[must_use]
@@ -189,7 +189,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.counts().events, 0);
     /// ```
     #[doc(alias = "event_base_get_num_events")]
@@ -204,7 +204,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.next_deadline(), None);
     /// base.insert_timer(Duration::from_nanos(7), "soon").unwrap();
     /// assert_eq!(base.next_deadline().unwrap().as_nanos(), 7);
@@ -223,7 +223,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::{Manual, Sleep}};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.next_sleep(Wait::Until(Instant::MAX)), Sleep::Forever);
     /// base.insert_timer(Duration::from_nanos(7), "soon").unwrap();
     /// assert_eq!(base.next_sleep(Wait::Forever), Sleep::Until(Instant::from_nanos(7)));
@@ -238,7 +238,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.create(Event::user(), "a").unwrap();
     /// base.create(Event::timer(), "b").unwrap();
     /// assert_eq!(base.iter().map(|(_, data)| *data).collect::<Vec<_>>(), ["a", "b"]);
@@ -252,7 +252,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.method(), "manual");
     /// ```
     #[doc(alias = "event_base_get_method")]
@@ -265,7 +265,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::{Features, Manual}};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert!(base.features().contains(Features::EDGE));
     /// ```
     #[doc(alias = "event_base_get_features")]
@@ -278,7 +278,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::{EventOp, Manual}};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.backend().name(), "manual");
     /// ```
     #[must_use]
@@ -291,7 +291,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.backend_mut().advance(Duration::from_secs(1));
     /// ```
     #[must_use]
@@ -306,7 +306,7 @@ impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.max_counts().active, 0);
     /// ```
     #[doc(alias = "event_base_get_max_events")]
@@ -319,7 +319,7 @@ impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.clear_max_counts();
     /// ```
     pub fn clear_max_counts(&mut self) {
@@ -330,7 +330,7 @@ impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// assert_eq!(base.stats().turns, 0);
     /// ```
     #[must_use]

@@ -12,27 +12,27 @@ bitflags! {
     /// How [`EventBase::run`] runs (`EVLOOP_*`).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Mode: u8 {
-        /// Wait until events are ready or a waker is used, hand out what is ready, end (`EVLOOP_ONCE`).
+        /// Waits until events are ready or a waker is used, hands out what is ready, and ends (`EVLOOP_ONCE`).
         #[doc(alias = "EVLOOP_ONCE")]
         const ONCE = 1;
         /// One turn without waiting (`EVLOOP_NONBLOCK`). Prepare and check events do not count as ready.
         #[doc(alias = "EVLOOP_NONBLOCK")]
         const NONBLOCK = 2;
-        /// Go on when nothing is pending: a waker may bring something (`EVLOOP_NO_EXIT_ON_EMPTY`).
+        /// Goes on when nothing is pending: a waker may bring something (`EVLOOP_NO_EXIT_ON_EMPTY`).
         #[doc(alias = "EVLOOP_NO_EXIT_ON_EMPTY")]
         const NO_EXIT_ON_EMPTY = 4;
     }
 }
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
-    /// Runs the loop with a handler (`event_base_loop`), until it ends for the reason that is returned.
-    ///
-    /// The handler has the base to itself; the event's data is at [`get_mut`](EventBase::get_mut).
+    /// Runs the loop with a handler (`event_base_loop`) until it ends, and returns the reason. The handler gets the
+    /// base; the event's data is at [`get_mut`](EventBase::get_mut).
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] from inside a handler of `run`. A base that a handler
-    /// moves away (`mem::replace`) has left the run, and can be run elsewhere; the run goes on with the base in its place.
+    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] in a handler of `run`. A base that a
+    /// handler moves away (`mem::replace`) has left the run, and may run elsewhere; the run goes on with its
+    /// replacement.
     ///
     /// ```
     /// use core::time::Duration;
@@ -56,7 +56,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.run_taking(mode, |_| (), |base, event, ()| handler(base, event))
     }
 
-    /// Runs the loop with a handler that gets what is taken of the event's data, without looking its event up for that.
+    /// As [`run`](EventBase::run); the handler also gets what `take` has taken of the event's data.
     pub(crate) fn run_taking<X>(
         &mut self,
         mode: Mode,
@@ -69,7 +69,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         RunGuard(self).0.run_turns(mode, &take, &mut handler).map_err(Error::Backend)
     }
 
-    /// Where the base is: no two are at one address, and none is at zero.
+    /// The base's address, which is never zero.
     fn place(&self) -> usize {
         core::ptr::from_ref(self).addr()
     }
@@ -87,7 +87,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             false => Sleep::Forever,
         };
         loop {
-            // In each turn: a handler may have put another base here.
+            // In each turn: a handler may have replaced the base.
             self.run_at = self.place();
             if !go_on_empty && self.engine.end_if_empty() {
                 return Ok(End::Empty);
@@ -107,7 +107,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         }
     }
 
-    /// The hand-outs of a turn. Answers whether there was any but watchers.
+    /// The hand-outs of a turn. Returns whether any was not a watcher's.
     fn run_turn<X>(&mut self, take: &impl Fn(&mut T) -> X, handler: &mut impl FnMut(&mut Self, Fired, X)) -> bool {
         let mut any = false;
         while let Some((Fired { id, ready, count, data }, is_watcher)) = self.next() {
@@ -119,7 +119,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 }
 
-/// A base while `run` is under way, until it returns or a handler's panic passes through.
+/// A base inside `run`, until it returns or a handler's panic passes through.
 struct RunGuard<'a, B: EventOp, S: Storage, T>(&'a mut EventBase<B, S, T>);
 
 impl<B: EventOp, S: Storage, T> Drop for RunGuard<'_, B, S, T> {
@@ -144,7 +144,7 @@ mod tests {
         base
     }
 
-    /// It answered `Reentered` for ever.
+    /// It returned `Reentered` for ever.
     #[test]
     fn run_works_on_a_base_that_a_handler_moved_out_of_its_run() {
         let mut base = base_with_timer(1);
@@ -155,7 +155,7 @@ mod tests {
             match name {
                 1 => {
                     let mut old = core::mem::replace(base, base_with_timer(2));
-                    // Also while the run that it has left goes on.
+                    // Even while the run that it left goes on.
                     assert_eq!(old.run(Mode::ONCE, |_, _| {}), Ok(End::Once));
                     moved = Some(old);
                 }

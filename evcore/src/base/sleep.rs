@@ -22,7 +22,7 @@ impl<K: Sleeper> Asleep<K> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.insert_timer(Duration::from_secs(1), "time is up").unwrap();
     /// let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
     /// asleep.sleep();
@@ -38,7 +38,7 @@ impl<K: Sleeper> Asleep<K> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::{Manual, Sleep}};
-    /// # let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.insert_timer(Duration::from_nanos(7), "time is up").unwrap();
     /// let asleep = base.begin_sleep(Wait::Forever).unwrap();
     /// assert_eq!(asleep.until(), Sleep::Until(Instant::from_nanos(7)));
@@ -54,7 +54,7 @@ impl<K> Asleep<K> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
-    /// # let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
+    /// # let mut base = EventBase::<Manual, Fixed<8>, ()>::new(Manual::new());
     /// let asleep = base.begin_sleep(Wait::None).unwrap();
     /// println!("{:?}", asleep.sleeper());
     /// ```

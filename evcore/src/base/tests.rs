@@ -1,4 +1,4 @@
-//! Tests of a base as its user meets it, for what the random programs of the model test hardly come to.
+//! Tests of a base, for what the random programs of the model test rarely reach.
 
 use core::time::Duration;
 use std::string::ToString;
@@ -20,7 +20,8 @@ fn base() -> Base {
     Base::new(Manual::new())
 }
 
-/// It goes when the next one is asked for, be it by a loop that its own handler runs: else that would wait for ever.
+/// It is removed when the next event is asked for, even by a loop inside its handler, which would wait for ever
+/// otherwise.
 #[test]
 fn the_loop_ends_without_another_wait_when_its_last_event_came_once() {
     for by_hand in [false, true] {
@@ -58,7 +59,7 @@ fn now_stands_still_while_an_event_is_handed_out_and_only_then() {
 #[test]
 fn a_wait_that_a_waker_has_ended_ends_a_run_of_one_turn_alone() {
     static FLAG: WakeFlag = WakeFlag::new();
-    // One turn is over when it was woken; else the loop goes on to the timer.
+    // A wake ends one turn; otherwise the loop goes on to the timer.
     for (mode, end, expected) in [(Mode::empty(), End::Empty, (1, 2)), (Mode::ONCE, End::Once, (0, 1))] {
         let mut base = Base::new(Manual::new().with_flag(&FLAG));
         base.insert_timer(Duration::from_secs(1), 0).unwrap();
@@ -77,7 +78,7 @@ fn what_the_backend_has_refused_is_asked_again_when_it_reports_what_nobody_wants
     base.backend_mut().refuse(1);
     assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.backend().watched(3), Some(Interest::READ | Interest::WRITE));
-    // Else the loop would spin from here on.
+    // Without this the loop would spin from here on.
     base.backend_mut().set_ready(3, Ready::WRITE);
     for _ in 0..2 {
         assert!(base.poll(Wait::None).unwrap().is_running());
@@ -98,7 +99,7 @@ fn a_timer_that_is_handed_out_when_its_next_period_ends_stands_for_both() {
     }
 }
 
-/// Two events on two fds that are found ready at once, the first of them at priority `first`, the other at 0.
+/// Two events on two fds that are ready at once, at priorities `first` and 0.
 fn two_readers(first: u8) -> Base {
     let mut base = base();
     base.set_priorities(first + 1).unwrap();
@@ -140,7 +141,7 @@ fn next_active_with_255_priorities_finds_none() {
     base.activate(event, Ready::READ).unwrap();
     assert!(base.poll(Wait::None).unwrap().is_running());
     assert!(base.next_active().is_some_and(|fired| fired.id == event));
-    // It waits for the next turn, so this one looks at every level for another event.
+    // It waits for the next turn, so this one searches every level.
     base.activate(event, Ready::READ).unwrap();
     assert!(base.next_active().is_none());
     assert!(base.check());
@@ -178,8 +179,8 @@ fn an_edge_triggered_event_that_is_changed_there_and_back_hears_of_what_is_ready
     }
 }
 
-/// Eight events at level 2 and three at level 3 are active, those of level 1 are idle. Says how many of each level the turn hands
-/// out, when the handler of the first activates so many of level 1.
+/// The hand-outs of each level with eight active events at level 2 and three at level 3, when the first handler
+/// activates `activated` of level 1.
 fn served(fairness: Fairness, hand_outs: u32, activated: u32) -> [u32; 4] {
     let mut base: EventBase<Manual, Fixed<32>, usize> = EventBase::new(Manual::new());
     base.set_priorities(4).unwrap();
@@ -209,7 +210,7 @@ fn served(fairness: Fairness, hand_outs: u32, activated: u32) -> [u32; 4] {
 
 #[test]
 fn what_a_handler_activates_has_a_part_in_the_share_that_is_served() {
-    // A quarter of eight is kept for level 3, whatever comes between.
+    // A quarter of eight is kept for level 3.
     assert_eq!(served(Fairness::Fair, 8, 0), [0, 0, 6, 2]);
     assert_eq!(served(Fairness::Fair, 8, 1), [0, 1, 5, 2]);
     assert_eq!(served(Fairness::Fair, 8, 9), [0, 5, 1, 2]);
@@ -217,7 +218,7 @@ fn what_a_handler_activates_has_a_part_in_the_share_that_is_served() {
     assert_eq!(served(Fairness::Strict, 4, 9), [0, 3, 1, 0]);
 }
 
-/// The turn began with one level, and nothing active there: that was no share.
+/// It began with one empty level, which was no share.
 #[test]
 fn a_strict_turn_serves_the_first_level_that_it_is_given() {
     let mut base = base();
@@ -243,7 +244,6 @@ fn a_one_shot_deadline_does_not_come_when_a_pause_ends() {
     assert_eq!(base.now(), Instant::from_nanos(1_001));
 }
 
-/// The turn has served the level that it began with.
 #[test]
 fn a_strict_turn_serves_no_level_that_comes_after_its_first_hand_out() {
     let mut base = base();
@@ -306,7 +306,7 @@ fn a_base_prints_a_line_for_each_event_that_waits_or_is_active() {
     let user = base.create(Event::user().priority(0), 0).unwrap();
     base.activate(reader, Ready::WRITE).unwrap();
     base.activate(user, Ready::empty()).unwrap();
-    // In debug builds the generations are the base's own.
+    // In debug builds each base has its own generations.
     let lines = [
         "manual: 5 events, 3 pending, 2 active".to_string(),
         std::format!("  {reader:?} fd 3 Interest(READ) active Ready(WRITE) priority 1"),

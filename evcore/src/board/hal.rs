@@ -1,4 +1,4 @@
-//! What drivers written for `embedded-hal` want of a board: pauses, and pins.
+//! Pauses and pins for `embedded-hal` drivers.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -9,7 +9,8 @@ use embedded_hal::digital::{ErrorType, InputPin};
 
 use super::{Board, Flags, Line};
 
-/// Pauses for drivers that take `embedded_hal::delay::DelayNs`, by [`Board::delay`]: the part sleeps, and no event is handed out.
+/// Pauses for drivers that take `embedded_hal::delay::DelayNs`, by [`Board::delay`]: the part sleeps, and no event is
+/// handed out.
 ///
 /// ```
 /// # use core::cell::Cell;
@@ -55,8 +56,8 @@ impl<B: Board<N>, const N: usize> DelayNs for Delay<'_, B, N> {
     }
 }
 
-/// A line as a pin, for drivers that take `embedded_hal::digital::InputPin`: high for as long as the line has something to read. So a driver
-/// that asks a device's "data ready" pin sees the interrupt that the pin has raised.
+/// A line as `embedded_hal::digital::InputPin`: high while the line is readable. A driver that polls a device's "data
+/// ready" pin sees the interrupt that the pin has raised.
 ///
 /// ```
 /// use embedded_hal::digital::InputPin;

@@ -2,8 +2,8 @@
 
 use crate::backend::Descriptor;
 
-/// One of a board's `N` lines: a UART, a pin, a converter, whatever raises interrupts. It is a number below `N`, which is looked at when
-/// it is made, so nothing that is done with a line can fail.
+/// One of a board's `N` lines: a UART, a pin, a converter, anything that raises interrupts. Its number is checked when
+/// it is made, so no later use fails.
 ///
 /// ```
 /// use evcore::board::Line;

@@ -7,23 +7,22 @@ use std::boxed::Box;
 use super::{Board, Flags, Line, Lines};
 use crate::{EventBase, Fixed, Instant, Interest, Wait};
 
-/// A part in virtual time, with one line whose interrupt is raised at the step that was asked for.
-///
-/// A step is a call of the board. An interrupt that is raised in `masked` is held back until that ends, as the part does it.
+/// A part in virtual time, with one line whose interrupt is raised at the requested step, a call of the board. In
+/// `masked` it is held back until that ends.
 struct Part {
     flags: Flags<1>,
     now: Cell<u64>,
     alarm: Cell<Instant>,
     steps: Cell<u32>,
     raised_at: Option<u32>,
-    /// Whether the interrupt is for this program: else it sets no flag.
+    /// Whether the interrupt sets a flag of this program.
     is_ours: bool,
     is_masked: Cell<bool>,
     is_pending: Cell<bool>,
     waits: Cell<u32>,
     /// How often the alarm goes off early.
     early: Cell<u32>,
-    /// How many nanoseconds its clock counts at once.
+    /// Nanoseconds of a clock step.
     tick: Cell<u64>,
     /// The step of the first wait with nothing pending.
     slept_at: Cell<Option<u32>>,
@@ -88,7 +87,7 @@ impl Board<1> for &'static Part {
         self.slept_at.set(self.slept_at.get().or(Some(self.steps.get())));
         let alarm = self.alarm.get();
         if alarm == Instant::MAX {
-            // Nothing would end this but an interrupt that comes much later.
+            // Only a much later interrupt would end this.
             self.is_pending.set(true);
             return;
         }
@@ -207,7 +206,7 @@ fn delay_takes_its_time_whatever_comes() {
     assert!(part.flags.is_readable(LINE), "it is left for the loop");
 }
 
-/// Of a clock that counts milliseconds, nearly all of the present one may have passed.
+/// Almost all of the current millisecond may have passed.
 #[test]
 fn delay_is_not_short_by_what_has_passed_of_a_tick() {
     for begin in [0, 1, 500_000, 999_999] {

@@ -8,8 +8,7 @@ use crate::ready::Ready;
 use crate::storage::{On, Part, Storage};
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
-    /// Brings an event to the state that its handler shall find it in. Answers what the hand-out is for, and how many
-    /// occurrences it stands for.
+    /// Prepares an event for its handler. Returns the reason of the hand-out and its number of occurrences.
     pub(super) fn rearm(&mut self, index: S::Index, mut ready: Ready) -> (Ready, u32) {
         let state = self.registry.state(index);
         let mut count = 1;
@@ -23,7 +22,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         };
         if state.has(Options::ONE_SHOT) {
             if let Some(signum) = self.registry.disarm(index) {
-                // What has come since the wait: with nobody left who waits for the signal, it would be forgotten.
+                // Also what has come since the wait, which would be forgotten with the last event of the signal.
                 let late = self.backend.signals().map_or(0, |signals| signals.del(signum));
                 signals = signals.saturating_add(late);
                 ready.set(Ready::SIGNAL, ready.contains(Ready::SIGNAL) || late > 0);
@@ -34,7 +33,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         (ready, if ready.contains(Ready::SIGNAL) { signals.max(1) } else { count })
     }
 
-    /// A persistent event's timeout restarts: in phase if it was due, else when the hand-outs of this turn end.
+    /// Restarts a persistent event's timeout: in phase if it was due, else at the end of this turn's hand-outs.
     fn rearm_timeout(&mut self, index: S::Index, state: State<On<B, S>>, ready: Ready) -> u32 {
         if ready.contains(Ready::TIMEOUT) && !self.registry.is_armed(index) {
             return self.next_period(index, state.missed());
@@ -43,12 +42,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         1
     }
 
-    /// Arms a persistent timer that was due for its next period. Answers how many periods have passed.
+    /// Arms a due persistent timer for its next period. Returns how many periods have passed.
     fn next_period(&mut self, index: S::Index, missed: Missed) -> u32 {
         let now = self.turn_now();
         let (due, interval) = self.registry.period(index);
         if interval == 0 {
-            // No time at all is no period, as in libevent: it would be due in every turn, for ever.
+            // Zero is no period, as in libevent: it would be due in every turn.
             self.registry.end_timeout(index);
             return 1;
         }
@@ -67,7 +66,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         u32::try_from(periods.saturating_add(1)).unwrap_or(u32::MAX)
     }
 
-    /// Removes the event that was handed out for the only time.
+    /// Removes the once event that was handed out.
     pub(super) fn remove_spent(&mut self) {
         if S::Once::IS_KEPT && self.requests.contains(Requests::SPENT) {
             self.requests.remove(Requests::SPENT);
@@ -78,8 +77,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 }
 
-/// Quotient and remainder, by shifting and subtracting: small parts have no 64-bit division, and a timer rarely misses
-/// more than one period. `divisor` is not zero.
+/// Quotient and remainder by shifting and subtracting: small parts have no 64-bit division, and timers rarely miss
+/// periods. `divisor` is not zero.
 const fn div_rem(dividend: u64, divisor: u64) -> (u64, u64) {
     let (mut part, mut bit) = (divisor, 1u64);
     while part <= dividend >> 1 {

@@ -96,9 +96,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    // Existence.
-
-    /// Creates an idle event.
     pub(super) fn create<E>(&mut self, event: &Event<F>, data: T) -> Result<EventId, Rejected<T, E>> {
         let level = event.priority.unwrap_or(self.queue.levels() >> 1);
         if level >= self.queue.levels() {
@@ -201,13 +198,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    // Counts.
-
     pub(super) fn counts(&self) -> Counts {
         Counts { events: self.slots.len(), pending: self.pending, active: self.queue.len() }
     }
 
-    /// Changes the statistics, if they are kept.
     #[inline(always)]
     pub(super) fn count(&mut self, change: impl FnOnce(&mut Tally)) {
         if let Some(stats) = self.stats.get_mut() {
@@ -242,7 +236,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.pending == self.background && !self.is_active()
     }
 
-    // Priorities.
+    // Priorities and ready queues: see `Queue`.
 
     pub(super) fn levels(&self) -> u8 {
         self.queue.levels()
@@ -252,7 +246,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.level(&self.slots, index)
     }
 
-    /// Sets the number of levels, if the storage has room.
     pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
         self.queue.set_levels(levels)
     }
@@ -261,21 +254,16 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.set_level(&mut self.slots, index, level);
     }
 
-    // The ready queues.
-
-    /// What an event is queued for, if it is active.
     pub(super) fn ready(&self, index: S::Index) -> Option<Ready> {
         Queue::ready(&self.slots, index)
     }
 
-    /// Queues an event for the user: in this turn, or the next if this one has handed it out.
     pub(super) fn activate(&mut self, index: S::Index, ready: Ready) {
         self.settle_before_hand_outs();
         self.queue.activate(&mut self.slots, index, ready);
         self.note_active();
     }
 
-    /// Queues an event for the next turn.
     pub(super) fn postpone(&mut self, index: S::Index, ready: Ready) {
         self.queue.postpone(&mut self.slots, index, ready);
         self.note_active();
@@ -291,7 +279,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         !self.watchers.is_empty() && self.queue_some(moment)
     }
 
-    /// Whether watchers of a moment are pending.
     pub(super) fn has_watchers(&self, moment: Moment) -> bool {
         self.watchers.of(moment).next().is_some()
     }
@@ -310,29 +297,24 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         any
     }
 
-    /// Takes an event out of its queue.
     pub(super) fn cancel(&mut self, index: S::Index) {
         self.queue.cancel(&mut self.slots, index);
     }
 
-    /// Drops bits of an active event.
     pub(super) fn retract(&mut self, index: S::Index, bits: Ready) {
         self.queue.retract(&mut self.slots, index, bits);
     }
 
-    // The turn and its hand-outs.
+    // The turn and its hand-outs: see `Queue`.
 
-    /// Begins a turn whose only limit is the number of hand-outs.
     pub(super) fn open_turn(&mut self, bounds: &Bounds) {
         self.queue.open_turn(bounds);
     }
 
-    /// Begins a turn.
     pub(super) fn open_levels(&mut self, bounds: &Bounds) {
         self.queue.open_levels(bounds);
     }
 
-    /// Ends the turn.
     pub(super) fn close_turn(&mut self) {
         let turn = self.queue.turn();
         // Turns count even if no timeout has restarted.
@@ -343,22 +325,18 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.count(|stats| stats.handed_out = stats.handed_out.wrapping_add(handed_out.into()));
     }
 
-    /// The hand-outs of this turn.
     pub(super) fn handed_out(&self) -> u32 {
         self.queue.handed_out()
     }
 
-    /// Whether this turn is limited in time and has made a hand-out under that limit.
     pub(super) fn is_time_limited(&self) -> bool {
         self.queue.is_time_limited()
     }
 
-    /// Ends the limited hand-outs of this turn.
     pub(super) fn exhaust(&mut self) {
         self.queue.exhaust();
     }
 
-    /// Makes the next hand-out check everything first.
     pub(super) fn interrupt(&mut self) {
         self.queue.interrupt();
     }
@@ -372,8 +350,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// Takes the next event and lends its data. If `restarts`, its timeout restarts at the end of this turn's
-    /// hand-outs.
     #[inline(always)]
     pub(super) fn hand_out_next(&mut self, restarts: bool) -> Option<(EventId, Ready, &mut T)> {
         let HandOut { index, id, ready, is_to_be_listed, data } = self.queue.hand_out(&mut self.slots, restarts)?;
@@ -384,7 +360,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         Some((id, ready, data))
     }
 
-    /// Takes the next event, if nothing must be checked first.
     pub(super) fn pop(&mut self) -> Option<(S::Index, Ready)> {
         self.queue.pop(&mut self.slots)
     }
@@ -393,12 +368,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.pop_front(&mut self.slots)
     }
 
-    /// Chooses the next level. Returns whether there is one.
     pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
         self.queue.choose_level(fairness)
     }
 
-    /// Whether watchers come first.
     pub(super) fn has_front(&self) -> bool {
         self.queue.has_front()
     }
@@ -409,7 +382,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.slots.hand_out(index, self.queue.turn())
     }
 
-    /// Ends the hand-outs.
     pub(super) fn end_hand_outs(&mut self) {
         self.current = Index::NIL;
     }

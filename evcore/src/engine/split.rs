@@ -1,4 +1,4 @@
-//! A turn in two halves: the wait between them is not the engine's.
+//! A turn in two halves, with the wait between them outside of the engine.
 
 use super::registry::Moment;
 use super::{Engine, Phase};
@@ -8,10 +8,8 @@ use crate::storage::Storage;
 use crate::time::Sleep;
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
-    /// The engine, for a call that may bring the end of a wait forward: a sleeper that is out wakes.
-    ///
-    /// Before the change or after it is all the same: who wakes has to borrow the base before it can do anything, and this
-    /// call has borrowed it until the change is complete.
+    /// The engine, for a call that may bring the end of a wait forward: wakes the sleeper, before the change or after.
+    /// To act on it, whoever wakes must borrow the base, which this call holds until the change is complete.
     #[inline(always)]
     pub(crate) fn changing(&mut self) -> &mut Self {
         self.backend.wake_sleeper();
@@ -20,12 +18,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 }
 
 impl<B: Split, S: Storage, T> Engine<B, S, T> {
-    /// Does what a turn does before its wait, but nothing that has to be handed out or answered. Answers with the sleeper
-    /// whether the prepare events of this turn have been handed out.
+    /// The part of a turn before its wait, except hand-outs and results. Returns the sleeper, and whether this turn's
+    /// prepare events have been handed out.
     pub(crate) fn begin_sleep(&mut self, wanted: Sleep) -> Result<(B::Sleeper, bool), B::Error> {
         self.backend.check_awake()?;
         let is_prepared = self.close_turn() == Phase::Prepare;
-        // Of what a turn does without a wait, the second half does all.
+        // A turn without a wait belongs to the second half.
         let is_due = self.registry.is_active()
             || self.is_end_requested()
             || wanted == Sleep::Forever && self.is_empty()
@@ -33,7 +31,7 @@ impl<B: Split, S: Storage, T> Engine<B, S, T> {
         if !is_due {
             self.sync_backend();
         }
-        // A change that was refused is an event that is active.
+        // A refused change makes an event active.
         let sleep = if is_due || self.registry.is_active() { Sleep::None } else { self.shortened(wanted) };
         let sleeper = self.backend.begin_sleep(sleep).inspect_err(|_| {
             if is_prepared {
@@ -43,7 +41,7 @@ impl<B: Split, S: Storage, T> Engine<B, S, T> {
         Ok((sleeper, is_prepared))
     }
 
-    /// The rest of the turn: looks for what is ready, without waiting.
+    /// The rest of the turn, without waiting.
     pub(crate) fn end_sleep(
         &mut self,
         sleeper: B::Sleeper,

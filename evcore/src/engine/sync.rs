@@ -6,11 +6,11 @@ use crate::backend::{EventOp, Modified, Token};
 use crate::storage::Storage;
 use crate::time::Instant;
 
-/// After how many nanoseconds the backend is asked again for what it has refused for the time being.
+/// Nanoseconds until a temporary refusal is retried.
 const RETRY: u64 = 10_000_000;
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
-    /// Rebuilds the backend, if it asked for that or keeps reporting what has ended, and then applies the pending changes.
+    /// Rebuilds the backend if it requested that or keeps sending stale reports; then applies pending changes.
     pub(super) fn sync_backend(&mut self) {
         if self.registry.has_news() {
             self.registry.forget_wake();
@@ -23,14 +23,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// Where this fails, the loop runs on with what it has.
+    /// If this fails, the loop goes on as before.
     #[cold]
     fn rebuild(&mut self) {
         match self.reinit() {
             Ok(()) => self.registry.count(|stats| stats.rebuilds = stats.rebuilds.saturating_add(1)),
             Err(_) => {
                 self.registry.count(|stats| stats.refused = stats.refused.saturating_add(1));
-                // Else it is due still.
+                // Otherwise it is still due.
                 if B::IS_SHARED {
                     self.registry.postpone_rebuild();
                     self.retry_later();
@@ -39,7 +39,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// Rebuilds the backend and registers everything again, but for the numbers that are another file's now.
+    /// Rebuilds the backend and registers everything again, except numbers that are another file's now.
     pub(crate) fn reinit(&mut self) -> Result<(), B::Error> {
         if B::IS_SHARED {
             self.detach_what_has_gone();
@@ -55,13 +55,13 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         while let Some((token, fd)) = next {
             next = self.registry.next_registration(token);
             if !self.backend.stands(fd, token, &mut self.registry) {
-                // Events that have joined since are meant for what has the number now.
+                // Events that joined since mean the current file.
                 self.registry.detach_verified(token);
             }
         }
     }
 
-    /// What the backend has refused, or failed to rebuild, is tried again after a while.
+    /// Retries later what the backend has refused.
     pub(super) fn retry_later(&mut self) {
         if self.retry_at == Instant::ZERO {
             self.retry_at = self.fresh_now().saturating_add_nanos(RETRY);
@@ -69,7 +69,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// Calls the backend once for each fd whose events want something else than is registered.
+    /// Calls the backend once for each fd whose registration differs from its events' interest.
     // Out of line: most turns have no changes.
     #[inline(never)]
     fn apply_changes(&mut self) {
@@ -99,10 +99,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
                     registry.refused(change);
                     return self.retry_later();
                 }
-                // Where nothing is registered, or the number is another file's by now, no event waits for it.
+                // Without a registration, or if the number is another file's, no event waits for it.
                 let stands = !registered.is_empty() && (!B::IS_SHARED || self.backend.stands(fd, token, registry));
                 match stands {
-                    // What was registered stays, and the backend is asked again when something else changes.
+                    // What was registered stays; the backend is asked again at the next change.
                     true => registry.report_refusal(token, registered, verify),
                     false => registry.detach_all(token),
                 }

@@ -1,4 +1,4 @@
-//! Why the backend that is driven by hand refuses.
+//! Errors of `Manual`.
 
 use core::fmt;
 
@@ -11,13 +11,13 @@ pub enum ManualError {
     Refused,
     /// [`Manual::refuse_for_now`](super::Manual::refuse_for_now) asked for it.
     Busy,
-    /// It has no room for one more fd or signal.
+    /// It has no room for another fd or signal.
     Full,
-    /// It was made without a flag to wake it by: [`Manual::with_flag`](super::Manual::with_flag).
+    /// It has no flag: [`Manual::with_flag`](super::Manual::with_flag).
     NoFlag,
-    /// The base is asleep, and [`EventBase::end_sleep`](crate::EventBase::end_sleep) is to come first.
+    /// The base is asleep: call [`EventBase::end_sleep`](crate::EventBase::end_sleep) first.
     Asleep,
-    /// It is not this sleep that the base is in.
+    /// The base is not in this sleep.
     NotAsleep,
 }
 

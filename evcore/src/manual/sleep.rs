@@ -1,12 +1,11 @@
-//! How the backend that is driven by hand sleeps and is woken.
+//! How `Manual` sleeps and is woken.
 
 use super::{Manual, ManualError};
 use crate::backend::{EventOp, Sleeper, Split, Wake};
 use crate::time::{Instant, Sleep};
 use crate::wake::WakeFlag;
 
-/// What [`Manual`](super::Manual) sleeps by: it does not wait. A sleep that has an end, and that nothing disturbs, takes until
-/// then in virtual time.
+/// Does not wait: an undisturbed sleep with an end lasts until then, in virtual time.
 #[derive(Debug)]
 pub struct ManualSleeper {
     number: u32,
@@ -24,14 +23,14 @@ impl Sleeper for ManualSleeper {
     }
 }
 
-/// Where a `Manual` is between the halves of a turn.
+/// The state of a `Manual` between the halves of a turn.
 #[derive(Default)]
 pub(super) struct Sleeping {
-    /// How many sleeps there were.
+    /// The number of sleeps.
     number: u32,
     is_asleep: bool,
     is_disturbed: bool,
-    /// Until when the last sleeper has slept, until the wait that follows.
+    /// When the last sleep ended, until the next wait.
     slept_until: Option<Instant>,
 }
 
@@ -50,7 +49,7 @@ impl Sleeping {
         self.is_asleep = false;
     }
 
-    /// How a wait that follows a sleep sleeps.
+    /// The sleep of a wait that follows a sleep.
     pub(super) fn take(&mut self, sleep: Sleep) -> Sleep {
         self.slept_until.take().map_or(sleep, Sleep::Until)
     }

@@ -1,8 +1,8 @@
-//! A hash map from fd numbers to rows: chains through two tables of links, one for buckets and one for rows.
+//! A hash map from fd numbers to rows: chains through two tables of links, for buckets and for rows.
 
 use super::{Index, Link};
 
-/// Finds the row of a number, which `holds` tells from others in its chain.
+/// Finds the row of a number, for which `holds` is true in its chain.
 pub(super) fn find<I: Index>(
     buckets: &[Link<I>],
     next: &[Link<I>],
@@ -53,13 +53,13 @@ pub(super) fn remove<I: Index>(buckets: &mut [Link<I>], next: &mut [Link<I>], nu
     }
 }
 
-/// Where the link at a place leads to.
+/// Where a link leads.
 pub(super) fn follow<I: Index>(links: &[Link<I>], place: usize) -> I {
     links.get(place).map_or(I::NIL, |link| link.place())
 }
 
-/// Fibonacci hashing: the number times 2³² / φ, of which the upper bits choose a bucket. It scatters runs and strides of
-/// numbers, whatever the count of buckets.
+/// Fibonacci hashing: the upper bits of the number times 2³² / φ. It scatters runs and strides, for any number of
+/// buckets.
 #[expect(clippy::as_conversions, reason = "less than the count of buckets")]
 fn bucket(buckets: usize, number: u32) -> usize {
     let hash = number.wrapping_mul(0x9E37_79B9);
@@ -121,7 +121,7 @@ mod tests {
         let mut random = 1u32;
         for n in [1, 2, 3, 7, 64, 65, 100] {
             let mut pair = Pair::new(n);
-            // Numbers from a range that gives collisions, and often more of them than there are rows.
+            // A range with collisions, and often more numbers than rows.
             let range = u32::try_from(2 * n).unwrap();
             for _ in 0..200 * n {
                 random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

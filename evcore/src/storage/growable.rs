@@ -1,4 +1,4 @@
-//! Storage that grows, in an allocator's memory.
+//! Storage that grows, on the heap.
 
 use alloc::vec::Vec;
 
@@ -6,9 +6,8 @@ use super::{Ending, FdIndex, Full, Index, Kept, Link, Storage, Table, chains};
 
 /// Room for as many events as there is memory for.
 ///
-/// Only creating an event allocates, and says [`Error::Full`](crate::Error::Full) when the allocator refuses. Events are
-/// numbered in 32 bits. Tables do not shrink. The fd map follows the most fds that were watched at once, whatever their
-/// numbers: a high one costs no more than a low one.
+/// Only creating an event allocates; it returns [`Error::Full`](crate::Error::Full) if the allocator refuses. Tables do
+/// not shrink. The fd map grows with the number of fds watched at once, not with their numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Growable;
 
@@ -65,15 +64,14 @@ fn grow<E>(list: &mut Vec<E>, more: usize) -> Result<(), Full> {
     if !list.is_empty() {
         return list.try_reserve(more).map_err(|_| Full);
     }
-    // Memory that nobody has used is not worth copying: that would make it take room.
+    // Unused memory need not be copied, which would make it resident.
     let mut larger = Vec::new();
     larger.try_reserve_exact(more.max(list.capacity().saturating_mul(2))).map_err(|_| Full)?;
     *list = larger;
     Ok(())
 }
 
-/// Appends into room that has been reserved. With the comparison, the compiler sees that nothing has to grow here, which
-/// could only abort.
+/// Appends into reserved room. The comparison shows the compiler that nothing grows here, which could only abort.
 fn push_reserved<E>(list: &mut Vec<E>, element: E) {
     if list.len() < list.capacity() {
         list.push(element);
@@ -83,8 +81,7 @@ fn push_reserved<E>(list: &mut Vec<E>, element: E) {
 /// The fewest buckets.
 const FEWEST: usize = 16;
 
-/// Rows by fd number, in hash chains. A bucket for each row at least, and for every second one at most; both tables follow
-/// the rows, whatever the numbers are.
+/// Rows by fd number, in hash chains, with one to two buckets for each row.
 #[derive(Debug)]
 pub struct Chains {
     buckets: Vec<Link<u32>>,
@@ -92,7 +89,7 @@ pub struct Chains {
 }
 
 impl Chains {
-    /// Twice as many buckets, and each chain put into them.
+    /// Doubles the buckets and rehashes each chain.
     fn grow(&mut self, number_of: impl Fn(u32) -> u32) -> Result<(), Full> {
         let wanted = self.buckets.len().saturating_mul(2).max(FEWEST);
         let mut more = Vec::new();

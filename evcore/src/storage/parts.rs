@@ -89,7 +89,7 @@ impl Parts for Lean {
 /// fn turns<B: EventOp, S: Complete, T>(base: &EventBase<B, S, T>) -> u64 {
 ///     base.stats().turns
 /// }
-/// # let base: EventBase<_, Fixed<8>, ()> = EventBase::new(evcore::backend::Manual::new());
+/// # let base = EventBase::<_, Fixed<8>, ()>::new(evcore::backend::Manual::new());
 /// # assert_eq!(turns(&base), 0);
 /// ```
 pub trait Complete: Storage<Once = Kept, Pauses = Kept, Stats = Kept, Limits = Kept> {}

@@ -33,7 +33,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let task = handle.spawn(async { 6 * 7 })?;
@@ -55,7 +55,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// executor.base().unwrap().set_priorities(2)?;
@@ -86,7 +86,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// executor.block_on(handle.sleep(Duration::from_secs(5)))??;
@@ -106,7 +106,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let deadline = handle.now()? + Duration::from_secs(5);
@@ -128,7 +128,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let mut tick = handle.interval(Duration::from_secs(1), evcore::options::Missed::Skip)?;
@@ -151,7 +151,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let mut terminate = handle.signal(15)?;
@@ -172,7 +172,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let mut pause = handle.watch(evcore::Event::timer().timeout(Duration::from_secs(1)))?;
@@ -200,7 +200,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// executor.base().unwrap().backend_mut().set_ready(3, evcore::Ready::READ);
@@ -220,7 +220,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let source = handle.source(3, "the owner of fd 3")?;
@@ -240,7 +240,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let late = handle.timeout(Duration::from_secs(1), core::future::pending::<()>());
@@ -265,7 +265,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// assert_eq!(handle.now()?.as_nanos(), 0);

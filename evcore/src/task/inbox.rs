@@ -1,28 +1,28 @@
-//! Wakes from any thread: a list of woken tasks that threads push to and the executor takes whole.
+//! Wakes from any thread: a list of woken tasks.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::Waker;
 
-/// The list is empty, and the executor looks at it before it sleeps.
+/// Empty, and the executor checks it before it sleeps.
 const EMPTY: u32 = 0;
-/// The list is empty, and the executor sleeps or is about to: a push has to wake it.
+/// Empty, and the executor sleeps or is about to: a push must wake it.
 const ASLEEP: u32 = u32::MAX;
 
-/// The index that stands in the list, where one does: from 1 on.
+/// The index in the list, from 1 on, if any.
 fn index(listed: u32) -> Option<u32> {
     listed.checked_sub(1).filter(|index| *index < Inbox::LIMIT)
 }
 
-/// What names a task in the list. Its index is less than [`Inbox::LIMIT`].
+/// A task in the list. Its index is less than [`Inbox::LIMIT`].
 pub(crate) struct Node {
     pub(crate) index: u32,
-    /// The node that was pushed before this one.
+    /// The node pushed before this one.
     next: AtomicU32,
     is_listed: AtomicBool,
 }
 
-/// The list of woken tasks: a stack of indices. Threads push, the executor takes all at once, so no entry is ever reused
-/// under a thread that looks at it.
+/// The woken tasks: a stack of indices. Threads push and the executor takes all at once, so no entry is reused while a
+/// thread looks at it.
 ///
 /// ```text
 ///           prepare_sleep           push: wakes           take
@@ -55,9 +55,9 @@ impl Inbox {
         self.waker.is_some()
     }
 
-    /// Lists a task, once for any number of pushes before it is taken, and wakes the executor if it sleeps.
+    /// Lists a task, once until it is taken, and wakes the executor if it sleeps.
     pub(crate) fn push(&self, node: &Node) {
-        // Always a swap: what this thread wrote before is visible to the executor, also if the task is listed already.
+        // Always a swap: the executor must see what this thread wrote before, even if the task is listed.
         if node.is_listed.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -79,32 +79,32 @@ impl Inbox {
         }
     }
 
-    /// Whether nothing is listed. May miss a push of this moment, which [`Inbox::prepare_sleep`] will not.
+    /// Whether nothing is listed. May miss a concurrent push, which [`Inbox::prepare_sleep`] does not.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.first.load(Ordering::Relaxed), EMPTY | ASLEEP)
     }
 
-    /// Takes the list: its first index, if there is one.
+    /// Takes the list; returns its first index.
     pub(crate) fn take(&self) -> Option<u32> {
         index(self.first.swap(EMPTY, Ordering::AcqRel))
     }
 
-    /// Passes a node of the list that was taken: wakes from here on list it again. Answers the index of the next one.
+    /// Unlists a node that was taken: later wakes list it again. Returns the next index.
     pub(crate) fn pass(node: &Node) -> Option<u32> {
         let next = node.next.load(Ordering::Relaxed);
         node.is_listed.swap(false, Ordering::AcqRel);
         index(next)
     }
 
-    /// Says that the executor is about to sleep. `false`: something is listed, so it must not.
+    /// Announces a sleep. `false`: something is listed, so do not sleep.
     pub(crate) fn prepare_sleep(&self) -> bool {
         self.first.compare_exchange(EMPTY, ASLEEP, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Says that the executor is awake.
+    /// Ends the sleep.
     pub(crate) fn awake(&self) {
-        // When it fails, something is listed, which says the same.
+        // If it fails, something is listed, and the executor counts as awake.
         let _ = self.first.compare_exchange(ASLEEP, EMPTY, Ordering::AcqRel, Ordering::Relaxed);
     }
 }

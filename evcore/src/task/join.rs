@@ -144,7 +144,7 @@ impl<R> JoinHandle<R> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let task = handle.spawn(core::future::pending::<()>())?;
@@ -164,7 +164,7 @@ impl<R> JoinHandle<R> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// handle.spawn(async { println!("by itself") })?.detach();
@@ -178,7 +178,7 @@ impl<R> JoinHandle<R> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let task = handle.spawn(async {})?;

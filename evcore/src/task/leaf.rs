@@ -212,7 +212,7 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let mut signal = handle.signal(10)?;

@@ -1,4 +1,4 @@
-//! What an executor, its tasks and what they wait for share: the tasks, who is polled now, and the base.
+//! Shared by an executor, its tasks and what they wait for: tasks, the current task, the base.
 
 use alloc::rc::Rc;
 use alloc::sync::Arc;
@@ -18,10 +18,10 @@ use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 use crate::time::Instant;
 
-/// How many operations of a task may succeed without a wait before it lets others go on.
+/// Operations that a task may complete without waiting before others run.
 const BUDGET: u8 = 128;
 
-/// The data of an event on a base that tasks run on: yours, made by `from`, or an executor's.
+/// The data of an event on a base with tasks: yours, made by `from`, or the executor's.
 ///
 /// ```
 /// use evcore::task::Item;
@@ -37,11 +37,11 @@ pub(super) enum Data<T> {
     Ours(Ours),
 }
 
-/// What an event of the executor is there for.
+/// The purpose of an executor's event.
 pub(super) enum Ours {
     /// Polls this task.
     Task(u32),
-    /// Notes what has come, for those who wait.
+    /// Notes what has come for waiting tasks.
     Leaf(Rc<Leaf<dyn Kept>>),
 }
 
@@ -65,24 +65,24 @@ impl<T> From<T> for Item<T> {
 }
 
 pub(super) struct Core<F, E> {
-    /// The task that is polled now.
+    /// The task that is being polled.
     pub(super) current: Cell<Option<Rc<Slot>>>,
-    /// The event of the task that was polled last, until wakes are looked at.
+    /// The event of the task polled last, until wakes are processed.
     pub(super) polled: Cell<Option<EventId>>,
     budget: Cell<u8>,
     slots: RefCell<Vec<Rc<Slot>>>,
-    /// The places of tasks that have ended.
+    /// Free places of tasks.
     free: RefCell<Vec<u32>>,
     pub(super) alive: Cell<u32>,
     pub(super) is_closed: Cell<bool>,
-    /// What the wakers share with the executor, from any thread.
+    /// Shared with wakers in any thread.
     pub(super) inbox: Arc<Inbox>,
     /// Events whose futures were dropped while the base was in use.
     doomed: RefCell<Vec<EventId>>,
     pub(super) base: Rc<dyn Base<F, E>>,
 }
 
-/// The place of a task. Its waker serves one task after another, so a spurious wake is all that an old one can do.
+/// The place of a task. Its waker serves one task after another, so an old waker can only cause a spurious wake.
 pub(super) struct Slot {
     pub(super) task: Cell<Option<Rc<dyn Run>>>,
     pub(super) event: Cell<Option<EventId>>,
@@ -123,8 +123,6 @@ impl<F, E> Core<F, E> {
         }
     }
 
-    // Tasks.
-
     pub(super) fn slot(&self, index: u32) -> Option<Rc<Slot>> {
         self.slots.try_borrow().ok()?.get(usize::try_from(index).ok()?).cloned()
     }
@@ -152,7 +150,7 @@ impl<F, E> Core<F, E> {
         Ok(index)
     }
 
-    /// Ends the task in a place, and gives the place back.
+    /// Ends the task and frees its place.
     pub(super) fn vacate(&self, slot: &Slot) {
         if let Some(event) = slot.event.take() {
             self.alive.set(self.alive.get().saturating_sub(1));
@@ -161,7 +159,7 @@ impl<F, E> Core<F, E> {
         }
     }
 
-    /// Polls something as the task in a place.
+    /// Polls something as this task.
     pub(super) fn poll_as<X>(&self, slot: &Rc<Slot>, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
         self.current.set(Some(Rc::clone(slot)));
         self.polled.set(slot.event.get());
@@ -171,7 +169,7 @@ impl<F, E> Core<F, E> {
         polled
     }
 
-    /// The events of the tasks that were woken.
+    /// The events of woken tasks.
     pub(super) fn woken(&self) -> impl Iterator<Item = EventId> + '_ {
         let mut listed = self.inbox.take();
         let slots = core::iter::from_fn(move || {
@@ -179,13 +177,11 @@ impl<F, E> Core<F, E> {
             listed = Inbox::pass(&slot.node.node);
             Some(slot)
         });
-        // A task that has ended has no event, and needs no wake.
+        // A task that has ended has no event.
         slots.filter_map(|slot| slot.event.get())
     }
 
-    // What is polled waits.
-
-    /// Who is to be polled when what is polled now, by `waker`, can go on.
+    /// The task to poll when the current one, by `waker`, can continue.
     pub(super) fn waiter(&self, waker: &Waker) -> Waiter {
         let current = self.current.take();
         let slot = current.as_ref().filter(|slot| slot.waker.will_wake(waker));
@@ -194,7 +190,7 @@ impl<F, E> Core<F, E> {
         task.unwrap_or(Waiter::Other)
     }
 
-    /// Counts an operation that did not have to wait. After many, the task goes on in the next turn.
+    /// Counts an operation that did not wait. After many, the task continues in the next turn.
     pub(super) fn proceed(&self, waker: &Waker) -> Poll<()> {
         let left = self.budget.get().checked_sub(1);
         self.budget.set(left.unwrap_or(BUDGET));
@@ -205,7 +201,7 @@ impl<F, E> Core<F, E> {
         Poll::Pending
     }
 
-    /// Starts an event of what is polled now, with its priority.
+    /// Starts an event for the current task, with its priority.
     pub(super) fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<E>> {
         let current = self.current.take();
         let task = current.as_ref().and_then(|slot| slot.event.get());
@@ -213,7 +209,7 @@ impl<F, E> Core<F, E> {
         self.base.start(event, at, ours, task)
     }
 
-    /// Ends an event: now, or before the base is used again.
+    /// Ends an event, at the latest before the base is used again.
     pub(super) fn end(&self, event: EventId) {
         if !self.base.remove(event) {
             push(&self.doomed, event);
@@ -227,7 +223,7 @@ impl<F, E> Core<F, E> {
         }
     }
 
-    /// Drops all tasks, one by one: the end of one may look at the others.
+    /// Drops all tasks one by one: the end of one may look at others.
     pub(super) fn close(&self) {
         self.is_closed.set(true);
         while let Some(slot) = self.slots.try_borrow_mut().ok().and_then(|mut slots| slots.pop()) {
@@ -247,28 +243,28 @@ fn pop<X>(list: &RefCell<Vec<X>>) -> Option<X> {
     list.try_borrow_mut().ok()?.pop()
 }
 
-/// The base of an executor, whatever its backend and storage are.
+/// The base of an executor, whatever its backend and storage.
 pub(super) trait Base<F, E> {
-    /// Starts an event, with the priority of `of` if it has none; a task's is activated.
+    /// Starts an event, by default with the priority of `of`; a task's is activated.
     fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours, of: Option<EventId>)
     -> Result<EventId, Error<E>>;
-    /// Puts other data into an event.
+    /// Replaces an event's data.
     fn put(&self, id: EventId, ours: Ours);
-    /// Has an event wait again: for `interest`, if it is a source's, and with `idle` as its timeout.
+    /// Makes an event wait again: a source's for `interest`, with the timeout `idle`.
     fn want(&self, id: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<E>>;
     /// Ends an event. `false`: the base is in use.
     fn remove(&self, id: EventId) -> bool;
     fn now(&self) -> Result<Instant, Error<E>>;
 }
 
-/// Whatever is kept until an event is gone.
+/// A value kept until its event is gone.
 pub(super) trait Kept {}
 impl<D> Kept for D {}
 
 /// An executor's base, until the executor is dropped.
 pub(super) type Owned<B, S, T> = RefCell<Option<EventBase<B, S, Item<T>>>>;
 
-/// Does something with the base, if it is there and not in use.
+/// Uses the base, if it exists and is not in use.
 fn with<B: EventOp, S: Storage, T, R>(
     cell: &Owned<B, S, T>,
     act: impl FnOnce(&mut EventBase<B, S, Item<T>>) -> Result<R, Error<B::Error>>,
@@ -313,7 +309,7 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
     fn remove(&self, id: EventId) -> bool {
         let Ok(mut base) = self.try_borrow_mut() else { return false };
         let item = base.as_mut().and_then(|base| base.remove(id));
-        // It may hold a waker or a descriptor, whose end may need the base.
+        // It may hold a waker or descriptor whose drop needs the base.
         drop(base);
         drop(item);
         true

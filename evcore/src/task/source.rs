@@ -74,7 +74,7 @@ impl<D, F, E> Source<D, F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let source = handle.source(3, ())?;
@@ -119,7 +119,7 @@ impl<D, F, E> Source<D, F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let source = handle.source(3, ())?;
@@ -136,7 +136,7 @@ impl<D, F, E> Source<D, F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base: EventBase<Manual, Growable, Item<&str>> = EventBase::new(Manual::new());
+    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
     /// # let mut executor = Executor::local(base);
     /// # let handle = executor.handle();
     /// let source = handle.source(3, "owner")?;

@@ -1,4 +1,4 @@
-//! The executor's turns: what the base hands out, and who is polled for it.
+//! The executor's turns: hand-outs and polls.
 
 use super::join::catch;
 use super::leaf::Waiter;
@@ -11,11 +11,11 @@ use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::{Instant, Wait};
 
-/// What is handed out.
+/// What comes next.
 pub(super) enum Next {
-    /// A task is to be polled.
+    /// A task to poll.
     Task(u32),
-    /// An event is the program's own.
+    /// An event of the program's own.
     Own(Fired),
 }
 
@@ -26,7 +26,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         let place = Place { core: &self.core, slot: &slot };
         if self.core.poll_as(&slot, |context| task.run(context)) {
             drop(place);
-            // The last reference, if nobody waits: with it goes an output, whose destructor may panic.
+            // Maybe the last reference, with an output whose destructor may panic.
             let _ = catch(move || drop(task));
         } else {
             slot.task.set(Some(task));
@@ -34,7 +34,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         }
     }
 
-    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits if need be.
+    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits.
     pub(super) fn next(&mut self, wait: Wait, root: Option<u32>) -> Result<Option<Next>, Error<B::Error>> {
         let mut bound = None;
         let mut has_waited = false;
@@ -44,8 +44,8 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
             let base = cell.as_mut().ok_or(Error::Ended)?;
             let polled = self.core.polled.take();
             if !self.core.inbox.is_empty() {
-                // The event of a task cannot be gone. One that was polled for another event has its own left in this turn: what
-                // wakes itself goes on in the next one.
+                // A task's event exists. One that was polled for another event still has its own in this turn: what
+                // wakes itself continues in the next.
                 self.core.woken().for_each(|task| match Some(task) == polled {
                     true => drop(base.again(task)),
                     false => drop(base.activate(task, Ready::empty())),
@@ -83,7 +83,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     fn wait(&self, base: &mut EventBase<B, S, Item<T>>, mut wait: Wait) -> Result<Turn, B::Error> {
         let inbox = &self.core.inbox;
         if wait == Wait::Forever && inbox.can_wake() && self.core.alive.get() > 0 {
-            // What other threads will do does not show on the base.
+            // The base does not know what other threads will do.
             wait = Wait::Until(Instant::MAX);
         }
         if base.counts().active > 0 || wait == Wait::None || !inbox.prepare_sleep() {
@@ -95,7 +95,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 }
 
-/// Takes note of what this turn hands out, until a task is to be polled or an event is the program's own.
+/// Processes hand-outs until a task is to be polled or an event is the program's own.
 fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
     while let Some(Fired { id, ready, count, data }) = base.next_active() {
         match &mut data.0 {
@@ -104,18 +104,18 @@ fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> O
             Data::Ours(Ours::Leaf(leaf)) => {
                 let (waiters, less) = leaf.note(ready, count);
                 let is_idle = leaf.is_idle(ready, waiters);
-                // To wait for less is not refused.
+                // Waiting for less is not refused.
                 let _ = less.map(|interest| base.modify(id, interest));
                 if is_idle {
-                    // It would come again after each period. The next wait begins another one.
+                    // It would repeat with each period; the next wait sets another.
                     let _ = base.clear_timeout(id);
                 }
                 let mut next = None;
                 for waiter in waiters {
                     match waiter {
-                        // Polled at once: for its task the event is as good as the task's own.
+                        // Polled at once: the event stands for the task's own.
                         Waiter::Task(_, index) if next.is_none_or(|next| next == index) => next = Some(index),
-                        // A task that has ended has no event, and needs no wake.
+                        // A task that has ended has no event.
                         Waiter::Task(task, _) => drop(base.activate(task, Ready::empty())),
                         Waiter::Other | Waiter::Nobody => {}
                     }
@@ -129,7 +129,7 @@ fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> O
     None
 }
 
-/// A task's place, until the task has ended or a panic passes through.
+/// A task's place, freed when the task ends or a panic passes through.
 pub(super) struct Place<'a, F, E> {
     pub(super) core: &'a Core<F, E>,
     pub(super) slot: &'a Slot,
@@ -137,7 +137,7 @@ pub(super) struct Place<'a, F, E> {
 
 impl<F, E> Drop for Place<'_, F, E> {
     fn drop(&mut self) {
-        // A panic in a poll has left it.
+        // Left by a panic in a poll.
         self.core.current.set(None);
         self.core.vacate(self.slot);
     }

@@ -1,8 +1,8 @@
-//! Events that move to another fd, or wait for something else.
+//! Events that move to another fd or change their interest.
 
 use super::*;
 
-/// An fd has room for 65,535 events: the one that is too many stays where it was.
+/// An fd has room for 65,535 events.
 #[cfg(feature = "alloc")]
 #[test]
 fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
@@ -28,7 +28,7 @@ fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
     assert_eq!(base.next_active().map(|fired| (fired.id, fired.ready)), Some((event, Ready::READ)));
 }
 
-/// The old fd is refused for the time being when the event comes back to it: it is registered later.
+/// The old fd is temporarily refused when the event comes back.
 #[cfg(feature = "alloc")]
 #[test]
 fn replace_fd_that_finds_its_way_back_later_keeps_the_event() {
@@ -45,7 +45,7 @@ fn replace_fd_that_finds_its_way_back_later_keeps_the_event() {
     assert_eq!(base.backend().watched(3), Some(Interest::READ));
 }
 
-/// The old fd is refused when the event comes back to it: the event has no fd then, and gets ERROR.
+/// The old fd is refused when the event comes back.
 #[cfg(feature = "alloc")]
 #[test]
 fn replace_fd_that_finds_no_way_back_reports_an_error() {

@@ -1,8 +1,8 @@
-//! Timeouts that start again.
+//! Timeouts that restart.
 
 use super::*;
 
-/// One that was given to `add` counts as well as one that the event was made with, until it is dropped.
+/// A timeout given to `add`, until it is dropped.
 #[test]
 fn restart_counts_a_timeout_that_was_given_after_the_event_came_or_was_deleted() {
     let delay = Duration::from_millis(5);

@@ -1,9 +1,9 @@
-//! What a turn is told of, and when the loop ends.
+//! The result of a turn, and the end of the loop.
 
 use super::*;
 use crate::backend::Sleep;
 
-/// Else a loop that waits by other means would not come back to try again.
+/// A loop that waits by other means must come back to retry.
 #[test]
 fn next_sleep_ends_when_the_backend_is_asked_again_for_what_it_has_refused() {
     let mut base = base();
@@ -21,7 +21,7 @@ fn next_sleep_ends_when_the_backend_is_asked_again_for_what_it_has_refused() {
     assert_eq!(base.next_sleep(Wait::Forever), Sleep::Forever);
 }
 
-/// The time of the exit is the end of the wait: a program that looks at `ended` then is told of the exit, not a call later.
+/// The end of the wait is the time of the exit, which `ended` must show at once.
 #[test]
 fn next_event_tells_of_an_exit_whose_time_comes_with_the_end_of_its_wait() {
     for (delay, wait) in [(0, Wait::None), (5, Wait::For(Duration::from_nanos(5))), (5, Wait::Forever)] {
@@ -34,7 +34,7 @@ fn next_event_tells_of_an_exit_whose_time_comes_with_the_end_of_its_wait() {
     }
 }
 
-/// A loop of which nothing is left ends without a wait, but not while it is asleep: that is an error in each call.
+/// A loop with nothing left ends without a wait; asleep, that is an error.
 #[test]
 fn run_of_an_empty_base_is_refused_while_it_is_asleep_and_so_is_next_event() {
     let mut base = base();
@@ -48,7 +48,7 @@ fn run_of_an_empty_base_is_refused_while_it_is_asleep_and_so_is_next_event() {
     assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Empty));
 }
 
-/// A wake event is handed out for something that has come: a wake, its timeout, or an activation by hand.
+/// For a wake, its timeout, or an activation.
 #[test]
 fn a_wake_event_that_comes_is_a_hand_out_of_a_run_of_one_turn() {
     static FLAG: WakeFlag = WakeFlag::new();
@@ -64,7 +64,7 @@ fn a_wake_event_that_comes_is_a_hand_out_of_a_run_of_one_turn() {
             let mut calls = 0;
             let end = base.run(mode, |base, _| {
                 calls += 1;
-                // Else it would not come back.
+                // Otherwise it would not come back.
                 if calls == 2 {
                     base.loop_break();
                 }
@@ -75,7 +75,7 @@ fn a_wake_event_that_comes_is_a_hand_out_of_a_run_of_one_turn() {
     }
 }
 
-/// They come before each wait, and the wait has not been: the poll that follows is to do it.
+/// The next poll does the wait that failed.
 #[test]
 fn prepare_events_come_once_though_their_wait_fails() {
     let mut base: EventBase<Silent, Fixed<2>, ()> = EventBase::new(Silent::new());

@@ -1,15 +1,15 @@
-//! Reports: what the backend has found, and whom it concerns.
+//! Reports of the backend, and the events that they concern.
 
 use super::{News, Registry};
 use crate::backend::{Descriptor, Signum, Sink, Token};
 use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 
-/// After this many reports of registrations that have ended, the backend is rebuilt.
+/// Stale reports until the backend is rebuilt.
 const STALE_LIMIT: u32 = 16;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
-    /// Queues the events that wait for what was found on a registration. `false`: it has ended.
+    /// Queues the events that a report concerns. `false`: the registration has ended.
     #[inline(never)]
     fn report(&mut self, token: Token, ready: Ready) -> bool {
         let (queue, slots) = (&mut self.queue, &mut self.slots);
@@ -20,9 +20,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         found.is_some()
     }
 
-    /// Counts a report of a registration that has ended. The system holds an entry then that cannot be removed any more: a
-    /// descriptor was closed without `del`, and a duplicate keeps its file alive. If such reports go on, the backend is
-    /// rebuilt.
+    /// Counts a stale report. The system then holds an entry that cannot be removed: a descriptor was closed without
+    /// `del`, and a duplicate keeps its file open. If such reports go on, the backend is rebuilt.
     #[cold]
     fn note_stale(&mut self) {
         self.count(|stats| stats.stale = stats.stale.saturating_add(1));
@@ -32,7 +31,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// Queues by hand the events that are pending on an fd, for what they wait for among `ready`.
+    /// Queues the events that are pending on an fd, for what they wait for among `ready`.
     pub(in crate::engine) fn activate_fd(&mut self, fd: F, ready: Ready) {
         let Some(token) = self.fds.registration_of(fd) else { return };
         self.for_each_watcher(token, |registry, index| {
@@ -45,7 +44,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         });
     }
 
-    /// Queues by hand the events that are pending on a signal.
+    /// Queues the events that are pending on a signal.
     pub(in crate::engine) fn activate_signal(&mut self, signum: Signum, count: u32) {
         self.settle_before_hand_outs();
         let (queue, slots) = (&mut self.queue, &mut self.slots);
@@ -53,8 +52,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.note_active();
     }
 
-    /// The backend has refused a change: reports ERROR to the events that wait for more than what is registered, and, where
-    /// the backend was asked about the registration, to those that it was asked for.
+    /// The backend has refused a change: reports ERROR to the events that wait for more than is registered and, after a
+    /// verification, to those that required it.
     pub(in crate::engine) fn report_refusal(&mut self, token: Token, registered: Interest, was_asked: bool) {
         self.for_each_watcher(token, |registry, index| {
             let interest = registry.fds.interest(index);
@@ -70,7 +69,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.detach_watchers(token, true);
     }
 
-    /// Detaches the events of a registration that had joined before the backend was last asked about it.
+    /// Detaches the events of a registration that had joined before its last verification.
     pub(in crate::engine) fn detach_verified(&mut self, token: Token) {
         self.detach_watchers(token, false);
     }
@@ -83,7 +82,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         });
     }
 
-    /// Calls `act` with each event that watches a registration; it may take that event out.
+    /// Calls `act` with each event of a registration, which `act` may take out.
     fn for_each_watcher(&mut self, token: Token, mut act: impl FnMut(&mut Self, S::Index)) {
         let mut next = self.fds.first(token);
         while let Some(index) = next {

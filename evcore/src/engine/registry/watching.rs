@@ -7,7 +7,7 @@ use crate::storage::{Full, Index, Storage};
 use crate::time::Instant;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
-    // Fds.
+    // Fds: see `Fds`.
 
     pub(in crate::engine) fn fd(&self, index: S::Index) -> Option<F> {
         self.fds.fd(index)
@@ -17,27 +17,22 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.interest(index)
     }
 
-    /// Puts the event into its fd's list, unless the fd must be registered first.
     pub(in crate::engine) fn try_join(&mut self, index: S::Index) -> Joining {
         self.fds.try_join(index)
     }
 
-    /// What the backend must register before the event can join.
     pub(in crate::engine) fn begin_registration(&mut self, index: S::Index) -> Option<(F, Token, Interest)> {
         self.fds.begin_registration(index)
     }
 
-    /// The backend has registered the fd: the event joins its list.
     pub(in crate::engine) fn registered(&mut self, index: S::Index, interest: Interest) {
         self.fds.registered(index, interest);
     }
 
-    /// Takes the event out of its fd's list.
     pub(in crate::engine) fn leave(&mut self, index: S::Index) {
         self.fds.leave(index);
     }
 
-    /// Sets the interest of an event that is in no list.
     pub(in crate::engine) fn set_interest(&mut self, index: S::Index, interest: Interest) {
         self.fds.set_interest(index, interest);
     }
@@ -53,7 +48,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.change(index, interest, is_supported)
     }
 
-    /// Binds an event to an fd, without registering it.
     pub(in crate::engine) fn bind(&mut self, index: S::Index, fd: F, interest: Interest) -> Result<(), Full> {
         let row = self.fds.attach(fd)?;
         self.fds.bind(index, row, interest);
@@ -67,17 +61,13 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         (row, self.fds.detach(index))
     }
 
-    /// Frees the row of an fd without events.
     pub(in crate::engine) fn release(&mut self, row: S::Index) {
         self.fds.release(row);
     }
 
-    /// The registration of the event's fd, if the backend still has it and no event wants it.
     pub(in crate::engine) fn unwanted(&self, index: S::Index) -> Option<Change<F>> {
         self.fds.unwanted(index)
     }
-
-    // What is still to be registered.
 
     pub(in crate::engine) fn has_changes(&self) -> bool {
         self.fds.has_changes()
@@ -99,7 +89,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.renew(change.token);
     }
 
-    /// The next registered fd that events wait for.
     pub(in crate::engine) fn next_registration(&self, after: Token) -> Option<(Token, F)> {
         self.fds.next_registration(after)
     }
@@ -116,7 +105,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         !self.news.is_empty()
     }
 
-    /// Whether the backend must be rebuilt now.
     pub(in crate::engine) fn is_rebuild_due(&self) -> bool {
         S::IS_SHARED && self.news.contains(News::REBUILD)
     }
@@ -133,29 +121,24 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.news.insert(News::REBUILD_LATER);
     }
 
-    /// Whether a waker ended the last wait.
     pub(in crate::engine) fn is_woken(&self) -> bool {
         self.news.contains(News::WOKEN)
     }
 
-    /// Begins another wait.
     pub(in crate::engine) fn forget_wake(&mut self) {
         self.news.remove(News::WOKEN);
     }
 
-    // What the backend has refused for the time being.
+    // Temporary refusals of the backend.
 
-    /// The event joins its fd's list although the backend has refused the fd; that is retried.
     pub(in crate::engine) fn join_unregistered(&mut self, index: S::Index) {
         self.fds.join_unregistered(index);
     }
 
-    /// The backend has refused this change, which is retried later.
     pub(in crate::engine) fn refused(&mut self, change: &Change<F>) {
         self.fds.refused(change);
     }
 
-    /// Lists all that the backend has refused.
     pub(in crate::engine) fn list_refused(&mut self) {
         if self.news.contains(News::REBUILD_LATER) {
             self.news.remove(News::REBUILD_LATER);
@@ -170,12 +153,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.signals.signum(index)
     }
 
-    /// Whether any event is pending on this signal.
     pub(in crate::engine) fn is_signal_watched(&self, signum: Signum) -> bool {
         self.signals.is_watched(signum)
     }
 
-    /// Counts arrivals of a pending event's signal.
     pub(in crate::engine) fn count_arrivals(&mut self, index: S::Index, count: u32) {
         self.signals.count(index, count);
     }

@@ -1,18 +1,18 @@
-//! The list of changes: the fds whose registration differs from what their events wait for.
+//! The list of changes: fds whose registration differs from their events' interest.
 
 use super::{Fds, Row};
 use crate::backend::{Descriptor, Token};
 use crate::ready::Interest;
 use crate::storage::{Index, Link, Storage, Table};
 
-/// A row whose registration is not what its events want.
+/// A row in which they differ.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::engine) struct Change<F> {
     pub(in crate::engine) fd: F,
     pub(in crate::engine) token: Token,
     pub(in crate::engine) registered: Interest,
     pub(in crate::engine) wanted: Interest,
-    /// A new event has joined, or one that waits for edges: the backend is to look whether the registration still stands.
+    /// The backend must check that the registration still stands, for a new event or one that waits for edges.
     pub(in crate::engine) verify: bool,
 }
 
@@ -24,7 +24,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Puts a row into the list of changes.
+    /// Adds a row to the list.
     pub(super) fn list(&mut self, at: S::Index) {
         let head = core::mem::replace(&mut self.changes, Link::to(at)).place();
         if let Some(row) = self.rows.at_mut(at) {
@@ -36,7 +36,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Takes a row that is being freed out of the list of changes.
+    /// Removes a row that is being freed.
     pub(super) fn unlist(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
         if !core::mem::take(&mut row.in_changes) {
@@ -59,7 +59,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         S::HAS_FDS && !self.changes.is_none()
     }
 
-    /// Takes the next row out of the list of changes whose registration really differs, or has to be verified.
+    /// Takes the next row that really differs or must be verified.
     pub(in crate::engine) fn next_change(&mut self) -> Option<Change<F>> {
         while !self.changes.is_none() {
             let at = self.changes.place();
@@ -75,7 +75,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         None
     }
 
-    /// The backend has made a change, and watches for what is wanted now.
+    /// The backend has made a change.
     pub(in crate::engine) fn applied(&mut self, change: &Change<F>) {
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
         row.set_registered(change.wanted);
@@ -89,23 +89,22 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// The backend has refused a change for the time being. The row differs from what is wanted, and is in no list until
-    /// [`Fds::list_all`].
+    /// The backend has refused a change temporarily: the row is in no list until [`Fds::list_all`].
     pub(in crate::engine) fn refused(&mut self, change: &Change<F>) {
         if let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)).filter(|_| change.verify) {
             row.set_verify();
         }
     }
 
-    /// Lists every row whose registration is not what its events want.
+    /// Lists every row that differs.
     pub(in crate::engine) fn list_all(&mut self) {
         for at in 0..self.rows.len() {
             self.list_if_changed(Index::new(at));
         }
     }
 
-    /// The fd's number had been given to another file, and the registration was made anew. What the system may still
-    /// report of the old one must not be taken for the new one's, so this registration gets another token.
+    /// The fd's number is another file's, which was registered. Another token keeps late reports of the old
+    /// registration apart.
     pub(in crate::engine) fn renew(&mut self, token: Token) {
         let at = S::Index::new(Self::place(token));
         if let Some(row) = self.rows.at_mut(at) {
@@ -115,7 +114,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(at);
     }
 
-    /// The backend has lost everything: every row has to be registered again, under a new token.
+    /// The backend has lost everything: every row must be registered again, under a new token.
     pub(in crate::engine) fn forget_all(&mut self) {
         for at in 0..self.rows.len() {
             if let Some(row) = self.rows.at_mut(S::Index::new(at)) {

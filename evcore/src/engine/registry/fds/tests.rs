@@ -1,11 +1,11 @@
-//! Tests of the fd map by itself: what a base does not show, because it only costs time.
+//! Tests of what a base does not show, because it only costs time.
 
 use super::*;
 use crate::storage::Fixed;
 
 type Map = Fds<u32, u8, Fixed<4>>;
 
-/// An event that watches an fd, which the backend has been registered of.
+/// An event that watches an fd, registered with the backend.
 fn watching(fds: &mut Map, index: u16, fd: u32, interest: Interest) -> Token {
     fds.reserve(index).unwrap();
     let row = fds.attach(fd).unwrap();
@@ -49,7 +49,7 @@ fn what_a_backend_keeps_of_a_registration_is_not_found_by_the_token_of_an_earlie
     assert!(fds.info(first).is_none() && fds.info(second).is_some());
 }
 
-/// The fds that the backend is to be told of, the latest change first.
+/// The listed changes, the latest first.
 fn changes(fds: &mut Map) -> std::vec::Vec<u32> {
     core::iter::from_fn(|| fds.next_change().map(|change| change.fd)).collect()
 }
@@ -70,14 +70,14 @@ fn a_row_that_is_freed_leaves_the_list_of_changes_whole() {
             assert!(fds.detach(index).is_some());
             fds.release(row);
         }
-        // Their rows are taken again, and no others.
+        // Their rows are reused, and no others.
         assert!(fds.attach(10).is_ok() && fds.attach(11).is_ok() && fds.attach(12).is_err());
         let left: std::vec::Vec<u32> = (0..4).rev().filter(|fd| !gone.contains(&u16::try_from(*fd).unwrap())).collect();
         assert_eq!(changes(&mut fds), left, "{gone:?}");
     }
 }
 
-/// The row before the first one, which the first one may still name, is not in the list any more.
+/// The first row may still name an unlisted one as the row before it.
 #[test]
 fn the_first_row_of_the_list_of_changes_leaves_it_alone() {
     let mut fds = Map::new();
@@ -103,7 +103,7 @@ fn a_free_row_is_in_no_list_of_changes() {
     let mut fds = Map::new();
     let row = {
         watching(&mut fds, 0, 7, Interest::READ);
-        // One that the backend is asked about, and that is gone before that.
+        // Listed for verification, and removed before that.
         watching(&mut fds, 1, 7, Interest::READ);
         fds.row_of(0).unwrap()
     };
@@ -148,7 +148,7 @@ fn what_a_backend_keeps_goes_with_its_registration() {
     assert_eq!(std::rc::Rc::strong_count(&kept), 1, "its fd has been given up");
 }
 
-/// Else it would be taken for one that means the new file, when the number turns out to be another file's.
+/// Otherwise it would be taken for one that means the new file.
 #[test]
 fn an_event_that_was_refused_is_verified_when_another_has_registered_its_fd() {
     let mut fds = Map::new();

@@ -1,10 +1,10 @@
-//! The events' parts in the fd map, found by event.
+//! The events' places in the fd map.
 
 use super::row::Watch;
 use crate::storage::{Full, Index, Owner, Storage, Table};
 
-/// What each event on an fd waits for there. Where every event may be on an fd, its part has the event's own index; where fewer
-/// may, which are few then, each part names its event and is looked for.
+/// The interest of each event on an fd. If every event may be on an fd, an event has its own index here; otherwise
+/// entries, of which there are few, name their events and are searched.
 pub(super) struct Watches<S: Storage> {
     places: S::Fds<Place<S>>,
 }
@@ -19,7 +19,7 @@ impl<S: Storage> Watches<S> {
         Self { places: S::Fds::EMPTY }
     }
 
-    /// Makes sure that the event of this index can be given a part.
+    /// Makes room for this event.
     pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
         if S::IS_EACH_ON_FD {
             let places = index.get().saturating_add(1);
@@ -28,10 +28,10 @@ impl<S: Storage> Watches<S> {
         if self.place(Index::NIL).is_some() { Ok(()) } else { self.places.reserve(1) }
     }
 
-    /// Gives the event a part, for which room has been reserved.
+    /// Adds the event, into reserved room.
     pub(super) fn create(&mut self, index: S::Index) {
         if S::IS_EACH_ON_FD {
-            // Only events on fds take memory here.
+            // Only events on fds use memory here.
             while self.places.len() <= index.get() {
                 self.push(S::Owner::NONE);
             }
@@ -48,7 +48,7 @@ impl<S: Storage> Watches<S> {
         self.places.push(Place { watch: Watch::new(), owner });
     }
 
-    /// The event has given its part up.
+    /// Removes the event.
     pub(super) fn remove(&mut self, index: S::Index) {
         if !S::IS_EACH_ON_FD {
             let at = self.place(index);
@@ -74,12 +74,12 @@ impl<S: Storage> Watches<S> {
         self.places.as_mut_slice().get_mut(at).map(|place| &mut place.watch)
     }
 
-    /// Where the event's part is. Nobody's are not found.
+    /// The event's index, if it has one.
     fn found(&self, index: S::Index) -> Option<usize> {
         if index.is_nil() { None } else { self.place(index) }
     }
 
-    /// Where the part of an event is; of NIL, one that is nobody's.
+    /// The event's index; for NIL, one beyond the end.
     #[inline(never)]
     fn place(&self, index: S::Index) -> Option<usize> {
         self.places.as_slice().iter().position(|place| place.owner.is(index))

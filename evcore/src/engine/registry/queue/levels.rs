@@ -1,21 +1,19 @@
-//! The levels: a queue of ready events for each priority.
+//! A queue for each priority.
 
 use super::super::slots::Slots;
 use super::List;
 use crate::engine::registry::budget;
 use crate::storage::{Full, Storage, Table};
 
-/// A list for each level, and a bit for each eight levels at which an event waits, so that nobody looks through all of those
-/// at which none does.
+/// A list for each level, and a bit for each eight levels with an active event, so that empty ones are skipped.
 ///
-/// The bit of the level that is being served may outlast its last event: [`Levels::settle`] sees to that, when another one
-/// is chosen.
+/// The bit of the served level may outlast its last event, until [`Levels::settle`] when another level is chosen.
 pub(super) struct Levels<S: Storage> {
     lists: S::Levels<List<S::Index>>,
     busy: u32,
 }
 
-/// A group is 2 to this power levels: 32 groups are 256 levels.
+/// 2^3 levels share a bit: 32 groups for 256 levels.
 const GROUP: u32 = 3;
 
 impl<S: Storage> Levels<S> {
@@ -23,15 +21,15 @@ impl<S: Storage> Levels<S> {
         Self { lists: S::Levels::EMPTY, busy: 0 }
     }
 
-    /// How many there are; none before the first event.
+    /// The number of levels; none before the first event.
     #[inline]
     pub(super) fn len(&self) -> usize {
         self.lists.len()
     }
 
-    /// Sets how many there are, at none of which an event waits. Refused when the storage has no room for them.
+    /// Sets the number of empty levels, if the storage has room.
     pub(super) fn set_len(&mut self, wanted: usize) -> Result<(), Full> {
-        // That of the level that was served last may be left.
+        // The bit of the level served last may be left.
         self.busy = 0;
         while self.lists.len() > wanted {
             self.lists.pop();
@@ -52,13 +50,13 @@ impl<S: Storage> Levels<S> {
         self.lists.as_slice().get(Self::place(level))
     }
 
-    /// A list, to take the first event off.
+    /// A list, for taking its first event.
     #[inline(always)]
     pub(super) fn get_mut(&mut self, level: u8) -> Option<&mut List<S::Index>> {
         self.lists.as_mut_slice().get_mut(Self::place(level))
     }
 
-    /// Puts an event at the end of a level.
+    /// Appends an event to a level.
     #[inline(always)]
     pub(super) fn append<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
         let is_first = self.get_mut(level).is_some_and(|list| list.append(slots, index));
@@ -75,7 +73,7 @@ impl<S: Storage> Levels<S> {
         self.settle(level);
     }
 
-    /// Sets the bit right of a level from which events have been taken.
+    /// Corrects the bit of a level from which events were taken.
     pub(super) fn settle(&mut self, level: u8) {
         if !S::HAS_LEVELS {
             return;
@@ -86,7 +84,7 @@ impl<S: Storage> Levels<S> {
         }
     }
 
-    /// The most urgent level of a group, but from `from` on, at which an event waits.
+    /// The most urgent level of a group, from `from` on, with an active event.
     fn first_of(&self, group: u32, from: u8) -> Option<u8> {
         let first = u8::try_from(group << GROUP).unwrap_or(u8::MAX);
         let (from, end) = (first.max(from), usize::from(first).saturating_add(1 << GROUP).min(self.lists.len()));
@@ -100,7 +98,7 @@ impl<S: Storage> Levels<S> {
         (0..=u8::MAX).zip(self.lists.as_slice())
     }
 
-    /// Whether the bits are right but for that of one level, which may be served.
+    /// Whether the bits are correct, except that of the served level.
     #[cfg(any(test, feature = "check"))]
     pub(super) fn check(&self, served: u8) -> bool {
         !S::HAS_LEVELS
@@ -147,7 +145,7 @@ mod tests {
     use super::*;
     use crate::storage::Fixed;
 
-    /// All 255 levels, and an event at each of these.
+    /// 255 levels, with an event at each of these.
     fn busy_at(busy: &[u8]) -> Levels<Fixed<255>> {
         let (mut levels, mut slots) = (Levels::new(), Slots::new());
         levels.set_len(255).unwrap();

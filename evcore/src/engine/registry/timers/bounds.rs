@@ -1,5 +1,4 @@
-//! The worst case of each operation on the heap, as docs/embedded.md states it: counted over sequences that are made to be
-//! bad.
+//! The worst case of each heap operation, as docs/embedded.md states it, counted over bad sequences.
 
 use std::vec::Vec;
 
@@ -32,7 +31,7 @@ fn sequences(n: usize) -> Vec<Vec<usize>> {
     .into()
 }
 
-/// The timers, and how many levels the worst arming took.
+/// The timers, and the levels of the worst arming.
 fn armed<const N: usize>(deadlines: &[usize]) -> (Timers<Fixed<N>>, usize) {
     let (mut timers, mut worst) = (Timers::new(), 0);
     for (place, deadline) in deadlines.iter().enumerate() {
@@ -46,8 +45,8 @@ fn armed<const N: usize>(deadlines: &[usize]) -> (Timers<Fixed<N>>, usize) {
     (timers, worst)
 }
 
-/// So many ways through the heap, down or up: at each level an entry is put once, and compared with the one above, or those
-/// below with each other.
+/// At most `ways` passes through the heap: at each level one entry is moved and compared, with its parent or its
+/// siblings.
 #[track_caller]
 fn assert_in_ways(steps: &Steps, ways: usize, n: usize) {
     assert!(steps.levels.get() <= ways * levels(n), "{ways} ways, {n} timers: {steps:?}");
@@ -62,7 +61,7 @@ fn arming_and_cancelling_take_a_step_for_each_level() {
             let (mut timers, armed) = armed::<N>(&deadlines);
             worst = worst.max(armed);
             for index in 0..u16::try_from(N).unwrap() {
-                // Two entries are taken out at most, each down a branch and up again.
+                // At most two entries are removed, each down a branch and up again.
                 let cancelled = steps::of(|| timers.cancel(index));
                 assert_in_ways(&cancelled, 4, N);
                 assert!(timers.check());
@@ -75,14 +74,14 @@ fn arming_and_cancelling_take_a_step_for_each_level() {
         if <Fixed<N> as Storage>::IS_SCANNED {
             return assert_eq!(worst, 0, "{N} timers are in no heap");
         }
-        // The sequences are bad enough: some path is as long as the heap is deep.
+        // Some path must be as long as the heap is deep.
         let depth = core::iter::successors(Some(N - 1), |place| (*place > 0).then(|| (*place - 1) / 4)).count();
         assert_eq!(worst, depth, "{N} timers");
     }
     sizes!(test);
 }
 
-/// Also of timers that were cancelled and armed again before.
+/// Also for timers that were cancelled and armed again.
 #[test]
 fn cancelling_looks_up_few_timers() {
     fn test<const N: usize>() {
@@ -137,7 +136,7 @@ fn an_entry_is_put_right_once_however_often_its_timer_was_moved_later() {
                 }
             });
             assert_eq!(due, N);
-            // Each is put right, and with each that was at the top sixteen more are looked at.
+            // Each is corrected, and each at the top sweeps sixteen more.
             assert!(usize::try_from(u32::MAX - corrections).unwrap() <= N + N / 16 + 17);
             assert!(steps.levels.get() <= 4 * N * levels(N), "{N} timers: {steps:?}");
         }

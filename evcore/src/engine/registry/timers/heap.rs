@@ -1,10 +1,10 @@
-//! The heap of deadlines: how entries move in it.
+//! How entries move in the heap.
 
 use super::{ARITY, ARITY_SHIFT, Entry, Timer, Timers};
 use crate::storage::{Index, Storage, Table};
 
 impl<S: Storage> Timers<S> {
-    /// Closes the gap that an entry leaves.
+    /// Closes the gap of a removed entry.
     #[inline(never)]
     pub(super) fn take_out(&mut self, at: usize) {
         let Some(last) = self.heap.pop() else { return };
@@ -13,8 +13,8 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Puts `entry` at `at`, below it, or above. The gap is moved down to the end of a branch, and the entry up from there:
-    /// almost always it belongs far down, so comparing it at each level would be in vain.
+    /// Puts `entry` at `at`, below, or above. The gap moves down to a leaf and the entry up from there: it almost
+    /// always belongs deep down, so comparing it at each level would be wasted.
     #[inline(never)]
     pub(super) fn replace(&mut self, mut at: usize, entry: Entry<S::Index>) {
         let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
@@ -25,7 +25,7 @@ impl<S: Storage> Timers<S> {
         self.sift_up(at, entry);
     }
 
-    /// Puts `entry` at `at` or above it.
+    /// Puts `entry` at `at` or above.
     #[inline(never)]
     pub(super) fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {
         let (heap, timers) = (self.heap.as_mut_slice(), self.timers.as_mut_slice());
@@ -41,12 +41,12 @@ impl<S: Storage> Timers<S> {
         Self::put(heap, timers, at, entry);
     }
 
-    /// The first to come of the children that begin at `first`.
+    /// The earliest of the children from `first` on.
     #[inline]
     fn least(heap: &[Entry<S::Index>], first: usize) -> Option<(usize, Entry<S::Index>)> {
         let children = heap.get(first..)?;
         if let Some(four) = children.first_chunk::<ARITY>() {
-            // Places are computed and not branched to: which child is the least cannot be foreseen.
+            // Computed without branches: which child is earliest cannot be predicted.
             let [a, b, c, d] = four;
             let left = usize::from(b.before(a));
             let right = usize::from(d.before(c)) | 2;
@@ -69,7 +69,7 @@ impl<S: Storage> Timers<S> {
     fn put(heap: &mut [Entry<S::Index>], timers: &mut [Timer<S>], at: usize, entry: Entry<S::Index>) {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.levels);
-        // Field by field: as a whole it may be moved within the heap, for which small parts call a routine.
+        // Field by field: small parts would call a copy routine.
         let Entry { key, seq, event } = entry;
         if let Some(place) = heap.get_mut(at) {
             (place.key, place.seq, place.event) = (key, seq, event);

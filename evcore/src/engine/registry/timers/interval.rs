@@ -1,17 +1,17 @@
-//! An event's interval, and whether its timer was cancelled, in one word.
+//! An interval and the mark of a cancelled timer, in one word.
 
-/// An interval in nanoseconds, one of 292 years or more is one for ever; and a mark.
+/// Nanoseconds, endless from 292 years on; and the mark.
 #[derive(Clone, Copy)]
 pub(super) struct Interval(u64);
 
-/// The timer was cancelled, and its entry is in the heap still.
+/// Cancelled, with an entry still in the heap.
 const CANCELLED: u64 = 1 << 63;
 const NANOS: u64 = CANCELLED - 1;
 
 impl Interval {
     pub(super) const ZERO: Self = Self(0);
 
-    /// Sets the interval, of a timer that is not cancelled any more. Answers whether it was.
+    /// Sets the interval and clears the mark. Returns whether it was set.
     #[inline]
     pub(super) fn set(&mut self, nanos: u64) -> bool {
         let was_cancelled = self.is_cancelled();
@@ -19,17 +19,16 @@ impl Interval {
         was_cancelled
     }
 
-    /// Sets the interval, and leaves the mark as it is.
+    /// Sets the interval and keeps the mark.
     pub(super) fn replace(&mut self, nanos: u64) {
         self.0 = self.0 & CANCELLED | nanos.min(NANOS);
     }
 
-    /// An interval that is never marked.
+    /// An interval without the mark.
     pub(super) const fn of(nanos: u64) -> Self {
         Self(if nanos >= NANOS { u64::MAX } else { nanos })
     }
 
-    /// What [`Interval::of`] was given.
     #[inline]
     pub(super) const fn unmarked(self) -> u64 {
         self.0
@@ -46,12 +45,10 @@ impl Interval {
         self.0 & CANCELLED != 0
     }
 
-    /// The cancelled timer has no entry any more.
     pub(super) fn unmark(&mut self) {
         self.0 &= NANOS;
     }
 
-    /// Marks a timer that is cancelled.
     #[inline]
     pub(super) fn cancel(&mut self) {
         self.0 |= CANCELLED;

@@ -1,21 +1,20 @@
-//! Few timers: looked through instead of kept in a heap.
+//! Few timers: scanned, without a heap.
 
 use super::{Expired, Timer, Timers};
 use crate::storage::{Index, Storage, Table};
 use crate::time::Instant;
 
 impl<S: Storage> Timer<S> {
-    /// Whether it comes first.
     #[inline]
     fn is_before(&self, other: &Self) -> bool {
         self.entry(Index::NIL).before(&other.entry(Index::NIL))
     }
 }
 
-/// Where a storage scans, a timer's `at` says whether it is armed, and no more; and `first` bounds the earliest deadline from
-/// below, so that a look which finds nothing due costs no scan.
+/// Here `at` only says whether a timer is armed, and `first` is a lower bound of the earliest deadline, so that finding
+/// nothing due takes no scan.
 impl<S: Storage> Timers<S> {
-    /// A point that is not later than the earliest deadline; the largest where no timer is armed.
+    /// A time not later than the earliest deadline; the maximum if no timer is armed.
     #[inline]
     fn bound(&self) -> u64 {
         !self.first
@@ -25,7 +24,7 @@ impl<S: Storage> Timers<S> {
         self.first = !bound;
     }
 
-    /// The timer has got a deadline: it is armed.
+    /// Arms a timer that has got a deadline.
     pub(super) fn arm_scanned(&mut self, index: S::Index, deadline: u64) {
         let seq = self.take_seqs(1);
         if self.timers.len() <= index.get() {
@@ -36,7 +35,7 @@ impl<S: Storage> Timers<S> {
         self.set_bound(self.bound().min(deadline));
     }
 
-    /// Out of line: a timer that comes again has its place.
+    /// Out of line: a repeating timer has its place.
     #[inline(never)]
     pub(super) fn fill_scanned(&mut self, index: S::Index) {
         self.fill(index);
@@ -49,21 +48,20 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// `None` also where all deadlines are never.
+    /// `None` also if all deadlines are never.
     #[inline]
     pub(super) fn next_scanned(&self) -> Option<Instant> {
         Some(Instant::from_nanos(self.bound())).filter(|bound| *bound < Instant::MAX)
     }
 
-    /// The earliest deadline.
     pub(super) fn next_armed_scanned(&self) -> Option<Instant> {
         let (first, _) = self.earliest();
         Some(Instant::from_nanos(self.timers.as_slice().get(first)?.deadline))
     }
 
-    /// Which timer is due first, none where the place is beyond the table; and a bound of when the others are. Of several with
-    /// the same deadline, it is the one that was armed first.
-    // No adapter of iterators: some count what is left of a slice and so divide, where small parts have no division.
+    /// The index of the earliest timer, beyond the table if there is none, and a bound of the others. Of equal
+    /// deadlines, the one armed first.
+    // No iterator adapters: some divide to count what is left of a slice, and small parts have no division.
     #[inline(never)]
     fn earliest(&self) -> (usize, u64) {
         let (mut at, mut first, mut second) = (usize::MAX, None::<&Timer<S>>, u64::MAX);
@@ -82,7 +80,7 @@ impl<S: Storage> Timers<S> {
         (at, second)
     }
 
-    /// The same, to wait for it: from here on the bound is exact.
+    /// For a wait: makes the bound exact.
     pub(super) fn settle_scanned(&mut self) -> Option<Instant> {
         let first = self.next_armed_scanned();
         self.set_bound(first.unwrap_or(Instant::MAX).as_nanos());
