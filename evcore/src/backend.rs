@@ -21,8 +21,8 @@ pub use split::{Sleeper, Split};
 
 /// What a backend waits on: a file descriptor, a pin, an interrupt number.
 ///
-/// The core finds events by its number. It need not be small: the map hashes numbers, or compares them if a storage has
-/// a fixed capacity of up to 64.
+/// The core finds events by its number, which need not be small: it is hashed, or compared in a storage with up to 64
+/// fds.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a backend watches",
     label = "a backend's `Fd` is a small number that names a source",
@@ -47,7 +47,7 @@ numbers!(u8, u16, u32);
 /// A signal's number as in `<signal.h>`; on bare metal, whatever the backend counts.
 pub type Signum = i32;
 
-/// Names one registration of one fd, and no earlier or later one: a slot in the core's fd map and its generation.
+/// Names one registration of one fd: a slot in the core's fd map and its generation.
 ///
 /// A backend stores the token with the fd (for instance in `epoll_event.data`) and returns it with each report. The
 /// core drops reports of registrations that have ended.
@@ -55,8 +55,7 @@ pub type Signum = i32;
 pub struct Token(u64);
 
 impl Token {
-    /// No registration's token, for what a backend watches for itself. The core drops its reports, and does not count
-    /// them as stale.
+    /// No registration, for what a backend watches for itself. Reports with it are dropped, and not counted as stale.
     pub const NONE: Self = Self(u64::MAX);
 
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
@@ -76,8 +75,7 @@ impl Token {
         self.0 as u32
     }
 
-    /// The token as 64 bits: the slot in the upper half, the generation in the lower, where it is compared without a
-    /// shift.
+    /// The token as 64 bits: the slot in the upper half, the generation in the lower.
     ///
     /// ```
     /// use evcore::backend::Token;
@@ -89,7 +87,7 @@ impl Token {
         self.0
     }
 
-    /// The token that [`Token::to_bits`] gave. Any other bits make a token that the core does not know.
+    /// The token that [`Token::to_bits`] gave. The core does not know any other.
     ///
     /// ```
     /// use evcore::backend::Token;
@@ -140,8 +138,8 @@ bitflags! {
 pub enum Modified {
     /// It did.
     Kept,
-    /// It did not: the descriptor was closed without `del`, and its number now names another one. The backend has
-    /// registered that one; the events that watched the old one get ERROR.
+    /// It did not: the descriptor was closed without `del`, and its number reused. The backend has registered the new
+    /// one; the events of the old one get ERROR.
     Replaced,
 }
 
@@ -161,12 +159,12 @@ pub trait FdInfos<I> {
     note = "the core passes one to `EventOp::dispatch`; a test of a backend needs a small type that records what is reported"
 )]
 pub trait Sink<Fd> {
-    /// Reports that the registration `token` is ready for `ready`, and queues the events that this concerns. Returns
-    /// `false` if the registration has ended: the report is dropped and counted, and if such reports keep coming the
-    /// core rebuilds the backend, see [`EventOp::reinit`].
+    /// Reports that the registration `token` is ready, and queues the events that this concerns. Returns `false` if it
+    /// has ended: the report is dropped and counted, and the core rebuilds the backend ([`EventOp::reinit`]) if such
+    /// reports go on.
     ///
     /// `ready` MUST NOT be empty, or an event may be handed out without a reason. Bits that no event waits for are
-    /// dropped, except that ERROR and HANGUP reach every event of the fd. Several reports of a registration are joined.
+    /// dropped, except that ERROR and HANGUP reach every event of the fd. Several reports are joined.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
 
     /// As [`ready`](Sink::ready), by descriptor, for backends that keep no tokens. Costs a look-up in the fd map.
@@ -179,17 +177,16 @@ pub trait Sink<Fd> {
     fn signal(&mut self, signum: Signum, count: u32);
 
     /// Reports that a waker of this backend was used since the last `dispatch` began to wait. The `dispatch` or
-    /// [`look`](EventOp::look) that such a wake has ended MUST call it, once for any number of wakes; if that
-    /// `dispatch` fails, the next one MUST call it again. It MAY be called when something else came by the same means:
-    /// a signal, an interrupt.
+    /// [`look`](EventOp::look) that a wake has ended MUST call it, once for any number of wakes; if it fails, the next
+    /// one MUST. It MAY be called when something else came by the same means: a signal, an interrupt.
     fn woken(&mut self);
 
     /// Requests a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again. If
-    /// that fails the core retries later; until then further requests change nothing.
+    /// that fails the core retries later.
     fn rebuild(&mut self);
 
-    /// The descriptor of a registration, for a backend that checks now and then whether a number still stands for the
-    /// same file, while its system reports only tokens. `None`: the registration has ended, or this sink does not know.
+    /// The descriptor of a registration, for a backend that verifies files while its system reports only tokens.
+    /// `None`: the registration has ended, or this sink does not know.
     fn fd_of(&self, token: Token) -> Option<Fd> {
         let _ = token;
         None
@@ -240,15 +237,14 @@ pub trait EventOp {
     /// The error of its operations.
     type Error: core::error::Error + Send + Sync + 'static;
 
-    /// Whether other code shares the system behind it, and may close descriptors and reuse their numbers without the
-    /// base's knowledge, or cause calls to be refused temporarily. A backend that has its hardware to itself says
-    /// `false`, which saves code: the core then never calls [`stands`](EventOp::stands) and
-    /// [`is_temporary`](EventOp::is_temporary), calls [`modify`](EventOp::modify) only for a change or EDGE, and
+    /// Whether other code may close descriptors and reuse their numbers, or cause temporary refusals. A backend that
+    /// has its hardware to itself says `false`, which saves code: the core then never calls [`stands`](EventOp::stands)
+    /// and [`is_temporary`](EventOp::is_temporary), calls [`modify`](EventOp::modify) only for a change or EDGE, and
     /// [`Sink::rebuild`] does nothing.
     const IS_SHARED: bool = true;
 
     /// Whether it may ever watch signals. `false` saves code: the core then never calls [`signals`](EventOp::signals),
-    /// and refuses to create an event on a signal, as unsupported.
+    /// and refuses events on signals as unsupported.
     const HAS_SIGNALS: bool = true;
 
     /// Whether its [`features`](EventOp::features) may ever contain EDGE. `false` saves code.
@@ -265,7 +261,7 @@ pub trait EventOp {
     fn now(&self) -> Instant;
 
     /// Whether it can be used at all: it fails in the child of a fork until [`reinit`](EventOp::reinit). The core calls
-    /// it before each turn and change, so that the other operations need not check; it should cost no more than a load.
+    /// it before each turn and change, so that other operations need not check. It should cost no more than a load.
     ///
     /// # Errors
     ///
@@ -287,8 +283,7 @@ pub trait EventOp {
     }
 
     /// Wakes the [`Sleeper`] that is out, if any. The core calls it, or [`begin_change`](EventOp::begin_change), in
-    /// each call that may bring the end of a wait forward. Required of a backend that implements [`Split`], and of one
-    /// that wraps another.
+    /// each call that may bring the end of a wait forward. Required for [`Split`], and of a backend that wraps another.
     #[inline]
     fn wake_sleeper(&mut self) {}
 
@@ -304,8 +299,8 @@ pub trait EventOp {
         self.usable()
     }
 
-    /// Registers `fd`, now. `interest` is not empty. What the backend believes of this fd is void: if the system says
-    /// that it is registered already, the new token takes the registration over.
+    /// Registers `fd`, now, for an interest that is not empty. If the system says that it is registered already, the
+    /// new token takes that registration over.
     ///
     /// # Errors
     ///
@@ -321,8 +316,8 @@ pub trait EventOp {
     /// Changes the interest of a registered fd from `old` to `new`; neither is empty.
     ///
     /// With `old == new` the core asks whether the registration still stands: a new event joined the fd, whose number
-    /// may have been closed and reused since. A backend that cannot know returns [`Modified::Kept`]. With EDGE in
-    /// `new`, what is ready now MUST be reported again, even if `old == new`.
+    /// may have been reused. A backend that cannot know returns [`Modified::Kept`]. With EDGE in `new`, what is ready
+    /// MUST be reported again, even if `old == new`.
     ///
     /// # Errors
     ///
@@ -336,16 +331,16 @@ pub trait EventOp {
         infos: &mut impl FdInfos<Self::FdInfo>,
     ) -> Result<Modified, Self::Error>;
 
-    /// Ends a registration, now. It may have ended already on the system's side (the descriptor was closed). Whatever
-    /// the system answers, nothing of it is reported afterwards.
+    /// Ends a registration, now, even if the system has ended it already (the descriptor was closed). Nothing of it is
+    /// reported afterwards.
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
 
-    /// Whether the number of a registration still stands for the file that it was registered for. The core asks before
-    /// a [`reinit`](EventOp::reinit), which registers numbers again, and after a refused [`modify`](EventOp::modify).
-    /// If the answer is `false`, the events get ERROR and wait for nothing afterwards.
+    /// Whether a registration's number still stands for its file. The core asks before a [`reinit`](EventOp::reinit),
+    /// which registers numbers again, and after a refused [`modify`](EventOp::modify). On `false`, the events get ERROR
+    /// and wait for nothing afterwards.
     ///
-    /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot know, or
-    /// whose descriptors always stand for the same thing, answers `true`.
+    /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot know
+    /// answers `true`.
     fn stands(&mut self, fd: Self::Fd, token: Token, infos: &mut impl FdInfos<Self::FdInfo>) -> bool {
         let _ = (fd, token, infos);
         true

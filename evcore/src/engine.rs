@@ -117,7 +117,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.create(event, data)
     }
 
-    /// The slot of an existing event.
     #[inline]
     pub(crate) fn resolve(&self, id: EventId) -> Result<S::Index, Error<B::Error>> {
         self.registry.resolve(id).ok_or(Error::NoSuchEvent)
@@ -156,7 +155,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.level(index)
     }
 
-    /// Whether it is a prepare or check event.
     pub(crate) fn is_watcher(&self, index: S::Index) -> bool {
         self.registry.state(index).is_of_each_turn()
     }
@@ -208,7 +206,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         stats
     }
 
-    /// Whether nothing keeps the loop alive.
     pub(crate) fn is_empty(&self) -> bool {
         self.registry.is_idle() && !self.has_exit
     }
@@ -250,12 +247,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if B::IS_SHARED { self.has_chores.then_some(self.chores_at) } else { self.exit_at() }
     }
 
-    /// When the loop ends, if that was requested.
     fn exit_at(&self) -> Option<Instant> {
         self.has_exit.then_some(self.exit_at)
     }
 
-    /// Ends the loop before the next hand-out.
     pub(crate) fn break_loop(&mut self) {
         self.requests.insert(Requests::BREAK);
         self.registry.interrupt();
@@ -297,7 +292,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// The limits of a turn.
     fn bounds(&self) -> &Bounds {
         self.limits.get().map_or(&Bounds::DEFAULT, |limited| &limited.bounds)
     }
@@ -323,7 +317,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.is_clock_current.get() { self.clock.get() } else { self.update_now() }
     }
 
-    /// Reads the clock for the rest of this turn.
     pub(crate) fn update_now(&self) -> Instant {
         let now = self.fresh_now();
         self.clock.set(now);

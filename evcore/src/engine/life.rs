@@ -219,7 +219,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Ok(())
     }
 
-    /// Ends the pause.
     pub(super) fn resume(&mut self, index: S::Index, now: Instant) {
         self.registry.end_pause(index, now);
         // Other events of the fd may wait for a file that the number no longer stands for.

@@ -17,7 +17,6 @@ pub(crate) enum Step<I> {
     First,
     /// This event, already taken, with its number of occurrences.
     Taken(I, Ready, u32),
-    /// Nothing: the hand-outs are over.
     Done,
 }
 
@@ -211,12 +210,10 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         any
     }
 
-    /// Whether this is a turn of prepare events.
     pub(crate) fn is_prepare(&self) -> bool {
         self.phase == Phase::Prepare
     }
 
-    /// Whether a waker ended this turn's wait.
     pub(crate) fn is_woken(&self) -> bool {
         self.registry.is_woken()
     }
@@ -246,7 +243,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// Whether this turn's time is up.
     fn is_turn_over(&self) -> bool {
         self.limits.get().is_some_and(|limited| self.fresh_now() >= limited.until)
     }

@@ -20,7 +20,6 @@ pub(super) struct Budget<S> {
     kept: u32,
     /// The initial `left`.
     bound: u32,
-    /// The served level.
     level: u8,
     /// One more than the least urgent level of the present share; 0 before the first. More urgent events activated
     /// meanwhile use it too.
@@ -91,7 +90,6 @@ impl<S: Storage> Budget<S> {
         }
     }
 
-    /// Ends the turn. Returns its number of hand-outs.
     pub(super) fn close(&mut self) -> u32 {
         let handed_out = self.handed_out();
         (self.grant, self.granted) = (0, 0);
@@ -116,7 +114,6 @@ impl<S: Storage> Budget<S> {
         S::Limits::IS_KEPT && self.is_exempt
     }
 
-    /// Revokes the grant.
     pub(super) fn reclaim(&mut self) {
         if !self.is_exempt() {
             self.left = self.left.saturating_add(self.grant);
@@ -211,7 +208,6 @@ mod tests {
     use crate::limits::Limits;
     use crate::storage::Fixed;
 
-    /// Active events of each level.
     struct Waiting([u32; 4]);
 
     impl Levels for Waiting {

@@ -151,7 +151,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.watches.at(index).is_some_and(|watch| watch.is_unverified())
     }
 
-    /// Makes the backend verify the registration before the event, which is in no list, joins again.
     pub(super) fn set_unverified(&mut self, index: S::Index) {
         if let Some(watch) = self.watches.at_mut(index) {
             watch.set_unverified(true);
@@ -202,7 +201,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.row(token).filter(|row| row.is_watched()).map(|row| row.fd)
     }
 
-    /// The next registration that events wait for.
     pub(super) fn next_registration(&self, after: Token) -> Option<(Token, F)> {
         // `Token::NONE` has the largest row, so the first follows it.
         let mut at = Self::place(Token::new(after.row().wrapping_add(1), 0));

@@ -52,7 +52,6 @@ impl<I: Index> Node<I> {
         Self { next: I::NIL, prev: I::NIL, ready: Ready::empty(), place: Place::None, level }
     }
 
-    /// Whether its timeout has expired.
     #[inline]
     pub(super) fn is_expired(&self) -> bool {
         self.ready.contains(Ready::TIMEOUT)
@@ -146,12 +145,10 @@ impl<S: Storage> Queue<S> {
         self.set_levels(self.levels())
     }
 
-    /// The number of levels; at least one.
     pub(super) fn levels(&self) -> u8 {
         if S::HAS_LEVELS { u8::try_from(self.levels.len().max(1)).unwrap_or(u8::MAX) } else { 1 }
     }
 
-    /// Sets the number of levels, if the storage has room.
     pub(super) fn set_levels(&mut self, levels: u8) -> Result<(), Full> {
         self.levels.set_len(usize::from(levels.max(1)))?;
         self.budget.change_levels();
@@ -238,7 +235,6 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    /// Queues the watcher ahead of all levels.
     pub(super) fn push_front<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index) {
         self.push_aside(slots, index, Ready::empty(), Place::Front);
     }
@@ -259,7 +255,6 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    /// Moves postponed events to their levels, in order.
     #[inline]
     pub(super) fn admit_postponed<T>(&mut self, slots: &mut Slots<T, S>) {
         if !self.postponed.is_empty() {
@@ -305,20 +300,17 @@ impl<S: Storage> Queue<S> {
         Some(taken)
     }
 
-    /// Chooses the next level. Returns whether there is one.
     pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
         self.levels.settle(self.budget.level());
         self.budget.choose(&self.levels, self.len, fairness);
         self.budget.served().is_some()
     }
 
-    /// Whether watchers come first.
     #[inline]
     pub(super) fn has_front(&self) -> bool {
         S::HAS_WATCHERS && !self.front.is_empty()
     }
 
-    /// Takes the first watcher ahead of all levels.
     pub(super) fn pop_front<T>(&mut self, slots: &mut Slots<T, S>) -> Option<(S::Index, Ready)> {
         let taken = if S::HAS_WATCHERS { self.front.pop(slots)? } else { return None };
         self.len = self.len.wrapping_sub(1);
@@ -326,7 +318,6 @@ impl<S: Storage> Queue<S> {
         Some(taken)
     }
 
-    /// Takes the event out of its queue, if it is in one.
     #[inline]
     pub(super) fn cancel<T>(&mut self, slots: &mut Slots<T, S>, index: S::Index) {
         if slots.node(index).is_some_and(|node| node.place != Place::None) {
@@ -364,7 +355,6 @@ impl<S: Storage> Queue<S> {
 
     // What can be asked.
 
-    /// What the event is queued for, if it is active.
     pub(super) fn ready<T>(slots: &Slots<T, S>, index: S::Index) -> Option<Ready> {
         slots.node(index).filter(|node| node.place != Place::None).map(|node| node.ready)
     }

@@ -27,7 +27,6 @@ impl<S: Storage> Restarts<S> {
         Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, since: 0, open: 0 }
     }
 
-    /// Makes room for `events` events.
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
         self.list.reserve(events.saturating_sub(self.list.len()))
     }

@@ -60,7 +60,6 @@ impl<S: Storage> Signals<S> {
         Self { watches: S::Signals::EMPTY, first: Link::NONE }
     }
 
-    /// Makes room to create this event here.
     pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
         let places = index.get().saturating_add(1);
         self.watches.reserve(places.saturating_sub(self.watches.len()))
@@ -135,7 +134,6 @@ impl<S: Storage> Signals<S> {
         self.watches.at(event).filter(|watch| !watch.prev.is_nil()).map(Watch::signum)
     }
 
-    /// Whether any event is pending on this signal.
     pub(super) fn is_watched(&self, signum: Signum) -> bool {
         let first = self.group(signum).and_then(|group| self.watches.at(group.first));
         first.is_some_and(|first| first.pending != Index::FIRST)
@@ -174,7 +172,6 @@ impl<S: Storage> Signals<S> {
         }
     }
 
-    /// Counts arrivals for one pending event.
     pub(super) fn count(&mut self, event: S::Index, count: u32) {
         if let Some(watch) = self.watches.at_mut(event) {
             watch.set_arrivals(watch.arrivals().saturating_add(count));

@@ -25,7 +25,6 @@ struct Slot<T, S: Storage> {
     turn: u32,
     node: Node<S::Index>,
     state: State<S>,
-    /// `None` in a free slot.
     data: Option<T>,
 }
 
@@ -73,12 +72,10 @@ impl<T, S: Storage> Slots<T, S> {
         }
     }
 
-    /// The number of events.
     pub(super) fn len(&self) -> u32 {
         self.len
     }
 
-    /// Whether no event has ever existed.
     pub(super) fn is_unused(&self) -> bool {
         self.slots.len() == 0
     }
@@ -88,7 +85,6 @@ impl<T, S: Storage> Slots<T, S> {
         self.slots.at(self.free).is_some()
     }
 
-    /// The index of the next created event.
     pub(super) fn next_index(&self) -> S::Index {
         if self.has_free() { self.free } else { Index::new(self.slots.len()) }
     }
@@ -177,7 +173,6 @@ impl<T, S: Storage> Slots<T, S> {
         EventId { slot: u32::try_from(index.get()).unwrap_or(u32::MAX), generation }
     }
 
-    /// The event's state, or the default if there is none.
     #[inline]
     pub(super) fn state(&self, index: S::Index) -> State<S> {
         self.slots.at(index).map(|slot| slot.state).unwrap_or_default()
@@ -189,7 +184,6 @@ impl<T, S: Storage> Slots<T, S> {
         self.slots.at(index).map(|slot| (slot.state, slot.node.is_expired())).unwrap_or_default()
     }
 
-    /// What a hand-out does to an event.
     #[inline(always)]
     pub(super) fn effect(&self, index: S::Index) -> Effect {
         let Some(slot) = self.slots.at(index) else { return Effect::Unknown };
@@ -249,7 +243,6 @@ impl<T, S: Storage> Slots<T, S> {
         Some(HandOut { index, id, ready, is_to_be_listed, data: slot.data.as_mut()? })
     }
 
-    /// The turn of the last hand-out.
     pub(super) fn turn(&self, index: S::Index) -> u32 {
         self.slots.at(index).map_or(0, |slot| slot.turn)
     }
@@ -261,7 +254,6 @@ impl<T, S: Storage> Slots<T, S> {
         slot.state.end_restart().then_some(slot.turn)
     }
 
-    /// Whether this turn has handed the event out.
     pub(super) fn was_handed_out(&self, index: S::Index, turn: u32) -> bool {
         self.slots.at(index).is_some_and(|slot| slot.turn == turn && slot.data.is_some())
     }

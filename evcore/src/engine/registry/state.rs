@@ -112,7 +112,6 @@ impl<S> State<S> {
 
 #[expect(clippy::as_conversions, reason = "enums are packed as their numbers")]
 impl<S: Storage> State<S> {
-    /// The state of a created event.
     pub(in crate::engine) fn of<Fd>(event: &Event<Fd>) -> Self {
         let kind = match event.source {
             Source::Io(..) => Kind::Io,
@@ -132,7 +131,6 @@ impl<S: Storage> State<S> {
         if event.timeout.is_some() { Self::from_bits(state.0 | KEEPS).with_timing(Timing::Suspended) } else { state }
     }
 
-    /// Whether there is a table for this kind.
     #[inline(always)]
     const fn is_known(kind: Kind) -> bool {
         match kind {
@@ -166,7 +164,6 @@ impl<S: Storage> State<S> {
         self.0 & option.bits() & Self::OPTIONS != 0
     }
 
-    /// The options that an event may have.
     const OPTIONS: u16 = {
         let unusual = if S::HAS_SIGNALS || S::HAS_WATCHERS { 0 } else { Options::UNUSUAL.bits() };
         let once = if S::Once::IS_KEPT { 0 } else { Options::ONCE.bits() };
@@ -185,7 +182,6 @@ impl<S: Storage> State<S> {
         }
     }
 
-    /// Whether its fd, signal or watcher is watched: not during a pause.
     #[inline]
     pub(in crate::engine) const fn is_watching(self) -> bool {
         Self::IS_EVER_REGISTERED && self.0 & 3 << LIFE == (Life::Registered as u16) << LIFE
@@ -259,7 +255,6 @@ impl<S: Storage> State<S> {
         Self::from_bits(self.0 | old.0 & LISTED)
     }
 
-    /// The same event, not pending.
     pub(in crate::engine) const fn disarmed(self) -> Self {
         // `Suspended` if it keeps a timeout.
         Self::from_bits(self.0 & !(3 << LIFE | 3 << TIMING) | (self.0 & KEEPS) >> KEPT)
@@ -285,7 +280,6 @@ impl<S: Storage> State<S> {
         Self::from_bits(self.0 | HAD).with_timing(Timing::Armed)
     }
 
-    /// Whether it has, or had, a timeout.
     pub(in crate::engine) const fn had_timeout(self) -> bool {
         self.0 & (3 << TIMING | HAD) != 0
     }
@@ -317,7 +311,6 @@ impl<S: Storage> State<S> {
         Self::IS_EVER_REGISTERED && self.0 & (3 << LIFE) != 0
     }
 
-    /// Whether it is a prepare or check event.
     pub(in crate::engine) const fn is_of_each_turn(self) -> bool {
         S::HAS_WATCHERS && self.0 & EACH_TURN != 0
     }

@@ -24,7 +24,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// The current or last deadline, and the interval.
     pub(in crate::engine) fn period(&self, index: S::Index) -> (Instant, u64) {
         self.timers.period(index)
     }
@@ -82,7 +81,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.timers.arm(index, deadline);
     }
 
-    /// Whether the event's timer is armed and has not expired.
     pub(in crate::engine) fn is_armed(&self, index: S::Index) -> bool {
         self.timers.is_armed(index)
     }
@@ -93,7 +91,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.restarts.note(index, is_to_be_listed);
     }
 
-    /// Whether a timeout restarts at the end of this turn's hand-outs.
     #[inline]
     pub(in crate::engine) fn has_restarts(&self) -> bool {
         self.restarts.open() > 0
@@ -140,7 +137,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
     }
 
-    /// Takes the earliest timer if it is due.
     pub(in crate::engine) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
         self.timers.expire(now, corrections)
     }

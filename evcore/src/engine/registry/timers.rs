@@ -22,7 +22,6 @@ pub(super) struct Timers<S: Storage> {
     timers: S::Table<Timer<S>>,
     cancelled: S::Heap<S::Index>,
     seq: u32,
-    /// The next event of the sweep.
     swept: usize,
     /// With scanned timers: a lower bound of the earliest deadline, inverted.
     first: u64,
@@ -112,7 +111,6 @@ impl<S: Storage> Timers<S> {
         self.heap.reserve(events.saturating_sub(self.heap.len()))
     }
 
-    /// The number of armed timers.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.timers.as_slice().iter().filter(|timer| timer.is_armed()).count()
@@ -136,7 +134,6 @@ impl<S: Storage> Timers<S> {
         (Instant::from_nanos(timer.0), timer.1)
     }
 
-    /// The event's timeout in nanoseconds.
     #[inline]
     pub(super) fn interval(&self, index: S::Index) -> u64 {
         self.timers.at(index).map_or(0, Timer::interval)
@@ -236,7 +233,6 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Removes the entry of a cancelled timer.
     fn drop_entry(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
         let (at, place) = (core::mem::replace(&mut timer.at, Index::NIL), timer.seq);

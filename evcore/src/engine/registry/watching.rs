@@ -214,7 +214,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.set_state(index, state);
     }
 
-    /// Makes the backend verify the registration before the event, which is in no list, joins it.
     pub(in crate::engine) fn set_unverified(&mut self, index: S::Index) {
         self.fds.set_unverified(index);
     }

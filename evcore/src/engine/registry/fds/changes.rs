@@ -24,7 +24,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Adds a row to the list.
     pub(super) fn list(&mut self, at: S::Index) {
         let head = core::mem::replace(&mut self.changes, Link::to(at)).place();
         if let Some(row) = self.rows.at_mut(at) {
@@ -36,7 +35,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Removes a row that is being freed.
     pub(super) fn unlist(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
         if !core::mem::take(&mut row.in_changes) {
@@ -75,7 +73,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         None
     }
 
-    /// The backend has made a change.
     pub(in crate::engine) fn applied(&mut self, change: &Change<F>) {
         let Some(row) = self.rows.as_mut_slice().get_mut(Self::place(change.token)) else { return };
         row.set_registered(change.wanted);

@@ -129,7 +129,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.list_if_changed(at);
     }
 
-    /// Takes the event out of its fd's list.
     pub(in crate::engine) fn leave(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         if !watch.is_linked() {
@@ -148,7 +147,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
-    /// Takes one of several events out of their fd's list.
     #[inline(never)]
     fn unlink(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };

@@ -19,7 +19,6 @@ pub(super) struct Row<F, D, S: Storage> {
     registered: Interest,
     /// Bits of a report that cannot simply be passed to a sole watcher; all bits if there is none.
     pub(super) unexpected: u16,
-    /// Events created on this fd.
     pub(super) created: u16,
     /// The next row in the list of changes or of free rows.
     pub(super) next: S::Index,
@@ -33,7 +32,6 @@ pub(super) struct Row<F, D, S: Storage> {
 const VERIFY: Interest = Interest::from_bits_retain(0x0100);
 
 impl<F, D, S: Storage> Row<F, D, S> {
-    /// A row with one created event.
     pub(super) fn new(fd: F, info: D) -> Self {
         Self {
             fd,
@@ -63,12 +61,10 @@ impl<F, D, S: Storage> Row<F, D, S> {
         !self.registered().is_empty()
     }
 
-    /// Whether it is registered and events wait for it.
     pub(super) fn is_watched(&self) -> bool {
         self.is_registered() && !self.wanted.is_empty()
     }
 
-    /// The backend has registered `interest`.
     pub(super) fn set_registered(&mut self, interest: Interest) {
         self.registered = interest;
     }
@@ -113,12 +109,10 @@ impl<F, D, S: Storage> Row<F, D, S> {
         }
     }
 
-    /// Adds the interest of one of several events.
     pub(super) fn count_in(&mut self, interest: Interest) {
         self.count(interest, |count| count.saturating_add(1));
     }
 
-    /// Subtracts the interest of one of several events.
     pub(super) fn count_out(&mut self, interest: Interest) {
         self.count(interest, |count| count.saturating_sub(1));
     }

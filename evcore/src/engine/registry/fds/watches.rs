@@ -19,7 +19,6 @@ impl<S: Storage> Watches<S> {
         Self { places: S::Fds::EMPTY }
     }
 
-    /// Makes room for this event.
     pub(super) fn reserve(&mut self, index: S::Index) -> Result<(), Full> {
         if S::IS_EACH_ON_FD {
             let places = index.get().saturating_add(1);
@@ -28,7 +27,6 @@ impl<S: Storage> Watches<S> {
         if self.place(Index::NIL).is_some() { Ok(()) } else { self.places.reserve(1) }
     }
 
-    /// Adds the event, into reserved room.
     pub(super) fn create(&mut self, index: S::Index) {
         if S::IS_EACH_ON_FD {
             // Only events on fds use memory here.
@@ -48,7 +46,6 @@ impl<S: Storage> Watches<S> {
         self.places.push(Place { watch: Watch::new(), owner });
     }
 
-    /// Removes the event.
     pub(super) fn remove(&mut self, index: S::Index) {
         if !S::IS_EACH_ON_FD {
             let at = self.place(index);
@@ -74,7 +71,6 @@ impl<S: Storage> Watches<S> {
         self.places.as_mut_slice().get_mut(at).map(|place| &mut place.watch)
     }
 
-    /// The event's index, if it has one.
     fn found(&self, index: S::Index) -> Option<usize> {
         if index.is_nil() { None } else { self.place(index) }
     }
