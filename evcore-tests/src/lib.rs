@@ -63,6 +63,8 @@ pub use evcore::storage::Storage;
 pub use fixture::{FdOf, Fixture};
 pub use list::{NAMES, run_all};
 pub use needs::Needs;
+#[doc(hidden)]
+pub use needs::contains;
 pub use proof::Proof;
 #[cfg(feature = "std")]
 #[doc(hidden)]

@@ -32,14 +32,21 @@ impl Needs {
         [Self::Fds, Self::Levels, Self::Signals, Self::Watchers, Self::Once, Self::Pauses, Self::Stats, Self::Limits];
 
     /// Whether a case needs this.
-    fn is_of(self, case: &str) -> bool {
-        match NEEDS.iter().find(|(needs, _)| *needs == self) {
-            Some((_, cases)) => cases.contains(&case),
-            None => !WITHOUT_FDS.contains(&case),
+    const fn is_of(self, case: &str) -> bool {
+        match self {
+            // It is shorter to say which cases need none.
+            Self::Fds => !contains(WITHOUT_FDS, case),
+            Self::Levels => contains(LEVELS, case),
+            Self::Signals => contains(SIGNALS, case),
+            Self::Watchers => contains(WATCHERS, case),
+            Self::Once => contains(ONCE, case),
+            Self::Pauses => contains(PAUSES, case),
+            Self::Stats => contains(STATS, case),
+            Self::Limits => contains(LIMITS, case),
         }
     }
 
-    fn is_in<S: Storage>(self) -> bool {
+    const fn is_in<S: Storage>(self) -> bool {
         match self {
             Self::Fds => S::HAS_FDS,
             Self::Levels => S::HAS_LEVELS,
@@ -52,10 +59,17 @@ impl Needs {
         }
     }
 
-    /// What a case needs that the storage has not got.
+    /// What a case needs that the storage has not got. In a `const` it leaves the code of such cases out of an image.
     #[must_use]
-    pub fn missing<S: Storage>(case: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|needs| needs.is_of(case) && !needs.is_in::<S>())
+    pub const fn missing<S: Storage>(case: &str) -> Option<Self> {
+        let mut rest = Self::ALL.as_slice();
+        while let [needs, others @ ..] = rest {
+            if !needs.is_in::<S>() && needs.is_of(case) {
+                return Some(*needs);
+            }
+            rest = others;
+        }
+        None
     }
 
     /// Shows, in place of a case that does not apply to a storage, that what it lacks is refused, and changes nothing. (What has no
@@ -103,16 +117,31 @@ fn is_refused<F: Fixture, S: Storage>(
     }
 }
 
-/// What is needed, by case; of descriptors it is shorter to say which cases need none.
-const NEEDS: [(Needs, &[&str]); 7] = [
-    (Needs::Levels, LEVELS),
-    (Needs::Signals, SIGNALS),
-    (Needs::Watchers, WATCHERS),
-    (Needs::Once, ONCE),
-    (Needs::Pauses, PAUSES),
-    (Needs::Stats, STATS),
-    (Needs::Limits, LIMITS),
-];
+/// Whether a name is in a list, in a `const` too.
+#[must_use]
+pub const fn contains(names: &[&str], name: &str) -> bool {
+    let mut rest = names;
+    while let [first, others @ ..] = rest {
+        if is_same(first.as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        rest = others;
+    }
+    false
+}
+
+const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    while let ([first, rest @ ..], [second, others @ ..]) = (one, other) {
+        if *first != *second {
+            return false;
+        }
+        (one, other) = (rest, others);
+    }
+    true
+}
 
 /// These need no descriptor.
 const WITHOUT_FDS: &[&str] = &[

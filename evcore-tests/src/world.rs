@@ -370,15 +370,16 @@ impl<F: Fixture, S: Storage> World<F, S> {
         }
     }
 
-    /// As [`without`](World::without), for a case that needs no descriptors itself and may run where there are none.
-    pub fn without_or_fds(&mut self, what: &'static str) -> Proof {
-        if S::HAS_FDS { self.without(what) } else { Proof::Absent(what) }
-    }
-
     /// What a case ends with for which the fixture lacks a power: the base works, as far as can be shown.
     #[track_caller]
     pub fn without(&mut self, what: &'static str) -> Proof {
         const NUMBER: u32 = u32::MAX;
+        if !S::HAS_FDS {
+            let own = self.create(Event::user(), NUMBER);
+            assert!(self.base.activate(own, Ready::READ).is_ok());
+            assert_eq!(self.look().of(NUMBER), Ready::READ);
+            return Proof::Absent(what);
+        }
         let mut source = self.source();
         self.watch(&source, Interest::READ, NUMBER);
         assert_eq!(self.look().of(NUMBER), Ready::empty());

@@ -28,33 +28,11 @@ pub type Storage = Fixed<EVENTS, EVENTS, 1>;
 #[cfg(feature = "leanest")]
 pub type Storage = Fixed<EVENTS, 0, 1, evcore::storage::Lean>;
 
-/// A case, its topic's name and its own. Only those of this part are in the image.
-pub type Case = (&'static str, Option<fn(OnBoard) -> Proof>);
-
-/// Whether a topic is one of these.
-pub const fn has(topics: &[&str], topic: &str) -> bool {
-    let mut at = 0;
-    while at < topics.len() {
-        if equal(topics[at].as_bytes(), topic.as_bytes()) {
-            return true;
-        }
-        at += 1;
-    }
-    false
-}
-
-const fn equal(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < one.len() {
-        if one[at] != other[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
+/// A case of this image. The code of those that are not of this part, or that need what the storage has not got, is not in it.
+pub enum Case {
+    OfAnotherPart,
+    Lacks(&'static str, Needs),
+    Applies(&'static str, fn(OnBoard) -> Proof),
 }
 
 /// A program with the cases of some topics. All in one do not fit the parts' memory.
@@ -75,11 +53,13 @@ macro_rules! suite_table {
     ($topics:tt $($topic:ident: $($case:ident)*;)*) => {
         // By pointers, so that each case has its own frame on the stack, which is small.
         static CASES: [firmware::suite::Case; evcore_tests::NAMES.len()] = [$($(
-            if firmware::suite::has(&$topics, stringify!($topic)) {
-                let case = evcore_tests::$topic::$case::<firmware::suite::OnBoard, firmware::suite::Storage>;
-                (stringify!($case), Some(case))
+            if !evcore_tests::contains(&$topics, stringify!($topic)) {
+                firmware::suite::Case::OfAnotherPart
+            } else if let Some(needs) = evcore_tests::Needs::missing::<firmware::suite::Storage>(stringify!($case)) {
+                firmware::suite::Case::Lacks(stringify!($case), needs)
             } else {
-                ("", None)
+                let case = evcore_tests::$topic::$case::<firmware::suite::OnBoard, firmware::suite::Storage>;
+                firmware::suite::Case::Applies(stringify!($case), case)
             },
         )*)*];
     };
@@ -92,13 +72,14 @@ pub fn run(cases: &[Case]) -> ! {
     later::init();
     report::line(board::NAME);
     let mut total = Total::default();
-    for (name, case) in cases {
-        let Some(case) = case else { continue };
+    for case in cases {
+        let (Case::Lacks(name, _) | Case::Applies(name, _)) = case else { continue };
         report::text(name);
         report::text(": ");
-        let proof = match Needs::missing::<Storage>(name) {
-            Some(missing) => missing.refused::<OnBoard, Storage>(OnBoard::new()),
-            None => case(OnBoard::new()),
+        let proof = match case {
+            Case::OfAnotherPart => continue,
+            Case::Lacks(_, needs) => needs.refused::<OnBoard, Storage>(OnBoard::new()),
+            Case::Applies(_, case) => case(OnBoard::new()),
         };
         later::finish();
         if sys::unused_stack() == 0 {

@@ -109,7 +109,7 @@ pub fn id_of_another_base_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Pro
     let own = world.create(Event::user(), 1);
     let Ok(foreign) = other.create(Event::user(), 2) else { panic!("no room for an event") };
     if !cfg!(debug_assertions) {
-        return world.without_or_fds("debug build");
+        return world.without("debug build");
     }
     assert!(matches!(world.base.add(foreign, None), Err(Error::NoSuchEvent)));
     assert!(matches!(world.base.activate(foreign, Ready::READ), Err(Error::NoSuchEvent)));

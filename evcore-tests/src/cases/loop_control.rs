@@ -246,7 +246,7 @@ pub fn callback_panic_leaves_loop_usable<F: Fixture, S: Storage>(fixture: F) -> 
         let _ = base.run(Mode::empty(), |_, _| panic!("this panic is part of the test"));
     });
     if panicked.is_none() {
-        return world.without_or_fds("way to catch a panic");
+        return world.without("way to catch a panic");
     }
     assert_eq!(panicked, Some(true));
     world.check();
