@@ -13,7 +13,7 @@ pub struct Suite {
     package: &'static str,
     /// The name of the test, or of the crate for its unit tests.
     target: &'static str,
-    arguments: &'static [&'static str],
+    pub arguments: &'static [&'static str],
     variables: &'static [(&'static str, &'static str)],
     /// It waits for a real system, which may be busy: what fails has to fail again.
     is_real: bool,
@@ -43,19 +43,27 @@ pub const CORE: &[Suite] = &[
     test("broken backends", "broken", &[]),
 ];
 
+/// Each of their tests is run alone, so that none is run for a statement that it does not reach.
 pub const BACKENDS: &[Suite] = &[
     unit_tests("unit tests: posix", "evplat-posix", "evplat_posix", true),
     unit_tests("unit tests: linux", "evplat-linux", "evplat_linux", true),
-    test("conformance", "conformance", &["--skip", "manual::"]),
+    unit_tests("base: posix", "evplat-posix", "base", true),
+    unit_tests("allocation: posix", "evplat-posix", "allocation", true),
+    unit_tests("backend: linux", "evplat-linux", "backend", true),
+    unit_tests("children: linux", "evplat-linux", "children", true),
     test("backends", "backends", &[]),
+    test("forks", "fork_handlers", &[]),
     test("parity: unix", "parity_unix", &[]),
+    // The chosen backends are the same three.
+    test("conformance", "conformance", &["--skip", "manual", "--skip", "chosen_"]),
+    test("limits", "limits", &[]),
 ];
 
 /// A suite whose program is built.
 pub struct Judge {
     pub suite: &'static Suite,
-    program: PathBuf,
-    folder: PathBuf,
+    pub program: PathBuf,
+    pub folder: PathBuf,
     /// How long it takes when nothing is deleted.
     pub takes: Duration,
 }
@@ -67,7 +75,7 @@ pub enum Verdict {
     DidNotEnd,
 }
 
-/// Builds the test programs, and runs each of them with nothing deleted.
+/// Builds the test programs.
 pub fn build_all(suites: &'static [Suite], compile: &mut Compile, tree: &Path) -> Result<Vec<Judge>, String> {
     let mut programs: Vec<Program> = Vec::new();
     // What a later build leaves out changes the programs of an earlier one: so all of them again, until nothing changes.
@@ -86,15 +94,26 @@ pub fn build_all(suites: &'static [Suite], compile: &mut Compile, tree: &Path) -
         let is_its = |program: &&Program| program.package == suite.package && program.target == suite.target;
         let program = programs.iter().find(is_its).ok_or_else(|| format!("there is no program for {}", suite.name))?;
         let folder = tree.join(suite.package);
-        let mut judge = Judge { suite, program: program.path.clone(), folder, takes: Duration::ZERO };
-        let begun = Instant::now();
-        if run(&judge, 0, Duration::from_secs(300)) != Verdict::Passed {
-            return Err(format!("{} does not pass with nothing deleted: {}", suite.name, program.path.display()));
-        }
-        judge.takes = begun.elapsed();
-        judges.push(judge);
+        judges.push(Judge { suite, program: program.path.clone(), folder, takes: Duration::ZERO });
     }
     Ok(judges)
+}
+
+/// Runs each of the suites with nothing deleted.
+pub fn time_all(judges: &mut [Judge]) -> Result<(), String> {
+    for judge in judges {
+        let begun = Instant::now();
+        if run(judge, 0, Duration::from_secs(300)) != Verdict::Passed {
+            return Err(format!(
+                "{} does not pass with nothing deleted: {}",
+                judge.suite.name,
+                judge.program.display()
+            ));
+        }
+        judge.takes = begun.elapsed();
+        println!("  {:24} {:5.1} s", judge.suite.name, judge.takes.as_secs_f64());
+    }
+    Ok(())
 }
 
 /// The commands that build the programs.
@@ -109,15 +128,23 @@ fn commands(suites: &[Suite]) -> Vec<Vec<String>> {
             }
         } else {
             let features = if suite.package == "evcore" { "--features std,check" } else { "" };
-            commands.push(words(&format!("test --no-run -p {} --lib {features}", suite.package)));
+            let is_library = suite.target == suite.package.replace('-', "_");
+            let target = if is_library { "--lib".to_owned() } else { format!("--test {}", suite.target) };
+            commands.push(words(&format!("test --no-run -p {} {target} {features}", suite.package)));
         }
     }
     commands.push(tests);
     commands
 }
 
+/// What the suites say, one after the other, and whose verdict that is.
+pub fn verdict_of_all(judges: &[Judge], number: usize) -> (Verdict, usize) {
+    let verdicts = judges.iter().enumerate().map(|(at, judge)| (verdict(judge, number), at));
+    verdicts.into_iter().find(|(verdict, _)| *verdict != Verdict::Passed).unwrap_or((Verdict::Passed, 0))
+}
+
 /// What the tests say when the statement with this number is deleted.
-pub fn verdict(judge: &Judge, number: usize) -> Verdict {
+fn verdict(judge: &Judge, number: usize) -> Verdict {
     let limit = if judge.suite.is_real {
         judge.takes * 4 + Duration::from_secs(10)
     } else {

@@ -3,14 +3,15 @@
 //! ```text
 //!   source    finds the statements            cfg        which code is compiled
 //!   tree      writes the copy                 compile    leaves out what does not compile
-//!   judges    runs the tests                  state      what is known from earlier runs
-//!   survivors the committed list
+//!   judges    runs the tests                  reach      runs only those that reach a statement
+//!   state     what is known from earlier runs survivors  the committed list
 //! ```
 
 mod cfg;
 mod compile;
 mod judges;
 mod options;
+mod reach;
 mod source;
 mod state;
 mod survivors;
@@ -28,6 +29,7 @@ use cfg::Cfg;
 use compile::Compile;
 use judges::{Judge, Suite, Verdict};
 use options::{HELP, Options};
+use reach::Reach;
 use source::Sources;
 use state::{Outcome, State};
 
@@ -87,7 +89,9 @@ fn run(options: &Options) -> Result<bool, String> {
     let files = tree::files(&repository)?;
     let hash = tree::hash_of(&repository, &files);
     let state_name = if options.is_backends { "state.backends" } else { "state" };
-    let state = Mutex::new(State::open(&target.join(state_name), hash, options.is_fresh)?);
+    let state = Mutex::new(State::open(&target.join(state_name), hash, options.is_fresh, |key| {
+        sources.statements.iter().any(|statement| statement.key == key)
+    })?);
     let outcome = |number: usize| {
         let statement: &source::Statement = &sources.statements[number];
         let state = state.lock().unwrap_or_else(|error| error.into_inner());
@@ -112,11 +116,24 @@ fn run(options: &Options) -> Result<bool, String> {
             let words: Vec<_> = [&["check", "-p", *name], features].concat().into_iter().map(str::to_owned).collect();
             compile.settle(&words)?;
         }
-        let judges = judges::build_all(suites, &mut compile, &copy)?;
-        println!("built in {} s; with nothing deleted the tests take", begun.elapsed().as_secs());
-        for judge in &judges {
-            println!("  {:24} {:5.1} s", judge.suite.name, judge.takes.as_secs_f64());
-        }
+        let mut judges = judges::build_all(suites, &mut compile, &copy)?;
+        println!("built in {} s", begun.elapsed().as_secs());
+        let begun = Instant::now();
+        let reach = if options.is_backends {
+            let path = target.join("reach.backends");
+            let reach = Reach::record(&judges, sources.statements.len(), options.jobs, &path, hash)?;
+            let unreached = chosen.iter().filter(|&&number| compile.is_on(number) && reach.count(number) == 0).count();
+            println!(
+                "{} tests, in {} s; {unreached} statements that none reaches",
+                reach.tests(),
+                begun.elapsed().as_secs()
+            );
+            Some(reach)
+        } else {
+            println!("with nothing deleted the tests take");
+            judges::time_all(&mut judges)?;
+            None
+        };
         for number in 0..sources.statements.len() {
             let impossible = if compile.is_in_constant(number) {
                 Outcome::InConstant
@@ -130,7 +147,11 @@ fn run(options: &Options) -> Result<bool, String> {
             }
         }
         let open: Vec<usize> = chosen.iter().copied().filter(|number| outcome(*number).is_none()).collect();
-        judge_all(&sources, &judges, &open, options.jobs, &set)?;
+        let judge = |number: usize| match &reach {
+            Some(reach) => reach.verdict(&judges, number),
+            None => judges::verdict_of_all(&judges, number + 1),
+        };
+        judge_all(&sources, &judges, &open, options.jobs, &judge, &set)?;
     }
     report(&repository, &target, &sources, &chosen, options, outcome)
 }
@@ -158,22 +179,20 @@ fn judge_all(
     judges: &[Judge],
     open: &[usize],
     jobs: usize,
+    judge: &(impl Fn(usize) -> (Verdict, usize) + Sync),
     set: &(impl Fn(usize, Outcome) -> Result<(), String> + Sync),
 ) -> Result<(), String> {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let begun = Instant::now();
     let work = || {
         while let Some(&number) = open.get(next.fetch_add(1, Relaxed)) {
-            let mut outcome = Outcome::Survives;
-            for judge in judges {
-                let name = judge.suite.name;
-                match judges::verdict(judge, number + 1) {
-                    Verdict::Passed => continue,
-                    Verdict::Failed => outcome = Outcome::Noticed(name.to_owned()),
-                    Verdict::DidNotEnd => outcome = Outcome::Noticed(format!("{name} does not end")),
-                }
-                break;
-            }
+            let (verdict, judge) = judge(number);
+            let name = judges.get(judge).map_or("", |judge| judge.suite.name);
+            let outcome = match verdict {
+                Verdict::Passed => Outcome::Survives,
+                Verdict::Failed => Outcome::Noticed(name.to_owned()),
+                Verdict::DidNotEnd => Outcome::Noticed(format!("{name} does not end")),
+            };
             if outcome == Outcome::Survives {
                 println!("survives: {}", numbered(sources, number));
             }

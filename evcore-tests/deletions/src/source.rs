@@ -121,9 +121,9 @@ impl Sources {
             if *count > 1 {
                 key = format!("{key} #{count}");
             }
-            // A name holds only among the same others: they are part of what makes the function the same.
+            // A name holds only among the same others: they are part of what makes the function the same. Its file is not.
             let function = &mut self.functions[statement.function];
-            function.hash = hash(&format!("{} {key}", function.hash));
+            function.hash = hash(&format!("{} {}", function.hash, without_file(&key)));
             statement.key = key;
             self.statements.push(statement);
         }
@@ -416,6 +416,13 @@ impl<'ast> Visit<'ast> for Scan<'_> {
     fn visit_type(&mut self, _: &'ast syn::Type) {}
     fn visit_pat(&mut self, _: &'ast Pat) {}
     fn visit_path(&mut self, _: &'ast syn::Path) {}
+}
+
+/// What a statement's key says, but for the file: the crate is in it still.
+pub fn without_file(key: &str) -> String {
+    let (path, rest) = key.split_once(": ").unwrap_or((key, ""));
+    let package = path.split('/').next().unwrap_or_default();
+    format!("{package}: {rest}")
 }
 
 fn is_block(expr: &Expr) -> bool {

@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
+use crate::source::without_file;
+
 /// What became of a statement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
@@ -39,26 +41,31 @@ impl Outcome {
 
 pub struct State {
     known: HashMap<String, (u64, u64, Outcome)>,
+    /// Of statements that are not where they were, by their key without the file: a function may have moved.
+    gone: HashMap<String, (u64, u64, Outcome)>,
     file: File,
     /// Of all sources and tests.
     tree: u64,
 }
 
 impl State {
-    pub fn open(path: &Path, tree: u64, is_fresh: bool) -> Result<Self, String> {
+    /// `is_current`: whether a statement with this key exists.
+    pub fn open(path: &Path, tree: u64, is_fresh: bool, is_current: impl Fn(&str) -> bool) -> Result<Self, String> {
         let fail = |error| format!("{}: {error}", path.display());
         let text = if is_fresh { String::new() } else { std::fs::read_to_string(path).unwrap_or_default() };
-        let known = text.lines().filter_map(parse).collect();
+        let (known, gone): (HashMap<_, _>, HashMap<_, _>) =
+            text.lines().filter_map(parse).partition(|(key, _)| is_current(key));
+        let gone = gone.into_iter().map(|(key, what)| (without_file(&key), what)).collect();
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(fail)?;
         if is_fresh {
             file.set_len(0).map_err(fail)?;
         }
-        Ok(Self { known, file, tree })
+        Ok(Self { known, gone, file, tree })
     }
 
     /// What is known of a statement whose function is unchanged. That no test notices it holds only for the same tests.
     pub fn get(&self, key: &str, function: u64) -> Option<&Outcome> {
-        let (hash, tree, outcome) = self.known.get(key)?;
+        let (hash, tree, outcome) = self.known.get(key).or_else(|| self.gone.get(&without_file(key)))?;
         let holds = *hash == function && (*tree == self.tree || matches!(outcome, Outcome::Noticed(_)));
         holds.then_some(outcome)
     }
@@ -86,15 +93,28 @@ mod tests {
     #[test]
     fn a_survivor_is_judged_again_when_the_tests_change() {
         let path = std::env::temp_dir().join(format!("deletions-state-{}", std::process::id()));
-        let mut state = State::open(&path, 1, true).unwrap();
+        let mut state = State::open(&path, 1, true, |_| true).unwrap();
         state.set("a", 5, Outcome::Survives).unwrap();
         state.set("b", 5, Outcome::Noticed("unit tests".into())).unwrap();
-        let same = State::open(&path, 1, false).unwrap();
-        let other = State::open(&path, 2, false).unwrap();
+        let same = State::open(&path, 1, false, |_| true).unwrap();
+        let other = State::open(&path, 2, false, |_| true).unwrap();
         std::fs::remove_file(path).unwrap();
         assert_eq!(same.get("a", 5), Some(&Outcome::Survives));
         assert_eq!(same.get("a", 6), None);
         assert_eq!(other.get("a", 5), None);
         assert_eq!(other.get("b", 5), Some(&Outcome::Noticed("unit tests".into())));
+    }
+
+    #[test]
+    fn a_function_that_moves_to_another_file_keeps_its_verdict() {
+        let path = std::env::temp_dir().join(format!("deletions-moved-{}", std::process::id()));
+        let mut state = State::open(&path, 1, true, |_| true).unwrap();
+        state.set("one/src/a.rs: f: x();", 5, Outcome::Noticed("unit tests".into())).unwrap();
+        let moved = State::open(&path, 1, false, |key| key.starts_with("one/src/b.rs")).unwrap();
+        let stays = State::open(&path, 1, false, |_| true).unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(moved.get("one/src/b.rs: f: x();", 5), Some(&Outcome::Noticed("unit tests".into())));
+        assert_eq!(moved.get("two/src/b.rs: f: x();", 5), None);
+        assert_eq!(stays.get("one/src/b.rs: f: x();", 5), None);
     }
 }

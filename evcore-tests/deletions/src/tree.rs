@@ -16,27 +16,63 @@ use crate::source::{Form, Sources, hash};
 /// Tells the tests which statement is deleted.
 pub const VARIABLE: &str = "EVCORE_DELETED";
 
-/// What a crate gets: the variable is read once in a process.
+/// Names a file of one byte a statement, in which the tests mark what they reach.
+pub const REACHED: &str = "EVCORE_REACHED";
+
+/// What a crate gets: the variables are read once in a process. The marks are in memory that a fork shares, and that is written
+/// without a system call, as the statements of a signal handler need it.
 const SWITCH: &str = r#"
 #[doc(hidden)]
 mod __deletions {
     extern crate std;
-    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use core::ffi::{c_int, c_void};
+    use core::ptr;
+    use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, Ordering::Relaxed};
+    use std::os::fd::AsRawFd;
 
-    static DELETED: AtomicU32 = AtomicU32::new(u32::MAX);
+    const UNREAD: u32 = u32::MAX;
+    const MARKS: u32 = u32::MAX - 1;
+
+    static DELETED: AtomicU32 = AtomicU32::new(UNREAD);
+    static MARKED: AtomicPtr<AtomicU8> = AtomicPtr::new(ptr::null_mut());
+
+    unsafe extern "C" {
+        fn mmap(at: *mut c_void, len: usize, prot: c_int, flags: c_int, fd: c_int, offset: isize) -> *mut c_void;
+    }
 
     #[inline]
     pub(crate) fn __deleted(number: u32) -> bool {
         let deleted = DELETED.load(Relaxed);
-        if deleted == u32::MAX { read(number) } else { deleted == number }
+        if deleted >= MARKS { rare(number) } else { deleted == number }
     }
 
     #[cold]
     #[inline(never)]
-    fn read(number: u32) -> bool {
-        let deleted = std::env::var("VARIABLE").ok().and_then(|value| value.parse().ok()).unwrap_or(0);
-        DELETED.store(deleted, Relaxed);
-        deleted == number
+    fn rare(number: u32) -> bool {
+        if DELETED.load(Relaxed) == UNREAD {
+            DELETED.store(read(), Relaxed);
+        }
+        let marked = MARKED.load(Relaxed);
+        if !marked.is_null() {
+            // SAFETY: the file has a byte for each statement, and is never unmapped.
+            unsafe { (*marked.add(number as usize)).store(1, Relaxed) };
+        }
+        DELETED.load(Relaxed) == number
+    }
+
+    fn read() -> u32 {
+        if let Ok(path) = std::env::var("REACHED") {
+            let Ok(file) = std::fs::File::options().read(true).write(true).open(path) else { return UNREAD };
+            let len = file.metadata().map_or(0, |data| data.len() as usize);
+            // SAFETY: a new mapping of the whole file: readable, writable and shared.
+            let at = unsafe { mmap(ptr::null_mut(), len, 3, 1, file.as_raw_fd(), 0) };
+            if at as isize == -1 {
+                return UNREAD;
+            }
+            MARKED.store(at.cast(), Relaxed);
+            return MARKS;
+        }
+        std::env::var("VARIABLE").ok().and_then(|value| value.parse().ok()).unwrap_or(0)
     }
 }
 pub(crate) use __deletions::__deleted;
@@ -111,7 +147,7 @@ pub fn render(
     }
     text.push_str(&original[done..]);
     if sources.roots.contains(&file) {
-        text.push_str(&SWITCH.replace("VARIABLE", VARIABLE));
+        text.push_str(&SWITCH.replace("VARIABLE", VARIABLE).replace("\"REACHED\"", &format!("\"{REACHED}\"")));
     }
     Rendered { text, guards, inserted }
 }
