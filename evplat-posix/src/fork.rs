@@ -203,27 +203,6 @@ mod tests {
         assert!(!guard.forked());
     }
 
-    #[test]
-    fn the_child_can_use_the_registry_that_another_thread_was_changing() {
-        let _guard = ForkGuard::new().unwrap();
-        let stop = AtomicBool::new(false);
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    drop(crate::registry::lock());
-                }
-            });
-            let good = (0..50).all(|_| {
-                sys::tests::in_child(|| {
-                    drop(crate::registry::lock());
-                    true
-                }) == 0
-            });
-            stop.store(true, Ordering::Relaxed);
-            assert!(good);
-        });
-    }
-
     /// As in a handler of the program's that was registered before ours: it runs before ours in the child, and it may fork.
     #[cfg(target_os = "linux")]
     #[test]

@@ -5,14 +5,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use evcore::backend::Signum;
 
+use crate::account::Locked;
 use crate::error::Error;
 use crate::fork;
-use crate::registry::Locked;
-use crate::sys::{Lent, Link, Shared};
+use crate::sys::{Lent, Link, SIGNALS, Shared};
 use crate::waker::WakeState;
-
-/// One more than the highest number that a signal can have; no system counts further.
-pub(crate) const SIGNALS: usize = 128;
 
 /// A word of a set is 2 to this power bits.
 const WORD: u32 = usize::BITS.ilog2();
@@ -31,7 +28,7 @@ const WORDS: usize = SIGNALS >> WORD;
 /// link is written once. What an inbox lends to handlers, the base's wake state, is taken back before it is freed.
 pub(crate) struct Inbox {
     next: Link<Inbox>,
-    /// Whether a base has it. Changed under the registry's lock.
+    /// Whether a base has it. Changed under the accounts' lock.
     taken: AtomicBool,
     /// The process whose base has it. In the child of a fork it takes nothing in until `reinit`.
     epoch: AtomicU32,
@@ -73,7 +70,7 @@ pub(crate) fn claim(_locked: &mut Locked, wake: Shared<WakeState>) -> Result<&'s
         Some(inbox) => inbox,
         None => append()?,
     };
-    // Relaxed: read and written under the registry's lock only.
+    // Relaxed: read and written under the accounts' lock only.
     inbox.taken.store(true, Ordering::Relaxed);
     inbox.wake.lend(wake);
     inbox.adopt();
@@ -87,7 +84,7 @@ fn append() -> Result<&'static Inbox, Error> {
     memory.push(Inbox::new());
     let inbox: &'static Inbox = memory.leak().first().ok_or(Error::Full)?;
     let end = inboxes().last().map_or(&FIRST, |last| &last.next);
-    // Under the registry's lock nobody else writes the link.
+    // Under the accounts' lock nobody else writes the link.
     end.set(inbox);
     Ok(inbox)
 }

@@ -73,12 +73,14 @@
 #[macro_use]
 mod log;
 
+mod account;
 #[cfg(test)]
 mod cases;
 mod clock;
 mod doorbell;
 mod error;
 mod fork;
+mod handler;
 mod idle;
 mod inbox;
 mod interrupts;

@@ -227,4 +227,28 @@ mod tests {
             }
         });
     }
+
+    /// A sandbox that interrupts each write and read. The loop is not told then; it is by the next wake, when the system has
+    /// come to its senses.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_always_interrupted_ends_and_is_made_good() {
+        let status = crate::sys::tests::in_child(|| {
+            let state = WakeState::new(Doorbell::pipe().unwrap());
+            assert!(state.prepare_sleep());
+            std::thread::scope(|scope| {
+                // In another thread, because nothing takes a sandbox away.
+                scope.spawn(|| {
+                    crate::sys::tests::interrupt(&[libc::SYS_write, libc::SYS_read]);
+                    state.wake();
+                    assert!(!state.doorbell().ring());
+                    state.doorbell().quiet().unwrap();
+                });
+            });
+            let silent = !is_readable(state.doorbell());
+            state.wake();
+            silent && is_readable(state.doorbell())
+        });
+        assert_eq!(status, 0);
+    }
 }

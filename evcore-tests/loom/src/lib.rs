@@ -34,6 +34,7 @@ mod wake;
 #[path = "../../../evplat-posix/src/waker.rs"]
 mod waker;
 
+mod account;
 mod doorbell;
 mod fork;
 mod registry;

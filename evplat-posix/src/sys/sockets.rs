@@ -9,7 +9,7 @@ use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use super::checked;
+use super::errno::checked;
 
 /// Has reads and writes of a file return instead of block.
 pub(crate) fn set_nonblocking(file: BorrowedFd<'_>) -> io::Result<()> {

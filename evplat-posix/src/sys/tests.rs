@@ -3,6 +3,11 @@
 use std::os::fd::AsFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::signals::{blocked, set_of};
 use super::*;
 
 /// Runs `body` in a forked child and gives its exit status: 0 for `true`. The child is killed after 20 s.
@@ -181,125 +186,9 @@ pub(crate) fn blocked_signals() -> usize {
     (1..65).filter(|&signum| unsafe { libc::sigismember(&mask, signum) } == 1).count()
 }
 
-pub(crate) fn errno() -> c_int {
-    io::Error::last_os_error().raw_os_error().unwrap()
-}
-
-#[test]
-fn a_handler_keeps_errno() {
-    // SAFETY: no descriptor has this number, so it fails.
-    unsafe { libc::close(-1) };
-    assert_eq!(errno(), libc::EBADF);
-    // SAFETY: there is no such signal, so this fails for another reason.
-    keeping_errno(|| assert_eq!(unsafe { libc::raise(9999) }, -1));
-    assert_eq!(errno(), libc::EBADF);
-}
-
-#[test]
-fn what_is_lent_is_not_freed_under_a_borrower() {
-    let lent = Lent::empty();
-    let value = Shared::new(7).unwrap();
-    lent.lend(value.clone());
-    lent.with(|seen| {
-        assert_eq!(*seen, 7);
-        let mut asked = 0;
-        let taken = lent.take(|| {
-            asked += 1;
-            asked < 3
-        });
-        assert!(taken.is_none() && asked == 3);
-        lent.with(|_| panic!("it was taken"));
-    });
-    assert!(!lent.is_borrowed());
-    assert_eq!(value.counted().others.load(Ordering::SeqCst), 1, "leaked rather than freed");
-    drop(Shared { counted: value.counted });
-    lent.lend(value.clone());
-    assert!(lent.take(|| false).is_some());
-    assert!(lent.take(|| false).is_none());
-}
-
-#[test]
-fn what_is_shared_is_dropped_once_by_the_last_owner() {
-    static DROPPED: AtomicUsize = AtomicUsize::new(0);
-    struct Counts;
-    impl Drop for Counts {
-        fn drop(&mut self) {
-            DROPPED.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-    let first = Shared::new(Counts).unwrap();
-    let owners = [first.clone(), first.clone(), first];
-    std::thread::scope(|scope| {
-        for owner in owners {
-            scope.spawn(move || drop(owner));
-        }
-    });
-    assert_eq!(DROPPED.load(Ordering::SeqCst), 1);
-}
-
-#[test]
-fn a_call_that_is_always_interrupted_is_given_up() {
-    let mut calls = 0;
-    let outcome = until_uninterrupted(|| {
-        calls += 1;
-        Err::<(), _>(io::Error::from_raw_os_error(libc::EINTR))
-    });
-    assert_eq!((outcome.unwrap_err().raw_os_error(), calls), (Some(libc::EINTR), MOST_TRIES));
-    let mut calls = 0;
-    let outcome = until_uninterrupted(|| {
-        calls += 1;
-        if calls < 3 { Err(io::Error::from_raw_os_error(libc::EINTR)) } else { Ok(calls) }
-    });
-    assert_eq!(outcome.unwrap(), 3);
-}
-
-/// A sandbox that interrupts each write and read. The loop is not told then; it is by the next wake, when the system has
-/// come to its senses.
-#[cfg(target_os = "linux")]
-#[test]
-fn what_is_always_interrupted_ends_and_is_made_good() {
-    use crate::backend::{Doorbell, WakeState};
-    let status = in_child(|| {
-        let state = WakeState::new(Doorbell::pipe().unwrap());
-        assert!(state.prepare_sleep());
-        std::thread::scope(|scope| {
-            // In another thread, because nothing takes a sandbox away.
-            scope.spawn(|| {
-                interrupt(&[libc::SYS_write, libc::SYS_read]);
-                state.wake();
-                assert!(!state.doorbell().ring());
-                state.doorbell().quiet().unwrap();
-            });
-        });
-        let silent = !is_readable(state.doorbell());
-        state.wake();
-        silent && is_readable(state.doorbell())
-    });
-    assert_eq!(status, 0);
-}
-
-/// As in a process that has changed its root, or whose sandbox refuses to look there.
-#[cfg(target_os = "linux")]
-#[test]
-fn an_anonymous_file_of_which_proc_says_nothing_any_more_is_no_other() {
-    let made = [
-        // SAFETY: takes no pointer.
-        unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) },
-        // SAFETY: as above.
-        unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) },
-    ];
-    // SAFETY: the system has just made these descriptors and nobody else knows them.
-    let made = made.map(|number| unsafe { OwnedFd::from_raw_fd(checked(number).unwrap()) });
-    let [counter, set] = made.each_ref().map(|owned| FileId::of(owned.as_raw_fd()).unwrap());
-    assert!(!counter.may_be(set));
-    // There is no such name.
-    let later = FileId { kind: kind_of_anonymous(-1), ..counter };
-    assert!(later.may_be(counter) && counter.may_be(later));
-}
-
 /// From now on these calls of this thread are interrupted.
 #[cfg(target_os = "linux")]
-fn interrupt(calls: &[core::ffi::c_long]) {
+pub(crate) fn interrupt(calls: &[core::ffi::c_long]) {
     let step = |code: u32, jt: usize, k: u32| libc::sock_filter {
         code: code.try_into().unwrap(),
         jt: jt.try_into().unwrap(),

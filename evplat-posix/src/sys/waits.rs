@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::io;
 use std::os::fd::RawFd;
 
-use super::checked;
+use super::errno::checked;
 
 /// The longest wait that `poll` and `select` are asked for. Some systems refuse longer ones than a thousand days, and some
 /// count milliseconds in 31 bits.

@@ -1,0 +1,109 @@
+//! Who has changed what a signal does: one account for the whole process, and its lock.
+
+use core::sync::atomic::{Ordering, compiler_fence};
+
+use evcore::backend::Signum;
+
+use crate::fork;
+use crate::sys::{Disposition, ForkLock, ForkLockGuard, SIGNALS};
+
+/// The account of one signal.
+///
+/// ```text
+///   origin                    what the signal did before us: the handler does it when nobody watches
+///   origin ─ ours             the last watcher puts `origin` back
+///   origin ─ ours ─ theirs    another owner's handler stands over ours, which may put ours back one day
+///   origin ─ ours ─ theirs ─ ours    watched again: the last watcher puts `over` back, theirs
+/// ```
+#[derive(Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) origin: Kept,
+    pub(crate) over: Kept,
+    /// Ours was installed, and nothing was seen or done since that puts it elsewhere than on top.
+    pub(crate) is_installed: bool,
+    /// Another owner's handler was put over ours, and ours was not seen again since.
+    pub(crate) is_covered: bool,
+}
+
+/// A disposition that is kept, or none. A fork may come while another thread writes it: the child then finds none.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    is_whole: bool,
+    disposition: Disposition,
+}
+
+impl Kept {
+    const NONE: Self = Self { is_whole: false, disposition: Disposition::DEFAULT };
+
+    pub(crate) fn get(&self) -> Option<Disposition> {
+        self.is_whole.then_some(self.disposition)
+    }
+
+    /// One store, so that no fork finds the half of it.
+    pub(crate) fn forget(&mut self) {
+        self.is_whole = false;
+    }
+
+    pub(crate) fn set(&mut self, disposition: Disposition) {
+        self.is_whole = false;
+        compiler_fence(Ordering::SeqCst);
+        self.disposition = disposition;
+        compiler_fence(Ordering::SeqCst);
+        self.is_whole = true;
+    }
+}
+
+/// The accounts of all signals.
+pub(crate) struct Accounts {
+    rows: [Row; SIGNALS],
+}
+
+const UNKNOWN: Row = Row { origin: Kept::NONE, over: Kept::NONE, is_installed: false, is_covered: false };
+
+static ACCOUNTS: ForkLock<Accounts> = ForkLock::new(Accounts { rows: [UNKNOWN; SIGNALS] });
+
+/// The accounts, and the list of inboxes, while this thread may change them.
+pub(crate) struct Locked {
+    accounts: ForkLockGuard<'static, Accounts>,
+}
+
+/// Takes the lock of both. In the child of a fork it is free, whoever had it in the parent.
+pub(crate) fn lock() -> Locked {
+    Locked { accounts: ACCOUNTS.lock(fork::epoch) }
+}
+
+impl Locked {
+    pub(crate) fn row(&mut self, signum: Signum) -> Option<&mut Row> {
+        self.accounts.rows.get_mut(usize::try_from(signum).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::fork::ForkGuard;
+    use crate::sys;
+
+    #[test]
+    fn the_child_can_use_the_registry_that_another_thread_was_changing() {
+        let _guard = ForkGuard::new().unwrap();
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    drop(lock());
+                }
+            });
+            let good = (0..50).all(|_| {
+                sys::tests::in_child(|| {
+                    drop(lock());
+                    true
+                }) == 0
+            });
+            stop.store(true, Ordering::Relaxed);
+            assert!(good);
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! Which file a descriptor stands for.
+
+use core::mem::MaybeUninit;
+use std::io::{self, Write as _};
+use std::os::fd::RawFd;
+
+use super::errno::checked;
+
+/// Which file a descriptor stands for: two different ones, open at the same time, differ where the system can tell.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FileId {
+    device: libc::dev_t,
+    inode: libc::ino_t,
+    /// All anonymous files of Linux share an inode: timers, counters of events, epoll sets. This tells the kinds apart; two of
+    /// one kind look the same. Zero in other files, and where it cannot be known: a process may leave `/proc` behind.
+    kind: u32,
+}
+
+impl FileId {
+    /// Nothing is known of the file, but that it is there.
+    pub(crate) const UNKNOWN: Self = Self { device: 0, inode: 0, kind: 0 };
+
+    /// The file of a number that should be an open descriptor. The number is only asked about; if it has been closed, or is
+    /// another file's by now, that is the answer.
+    pub(crate) fn of(number: RawFd) -> io::Result<Self> {
+        let mut stat = MaybeUninit::uninit();
+        // SAFETY: the pointer is to room for one `stat`.
+        match checked(unsafe { libc::fstat(number, stat.as_mut_ptr()) }) {
+            Ok(_) => {}
+            Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(error),
+            // It is there, though the structure cannot hold what there is to say of it.
+            Err(_) => return Ok(Self::UNKNOWN),
+        }
+        // SAFETY: the call succeeded, so it has written all of it.
+        let stat: libc::stat = unsafe { stat.assume_init() };
+        if is_path(number) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        let is_anonymous = stat.st_mode & libc::S_IFMT == 0;
+        let kind = if is_anonymous { kind_of_anonymous(number) } else { 0 };
+        Ok(Self { device: stat.st_dev, inode: stat.st_ino, kind })
+    }
+
+    /// Whether both are the same file, as far as is known.
+    pub(crate) fn may_be(self, other: Self) -> bool {
+        let is_kind = self.kind == other.kind || self.kind == 0 || other.kind == 0;
+        let is_file = (self.device, self.inode) == (other.device, other.inode);
+        is_file && is_kind || self == Self::UNKNOWN || other == Self::UNKNOWN
+    }
+}
+
+/// Whether a descriptor only names a file (`O_PATH`) and cannot be waited for. select(2) would call it always ready.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_path(number: RawFd) -> bool {
+    // SAFETY: the command only asks, whatever the number is.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFL) };
+    flags >= 0 && flags & libc::O_PATH != 0
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn is_path(_: RawFd) -> bool {
+    false
+}
+
+/// What kind of anonymous file a descriptor stands for, as a number: made of the name that `/proc` gives it. Zero where it
+/// gives none.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn kind_of_anonymous(number: RawFd) -> u32 {
+    let mut path = [0u8; 32];
+    if write!(path.as_mut_slice(), "/proc/self/fd/{number}\0").is_err() {
+        return 0;
+    }
+    let mut name = [0u8; 64];
+    let (from, to, room) = (path.as_ptr().cast(), name.as_mut_ptr().cast(), name.len());
+    // SAFETY: the first pointer is to a path that ends with a zero, the second and the length are those of an array.
+    let len = unsafe { libc::readlink(from, to, room) };
+    let Some(name) = usize::try_from(len).ok().and_then(|len| name.get(..len)) else { return 0 };
+    // FNV-1a.
+    name.iter().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn kind_of_anonymous(_: RawFd) -> u32 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+    use super::*;
+
+    /// As in a process that has changed its root, or whose sandbox refuses to look there.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_anonymous_file_of_which_proc_says_nothing_any_more_is_no_other() {
+        let made = [
+            // SAFETY: takes no pointer.
+            unsafe { libc::eventfd(0, libc::EFD_CLOEXEC) },
+            // SAFETY: as above.
+            unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) },
+        ];
+        // SAFETY: the system has just made these descriptors and nobody else knows them.
+        let made = made.map(|number| unsafe { OwnedFd::from_raw_fd(checked(number).unwrap()) });
+        let [counter, set] = made.each_ref().map(|owned| FileId::of(owned.as_raw_fd()).unwrap());
+        assert!(!counter.may_be(set));
+        // There is no such name.
+        let later = FileId { kind: kind_of_anonymous(-1), ..counter };
+        assert!(later.may_be(counter) && counter.may_be(later));
+    }
+}
