@@ -1,45 +1,20 @@
 //! The backend on `poll(2)`.
 
-use core::fmt;
-use std::os::fd::{AsFd, AsRawFd};
+use std::io;
+use std::os::fd::RawFd;
 
-use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Split, Token, Wake};
-use evcore::{Fd, Growable, Instant, Interest, Ready};
+use evcore::backend::{Features, Sleep};
+use evcore::{Growable, Interest, Ready};
+use libc::pollfd;
 
 use crate::clock::Clock;
 use crate::doorbell::Doorbell;
 use crate::error::Error;
-use crate::fork::ForkGuard;
-use crate::idle::Idle;
-use crate::interrupts::Interrupts;
-use crate::sleeper::{Sleeper, Sleepers};
+use crate::events::{EVENTS, POLLRDHUP, REVENTS};
+use crate::scan::{Call, Scan};
+use crate::sleeper::Sleeper;
 use crate::sys;
-use crate::table::{Found, Place, Slots, Table, silence};
-use crate::waker::Waker;
-
-/// Tells that the peer has shut down its writing side, where the system has a word for that.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "illumos"))]
-const POLLRDHUP: i16 = libc::POLLRDHUP;
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd", target_os = "illumos")))]
-const POLLRDHUP: i16 = 0;
-
-/// What an interest is asked for as.
-pub(crate) const EVENTS: [(Interest, i16); 4] = [
-    (Interest::READ, libc::POLLIN),
-    (Interest::URGENT, libc::POLLPRI),
-    (Interest::WRITE, libc::POLLOUT),
-    (Interest::CLOSED, POLLRDHUP),
-];
-
-/// What an answer means.
-const REVENTS: [(i16, Ready); 6] = [
-    (libc::POLLIN, Ready::READ),
-    (libc::POLLPRI, Ready::URGENT),
-    (libc::POLLOUT, Ready::WRITE),
-    (libc::POLLERR, Ready::ERROR),
-    (libc::POLLHUP, Ready::HANGUP),
-    (POLLRDHUP, Ready::CLOSED),
-];
+use crate::table::{Slots, Table};
 
 /// A backend on `poll(2)`: for every Unix system, and any descriptor number.
 ///
@@ -71,255 +46,63 @@ const REVENTS: [(i16, Ready); 6] = [
 /// # Ok::<(), evplat_posix::Error>(())
 /// ```
 #[doc(alias = "pollops")]
-pub struct Poll<S: Slots = Growable> {
-    table: Table<S>,
-    interrupts: Interrupts,
-    sleepers: Sleepers,
-    clock: Clock,
-    idle: Idle,
-    fork: ForkGuard,
-}
+pub type Poll<S = Growable> = Scan<PollCall, S>;
 
-impl Poll {
-    /// A backend that grows with what is registered, on the monotonic clock.
-    ///
-    /// # Errors
-    ///
-    /// When there is no memory.
-    #[doc(alias = "event_base_new")]
-    pub fn new() -> Result<Self, Error> {
-        Self::with_clock(Clock::Monotonic)
-    }
-}
+/// `poll(2)`: the table is what it takes, and where it answers.
+#[doc(hidden)]
+#[derive(Default)]
+#[allow(missing_debug_implementations, unreachable_pub, reason = "`Poll` leads to it")]
+pub struct PollCall;
 
-impl<S: Slots> Poll<S> {
-    /// A backend that counts by `clock`, with its table where `S` says: `Poll::<Fixed<16>>::with_clock(Clock::Monotonic)`
-    /// has room for 16 descriptors inside itself. Only wakers and signals need an allocator then.
-    ///
-    /// # Errors
-    ///
-    /// When there is no memory.
-    pub fn with_clock(clock: Clock) -> Result<Self, Error> {
-        let interrupts = Interrupts::new(Doorbell::pipe);
-        Ok(Self {
-            table: Table::new()?,
-            interrupts,
-            sleepers: Sleepers::new(),
-            clock,
-            idle: Idle::default(),
-            fork: ForkGuard::new()?,
-        })
-    }
+impl Call for PollCall {
+    const NAME: &'static str = "poll";
+    const EVENTS: &'static [(Interest, i16)] = &EVENTS;
 
-    /// What the system is asked for when an event waits for `interest`.
-    fn events(interest: Interest) -> Result<i16, Error> {
-        let asked = EVENTS.iter().filter(|(bit, _)| interest.contains(*bit)).fold(0, |all, (_, event)| all | event);
-        if asked == 0 || interest.contains(Interest::EDGE) { Err(Error::Unsupported) } else { Ok(asked) }
-    }
-
-    #[inline]
-    fn ready(revents: i16) -> Ready {
-        REVENTS.iter().filter(|(event, _)| revents & event != 0).fold(Ready::empty(), |all, (_, bit)| all | *bit)
-    }
-
-    fn report(&mut self, found: usize, sink: &mut impl Sink<Fd>) {
-        if let Some(mut found) = self.table.next_to_verify() {
-            if !found.stands() {
-                expel(found, sink);
-            }
-        }
-        self.table.scan(found, |mut found| {
-            let revents = found.entry.revents;
-            if revents == 0 {
-                return 0;
-            }
-            if revents & libc::POLLNVAL != 0 || !found.note_report() {
-                expel(found, sink);
-            } else {
-                sink.ready(found.token, Self::ready(revents));
-            }
-            1
-        });
-    }
-
-    /// Looks at all numbers. `true`: each stands for the file that it was registered for.
-    fn verify_all(&mut self, sink: &mut impl Sink<Fd>) -> bool {
-        let mut all_stand = true;
-        self.table.scan(usize::MAX, |mut found| {
-            if found.entry.fd < 0 || found.stands() {
-                return 0;
-            }
-            all_stand = false;
-            expel(found, sink);
-            0
-        });
-        all_stand
-    }
-}
-
-fn expel(found: Found<'_>, sink: &mut impl Sink<Fd>) {
-    told!(Warn, "poll: descriptor {} was closed while it was registered, or is another file's", found.entry.fd);
-    silence(found.entry);
-    sink.failed(found.token);
-}
-
-impl<S: Slots> EventOp for Poll<S> {
-    type Fd = Fd;
-    type FdInfo = Place;
-    type Error = Error;
-
-    fn name(&self) -> &'static str {
-        "poll"
-    }
-
-    fn features(&self) -> Features {
+    fn features() -> Features {
         let closed = if POLLRDHUP == 0 { Features::empty() } else { Features::CLOSED };
         Features::FILES | Features::URGENT | Features::ERRORS | Features::SIGNALS | closed
     }
 
-    #[inline]
-    fn now(&self) -> Instant {
-        self.clock.now()
+    fn doorbell() -> Result<Doorbell, Error> {
+        Doorbell::pipe()
     }
 
-    #[inline]
-    fn usable(&self) -> Result<(), Error> {
-        if self.fork.is_usual() || !self.fork.forked() { Ok(()) } else { Err(Error::Forked) }
-    }
-
-    #[inline]
-    fn begin_change(&mut self) -> Result<(), Error> {
-        if self.fork.is_usual() {
-            return Ok(());
-        }
-        self.sleepers.wake();
-        self.usable()
-    }
-
-    #[inline]
-    fn check_awake(&self) -> Result<(), Error> {
-        if self.fork.is_usual() {
-            return Ok(());
-        }
-        self.usable()?;
-        self.sleepers.check_awake()
-    }
-
-    #[inline]
-    fn wake_sleeper(&mut self) {
-        self.sleepers.wake();
-    }
-
-    fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
-        self.usable()?;
-        let events = self.interrupts.check_foreign(fd.as_raw_fd()).and_then(|()| Self::events(interest));
-        let added = events.and_then(|events| self.table.add(fd, token, events, infos));
-        if added.is_err() {
-            // An earlier registration of this number is void, too.
-            self.table.del(fd, token, infos);
-        }
-        added
-    }
-
-    fn modify(
-        &mut self,
-        fd: Fd,
-        token: Token,
-        _old: Interest,
-        new: Interest,
-        infos: &mut impl FdInfos<Place>,
-    ) -> Result<Modified, Error> {
-        self.usable()?;
-        self.interrupts.check_foreign(fd.as_raw_fd())?;
-        self.table.modify(fd, token, Self::events(new)?, infos)
-    }
-
-    fn del(&mut self, fd: Fd, token: Token, _old: Interest, infos: &mut impl FdInfos<Place>) {
-        self.table.del(fd, token, infos);
-    }
-
-    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
-        self.usable()?;
-        let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
-        let wait = self.interrupts.prepare(wait);
-        let first = self.idle.first_part(wait, self.table.len(), self.clock);
-        let entries = self.table.entries(doorbell);
-        let mut found = self.clock.wait(first, |time| sys::poll(entries, time));
-        if self.idle.is_over(first, wait, matches!(found, Ok(0)), self.clock) && self.verify_all(sink) {
-            let entries = self.table.entries(doorbell);
-            found = self.clock.wait(wait, |time| sys::poll(entries, time));
-        }
-        let woken = self.interrupts.awake();
-        let found = found.map_err(|error| {
-            self.interrupts.put_back();
-            Error::during("poll")(error)
-        })?;
-        // A signal that interrupted the wait has rung, and the wait does not tell.
-        let rings = self.table.doorbell() != 0;
-        let outcome = if rings || woken && wait != Sleep::None { self.interrupts.answer() } else { Ok(()) };
-        if outcome.is_err() {
-            self.interrupts.put_back();
-        }
-        self.report(found.saturating_sub(usize::from(rings)), sink);
-        self.interrupts.report(woken, sink);
-        outcome
-    }
-
-    fn stands(&mut self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> bool {
-        self.table.stands(fd, token, infos)
-    }
-
-    fn is_temporary(error: &Error) -> bool {
-        error.is_temporary()
-    }
-
-    fn reinit(&mut self) -> Result<(), Error> {
-        if self.fork.forked() {
-            self.interrupts.reinit()?;
-            self.sleepers.reinit(&self.fork);
-            self.fork.renew();
-            told!(Debug, "poll: this process was forked, and has wakers and signals of its own now");
-        }
-        self.table.clear();
+    /// Any number will do.
+    fn check(_: RawFd) -> Result<(), Error> {
         Ok(())
     }
 
-    fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = Error>> {
-        Some(&mut self.interrupts)
-    }
-}
+    fn note(&mut self, _: RawFd, _: i16) {}
 
-impl<S: Slots> Wake for Poll<S> {
-    type Waker = Waker;
-
-    #[doc(alias = "evthread_make_base_notifiable")]
-    fn waker(&mut self) -> Result<Waker, Error> {
-        self.usable()?;
-        self.interrupts.waker()
-    }
-}
-
-impl<S: Slots> Split for Poll<S> {
-    type Sleeper = Sleeper;
-
-    fn begin_sleep(&mut self, sleep: Sleep) -> Result<Sleeper, Error> {
-        self.check_awake()?;
-        let wake = self.interrupts.waker()?;
-        let doorbell = wake.state().doorbell().as_fd().as_raw_fd();
-        let mut sleeper = self.sleepers.take(wake)?;
-        sleeper.watch_entries(self.table.entries(Some(doorbell)))?;
-        let sleep = self.idle.begin_sleep(sleep, self.table.len(), self.clock);
-        Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.fork))
+    #[inline]
+    fn wait<S: Slots>(
+        &mut self,
+        table: &mut Table<S>,
+        doorbell: Option<RawFd>,
+        clock: Clock,
+        wait: Sleep,
+    ) -> io::Result<usize> {
+        let entries = table.entries(doorbell);
+        clock.wait(wait, |time| sys::poll(entries, time))
     }
 
-    fn end_sleep(&mut self, sleeper: Sleeper) -> Result<(), Error> {
-        self.sleepers.end(sleeper, &self.fork)
+    #[inline]
+    fn rings<S: Slots>(&self, table: &Table<S>, _: Option<RawFd>) -> bool {
+        table.doorbell() != 0
     }
-}
 
-impl<S: Slots> fmt::Debug for Poll<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Poll").field("registered", &self.table).field("clock", &self.clock).finish_non_exhaustive()
+    #[inline]
+    fn found(&self, entry: &pollfd) -> (usize, Ready) {
+        let revents = entry.revents;
+        if revents & libc::POLLNVAL != 0 {
+            return (1, Ready::empty());
+        }
+        let bits = REVENTS.iter().filter(|(event, _)| revents & event != 0);
+        (usize::from(revents != 0), bits.fold(Ready::empty(), |all, (_, bit)| all | *bit))
+    }
+
+    fn watch<S: Slots>(&mut self, table: &mut Table<S>, doorbell: RawFd, sleeper: &mut Sleeper) -> Result<(), Error> {
+        sleeper.watch_entries(table.entries(Some(doorbell)))
     }
 }
 
@@ -340,6 +123,8 @@ mod tests {
 
     use evcore::backend::Sleep;
     use evcore::{Fd, Interest};
+
+    use evcore::backend::{EventOp, Wake};
 
     use super::*;
     use crate::cases::{Rig, alone, high, pipe};

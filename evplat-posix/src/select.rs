@@ -1,30 +1,27 @@
 //! The backend on `select(2)`.
 
 use core::ffi::c_int;
-use core::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Split, Token, Wake};
-use evcore::{Fd, Growable, Instant, Interest, Ready};
+use evcore::backend::{Features, Sleep};
+use evcore::{Growable, Interest, Ready};
+use libc::pollfd;
 
 use crate::clock::Clock;
 use crate::doorbell::Doorbell;
 use crate::error::Error;
-use crate::fork::ForkGuard;
-use crate::idle::Idle;
-use crate::interrupts::Interrupts;
-use crate::sleeper::{Sleeper, Sleepers};
+use crate::scan::{Call, Scan};
+use crate::sleeper::Sleeper;
 use crate::sys::{self, FdSet};
-use crate::table::{Found, Place, Slots, Table, silence};
-use crate::waker::Waker;
+use crate::table::{Slots, Table};
 
-/// The three sets of `select(2)`: what goes into each, what an answer means, and the word for it in the table.
-const SETS: [(Interest, Ready, i16); 3] = [
-    (Interest::READ, Ready::READ, libc::POLLIN),
-    (Interest::WRITE, Ready::WRITE, libc::POLLOUT),
-    (Interest::URGENT, Ready::URGENT, libc::POLLPRI),
-];
+/// What goes into each of the three sets, and the word for it in the table.
+const EVENTS: [(Interest, i16); 3] =
+    [(Interest::READ, libc::POLLIN), (Interest::WRITE, libc::POLLOUT), (Interest::URGENT, libc::POLLPRI)];
+
+/// What an answer in each of them means.
+const READY: [Ready; 3] = [Ready::READ, Ready::WRITE, Ready::URGENT];
 
 /// A backend on `select(2)`: the oldest way to wait, for descriptors whose number is below `FD_SETSIZE` (1024 on most
 /// systems). Another one is refused when it is added ([`Error::TooLarge`]), and nothing is written outside the sets.
@@ -53,75 +50,64 @@ const SETS: [(Interest, Ready, i16); 3] = [
 /// # Ok::<(), evplat_posix::Error>(())
 /// ```
 #[doc(alias = "selectops")]
-pub struct Select<S: Slots = Growable> {
-    table: Table<S>,
+pub type Select<S = Growable> = Scan<SelectCall, S>;
+
+/// `select(2)`: beside the table, the sets that it takes.
+#[doc(hidden)]
+#[allow(missing_debug_implementations, unreachable_pub, reason = "`Select` leads to it")]
+pub struct SelectCall {
     /// What is waited for.
     sets: [FdSet; 3],
+    /// What the last wait has left of them: what is ready.
+    ready: [FdSet; 3],
     /// One more than the highest number in the sets; `None` since that one was deleted, to be looked for before the wait.
     end: Option<c_int>,
-    interrupts: Interrupts,
-    sleepers: Sleepers,
-    clock: Clock,
-    idle: Idle,
-    fork: ForkGuard,
 }
 
-impl Select {
-    /// A backend that grows with what is registered, on the monotonic clock.
-    ///
-    /// # Errors
-    ///
-    /// When there is no memory.
-    #[doc(alias = "event_base_new")]
-    pub fn new() -> Result<Self, Error> {
-        Self::with_clock(Clock::Monotonic)
+impl Default for SelectCall {
+    fn default() -> Self {
+        Self { sets: [FdSet::new(); 3], ready: [FdSet::new(); 3], end: None }
     }
 }
 
-/// The error of a number that has no place in the sets.
-fn check(number: RawFd) -> Result<(), Error> {
-    match usize::try_from(number) {
-        Ok(small) if small < FdSet::LIMIT => Ok(()),
-        _ => Err(Error::TooLarge { number, limit: FdSet::LIMIT }),
+impl SelectCall {
+    /// What is waited for, with the doorbell, and one more than the highest number in it.
+    fn asked<S: Slots>(&mut self, table: &Table<S>, doorbell: Option<RawFd>) -> ([FdSet; 3], c_int) {
+        let mut asked = self.sets;
+        let highest = || table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
+        let mut end = *self.end.get_or_insert_with(highest);
+        if let (Some(doorbell), [read, ..]) = (doorbell, &mut asked) {
+            read.set(doorbell, true);
+            end = end.max(doorbell.saturating_add(1));
+        }
+        (asked, end)
     }
 }
 
-/// A doorbell that fits into the sets.
-fn doorbell() -> Result<Doorbell, Error> {
-    let doorbell = Doorbell::pipe()?;
-    check(doorbell.as_fd().as_raw_fd()).map(|()| doorbell)
-}
+impl Call for SelectCall {
+    const NAME: &'static str = "select";
+    const EVENTS: &'static [(Interest, i16)] = &EVENTS;
 
-impl<S: Slots> Select<S> {
-    /// A backend that counts by `clock`, with its table where `S` says: `Select::<Fixed<16>>::with_clock(Clock::Monotonic)`
-    /// has room for 16 descriptors inside itself. Only wakers and signals need an allocator then.
-    ///
-    /// # Errors
-    ///
-    /// When there is no memory.
-    pub fn with_clock(clock: Clock) -> Result<Self, Error> {
-        let (interrupts, fork) = (Interrupts::new(doorbell), ForkGuard::new()?);
-        Ok(Self {
-            table: Table::new()?,
-            sets: [FdSet::new(); 3],
-            end: None,
-            interrupts,
-            sleepers: Sleepers::new(),
-            clock,
-            idle: Idle::default(),
-            fork,
-        })
+    fn features() -> Features {
+        Features::FILES | Features::URGENT | Features::SIGNALS
     }
 
-    /// What is noted in the table when an event waits for `interest`.
-    fn events(interest: Interest) -> Result<i16, Error> {
-        let asked = SETS.iter().filter(|(bit, ..)| interest.contains(*bit)).fold(0, |all, (.., event)| all | event);
-        if asked == 0 || interest.contains(Interest::EDGE) { Err(Error::Unsupported) } else { Ok(asked) }
+    /// One that fits into the sets.
+    fn doorbell() -> Result<Doorbell, Error> {
+        let doorbell = Doorbell::pipe()?;
+        Self::check(doorbell.as_fd().as_raw_fd()).map(|()| doorbell)
+    }
+
+    fn check(number: RawFd) -> Result<(), Error> {
+        match usize::try_from(number) {
+            Ok(small) if small < FdSet::LIMIT => Ok(()),
+            _ => Err(Error::TooLarge { number, limit: FdSet::LIMIT }),
+        }
     }
 
     /// Puts a number into the sets of its events, and takes it out of the others.
-    fn set(&mut self, number: RawFd, events: i16) {
-        for (set, (.., event)) in self.sets.iter_mut().zip(SETS) {
+    fn note(&mut self, number: RawFd, events: i16) {
+        for (set, (_, event)) in self.sets.iter_mut().zip(EVENTS) {
             set.set(number, events & event != 0);
         }
         let next = number.saturating_add(1);
@@ -132,260 +118,35 @@ impl<S: Slots> Select<S> {
         }
     }
 
-    /// What is waited for, with the doorbell, and one more than the highest number in it.
-    fn asked(&mut self, doorbell: Option<RawFd>) -> ([FdSet; 3], c_int) {
-        let mut asked = self.sets;
-        let highest = || self.table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
-        let mut end = *self.end.get_or_insert_with(highest);
-        if let (Some(doorbell), [read, ..]) = (doorbell, &mut asked) {
-            read.set(doorbell, true);
-            end = end.max(doorbell.saturating_add(1));
-        }
-        (asked, end)
-    }
-
-    /// Waits, on the doorbell too. `ready` is what is left of the sets then; the answer counts what is in them.
-    fn look(&mut self, wait: Sleep, doorbell: Option<RawFd>, ready: &mut [FdSet; 3]) -> io::Result<usize> {
-        let (asked, end) = self.asked(doorbell);
-        self.clock.wait(wait, |time| {
+    fn wait<S: Slots>(
+        &mut self,
+        table: &mut Table<S>,
+        doorbell: Option<RawFd>,
+        clock: Clock,
+        wait: Sleep,
+    ) -> io::Result<usize> {
+        let (asked, end) = self.asked(table, doorbell);
+        clock.wait(wait, |time| {
             // A wait that is taken up again has emptied them.
-            *ready = asked;
-            sys::select(end, ready, time)
+            self.ready = asked;
+            sys::select(end, &mut self.ready, time)
         })
     }
 
-    fn report(&mut self, found: usize, ready: &[FdSet; 3], sink: &mut impl Sink<Fd>) {
-        let (sets, mut any_gone) = (&mut self.sets, false);
-        if let Some(mut found) = self.table.next_to_verify() {
-            if !found.stands() {
-                any_gone = true;
-                expel(sets, found, sink);
-            }
-        }
-        self.table.scan(found, |mut found| {
-            let number = found.entry.fd;
-            let in_sets = |(set, _): &(&FdSet, _)| set.contains(number);
-            let (count, bits) = ready
-                .iter()
-                .zip(SETS)
-                .filter(in_sets)
-                .fold((0usize, Ready::empty()), |(count, bits), (_, (_, bit, _))| {
-                    (count.saturating_add(1), bits | bit)
-                });
-            if count == 0 {
-                return 0;
-            }
-            if found.note_report() {
-                sink.ready(found.token, bits);
-            } else {
-                any_gone = true;
-                expel(sets, found, sink);
-            }
-            count
-        });
-        if any_gone {
-            self.end = None;
-        }
+    fn rings<S: Slots>(&self, _: &Table<S>, doorbell: Option<RawFd>) -> bool {
+        let [read, ..] = &self.ready;
+        doorbell.is_some_and(|number| read.contains(number))
     }
 
-    /// Finds what has been closed, or is another file's, and goes on without it. `false`: nothing was.
-    fn expel_gone(&mut self, sink: &mut impl Sink<Fd>) -> bool {
-        let sets = &mut self.sets;
-        let mut any = false;
-        // A scan that never has enough looks at each entry.
-        self.table.scan(usize::MAX, |mut found| {
-            if found.entry.fd < 0 || found.stands() {
-                return 0;
-            }
-            expel(sets, found, sink);
-            any = true;
-            0
-        });
-        if any {
-            self.end = None;
-        }
-        any
-    }
-}
-
-fn expel(sets: &mut [FdSet; 3], found: Found<'_>, sink: &mut impl Sink<Fd>) {
-    let number = found.entry.fd;
-    told!(Warn, "select: descriptor {number} was closed while it was registered, or is another file's");
-    sets.iter_mut().for_each(|set| set.set(number, false));
-    silence(found.entry);
-    sink.failed(found.token);
-}
-
-impl<S: Slots> EventOp for Select<S> {
-    type Fd = Fd;
-    type FdInfo = Place;
-    type Error = Error;
-
-    fn name(&self) -> &'static str {
-        "select"
+    fn found(&self, entry: &pollfd) -> (usize, Ready) {
+        let found = self.ready.iter().zip(READY).filter(|(set, _)| set.contains(entry.fd));
+        found.fold((0, Ready::empty()), |(count, all), (_, bit)| (count.saturating_add(1), all | bit))
     }
 
-    fn features(&self) -> Features {
-        Features::FILES | Features::URGENT | Features::SIGNALS
-    }
-
-    #[inline]
-    fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
-    #[inline]
-    fn usable(&self) -> Result<(), Error> {
-        if self.fork.is_usual() || !self.fork.forked() { Ok(()) } else { Err(Error::Forked) }
-    }
-
-    #[inline]
-    fn begin_change(&mut self) -> Result<(), Error> {
-        if self.fork.is_usual() {
-            return Ok(());
-        }
-        self.sleepers.wake();
-        self.usable()
-    }
-
-    #[inline]
-    fn check_awake(&self) -> Result<(), Error> {
-        if self.fork.is_usual() {
-            return Ok(());
-        }
-        self.usable()?;
-        self.sleepers.check_awake()
-    }
-
-    #[inline]
-    fn wake_sleeper(&mut self) {
-        self.sleepers.wake();
-    }
-
-    fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
-        self.usable()?;
-        check(fd.as_raw_fd())?;
-        let events = self.interrupts.check_foreign(fd.as_raw_fd()).and_then(|()| Self::events(interest));
-        let added = events.and_then(|events| self.table.add(fd, token, events, infos).map(|()| events));
-        if added.is_err() {
-            // An earlier registration of this number is void, too.
-            self.table.del(fd, token, infos);
-        }
-        self.set(fd.as_raw_fd(), *added.as_ref().unwrap_or(&0));
-        added.map(drop)
-    }
-
-    fn modify(
-        &mut self,
-        fd: Fd,
-        token: Token,
-        _old: Interest,
-        new: Interest,
-        infos: &mut impl FdInfos<Place>,
-    ) -> Result<Modified, Error> {
-        self.usable()?;
-        check(fd.as_raw_fd())?;
-        self.interrupts.check_foreign(fd.as_raw_fd())?;
-        let events = Self::events(new)?;
-        let modified = self.table.modify(fd, token, events, infos)?;
-        self.set(fd.as_raw_fd(), events);
-        Ok(modified)
-    }
-
-    fn del(&mut self, fd: Fd, token: Token, _old: Interest, infos: &mut impl FdInfos<Place>) {
-        self.table.del(fd, token, infos);
-        self.set(fd.as_raw_fd(), 0);
-    }
-
-    fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
-        self.usable()?;
-        let doorbell = self.interrupts.doorbell().map(|doorbell| doorbell.as_fd().as_raw_fd());
-        let mut ready = [FdSet::new(); 3];
-        let wait = self.interrupts.prepare(wait);
-        let first = self.idle.first_part(wait, self.table.len(), self.clock);
-        let mut found = self.look(first, doorbell, &mut ready);
-        if self.idle.is_over(first, wait, matches!(found, Ok(0)), self.clock) && !self.expel_gone(sink) {
-            found = self.look(wait, doorbell, &mut ready);
-        }
-        let woken = self.interrupts.awake();
-        // With none of the registered ones closed, it is the doorbell that someone has closed.
-        if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && self.expel_gone(sink) {
-            // The others are told in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
-            // soon enough.
-            found = Ok(self.look(Sleep::None, doorbell, &mut ready).unwrap_or(0));
-        }
-        let found = found.map_err(|error| {
-            self.interrupts.put_back();
-            Error::during("select")(error)
-        })?;
-        let rings = found > 0 && doorbell.is_some_and(|number| ready[0].contains(number));
-        // A signal that interrupted the wait has rung, and the wait does not tell.
-        let outcome = if rings || woken && wait != Sleep::None { self.interrupts.answer() } else { Ok(()) };
-        if outcome.is_err() {
-            self.interrupts.put_back();
-        }
-        self.report(found.saturating_sub(usize::from(rings)), &ready, sink);
-        self.interrupts.report(woken, sink);
-        outcome
-    }
-
-    fn stands(&mut self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> bool {
-        self.table.stands(fd, token, infos)
-    }
-
-    fn is_temporary(error: &Error) -> bool {
-        error.is_temporary()
-    }
-
-    fn reinit(&mut self) -> Result<(), Error> {
-        if self.fork.forked() {
-            self.interrupts.reinit()?;
-            self.sleepers.reinit(&self.fork);
-            self.fork.renew();
-            told!(Debug, "select: this process was forked, and has wakers and signals of its own now");
-        }
-        self.table.clear();
-        self.sets = [FdSet::new(); 3];
-        self.end = None;
-        Ok(())
-    }
-
-    fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = Error>> {
-        Some(&mut self.interrupts)
-    }
-}
-
-impl<S: Slots> Wake for Select<S> {
-    type Waker = Waker;
-
-    #[doc(alias = "evthread_make_base_notifiable")]
-    fn waker(&mut self) -> Result<Waker, Error> {
-        self.usable()?;
-        self.interrupts.waker()
-    }
-}
-
-impl<S: Slots> Split for Select<S> {
-    type Sleeper = Sleeper;
-
-    fn begin_sleep(&mut self, sleep: Sleep) -> Result<Sleeper, Error> {
-        self.check_awake()?;
-        let wake = self.interrupts.waker()?;
-        let (asked, end) = self.asked(Some(wake.state().doorbell().as_fd().as_raw_fd()));
-        let mut sleeper = self.sleepers.take(wake)?;
+    fn watch<S: Slots>(&mut self, table: &mut Table<S>, doorbell: RawFd, sleeper: &mut Sleeper) -> Result<(), Error> {
+        let (asked, end) = self.asked(table, Some(doorbell));
         sleeper.watch_sets(&asked, end);
-        let sleep = self.idle.begin_sleep(sleep, self.table.len(), self.clock);
-        Ok(self.sleepers.begin(sleeper, sleep, self.clock, &self.fork))
-    }
-
-    fn end_sleep(&mut self, sleeper: Sleeper) -> Result<(), Error> {
-        self.sleepers.end(sleeper, &self.fork)
-    }
-}
-
-impl<S: Slots> fmt::Debug for Select<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Select").field("registered", &self.table).field("clock", &self.clock).finish_non_exhaustive()
+        Ok(())
     }
 }
 
@@ -405,6 +166,9 @@ mod tests {
     }
 
     use std::fs::File;
+
+    use evcore::Fd;
+    use evcore::backend::{EventOp, Wake};
 
     use super::*;
     use crate::cases::{Rig, alone, high};
@@ -464,10 +228,10 @@ mod tests {
             rig.add(&null, 1, Interest::READ);
             rig.add(&highest, 2, Interest::READ);
             assert_eq!(rig.look().len(), 2);
-            assert_eq!(rig.backend.end, Some(highest.as_raw_fd() + 1));
+            assert_eq!(rig.backend.call.end, Some(highest.as_raw_fd() + 1));
             rig.del(Fd::of(&highest), 2, Interest::READ);
             assert_eq!(rig.look(), [(1, Ready::READ)]);
-            assert_eq!(rig.backend.end, Some(null.as_raw_fd() + 1));
+            assert_eq!(rig.backend.call.end, Some(null.as_raw_fd() + 1));
         });
     }
 }

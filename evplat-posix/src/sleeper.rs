@@ -13,6 +13,7 @@ use libc::pollfd;
 
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::events::interest;
 use crate::fork::ForkGuard;
 use crate::sys::{self, FdSet};
 use crate::waker::Waker;
@@ -132,11 +133,6 @@ impl Sleeper {
             }),
         }
     }
-}
-
-fn interest(events: i16) -> Interest {
-    let bits = crate::poll::EVENTS.iter().filter(|(_, event)| events & event != 0);
-    bits.fold(Interest::empty(), |all, (bit, _)| all | *bit)
 }
 
 impl backend::Sleeper for Sleeper {

@@ -178,7 +178,9 @@ impl Found<'_> {
 /// ```
 ///
 /// Adding appends; deleting moves the last entry to the gap, and tells the base's fd map of its new place.
-pub(crate) struct Table<S: Slots> {
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "older compilers do not see that `Scan` leads to it")]
+pub struct Table<S: Slots> {
     entries: S::List<pollfd>,
     rows: S::List<Row>,
     start: usize,
