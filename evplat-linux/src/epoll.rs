@@ -13,11 +13,11 @@ use evplat_posix::backend::{ForkGuard, Interrupts, Sleepers};
 use evplat_posix::{Clock, Error};
 use static_assertions::assert_impl_all;
 
+use crate::bell::Bell;
 use crate::files::Files;
 use crate::mask;
 use crate::nest::{self, Nest};
 use crate::sys::{self, Reports};
-use crate::waker::Bell;
 
 mod sleep;
 mod verify;

@@ -47,6 +47,7 @@
 #[macro_use]
 mod log;
 
+mod bell;
 mod child;
 mod epoll;
 mod files;

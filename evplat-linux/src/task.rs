@@ -6,7 +6,7 @@ use evcore::Growable;
 use evplat_posix::evcore;
 pub use evplat_posix::task::{Handle, Io, Item, JoinError, JoinHandle, Watch, yield_now};
 
-use crate::Epoll;
+use crate::epoll::Epoll;
 
 /// An executor on [`Epoll`]; `T` is the data of events of your own.
 pub type Executor<T = ()> = evcore::task::Executor<Epoll, Growable, T>;

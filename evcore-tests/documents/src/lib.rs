@@ -12,6 +12,7 @@
 #![cfg(test)]
 
 mod cases;
+mod circles;
 mod figures;
 mod from_libevent;
 mod headers;
