@@ -101,10 +101,12 @@ impl Base {
 
     /// Takes the first callback of a queue out of it.
     #[inline(always)]
-    pub(crate) fn dequeue_first(&self, callback: Cb) {
+    pub(crate) fn dequeue_first(&self, queue: &Queue) -> Option<Cb> {
+        let callback = queue.first()?;
         callback.set_flags(callback.flags() & !list::ACTIVE);
         self.active.down();
-        self.queue(callback.priority()).pop(callback);
+        queue.pop(callback);
+        Some(callback)
     }
 
     /// Takes a callback out of the queue that it is in.

@@ -300,8 +300,7 @@ impl Base {
 
     /// The current callback is over: those who wait for that go on.
     #[inline(always)]
-    pub(crate) fn end_callback(&self) {
-        self.current.set(None);
+    pub(crate) fn tell_waiters(&self) {
         if self.waiters.get() > 0 {
             self.waiters.set(0);
             threads::broadcast(self.cond);

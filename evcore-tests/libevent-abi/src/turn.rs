@@ -193,11 +193,28 @@ impl Base {
     fn process(&self) -> c_int {
         if self.levels_max.get() == 1 && !self.is_limited {
             self.level.set(0);
-            let count = self.process_level(0, c_int::MAX, None);
+            let count = match self.lock.is_null() {
+                true => self.process_all::<false>(),
+                false => self.process_all::<true>(),
+            };
             self.level.set(-1);
             return count;
         }
         self.process_levels()
+    }
+
+    /// Runs the callbacks of the only priority, without limits.
+    #[inline(always)]
+    fn process_all<const HAS_LOCK: bool>(&self) -> c_int {
+        let mut count = 0;
+        while let Some(callback) = self.dequeue_first(&self.queues[0]) {
+            count += 1;
+            self.call::<HAS_LOCK>(callback);
+            if self.stops.get() != 0 {
+                return if self.is_broken() { -1 } else { count };
+            }
+        }
+        count
     }
 
     #[inline(never)]
@@ -222,14 +239,11 @@ impl Base {
         count
     }
 
-    #[inline(always)]
     fn process_level(&self, level: u8, max: c_int, until: Option<Instant>) -> c_int {
-        let queue = &self.queues[usize::from(level)];
         let mut count = 0;
-        while let Some(callback) = queue.first() {
+        while let Some(callback) = self.dequeue_first(&self.queues[usize::from(level)]) {
             count += 1;
-            self.call(callback);
-            self.end_callback();
+            self.call::<true>(callback);
             if self.stops.get() != 0 {
                 return if self.is_broken() { -1 } else { count };
             }
@@ -240,33 +254,42 @@ impl Base {
         count
     }
 
-    /// Takes a callback out of its queue, and calls it without the lock.
+    /// Calls a callback without the lock. A base that has none is known when this is compiled: `HAS_LOCK` is false.
     #[inline(always)]
-    fn call(&self, callback: Cb) {
-        self.dequeue_first(callback);
-        let Some(event) = callback.event() else { return self.call_alone(callback) };
-        if event.closure() == closure::PERSIST {
-            self.current.set(Some(callback));
-            self.begin_period(event);
-            self.call_event(event);
-        } else if event.closure() == closure::EVENT {
-            self.rest(event);
-            self.current.set(Some(callback));
-            self.call_event(event);
-            self.end_rest();
-        } else {
-            self.call_rare(event);
+    fn call<const HAS_LOCK: bool>(&self, callback: Cb) {
+        match callback.event() {
+            Some(event) if event.closure() == closure::PERSIST => {
+                self.current.set(Some(callback));
+                self.begin_period(event);
+                self.call_event::<HAS_LOCK>(event);
+            }
+            Some(event) if event.closure() == closure::EVENT => {
+                self.rest(event);
+                self.current.set(Some(callback));
+                self.call_event::<HAS_LOCK>(event);
+                self.end_rest();
+            }
+            Some(event) => self.call_rare(event),
+            None => self.call_alone(callback),
+        }
+        self.current.set(None);
+        if HAS_LOCK {
+            self.tell_waiters();
         }
     }
 
     #[inline(always)]
-    fn call_event(&self, event: Ev) {
+    fn call_event<const HAS_LOCK: bool>(&self, event: Ev) {
         let (function, fd, res, arg) = (event.function(), event.fd(), event.res(), event.arg());
-        self.unlock();
+        if HAS_LOCK {
+            self.unlock();
+        }
         if let Some(function) = function {
             function(fd, res, arg);
         }
-        self.lock();
+        if HAS_LOCK {
+            self.lock();
+        }
     }
 
     /// The period of a persistent event begins.
@@ -316,7 +339,7 @@ impl Base {
             left.set(left.get() - 1);
             let counter = if left.get() > 0 { left.as_ptr() } else { core::ptr::null_mut() };
             event.set_calls(left.get(), counter);
-            self.call_event(event);
+            self.call_event::<true>(event);
             if self.is_broken() && left.get() > 0 {
                 event.set_calls(left.replace(0), core::ptr::null_mut());
             }

@@ -1,6 +1,6 @@
 //! `evwatch`: callbacks before and after each wait. (libevent 2.2's; 2.1's headers have none.)
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::ffi::{c_int, c_void};
 use core::ptr::NonNull;
 
@@ -35,19 +35,28 @@ pub struct Info {
 
 /// The watchers of one kind, in the order in which they were made.
 #[derive(Default)]
-pub(crate) struct Watchers(RefCell<Vec<NonNull<Watch>>>);
+pub(crate) struct Watchers {
+    all: RefCell<Vec<NonNull<Watch>>>,
+    count: Cell<usize>,
+}
 
 impl Watchers {
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.count.get() == 0
+    }
+
+    fn change(&self, how: impl FnOnce(&mut Vec<NonNull<Watch>>)) {
+        let mut all = self.all.borrow_mut();
+        how(&mut all);
+        self.count.set(all.len());
     }
 
     /// Calls each, without the lock. Any may be freed meanwhile, by itself too.
     pub(crate) fn call(&self, base: &Base, is_nonblocking: bool) {
-        let all = self.0.borrow().clone();
+        let all = self.all.borrow().clone();
         for watch in all {
-            if !self.0.borrow().contains(&watch) {
+            if !self.all.borrow().contains(&watch) {
                 continue;
             }
             let Watch { function, arg, .. } = *to_c::lend(watch);
@@ -61,7 +70,8 @@ impl Watchers {
     }
 
     pub(crate) fn free(&self) {
-        for watch in self.0.take() {
+        self.count.set(0);
+        for watch in self.all.take() {
             to_c::take(watch);
         }
     }
@@ -92,7 +102,7 @@ fn new(base: Option<BaseRef>, function: Option<WatchFn>, arg: *mut c_void, is_pr
     let base = base?;
     let watch = to_c::put(Watch { base, function, arg, is_prepare })?;
     let _guard = base.guard();
-    base.watchers(is_prepare).0.borrow_mut().push(watch);
+    base.watchers(is_prepare).change(|all| all.push(watch));
     Some(watch)
 }
 
@@ -113,7 +123,7 @@ export! {
         let Some(watch) = watch else { return };
         let Watch { base, is_prepare, .. } = *to_c::lend(watch);
         let _guard = base.guard();
-        base.watchers(is_prepare).0.borrow_mut().retain(|known| *known != watch);
+        base.watchers(is_prepare).change(|all| all.retain(|known| *known != watch));
         to_c::take(watch);
     }
 
