@@ -7,18 +7,16 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use evcore::backend::{Descriptor, EventOp, FdInfos, Features, Modified, Sink, Sleep, Token, Wake, WakeFlag};
 use evcore::{Instant, Interest, Ready};
 
-/// What the hardware has: 64 serial lines, a clock with an alarm, and interrupts.
-///
-/// On a board these are registers. Here they are variables, so that the backend runs anywhere.
+/// The hardware: 64 serial lines, a clock with an alarm, interrupts. On a board these are registers.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    /// Bit n: line n has received something that has not been read.
+    /// Bit n: line n has input.
     pub(crate) received: AtomicU64,
-    /// Bit n: line n has room for something to send.
+    /// Bit n: line n has room to send.
     pub(crate) room: AtomicU64,
-    /// Nanoseconds since the board was switched on.
+    /// Nanoseconds since power-on.
     pub(crate) clock: AtomicU64,
-    /// Set by interrupts that have news for the program.
+    /// Set by interrupts.
     pub(crate) news: WakeFlag,
 }
 
@@ -27,11 +25,10 @@ impl Board {
         Instant::from_nanos(self.clock.load(Ordering::Acquire))
     }
 
-    /// Sleeps until an interrupt comes, or the alarm goes off at `alarm`.
+    /// Sleeps until an interrupt, or until `alarm`. Here no interrupt comes, so it is `alarm` at once.
     ///
-    /// On a board: set the alarm, then WFI, with interrupts masked from the look at the lines until here. WFI returns
-    /// for an interrupt that is masked, too, so none that comes in between is slept over. Here none comes by itself,
-    /// and so the time of the alarm comes at once.
+    /// On a board: set the alarm, then WFI, with interrupts masked since the look at the lines. A masked interrupt
+    /// ends WFI too, so none in between is missed.
     fn sleep(&self, alarm: Instant) {
         if alarm != Instant::MAX {
             self.clock.fetch_max(alarm.as_nanos(), Ordering::AcqRel);
@@ -61,11 +58,11 @@ impl fmt::Display for NoSuchLine {
 
 impl Error for NoSuchLine {}
 
-/// The lines of a board, as the backend of an event base.
+/// The backend: the lines of a board.
 #[derive(Debug)]
 pub(crate) struct Lines {
     pub(crate) board: &'static Board,
-    /// Who watches each line, and for what.
+    /// The registration of each line.
     watches: [Option<(Token, Interest)>; 64],
 }
 
@@ -78,7 +75,7 @@ impl Lines {
         self.watches.get_mut(usize::from(line.0))
     }
 
-    /// What is ready now, of what is watched.
+    /// What is ready of what is registered.
     fn found(&self) -> impl Iterator<Item = (Token, Ready)> {
         let received = self.board.received.load(Ordering::Acquire);
         let room = self.board.room.load(Ordering::Acquire);
@@ -146,7 +143,7 @@ impl EventOp for Lines {
                 Sleep::Until(point) => self.board.sleep(point),
                 Sleep::Forever => self.board.sleep(Instant::MAX),
             }
-            // What has ended this sleep must not prevent the next.
+            // Must not prevent the next sleep.
             is_woken = self.board.news.take();
         }
         if is_woken {

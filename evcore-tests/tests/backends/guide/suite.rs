@@ -8,7 +8,7 @@ use evcore_tests::{Fixture, conformance};
 
 use super::lines::{Line, Lines};
 
-/// A board whose lines are connected to nothing but the test.
+/// A board driven by the test.
 struct OnBoard {
     lines: u8,
 }
@@ -65,7 +65,7 @@ impl Fixture for OnBoard {
     }
 }
 
-/// The line's bit in the board's registers; none for a line that the board has not got.
+/// The line's bit; zero if the board has no such line.
 fn bit(line: Line) -> u64 {
     1u64.checked_shl(line.0.into()).unwrap_or(0)
 }
