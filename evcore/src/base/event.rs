@@ -15,19 +15,18 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // Pending.
 
     /// Makes an event pending (`event_add`). Its interest joins that of its fd. Its timeout counts from now: the given
-    /// one, which replaces an earlier one, or else the one that it was [made with](crate::Event::timeout).
+    /// one, replacing an earlier one, or else the one that it was [made with](crate::Event::timeout).
     ///
-    /// On a pending event, a timeout replaces the old one, even an expired one that is queued; without a timeout
-    /// nothing changes (see [`restart`](EventBase::restart)). On a paused event, `add` ends the pause, and its timeout
-    /// restarts now.
+    /// On a pending event, a timeout replaces the old one, even an expired and queued one; without a timeout nothing
+    /// changes (see [`restart`](EventBase::restart)). On a paused event, `add` ends the pause, and its timeout
+    /// restarts.
     ///
     /// For a persistent event the delay is also the period:
     ///
-    /// - When the timeout was due, the next one counts from the deadline, which keeps the phase, unless
+    /// - After the timeout, the next one counts from the deadline, which keeps the phase, unless
     ///   [`Missed`](crate::options::Missed) says otherwise.
-    /// - When the event is handed out for anything else, the timeout restarts, counting from the end of the turn's
-    ///   hand-outs.
-    /// - A delay of zero is no period: the timeout comes once, and then the event has none.
+    /// - After another hand-out, the timeout restarts at the end of the turn's hand-outs.
+    /// - Zero is no period: the timeout comes once.
     ///
     /// O(1) and at most one call of the backend, plus O(log n) for the timeout.
     ///
@@ -57,8 +56,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, timeout)
     }
 
-    /// As [`add`](EventBase::add), with the timeout counted from `start`, which may be in the past: for instance the
-    /// time of the turn ([`now`](EventBase::now)), or when a request arrived. The clock is not read.
+    /// As [`add`](EventBase::add), with the timeout counted from `start`, which may be past: the time of the turn
+    /// ([`now`](EventBase::now)), or when a request arrived. The clock is not read.
     ///
     /// # Errors
     ///
@@ -82,11 +81,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// As [`add`](EventBase::add), with the time at which the event is due. The clock is read once, or not at all for a
-    /// one-shot timer that was made without a timeout.
+    /// one-shot timer made without a timeout.
     ///
-    /// For a persistent event the period is the time from now to `deadline`, and so is what
-    /// [`restart`](EventBase::restart) and the end of a [pause](EventBase::pause_for) restart; use
-    /// [`add`](EventBase::add) for an exact one. A deadline in the past is no period: the timeout comes once.
+    /// A persistent event's period is the time from now to `deadline`, and so is what [`restart`](EventBase::restart)
+    /// and the end of a [pause](EventBase::pause_for) restart; use [`add`](EventBase::add) for an exact one. With a
+    /// past deadline the timeout comes once.
     ///
     /// # Errors
     ///
@@ -106,14 +105,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.add(index, Some(Timeout { deadline, interval }))
     }
 
-    /// Restarts the event's timeout from now (`ev_timer_again` in libev). An event that is not pending is added, so a
-    /// timer that has come once is armed again. During a pause nothing changes: the timeout restarts when the pause
-    /// ends.
+    /// Restarts the event's timeout from now (`ev_timer_again` in libev), and adds the event if it is not pending, for
+    /// instance a timer that has come. During a pause nothing changes: the timeout restarts when the pause ends.
     ///
     /// # Errors
     ///
-    /// [`Error::WrongKind`] when the event has no timeout and had none when it was last pending, or is a one-shot timer
-    /// that was only given a point in time; else as [`add`](EventBase::add).
+    /// [`Error::WrongKind`] without a current or earlier timeout, and for a one-shot timer that was only given a point
+    /// in time; else as [`add`](EventBase::add).
     ///
     /// ```
     /// # use core::time::Duration;
@@ -130,11 +128,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Changes what an event of an fd waits for, in place. What it was queued for and no longer waits for is dropped.
-    /// The backend is called before the next wait, if the union of the fd's interests has changed by then; from an
-    /// empty interest, at once.
+    /// The backend is called before the next wait if the union of the fd's interests has changed, or at once if it was
+    /// empty.
     ///
-    /// With the interest that the event already has it does nothing, also if it is edge-triggered. To have unread input
-    /// reported again, call [`again`](EventBase::again), or [`del`](EventBase::del) and [`add`](EventBase::add).
+    /// With the event's current interest it does nothing, even if edge-triggered. To have unread input reported again,
+    /// call [`again`](EventBase::again), or [`del`](EventBase::del) and [`add`](EventBase::add).
     ///
     /// # Errors
     ///
@@ -198,8 +196,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     // Active.
 
     /// Queues an event (`event_active`), with any bits, or none; an active event gets the bits too. It comes in this
-    /// turn if the limit allows; in the next one if this turn has handed it out already, or [`again`](EventBase::again)
-    /// has postponed it.
+    /// turn if the limit allows; in the next one if it was handed out in this turn, or postponed by
+    /// [`again`](EventBase::again).
     ///
     /// # Errors
     ///
@@ -240,8 +238,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().activate_counted(index, count)
     }
 
-    /// Queues an event for the next turn, which does not wait, with [`Ready::AGAIN`]: for a handler that has input left
-    /// in a buffer. An event that is already queued keeps its place and gets the bit.
+    /// Queues an event for the next turn, which does not wait, with [`Ready::AGAIN`]: for a handler with input left in
+    /// a buffer. A queued event keeps its place and gets the bit.
     ///
     /// # Errors
     ///
@@ -291,12 +289,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // The end.
 
-    /// Makes an event wait for nothing (`event_del`), drops its timeout and takes it off its queue. It is not handed
-    /// out until it is added or activated again. Legal for an idle event.
+    /// Makes an event wait for nothing (`event_del`), drops its timeout and takes it off its queue. Legal for an idle
+    /// event.
     ///
-    /// The backend is called before the next wait, and not at all if the event is added again, so the descriptor must
-    /// stay open until the next [`poll`](EventBase::poll). To close it at once, use
-    /// [`deregister`](EventBase::deregister) or [`remove`](EventBase::remove).
+    /// The backend is called before the next wait, and not at all if the event is added again: the descriptor must stay
+    /// open until the next [`poll`](EventBase::poll). To close it at once, use [`deregister`](EventBase::deregister) or
+    /// [`remove`](EventBase::remove).
     ///
     /// # Errors
     ///
@@ -321,9 +319,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// As [`del`](EventBase::del), and at once: unless another event watches the fd, the backend no longer does, and
-    /// the descriptor may be closed. The event keeps its slot, data and fd; [`replace_fd`](EventBase::replace_fd) gives
-    /// it another one, [`add`](EventBase::add) makes it pending again.
+    /// As [`del`](EventBase::del), and at once: unless another event watches the fd, the descriptor may be closed. The
+    /// event keeps its slot, data and fd; [`replace_fd`](EventBase::replace_fd) gives it another one,
+    /// [`add`](EventBase::add) makes it pending again.
     ///
     /// # Errors
     ///
@@ -345,10 +343,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// Ends an event and returns its data (`event_free`); `None` if it was removed before.
-    ///
-    /// If it is the last event of its fd, the backend releases the descriptor before this returns: it may be closed at
-    /// once.
+    /// Ends an event and returns its data (`event_free`); `None` if it was removed before. After the last event of an
+    /// fd, the descriptor may be closed at once.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
@@ -369,15 +365,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
 /// On a storage with pauses.
 impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
-    /// Stops watching an event's fd for a time, for instance a listener's when the process has no descriptors left. The
-    /// fd then wakes no wait, and what the event was queued for is dropped. [`add`](EventBase::add) ends the pause
-    /// early. At its end the event's timeout restarts, and an event that is not pending is added, so a handler may call
-    /// this after any report, ERROR included.
+    /// Stops watching an event's fd for a time, such as a listener's when no descriptors are left. The fd then wakes no
+    /// wait, and what the event was queued for is dropped. [`add`](EventBase::add) ends the pause early. At its end the
+    /// event's timeout restarts, and an event that is not pending is added, so a handler may call this after any
+    /// report, ERROR included. If the backend lacks memory or descriptors to watch the fd again, the base retries each
+    /// 10 ms.
     ///
-    /// If the backend lacks memory or descriptors to watch the fd again, the base retries each 10 ms.
-    ///
-    /// Other events may watch the fd meanwhile. If they are edge-triggered and this one is not, or the reverse, this
-    /// one gets ERROR when the pause ends, and is no longer pending.
+    /// If other events watch the fd meanwhile and only one side is edge-triggered, this event gets ERROR when the pause
+    /// ends, and is no longer pending.
     ///
     /// # Errors
     ///

@@ -8,17 +8,17 @@ use crate::wake::WakeFlag;
 
 /// The port to a part without an operating system: its clock, alarm, sleep and `N` lines.
 ///
-/// Implement it for a type without fields that names the registers and the [`Flags`] itself: a base on it is all zeros,
+/// Implement it for a type without fields that names the registers and the [`Flags`] itself: then a base is all zeros,
 /// lies in `.bss` and takes no flash.
 ///
 /// # Contract
 ///
-/// 1. [`now`](Board::now) MUST be monotonic. It SHOULD be no coarser than the alarm: the loop does not sleep from the
-///    alarm until `now` reaches the deadline.
-/// 2. After [`set_alarm`](Board::set_alarm) an interrupt MUST come by the given time; it may come earlier.
+/// 1. [`now`](Board::now) MUST be monotonic. It SHOULD be no coarser than the alarm: until it reaches the deadline, the
+///    loop does not sleep.
+/// 2. After [`set_alarm`](Board::set_alarm) an interrupt MUST come by the given time, or earlier.
 /// 3. [`masked`](Board::masked) MUST either hold an interrupt back, or have it end a
-///    [`wait_for_interrupt`](Board::wait_for_interrupt) that begins afterwards. An interrupt that is held back MUST end
-///    that wait at once.
+///    [`wait_for_interrupt`](Board::wait_for_interrupt) that begins afterwards. An interrupt held back MUST end that
+///    wait at once.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a board with {N} lines",
     label = "`Lines` sleeps by a type that implements `evcore::board::Board<{N}>`",
@@ -40,25 +40,23 @@ pub trait Board<const N: usize> {
     /// Sleeps until an interrupt is pending: WFI. It may return earlier.
     fn wait_for_interrupt(&self);
 
-    /// Runs `work` with interrupts masked: by PRIMASK on Cortex-M (not BASEPRI, which keeps WFI from returning),
+    /// Runs `work` with interrupts masked: PRIMASK on Cortex-M (not BASEPRI, which keeps WFI from returning),
     /// `mstatus.MIE` on RISC-V. With the feature `critical-section` the default is a critical section.
     ///
-    /// If an interrupt served since the last wait keeps the next one from beginning, as with WFE on Cortex-M, it may
-    /// just call `work`.
+    /// If an interrupt since the last wait keeps the next one from beginning, as with WFE on Cortex-M, it may just call
+    /// `work`.
     #[cfg(not(feature = "critical-section"))]
     fn masked<R>(&self, work: impl FnOnce() -> R) -> R;
 
     /// Runs `work` with interrupts masked, by default in a section of the crate `critical-section`. Override it if that
-    /// masks otherwise than by PRIMASK or `mstatus.MIE`, or holds up another core.
+    /// masks by other means than PRIMASK or `mstatus.MIE`, or holds up another core.
     #[cfg(feature = "critical-section")]
     fn masked<R>(&self, work: impl FnOnce() -> R) -> R {
         critical_section::with(|_| work())
     }
 
-    /// Sleeps for at least `time`, while no event is handed out: for a device that needs a pause. It begins with the
-    /// next step of the clock, so it takes a few steps longer.
-    ///
-    /// It uses the alarm, which the loop sets before each sleep: do not call it from an interrupt.
+    /// Sleeps for at least `time`, and a few steps of the clock longer, while no event is handed out: for a device that
+    /// needs a pause. It uses the loop's alarm: do not call it from an interrupt.
     fn delay(&self, time: Duration)
     where
         Self: Sized,
