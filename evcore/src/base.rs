@@ -165,7 +165,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// use evcore::{EventBase, Fixed};
     ///
     /// const BASE: EventBase<Manual, Fixed<16>, u8> = EventBase::new(Manual::new());
-    /// # let _ = BASE;
+    /// assert!(BASE.is_empty());
     /// ```
     #[doc(alias = "event_base_new")]
     #[must_use]

@@ -51,7 +51,7 @@ impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     /// use evcore::Fixed;
     ///
     /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
-    /// # let _ = callback;
+    /// assert_eq!(callback.arg(), 7);
     /// ```
     #[must_use]
     pub const fn new(function: CallbackFn<B, S, C>, arg: usize) -> Self {

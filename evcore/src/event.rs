@@ -121,10 +121,10 @@ impl<Fd> Event<Fd> {
     /// An event of an fd. Empty interest is legal: nothing is reported until [`modify`](crate::EventBase::modify).
     ///
     /// ```
-    /// use evcore::{Event, Interest};
-    ///
-    /// let reader = Event::io(3u32, Interest::READ);
-    /// # let _ = reader;
+    /// # use evcore::{*, backend::Manual};
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
+    /// let event = base.create(Event::io(3, Interest::READ), "reader").unwrap();
+    /// assert_eq!(base.fd(event), Some(3));
     /// ```
     #[doc(alias = "event_new")]
     #[doc(alias = "event_assign")]
@@ -135,10 +135,10 @@ impl<Fd> Event<Fd> {
     /// An event of a signal (`evsignal_new`).
     ///
     /// ```
-    /// use evcore::Event;
-    ///
-    /// let terminate = Event::<u32>::signal(15).persist();
-    /// # let _ = terminate;
+    /// # use evcore::{*, backend::Manual};
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
+    /// let event = base.create(Event::signal(15), "terminate").unwrap();
+    /// assert_eq!(base.signum(event), Some(15));
     /// ```
     #[doc(alias = "evsignal_new")]
     #[doc(alias = "evsignal_assign")]
@@ -150,10 +150,11 @@ impl<Fd> Event<Fd> {
     /// An event of time alone (`evtimer_new`).
     ///
     /// ```
-    /// use evcore::Event;
-    ///
-    /// let timeout = Event::<u32>::timer();
-    /// # let _ = timeout;
+    /// # use evcore::{*, backend::Manual};
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
+    /// let event = base.create(Event::timer(), "later").unwrap();
+    /// base.add(event, Some(core::time::Duration::from_secs(1))).unwrap();
+    /// assert_eq!(base.next_deadline(), Some(Instant::from_nanos(1_000_000_000)));
     /// ```
     #[doc(alias = "evtimer_new")]
     #[doc(alias = "evtimer_assign")]
@@ -164,10 +165,11 @@ impl<Fd> Event<Fd> {
     /// An event that only [`activate`](crate::EventBase::activate) hands out (`evuser_new`): a timer without a timeout.
     ///
     /// ```
-    /// use evcore::Event;
-    ///
-    /// let doorbell = Event::<u32>::user();
-    /// # let _ = doorbell;
+    /// # use evcore::{*, backend::Manual};
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
+    /// let event = base.create(Event::user(), "mine").unwrap();
+    /// base.activate(event, Ready::empty()).unwrap();
+    /// assert_eq!(base.counts().active, 1);
     /// ```
     #[doc(alias = "evuser_new")]
     pub const fn user() -> Self {
@@ -233,10 +235,12 @@ impl<Fd> Event<Fd> {
     /// [`add`](crate::EventBase::add).
     ///
     /// ```
-    /// use evcore::{Event, Interest};
-    ///
-    /// let listener = Event::io(3u32, Interest::READ).persist();
-    /// # let _ = listener;
+    /// # use evcore::{*, backend::Manual};
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
+    /// base.start(Event::io(3, Interest::READ).persist(), "listener").unwrap();
+    /// base.activate_fd(3, Ready::READ);
+    /// let id = base.next_event(Wait::None).unwrap().unwrap().id;
+    /// assert!(base.pending(id).unwrap().registered);
     /// ```
     #[doc(alias = "EV_PERSIST")]
     pub const fn persist(mut self) -> Self {
@@ -283,10 +287,11 @@ impl<Fd> Event<Fd> {
     /// Its priority, 0 being the most urgent; by default the middle of the base's priorities.
     ///
     /// ```
-    /// use evcore::Event;
-    ///
-    /// let urgent = Event::<u32>::user().priority(0);
-    /// # let _ = urgent;
+    /// # use evcore::{*, backend::Manual};
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
+    /// base.set_priorities(3).unwrap();
+    /// let event = base.create(Event::user().priority(0), "urgent").unwrap();
+    /// assert_eq!(base.priority(event), Some(0));
     /// ```
     #[doc(alias = "event_priority_set")]
     pub const fn priority(mut self, priority: u8) -> Self {

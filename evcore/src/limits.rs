@@ -95,8 +95,8 @@ impl From<Limits> for Bounds {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fairness {
-    /// Every priority is served in each turn, the most urgent first. From one that exceeds its share of the hand-outs,
-    /// a quarter is kept for less urgent ones, and each priority with an active event gets at least one.
+    /// Every priority is served in each turn, the most urgent first. If one has more events than its share of the
+    /// hand-outs, a quarter is kept for less urgent ones. Each priority with an active event gets at least one.
     #[default]
     Fair,
     /// One priority a turn, as in libevent: less urgent events wait until nothing more urgent was found.

@@ -97,8 +97,7 @@ impl<const N: usize> Manual<N> {
     /// ```
     /// use evcore::backend::Manual;
     ///
-    /// let small = Manual::<4>::with_room();
-    /// # let _ = small;
+    /// assert_eq!(Manual::<4>::with_room().waits(), 0);
     /// ```
     #[must_use]
     pub const fn with_room() -> Self {

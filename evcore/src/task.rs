@@ -227,7 +227,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         Ok(data.map(|data| Fired { id, ready, count, data }))
     }
 
-    /// Runs tasks until `future`, which need not be `'static`, is done. Your own events are dropped; see
+    /// Runs tasks until `future`, which need not be `'static`, is done. Your own events get no handler; see
     /// [`run`](Executor::run).
     ///
     /// # Errors
