@@ -11,7 +11,7 @@ pub enum Error<E> {
     NoSuchEvent,
     /// No room for another event, or the allocator refused.
     Full,
-    /// The base has no such priority, or cannot have so many.
+    /// The base has no such priority, or cannot have that many.
     NoSuchPriority,
     /// Edge-triggered and level-triggered events cannot share an fd.
     EdgeAndLevel,

@@ -46,7 +46,7 @@ impl<const HZ: u32> Ticks<HZ> {
     #[expect(clippy::integer_division, reason = "constant")]
     const PER_4S_SHORT: u64 = (Self::RATE << 32) / NANOS_PER_SEC;
 
-    /// The time after so many ticks, for 584 years. Exact if `HZ` divides 10^9 or is a power of two; otherwise each
+    /// The time after this many ticks, for 584 years. Exact if `HZ` divides 10^9 or is a power of two; otherwise each
     /// tick is short by less than 2^-32 ns, a nanosecond in six minutes at 12 MHz.
     ///
     /// ```

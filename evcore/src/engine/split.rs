@@ -9,7 +9,7 @@ use crate::time::Sleep;
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// The engine, for a call that may bring the end of a wait forward: wakes the sleeper, before the change or after.
-    /// To act on it, whoever wakes must borrow the base, which this call holds until the change is complete.
+    /// To act on it, the woken thread must borrow the base, which this call holds until the change is complete.
     #[inline(always)]
     pub(crate) fn changing(&mut self) -> &mut Self {
         self.backend.wake_sleeper();

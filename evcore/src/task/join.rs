@@ -94,7 +94,7 @@ impl<R> Run for Task<R> {
     }
 }
 
-/// A panic that cannot be caught passes through the executor; the task's handle is told.
+/// A panic that cannot be caught passes through the executor; the task's handle gets it.
 struct Unwinding<'a, R>(&'a Task<R>);
 
 impl<R> Drop for Unwinding<'_, R> {
