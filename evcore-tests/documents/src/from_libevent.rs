@@ -17,7 +17,7 @@ fn check(page: &str, list: &str, source: &str) -> Outcome {
         wrong.push(format!("{PAGE}: no rows"));
     }
     let mut named = BTreeMap::new();
-    for (names, ..) in &rows {
+    for (names, _) in &rows {
         quoted(names).filter(|name| identifier(name) == *name).for_each(|name| *named.entry(name).or_insert(0) += 1);
     }
     for (name, _) in named.iter().filter(|(_, count)| **count > 1) {
@@ -31,18 +31,23 @@ fn check(page: &str, list: &str, source: &str) -> Outcome {
     );
 
     let declared = Declared::of(source);
-    for (names, here, remarks) in &rows {
-        if here.is_empty() && !remarks.starts_with("None") {
-            wrong.push(format!("{PAGE}: neither a counterpart nor a reason: {names}"));
+    for (names, here) in &rows {
+        if !here.starts_with('`') {
+            if !here.starts_with("None") {
+                wrong.push(format!("{PAGE}: neither a counterpart nor a reason: {names}"));
+            }
+            continue;
         }
-        let missing = quoted(here).filter(|path| is_path(path) && !declared.has(path));
+        // Remarks follow as sentences.
+        let counterparts = here.split_once(". ").map_or(*here, |(counterparts, _)| counterparts);
+        let missing = quoted(counterparts).filter(|path| is_path(path) && !declared.has(path));
         wrong.extend(missing.map(|path| format!("{PAGE}: there is no {path}")));
     }
     outcome(wrong, format!("{} names, {} rows", listed.len(), rows.len()))
 }
 
-/// The three columns of each row.
-fn rows(page: &str) -> impl Iterator<Item = (&str, &str, &str)> {
+/// The two columns of each row.
+fn rows(page: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut is_inside = false;
     page.lines().filter_map(move |line| {
         if line.starts_with("| libevent |") {
@@ -52,7 +57,7 @@ fn rows(page: &str) -> impl Iterator<Item = (&str, &str, &str)> {
         is_inside &= line.starts_with('|');
         let mut cells = line.split('|').skip(1).map(|cell| cell.trim());
         let mut next = || cells.next().unwrap_or_default();
-        (is_inside && !line.starts_with("|-")).then(|| (next(), next(), next()))
+        (is_inside && !line.starts_with("|-")).then(|| (next(), next()))
     })
 }
 
@@ -115,8 +120,8 @@ mod tests {
         crate::hold(check(&read(PAGE), &read(LIST), &source));
     }
 
-    const PAGE_: &str = "| libevent | here | remarks |\n|---|---|---|\n| `event_new`, `event_free` | `Base::create` | |\n\
-                         | `EV_READ` | `Interest::READ`, `Ready` | |\n| `event_debug` | | None: it is a debugger's. |\n\n| `x` | | |\n";
+    const PAGE_: &str = "| libevent | here |\n|---|---|\n| `event_new`, `event_free` | `Base::create`. `new` |\n\
+                         | `EV_READ` | `Interest::READ`, `Ready` |\n| `event_debug` | None: it is a debugger's. |\n\n| `x` | |\n";
     const NAMES: &str = "event.h EV_READ\nevent.h event_new\nevent.h event_free\nevent.h event_debug\n";
     const SOURCE: &str = "pub struct Base<T> {}\n    pub fn create(&mut self) {}\n    pub struct Interest: u8 {\n        const READ = 1;\n\
                           pub enum Ready {\n    Idle,\n    name: u8,\n    Full(T),\n    One = 1,\n// struct Comment\n";
@@ -145,7 +150,7 @@ mod tests {
         complains("Base::create", "Base::creat", "there is no Base::creat");
         complains("Base::create", "Bas::create", "there is no Bas::create");
         complains("`Ready`", "`Comment`", "there is no Comment");
-        complains("`Base::create`", "", "neither a counterpart nor a reason: `event_new`, `event_free`");
+        complains("`Base::create`. `new`", "", "neither a counterpart nor a reason: `event_new`, `event_free`");
         complains("None: it", "It", "neither a counterpart nor a reason: `event_debug`");
     }
 

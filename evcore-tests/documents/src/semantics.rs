@@ -41,20 +41,19 @@ fn check(page: &str, list: &str, cases: &str) -> Outcome {
     outcome(wrong, format!("{count} sentences, {} cases", listed.len()))
 }
 
-/// Each numbered sentence, and the names behind its arrows.
+/// Each numbered sentence, and the names behind its arrow, up to the next sentence or empty line.
 fn sentences(page: &str) -> Vec<(usize, Vec<String>)> {
     let mut sentences: Vec<(usize, Vec<String>)> = Vec::new();
-    let mut is_inside = false;
+    let mut is_proof = false;
     for line in page.lines() {
         let number = line.split_once(". ").and_then(|(number, _)| number.parse().ok());
         if let Some(number) = number {
             sentences.push((number, Vec::new()));
-            is_inside = true;
-        } else if line.starts_with("## ") {
-            is_inside = false;
-        } else if let (true, Some((_, proofs))) = (is_inside, sentences.last_mut()) {
-            let names = line.starts_with(' ').then(|| line.trim_start().strip_prefix("→ ")).flatten();
-            proofs.extend(names.unwrap_or_default().split_whitespace().map(|name| name.replace('`', "")));
+        }
+        let names = line.trim_start().strip_prefix("→ ");
+        is_proof = line.starts_with(' ') && (is_proof || names.is_some());
+        if let (true, Some((_, proofs))) = (is_proof, sentences.last_mut()) {
+            proofs.extend(names.unwrap_or(line).split_whitespace().map(|name| name.replace('`', "")));
         }
     }
     sentences
@@ -74,7 +73,7 @@ mod tests {
 
     const LIST: &str = "macro_rules! for_each_case {\n    t:\n        one\n        two;\n}\n";
     const CASES: &str = "pub fn one<F: Fixture>() {}\npub fn two<F: Fixture + X>() {}\npub fn helper() {}\n";
-    const PAGE: &str = "## A\n1. First.\n   → `one`\n2. Second,\n   goes on.\n   → `one`\n   → `two`\n";
+    const PAGE: &str = "## A\n1. First.\n   → `one`\n2. Second,\n   goes on.\n   → `one`\n     `two`\n";
 
     #[test]
     fn contract_names_its_cases() {
@@ -106,12 +105,12 @@ mod tests {
 
     #[test]
     fn notices_case_that_is_not_there() {
-        complains(&PAGE.replace("→ `two`", "→ `three` `two`"), LIST, CASES, "semantics.md: there is no case three");
+        complains(&PAGE.replace(" `two`", " `three` `two`"), LIST, CASES, "semantics.md: there is no case three");
     }
 
     #[test]
     fn notices_case_that_proves_nothing() {
-        complains(&PAGE.replace("   → `two`\n", ""), LIST, CASES, "two proves no sentence of docs/semantics.md");
+        complains(&PAGE.replace("     `two`\n", ""), LIST, CASES, "two proves no sentence of docs/semantics.md");
     }
 
     #[test]
