@@ -13,6 +13,7 @@ use crate::base::{Base, Core};
 use crate::debug;
 use crate::from_c::{BaseRef, Lent, export, string};
 use crate::log;
+use crate::memory;
 use crate::time;
 use crate::to_c;
 
@@ -55,18 +56,18 @@ impl Config {
 
 fn change(config: Option<NonNull<Config>>, how: impl FnOnce(&mut Config)) -> c_int {
     let Some(config) = config else { return -1 };
-    how(to_c::lend(config));
+    how(memory::lend(config));
     0
 }
 
 export! {
     fn event_config_new() -> Option<NonNull<Config>> {
-        to_c::put(DEFAULT)
+        memory::put(DEFAULT)
     }
 
     fn event_config_free(config: Option<NonNull<Config>>) {
         if let Some(config) = config {
-            to_c::take(config);
+            memory::take(config);
         }
     }
 
@@ -107,7 +108,7 @@ export! {
 
     fn event_base_new_with_config(config: Option<NonNull<Config>>) -> *mut Base {
         debug::note_use();
-        let config = config.map_or(DEFAULT, |config| to_c::lend(config).clone());
+        let config = config.map_or(DEFAULT, |config| memory::lend(config).clone());
         let Some(core) = config.core() else {
             log::warn("event_base_new_with_config: no event mechanism available");
             return null_mut();

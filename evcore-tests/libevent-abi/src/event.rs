@@ -11,6 +11,7 @@ use crate::compat;
 use crate::debug;
 use crate::from_c::{self, BaseRef, Ev, Lent, Out, export};
 use crate::log;
+use crate::memory;
 use crate::signals;
 use crate::time;
 use crate::to_c;
@@ -392,7 +393,7 @@ export! {
         function: *const c_void,
         arg: *mut c_void,
     ) -> *mut c_void {
-        let Some(memory) = to_c::allocate(size_of::<Event>()) else { return null_mut() };
+        let Some(memory) = memory::allocate(size_of::<Event>()) else { return null_mut() };
         let event = Ev::of_memory(memory);
         if event_assign(Some(event), base, fd, events, function, arg) < 0 {
             to_c::free_event(event);

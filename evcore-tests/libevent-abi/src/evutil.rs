@@ -9,6 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use crate::abi::timeval;
 use crate::from_c::{Lent, Out, bytes, export, room, string};
+use crate::memory;
 use crate::time;
 use crate::to_c;
 
@@ -306,24 +307,24 @@ export! {
     }
 
     fn evutil_monotonic_timer_new() -> Option<NonNull<Timer>> {
-        to_c::put(Timer { is_coarse: true })
+        memory::put(Timer { is_coarse: true })
     }
 
     fn evutil_monotonic_timer_free(timer: Option<NonNull<Timer>>) {
         if let Some(timer) = timer {
-            to_c::take(timer);
+            memory::take(timer);
         }
     }
 
     fn evutil_configure_monotonic_time(timer: Option<NonNull<Timer>>, flags: c_int) -> c_int {
         let Some(timer) = timer else { return -1 };
-        to_c::lend(timer).is_coarse = flags & PRECISE == 0;
+        memory::lend(timer).is_coarse = flags & PRECISE == 0;
         0
     }
 
     fn evutil_gettime_monotonic(timer: Option<NonNull<Timer>>, out: Option<Out<timeval>>) -> c_int {
         let (Some(timer), Some(out)) = (timer, out) else { return -1 };
-        let clock = if to_c::lend(timer).is_coarse { libc::CLOCK_MONOTONIC_COARSE } else { libc::CLOCK_MONOTONIC };
+        let clock = if memory::lend(timer).is_coarse { libc::CLOCK_MONOTONIC_COARSE } else { libc::CLOCK_MONOTONIC };
         out.set(time::of_nanos(to_c::clock(clock)));
         0
     }

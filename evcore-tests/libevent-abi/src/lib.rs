@@ -24,6 +24,7 @@ mod finalize;
 mod from_c;
 mod list;
 mod log;
+mod memory;
 mod once;
 mod private;
 mod signals;

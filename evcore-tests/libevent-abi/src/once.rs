@@ -8,6 +8,7 @@ use crate::base::Base;
 use crate::debug;
 use crate::event::event_new;
 use crate::from_c::{BaseRef, Ev, Lent, export};
+use crate::memory;
 use crate::time;
 use crate::to_c;
 
@@ -29,7 +30,7 @@ struct Call {
 
 extern "C" fn call(fd: c_int, events: c_short, arg: *mut c_void) {
     let Some(call) = NonNull::new(arg.cast::<Call>()) else { return };
-    let &mut Call { event, base, function, arg, .. } = to_c::lend(call);
+    let &mut Call { event, base, function, arg, .. } = memory::lend(call);
     if let Some(function) = function {
         function(fd, events, arg);
     }
@@ -38,26 +39,26 @@ extern "C" fn call(fd: c_int, events: c_short, arg: *mut c_void) {
     drop(guard);
     debug::note_teardown(event);
     to_c::free_event(event);
-    to_c::take(call);
+    memory::take(call);
 }
 
 impl Base {
     fn forget_once(&self, call: NonNull<Call>) {
         let mut once = self.once.borrow_mut();
-        let place = to_c::lend(call).place;
+        let place = memory::lend(call).place;
         once.swap_remove(place);
         if let Some(moved) = once.get(place) {
-            to_c::lend(moved.call).place = place;
+            memory::lend(moved.call).place = place;
         }
     }
 
     /// Those that have not come are freed with the base. They wait for nothing by then.
     pub(crate) fn free_once(&self) {
         for Once { call } in self.once.take() {
-            let event = to_c::lend(call).event;
+            let event = memory::lend(call).event;
             debug::note_teardown(event);
             to_c::free_event(event);
-            to_c::take(call);
+            memory::take(call);
         }
     }
 }
@@ -82,7 +83,7 @@ export! {
         }
         let memory = event_new(base.as_ptr(), fd, waits_for, null(), core::ptr::null_mut());
         let Some(event) = NonNull::new(memory).map(Ev::of_memory) else { return -1 };
-        let Some(made) = to_c::put(Call { event, base, function, arg, place: 0 }) else {
+        let Some(made) = memory::put(Call { event, base, function, arg, place: 0 }) else {
             to_c::free_event(event);
             return -1;
         };
@@ -100,11 +101,11 @@ export! {
         if outcome != 0 {
             debug::note_teardown(event);
             to_c::free_event(event);
-            to_c::take(made);
+            memory::take(made);
             return outcome;
         }
         let mut once = base.once.borrow_mut();
-        to_c::lend(made).place = once.len();
+        memory::lend(made).place = once.len();
         once.push(Once { call: made });
         0
     }

@@ -9,7 +9,7 @@ use crate::abi::{CondFns, IdFn, LockFns};
 use crate::debug;
 use crate::from_c::{BaseRef, Lent, export, export_static};
 use crate::log;
-use crate::to_c;
+use crate::memory;
 
 const RECURSIVE: u32 = 1;
 const TRY: u32 = 0x10;
@@ -212,11 +212,11 @@ export! {
     }
 
     fn evthread_is_debug_lock_held_(lock: Option<NonNull<DebugLock>>) -> c_int {
-        c_int::from(lock.is_some_and(|lock| to_c::lend(lock).is_held_here()))
+        c_int::from(lock.is_some_and(|lock| memory::lend(lock).is_held_here()))
     }
 
     fn evthread_debug_get_real_lock_(lock: Option<NonNull<DebugLock>>) -> *mut c_void {
-        lock.map_or(null_mut(), |lock| to_c::lend(lock).real.get())
+        lock.map_or(null_mut(), |lock| memory::lend(lock).real.get())
     }
 
     fn evthread_make_base_notifiable(base: Option<BaseRef>) -> c_int {
@@ -240,7 +240,7 @@ export! {
 
     fn evthread_debug_lock_mark_unlocked_(_mode: u32, lock: Option<NonNull<DebugLock>>) {
         if let Some(lock) = lock {
-            to_c::lend(lock).mark_unlocked();
+            memory::lend(lock).mark_unlocked();
         }
     }
 }
@@ -295,41 +295,41 @@ extern "C" fn debug_alloc(kind: u32) -> *mut c_void {
     }
     let lock =
         DebugLock { signature: SIGNATURE, kind, holder: Cell::new(0), count: Cell::new(0), real: Cell::new(real) };
-    to_c::put(lock).map_or(null_mut(), |lock| lock.as_ptr().cast())
+    memory::put(lock).map_or(null_mut(), |lock| lock.as_ptr().cast())
 }
 
 extern "C" fn debug_free(lock: *mut c_void, kind: u32) {
     let Some(lock) = NonNull::new(lock.cast::<DebugLock>()) else { return };
-    let real = to_c::lend(lock).real.get();
-    to_c::lend(lock).assert(to_c::lend(lock).count.get() == 0, "a lock is freed that is held");
+    let real = memory::lend(lock).real.get();
+    memory::lend(lock).assert(memory::lend(lock).count.get() == 0, "a lock is freed that is held");
     if let Some(free) = ORIGINAL_LOCKS.get().free.filter(|_| !real.is_null()) {
         free(real, kind | RECURSIVE);
     }
-    to_c::take(lock);
+    memory::take(lock);
 }
 
 extern "C" fn debug_lock(mode: u32, lock: *mut c_void) -> c_int {
     let Some(lock) = NonNull::new(lock.cast::<DebugLock>()) else { return -1 };
-    let real = to_c::lend(lock).real.get();
+    let real = memory::lend(lock).real.get();
     let taken = ORIGINAL_LOCKS.get().lock.filter(|_| !real.is_null()).map_or(0, |function| function(mode, real));
     if taken == 0 {
-        to_c::lend(lock).mark_locked();
+        memory::lend(lock).mark_locked();
     }
     taken
 }
 
 extern "C" fn debug_unlock(mode: u32, lock: *mut c_void) -> c_int {
     let Some(lock) = NonNull::new(lock.cast::<DebugLock>()) else { return -1 };
-    to_c::lend(lock).mark_unlocked();
-    let real = to_c::lend(lock).real.get();
+    memory::lend(lock).mark_unlocked();
+    let real = memory::lend(lock).real.get();
     ORIGINAL_LOCKS.get().unlock.filter(|_| !real.is_null()).map_or(0, |function| function(mode, real))
 }
 
 extern "C" fn debug_wait(cond: *mut c_void, lock: *mut c_void, time: *const crate::abi::timeval) -> c_int {
     let Some(lock) = NonNull::new(lock.cast::<DebugLock>()) else { return -1 };
-    to_c::lend(lock).mark_unlocked();
-    let real = to_c::lend(lock).real.get();
+    memory::lend(lock).mark_unlocked();
+    let real = memory::lend(lock).real.get();
     let outcome = ORIGINAL_CONDS.get().wait.map_or(-1, |function| function(cond, real, time));
-    to_c::lend(lock).mark_locked();
+    memory::lend(lock).mark_locked();
     outcome
 }

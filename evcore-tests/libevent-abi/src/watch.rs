@@ -10,8 +10,8 @@ use evcore::{Instant, Wait};
 use crate::abi::timeval;
 use crate::base::Base;
 use crate::from_c::{BaseRef, Out, export};
+use crate::memory;
 use crate::time;
-use crate::to_c;
 
 type Pointer = Option<NonNull<Watch>>;
 /// Both kinds; a check watcher's information has nothing in it.
@@ -59,7 +59,7 @@ impl Watchers {
             if !self.all.borrow().contains(&watch) {
                 continue;
             }
-            let Watch { function, arg, .. } = *to_c::lend(watch);
+            let Watch { function, arg, .. } = *memory::lend(watch);
             let info = Info { timeout: base.next_wait(is_nonblocking) };
             base.unlock();
             if let Some(function) = function {
@@ -72,7 +72,7 @@ impl Watchers {
     pub(crate) fn free(&self) {
         self.count.set(0);
         for watch in self.all.take() {
-            to_c::take(watch);
+            memory::take(watch);
         }
     }
 }
@@ -100,7 +100,7 @@ impl Base {
 
 fn new(base: Option<BaseRef>, function: Option<WatchFn>, arg: *mut c_void, is_prepare: bool) -> Pointer {
     let base = base?;
-    let watch = to_c::put(Watch { base, function, arg, is_prepare })?;
+    let watch = memory::put(Watch { base, function, arg, is_prepare })?;
     let _guard = base.guard();
     base.watchers(is_prepare).change(|all| all.push(watch));
     Some(watch)
@@ -116,15 +116,15 @@ export! {
     }
 
     fn evwatch_base(watch: Option<NonNull<Watch>>) -> *mut Base {
-        watch.map_or(core::ptr::null_mut(), |watch| to_c::lend(watch).base.as_ptr())
+        watch.map_or(core::ptr::null_mut(), |watch| memory::lend(watch).base.as_ptr())
     }
 
     fn evwatch_free(watch: Option<NonNull<Watch>>) {
         let Some(watch) = watch else { return };
-        let Watch { base, is_prepare, .. } = *to_c::lend(watch);
+        let Watch { base, is_prepare, .. } = *memory::lend(watch);
         let _guard = base.guard();
         base.watchers(is_prepare).change(|all| all.retain(|known| *known != watch));
-        to_c::take(watch);
+        memory::take(watch);
     }
 
     fn evwatch_prepare_get_timeout(info: Option<crate::from_c::Lent<Info>>, out: Option<Out<timeval>>) -> c_int {
