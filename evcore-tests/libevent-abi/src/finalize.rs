@@ -6,9 +6,9 @@ use crate::abi::{FinalizeFn, SelfFn, closure, list};
 use crate::base::{self, Base};
 use crate::compat;
 use crate::debug;
-use crate::event::Blocking;
 use crate::from_c::{BaseRef, Cb, Ev, export};
 use crate::log;
+use crate::pending::Blocking;
 use crate::signals;
 use crate::to_c;
 

@@ -14,6 +14,7 @@
 
 mod abi;
 mod active;
+mod attach;
 mod base;
 mod compat;
 mod config;
@@ -26,6 +27,7 @@ mod list;
 mod log;
 mod memory;
 mod once;
+mod pending;
 mod private;
 mod signals;
 mod threads;

@@ -5,8 +5,8 @@ use core::ffi::{c_int, c_short, c_void};
 use crate::abi::{SelfFn, closure, timeval};
 use crate::base::Base;
 use crate::compat;
-use crate::event::Blocking;
 use crate::from_c::{BaseRef, Cb, Ev, Lent, export};
+use crate::pending::Blocking;
 
 fn base_or_current(base: Option<BaseRef>) -> Option<BaseRef> {
     base.or_else(compat::current)

@@ -1,0 +1,186 @@
+//! What evcore does for an event of C's: an evcore event stands for it while it waits, and is kept to be used again.
+
+use core::ffi::c_short;
+
+use evcore::{Error, Event as Description, EventId, Fd, Interest};
+
+use crate::abi::{ev, list};
+use crate::base::{Base, Core};
+use crate::debug;
+use crate::from_c::{self, Ev};
+use crate::log;
+use crate::to_c;
+
+/// What evcore watches an fd for, for `EV_*`. What a backend cannot tell is left out, as libevent does.
+fn interest(core: &Core, events: c_short) -> Interest {
+    use evcore::backend::Features;
+    let mut interest = Interest::empty();
+    interest.set(Interest::READ, events & ev::READ != 0);
+    interest.set(Interest::WRITE, events & ev::WRITE != 0);
+    interest.set(Interest::CLOSED, events & ev::CLOSED != 0 && core.features().contains(Features::CLOSED));
+    if !interest.is_empty() && events & ev::ET != 0 && core.features().contains(Features::EDGE) {
+        interest |= Interest::EDGE;
+    }
+    interest
+}
+
+/// The evcore event that can stand for a C event. One whose fd is no descriptor's waits for nothing but time, as in libevent.
+fn describe(core: &Core, event: Ev) -> Description<Fd> {
+    let events = event.events();
+    let description = if events & ev::SIGNAL != 0 {
+        Description::signal(event.fd())
+    } else {
+        let interest = interest(core, events);
+        match from_c::fd(event.fd()) {
+            Some(fd) if !interest.is_empty() => Description::io(fd, interest),
+            _ => Description::timer(),
+        }
+    };
+    if events & ev::PERSIST != 0 { description.persist() } else { description }
+}
+
+impl Base {
+    /// Has evcore wait for what the event waits for. Answers whether it does.
+    #[inline(always)]
+    pub(crate) fn attach(&self, event: Ev, timeout: Start) -> bool {
+        let mut core = self.core();
+        let known = EventId::from_bits(event.id()).and_then(|id| Some((id, core.get_mut(id)?)));
+        let (id, is_new) = match known {
+            // Its own still, or parked since it was deleted, and for the same.
+            Some((id, owner)) if owner.is_none_or(|owner| owner == event) && event.is_as_attached() => {
+                *owner = Some(event);
+                (id, false)
+            }
+            _ => match create(&mut core, event) {
+                Some(id) => (id, true),
+                None => return false,
+            },
+        };
+        if let Err(error) = start(&mut core, id, timeout) {
+            drop(core);
+            if !self.start_again(event, id, timeout, is_new, error) {
+                return false;
+            }
+        }
+        if is_new {
+            event.set_attached(id.to_bits());
+        } else if self.resting.get() == event.id() {
+            self.resting.set(0);
+        }
+        event.set_handed_out(false);
+        true
+    }
+
+    /// evcore has refused to have an event wait.
+    #[cold]
+    fn start_again(
+        &self,
+        event: Ev,
+        id: EventId,
+        timeout: Start,
+        is_new: bool,
+        error: Error<evplat_linux::Error>,
+    ) -> bool {
+        let mut core = self.core();
+        let mut outcome = Err(error);
+        if let Err(Error::Backend(evplat_linux::Error::Forked)) = outcome {
+            // libevent lets a child go on without `event_reinit`.
+            outcome = core.reinit().map_err(Error::Backend).and_then(|()| start(&mut core, id, timeout));
+        }
+        if let Err(error) = outcome {
+            if is_new {
+                core.remove(id);
+            } else if core.pending(id).is_some_and(|pending| !pending.registered && pending.deadline.is_none()) {
+                if let Some(owner) = core.get_mut(id) {
+                    *owner = None;
+                }
+                self.park(&mut core, id);
+            }
+            drop(core);
+            if let Error::Backend(error) = error {
+                to_c::set_errno(error.errno().unwrap_or(libc::EINVAL));
+            }
+            log::warn(&format!("event_add: fd {}: {error}", event.fd()));
+            return false;
+        }
+        true
+    }
+
+    /// evcore has nothing to do with the event any more: its memory may be freed, its descriptor closed.
+    #[inline(always)]
+    pub(crate) fn detach(&self, event: Ev) {
+        let mut core = self.core();
+        let Some(id) = EventId::from_bits(event.id()) else { return };
+        match core.get_mut(id) {
+            Some(owner) if *owner == Some(event) => *owner = None,
+            _ => return,
+        }
+        // A timer runs on, until its event is added again or it has had its time: its hand-out has no owner then.
+        if event.is_attached_for(ev::IO | ev::SIGNAL) {
+            let _ = core.deregister(id);
+        }
+        self.park(&mut core, id);
+        if self.resting.get() == event.id() {
+            self.resting.set(0);
+        }
+    }
+
+    /// A one-shot event whose callback is about to run waits for nothing. What evcore has for it stays as long as the callback
+    /// runs, which may add it again.
+    #[inline(always)]
+    pub(crate) fn rest(&self, event: Ev) {
+        if event.is_for(ev::SIGNAL) && event.has(list::INSERTED) {
+            self.signals.set(self.signals.get() - 1);
+        }
+        self.take_out(event, list::INSERTED | list::TIMEOUT);
+        debug::note_added(event, false);
+        let mut core = self.core();
+        if let Some(id) = Self::slot(&core, event) {
+            // evcore has made it idle when it handed it out, unless it was activated by hand.
+            if !event.is_handed_out() {
+                let _ = core.del(id);
+            }
+            self.resting.set(event.id());
+        }
+    }
+
+    /// The callback of a one-shot event is over. If it has not been added again, evcore forgets it.
+    #[inline(always)]
+    pub(crate) fn end_rest(&self) {
+        if let Some(id) = EventId::from_bits(self.resting.replace(0)) {
+            let mut core = self.core();
+            let _ = core.deregister(id);
+            if let Some(owner) = core.get_mut(id) {
+                *owner = None;
+            }
+            self.park(&mut core, id);
+        }
+    }
+}
+
+/// A new evcore event for a C event.
+#[inline(never)]
+fn create(core: &mut Core, event: Ev) -> Option<EventId> {
+    // Programs may have changed `ev_fd` or `ev_events`: then what it had is for something else.
+    if let Some(id) = Base::slot(core, event) {
+        core.remove(id);
+    }
+    // A negative number is no descriptor, and legal; some others are not.
+    if event.is_for(ev::IO) && event.fd() >= 0 && from_c::fd(event.fd()).is_none() {
+        to_c::set_errno(libc::EBADF);
+        return None;
+    }
+    let made = core.create(describe(core, event), Some(event));
+    made.inspect_err(|_| log::warn("event_add: no memory")).ok()
+}
+
+/// When a timeout starts, and how long it is.
+pub(crate) type Start = Option<(evcore::Instant, core::time::Duration)>;
+
+#[inline(always)]
+fn start(core: &mut Core, id: EventId, timeout: Start) -> Result<(), Error<evplat_linux::Error>> {
+    match timeout {
+        Some((now, delay)) => core.add_from(id, now, delay),
+        None => core.add(id, None),
+    }
+}
