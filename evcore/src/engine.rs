@@ -325,7 +325,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// The backend's clock, never turned back.
+    #[inline]
     pub(crate) fn fresh_now(&self) -> Instant {
+        if S::IS_SMALL { self.fresh_now_small() } else { self.backend.now().max(self.clock.get()) }
+    }
+
+    /// Out of line: what a small part's clock is read by is not.
+    #[inline(never)]
+    fn fresh_now_small(&self) -> Instant {
         self.backend.now().max(self.clock.get())
     }
 }

@@ -115,7 +115,11 @@ impl fmt::Debug for Instant {
 /// Whole nanoseconds, saturating at 584 years, without a 64-bit division.
 #[expect(clippy::as_conversions, reason = "`From` is not const")]
 pub(crate) const fn nanos(delay: Duration) -> u64 {
-    delay.as_secs().saturating_mul(NANOS_PER_SEC).saturating_add(delay.subsec_nanos() as u64)
+    // Compared instead of multiplied with care, which takes twice as much code on a 32-bit part.
+    if delay.as_secs() > u64::MAX / NANOS_PER_SEC {
+        return u64::MAX;
+    }
+    delay.as_secs().wrapping_mul(NANOS_PER_SEC).saturating_add(delay.subsec_nanos() as u64)
 }
 
 /// How long [`EventBase::poll`](crate::EventBase::poll) and [`EventBase::next_event`](crate::EventBase::next_event) wait.

@@ -51,19 +51,20 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.registry.end_timeout(index);
             return 1;
         }
-        let next = due.saturating_add_nanos(interval);
+        let late = now.nanos_since(due);
+        let (from, span, missed_periods) = match missed {
+            Missed::Delay => (now, interval, 0),
+            Missed::Skip if late >= interval => {
+                let (periods, rest) = div_rem(late, interval);
+                (now, interval.saturating_sub(rest), periods)
+            }
+            Missed::Skip | Missed::Burst => (due, interval, 0),
+        };
+        self.registry.rearm(index, from.saturating_add_nanos(span));
         if missed == Missed::Delay {
-            self.registry.rearm(index, now.saturating_add_nanos(interval));
             self.registry.restart_later(index);
-            return 1;
         }
-        if missed == Missed::Burst || next > now {
-            self.registry.rearm(index, next);
-            return 1;
-        }
-        let (periods, rest) = div_rem(now.nanos_since(due), interval);
-        self.registry.rearm(index, now.saturating_add_nanos(interval.saturating_sub(rest)));
-        u32::try_from(periods.saturating_add(1)).unwrap_or(u32::MAX)
+        u32::try_from(missed_periods.saturating_add(1)).unwrap_or(u32::MAX)
     }
 
     /// Removes the once event that was handed out.
@@ -77,39 +78,47 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 }
 
-/// Quotient and remainder by shifting and subtracting: small parts have no 64-bit division, and timers rarely miss
-/// periods. `divisor` is not zero.
+/// Quotient and remainder of a time. `divisor` is not zero.
+#[cfg(target_pointer_width = "64")]
 const fn div_rem(dividend: u64, divisor: u64) -> (u64, u64) {
-    let (mut part, mut bit) = (divisor, 1u64);
-    while part <= dividend >> 1 {
-        part <<= 1;
-        bit <<= 1;
+    match (dividend.checked_div(divisor), dividend.checked_rem(divisor)) {
+        (Some(quotient), Some(rest)) => (quotient, rest),
+        _ => (0, 0),
     }
-    let (mut quotient, mut rest) = (0u64, dividend);
-    while bit != 0 {
-        if part <= rest {
-            rest = rest.wrapping_sub(part);
-            quotient |= bit;
+}
+#[cfg(not(target_pointer_width = "64"))]
+use shift_and_subtract as div_rem;
+
+/// The same, where 64 bits are not divided by an instruction: a bit at a time, which is little code. Only a timer that has missed
+/// a period needs it.
+#[cfg(any(test, not(target_pointer_width = "64")))]
+const fn shift_and_subtract(dividend: u64, divisor: u64) -> (u64, u64) {
+    // The quotient's bits move in from the right while the dividend's move out to the left, into the rest.
+    let (mut quotient, mut rest, mut left) = (dividend, 0u64, u64::BITS);
+    while left > 0 {
+        let is_beyond = rest >> 63 != 0;
+        rest = rest << 1 | quotient >> 63;
+        quotient <<= 1;
+        if is_beyond || rest >= divisor {
+            rest = rest.wrapping_sub(divisor);
+            quotient |= 1;
         }
-        part >>= 1;
-        bit >>= 1;
+        left = left.wrapping_sub(1);
     }
     (quotient, rest)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::div_rem;
+    use super::{div_rem, shift_and_subtract};
 
     #[test]
     fn division_by_hand_is_division() {
         for dividend in [0, 1, 2, 3, 999, 1 << 40, u64::MAX - 1, u64::MAX] {
             for divisor in [1, 2, 3, 7, 1_000, 1 << 33, u64::MAX - 1, u64::MAX] {
-                assert_eq!(
-                    div_rem(dividend, divisor),
-                    (dividend / divisor, dividend % divisor),
-                    "{dividend}/{divisor}"
-                );
+                let right = (dividend / divisor, dividend % divisor);
+                assert_eq!(div_rem(dividend, divisor), right, "{dividend}/{divisor}");
+                assert_eq!(shift_and_subtract(dividend, divisor), right, "{dividend}/{divisor}");
             }
         }
     }

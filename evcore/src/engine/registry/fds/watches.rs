@@ -57,9 +57,10 @@ impl<S: Storage> Watches<S> {
 
     #[inline]
     pub(super) fn at(&self, index: S::Index) -> Option<&Watch<S>> {
-        let place =
-            if S::IS_EACH_ON_FD { self.places.at(index) } else { self.places.as_slice().get(self.found(index)?) };
-        place.map(|place| &place.watch)
+        if S::IS_EACH_ON_FD {
+            return self.places.at(index).map(|place| &place.watch);
+        }
+        self.found(index)
     }
 
     #[inline]
@@ -67,16 +68,25 @@ impl<S: Storage> Watches<S> {
         if S::IS_EACH_ON_FD {
             return self.places.at_mut(index).map(|place| &mut place.watch);
         }
-        let at = self.found(index)?;
-        self.places.as_mut_slice().get_mut(at).map(|place| &mut place.watch)
+        self.found_mut(index)
     }
 
-    fn found(&self, index: S::Index) -> Option<usize> {
-        if index.is_nil() { None } else { self.place(index) }
-    }
+    // Looked for out of line, and answered whole: there are many callers.
 
-    /// The event's index; for NIL, one beyond the end.
     #[inline(never)]
+    fn found(&self, index: S::Index) -> Option<&Watch<S>> {
+        // What is nobody's is not found.
+        let place = if index.is_nil() { None } else { self.place(index) };
+        self.places.as_slice().get(place?).map(|place| &place.watch)
+    }
+
+    #[inline(never)]
+    fn found_mut(&mut self, index: S::Index) -> Option<&mut Watch<S>> {
+        let place = if index.is_nil() { None } else { self.place(index) };
+        self.places.as_mut_slice().get_mut(place?).map(|place| &mut place.watch)
+    }
+
+    /// Where the part of an event is; of NIL, one that is nobody's.
     fn place(&self, index: S::Index) -> Option<usize> {
         self.places.as_slice().iter().position(|place| place.owner.is(index))
     }
