@@ -11,6 +11,7 @@ use evcore::backend::{FdInfos, Features, Modified, Sink, Sleep, Token, Wake};
 use evcore::{Fd, Instant, Interest, Ready};
 use libc::{SIGTERM, SIGUSR1};
 
+use crate::doorbell::Doorbell;
 use crate::error::Error;
 use crate::sys::tests::{in_child, raise};
 use crate::table::Place;
@@ -87,7 +88,7 @@ impl<B: Backend> Rig<B> {
         self.try_add(Fd::of(fd), name, interest).unwrap();
     }
 
-    fn modify(&mut self, fd: Fd, name: u64, old: Interest, new: Interest) -> Result<Modified, Error> {
+    pub(crate) fn modify(&mut self, fd: Fd, name: u64, old: Interest, new: Interest) -> Result<Modified, Error> {
         self.backend.modify(fd, Token::from_bits(name), old, new, &mut self.core)
     }
 
@@ -168,12 +169,16 @@ macro_rules! cases {
             a_closed_descriptor_fails_alone_and_once
             a_closed_descriptor_hides_no_ready_one
             a_number_that_is_another_files_now_is_noticed
+            another_file_under_a_number_is_told_once
+            the_doorbells_number_is_refused
             what_is_refused_leaves_nothing
             interest_can_change
             the_table_stays_in_order
             each_ready_one_comes_to_be_the_first
             a_new_start_forgets_everything
             waits_are_precise_and_never_early
+            a_long_wait_is_one_wait
+            a_broken_doorbell_is_an_error_and_loses_no_wake
             a_wake_ends_one_wait_and_leaves_the_loop_idle
             a_wake_and_a_ready_descriptor_are_both_seen
             signals_end_a_wait_and_are_counted

@@ -229,10 +229,51 @@ mod tests {
         before();
         let status = sys::tests::in_child_without_handlers(|| {
             let grandchild = sys::tests::in_child(|| guard.forked());
+            let is_noticed = guard.forked();
             in_child();
-            grandchild == 0 && guard.forked()
+            grandchild == 0 && is_noticed && guard.forked()
         });
         in_parent();
+        assert_eq!(status, 0);
+    }
+
+    /// Our handlers were registered after the fork had begun: only the last of them runs.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_fork_that_began_before_the_first_guard_is_noticed_in_the_child() {
+        let guard = ForkGuard::new().unwrap();
+        let status = sys::tests::in_child_without_handlers(|| {
+            let is_unnoticed = !guard.forked();
+            in_child();
+            is_unnoticed && guard.forked()
+        });
+        assert_eq!(status, 0);
+    }
+
+    /// It is the process that its guards know, also when it forks in its turn.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_without_handlers_is_its_own_process_while_it_forks() {
+        let guard = ForkGuard::new().unwrap();
+        let status = sys::tests::in_child_without_handlers(|| {
+            before();
+            let is_unnoticed = !guard.forked();
+            in_parent();
+            is_unnoticed && !guard.forked()
+        });
+        assert_eq!(status, 0);
+    }
+
+    #[test]
+    fn the_process_of_the_first_guard_is_no_child() {
+        let status = sys::tests::in_child(|| {
+            // As in a process that has made none.
+            OWNER.store(0, Ordering::Relaxed);
+            WATCHING.store(false, Ordering::Relaxed);
+            let guard = ForkGuard::new().unwrap();
+            in_child();
+            !guard.forked()
+        });
         assert_eq!(status, 0);
     }
 

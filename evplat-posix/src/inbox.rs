@@ -171,7 +171,7 @@ impl Inbox {
 
     /// Forgets what has arrived of `signum`. Answers how often it had.
     pub(crate) fn forget(&self, signum: Signum) -> u32 {
-        self.arrived.remove(signum);
+        // Its bit may stay: without a count it says nothing.
         self.count(signum).map_or(0, |count| count.swap(0, Ordering::Relaxed))
     }
 
@@ -187,13 +187,12 @@ impl Inbox {
     /// Gives the inbox up. It watches nothing any more. `pause` is called while a handler in another thread is still busy
     /// with it, and answers whether to go on waiting; if not, the inbox is never used again.
     pub(crate) fn release(&self, locked: impl FnOnce() -> Locked, pause: impl FnMut() -> bool) {
+        // Its end closes descriptors, perhaps: with no lock held.
         let wake = self.wake.take(pause);
         if wake.is_some() {
             let _locked = locked();
             self.taken.store(false, Ordering::Relaxed);
         }
-        // Closes descriptors, perhaps: with no lock held.
-        drop(wake);
     }
 }
 

@@ -45,7 +45,6 @@ fn note(row: &mut Row, signum: Signum, found: Disposition, may_cover: impl Fn(&D
         // Theirs may lead to ours. What the signal did before both is known already.
         row.over.set(found);
     } else {
-        row.over.forget();
         handler::set_origin(signum, &found);
         row.origin.set(found);
     }

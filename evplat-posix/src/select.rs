@@ -200,6 +200,9 @@ mod tests {
             let highest = high(&null, 1_023);
             rig.add(&highest, 2, Interest::READ);
             assert_eq!(rig.look(), [(2, Ready::READ)]);
+            let beyond = high(&null, 1_024);
+            let refused = rig.modify(Fd::of(&beyond), 2, Interest::READ, Interest::WRITE);
+            assert_eq!(refused, Err(Error::TooLarge { number: beyond.as_raw_fd(), limit: 1_024 }));
         });
     }
 

@@ -333,6 +333,70 @@ mod tests {
     }
 
     #[test]
+    fn second_sleep_is_refused_while_the_first_is_out() {
+        fn test<B: Split<Error = Error, Sleeper = Sleeper>>(mut base: Base<B>) {
+            let first = base.backend_mut().begin_sleep(Sleep::None).unwrap();
+            assert_eq!(base.backend_mut().begin_sleep(Sleep::None).unwrap_err(), Error::Asleep);
+            base.backend_mut().end_sleep(first).unwrap();
+        }
+        on_each(test, test);
+    }
+
+    #[test]
+    fn second_sleep_waits_for_what_was_added_since_the_first() {
+        fn test<B: Split<Fd = Fd, Sleeper = Sleeper>>(mut base: Base<B>) {
+            let asleep = base.begin_sleep(Wait::None).unwrap();
+            assert!(base.end_sleep(asleep).unwrap().is_running());
+            let (near, _far) = UnixStream::pair().unwrap();
+            base.insert(Fd::of(&near), Interest::READ, 1).unwrap();
+            let asleep = base.begin_sleep(Wait::None).unwrap();
+            assert!(asleep.sleeper().descriptors().any(|entry| entry == (near.as_raw_fd(), Interest::READ)));
+        }
+        on_each(test, test);
+    }
+
+    #[test]
+    fn sleep_of_the_parent_does_not_wait_in_the_child() {
+        fn test<B: Split<Sleeper = Sleeper>>(mut base: Base<B>) {
+            base.create(Event::timer(), 1).unwrap();
+            let mut asleep = base.backend_mut().begin_sleep(Sleep::Forever).unwrap();
+            assert_eq!(
+                crate::sys::tests::in_child(|| {
+                    backend::Sleeper::sleep(&mut asleep);
+                    true
+                }),
+                0
+            );
+        }
+        on_each(test, test);
+    }
+
+    #[test]
+    fn sleep_ends_when_the_base_is_dropped() {
+        fn test<B: Split<Sleeper = Sleeper>>(mut base: Base<B>) {
+            let mut sleeper = base.backend_mut().begin_sleep(Sleep::Forever).unwrap();
+            drop(base);
+            backend::Sleeper::sleep(&mut sleeper);
+        }
+        on_each(test, test);
+    }
+
+    /// A pipe has eight bytes for each ring.
+    #[test]
+    fn sleeper_is_rung_for_once_and_never_when_it_is_back() {
+        let waker = Waker::new(crate::waker::WakeState::new(crate::doorbell::Doorbell::pipe().unwrap())).unwrap();
+        let (mut sleepers, guard) = (Sleepers::new(), ForkGuard::new().unwrap());
+        let sleeper = sleepers.take(waker.clone()).unwrap();
+        let sleeper = sleepers.begin(sleeper, Sleep::Forever, Clock::Monotonic, &guard);
+        sleepers.wake();
+        sleepers.wake();
+        assert_eq!(crate::sys::tests::read(waker.state().doorbell(), &mut [0; 64]), Ok(8));
+        sleepers.end(sleeper, &guard).unwrap();
+        drop(sleepers);
+        assert!(!crate::sys::tests::is_readable(waker.state().doorbell()));
+    }
+
+    #[test]
     fn second_sleep_uses_the_first_ones_memory() {
         fn test<B: Split<Fd = Fd, Sleeper = Sleeper>>(mut base: Base<B>) {
             let (near, _far) = UnixStream::pair().unwrap();

@@ -154,3 +154,40 @@ fn poll_without_memory() {
 fn select_without_memory() {
     refused_memory_is_an_error(|| Ok(fixed::<Fixed<16>>()?.1));
 }
+
+/// The list that a sleeper waits by has to grow.
+#[test]
+fn a_sleep_without_memory_is_an_error() {
+    let mut base: EventBase<Poll, Growable, ()> = EventBase::new(Poll::new().unwrap());
+    let asleep = base.begin_sleep(Wait::None).unwrap();
+    assert!(base.end_sleep(asleep).unwrap().is_running());
+    let pairs = pairs();
+    for (near, _) in &pairs {
+        base.insert(Fd::of(near), Interest::READ, ()).unwrap();
+    }
+    GRANTED.set(0);
+    let refused = base.begin_sleep(Wait::None).map(drop);
+    GRANTED.set(usize::MAX);
+    assert_eq!(refused, Err(Error::Full));
+    assert!(base.begin_sleep(Wait::None).is_ok());
+}
+
+/// Each base takes an inbox that is free; when there is none, a new one needs memory.
+#[test]
+fn an_inbox_without_memory_is_an_error() {
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        let mut base: EventBase<Poll, Fixed<4>, ()> = EventBase::new(Poll::new().unwrap());
+        base.waker().unwrap();
+        GRANTED.set(0);
+        let watched = base.insert_signal(10, ()).map_err(|rejected| rejected.error);
+        GRANTED.set(usize::MAX);
+        if let Err(error) = watched {
+            assert_eq!(error, evcore::Error::Backend(Error::Full));
+            base.insert_signal(10, ()).unwrap();
+            return;
+        }
+        held.push(base);
+    }
+    panic!("{} bases have an inbox without memory", held.len());
+}

@@ -71,6 +71,46 @@ pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn
     });
 }
 
+/// Silent in place of silent, so that no report can tell; and one that is always ready, whose reports may not go on for ever.
+pub(crate) fn another_file_under_a_number_is_told_once<B: Backend>(make: fn() -> Result<B, Error>) {
+    alone(|| {
+        for is_ready in [false, true] {
+            let mut rig = Rig::new(make());
+            let (old, _old_writer) = pipe();
+            let (new, _new_writer) = if is_ready { full_pipe() } else { pipe() };
+            let old = OwnedFd::from(old);
+            rig.add(&old, 1, Interest::READ);
+            crate::sys::dup_onto(&new.into(), &old).unwrap();
+            if is_ready {
+                let reports = (0..).take_while(|_| !rig.wait(Sleep::Forever).is_empty()).count();
+                assert!(reports <= 251, "{reports}");
+            } else {
+                assert!(rig.wait(Sleep::Forever).is_empty());
+            }
+            assert_eq!(core::mem::take(&mut rig.core.failed), [1]);
+            assert!(rig.is_idle(), "it spins on what has failed");
+            let (time, found) = rig.sleep(250);
+            assert!(found.is_empty() && time >= Duration::from_millis(250));
+            assert!(rig.core.failed.is_empty(), "it fails again");
+        }
+    });
+}
+
+/// The program means a descriptor that it has closed since.
+pub(crate) fn the_doorbells_number_is_refused<B: Backend>(make: fn() -> Result<B, Error>) {
+    alone(|| {
+        let mut rig = Rig::new(make());
+        let (gone, _writer) = pipe();
+        let number = Fd::of(&gone);
+        rig.add(&gone, 1, Interest::READ);
+        drop(gone);
+        let waker = rig.backend.waker().unwrap();
+        assert_eq!(waker.state().doorbell().as_fd().as_raw_fd(), number.as_raw_fd());
+        assert_eq!(rig.modify(number, 1, Interest::READ, Interest::READ).unwrap_err().errno(), Some(libc::EBADF));
+        assert_eq!(rig.try_add(number, 2, Interest::READ).unwrap_err().errno(), Some(libc::EBADF));
+    });
+}
+
 pub(crate) fn what_is_refused_leaves_nothing<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());

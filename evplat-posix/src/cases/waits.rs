@@ -27,6 +27,43 @@ pub(crate) fn waits_are_precise_and_never_early<B: Backend>(make: fn() -> Result
     });
 }
 
+/// Numbers are verified after a tenth of a second without a report, in the middle of a wait.
+pub(crate) fn a_long_wait_is_one_wait<B: Backend>(make: fn() -> Result<B, Error>) {
+    alone(|| {
+        let mut rig = Rig::new(make());
+        let (reader, _writer) = pipe();
+        rig.add(&reader, 1, Interest::READ);
+        let (time, found) = rig.sleep(250);
+        assert!(found.is_empty() && time >= Duration::from_millis(250), "{time:?}");
+    });
+}
+
+/// Somebody has closed the doorbell, or put what cannot be read under its number.
+pub(crate) fn a_broken_doorbell_is_an_error_and_loses_no_wake<B: Backend>(make: fn() -> Result<B, Error>) {
+    alone(|| {
+        let mut rig = Rig::new(make());
+        let waker = rig.backend.waker().unwrap();
+        let doorbell = waker.state().doorbell();
+        for is_closed in [true, false] {
+            if is_closed {
+                crate::sys::tests::close(doorbell.as_fd().as_raw_fd());
+            } else {
+                let (_, writer) = pipe();
+                doorbell.replace(&Doorbell::of(writer.into()).unwrap()).unwrap();
+            }
+            waker.wake();
+            assert!(rig.backend.dispatch(Sleep::Forever, &mut rig.core).is_err());
+            if is_closed {
+                // Something has the number, so that the next doorbell has not got it by itself.
+                core::mem::forget(File::open("/dev/null").unwrap());
+            }
+            doorbell.replace(&Doorbell::pipe().unwrap()).unwrap();
+            assert!(rig.wait(Sleep::Forever).is_empty());
+            assert!(rig.is_idle());
+        }
+    });
+}
+
 pub(crate) fn a_wake_ends_one_wait_and_leaves_the_loop_idle<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());

@@ -11,8 +11,8 @@ use libc::{SIGCONT, SIGHUP, SIGKILL, SIGSTOP, SIGTERM, SIGURG, SIGUSR1, SIGUSR2,
 use super::*;
 use crate::doorbell::Doorbell;
 use crate::sys::tests::{
-    COUNTED, block, blocked_signals, count_handler, flags_of, handle, handler_of, ignore, in_child, is_readable,
-    kill_self, raise, raise_in, read, this_thread,
+    COUNTED, block, blocked_signals, blocks, count_handler, flags_of, handle, handler_of, ignore, in_child,
+    is_readable, kill_self, raise, raise_in, read, this_thread,
 };
 use crate::waker::WakeState;
 
@@ -251,4 +251,24 @@ fn inboxes_are_used_again() {
         assert!(core::ptr::eq(signals().inbox, inbox));
     }
     drop(held);
+}
+
+#[test]
+fn add_of_a_watched_signal_forgets_nothing() {
+    let _alone = alone();
+    let mut signals = signals();
+    signals.add(SIGUSR1).unwrap();
+    raise(SIGUSR1);
+    signals.add(SIGUSR1).unwrap();
+    assert_eq!(drained(&mut signals), [(SIGUSR1, 1)]);
+}
+
+#[test]
+fn reinit_in_a_process_that_was_not_forked_forgets_nothing() {
+    let _alone = alone();
+    let mut signals = signals();
+    signals.add(SIGUSR1).unwrap();
+    raise(SIGUSR1);
+    signals.reinit().unwrap();
+    assert_eq!(drained(&mut signals), [(SIGUSR1, 1)]);
 }

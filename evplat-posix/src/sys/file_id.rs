@@ -109,4 +109,18 @@ mod tests {
         let later = FileId { kind: kind_of_anonymous(-1), ..counter };
         assert!(later.may_be(counter) && counter.may_be(later));
     }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_the_system_says_nothing_of_is_any_file() {
+        use crate::sys::tests::{in_child, interrupt};
+        let status = in_child(|| {
+            let (reader, _writer) = crate::sys::pipe().unwrap();
+            let before = FileId::of(reader.as_raw_fd()).unwrap();
+            interrupt(&[libc::SYS_fstat, libc::SYS_newfstatat]);
+            let now = FileId::of(reader.as_raw_fd()).unwrap();
+            now == FileId::UNKNOWN && now.may_be(before) && before.may_be(now)
+        });
+        assert_eq!(status, 0);
+    }
 }

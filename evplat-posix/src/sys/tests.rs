@@ -67,6 +67,12 @@ pub(crate) fn eventfd() -> OwnedFd {
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
+/// Closes a number behind its owner's back.
+pub(crate) fn close(number: RawFd) {
+    // SAFETY: the tests do it where the number's owner is the code that they test.
+    assert_eq!(unsafe { libc::close(number) }, 0);
+}
+
 /// Whether `fd` is readable within so many milliseconds.
 pub(crate) fn wait_readable(fd: &impl AsFd, milliseconds: c_int) -> bool {
     let mut entry = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
@@ -144,6 +150,12 @@ pub(crate) fn handler_of(signum: c_int) -> libc::sighandler_t {
 /// How a handler is called: its flags.
 pub(crate) fn flags_of(signum: c_int) -> c_int {
     Disposition::of(signum).unwrap().0.sa_flags
+}
+
+/// Whether the handler of `signum` runs with `other` blocked.
+pub(crate) fn blocks(signum: c_int, other: c_int) -> bool {
+    // SAFETY: the pointer is to one set.
+    unsafe { libc::sigismember(&Disposition::of(signum).unwrap().0.sa_mask, other) == 1 }
 }
 
 pub(crate) fn ignore(signum: c_int) {

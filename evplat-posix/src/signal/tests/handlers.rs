@@ -214,3 +214,80 @@ fn the_handler_runs_on_an_alternate_stack() {
     signals.add(SIGUSR1).unwrap();
     assert_ne!(flags_of(SIGUSR1) & libc::SA_ONSTACK, 0);
 }
+
+#[test]
+fn the_handler_runs_with_every_signal_blocked() {
+    let _alone = alone();
+    let mut signals = signals();
+    signals.add(SIGUSR1).unwrap();
+    assert!([SIGUSR1, SIGUSR2, SIGTERM, SIGHUP, SIGCONT].into_iter().all(|other| blocks(SIGUSR1, other)));
+}
+
+/// In the child of a fork: it is stopped, as by a terminal, or goes on at once where its process group has no parent.
+#[test]
+fn a_process_that_was_stopped_by_default_has_our_handler_again() {
+    let _alone = alone();
+    let mut signals = signals();
+    signals.add(libc::SIGTSTP).unwrap();
+    let ours = handler_of(libc::SIGTSTP);
+    let status = in_child(|| {
+        let continuing = "while kill -CONT $PPID 2>&-; do sleep 0.01; done";
+        let mut shell = Command::new("sh").args(["-c", continuing]).spawn().unwrap();
+        raise(libc::SIGTSTP);
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        handler_of(libc::SIGTSTP) == ours
+    });
+    assert_eq!(status, 0);
+}
+
+/// What a child of a fork does that never touches its base says what the origin is taken for.
+fn is_counted_in_a_child() -> bool {
+    in_child(|| counts_one(|| raise(SIGUSR1))) == 0
+}
+
+#[test]
+fn del_of_a_signal_that_is_not_watched_keeps_what_is_there_the_origin() {
+    let _alone = alone();
+    let status = in_child(|| {
+        handle(SIGUSR1, count_handler());
+        let mut signals = signals();
+        signals.del(SIGUSR1);
+        signals.add(SIGUSR1).unwrap();
+        is_counted_in_a_child()
+    });
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_handler_installed_between_two_watches_is_the_new_origin() {
+    let _alone = alone();
+    let status = in_child(|| {
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        signals.del(SIGUSR1);
+        handle(SIGUSR1, count_handler());
+        signals.add(SIGUSR1).unwrap();
+        is_counted_in_a_child()
+    });
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn a_handler_installed_after_another_owner_has_put_ours_back_is_the_new_origin() {
+    let _alone = alone();
+    let status = in_child(|| {
+        let mut signals = signals();
+        signals.add(SIGUSR1).unwrap();
+        let ours = crate::sys::Disposition::of(SIGUSR1).unwrap();
+        ignore(SIGUSR1);
+        signals.del(SIGUSR1);
+        ours.exchange(SIGUSR1).unwrap();
+        signals.add(SIGUSR1).unwrap();
+        signals.del(SIGUSR1);
+        handle(SIGUSR1, count_handler());
+        signals.add(SIGUSR1).unwrap();
+        is_counted_in_a_child()
+    });
+    assert_eq!(status, 0);
+}
