@@ -36,10 +36,11 @@
 //! ```
 
 use alloc::rc::Rc;
+use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
 use core::future::Future;
 use core::pin::pin;
-use core::task::{Poll, Waker};
+use core::task::{Context, Poll, Waker};
 
 use crate::backend::{EventOp, Wake};
 use crate::base::{End, EventBase, Fired};
@@ -47,6 +48,7 @@ use crate::error::Error;
 use crate::storage::Storage;
 use crate::time::Wait;
 
+mod base;
 mod handle;
 mod inbox;
 mod join;
@@ -55,8 +57,10 @@ mod shared;
 mod source;
 mod turn;
 
-pub use self::shared::Item;
-use self::shared::{Core, Data, Ours, Owned};
+use self::base::{Data, Ours, Owned};
+pub use self::base::{Item, Lent};
+use self::join::Task;
+use self::shared::Core;
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
 pub use leaf::{Watch, yield_now};
@@ -177,7 +181,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     #[must_use]
     pub fn tasks(&self) -> usize {
-        usize::try_from(self.core.alive.get()).unwrap_or(usize::MAX)
+        self.core.tasks()
     }
 
     /// The base, for your own events. While it is borrowed nothing can be waited for. `None` if a forgotten guard
@@ -193,9 +197,8 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// assert_eq!(base.counts().events, 1);
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
-    pub fn base(&mut self) -> Option<RefMut<'_, EventBase<B, S, Item<T>>>> {
-        self.core.end_doomed();
-        RefMut::filter_map(self.base.try_borrow_mut().ok()?, Option::as_mut).ok()
+    pub fn base(&mut self) -> Option<Lent<'_, B, S, T>> {
+        Lent::new(&self.core, &self.base)
     }
 
     /// Runs tasks, and hands out your next event, as [`EventBase::next_event`].
@@ -271,16 +274,17 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     pub fn run<R>(
         &mut self,
         future: impl Future<Output = R>,
-        mut handler: impl FnMut(&mut EventBase<B, S, Item<T>>, Fired),
+        mut handler: impl FnMut(&mut Lent<'_, B, S, T>, Fired),
     ) -> Result<R, Error<B::Error>> {
         let mut future = pin!(future);
         let core = Rc::clone(&self.core);
-        let slot = core.place(None)?;
-        let _place = Place { core: &core, slot: &slot };
+        let (event, task) = core.spawn::<()>(None)?;
+        let (event, task): (_, Rc<Task>) = (event, task);
+        let _place = Place { core: &core, event, task: &task };
         loop {
-            match self.next(Wait::Forever, Some(slot.index))? {
-                Some(Next::Task(_)) => {
-                    if let Poll::Ready(output) = core.poll_as(&slot, |context| future.as_mut().poll(context)) {
+            match self.next(Wait::Forever, Some(event))? {
+                Some(Next::Task(..)) => {
+                    if let Poll::Ready(output) = core.poll_as(event, &task, |context| future.as_mut().poll(context)) {
                         return Ok(output);
                     }
                 }
@@ -297,8 +301,13 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
 
 impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
     fn drop(&mut self) {
-        self.core.close();
         let Some(base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
+        // One by one, and from a list: the end of one may look at the others.
+        let tasks: Vec<_> = base.iter().filter_map(|(_, item)| item.task().cloned()).collect();
+        for task in tasks {
+            task.body.abort();
+            task.body.run(&mut Context::from_waker(Waker::noop()));
+        }
         for (_, item) in base.iter() {
             if let Data::Ours(Ours::Leaf(leaf)) = &item.0 {
                 leaf.end();

@@ -109,6 +109,52 @@ fn wait_for_closed_is_not_ended_by_what_an_earlier_one_waited_for() {
     }
 }
 
+#[test]
+fn stale_waiter_polls_no_other_task() {
+    let (mut executor, handle) = tasks();
+    let source = Rc::new(handle.source(3, ()).unwrap());
+    let waiter = source.clone();
+    let left = poll_fn(move |context| Poll::Ready(waiter.poll_ready(context, Interest::READ).is_pending()));
+    let left = handle.spawn(left).unwrap();
+    assert!(executor.block_on(left).unwrap().unwrap());
+    // One of these gets the place of the task that has ended.
+    let polls = Rc::new(RefCell::new(0));
+    for _ in 0..2 {
+        let counted = polls.clone();
+        let other = poll_fn(move |_| {
+            *counted.borrow_mut() += 1;
+            Poll::<()>::Pending
+        });
+        handle.spawn(other).unwrap().detach();
+    }
+    executor.block_on(yield_now()).unwrap();
+    executor.base().unwrap().backend_mut().set_ready(3, Ready::READ);
+    executor.block_on(handle.sleep(SECOND)).unwrap().unwrap();
+    assert_eq!(*polls.borrow(), 2);
+}
+
+#[test]
+fn task_with_two_ready_sources_is_not_polled_twice_in_a_turn() {
+    let (mut executor, handle) = tasks();
+    let sources = [3, 4].map(|fd| handle.source(fd, ()).unwrap());
+    let polls = Rc::new(RefCell::new(0));
+    let counted = polls.clone();
+    let both = poll_fn(move |context| {
+        *counted.borrow_mut() += 1;
+        let [first, second] = sources.each_ref().map(|source| source.poll_ready(context, Interest::READ));
+        if first.is_ready() && second.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    });
+    handle.spawn(both).unwrap().detach();
+    executor.block_on(yield_now()).unwrap();
+    for fd in [3, 4] {
+        executor.base().unwrap().backend_mut().set_ready(fd, Ready::READ);
+    }
+    for turn in 2..5 {
+        assert!(executor.next_event(evcore::Wait::None).unwrap().is_none());
+        assert_eq!(*polls.borrow(), turn);
+    }
+}
+
 /// What panics when it is dropped.
 #[cfg(feature = "std")]
 struct Bomb;

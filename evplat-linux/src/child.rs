@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{self, ExitStatus};
+use std::sync::Arc;
 
 use evcore::error::Rejected;
 use evplat_posix::Error;
@@ -65,7 +66,8 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Child {
     process: process::Child,
-    pidfd: OwnedFd,
+    /// An event of a task keeps it, too: its number is no other file's while it is registered.
+    pidfd: Arc<OwnedFd>,
 }
 
 impl Child {
@@ -88,7 +90,7 @@ impl Child {
             Err(error) => Err(Error::during("waitpid")(error)),
         };
         match pidfd {
-            Ok(pidfd) => Ok(Self { process, pidfd }),
+            Ok(pidfd) => Ok(Self { process, pidfd: Arc::new(pidfd) }),
             Err(error) => Err(Rejected { error: evcore::Error::Backend(error), data: process }),
         }
     }
@@ -130,7 +132,9 @@ impl Child {
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
-            handle.ready(evcore::Fd::of(self), evcore::Interest::READ).await?;
+            let source =
+                handle.source(evcore::Fd::of(self), Arc::clone(&self.pidfd)).map_err(|refused| refused.error)?;
+            source.ready(evcore::Interest::READ).await?;
         }
     }
 

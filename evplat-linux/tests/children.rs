@@ -159,6 +159,9 @@ fn the_process_may_be_waited_for_elsewhere_by_its_owner() {
 
 #[cfg(feature = "async")]
 mod tasks {
+    use std::os::fd::{AsFd, AsRawFd};
+    use std::task::{Context, Waker};
+
     use evplat_linux::task::{Executor, Handle, executor};
 
     use super::*;
@@ -229,5 +232,19 @@ mod tasks {
         let mut next = shell("exit 8");
         assert_eq!(executor.block_on(next.wait(&handle)).unwrap().unwrap().code(), Some(8));
         assert_eq!(executor.base().unwrap().counts().events, 0, "an event is left");
+    }
+
+    #[test]
+    fn child_dropped_while_the_base_is_lent_keeps_its_descriptor_until_its_event_is_gone() {
+        let (mut executor, handle) = start();
+        let mut child = shell("read line");
+        let descriptor = format!("/proc/self/fd/{}", child.as_fd().as_raw_fd());
+        let mut wait = Box::pin(async move { child.wait(&handle).await });
+        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let mut base = executor.base().unwrap();
+        drop(wait);
+        assert!(fs::read_link(descriptor).is_ok(), "it was closed while it was registered");
+        base.insert_timer(PATIENCE, ().into()).unwrap();
+        assert_eq!(base.counts().events, 1, "its event was there still");
     }
 }

@@ -202,14 +202,13 @@ impl<T> Io<T> {
         interest: Interest,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        ready!(self.handle().poll_proceed(context));
-        let mut is_late = false;
         loop {
+            let mut is_late = false;
             if self.waits.get().contains(interest) {
-                let ready = self.source.take_ready(interest);
-                let ready = if ready.is_empty() { ready!(self.source.poll_ready(context, interest))? } else { ready };
-                is_late = in_time(ready).is_err();
+                is_late = ready!(self.source.poll_ready(context, interest))? == Ready::TIMEOUT;
                 self.waits.set(self.waits.get().difference(interest));
+            } else {
+                ready!(self.handle().poll_proceed(context));
             }
             match operation(self.get_ref()) {
                 // What is reported by level is reported as long as it holds: to wait first loses nothing.
@@ -321,11 +320,10 @@ impl Io<TcpListener> {
     ///
     /// # Errors
     ///
-    /// The system's: without descriptors left, `accept` fails at once, again and again. Sleep before the next one then. On a base
-    /// of fixed capacity that is full, the connection is accepted, and closed.
+    /// The system's: without descriptors left, `accept` fails at once, again and again. Sleep before the next one then. So it does on a
+    /// base of fixed capacity that is full. The connection waits in the system's queue, and the next `accept` gets it.
     pub async fn accept(&self) -> io::Result<(Io<TcpStream>, SocketAddr)> {
-        let (stream, peer) = self.read_with(|listener| skipping_aborted(|| listener.accept())).await?;
-        Ok((Io::new(self.handle(), stream)?, peer))
+        self.accept_with(TcpListener::accept).await
     }
 }
 
@@ -336,17 +334,27 @@ impl Io<UnixListener> {
     ///
     /// As for a [`TcpListener`].
     pub async fn accept(&self) -> io::Result<(Io<UnixStream>, unix::SocketAddr)> {
-        let (stream, peer) = self.read_with(|listener| skipping_aborted(|| listener.accept())).await?;
-        Ok((Io::new(self.handle(), stream)?, peer))
+        self.accept_with(UnixListener::accept).await
     }
 }
 
-fn skipping_aborted<R>(mut accept: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-    loop {
-        match accept() {
-            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-            accepted => return accepted,
-        }
+impl<T> Io<T> {
+    async fn accept_with<X: AsFd + 'static, A>(
+        &self,
+        accept: impl Fn(&T) -> io::Result<(X, A)>,
+    ) -> io::Result<(Io<X>, A)> {
+        let accepted = self.read_with(|listener| {
+            // Before anything is taken that could not be kept.
+            self.handle().room()?;
+            loop {
+                match accept(listener) {
+                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                    accepted => return accepted,
+                }
+            }
+        });
+        let (stream, peer) = accepted.await?;
+        Ok((Io::new(self.handle(), stream)?, peer))
     }
 }
 

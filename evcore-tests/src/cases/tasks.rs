@@ -1,11 +1,12 @@
 //! Tasks: futures on a base.
 
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::{Future, pending, poll_fn};
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
@@ -176,27 +177,112 @@ pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Complete 
     let mut raw = tasks.source();
     tasks.feed(&mut raw);
     let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
-    drop((handle.sleep(MS), handle.ready(fd, READ)));
-    assert_eq!(tasks.events(), 0, "not polled");
-    {
-        let mut sleep = pin!(handle.sleep(MS * 2));
-        let mut ready = pin!(handle.ready(fd, READ));
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(sleep.as_mut().poll(&mut context).is_pending());
-        assert!(ready.as_mut().poll(&mut context).is_pending());
-        assert_eq!(tasks.events(), 2);
+    let mut context = Context::from_waker(Waker::noop());
+    for state in ["not polled", "waiting", "come"] {
+        let mut waits: [Pin<Box<dyn Future<Output = bool> + '_>>; 5] = [
+            Box::pin(async { handle.sleep(MS).await.is_ok() }),
+            Box::pin(async { handle.sleep_until(handle.now().unwrap() + MS).await.is_ok() }),
+            Box::pin(async { handle.ready(fd, READ).await.is_ok() }),
+            Box::pin(async { handle.timeout(MS, pending::<()>()).await.is_ok() }),
+            Box::pin(async { handle.interval(MS, Missed::Skip).unwrap().next().await.is_ok() }),
+        ];
+        let count = u32::try_from(waits.len()).unwrap();
+        if state != "not polled" {
+            assert!(waits.iter_mut().all(|wait| wait.as_mut().poll(&mut context).is_pending()));
+            assert_eq!(tasks.events(), count);
+        }
+        if state == "come" {
+            tasks.pass(MS * 5);
+            assert_eq!(tasks.events(), count);
+        }
+        drop(waits);
+        assert_eq!(tasks.events(), 0, "{state}");
     }
-    assert_eq!(tasks.events(), 0, "waiting");
-    {
-        let mut sleep = pin!(handle.sleep(MS));
-        let mut ready = pin!(handle.ready(fd, READ));
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(sleep.as_mut().poll(&mut context).is_pending());
-        assert!(ready.as_mut().poll(&mut context).is_pending());
-        tasks.pass(MS * 5);
-        assert_eq!(tasks.events(), 2);
+    Proof::Shown
+}
+
+/// A wait that is dropped while the base is lent ends before the base is used again.
+pub fn wait_dropped_while_the_base_is_lent_ends_first<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let raw = tasks.source();
+    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
+    let waiting = || {
+        let mut wait = Box::pin(handle.ready(fd, READ));
+        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        wait
+    };
+    let wait = waiting();
+    let mut base = tasks.executor.base().unwrap();
+    drop(wait);
+    let own = base.insert_timer(MS, Item::from(7)).unwrap();
+    assert_eq!(base.counts().events, 1, "its event was there still");
+    drop(base);
+    // So in a handler.
+    let mut wait = Some(waiting());
+    let mut seen = false;
+    let sleep = handle.sleep(MS * 2);
+    let slept = tasks.executor.run(sleep, |base, event| {
+        seen = event.id == own;
+        let before = base.counts().events;
+        drop(wait.take());
+        assert!(base.remove(event.id).is_some());
+        assert_eq!(base.counts().events, before - 2, "its event was there still");
+    });
+    slept.unwrap().unwrap();
+    assert!(seen);
+    Proof::Shown
+}
+
+/// What two sources bring in one turn is one poll of the task that waits for both; what comes after its poll is for the next turn.
+pub fn task_is_polled_once_a_turn<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let mut raw = [tasks.source(), tasks.source()];
+    let sources = [0, 1].map(|which: usize| tasks.handle.source(tasks.fixture.fd(&raw[which]), ()).unwrap());
+    let (polls, seen) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let task = tasks.handle.spawn({
+        let (polls, seen) = (polls.clone(), seen.clone());
+        poll_fn(move |context: &mut Context<'_>| {
+            polls.set(polls.get() + 1);
+            for source in &sources {
+                seen.set(seen.get() + i32::from(source.poll_ready(context, READ).is_ready()));
+            }
+            Poll::<()>::Pending
+        })
+    });
+    let task = task.unwrap();
+    tasks.block_on(yield_now());
+    let first = polls.get();
+    raw.iter_mut().for_each(|raw| tasks.feed(raw));
+    for turn in 1..4 {
+        let before = polls.get();
+        assert!(tasks.executor.next_event(Wait::None).unwrap().is_none());
+        assert!(polls.get() <= before + 1, "{} polls in turn {turn}", polls.get() - before);
     }
-    assert_eq!(tasks.events(), 0, "come");
+    assert!(seen.get() >= 2 && polls.get() > first, "it has not seen both");
+    task.abort();
+    assert!(tasks.block_on(task).is_err());
+    Proof::Shown
+}
+
+/// There is room, or the next event is refused.
+pub fn room_is_refused_as_an_event_is<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    let raw = tasks.source();
+    let fd = tasks.fixture.fd(&raw);
+    let mut sources = Vec::new();
+    while tasks.handle.room().is_ok() && sources.len() < 100 {
+        sources.push(tasks.handle.source(fd, ()).unwrap());
+    }
+    if sources.len() == 100 {
+        return Proof::Refused("end of its room");
+    }
+    assert!(matches!(tasks.handle.room(), Err(Error::Full)));
+    assert!(tasks.handle.source(fd, ()).is_err());
+    sources.pop();
+    assert_eq!(tasks.handle.room(), Ok(()));
+    assert_eq!(tasks.events() as usize, sources.len());
+    drop(tasks.executor);
+    assert_eq!(tasks.handle.room(), Err(Error::Ended));
     Proof::Shown
 }
 
@@ -349,6 +435,34 @@ pub fn task_aborted_by_another<F: FixtureOfTasks, S: Complete + 'static>(fixture
     assert!(matches!(victim, Err(JoinError::Aborted)));
     assert!(matches!(done, Ok(())), "it had ended before");
     assert_eq!((Rc::strong_count(&kept), tasks.events()), (1, 0));
+    Proof::Shown
+}
+
+/// A task that is aborted before its first poll, while it waits, and when it was woken is not polled again.
+pub fn task_aborted_in_each_state_is_not_polled<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
+    let mut tasks = Tasks::<F, S>::new(fixture);
+    for state in ["not polled", "waiting", "woken"] {
+        let (polls, waker) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None::<Waker>)));
+        let victim = tasks.handle.spawn({
+            let (polls, waker) = (polls.clone(), waker.clone());
+            poll_fn(move |context: &mut Context<'_>| {
+                polls.set(polls.get() + 1);
+                *waker.borrow_mut() = Some(context.waker().clone());
+                Poll::<()>::Pending
+            })
+        });
+        let victim = victim.unwrap();
+        if state != "not polled" {
+            tasks.block_on(yield_now());
+        }
+        if state == "woken" {
+            waker.borrow().as_ref().unwrap().wake_by_ref();
+        }
+        let before = polls.get();
+        victim.abort();
+        assert!(matches!(tasks.block_on(victim), Err(JoinError::Aborted)), "{state}");
+        assert_eq!((polls.get(), tasks.events()), (before, 0), "{state}");
+    }
     Proof::Shown
 }
 

@@ -7,7 +7,7 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::join::{JoinHandle, Task};
+use super::join::JoinHandle;
 use super::leaf::Watch;
 use super::shared::Core;
 use super::source::Source;
@@ -68,13 +68,13 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         priority: impl Into<Option<u8>>,
         future: X,
     ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
-        let slot = match self.core.place(priority.into()) {
-            Ok(slot) => slot,
-            Err(error) => return Err(Rejected { error, data: future }),
-        };
-        let task = Rc::new(Task::new(Box::pin(future)));
-        slot.task.set(Some(task.clone()));
-        Ok(JoinHandle { task, waker: slot.waker.clone() })
+        match self.core.spawn(priority.into()) {
+            Ok((_, task)) => {
+                task.body.future.set(Some(Box::pin(future)));
+                Ok(JoinHandle { task })
+            }
+            Err(error) => Err(Rejected { error, data: future }),
+        }
     }
 
     /// Waits for `time`, counted from the first poll.
@@ -275,8 +275,31 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.core.base.now()
     }
 
-    /// For futures that try an operation before they wait: `Pending`, until the next turn, when the task has done so
-    /// many that others should go first.
+    /// Whether the base has room for another event, as a [`source`](Handle::source) needs it: for an operation whose result would be
+    /// lost without.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Full`]; when the base is borrowed, and when the executor has ended.
+    ///
+    /// ```
+    /// # use evcore::backend::Manual;
+    /// # use evcore::task::{Executor, Item};
+    /// # use evcore::{Error, EventBase, Fixed};
+    /// # let base: EventBase<Manual, Fixed<1>, Item<()>> = EventBase::new(Manual::new());
+    /// # let executor = Executor::local(base);
+    /// # let handle = executor.handle();
+    /// handle.room()?;
+    /// let _source = handle.source(3, ())?;
+    /// assert_eq!(handle.room(), Err(Error::Full));
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
+    pub fn room(&self) -> Result<(), Error<E>> {
+        self.core.base.room()
+    }
+
+    /// For futures that try an operation before they wait: `Pending` when the task has done so many of them that others should go
+    /// on first. The task is polled again in the next turn then.
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
         self.core.proceed(context.waker())
     }

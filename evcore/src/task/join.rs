@@ -11,95 +11,93 @@ use core::task::{Context, Poll, Waker};
 
 type Boxed<R> = Pin<Box<dyn Future<Output = R>>>;
 
-/// A task, as the executor sees it.
-pub(super) trait Run {
-    /// Polls the future. `true`: the task has ended.
-    fn run(&self, context: &mut Context<'_>) -> bool;
-    /// Makes the next [`Run::run`] drop the future and end the task.
-    fn abort(&self);
-    /// Drops the future and ends the task.
-    fn end(&self);
+/// A task whose output is known.
+pub(super) type TaskOf<R> = Rc<Task<Body<R>>>;
+
+/// A task: shared by its event and its [`JoinHandle`].
+pub(super) struct Task<X: ?Sized = dyn Run> {
+    /// Its place among the tasks.
+    pub(super) index: u32,
+    /// The executor's turn in which it was polled last.
+    pub(super) turn: Cell<u32>,
+    /// It can go on: something has come, or woken it, since its last poll.
+    pub(super) is_due: Cell<bool>,
+    pub(super) waker: Waker,
+    pub(super) body: X,
 }
 
-/// Shared by the executor and the [`JoinHandle`].
-pub(super) struct Task<R> {
-    future: Cell<Option<Boxed<R>>>,
+/// A task's future, as the executor knows it.
+pub(super) trait Run {
+    /// Polls the future, or drops it if the task was aborted. `true`: the task has ended.
+    fn run(&self, context: &mut Context<'_>) -> bool;
+    /// The next [`Run::run`] ends the task.
+    fn abort(&self);
+    /// A panic has passed through the poll.
+    fn panicked(&self);
+}
+
+/// A task's future, and its output.
+pub(super) struct Body<R> {
+    pub(super) future: Cell<Option<Boxed<R>>>,
     result: Cell<Option<Result<R, JoinError>>>,
     joiner: Cell<Option<Waker>>,
     is_aborted: Cell<bool>,
     is_ended: Cell<bool>,
 }
 
-enum Polled<R> {
-    Pending(Boxed<R>),
-    Ended(Result<R, JoinError>),
-}
-
-impl<R> Task<R> {
-    pub(super) fn new(future: Boxed<R>) -> Self {
-        Self {
-            future: Cell::new(Some(future)),
+impl<R> Task<Body<R>> {
+    /// It gets its future later.
+    pub(super) fn new(index: u32, waker: Waker) -> Self {
+        let body = Body {
+            future: Cell::new(None),
             result: Cell::new(None),
             joiner: Cell::new(None),
             is_aborted: Cell::new(false),
             is_ended: Cell::new(false),
-        }
-    }
-
-    fn finish(&self, result: Result<R, JoinError>) {
-        self.is_ended.set(true);
-        self.result.set(Some(result));
-        if let Some(joiner) = self.joiner.take() {
-            joiner.wake();
-        }
+        };
+        Self { index, turn: Cell::new(0), is_due: Cell::new(true), waker, body }
     }
 }
 
-impl<R> Run for Task<R> {
+impl<R> Body<R> {
+    fn finish(&self, result: Result<R, JoinError>) {
+        self.is_ended.set(true);
+        self.result.set(Some(result));
+        self.joiner.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<R> Run for Body<R> {
     fn run(&self, context: &mut Context<'_>) -> bool {
         // Taken out, so that a panic, or the future's destructor, finds nothing here.
         let Some(mut future) = self.future.take() else { return true };
-        let unwinding = Unwinding(self);
         let is_aborted = self.is_aborted.get();
+        // The future, if it goes on. Whatever becomes of it, it is dropped where a panic is caught.
         let polled = catch(move || match future.as_mut() {
-            _ if is_aborted => Polled::Ended(Err(JoinError::Aborted)),
+            _ if is_aborted => Err(Err(JoinError::Aborted)),
             pinned => match pinned.poll(context) {
-                Poll::Pending => Polled::Pending(future),
-                Poll::Ready(output) => {
-                    drop(future);
-                    Polled::Ended(Ok(output))
-                }
+                Poll::Pending => Ok(future),
+                Poll::Ready(output) => Err(Ok(output)),
             },
         });
-        core::mem::forget(unwinding);
-        match polled.unwrap_or_else(|panic| Polled::Ended(Err(panic))) {
-            Polled::Pending(future) => {
-                self.future.set(Some(future));
-                false
-            }
-            Polled::Ended(result) => {
+        match polled.unwrap_or_else(|panic| Err(Err(panic))) {
+            Ok(future) => self.future.set(Some(future)),
+            Err(result) => {
                 self.finish(result);
-                true
+                return true;
             }
         }
+        false
     }
 
     fn abort(&self) {
         self.is_aborted.set(true);
     }
 
-    fn end(&self) {
-        self.abort();
-        self.run(&mut Context::from_waker(Waker::noop()));
-    }
-}
-
-/// A panic that cannot be caught passes through the executor; the task's handle gets it.
-struct Unwinding<'a, R>(&'a Task<R>);
-
-impl<R> Drop for Unwinding<'_, R> {
-    fn drop(&mut self) {
-        self.0.finish(Err(JoinError::Panicked(None)));
+    fn panicked(&self) {
+        if !self.is_ended.get() {
+            self.finish(Err(JoinError::Panicked(None)));
+        }
     }
 }
 
@@ -134,8 +132,7 @@ pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
 /// Only one task may wait for it: the last one to poll it is woken. Do not poll it again after its output.
 #[must_use = "`detach` it if nobody waits for the task"]
 pub struct JoinHandle<R> {
-    pub(super) task: Rc<Task<R>>,
-    pub(super) waker: Waker,
+    pub(super) task: TaskOf<R>,
 }
 
 impl<R> JoinHandle<R> {
@@ -153,9 +150,9 @@ impl<R> JoinHandle<R> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn abort(&self) {
-        self.task.abort();
-        if !self.task.is_ended.get() {
-            self.waker.wake_by_ref();
+        if !self.is_finished() {
+            self.task.body.abort();
+            self.task.waker.wake_by_ref();
         }
     }
 
@@ -187,7 +184,7 @@ impl<R> JoinHandle<R> {
     /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.task.is_ended.get()
+        self.task.body.is_ended.get()
     }
 }
 
@@ -195,10 +192,10 @@ impl<R> Future for JoinHandle<R> {
     type Output = Result<R, JoinError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.task.result.take() {
+        match self.task.body.result.take() {
             Some(result) => Poll::Ready(result),
             None => {
-                self.task.joiner.set(Some(context.waker().clone()));
+                self.task.body.joiner.set(Some(context.waker().clone()));
                 Poll::Pending
             }
         }

@@ -4,10 +4,9 @@ use alloc::rc::Rc;
 use core::cell::Cell;
 use core::future::poll_fn;
 use core::task::{Context, Poll, Waker};
-use core::time::Duration;
 
 use super::Handle;
-use super::shared::Ours;
+use super::base::Ours;
 use crate::base::Fired;
 use crate::error::Error;
 use crate::event::{Event, EventId};
@@ -22,169 +21,122 @@ const READING: Interest = Interest::READ.union(Interest::URGENT).union(Interest:
 
 /// Shared by a future and its event: who waits in each direction, and what has come.
 pub(super) struct Leaf<D: ?Sized> {
-    /// The reader of a source, or the only waiter of another event.
-    reading: Side,
+    /// Who reads a source, or waits for an event that is none.
+    pub(super) reading: Side,
     writing: Side,
-    /// What a source is registered for; empty after an error, when the next wait registers it again.
-    interest: Cell<Interest>,
-    /// The idle timeout was set after the last wait began.
-    pub(super) has_new_idle: Cell<bool>,
+    /// How often what is no source has come.
+    count: Cell<u32>,
+    /// What a source is registered for. `None` when the next wait has to make sure of that.
+    pub(super) registered: Cell<Option<Interest>>,
     is_source: bool,
     /// The value of a source.
     pub(super) data: D,
 }
 
 #[derive(Default)]
-struct Side {
+pub(super) struct Side {
     waiter: Cell<Waiter>,
-    /// The waker of [`Waiter::Other`].
-    other: Cell<Option<Waker>>,
-    ready: Cell<Ready>,
-    count: Cell<u32>,
+    pub(super) ready: Cell<Ready>,
 }
 
-/// Who is to be polled.
-#[derive(Clone, Copy, PartialEq, Default)]
+/// Who can go on when something comes.
+#[derive(Default)]
 pub(super) enum Waiter {
     #[default]
     Nobody,
-    /// A task of this executor, by its event and place, without reference counts.
-    Task(EventId, u32),
-    Other,
+    /// A task of this executor, by its event: no reference is counted, and no other thread has a part in it.
+    Task(EventId),
+    Other(Waker),
 }
 
 impl Side {
-    /// Notes what has come. Returns who waited for it, and wakes it if it is no task of this executor.
     #[inline]
-    fn note(&self, ready: Ready, count: u32) -> Waiter {
-        self.ready.set(self.ready.get() | ready);
-        self.count.set(self.count.get().saturating_add(count));
-        let waiter = self.waiter.take();
-        if waiter == Waiter::Other {
-            self.wake_other();
-        }
-        waiter
+    pub(super) fn wait(&self, waiter: Waiter) {
+        self.waiter.set(waiter);
     }
 
-    #[cold]
-    fn wake_other(&self) {
-        if let Some(waker) = self.other.take() {
-            waker.wake();
-        }
+    pub(super) fn is_awaited(&self) -> bool {
+        let waiter = self.waiter.take();
+        let is_awaited = !matches!(waiter, Waiter::Nobody);
+        self.waiter.set(waiter);
+        is_awaited
     }
 }
 
 impl<D> Leaf<D> {
     pub(super) fn new(is_source: bool, data: D) -> Self {
-        let interest = Cell::new(Interest::empty());
-        let has_new_idle = Cell::new(false);
-        Self { reading: Side::default(), writing: Side::default(), interest, has_new_idle, is_source, data }
+        let (reading, writing, registered) = (Side::default(), Side::default(), Cell::new(None));
+        Self { reading, writing, count: Cell::new(0), registered, is_source, data }
     }
 }
 
 impl<D: ?Sized> Leaf<D> {
-    /// Notes what has come. Returns the tasks to poll, and the new interest of a source if no task waited for
-    /// something.
-    pub(super) fn note(&self, ready: Ready, count: u32) -> ([Waiter; 2], Option<Interest>) {
-        let (read, write) = match self.is_source {
-            true => (ready.difference(WRITE), ready & WRITE.union(BOTH)),
-            false => (ready, Ready::empty()),
-        };
-        let mut unclaimed = ready & Ready::IO;
-        let waiters = [(&self.reading, read), (&self.writing, write)].map(|(side, part)| {
-            if self.is_source && (part.is_empty() || side.waiter.get() == Waiter::Nobody) {
-                return Waiter::Nobody;
-            }
-            unclaimed.remove(part);
-            side.note(part, count)
-        });
-        if unclaimed.is_empty() && !ready.is_error() {
-            return (waiters, None);
+    /// Notes what has come, and wakes who waits for it elsewhere. Answers the tasks that can go on, and what has come for nobody.
+    #[inline]
+    pub(super) fn note(&self, ready: Ready, count: u32) -> ([Option<EventId>; 2], Ready) {
+        if !self.is_source {
+            self.count.set(self.count.get().saturating_add(count));
+            self.reading.ready.set(self.reading.ready.get() | ready);
+            return ([Self::wake(self.reading.waiter.take()), None], Ready::empty());
         }
-        // Otherwise it would come again in each turn.
-        let lost = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
-        let less = self.interest.get().difference(Interest::from_bits_truncate(lost.bits()));
-        // The system may have ended the registration: the next wait checks.
-        self.interest.set(if ready.is_error() { Interest::empty() } else { less });
-        // Even if nothing else: after an error the event waits for more.
-        (waiters, (!unclaimed.is_empty()).then_some(less))
+        let mut unclaimed = ready;
+        let parts = [(&self.reading, ready.difference(WRITE)), (&self.writing, ready & WRITE.union(BOTH))];
+        let tasks = parts.map(|(side, part)| {
+            if part.is_empty() {
+                return None;
+            }
+            let waiter = side.waiter.take();
+            if !matches!(waiter, Waiter::Nobody) {
+                unclaimed.remove(part);
+                side.ready.set(side.ready.get() | part);
+            }
+            Self::wake(waiter)
+        });
+        (tasks, unclaimed)
     }
 
-    /// Whether a source's idle timeout has come without a waiting task.
     #[inline]
-    pub(super) fn is_idle(&self, ready: Ready, waiters: [Waiter; 2]) -> bool {
-        self.is_source && ready.is_timeout() && waiters == [Waiter::Nobody; 2]
+    fn wake(waiter: Waiter) -> Option<EventId> {
+        match waiter {
+            Waiter::Task(event) => return Some(event),
+            Waiter::Other(waker) => waker.wake(),
+            Waiter::Nobody => {}
+        }
+        None
+    }
+
+    /// What the event of a source waits for from now on, if something has come for nobody: it would come again in each turn.
+    #[cold]
+    pub(super) fn want_less(&self, ready: Ready, unclaimed: Ready) -> Option<Interest> {
+        let unclaimed = unclaimed & Ready::IO;
+        let lost = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
+        let registered = self.registered.get().unwrap_or_default();
+        let less = registered.difference(Interest::from_bits_truncate(lost.bits()));
+        // After an error the system may have ended the registration.
+        self.registered.set(Some(less).filter(|_| !ready.is_error()));
+        (!unclaimed.is_empty()).then_some(less)
     }
 
     /// The interest of a source when `interest` is waited for: nothing else in its direction, which would end the wait.
     #[inline]
-    fn with(&self, interest: Interest) -> Interest {
+    pub(super) fn with(&self, interest: Interest) -> Interest {
         let others = if interest.intersects(READING) { READING } else { Interest::empty() };
-        self.interest.get().difference(others).union(interest)
-    }
-
-    /// Whether a direction of `interest` has no waiting task, or one with another idle timeout.
-    fn begins_wait(&self, interest: Interest) -> bool {
-        let mut sides = self.sides(interest).into_iter().flatten();
-        self.has_new_idle.get() || sides.any(|side| side.waiter.get() == Waiter::Nobody)
-    }
-
-    /// Takes what has come in the directions of `interest`; nothing if the count is zero.
-    #[inline]
-    pub(super) fn take(&self, interest: Interest) -> (Ready, u32) {
-        self.sides(interest)
-            .into_iter()
-            .flatten()
-            .fold((Ready::empty(), 0), |(ready, count), side| (ready | side.ready.take(), count.max(side.count.take())))
+        self.registered.get().unwrap_or_default().difference(others).union(interest)
     }
 
     #[inline]
-    fn sides(&self, interest: Interest) -> [Option<&Side>; 2] {
+    pub(super) fn sides(&self, interest: Interest) -> impl Iterator<Item = &Side> {
         let is_writing = interest.contains(Interest::WRITE);
-        [(interest != Interest::WRITE).then_some(&self.reading), is_writing.then_some(&self.writing)]
+        let sides = [(interest != Interest::WRITE).then_some(&self.reading), is_writing.then_some(&self.writing)];
+        sides.into_iter().flatten()
     }
 
     /// Wakes waiting tasks elsewhere, when the executor ends.
     pub(super) fn end(&self) {
-        self.reading.wake_other();
-        self.writing.wake_other();
-    }
-}
-
-impl<F, E> Handle<F, E> {
-    /// Takes what has come of an event, or makes the current task wait for it.
-    pub(super) fn poll<D>(
-        &self,
-        event: EventId,
-        leaf: &Leaf<D>,
-        interest: Interest,
-        idle: Option<Duration>,
-        context: &Context<'_>,
-    ) -> Poll<Result<(Ready, u32), Error<E>>> {
-        let come = leaf.take(interest);
-        if come.1 > 0 {
-            return Poll::Ready(Ok(come));
+        self.registered.set(None);
+        for side in [&self.reading, &self.writing] {
+            Self::wake(side.waiter.take());
         }
-        let core = &self.core;
-        if core.is_closed.get() {
-            return Poll::Ready(Err(Error::Ended));
-        }
-        let wanted = leaf.with(interest);
-        // The idle timeout counts from the first poll of a wait.
-        let idle = idle.filter(|_| leaf.begins_wait(interest));
-        // A source's event stays pending; others are added again.
-        if !leaf.is_source || idle.is_some() || wanted != leaf.interest.get() {
-            core.base.want(event, wanted, idle)?;
-            leaf.interest.set(wanted);
-            leaf.has_new_idle.set(false);
-        }
-        for side in leaf.sides(interest).into_iter().flatten() {
-            side.waiter.set(core.waiter(context.waker()));
-            if side.waiter.get() == Waiter::Other {
-                side.other.set(Some(context.waker().clone()));
-            }
-        }
-        Poll::Pending
     }
 }
 
@@ -231,8 +183,15 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     ///
     /// As [`next`](Watch::next).
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Result<Fired, Error<E>>> {
-        let polled = self.handle.poll(self.event, &self.leaf, Interest::empty(), None, context);
-        polled.map_ok(|(ready, count)| Fired { id: self.event, ready, count, data: () })
+        let count = self.leaf.count.take();
+        if count > 0 {
+            let ready = self.leaf.reading.ready.take();
+            return Poll::Ready(Ok(Fired { id: self.event, ready, count, data: () }));
+        }
+        let core = &self.handle.core;
+        core.base.want(self.event, Interest::empty(), None)?;
+        self.leaf.reading.wait(core.waiter(context.waker()));
+        Poll::Pending
     }
 }
 

@@ -7,8 +7,8 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use super::Handle;
+use super::base::Ours;
 use super::leaf::Leaf;
-use super::shared::Ours;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId};
 use crate::ready::{Interest, Ready};
@@ -38,19 +38,21 @@ pub struct Source<D, F, E> {
     handle: Handle<F, E>,
     event: EventId,
     idle: Cell<Option<Duration>>,
+    /// The idle timeout was set after the last wait had begun.
+    has_new_idle: Cell<bool>,
     leaf: Rc<Leaf<D>>,
 }
 
 impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
     pub(super) fn new(handle: &Handle<F, E>, fd: F, data: D) -> Result<Self, Rejected<D, E>> {
-        let (event, none) = (Event::io(fd, Interest::empty()).persist(), Rc::new(Leaf::new(false, ())));
-        let event = match handle.core.start(event, None, Ours::Leaf(none)) {
+        let event = Event::io(fd, Interest::empty()).persist();
+        let event = match handle.core.start(event, None, Ours::Nothing) {
             Ok(event) => event,
             Err(error) => return Err(Rejected { error, data }),
         };
         let leaf = Rc::new(Leaf::new(true, data));
         handle.core.base.put(event, Ours::Leaf(leaf.clone()));
-        Ok(Self { handle: handle.clone(), event, idle: Cell::new(None), leaf })
+        Ok(Self { handle: handle.clone(), event, idle: Cell::new(None), has_new_idle: Cell::new(false), leaf })
     }
 }
 
@@ -86,7 +88,7 @@ impl<D, F, E> Source<D, F, E> {
     pub fn set_idle_timeout(&self, idle: Option<Duration>) {
         // An old timeout continues as one that never comes.
         self.idle.set(idle.or(self.idle.get().map(|_| Duration::MAX)));
-        self.leaf.has_new_idle.set(true);
+        self.has_new_idle.set(true);
     }
 
     /// Returns what has come of `interest` since the last call; otherwise the task is polled when it comes. One task
@@ -96,18 +98,42 @@ impl<D, F, E> Source<D, F, E> {
     ///
     /// # Errors
     ///
-    /// When the backend refuses, or the executor has ended.
+    /// When the backend refuses, and when the executor has ended.
+    #[inline]
     pub fn poll_ready(&self, context: &Context<'_>, interest: Interest) -> Poll<Result<Ready, Error<E>>> {
         let interest = interest.difference(Interest::EDGE);
-        self.handle.poll(self.event, &self.leaf, interest, self.idle.get(), context).map_ok(|(ready, _)| ready)
+        let ready = self.take(interest);
+        if !ready.is_empty() {
+            return Poll::Ready(Ok(ready));
+        }
+        let wanted = self.leaf.with(interest);
+        if self.leaf.registered.get() != Some(wanted) || self.idle.get().is_some() {
+            self.register(interest, wanted)?;
+        }
+        for side in self.leaf.sides(interest) {
+            side.wait(self.handle.core.waiter(context.waker()));
+        }
+        Poll::Pending
     }
 
-    /// What has come of `interest` since the last call, or empty. For futures written by hand, as a fast path without
-    /// errors.
+    /// Has the event wait for `wanted`, if it does not, and for no longer than the idle timeout: that counts from the beginning of a
+    /// wait, however often it is polled.
+    #[cold]
+    fn register(&self, interest: Interest, wanted: Interest) -> Result<(), Error<E>> {
+        let begins = || self.has_new_idle.get() || self.leaf.sides(interest).any(|side| !side.is_awaited());
+        let idle = self.idle.get().filter(|_| begins());
+        if idle.is_some() || self.leaf.registered.get() != Some(wanted) {
+            self.handle.core.base.want(self.event, wanted, idle)?;
+            self.leaf.registered.set(Some(wanted));
+            self.has_new_idle.set(false);
+        }
+        Ok(())
+    }
+
+    /// What has come in the directions of `interest`.
     #[inline]
-    #[must_use]
-    pub fn take_ready(&self, interest: Interest) -> Ready {
-        self.leaf.take(interest).0
+    fn take(&self, interest: Interest) -> Ready {
+        self.leaf.sides(interest).fold(Ready::empty(), |ready, side| ready | side.ready.take())
     }
 
     /// Waits until it is ready for any of `interest`, level-triggered: earlier reports do not count. ERROR and HANGUP
@@ -128,7 +154,7 @@ impl<D, F, E> Source<D, F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub async fn ready(&self, interest: Interest) -> Result<Ready, Error<E>> {
-        let _ = self.take_ready(interest);
+        let _ = self.take(interest);
         poll_fn(|context| self.poll_ready(context, interest)).await
     }
 

@@ -1,60 +1,53 @@
 //! The executor's turns: hand-outs and polls.
 
-use super::join::catch;
-use super::leaf::Waiter;
-use super::shared::{Core, Data, Ours, Slot};
-use super::{Executor, Item};
+use alloc::rc::Rc;
+
+use super::Executor;
+use super::base::{Data, Item, Lent, Ours};
+use super::join::{Task, catch};
+use super::shared::Core;
 use crate::backend::EventOp;
 use crate::base::{EventBase, Fired, Turn};
 use crate::error::Error;
+use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::{Instant, Wait};
 
 /// What comes next.
 pub(super) enum Next {
-    /// A task to poll.
-    Task(u32),
-    /// An event of the program's own.
+    /// A task is to be polled.
+    Task(EventId, Rc<Task>),
+    /// An event is the program's own.
     Own(Fired),
 }
 
 impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
-    fn run_task(&self, index: u32) {
-        let Some(slot) = self.core.slot(index) else { return };
-        let Some(task) = slot.task.take() else { return };
-        let place = Place { core: &self.core, slot: &slot };
-        if self.core.poll_as(&slot, |context| task.run(context)) {
+    fn run_task(&self, event: EventId, task: Rc<Task>) {
+        let place = Place { core: &self.core, event, task: &task };
+        if self.core.poll_as(event, &task, |context| task.body.run(context)) {
             drop(place);
             // Maybe the last reference, with an output whose destructor may panic.
             let _ = catch(move || drop(task));
         } else {
-            slot.task.set(Some(task));
             core::mem::forget(place);
         }
     }
 
-    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits.
-    pub(super) fn next(&mut self, wait: Wait, root: Option<u32>) -> Result<Option<Next>, Error<B::Error>> {
+    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits if need be.
+    pub(super) fn next(&mut self, wait: Wait, root: Option<EventId>) -> Result<Option<Next>, Error<B::Error>> {
         let mut bound = None;
         let mut has_waited = false;
         loop {
-            self.core.end_doomed();
-            let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
-            let base = cell.as_mut().ok_or(Error::Ended)?;
-            let polled = self.core.polled.take();
+            let mut lent = Lent::new(&self.core, &self.base).ok_or(Error::Reentered)?;
+            let base = &mut *lent.base;
             if !self.core.inbox.is_empty() {
-                // A task's event exists. One that was polled for another event still has its own in this turn: what
-                // wakes itself continues in the next.
-                self.core.woken().for_each(|task| match Some(task) == polled {
-                    true => drop(base.again(task)),
-                    false => drop(base.activate(task, Ready::empty())),
-                });
+                self.core.take_woken(|event| drop(self.go_on(base, event, false)));
             }
-            match hand_out(base) {
-                Some(Next::Task(index)) if Some(index) != root => {
-                    drop(cell);
-                    self.run_task(index);
+            match self.hand_out(base) {
+                Some(Next::Task(event, task)) if Some(event) != root => {
+                    drop(lent);
+                    self.run_task(event, task);
                     continue;
                 }
                 Some(next) => return Ok(Some(next)),
@@ -82,8 +75,9 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// Waits for the next turn, unless a task was woken.
     fn wait(&self, base: &mut EventBase<B, S, Item<T>>, mut wait: Wait) -> Result<Turn, B::Error> {
         let inbox = &self.core.inbox;
-        if wait == Wait::Forever && inbox.can_wake() && self.core.alive.get() > 0 {
-            // The base does not know what other threads will do.
+        self.core.turn.set(self.core.turn.get().wrapping_add(1));
+        if wait == Wait::Forever && inbox.can_wake() && self.core.tasks() > 0 {
+            // What other threads will do does not show on the base.
             wait = Wait::Until(Instant::MAX);
         }
         if base.counts().active > 0 || wait == Wait::None || !inbox.prepare_sleep() {
@@ -93,52 +87,73 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         inbox.awake();
         turn
     }
-}
 
-/// Processes hand-outs until a task is to be polled or an event is the program's own.
-fn hand_out<B: EventOp, S: Storage, T>(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
-    while let Some(Fired { id, ready, count, data }) = base.next_active() {
-        match &mut data.0 {
-            Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
-            Data::Ours(Ours::Task(index)) => return Some(Next::Task(*index)),
-            Data::Ours(Ours::Leaf(leaf)) => {
-                let (waiters, less) = leaf.note(ready, count);
-                let is_idle = leaf.is_idle(ready, waiters);
-                // Waiting for less is not refused.
-                let _ = less.map(|interest| base.modify(id, interest));
-                if is_idle {
-                    // It would repeat with each period; the next wait sets another.
-                    let _ = base.clear_timeout(id);
-                }
-                let mut next = None;
-                for waiter in waiters {
-                    match waiter {
-                        // Polled at once: the event stands for the task's own.
-                        Waiter::Task(_, index) if next.is_none_or(|next| next == index) => next = Some(index),
-                        // A task that has ended has no event.
-                        Waiter::Task(task, _) => drop(base.activate(task, Ready::empty())),
-                        Waiter::Other | Waiter::Nobody => {}
+    /// Takes note of what this turn hands out, until a task is to be polled or an event is the program's own.
+    fn hand_out(&self, base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
+        while let Some(Fired { id, ready, count, data }) = base.next_active() {
+            let next = match &data.0 {
+                Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
+                Data::Ours(Ours::Leaf(leaf)) => {
+                    let (waiters, unclaimed) = leaf.note(ready, count);
+                    if !unclaimed.is_empty() || ready.is_error() {
+                        let less = leaf.want_less(ready, unclaimed);
+                        // To wait for less is not refused.
+                        let _ = less.map(|interest| base.modify(id, interest));
+                        if unclaimed.is_timeout() {
+                            // It would come again after each period. The next wait begins another one.
+                            let _ = base.clear_timeout(id);
+                        }
+                    }
+                    match waiters {
+                        [None, None] => None,
+                        [Some(task), None] | [None, Some(task)] => self.go_on(base, task, true),
+                        [Some(reader), Some(writer)] => {
+                            if writer != reader {
+                                self.go_on(base, writer, false);
+                            }
+                            self.go_on(base, reader, true)
+                        }
                     }
                 }
-                if let Some(index) = next {
-                    return Some(Next::Task(index));
-                }
+                // Else it was polled since for what it waited for.
+                Data::Ours(Ours::Task(task)) if task.is_due.get() => self.go_on(base, id, true),
+                Data::Ours(Ours::Task(_) | Ours::Nothing) => None,
+            };
+            if next.is_some() {
+                return next;
             }
         }
+        None
     }
-    None
+
+    /// A task can go on: answers it, if it is to be polled at once. A task is polled once in a turn.
+    #[inline]
+    fn go_on(&self, base: &mut EventBase<B, S, Item<T>>, event: EventId, at_once: bool) -> Option<Next> {
+        // A task that has ended has no event.
+        let task = base.get(event)?.task()?;
+        task.is_due.set(true);
+        if task.turn.get() == self.core.turn.get() {
+            let _ = base.again(event);
+        } else if at_once {
+            return Some(Next::Task(event, Rc::clone(task)));
+        } else {
+            let _ = base.activate(event, Ready::empty());
+        }
+        None
+    }
 }
 
-/// A task's place, freed when the task ends or a panic passes through.
+/// The place of a task that is polled, until the task has ended or a panic passes through.
 pub(super) struct Place<'a, F, E> {
     pub(super) core: &'a Core<F, E>,
-    pub(super) slot: &'a Slot,
+    pub(super) event: EventId,
+    pub(super) task: &'a Task,
 }
 
 impl<F, E> Drop for Place<'_, F, E> {
     fn drop(&mut self) {
-        // Left by a panic in a poll.
-        self.core.current.set(None);
-        self.core.vacate(self.slot);
+        self.core.polls_nothing();
+        self.task.body.panicked();
+        self.core.vacate(self.event, self.task.index);
     }
 }

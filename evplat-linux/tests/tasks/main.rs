@@ -452,3 +452,40 @@ fn task_that_was_ready_and_wakes_itself_goes_on_in_the_next_turn() {
         assert!(polls.unwrap() <= 2);
     }
 }
+
+#[test]
+fn accept_on_a_full_base_loses_no_connection() {
+    use evplat_linux::Epoll;
+    use evplat_linux::evcore::{EventBase, Fixed};
+    use evplat_linux::task::Item;
+
+    // The listener, what is run, and one connection.
+    let base: EventBase<Epoll, Fixed<3>, Item<()>> = EventBase::new(Epoll::new().unwrap());
+    let mut executor = evplat_linux::evcore::task::Executor::new(base).unwrap();
+    let handle = executor.handle();
+    let listener = Io::new(&handle, TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).unwrap();
+    let address = listener.get_ref().local_addr().unwrap();
+    let mut peers = [0, 1].map(|number: u8| {
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.write_all(&[number]).unwrap();
+        peer
+    });
+    let answer = async |stream: Io<TcpStream>| {
+        let mut byte = [9];
+        assert_eq!(stream.read(&mut byte).await.unwrap(), 1);
+        stream.write_all(&byte).await.unwrap();
+    };
+    let run = async {
+        let (first, _) = listener.accept().await.unwrap();
+        for _ in 0..2 {
+            assert!(listener.accept().await.unwrap_err().to_string().contains("no room"));
+        }
+        answer(first).await;
+        answer(listener.accept().await.unwrap().0).await;
+    };
+    executor.block_on(run).unwrap();
+    for (number, peer) in (0..).zip(&mut peers) {
+        let mut byte = [9];
+        assert_eq!((peer.read(&mut byte).unwrap(), byte[0]), (1, number), "the connection was closed");
+    }
+}
