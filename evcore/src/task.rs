@@ -305,8 +305,7 @@ impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
         // One by one, and from a list: the end of one may look at the others.
         let tasks: Vec<_> = base.iter().filter_map(|(_, item)| item.task().cloned()).collect();
         for task in tasks {
-            task.body.abort();
-            task.body.run(&mut Context::from_waker(Waker::noop()));
+            task.body.run(&mut Context::from_waker(Waker::noop()), true);
         }
         for (_, item) in base.iter() {
             if let Data::Ours(Ours::Leaf(leaf)) = &item.0 {

@@ -183,8 +183,8 @@ impl<T> Io<T> {
     /// # Errors
     ///
     /// What `read` answers, and as [`readable`](Io::readable).
-    pub async fn read_with<R>(&self, mut read: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        poll_fn(|context| self.poll_with(context, Interest::READ, &mut read)).await
+    pub fn read_with<R>(&self, mut read: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        poll_fn(move |context| self.poll_with(context, Interest::READ, &mut read))
     }
 
     /// Does `write`, and waits whenever it says [`ErrorKind::WouldBlock`].
@@ -192,8 +192,8 @@ impl<T> Io<T> {
     /// # Errors
     ///
     /// What `write` answers, and as [`readable`](Io::readable).
-    pub async fn write_with<R>(&self, mut write: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
-        poll_fn(|context| self.poll_with(context, Interest::WRITE, &mut write)).await
+    pub fn write_with<R>(&self, mut write: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
+        poll_fn(move |context| self.poll_with(context, Interest::WRITE, &mut write))
     }
 
     fn poll_with<R>(
@@ -230,6 +230,7 @@ impl<T> Io<T> {
     }
 }
 
+// Not `async fn`: a future of these would have a state of its own around `poll_fn`'s, in memory and in each poll.
 /// Reads and writes, where the file has them through a shared reference, as all of the standard library have.
 impl<T> Io<T>
 where
@@ -240,8 +241,8 @@ where
     /// # Errors
     ///
     /// The file's, and as [`readable`](Io::readable).
-    pub async fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        poll_fn(|context| self.poll_read(context, bytes)).await
+    pub fn read(&self, bytes: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(move |context| self.poll_read(context, bytes))
     }
 
     /// Reads until `bytes` is full. What was read when an error comes is in `bytes`, and how much that is, is not told.
@@ -283,8 +284,8 @@ where
     /// # Errors
     ///
     /// The file's, and as [`readable`](Io::readable).
-    pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        poll_fn(|context| self.poll_write(context, bytes)).await
+    pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
+        poll_fn(move |context| self.poll_write(context, bytes))
     }
 
     /// Writes all of `bytes`. What was written when an error comes is lost count of.
@@ -292,8 +293,8 @@ where
     /// # Errors
     ///
     /// As [`write`](Io::write), and [`ErrorKind::WriteZero`] when the file takes nothing.
-    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        poll_fn(|context| {
+    pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+        poll_fn(move |context| {
             while !bytes.is_empty() {
                 match ready!(self.poll_write(context, bytes))? {
                     0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
@@ -302,7 +303,6 @@ where
             }
             Poll::Ready(Ok(()))
         })
-        .await
     }
 
     /// As [`write`](Io::write), for adapters and futures written by hand. For one task at a time.

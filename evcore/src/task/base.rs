@@ -157,7 +157,7 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
 /// changed.
 pub struct Lent<'a, B: EventOp, S: Storage, T> {
     core: &'a Core<B::Fd, B::Error>,
-    pub(super) base: RefMut<'a, EventBase<B, S, Item<T>>>,
+    base: RefMut<'a, EventBase<B, S, Item<T>>>,
 }
 
 impl<'a, B: EventOp, S: Storage, T> Lent<'a, B, S, T> {
@@ -170,7 +170,6 @@ impl<'a, B: EventOp, S: Storage, T> Lent<'a, B, S, T> {
     }
 
     /// Ends what was waited for by futures that were dropped while the base was in use.
-    #[inline]
     fn end_doomed(&mut self) {
         while let Some(event) = self.core.next_doomed() {
             self.base.remove(event);

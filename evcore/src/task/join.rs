@@ -22,6 +22,8 @@ pub(super) struct Task<X: ?Sized = dyn Run> {
     pub(super) turn: Cell<u32>,
     /// It can go on: something has come, or woken it, since its last poll.
     pub(super) is_due: Cell<bool>,
+    /// Its next poll ends it.
+    pub(super) is_aborted: Cell<bool>,
     pub(super) waker: Waker,
     pub(super) body: X,
 }
@@ -29,9 +31,7 @@ pub(super) struct Task<X: ?Sized = dyn Run> {
 /// A task's future, as the executor knows it.
 pub(super) trait Run {
     /// Polls the future, or drops it if the task was aborted. `true`: the task has ended.
-    fn run(&self, context: &mut Context<'_>) -> bool;
-    /// The next [`Run::run`] ends the task.
-    fn abort(&self);
+    fn run(&self, context: &mut Context<'_>, is_aborted: bool) -> bool;
     /// A panic has passed through the poll.
     fn panicked(&self);
 }
@@ -41,7 +41,6 @@ pub(super) struct Body<R> {
     pub(super) future: Cell<Option<Boxed<R>>>,
     result: Cell<Option<Result<R, JoinError>>>,
     joiner: Cell<Option<Waker>>,
-    is_aborted: Cell<bool>,
     is_ended: Cell<bool>,
 }
 
@@ -52,10 +51,9 @@ impl<R> Task<Body<R>> {
             future: Cell::new(None),
             result: Cell::new(None),
             joiner: Cell::new(None),
-            is_aborted: Cell::new(false),
             is_ended: Cell::new(false),
         };
-        Self { index, turn: Cell::new(0), is_due: Cell::new(true), waker, body }
+        Self { index, turn: Cell::new(0), is_due: Cell::new(true), is_aborted: Cell::new(false), waker, body }
     }
 }
 
@@ -68,10 +66,9 @@ impl<R> Body<R> {
 }
 
 impl<R> Run for Body<R> {
-    fn run(&self, context: &mut Context<'_>) -> bool {
-        // Taken out, so that a panic, or the future's destructor, finds nothing here.
+    fn run(&self, context: &mut Context<'_>, is_aborted: bool) -> bool {
+        // Taken out: a panic, and what the future's own destructor does, find nothing here.
         let Some(mut future) = self.future.take() else { return true };
-        let is_aborted = self.is_aborted.get();
         // The future, if it goes on. Whatever becomes of it, it is dropped where a panic is caught.
         let polled = catch(move || match future.as_mut() {
             _ if is_aborted => Err(Err(JoinError::Aborted)),
@@ -88,10 +85,6 @@ impl<R> Run for Body<R> {
             }
         }
         false
-    }
-
-    fn abort(&self) {
-        self.is_aborted.set(true);
     }
 
     fn panicked(&self) {
@@ -151,7 +144,7 @@ impl<R> JoinHandle<R> {
     /// ```
     pub fn abort(&self) {
         if !self.is_finished() {
-            self.task.body.abort();
+            self.task.is_aborted.set(true);
             self.task.waker.wake_by_ref();
         }
     }

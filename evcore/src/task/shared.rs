@@ -184,12 +184,14 @@ impl<F, E> Core<F, E> {
         }
     }
 
-    /// An event whose future is gone.
+    /// Whether there are events whose futures are gone.
     #[inline]
+    pub(super) fn has_doomed(&self) -> bool {
+        self.has_doomed.get()
+    }
+
+    /// One of them.
     pub(super) fn next_doomed(&self) -> Option<EventId> {
-        if !self.has_doomed.get() {
-            return None;
-        }
         let doomed = self.doomed.try_borrow_mut().ok().and_then(|mut doomed| doomed.pop());
         self.has_doomed.set(doomed.is_some());
         doomed

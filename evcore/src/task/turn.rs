@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 
 use super::Executor;
-use super::base::{Data, Item, Lent, Ours};
+use super::base::{Data, Item, Ours};
 use super::join::{Task, catch};
 use super::shared::Core;
 use crate::backend::EventOp;
@@ -25,7 +25,7 @@ pub(super) enum Next {
 impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     fn run_task(&self, event: EventId, task: Rc<Task>) {
         let place = Place { core: &self.core, event, task: &task };
-        if self.core.poll_as(event, &task, |context| task.body.run(context)) {
+        if self.core.poll_as(event, &task, |context| task.body.run(context, task.is_aborted.get())) {
             drop(place);
             // Maybe the last reference, with an output whose destructor may panic.
             let _ = catch(move || drop(task));
@@ -39,14 +39,18 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         let mut bound = None;
         let mut has_waited = false;
         loop {
-            let mut lent = Lent::new(&self.core, &self.base).ok_or(Error::Reentered)?;
-            let base = &mut *lent.base;
+            if self.core.has_doomed() {
+                // To be lent ends them.
+                drop(self.base());
+            }
+            let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
+            let base = cell.as_mut().ok_or(Error::Ended)?;
             if !self.core.inbox.is_empty() {
                 self.core.take_woken(|event| drop(self.go_on(base, event, false)));
             }
             match self.hand_out(base) {
                 Some(Next::Task(event, task)) if Some(event) != root => {
-                    drop(lent);
+                    drop(cell);
                     self.run_task(event, task);
                     continue;
                 }
