@@ -28,7 +28,8 @@ fn outcome(case: fn(ByHand) -> Proof) -> Result<Proof, String> {
 /// Runs each case that applies to a storage, and has what the others need refused properly. Answers how many have shown what
 /// they are named for.
 ///
-/// A case that does not apply must fail where it is run all the same, so that none is left out for nothing.
+/// A case that does not apply must fail where it is run all the same, so that none is left out for nothing. (One for which this
+/// fixture lacks a power ends before that can be seen.)
 fn prove<S: Storage>() -> usize {
     let (mut shown, mut failed) = (0, Vec::new());
     for (name, case) in cases::<S>() {
@@ -40,7 +41,7 @@ fn prove<S: Storage>() -> usize {
             },
             Some(missing) => {
                 assert_eq!(missing.refused::<_, S>(ByHand::new()), Proof::LeftOut(missing));
-                if outcome.is_ok() {
+                if !matches!(outcome, Err(_) | Ok(Proof::Absent(_))) {
                     failed.push((name, format!("passes, so it does not need {missing:?}")));
                 }
             }
