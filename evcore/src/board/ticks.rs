@@ -62,7 +62,7 @@ impl<const HZ: u32> Ticks<HZ> {
         Instant::from_nanos(ticks.wrapping_mul(Self::NANOS).wrapping_add(rest))
     }
 
-    /// The number of ticks for an alarm at `at`, rounded up by less than two ticks; 0 when `at` has passed.
+    /// The number of ticks for an alarm at `at`, rounded up by less than two ticks; 0 once `at` has come.
     ///
     /// A time beyond 4 s is rounded down (by less than a thousandth from 1 kHz on, a quarter at 1 Hz) and limited to
     /// [`MAX`](Ticks::MAX): the alarm goes off early, and the loop sets it again.
