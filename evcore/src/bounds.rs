@@ -24,7 +24,6 @@ macro_rules! sizes {
 
 pub(crate) use sizes;
 
-/// ⌈log4 n⌉ + 1.
 pub(crate) fn levels(n: usize) -> usize {
     let mut levels = 1;
     while 1 << (2 * (levels - 1)) < n {
@@ -32,8 +31,6 @@ pub(crate) fn levels(n: usize) -> usize {
     }
     levels
 }
-
-// A base.
 
 /// A backend that never reports.
 pub(crate) struct Silent {
@@ -137,7 +134,6 @@ fn watching<S: Storage>(n: usize, shared: bool) -> (Base<S>, Vec<EventId>) {
     (base, ids)
 }
 
-/// No scan of a table, few rows looked up.
 #[track_caller]
 fn assert_few(steps: &Steps) {
     assert_eq!((steps.probes.get(), steps.moves.get(), steps.rehashed.get()), (0, 0, 0), "{steps:?}");

@@ -57,7 +57,6 @@ where
     const HAS_SIGNALS: bool = A::HAS_SIGNALS || B::HAS_SIGNALS;
     const HAS_EDGE: bool = A::HAS_EDGE || B::HAS_EDGE;
 
-    /// The name of the chosen one.
     fn name(&self) -> &'static str {
         match self {
             Self::Left(backend) => backend.name(),

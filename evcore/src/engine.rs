@@ -51,7 +51,6 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     slack: u64,
 }
 
-/// The stage of a turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
     /// Between two turns.
@@ -62,7 +61,6 @@ enum Phase {
     Open,
 }
 
-/// The limits of a turn.
 #[derive(Clone, Copy, Debug)]
 struct Limited {
     bounds: Bounds,
@@ -173,7 +171,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Some((deadline, deadline.saturating_since(now)))
     }
 
-    /// What an event is queued for, if it is active.
     pub(crate) fn ready(&self, index: S::Index) -> Option<Ready> {
         self.registry.ready(index)
     }
@@ -256,7 +253,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.interrupt();
     }
 
-    /// Ends this turn before the next hand-out.
     pub(crate) fn continue_loop(&mut self) {
         self.requests.insert(Requests::CONTINUE);
         self.registry.interrupt();

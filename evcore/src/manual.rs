@@ -51,7 +51,6 @@ pub struct Manual<const N: usize = 64> {
     start: usize,
     batch: usize,
     refusals: u32,
-    /// What it refuses with.
     refusal: ManualError,
     waits: u32,
     sleeping: Sleeping,
@@ -62,7 +61,6 @@ struct Source {
     state: Ready,
     /// Readiness set since it was last reported.
     edges: Ready,
-    /// Its registration.
     watch: Option<(Token, Interest)>,
 }
 

@@ -2,7 +2,6 @@
 
 use core::cell::Cell;
 
-/// Steps since they were last taken.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Steps {
     /// Heap levels at which an entry was put.

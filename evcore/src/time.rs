@@ -93,14 +93,12 @@ impl Instant {
 impl Add<Duration> for Instant {
     type Output = Self;
 
-    /// As [`Instant::saturating_add`].
     fn add(self, delay: Duration) -> Self {
         self.saturating_add(delay)
     }
 }
 
 impl AddAssign<Duration> for Instant {
-    /// As [`Instant::saturating_add`].
     fn add_assign(&mut self, delay: Duration) {
         *self = self.saturating_add(delay);
     }

@@ -80,7 +80,6 @@ mod tests {
         assert_eq!([Fd::of(stdin), Fd::of(stdout)], [Fd::of(&io::stdin()), Fd::of(&io::stdout())]);
     }
 
-    /// `AsFd` as an object.
     trait AsFdObject {
         fn both(&self) -> (Fd, RawFd);
     }

@@ -135,7 +135,6 @@ impl<'a, B: Board<N>, const N: usize, const SIZE: usize> Writer<'a, B, N, SIZE> 
         Self { board, line, ring, start }
     }
 
-    /// Sleeps until the interrupt has taken a byte.
     fn wait_for_room(&self) {
         (self.start)();
         wait(self.board, self.board.flags().writable(self.line));

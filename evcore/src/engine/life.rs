@@ -295,7 +295,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.discard(index)
     }
 
-    /// Removes an idle event.
     pub(crate) fn discard(&mut self, index: S::Index) -> Option<T> {
         if self.registry.state(index).kind() == Kind::Io {
             self.give_up_fd(index);

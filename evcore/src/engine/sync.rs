@@ -61,7 +61,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// Retries later what the backend has refused.
     pub(super) fn retry_later(&mut self) {
         if self.retry_at == Instant::ZERO {
             self.retry_at = self.fresh_now().saturating_add_nanos(RETRY);

@@ -10,7 +10,6 @@ use crate::ready::Ready;
 use crate::storage::{Held, Part, Storage};
 use crate::time::{Instant, Sleep, Wait};
 
-/// What this turn hands out next.
 #[derive(Clone, Copy)]
 pub(crate) enum Step<I> {
     /// The first event of its queue, not taken yet.

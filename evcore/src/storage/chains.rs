@@ -32,7 +32,6 @@ pub(super) fn insert<I: Index>(buckets: &mut [Link<I>], next: &mut [Link<I>], nu
     *after = core::mem::replace(first, Link::to(row));
 }
 
-/// Takes a row out of its number's chain.
 pub(super) fn remove<I: Index>(buckets: &mut [Link<I>], next: &mut [Link<I>], number: u32, row: I) {
     let rest = follow(next, row.get());
     let Some(first) = buckets.get_mut(bucket(buckets.len(), number)) else { return };
@@ -53,7 +52,6 @@ pub(super) fn remove<I: Index>(buckets: &mut [Link<I>], next: &mut [Link<I>], nu
     }
 }
 
-/// Where a link leads.
 pub(super) fn follow<I: Index>(links: &[Link<I>], place: usize) -> I {
     links.get(place).map_or(I::NIL, |link| link.place())
 }

@@ -78,7 +78,6 @@ fn push_reserved<E>(list: &mut Vec<E>, element: E) {
     }
 }
 
-/// The fewest buckets.
 const FEWEST: usize = 16;
 
 /// Rows by fd number, in hash chains, with one to two buckets for each row.
@@ -89,7 +88,6 @@ pub struct Chains {
 }
 
 impl Chains {
-    /// Doubles the buckets and rehashes each chain.
     fn grow(&mut self, number_of: impl Fn(u32) -> u32) -> Result<(), Full> {
         let wanted = self.buckets.len().saturating_mul(2).max(FEWEST);
         let mut more = Vec::new();

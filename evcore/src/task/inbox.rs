@@ -32,7 +32,6 @@ pub(crate) struct Node {
 /// ```
 pub(crate) struct Inbox {
     first: AtomicU32,
-    /// Wakes the executor.
     waker: Option<Waker>,
 }
 
@@ -85,7 +84,6 @@ impl Inbox {
         matches!(self.first.load(Ordering::Relaxed), EMPTY | ASLEEP)
     }
 
-    /// Takes the list; returns its first index.
     pub(crate) fn take(&self) -> Option<u32> {
         index(self.first.swap(EMPTY, Ordering::AcqRel))
     }
@@ -102,7 +100,6 @@ impl Inbox {
         self.first.compare_exchange(EMPTY, ASLEEP, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// Ends the sleep.
     pub(crate) fn awake(&self) {
         // If it fails, something is listed, and the executor counts as awake.
         let _ = self.first.compare_exchange(ASLEEP, EMPTY, Ordering::AcqRel, Ordering::Relaxed);

@@ -14,7 +14,6 @@ use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::{Instant, Wait};
 
-/// What comes next.
 pub(super) enum Next {
     /// A task is to be polled.
     Task(EventId, Rc<Task>),

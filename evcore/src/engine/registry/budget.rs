@@ -30,12 +30,10 @@ pub(super) struct Budget<S> {
     exempt: u8,
     /// The clock is checked before each hand-out.
     is_timed: bool,
-    /// The grant is unlimited.
     is_exempt: bool,
     storage: PhantomData<fn() -> S>,
 }
 
-/// The queues, for the choice of a level.
 pub(super) trait Levels {
     /// The most urgent level from `from` on with an active event.
     fn first_busy(&self, from: u8) -> Option<u8>;
@@ -219,7 +217,6 @@ mod tests {
         }
     }
 
-    /// How many of each level a turn hands out.
     fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
         let (mut budget, mut served) = (Budget::<Fixed<4>>::new(), [0; 4]);
         budget.open(&(*limits).into());

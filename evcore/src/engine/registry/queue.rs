@@ -58,7 +58,6 @@ impl<I: Index> Node<I> {
     }
 }
 
-/// A list through the nodes of the slots.
 pub(super) struct List<I> {
     head: I,
     tail: I,
@@ -286,7 +285,6 @@ impl<S: Storage> Queue<S> {
         Some(taken)
     }
 
-    /// Takes the next event and lends its data.
     #[inline(always)]
     pub(super) fn hand_out<'s, T>(
         &mut self,

@@ -44,7 +44,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         });
     }
 
-    /// Queues the events that are pending on a signal.
     pub(in crate::engine) fn activate_signal(&mut self, signum: Signum, count: u32) {
         self.settle_before_hand_outs();
         let (queue, slots) = (&mut self.queue, &mut self.slots);
@@ -64,7 +63,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         });
     }
 
-    /// Detaches all events of a registration.
     pub(in crate::engine) fn detach_all(&mut self, token: Token) {
         self.detach_watchers(token, true);
     }

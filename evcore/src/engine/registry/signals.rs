@@ -48,7 +48,6 @@ impl<I: Index> Watch<I> {
     }
 }
 
-/// The beginning of a signal's events.
 struct Group<I> {
     first: I,
     /// The event before it in the list, or NIL.
@@ -178,7 +177,6 @@ impl<S: Storage> Signals<S> {
         }
     }
 
-    /// Takes the event's count of arrivals.
     pub(super) fn take_count(&mut self, event: S::Index) -> u32 {
         let Some(watch) = self.watches.at_mut(event) else { return 0 };
         let arrivals = watch.arrivals();

@@ -37,7 +37,6 @@ pub(super) struct HandOut<'a, T, I> {
     pub(super) data: &'a mut T,
 }
 
-/// What a hand-out does to its event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Effect {
     None,
@@ -144,7 +143,6 @@ impl<T, S: Storage> Slots<T, S> {
         NonZeroU32::MIN
     }
 
-    /// Frees a slot and returns the data.
     pub(super) fn remove(&mut self, index: S::Index) -> Option<T> {
         let slot = self.slots.at_mut(index)?;
         let data = slot.data.take()?;

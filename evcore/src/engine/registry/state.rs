@@ -32,7 +32,6 @@ impl<S> Default for State<S> {
     }
 }
 
-/// What an event waits for besides time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u16)]
 pub(in crate::engine) enum Kind {
@@ -46,7 +45,6 @@ pub(in crate::engine) enum Kind {
 }
 
 bitflags! {
-    /// What an event was created with.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub(in crate::engine) struct Options: u16 {
         /// Not pending after its hand-out.
@@ -97,7 +95,6 @@ const KEPT: u32 = 3;
 const SUSPENDED: u16 = 1 << TIMING;
 /// It was given a timeout that `restart` can count again.
 const HAD: u16 = 1 << 14;
-/// Handed out in each turn.
 const EACH_TURN: u16 = 1 << 15;
 /// Set in `Timing::Armed` and `Timing::Restarting`.
 const TIMED: u16 = 2 << TIMING;

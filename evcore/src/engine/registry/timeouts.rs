@@ -76,7 +76,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.set_state(index, self.state(index).with_timing(Timing::Armed));
     }
 
-    /// Arms the event's timer for its next period.
     pub(in crate::engine) fn rearm(&mut self, index: S::Index, deadline: Instant) {
         self.timers.arm(index, deadline);
     }
@@ -96,7 +95,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.restarts.open() > 0
     }
 
-    /// Restarts the timeouts of this turn's hand-outs.
     pub(in crate::engine) fn restart_timeouts(&mut self, now: Instant) {
         let turn = self.queue.turn();
         if S::Endings::TURNS == 0 {

@@ -86,7 +86,6 @@ const ARITY: usize = 1 << ARITY_SHIFT;
 /// Entries swept after a stale one.
 const SWEEP: usize = 16;
 
-/// What [`Timers::expire`] found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::engine) enum Expired<I> {
     /// The event and its deadline; it is disarmed.

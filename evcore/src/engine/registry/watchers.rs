@@ -2,7 +2,6 @@
 
 use crate::storage::{Full, Storage, Table};
 
-/// When a watcher is handed out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::engine) enum Moment {
     Prepare,

@@ -107,7 +107,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         row.wait_for(watch.interest());
     }
 
-    /// Appends the event to others on its fd.
     // Out of line, as `unlink`: usually an fd has one event.
     #[inline(never)]
     fn append(&mut self, at: S::Index, index: S::Index) {

@@ -91,7 +91,6 @@ impl<F, D, S: Storage> Row<F, D, S> {
         Token::new(u32::try_from(at.get()).unwrap_or(u32::MAX), self.generation)
     }
 
-    /// Sets the interest of the sole watcher.
     pub(super) fn wait_for(&mut self, interest: Interest) {
         self.wanted = interest;
         self.unexpected = !interest.difference(Interest::EDGE).bits();

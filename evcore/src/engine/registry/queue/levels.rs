@@ -56,7 +56,6 @@ impl<S: Storage> Levels<S> {
         self.lists.as_mut_slice().get_mut(Self::place(level))
     }
 
-    /// Appends an event to a level.
     #[inline(always)]
     pub(super) fn append<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
         let is_first = self.get_mut(level).is_some_and(|list| list.append(slots, index));
@@ -65,7 +64,6 @@ impl<S: Storage> Levels<S> {
         }
     }
 
-    /// Takes an event out of a level.
     pub(super) fn unlink<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
         if let Some(list) = self.get_mut(level) {
             list.unlink(slots, index);

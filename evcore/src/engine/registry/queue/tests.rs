@@ -7,7 +7,6 @@ use super::super::budget::Levels as _;
 use super::*;
 use crate::storage::Fixed;
 
-/// Queues, and slots of idle events.
 struct Queues {
     queue: Queue<Fixed<16>>,
     slots: Slots<(), Fixed<16>>,
