@@ -1,7 +1,6 @@
 //! The contract between the core and its backends.
 //!
-//! The core keeps all that backends have in common: which events watch an fd, their joint interest, what has changed
-//! since the last wait. A backend never sees two registrations of one fd, merges no changes and looks up no events.
+//! A backend never sees two registrations of one fd, merges no changes and looks up no events: the core does that.
 
 use core::fmt::{self, Debug};
 
@@ -164,7 +163,7 @@ pub trait Sink<Fd> {
     /// reports go on.
     ///
     /// `ready` MUST NOT be empty, or an event may be handed out without a reason. Bits that no event waits for are
-    /// dropped, except that ERROR and HANGUP reach every event of the fd. Several reports are joined.
+    /// dropped, but ERROR and HANGUP reach every event of the fd. Several reports are joined.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
 
     /// As [`ready`](Sink::ready), by descriptor, for backends that keep no tokens. Costs a look-up in the fd map.
@@ -237,9 +236,9 @@ pub trait EventOp {
     /// The error of its operations.
     type Error: core::error::Error + Send + Sync + 'static;
 
-    /// Whether other code may close descriptors and reuse their numbers, or cause temporary refusals. A backend that
-    /// has its hardware to itself says `false`, which saves code: the core then never calls [`stands`](EventOp::stands)
-    /// and [`is_temporary`](EventOp::is_temporary), calls [`modify`](EventOp::modify) only for a change or EDGE, and
+    /// Whether other code may close descriptors and reuse their numbers, or cause temporary refusals. `false` saves
+    /// code, for a backend with hardware of its own: the core then never calls [`stands`](EventOp::stands) and
+    /// [`is_temporary`](EventOp::is_temporary), calls [`modify`](EventOp::modify) only for a change or EDGE, and
     /// [`Sink::rebuild`] does nothing.
     const IS_SHARED: bool = true;
 
@@ -271,8 +270,8 @@ pub trait EventOp {
         Ok(())
     }
 
-    /// Whether a turn may begin: as [`usable`](EventOp::usable), and an error while a [`Sleeper`] of this backend is
-    /// out. The core calls it before each turn.
+    /// Whether a turn may begin: as [`usable`](EventOp::usable), and an error while a [`Sleeper`] is out. The core
+    /// calls it before each turn.
     ///
     /// # Errors
     ///
@@ -335,9 +334,9 @@ pub trait EventOp {
     /// reported afterwards.
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
 
-    /// Whether a registration's number still stands for its file. The core asks before a [`reinit`](EventOp::reinit),
-    /// which registers numbers again, and after a refused [`modify`](EventOp::modify). On `false`, the events get ERROR
-    /// and wait for nothing afterwards.
+    /// Whether a registration's number still stands for its file. The core asks before a [`reinit`](EventOp::reinit)
+    /// and after a refused [`modify`](EventOp::modify). On `false`, the events get ERROR and wait for nothing
+    /// afterwards.
     ///
     /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot know
     /// answers `true`.
@@ -371,8 +370,8 @@ pub trait EventOp {
     /// When the system refuses to wait. The base is unchanged, and may call it again.
     fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
 
-    /// Rebuilds the backend with no fd registered: in the child of a fork, after [`Sink::rebuild`], or when reports of
-    /// ended registrations keep coming. The core then registers every fd again. Signals stay watched.
+    /// Rebuilds the backend with no fd registered: in the child of a fork, after [`Sink::rebuild`], or because of stale
+    /// reports. The core then registers every fd again. Signals stay watched.
     ///
     /// # Errors
     ///

@@ -117,8 +117,7 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// let blocked = executor.block_on(core::future::pending::<()>());
     /// assert_eq!(blocked, Err(evcore::Error::Ended));
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
@@ -139,8 +138,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let task = handle.spawn(async { 7 })?;
     /// assert!(executor.block_on(task)?.is_ok());
@@ -156,8 +154,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// executor.base().unwrap().loop_exit();
     /// assert!(executor.next_event(evcore::Wait::Forever)?.is_none());
     /// assert_eq!(executor.ended(), Some(evcore::End::Exit));
@@ -172,8 +169,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// handle.spawn(async {})?.detach();
     /// assert_eq!(executor.tasks(), 1);
@@ -190,8 +186,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// let mut base = executor.base().unwrap();
     /// base.insert_timer(Duration::from_secs(1), Item::from("mine"))?;
     /// assert_eq!(base.counts().events, 1);
@@ -213,8 +208,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// executor.base().unwrap().insert_timer(Duration::from_secs(1), Item::from("mine"))?;
     /// handle.spawn(async { println!("polled meanwhile") })?.detach();
@@ -241,8 +235,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// let text = String::from("borrowed");
     /// assert_eq!(executor.block_on(async { text.len() })?, 8);
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
@@ -260,8 +253,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// executor.base().unwrap().insert_timer(Duration::from_secs(1), Item::from("mine"))?;
     /// let mut seen = Vec::new();

@@ -33,8 +33,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let task = handle.spawn(async { 6 * 7 })?;
     /// assert_eq!(executor.block_on(task)?.unwrap(), 42);
@@ -55,8 +54,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// executor.base().unwrap().set_priorities(2)?;
     /// let urgent = handle.spawn_at(0, async { "first" })?;
@@ -86,8 +84,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// executor.block_on(handle.sleep(Duration::from_secs(5)))??;
     /// assert_eq!(handle.now()?.as_nanos(), 5_000_000_000);
@@ -106,8 +103,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let deadline = handle.now()? + Duration::from_secs(5);
     /// executor.block_on(handle.sleep_until(deadline))??;
@@ -128,8 +124,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let mut tick = handle.interval(Duration::from_secs(1), evcore::options::Missed::Skip)?;
     /// let count = executor.block_on(async {
@@ -151,8 +146,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let mut terminate = handle.signal(15)?;
     /// executor.base().unwrap().backend_mut().raise(15);
@@ -172,8 +166,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let mut pause = handle.watch(evcore::Event::timer().timeout(Duration::from_secs(1)))?;
     /// executor.block_on(async {
@@ -200,8 +193,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// executor.base().unwrap().backend_mut().set_ready(3, evcore::Ready::READ);
     /// let ready = executor.block_on(handle.ready(3, evcore::Interest::READ))??;
@@ -220,8 +212,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let source = handle.source(3, "the owner of fd 3")?;
     /// assert_eq!(*source.get(), "the owner of fd 3");
@@ -240,8 +231,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let late = handle.timeout(Duration::from_secs(1), core::future::pending::<()>());
     /// assert_eq!(executor.block_on(late)?, Err(evcore::Error::TimedOut));
@@ -265,8 +255,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// assert_eq!(handle.now()?.as_nanos(), 0);
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())

@@ -134,8 +134,7 @@ impl<R> JoinHandle<R> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let task = handle.spawn(core::future::pending::<()>())?;
     /// task.abort();
@@ -154,8 +153,7 @@ impl<R> JoinHandle<R> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// handle.spawn(async { println!("by itself") })?.detach();
     /// executor.block_on(handle.sleep(Duration::ZERO))??;
@@ -168,8 +166,7 @@ impl<R> JoinHandle<R> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let task = handle.spawn(async {})?;
     /// assert!(!task.is_finished());

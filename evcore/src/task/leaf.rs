@@ -164,8 +164,7 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let mut signal = handle.signal(10)?;
     /// executor.base().unwrap().backend_mut().raise(10);

@@ -76,8 +76,7 @@ impl<D, F, E> Source<D, F, E> {
     /// ```
     /// # use core::time::Duration;
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let source = handle.source(3, ())?;
     /// source.set_idle_timeout(Some(Duration::from_secs(60)));
@@ -145,8 +144,7 @@ impl<D, F, E> Source<D, F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let source = handle.source(3, ())?;
     /// executor.base().unwrap().backend_mut().set_ready(3, evcore::Ready::WRITE);
@@ -162,8 +160,7 @@ impl<D, F, E> Source<D, F, E> {
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let base = EventBase::<Manual, Growable, Item<&str>>::new(Manual::new());
-    /// # let mut executor = Executor::local(base);
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
     /// # let handle = executor.handle();
     /// let source = handle.source(3, "owner")?;
     /// assert_eq!(source.into_inner(), Some("owner"));
