@@ -163,6 +163,7 @@ macro_rules! for_each_case {
                 new_twice
                 created_is_idle
                 full_gives_the_data_back
+                left_out_is_refused
                 stale_id_is_an_error
                 id_of_another_base_is_an_error
                 getters_tell_what_was_given

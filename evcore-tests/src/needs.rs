@@ -11,6 +11,8 @@ use crate::proof::Proof;
 pub enum Needs {
     /// Events on descriptors.
     Fds,
+    /// Several events on one descriptor.
+    SharedFds,
     /// More priorities than one.
     Levels,
     /// Events on signals.
@@ -28,14 +30,24 @@ pub enum Needs {
 }
 
 impl Needs {
-    const ALL: [Self; 8] =
-        [Self::Fds, Self::Levels, Self::Signals, Self::Watchers, Self::Once, Self::Pauses, Self::Stats, Self::Limits];
+    const ALL: [Self; 9] = [
+        Self::Fds,
+        Self::SharedFds,
+        Self::Levels,
+        Self::Signals,
+        Self::Watchers,
+        Self::Once,
+        Self::Pauses,
+        Self::Stats,
+        Self::Limits,
+    ];
 
     /// Whether a case needs this.
     const fn is_of(self, case: &str) -> bool {
         match self {
             // It is shorter to say which cases need none.
             Self::Fds => !contains(WITHOUT_FDS, case),
+            Self::SharedFds => contains(SHARED_FDS, case),
             Self::Levels => contains(LEVELS, case),
             Self::Signals => contains(SIGNALS, case),
             Self::Watchers => contains(WATCHERS, case),
@@ -49,6 +61,7 @@ impl Needs {
     const fn is_in<S: Storage>(self) -> bool {
         match self {
             Self::Fds => S::HAS_FDS,
+            Self::SharedFds => S::SharedFds::IS_KEPT,
             Self::Levels => S::HAS_LEVELS,
             Self::Signals => S::HAS_SIGNALS,
             Self::Watchers => S::HAS_WATCHERS,
@@ -81,6 +94,19 @@ impl Needs {
                 let source = fixture.source(base.backend_mut());
                 let fd = fixture.fd(&source);
                 is_refused::<F, S>(&mut base, Event::io(fd, Interest::READ), |error| matches!(error, Error::Full));
+            }
+            Self::SharedFds => {
+                let source = fixture.source(base.backend_mut());
+                let fd = fixture.fd(&source);
+                let first = base.insert(fd, Interest::READ, 1).expect("there is room");
+                is_refused::<F, S>(&mut base, Event::io(fd, Interest::READ), |error| matches!(error, Error::Full));
+                let other = fixture.source(base.backend_mut());
+                let elsewhere = base.insert(fixture.fd(&other), Interest::READ, 2).expect("there is room");
+                assert!(matches!(base.replace_fd(elsewhere, fd), Err(Error::Full)));
+                assert_eq!(base.fd(elsewhere), Some(fixture.fd(&other)));
+                assert_eq!(base.remove(first), Some(1));
+                assert!(base.replace_fd(elsewhere, fd).is_ok());
+                assert_eq!(base.remove(elsewhere), Some(2));
             }
             Self::Levels => assert!(matches!(base.set_priorities(2), Err(Error::Full))),
             Self::Signals => is_refused::<F, S>(&mut base, Event::signal(1), |error| {
@@ -151,6 +177,7 @@ const WITHOUT_FDS: &[&str] = &[
     "each_of_1000_is_told",
     "data_is_dropped_once",
     "full_gives_the_data_back",
+    "left_out_is_refused",
     "id_of_another_base_is_an_error",
     "deleted_while_active",
     "once_removed_in_its_handler",
@@ -242,6 +269,38 @@ const WITHOUT_FDS: &[&str] = &[
     "insert_timer_is_gone_after_it_came",
     "a_turn_says_what_it_is",
     "no_limit_can_be_said",
+];
+
+const SHARED_FDS: &[&str] = &[
+    "two_events_same_fd",
+    "two_readers_same_fd",
+    "half_close_is_closed",
+    "rst_is_read_write",
+    "urgent_data_is_priority",
+    "spurious_is_harmless",
+    "b18_edge_and_level_do_not_mix",
+    "mode_may_change_when_all_have_left",
+    "et_multiple_events_same_fd",
+    "et_second_event_hears_of_what_is_ready",
+    "interest_is_what_all_events_ask_for",
+    "refused_kind_keeps_the_first",
+    "removing_one_of_two_keeps_the_other",
+    "two_of_one_report_come_together",
+    "del_then_add_waits_a_turn",
+    "modify_back_waits_a_turn",
+    "replace_fd_back_waits_a_turn",
+    "replace_fd_waits_a_turn",
+    "second_event_waits_a_turn",
+    "modify_gains_bits_next_turn",
+    "reuse_hears_no_unread_report",
+    "activate_keeps_order_of_report",
+    "regular_file_is_always_ready",
+    "remove_lets_the_descriptor_be_closed",
+    "activated_by_fd",
+    "exit_after_class",
+    "deregister_leaves_others",
+    "reinit_registers_everything_again",
+    "everything_at_once",
 ];
 
 const LEVELS: &[&str] = &[

@@ -39,6 +39,8 @@ impl core::error::Error for Full {}
     note = "`Growable` needs evcore's feature `alloc`"
 )]
 pub trait Storage: sealed::Sealed {
+    /// Whether there may be several events on one fd.
+    type SharedFds: Part;
     /// Whether [`EventBase::stats`](crate::EventBase::stats) and `max_counts` exist.
     type Stats: Part;
     /// Whether [`EventBase::set_limits`](crate::EventBase::set_limits) exists.
@@ -92,6 +94,9 @@ pub trait Storage: sealed::Sealed {
     /// Whether every event has a place of its own in the fd map.
     #[doc(hidden)]
     const IS_EACH_ON_FD: bool = <Self::Fds<()> as Table<()>>::CAPACITY >= <Self::Table<()> as Table<()>>::CAPACITY;
+    /// Whether several events may be on one fd.
+    #[doc(hidden)]
+    const HAS_SHARED_FDS: bool = <Self::SharedFds as Part>::IS_KEPT;
     /// Whether timers are scanned instead of kept in a heap.
     #[doc(hidden)]
     const IS_SCANNED: bool = <Self::Heap<()> as Table<()>>::CAPACITY <= SCANNED;

@@ -3,8 +3,8 @@
 use core::fmt::Write;
 use core::time::Duration;
 
-use evcore::storage::Storage;
-use evcore::{Error, Event, EventBase, EventId, Interest, Ready, Wait};
+use evcore::storage::{Lean, Storage};
+use evcore::{Error, Event, EventBase, EventId, Fixed, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
@@ -69,6 +69,42 @@ pub fn full_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(world.base.remove(last), Some(count - 1));
     assert!(world.base.create(Event::timer(), 1_000).is_ok());
     assert_eq!(world.wait().len(), all.len() - 1);
+    Proof::Shown
+}
+
+/// What a storage leaves out is refused when it is asked for, and gives the data back: whatever the backend can do. What is there
+/// works on.
+pub fn left_out_is_refused<F: Fixture, S: Storage>(mut fixture: F) -> Proof {
+    type Timers = Fixed<3, 0, 1, Lean>;
+    let mut base: EventBase<F::Backend, Timers, u32> = EventBase::new(fixture.backend());
+    let source = fixture.source(base.backend_mut());
+    let fd = fixture.fd(&source);
+    for event in [Event::io(fd, Interest::READ), Event::prepare(), Event::check(), Event::wake()] {
+        let Err(rejected) = base.start(event, 7) else { panic!("there is no room for {event:?}") };
+        assert!(matches!(rejected.error, Error::Full), "{event:?}: {:?}", rejected.error);
+        assert_eq!(rejected.data, 7);
+    }
+    let Err(rejected) = base.start(Event::signal(1), 8) else { panic!("there is no room for signals") };
+    assert!(matches!(rejected.error, Error::Full | Error::Unsupported), "{:?}", rejected.error);
+    let Err(once) = base.start(Event::timer().once().timeout(Duration::ZERO), 9) else { panic!("nothing is once") };
+    assert!(matches!(once.error, Error::Unsupported), "{:?}", once.error);
+    assert_eq!((rejected.data, once.data), (8, 9));
+    assert!(matches!(base.set_priorities(2), Err(Error::Full)));
+    assert!(base.set_priorities(1).is_ok() && base.is_empty() && base.check());
+    for number in 0..3 {
+        assert!(base.start(Event::timer().timeout(Duration::ZERO), number).is_ok());
+    }
+    for number in 0..3 {
+        let event = base.next_event(Wait::Forever);
+        assert!(matches!(event, Ok(Some(event)) if *event.data == number));
+    }
+    // One event on each fd.
+    let mut base: EventBase<F::Backend, Fixed<3, 3, 1, Lean>, u32> = EventBase::new(fixture.backend());
+    let first = base.insert(fd, Interest::READ, 1).map_err(|rejected| rejected.error);
+    let Err(second) = base.insert(fd, Interest::WRITE, 2) else { panic!("two events share an fd") };
+    assert!(matches!((&first, &second.error), (Ok(_), Error::Full)), "{first:?}, {second}");
+    assert_eq!((second.data, first.ok().and_then(|first| base.remove(first))), (2, Some(1)));
+    assert!(base.insert(fd, Interest::WRITE, 3).is_ok() && base.check());
     Proof::Shown
 }
 

@@ -14,7 +14,10 @@ pub(super) fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, 
     if !world.can(Features::SIGNALS) {
         match world.base.insert_signal(10, 5) {
             Ok(_) => panic!("signals were not refused"),
-            Err(rejected) => assert!(matches!(rejected.error, Error::Unsupported), "{:?}", rejected.error),
+            Err(rejected) => {
+                assert!(matches!(rejected.error, Error::Unsupported), "{:?}", rejected.error);
+                assert_eq!(rejected.data, 5);
+            }
         }
         assert_eq!(world.base.counts().events, 0);
         return Err(Proof::Refused("SIGNALS"));

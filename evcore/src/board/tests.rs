@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::boxed::Box;
 
 use super::{Board, Flags, Line, Lines};
-use crate::{EventBase, Fixed, Instant, Interest, Wait};
+use crate::{Error, Event, EventBase, Fixed, Instant, Interest, Wait};
 
 /// A part in virtual time, with one line whose interrupt is raised at the requested step, a call of the board. In
 /// `masked` it is held back until that ends.
@@ -220,4 +220,17 @@ fn delay_is_not_short_by_what_has_passed_of_a_tick() {
     let part = Part::new(None, true);
     part.delay(Duration::ZERO);
     assert_eq!((part.now.get(), part.waits.get()), (0, 0));
+}
+
+#[test]
+fn signal_is_refused_when_it_is_created() {
+    let part = Part::new(None, false);
+    let mut base = base(part);
+    let rejected = base.create(Event::signal(2), "signal").unwrap_err();
+    assert!(matches!(rejected.error, Error::Unsupported), "{rejected}");
+    assert_eq!(rejected.data, "signal");
+    let rejected = base.insert_signal(2, "signal").unwrap_err();
+    assert!(matches!(rejected.error, Error::Unsupported), "{rejected}");
+    assert_eq!(base.counts().events, 2);
+    assert!(base.check());
 }

@@ -15,7 +15,7 @@ use super::{Ending, Everything, FEW, FdIndex, Full, Index, Link, Part, Parts, St
 /// | `Fixed<8>` | 8 events of any kind |
 /// | `Fixed<8, 2>` | at most 2 of them on fds |
 /// | `Fixed<8, 2, 1>` | and one priority |
-/// | `Fixed<8, 2, 1, Lean>` | and no signals, watchers, statistics or limits: see [`Parts`] |
+/// | `Fixed<8, 2, 1, Lean>` | and one event on each fd, no signals, statistics or limits, …: see [`Parts`] |
 /// | `Fixed<8, 0, 1, Lean>` | timers and user events only |
 ///
 /// Creating an event for which there is no room returns [`Error::Full`](crate::Error::Full) with the data, and so does
@@ -45,6 +45,7 @@ pub struct Fixed<const EVENTS: usize, const FDS: usize = EVENTS, const LEVELS: u
 );
 
 impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Storage for Fixed<EVENTS, FDS, LEVELS, P> {
+    type SharedFds = P::SharedFds;
     type Once = P::Once;
     type Pauses = P::Pauses;
     type Stats = P::Stats;

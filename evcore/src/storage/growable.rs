@@ -12,6 +12,7 @@ use super::{Ending, FdIndex, Full, Index, Kept, Link, Storage, Table, chains};
 pub struct Growable;
 
 impl Storage for Growable {
+    type SharedFds = Kept;
     type Once = Kept;
     type Pauses = Kept;
     type Stats = Kept;

@@ -19,6 +19,7 @@ use crate::backend::EventOp;
 /// struct Sensor;
 ///
 /// impl Parts for Sensor {
+///     type SharedFds = LeftOut;
 ///     type Signals = LeftOut;
 ///     type Watchers = LeftOut;
 ///     type Once = Kept;
@@ -32,6 +33,9 @@ use crate::backend::EventOp;
 /// assert_eq!(base.stats().turns, 0);
 /// ```
 pub trait Parts {
+    /// Several events on one fd. Without them, creating a second one returns [`Error::Full`](crate::Error::Full), and so does
+    /// [`replace_fd`](crate::EventBase::replace_fd) to an fd that has one.
+    type SharedFds: Part;
     /// Events on signals. Without them, creating one returns [`Error::Full`](crate::Error::Full).
     type Signals: Part;
     /// Prepare, check and wake events. Without them, creating one returns [`Error::Full`](crate::Error::Full).
@@ -55,6 +59,7 @@ pub trait Parts {
 pub struct Everything;
 
 impl Parts for Everything {
+    type SharedFds = Kept;
     type Signals = Kept;
     type Watchers = Kept;
     type Once = Kept;
@@ -69,6 +74,7 @@ impl Parts for Everything {
 pub struct Lean;
 
 impl Parts for Lean {
+    type SharedFds = LeftOut;
     type Signals = LeftOut;
     type Watchers = LeftOut;
     type Once = LeftOut;
@@ -181,6 +187,7 @@ impl<V: Zero> Held<V> for Nothing {
 pub(crate) struct On<B, S>(PhantomData<(B, S)>);
 
 impl<B: EventOp, S: Storage> Storage for On<B, S> {
+    type SharedFds = S::SharedFds;
     type Once = S::Once;
     type Pauses = S::Pauses;
     type Stats = S::Stats;

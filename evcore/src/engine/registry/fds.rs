@@ -56,6 +56,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Makes room for another event on `fd`: a row, and a way to find it. Undone by [`Fds::detach`].
     pub(super) fn attach(&mut self, fd: F) -> Result<S::Index, Full> {
         if let Some(at) = self.find(fd) {
+            if !S::HAS_SHARED_FDS {
+                return Err(Full);
+            }
             let row = self.rows.at_mut(at).ok_or(Full)?;
             row.created = row.created.checked_add(1).ok_or(Full)?;
             return Ok(at);
@@ -100,7 +103,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.watches.remove(index);
         let row = self.rows.at_mut(at)?;
         row.created = row.created.saturating_sub(1);
-        if row.created > 0 {
+        if S::HAS_SHARED_FDS && row.created > 0 {
             return None;
         }
         self.index.remove(row.fd.number(), at);
@@ -121,7 +124,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Frees a row, after [`Fds::detach`] and the backend's `del`.
     pub(super) fn release(&mut self, at: S::Index) {
         let Some(row) = self.rows.at_mut(at) else { return };
-        if row.created > 0 {
+        if S::HAS_SHARED_FDS && row.created > 0 {
             return;
         }
         row.generation = row.generation.wrapping_add(1);
@@ -143,6 +146,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
 
     /// The next pending event on the same fd.
     pub(super) fn next(&self, index: S::Index) -> Option<S::Index> {
+        if !S::HAS_SHARED_FDS {
+            return None;
+        }
         self.watches.at(index).map(|watch| watch.next).filter(|next| !next.is_nil())
     }
 
@@ -174,7 +180,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
                 any = true;
                 found(at, matching);
             }
-            at = watch.next;
+            at = if S::HAS_SHARED_FDS { watch.next } else { S::Index::NIL };
         }
         if !any {
             self.narrow(token);

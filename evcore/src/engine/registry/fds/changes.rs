@@ -79,7 +79,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if change.wanted.is_empty() {
             row.generation = row.generation.wrapping_add(1);
         }
-        let mut next = if change.verify { row.head } else { Index::NIL };
+        let mut next = if Row::<F, D, S>::VERIFIES && change.verify { row.head } else { Index::NIL };
         while let Some(watch) = self.watches.at_mut(next) {
             watch.set_unverified(false);
             next = watch.next;

@@ -97,7 +97,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let at = watch.row;
         let Some(row) = self.rows.at_mut(at) else { return };
         watch.next = Index::NIL;
-        if !row.head.is_nil() {
+        if S::HAS_SHARED_FDS && !row.head.is_nil() {
             return self.append(at, index);
         }
         watch.prev = index;
@@ -133,7 +133,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if !watch.is_linked() {
             return;
         }
-        if watch.prev != index {
+        if S::HAS_SHARED_FDS && watch.prev != index {
             return self.unlink(index);
         }
         watch.prev = Index::NIL;
@@ -184,7 +184,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         if !is_supported {
             return Changed::Unsupported;
         }
-        if is_silent(interest) || watch.prev != index {
+        if is_silent(interest) || S::HAS_SHARED_FDS && watch.prev != index {
             return self.change_one_of_many(index, interest);
         }
         let at = watch.row;
@@ -207,6 +207,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             self.leave(index);
             self.set_interest(index, interest);
             return Changed::Done(old);
+        }
+        if !S::HAS_SHARED_FDS {
+            return Changed::Idle(old);
         }
         let Some(watch) = self.watches.at_mut(index) else { return Changed::Idle(old) };
         let at = watch.row;

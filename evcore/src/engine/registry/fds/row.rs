@@ -51,7 +51,7 @@ impl<F, D, S: Storage> Row<F, D, S> {
 
     /// Whether registrations are ever verified: other code may close descriptors, or an edge-triggered event needs a
     /// report of what is ready.
-    const VERIFIES: bool = S::IS_SHARED || S::HAS_EDGE;
+    pub(super) const VERIFIES: bool = S::IS_SHARED || S::HAS_EDGE;
 
     pub(super) fn registered(&self) -> Interest {
         if Self::VERIFIES { self.registered.difference(VERIFY) } else { self.registered }
