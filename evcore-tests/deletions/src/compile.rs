@@ -31,6 +31,7 @@ pub struct Compile<'a> {
     sources: &'a Sources,
     tree: PathBuf,
     target: PathBuf,
+    is_optimised: bool,
     /// Which statements are put under a condition, as far as their function allows that.
     is_on: Vec<bool>,
     constants: Vec<Constant>,
@@ -47,15 +48,29 @@ struct Diagnostic {
 }
 
 impl<'a> Compile<'a> {
-    pub fn new(sources: &'a Sources, tree: PathBuf, target: PathBuf, is_on: Vec<bool>) -> Result<Self, String> {
+    pub fn new(
+        sources: &'a Sources,
+        tree: PathBuf,
+        target: PathBuf,
+        is_optimised: bool,
+        is_on: Vec<bool>,
+    ) -> Result<Self, String> {
         let mut constants = vec![Constant::Kept; sources.functions.len()];
         for (number, statement) in sources.statements.iter().enumerate() {
             if is_on[number] && sources.is_constant(number) {
                 constants[statement.function] = Constant::Freed;
             }
         }
-        let mut compile =
-            Self { sources, tree, target, is_on, constants, rendered: Vec::new(), suspects: BTreeSet::new() };
+        let mut compile = Self {
+            sources,
+            tree,
+            target,
+            is_optimised,
+            is_on,
+            constants,
+            rendered: Vec::new(),
+            suspects: BTreeSet::new(),
+        };
         compile.write()?;
         Ok(compile)
     }
@@ -190,14 +205,32 @@ impl<'a> Compile<'a> {
         is_found
     }
 
+    /// What a build needs in its environment, by the tests too: some build an example.
+    pub fn environment(&self) -> [(&'static str, &'static str); 5] {
+        let level = if self.is_optimised { "1" } else { "0" };
+        [
+            ("RUSTFLAGS", "--cap-lints=allow"),
+            ("CARGO_PROFILE_DEV_OPT_LEVEL", level),
+            ("CARGO_PROFILE_DEV_DEBUG", "0"),
+            ("CARGO_PROFILE_TEST_OPT_LEVEL", level),
+            ("CARGO_PROFILE_TEST_DEBUG", "0"),
+        ]
+    }
+
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
     fn cargo(&self, arguments: &[String]) -> Result<Result<Vec<Program>, Vec<Diagnostic>>, String> {
         let mut cargo = Command::new("cargo");
         cargo.args(arguments).args(["--locked", "--quiet", "--message-format=json", "--config"]);
-        // Half of the model test is drawing its programs.
-        cargo.arg("profile.dev.package.\"*\".opt-level=2").current_dir(&self.tree).stderr(Stdio::piped());
-        cargo.env("CARGO_TARGET_DIR", &self.target).env("RUSTFLAGS", "--cap-lints=allow");
-        cargo.envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "1"), ("CARGO_PROFILE_DEV_DEBUG", "0")]);
-        cargo.envs([("CARGO_PROFILE_TEST_OPT_LEVEL", "1"), ("CARGO_PROFILE_TEST_DEBUG", "0")]);
+        // Half of the model test is drawing its programs. Tests of a real system wait, and compile sooner without.
+        let level = if self.is_optimised { 2 } else { 0 };
+        cargo
+            .arg(format!("profile.dev.package.\"*\".opt-level={level}"))
+            .current_dir(&self.tree)
+            .stderr(Stdio::piped());
+        cargo.env("CARGO_TARGET_DIR", &self.target).envs(self.environment());
         let output = cargo.output().map_err(|error| format!("cargo: {error}"))?;
         let (mut programs, mut diagnostics) = (Vec::new(), Vec::new());
         for line in String::from_utf8_lossy(&output.stdout).lines() {

@@ -1,5 +1,6 @@
 //! The test suites that judge, the cheapest first.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,6 +54,7 @@ pub const BACKENDS: &[Suite] = &[
     unit_tests("children: linux", "evplat-linux", "children", true),
     test("backends", "backends", &[]),
     test("forks", "fork_handlers", &[]),
+    test("memory: linux", "no_alloc", &["epoll_"]),
     test("parity: unix", "parity_unix", &[]),
     // The chosen backends are the same three.
     test("conformance", "conformance", &["--skip", "manual", "--skip", "chosen_"]),
@@ -64,6 +66,8 @@ pub struct Judge {
     pub suite: &'static Suite,
     pub program: PathBuf,
     pub folder: PathBuf,
+    /// For tests that build.
+    pub environment: Vec<(&'static str, OsString)>,
     /// How long it takes when nothing is deleted.
     pub takes: Duration,
 }
@@ -94,7 +98,9 @@ pub fn build_all(suites: &'static [Suite], compile: &mut Compile, tree: &Path) -
         let is_its = |program: &&Program| program.package == suite.package && program.target == suite.target;
         let program = programs.iter().find(is_its).ok_or_else(|| format!("there is no program for {}", suite.name))?;
         let folder = tree.join(suite.package);
-        judges.push(Judge { suite, program: program.path.clone(), folder, takes: Duration::ZERO });
+        let mut environment: Vec<_> = compile.environment().map(|(name, value)| (name, value.into())).into();
+        environment.push(("CARGO_TARGET_DIR", compile.target().into()));
+        judges.push(Judge { suite, program: program.path.clone(), folder, environment, takes: Duration::ZERO });
     }
     Ok(judges)
 }
@@ -163,6 +169,7 @@ fn run(judge: &Judge, number: usize, limit: Duration) -> Verdict {
     command.args(["-c", script, "bash", &format!("{:.1}", limit.as_secs_f64())]).arg(&judge.program);
     command.args(judge.suite.arguments).envs(judge.suite.variables.iter().copied()).env("RUST_BACKTRACE", "0");
     command.env(VARIABLE, number.to_string()).current_dir(&judge.folder);
+    command.envs(judge.environment.iter().map(|(name, value)| (name, value)));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();
     match command.status() {

@@ -109,7 +109,7 @@ fn run(options: &Options) -> Result<bool, String> {
         let can_be_deleted =
             |number: usize| !sources.statements[number].is_value && outcome(number) != Some(Outcome::CannotBeDeleted);
         let is_on = (0..sources.statements.len()).map(can_be_deleted).collect();
-        let mut compile = Compile::new(&sources, copy.clone(), target.join("build"), is_on)?;
+        let mut compile = Compile::new(&sources, copy.clone(), target.join("build"), !options.is_backends, is_on)?;
         let begun = Instant::now();
         for name in crates {
             let features: &[&str] = if *name == "evcore" { &["--features", "std,check"] } else { &[] };

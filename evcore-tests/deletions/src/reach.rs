@@ -174,6 +174,7 @@ fn run(judge: &Judge, tests: &[&Test], variable: (&str, &str)) -> Found {
     let mut command = Command::new("bash");
     command.args(["-c", "ulimit -v 8000000; exec \"$@\"", "bash"]).arg(&judge.program);
     command.arg("--exact").args(tests.iter().map(|test| &test.name)).env("RUST_BACKTRACE", "0");
+    command.envs(judge.environment.iter().map(|(name, value)| (name, value)));
     command.env(variable.0, variable.1).current_dir(&judge.folder).process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let Ok(mut child) = command.spawn() else { return Found::Died };

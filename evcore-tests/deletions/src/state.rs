@@ -63,10 +63,11 @@ impl State {
         Ok(Self { known, gone, file, tree })
     }
 
-    /// What is known of a statement whose function is unchanged. That no test notices it holds only for the same tests.
+    /// What is known of a statement whose function is unchanged. That no test notices it holds only for the same tests. (What
+    /// could not be deleted is not tried again, as it takes a build each: `--fresh` does.)
     pub fn get(&self, key: &str, function: u64) -> Option<&Outcome> {
         let (hash, tree, outcome) = self.known.get(key).or_else(|| self.gone.get(&without_file(key)))?;
-        let holds = *hash == function && (*tree == self.tree || matches!(outcome, Outcome::Noticed(_)));
+        let holds = *hash == function && (*tree == self.tree || *outcome != Outcome::Survives);
         holds.then_some(outcome)
     }
 
