@@ -95,6 +95,22 @@ fn epoll_ctl(set: BorrowedFd<'_>, operation: c_int, fd: Fd, events: u32, data: u
     done(answer)
 }
 
+/// Whether `set` has a file under the number of `fd`, and it is the one that the number stands for now. `None` where the system
+/// does not say: before Linux 4.13, and in some sandboxes.
+pub(crate) fn epoll_has(set: BorrowedFd<'_>, fd: Fd) -> Option<bool> {
+    const KCMP_EPOLL_TFD: c_int = 7;
+    let slot = [set.as_raw_fd(), fd.as_raw_fd(), 0];
+    // SAFETY: takes no pointer, and cannot fail.
+    let own = unsafe { libc::getpid() };
+    // SAFETY: the pointer is to the three numbers that this comparison reads.
+    let answer = unsafe { libc::syscall(libc::SYS_kcmp, own, own, KCMP_EPOLL_TFD, fd.as_raw_fd(), slot.as_ptr()) };
+    match answer {
+        0 => Some(true),
+        1.. => Some(false),
+        _ => (io::Error::last_os_error().raw_os_error() == Some(libc::ENOENT)).then_some(false),
+    }
+}
+
 /// What a wait has found, in a buffer whose every place has been written once: so a wrong count from the kernel uncovers
 /// old reports at worst.
 pub(crate) struct Reports {

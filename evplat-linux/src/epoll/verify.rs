@@ -57,9 +57,12 @@ impl Epoll {
                 false
             }
             Err(error) if is(&error, libc::EPERM) => self.files.is_same(fd),
-            // It is closed; or it is a set that this one is in, or this one itself. Anything else says nothing.
+            // It is a set that this one is in, or one in which sets are nested too deep: kernels that count only what is below a
+            // set allow that to grow, and then refuse what is registered already.
+            Err(error) if is(&error, libc::ELOOP) => sys::epoll_has(set, fd).unwrap_or(true),
+            // It is closed, or this set itself. Anything else says nothing.
             Err(error) if is(&error, libc::EINVAL) => !self.is_this_set(fd),
-            Err(error) => !(is(&error, libc::EBADF) || is(&error, libc::ELOOP)),
+            Err(error) => !is(&error, libc::EBADF),
         }
     }
 
