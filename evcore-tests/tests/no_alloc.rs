@@ -12,12 +12,17 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// There is no memory for this thread.
+    static IS_REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
 // SAFETY: everything is left to the system's allocator; counting is no allocation.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        if IS_REFUSED.get() {
+            return std::ptr::null_mut();
+        }
         // SAFETY: as the caller has promised.
         unsafe { System.alloc(layout) }
     }
@@ -52,4 +57,23 @@ fn fixed_mode_allocates_nothing() {
             );
         },
     );
+}
+
+/// What epoll asks memory for after it was made: files, which it refuses, and the list of nests.
+#[cfg(target_os = "linux")]
+#[test]
+fn epoll_without_memory_refuses_a_file_and_a_nest_and_takes_them_later() {
+    use evcore::{EventBase, Fd, Interest};
+    use evplat_linux::{Epoll, Error};
+
+    let null = std::fs::File::open("/dev/null").unwrap();
+    let mut base: EventBase<Epoll, Fixed<4>, ()> = EventBase::new(Epoll::new().unwrap());
+    IS_REFUSED.set(true);
+    let file = base.insert(Fd::of(&null), Interest::READ, ()).map_err(|rejected| rejected.error);
+    let nest = base.backend_mut().nest().map(drop);
+    IS_REFUSED.set(false);
+    assert_eq!(file, Err(evcore::Error::Backend(Error::Full)));
+    assert_eq!(nest, Err(Error::Full));
+    base.insert(Fd::of(&null), Interest::READ, ()).unwrap();
+    base.backend_mut().nest().unwrap();
 }

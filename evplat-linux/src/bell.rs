@@ -113,3 +113,23 @@ fn doorbell() -> Result<Doorbell, Error> {
         Err(error) => Err(Error::during("eventfd")(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::tests::{in_child, refuse};
+
+    #[test]
+    fn a_child_may_have_a_pipe_where_its_parent_has_an_eventfd() {
+        let set = sys::epoll_create().unwrap();
+        let mut bell = Bell::new();
+        bell.with(set.as_fd(), Interrupts::waker).unwrap();
+        assert!(!bell.is_pipe);
+        let status = in_child(|| {
+            refuse(&[libc::SYS_eventfd2], libc::ENOSYS);
+            bell.reinit().unwrap();
+            bell.is_pipe
+        });
+        assert_eq!(status, 0);
+    }
+}

@@ -347,7 +347,8 @@ impl Epoll {
         }
         self.bell.register(set.as_fd())?;
         if let Some(nest) = &self.nest {
-            if forked { nest.reinit(set.as_fd())? } else { nest.hold(set.as_fd())? }
+            // Around the set of a child, its nest is the child's own by now.
+            nest.hold(set.as_fd())?;
         }
         let old = mem::replace(&mut self.set, set);
         self.rebuilds = self.rebuilds.wrapping_add(1);
@@ -536,9 +537,6 @@ impl EventOp for Epoll {
         self.files.clear();
         (self.is_damaged, self.is_overdue) = (false, false);
         self.verified = Token::NONE;
-        if self.nest.is_some() {
-            self.be_special();
-        }
         self.guard.renew();
         match forked {
             true => told!(Debug, "epoll: this process was forked, and has a set of its own now"),

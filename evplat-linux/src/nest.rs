@@ -22,7 +22,7 @@ use crate::sys::{self, Everlasting};
 #[derive(Debug)]
 pub(crate) struct Nest {
     // In this order: the number leaves the list before it is closed.
-    place: Listed,
+    _place: Listed,
     outer: OwnedFd,
 }
 
@@ -53,7 +53,7 @@ impl Nest {
         hold(outer.as_fd(), set)?;
         let place = Listed::new()?;
         place.0.number.store(outer.as_raw_fd(), Ordering::Release);
-        Ok(Self { place, outer })
+        Ok(Self { _place: place, outer })
     }
 
     /// Takes in a set: readable when it is.
@@ -65,12 +65,6 @@ impl Nest {
     pub(crate) fn release(&self, set: BorrowedFd<'_>) {
         // It can only be gone already.
         let _ = sys::epoll_del(self.outer.as_fd(), Fd::of(&set));
-    }
-
-    /// For the child of a fork: an outer set of its own around `set`, under the number of the parent's.
-    pub(crate) fn reinit(&self, set: BorrowedFd<'_>) -> Result<(), Error> {
-        self.place.0.renew()?;
-        self.hold(set)
     }
 }
 

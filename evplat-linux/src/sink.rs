@@ -9,6 +9,7 @@ use crate::epoll::Epoll;
 #[derive(Default, Debug)]
 pub(crate) struct Found {
     pub(crate) ready: Vec<(u64, Ready)>,
+    pub(crate) failed: Vec<u64>,
     pub(crate) signals: Vec<(Signum, u32)>,
     pub(crate) rebuilds: u32,
     /// Tokens whose registrations have ended.
@@ -47,8 +48,8 @@ impl Sink<Fd> for Found {
         unreachable!("epoll keeps tokens")
     }
 
-    fn failed(&mut self, _: Token) {
-        unreachable!("epoll refuses at once")
+    fn failed(&mut self, token: Token) {
+        self.failed.push(token.to_bits());
     }
 
     fn signal(&mut self, signum: Signum, count: u32) {

@@ -31,3 +31,20 @@ impl task::Wake for Waker {
         Self::wake(self);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doorbell::Doorbell;
+    use crate::waker::WakeState;
+
+    #[test]
+    fn each_wake_wakes_the_base() {
+        let base = Waker::new(WakeState::new(Doorbell::pipe().unwrap())).unwrap();
+        let waker = task::Waker::from(base.clone());
+        waker.wake_by_ref();
+        assert!(base.state().awake());
+        waker.wake();
+        assert!(base.state().awake());
+    }
+}

@@ -175,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn a_child_of_a_sleeping_loop_is_awake() {
+        let state = pipe();
+        assert!(state.prepare_sleep());
+        let status = crate::sys::tests::in_child(|| {
+            state.reinit(&Doorbell::pipe().unwrap()).unwrap();
+            state.wake();
+            !is_readable(state.doorbell())
+        });
+        assert_eq!(status, 0);
+    }
+
+    #[test]
     fn wakes_of_one_sleep_ring_once() {
         let state = pipe();
         assert!(state.prepare_sleep());

@@ -17,6 +17,7 @@ struct Counting;
 
 thread_local! {
     static ASKED: Cell<usize> = const { Cell::new(0) };
+    static FREED: Cell<usize> = const { Cell::new(0) };
     /// So many requests are granted, and the next one is refused.
     static GRANTED: Cell<usize> = const { Cell::new(usize::MAX) };
 }
@@ -35,6 +36,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        FREED.set(FREED.get() + 1);
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -190,4 +192,46 @@ fn an_inbox_without_memory_is_an_error() {
         held.push(base);
     }
     panic!("{} bases have an inbox without memory", held.len());
+}
+
+/// Of the two lists of a table, either may have no memory to grow; neither is longer than the other then.
+#[test]
+fn an_fd_that_finds_no_memory_leaves_the_table_in_order() {
+    let pairs = pairs();
+    for granted in 0.. {
+        let mut base: EventBase<Poll, Fixed<16>, usize> = EventBase::new(Poll::new().unwrap());
+        let mut refused = 0;
+        for (index, (near, _)) in pairs.iter().enumerate() {
+            GRANTED.set(granted);
+            let inserted = base.insert(Fd::of(near), Interest::READ, index).map(drop);
+            GRANTED.set(usize::MAX);
+            if inserted.is_err() {
+                refused += 1;
+                base.insert(Fd::of(near), Interest::READ, index).unwrap();
+            }
+        }
+        // The last one moves to the place of the first.
+        let first = base.iter().find(|(_, index)| **index == 0).map(|(id, _)| id);
+        base.remove(first.unwrap());
+        let (_, far) = pairs.last().unwrap();
+        (&*far).write_all(b"x").unwrap();
+        assert_eq!(base.next_event(Wait::Forever).unwrap().map(|event| *event.data), Some(PAIRS - 1));
+        let (near, _) = pairs.last().unwrap();
+        (&*near).read_exact(&mut [0]).unwrap();
+        if refused == 0 {
+            assert!(granted > 1, "nothing was refused");
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_base_gives_all_its_memory_back() {
+    drop(Poll::new().unwrap());
+    let (asked, freed) = (ASKED.get(), FREED.get());
+    let mut base: EventBase<Poll, Growable, ()> = EventBase::new(Poll::new().unwrap());
+    base.waker().unwrap().wake();
+    let _ = base.begin_sleep(Wait::None).unwrap();
+    drop(base);
+    assert_eq!(ASKED.get() - asked, FREED.get() - freed);
 }

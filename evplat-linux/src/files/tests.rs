@@ -196,3 +196,16 @@ fn every_byte_counts_for_the_hash() {
     let all: std::collections::HashSet<_> = (0..=u16::MAX).map(|number| hash(number.to_ne_bytes())).collect();
     assert_eq!(all.len(), 65_536);
 }
+
+#[test]
+fn a_file_that_is_another_now_fails_once_and_is_not_reported_again() {
+    let (number, other) = (Open::open("/dev/null").unwrap(), Open::open("/dev/zero").unwrap());
+    let (mut files, mut found) = (Files::default(), Found::default());
+    files.insert(Fd::of(&number), token(1), Interest::READ).unwrap();
+    crate::sys::replace(&other.into(), std::os::fd::AsRawFd::as_raw_fd(&number)).unwrap();
+    for _ in 0..300 {
+        files.report(&mut found);
+    }
+    assert_eq!(found.failed, [1]);
+    assert!(found.ready.len() <= 251 && !files.contains(Fd::of(&number)) && !files.is_due());
+}

@@ -96,6 +96,41 @@ pub(crate) fn another_file_under_a_number_is_told_once<B: Backend>(make: fn() ->
     });
 }
 
+/// In a loop that always finds something, and has been through all its numbers before.
+pub(crate) fn another_silent_file_is_told_beside_a_busy_one<B: Backend>(make: fn() -> Result<B, Error>) {
+    alone(|| {
+        let mut rig = Rig::new(make());
+        let (busy, _busy_writer) = full_pipe();
+        let (old, _old_writer) = pipe();
+        let (new, _new_writer) = pipe();
+        let old = OwnedFd::from(old);
+        rig.add(&busy, 1, Interest::READ);
+        rig.add(&old, 2, Interest::READ);
+        let looks = |rig: &mut Rig<B>| (0..300).all(|_| rig.look() == [(1, Ready::READ)]);
+        assert!(looks(&mut rig) && rig.core.failed.is_empty());
+        crate::sys::dup_onto(&new.into(), &old).unwrap();
+        assert!(looks(&mut rig));
+        assert_eq!(rig.core.failed, [2]);
+    });
+}
+
+pub(crate) fn a_registration_that_ended_does_not_end_the_next_of_its_number<B: Backend>(
+    make: fn() -> Result<B, Error>,
+) {
+    alone(|| {
+        let mut rig = Rig::new(make());
+        let (reader, _writer) = full_pipe();
+        rig.add(&reader, 1, Interest::READ);
+        let end = |rig: &mut Rig<B>| {
+            rig.backend.del(Fd::of(&reader), Token::from_bits(1), Interest::READ, &mut rig.core);
+        };
+        end(&mut rig);
+        assert_eq!(rig.core.places[&1], Place::default());
+        rig.add(&reader, 2, Interest::READ);
+        assert_eq!(rig.look(), [(2, Ready::READ)]);
+    });
+}
+
 /// The program means a descriptor that it has closed since.
 pub(crate) fn the_doorbells_number_is_refused<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {

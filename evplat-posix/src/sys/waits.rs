@@ -114,3 +114,14 @@ pub(crate) fn select(end: c_int, sets: &mut [FdSet; 3], timeout: Option<Duration
     let found = unsafe { libc::pselect(end, &mut read.0, &mut write.0, &mut except.0, time, ptr::null()) };
     checked(found).map(|found| usize::try_from(found).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_seconds_and_the_rest() {
+        let time = timespec(Duration::new(3, 7));
+        assert_eq!((time.tv_sec, time.tv_nsec), (3, 7));
+    }
+}

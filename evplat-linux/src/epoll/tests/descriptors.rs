@@ -150,3 +150,11 @@ fn a_thousand_bases_leave_no_descriptor_behind() {
     });
     assert_eq!(status, 0);
 }
+
+#[test]
+fn a_new_set_is_neither_damaged_nor_overdue() {
+    let mut epoll = Epoll::new().unwrap();
+    (epoll.is_damaged, epoll.is_overdue) = (true, true);
+    epoll.reinit().unwrap();
+    assert!(!epoll.is_damaged && !epoll.is_overdue);
+}

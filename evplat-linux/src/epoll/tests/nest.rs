@@ -1,5 +1,7 @@
 //! A base inside another loop.
 
+use evcore::Wait;
+
 use super::*;
 
 #[test]
@@ -121,6 +123,72 @@ fn places_in_the_list_of_nests_are_used_again() {
             Epoll::new().unwrap().nest().unwrap();
         }
         crate::nest::places() <= before + 1
+    });
+    assert_eq!(status, 0);
+}
+
+/// A stream's number, which is a set that this one is in by now.
+#[test]
+fn a_number_that_is_an_outer_set_now_does_not_stand() {
+    let (mut inner, mut outer) = (Epoll::new().unwrap(), Epoll::new().unwrap());
+    let (near, _far) = pair();
+    add(&mut inner, &near, 1, READ);
+    add(&mut outer, &inner.nest().unwrap(), 9, READ);
+    assert!(inner.stands_now(Fd::of(&near)));
+    reopen(&near, outer.set.try_clone().unwrap());
+    assert_eq!(sys::epoll_has(inner.set.as_fd(), Fd::of(&near)), Some(false));
+    assert!(!inner.stands_now(Fd::of(&near)));
+}
+
+/// As where sets were nested too deep below a set after it was registered, which only some kernels allow.
+#[test]
+fn a_set_that_could_not_be_registered_again_stands() {
+    for is_sandbox in [false, true] {
+        let status = in_child(|| {
+            let (mut inner, mut outer) = (Epoll::new().unwrap(), Epoll::new().unwrap());
+            add(&mut outer, &inner.nest().unwrap(), 9, READ);
+            let fd = Fd::of(&inner.nest().unwrap());
+            refuse(&[libc::SYS_epoll_ctl], libc::ELOOP);
+            if is_sandbox {
+                refuse(&[libc::SYS_kcmp], libc::EPERM);
+            }
+            outer.stands_now(fd)
+        });
+        assert_eq!(status, 0);
+    }
+}
+
+/// One that was added since is in the new set alone.
+#[test]
+fn a_sleep_after_a_new_set_waits_by_that() {
+    let status = in_child(|| {
+        let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
+        let asleep = base.begin_sleep(Wait::None).unwrap();
+        assert!(base.end_sleep(asleep).unwrap().is_running());
+        base.reinit().unwrap();
+        let (near, _far) = readable();
+        base.insert(Fd::of(&near), READ, "late").unwrap();
+        let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
+        // It would sleep for ever, or as long as until numbers are verified, again and again.
+        asleep.sleep();
+        assert!(base.end_sleep(asleep).unwrap().is_running());
+        base.next_active().is_some_and(|event| *event.data == "late")
+    });
+    assert_eq!(status, 0);
+}
+
+/// The parent has had a nest before, whose place in the list is free.
+#[test]
+fn a_nest_made_in_a_child_stays_when_another_base_is_reinitialised() {
+    Epoll::new().unwrap().nest().unwrap();
+    let mut parents = Epoll::new().unwrap();
+    let status = in_child(|| {
+        let mut own = Epoll::new().unwrap();
+        let (near, _far) = readable();
+        add(&mut own, &near, 1, READ);
+        own.nest().unwrap();
+        parents.reinit().unwrap();
+        is_readable(&own.nest().unwrap(), 0)
     });
     assert_eq!(status, 0);
 }

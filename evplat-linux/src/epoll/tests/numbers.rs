@@ -186,3 +186,24 @@ fn a_sleep_after_the_rest_of_one_is_not_without_an_end() {
         assert_eq!(sleep(), Sleep::Forever, "the rest");
     }
 }
+
+/// It is asked for by adding it, and the other file has hung up: its entry would be reported for ever.
+#[test]
+fn a_look_for_a_number_leaves_no_entry() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, _far) = pair();
+    add(&mut epoll, &near, 1, READ);
+    assert!(epoll.stands_now(Fd::of(&near)));
+    reopen(&near, pair().0);
+    assert!(!epoll.stands_now(Fd::of(&near)));
+    assert!(sleeps(&mut epoll));
+}
+
+#[test]
+fn what_has_ended_is_not_counted() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, _far) = pair();
+    add(&mut epoll, &near, 1, READ);
+    del(&mut epoll, &near);
+    assert_eq!(epoll.registered, 0);
+}

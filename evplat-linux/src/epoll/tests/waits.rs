@@ -1,5 +1,7 @@
 //! How long a wait is.
 
+use evcore::backend::Split;
+
 use super::*;
 
 /// A wait that fails has taken the wake that came before it, and gives it back.
@@ -198,4 +200,24 @@ fn a_look_is_not_counted_for_a_later_wait() {
     far.write_all(b"x").unwrap();
     assert!(base.poll(crate::Wait::For(Duration::ZERO)).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("socket"));
+}
+
+/// Many waits that are short come to the time after which numbers are verified.
+#[test]
+fn a_short_wait_that_finds_nothing_is_counted() {
+    let mut epoll = Epoll::new().unwrap();
+    let (near, _far) = pair();
+    add(&mut epoll, &near, 1, READ);
+    let until = after(&epoll, Duration::from_millis(5));
+    assert_eq!(Found::of(&mut epoll, until).ready, []);
+    assert!(epoll.idle > 0);
+}
+
+#[test]
+fn a_second_sleep_is_refused_and_the_first_ones_number_is_known() {
+    let mut epoll = Epoll::new().unwrap();
+    let sleeper = epoll.begin_sleep(Sleep::None).unwrap();
+    assert_eq!(epoll.begin_sleep(Sleep::None).unwrap_err(), Error::Asleep);
+    assert_eq!(sleeper.descriptors().next().map(|(number, _)| number), Some(epoll.duplicate));
+    epoll.end_sleep(sleeper).unwrap();
 }
