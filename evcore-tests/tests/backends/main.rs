@@ -55,6 +55,7 @@ mod numbers;
 mod reuse;
 mod rotation;
 mod signals;
+mod stops;
 mod sys;
 mod table;
 mod wake;
