@@ -91,7 +91,13 @@ impl Cb {
     /// The event that this is the beginning of; `None` for a callback alone.
     #[inline]
     pub(crate) fn event(self) -> Option<Ev> {
-        self.has(list::INIT).then_some(Ev(self.0.cast()))
+        self.has(list::INIT).then_some(self.as_event())
+    }
+
+    /// The event that this is the beginning of, where the closure says that it is one.
+    #[inline(always)]
+    pub(crate) fn as_event(self) -> Ev {
+        Ev(self.0.cast())
     }
 
     pub(crate) fn set_self_function(self, function: SelfFn) {

@@ -112,6 +112,7 @@ impl Base {
         if flags & (list::INSERTED | list::TIMEOUT) != 0 {
             self.take_out(event, list::INSERTED | list::TIMEOUT);
         }
+        // Also of one that waits for nothing by now: evcore may watch its fd until the next turn.
         self.detach(event);
         debug::note_added(event, false);
         let waits = match blocking {

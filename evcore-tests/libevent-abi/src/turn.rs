@@ -257,20 +257,22 @@ impl Base {
     /// Calls a callback without the lock. A base that has none is known when this is compiled: `HAS_LOCK` is false.
     #[inline(always)]
     fn call<const HAS_LOCK: bool>(&self, callback: Cb) {
-        match callback.event() {
-            Some(event) if event.closure() == closure::PERSIST => {
+        match (callback.closure(), callback.as_event()) {
+            (closure::PERSIST, event) => {
                 self.current.set(Some(callback));
                 self.begin_period(event);
                 self.call_event::<HAS_LOCK>(event);
             }
-            Some(event) if event.closure() == closure::EVENT => {
+            (closure::EVENT, event) => {
                 self.rest(event);
                 self.current.set(Some(callback));
                 self.call_event::<HAS_LOCK>(event);
                 self.end_rest();
             }
-            Some(event) => self.call_rare(event),
-            None => self.call_alone(callback),
+            _ => match callback.event() {
+                Some(event) => self.call_rare(event),
+                None => self.call_alone(callback),
+            },
         }
         self.current.set(None);
         if HAS_LOCK {
