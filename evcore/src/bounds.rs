@@ -32,7 +32,6 @@ pub(crate) fn levels(n: usize) -> usize {
     levels
 }
 
-/// A backend that never reports.
 pub(crate) struct Silent {
     pub(crate) now: Instant,
     pub(crate) features: Features,

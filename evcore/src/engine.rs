@@ -104,8 +104,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    // Events.
-
     pub(crate) fn create(&mut self, event: &Event<B::Fd>, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         let is_supported =
             (B::HAS_SIGNALS || !matches!(event.source, Source::Signal(_))) && (S::Once::IS_KEPT || !event.once);
@@ -175,8 +173,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.ready(index)
     }
 
-    // The whole.
-
     pub(crate) fn backend(&self) -> &B {
         &self.backend
     }
@@ -215,8 +211,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn check(&self) -> bool {
         self.registry.check()
     }
-
-    // Control.
 
     pub(crate) fn exit(&mut self) {
         self.requests.insert(Requests::EXIT);
@@ -299,8 +293,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     pub(crate) fn set_slack(&mut self, slack: Duration) {
         self.slack = nanos(slack);
     }
-
-    // The clock.
 
     /// This turn's time during hand-outs, else the current time.
     pub(crate) fn now(&self) -> Instant {

@@ -84,7 +84,6 @@ pub(crate) enum Source<Fd> {
 /// The description from which an event is created (`event_new`).
 ///
 /// ```
-/// use core::time::Duration;
 /// use evcore::{Event, Interest};
 ///
 /// let reader = Event::io(3u32, Interest::READ).persist();

@@ -1,4 +1,4 @@
-//! How values look in a log of `defmt`: as they do in one of `core::fmt`. What can be derived is derived where it is defined.
+//! `defmt` formats that look like those of `core::fmt` and cannot be derived.
 
 use defmt::{Format, Formatter, write};
 
@@ -9,7 +9,7 @@ use crate::event::EventId;
 use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
-/// The names of what is set, and in hexadecimal what has no name.
+/// The names of set bits, and the rest in hexadecimal.
 macro_rules! flags {
     ($($flags:ident),*) => { $(
         impl Format for $flags {
@@ -61,14 +61,13 @@ impl Format for Instant {
     }
 }
 
-/// Without the data, which need not be fit for a log.
+/// Without the data, which need not be formattable.
 impl<D> Format for Fired<D> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Fired({}, {}, {=u32})", self.id, self.ready, self.count);
     }
 }
 
-/// As above.
 impl<T, E: Format> Format for Rejected<T, E> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Rejected({})", self.error);

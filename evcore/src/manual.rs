@@ -21,7 +21,7 @@ use sleep::Sleeping;
 /// A backend for tests, examples and simulations: the program sets readiness and time.
 ///
 /// Time passes only by [`advance`](Manual::advance), or when the base waits for a timer and nothing is ready: that wait
-/// ends at once, exactly at the deadline. A day takes a microsecond, and timers can be tested exactly.
+/// ends at once, exactly at the deadline, so a day takes a microsecond.
 ///
 /// An fd is a number. Its readiness stays until it is set again: level-triggered events get it in each turn,
 /// edge-triggered ones once for each call that sets it. There is room for `N` fds and `N` signals.

@@ -8,13 +8,10 @@ pub(crate) struct Steps {
     pub(crate) levels: Cell<usize>,
     /// Heap entries compared.
     pub(crate) comparisons: Cell<usize>,
-    /// Rows of any table looked up by index, links included.
     pub(crate) links: Cell<usize>,
     /// Rows looked at to find a descriptor.
     pub(crate) probes: Cell<usize>,
-    /// Rows that moved up in a table.
     pub(crate) moves: Cell<usize>,
-    /// Rows put into a larger hash map.
     pub(crate) rehashed: Cell<usize>,
 }
 

@@ -9,12 +9,12 @@
 //!   wakers, from any thread ──▶ list of woken tasks ─────┘
 //! ```
 //!
-//! A task is an event: waking it activates the event. So the rules of events hold for tasks: a task that wakes itself
-//! continues in the next turn, a turn hands out a limited number, and urgent tasks are polled first.
+//! A task is an event, and waking it activates the event. So a task that wakes itself continues in the next turn, a
+//! turn hands out a limited number, and urgent tasks are polled first.
 //!
-//! Nothing is global. A [`Handle`] gives tasks what they wait for, and does not name the backend: on Unix one type
-//! serves epoll, poll and select. On [`Manual`](crate::backend::Manual) time jumps to the next deadline when every task
-//! waits, so an hour of timeouts takes a millisecond.
+//! A [`Handle`] gives tasks what they wait for. It does not name the backend: on Unix one type serves epoll, poll and
+//! select. On [`Manual`](crate::backend::Manual) time jumps to the next deadline when every task waits: an hour of
+//! timeouts takes a millisecond.
 //!
 //! ```
 //! use core::time::Duration;

@@ -1,4 +1,4 @@
-//! What can be done with the public types wherever they go: a promise, and so a breaking change when it fails to compile.
+//! The traits that public types promise: a failure to compile is a breaking change.
 
 use core::fmt::{Debug, Display};
 use core::hash::Hash;
@@ -19,7 +19,7 @@ use crate::storage::{Fixed, Full};
 use crate::time::{Instant, Sleep, Wait};
 use crate::wake::WakeFlag;
 
-/// Plain values: they are copied, compared, printed and sent.
+/// Copied, compared, printed and sent.
 macro_rules! values {
     ($($value:ty),* $(,)?) => { $(
         assert_impl_all!($value: Copy, Eq, Debug, Send, Sync, Unpin);
@@ -29,7 +29,7 @@ macro_rules! values {
 }
 values!(Counts, Pending, Stats);
 
-/// And they can be keys, or part of one.
+/// Also usable as keys.
 macro_rules! keys {
     ($($key:ty),* $(,)?) => { $(
         values!($key);
@@ -53,7 +53,7 @@ macro_rules! errors {
 }
 errors!(Error<ManualError>, Full, ManualError, Rejected<u8, ManualError>);
 
-// A base prints itself whatever its data is, and goes to another thread with data that does.
+// A base prints itself with any data, and goes to another thread with data that does.
 struct Opaque;
 assert_impl_all!(EventBase<Manual, Fixed<1>, Opaque>: Debug, Display, Send);
 assert_impl_all!(Callback<Manual, Fixed<1>, *const u8>: Copy, Debug, Send, Sync);

@@ -144,11 +144,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().set_slack(slack);
     }
 
-    /// After a fork, in the child: makes kernel objects of its own and registers everything there (`event_reinit`),
-    /// without touching the parent's. Until then every use of the base in the child that would reach the backend fails;
-    /// what the parent's last wait found is still handed out. Bases that watch each other may be reinitialised in any order.
+    /// In the child of a fork: makes kernel objects of its own and registers everything there (`event_reinit`), without
+    /// touching the parent's. Until then every use of the base that would reach the backend fails; what the parent's
+    /// last wait found is still handed out. Bases that watch each other may be reinitialised in any order.
     ///
-    /// A child that does not use the base need not call it: signals do there what they did before a base watched them.
+    /// A child that does not use the base need not call it: signals do there what they did before.
     ///
     /// # Errors
     ///

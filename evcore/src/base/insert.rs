@@ -123,8 +123,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Watches a signal with a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
     ///
-    /// On Unix this unblocks the signal in this thread. While a base watches it, an earlier handler is not called; with
-    /// its last event, the earlier disposition is restored. In a forked child the signal does what it did before, until
+    /// On Unix this unblocks the signal in this thread. While a base watches it, no earlier handler is called; its last
+    /// event restores the earlier disposition. In a forked child the signal does what it did before, until
     /// [`reinit`](EventBase::reinit).
     ///
     /// # Errors

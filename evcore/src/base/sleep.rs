@@ -65,8 +65,8 @@ impl<K> Asleep<K> {
 }
 
 impl<B: Split, S: Storage, T> EventBase<B, S, T> {
-    /// Begins a turn as [`poll`](EventBase::poll) does, and returns its wait. [`end_sleep`](EventBase::end_sleep) takes
-    /// that back and continues the turn. Meanwhile the base is not borrowed: other threads may use it, under a mutex,
+    /// Begins a turn as [`poll`](EventBase::poll) does, and returns its wait, which [`end_sleep`](EventBase::end_sleep)
+    /// takes back to continue the turn. Meanwhile the base is not borrowed: other threads may use it, under a mutex,
     /// and another loop may wait.
     ///
     /// ```text
@@ -77,14 +77,13 @@ impl<B: Split, S: Storage, T> EventBase<B, S, T> {
     ///
     /// While the base is asleep, [`poll`](EventBase::poll), [`next_event`](EventBase::next_event),
     /// [`run`](EventBase::run) and `begin_sleep` return the backend's error; every other call is allowed. One that may
-    /// bring the end of the wait forward wakes the sleeper, and so does dropping the base. If there is nothing to wait
-    /// for, because an event is active or the loop has ended, the sleeper does not sleep; `end_sleep` says why.
+    /// bring the end of the wait forward wakes the sleeper, and so does dropping the base. If an event is active or the
+    /// loop has ended, the sleeper does not sleep, and `end_sleep` says why.
     ///
     /// Dropping the sleeper ends the sleep. (`Manual` does not notice; call [`reinit`](EventBase::reinit) there.) In
     /// the child of a fork `reinit` ends it.
     ///
-    /// This costs some system calls more than `poll`, and a copy of all descriptors on a backend that names them in
-    /// each wait.
+    /// This costs some system calls more than `poll`, and on poll and select a copy of all descriptors.
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// Extends a hardware counter of at most 32 bits (`BITS`) to 64, by counting overflows in their interrupt.
 ///
 /// The part must remember an overflow whose interrupt is held back, as a pending bit or status flag. The clock is then
-/// right in [`masked`](super::Board::masked) too, while at most one overflow is held back. It masks nothing, uses no
-/// compare-and-swap, and reads the counter once, or twice near an overflow.
+/// right in [`masked`](super::Board::masked) too, for one overflow. It masks nothing, uses no compare-and-swap, and
+/// reads the counter once, or twice near an overflow.
 ///
 /// Read it from the loop, and from interrupts that the overflow's interrupt may interrupt.
 ///

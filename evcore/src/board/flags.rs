@@ -8,8 +8,8 @@ use crate::wake::WakeFlag;
 /// A [line](Line) is ready while its flag is set. An interrupt sets the flag. The event's handler takes it when nothing
 /// is left to read, or no room to write; else the event comes again in each turn.
 ///
-/// Put it in a `static`. Setting a flag is two stores and two fences, reading one a load: no lock, no compare-and-swap,
-/// no masked interrupts, also on Cortex-M0.
+/// Put it in a `static`. Setting a flag is two stores and two fences, reading one a load, also on Cortex-M0: no lock,
+/// no masked interrupts.
 ///
 /// ```
 /// use evcore::board::{Flags, Line};

@@ -11,7 +11,7 @@ use crate::time::Instant;
 
 /// Reads the bytes that a line's interrupt puts into its ring ([`Flags::push`]), as `embedded_io::Read`.
 ///
-/// In the handler of a readable line a read does not wait. Elsewhere it sleeps until a byte comes, while no event is
+/// In the handler of a readable line it does not wait. Elsewhere it sleeps until a byte comes, while no event is
 /// handed out.
 ///
 /// ```

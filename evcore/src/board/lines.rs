@@ -13,8 +13,6 @@ use crate::time::{Instant, Sleep};
 ///
 /// Descriptors are [`Line`]s. There is no periodic tick: an idle base sleeps until its first deadline. All events are
 /// level-triggered. It takes ten bytes for each line.
-///
-/// See [the module](super) for an example.
 #[derive(Debug)]
 pub struct Lines<B, const N: usize> {
     board: B,

@@ -4,9 +4,8 @@ use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// A queue of `SIZE` bytes, a power of two, between an interrupt and the loop, with one writer and one reader.
 ///
-/// Each end stores a count that only it writes: no lock, no compare-and-swap, also on Cortex-M0. Several interrupts may
-/// write if none of them can interrupt another. Two writers or readers at once get some bytes twice and others never,
-/// nothing worse.
+/// Each end stores a count that only it writes: no lock, no compare-and-swap. Several interrupts may write if none can
+/// interrupt another. Two writers or readers at once get some bytes twice and others never, nothing worse.
 ///
 /// Put it in a `static`. [`Flags::push`](super::Flags::push) and [`Flags::pop`](super::Flags::pop) keep a line readable
 /// while it is not empty.

@@ -10,12 +10,11 @@ use crate::{Event, EventBase, Fixed};
 type Three = Either<Either<Manual, Manual<2>>, Manual<3>>;
 type Base<B> = EventBase<B, Fixed<8>, u32>;
 
-/// What is registered, and the fd's data: a note of the interest. `KIND` tells two such backends apart.
+/// A backend that stores the interest as the fd's data. `KIND` distinguishes two of them.
 struct Noting<const KIND: u16> {
     seen: Vec<u16>,
 }
 
-/// Interest, and which kind wrote it.
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
 struct Note<const KIND: u16>(u16);
 
@@ -111,7 +110,7 @@ impl Sink<u32> for Core {
     fn rebuild(&mut self) {}
 }
 
-/// Every call, on either side: what it was given, what it kept, what it answered.
+/// On either side: arguments, stored data, results.
 #[test]
 fn each_call_goes_to_the_one_that_it_is_with_its_own_data() {
     let (read, write, token) = (Interest::READ, Interest::WRITE, Token::from_bits(7));
@@ -178,7 +177,7 @@ fn turn(base: &mut Base<Three>) -> Vec<(u32, Ready)> {
     found
 }
 
-/// Reports and signals, which are an optional power, get through two layers.
+/// Reports and signals pass through two layers.
 #[test]
 fn a_base_works_on_each_of_three() {
     static FLAG: WakeFlag = WakeFlag::new();

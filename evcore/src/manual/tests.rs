@@ -1,5 +1,3 @@
-//! Tests of the backend that is driven by hand.
-
 use std::string::ToString;
 
 use super::*;

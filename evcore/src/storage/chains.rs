@@ -171,7 +171,6 @@ mod tests {
             for number in (0..rows).map(|i| i.wrapping_mul(stride)) {
                 lengths[bucket(N, number)] += 1;
             }
-            // What a search for all of them looks at.
             let probes: u32 = lengths.iter().map(|length| length * (length + 1) / 2).sum();
             assert!(probes <= 3 * rows, "a stride of {stride}: {probes} probes");
         }

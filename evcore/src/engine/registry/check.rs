@@ -1,4 +1,4 @@
-//! Whether the tables agree with each other.
+//! Verifies that the tables agree.
 
 use super::{Kind, Life, Registry, Timing};
 use crate::backend::Descriptor;
@@ -6,7 +6,7 @@ use crate::ready::Ready;
 use crate::storage::Storage;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
-    /// Walks every table. `true` when all agree, and the counts with them.
+    /// Walks every table; returns whether all agree, counts included.
     pub(in crate::engine) fn check(&self) -> bool {
         let count = |is_counted: fn(&super::State<S>) -> bool| {
             let states = self.slots.indices().map(|index| self.state(index));
@@ -29,7 +29,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         let timer_agrees = match state.timing() {
             Timing::Armed => !is_paused && (is_armed || is_queued),
             Timing::Restarting => !is_paused && is_armed,
-            // While it is registered: one that is over.
+            // If registered: one that is over.
             Timing::Suspended => is_armed == is_paused && (state.life() != Life::Registered || state.keeps_timeout()),
             Timing::None => is_armed == is_paused,
         };
@@ -38,7 +38,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         timer_agrees && self.fds.is_linked(index) == is_watching
     }
 
-    /// Each event whose timeout restarts, or has restarted and is not settled, is in the list of those.
+    /// Each event whose timeout restarts, or has and is not settled, is listed.
     fn restarts_agree(&self) -> bool {
         let waiting = self.slots.indices().filter(|index| self.state(*index).timing() == Timing::Restarting);
         waiting.into_iter().all(|index| self.restarts.is_listed(index))

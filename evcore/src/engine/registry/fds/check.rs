@@ -1,4 +1,4 @@
-//! Whether the fd map agrees with itself.
+//! Verifies the fd map.
 
 use super::Fds;
 use super::row::COUNTED;
@@ -7,7 +7,7 @@ use crate::ready::Interest;
 use crate::storage::{Index, Storage, Table};
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
-    /// Walks every row. `true` when lists, counts and unions agree.
+    /// Walks every row; returns whether lists, counts and unions agree.
     pub(in crate::engine) fn check(&self) -> bool {
         let mut linked = 0usize;
         for (place, row) in self.rows.as_slice().iter().enumerate() {

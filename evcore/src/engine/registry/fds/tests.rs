@@ -5,7 +5,6 @@ use crate::storage::Fixed;
 
 type Map = Fds<u32, u8, Fixed<4>>;
 
-/// An event that watches an fd, registered with the backend.
 fn watching(fds: &mut Map, index: u16, fd: u32, interest: Interest) -> Token {
     fds.reserve(index).unwrap();
     let row = fds.attach(fd).unwrap();

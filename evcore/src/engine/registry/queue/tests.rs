@@ -1,4 +1,4 @@
-//! Tests of the ready queues by themselves.
+//! Tests of the ready queues.
 
 use std::vec::Vec;
 
@@ -40,7 +40,6 @@ impl Queues {
         self.queue.check(&self.slots)
     }
 
-    /// Hands out all that is active in a turn without limit.
     fn drain(&mut self) -> Vec<(u16, Ready)> {
         self.queue.open_turn(&Bounds::DEFAULT);
         let next = || self.queue.choose_level(Fairness::Fair).then(|| self.queue.pop(&mut self.slots)).flatten();

@@ -1,4 +1,4 @@
-//! Tests of the signal map: against a list that is looked through, and what its operations cost.
+//! Tests of the signal map against a naive list, and of its costs.
 
 use std::vec::Vec;
 
@@ -7,7 +7,6 @@ use crate::bounds::sizes;
 use crate::steps;
 use crate::storage::Fixed;
 
-/// Creates pending events on a signal each.
 fn watching<S: Storage>(signums: impl IntoIterator<Item = Signum>) -> Signals<S> {
     let mut signals = Signals::<S>::new();
     for (event, signum) in signums.into_iter().enumerate() {
@@ -54,7 +53,7 @@ fn an_event_that_is_on_no_signal_has_none() {
     assert!(!signals.is_watched(10));
 }
 
-/// What the map is to do, by a list in the order of creation.
+/// The map as a list in the order of creation.
 #[derive(Default)]
 struct Naive(Vec<(u16, Signum, bool)>);
 
@@ -99,19 +98,19 @@ fn random_operations_leave_what_a_naive_list_has() {
     }
 }
 
-/// Rows looked up for each event, or each signal, by one operation.
+/// Rows that an operation looks up for each event or signal.
 const FEW: usize = 8;
 
 #[test]
 fn a_signal_of_k_events_costs_k_in_all() {
     fn test<const N: usize>() {
-        // Another signal's events, in front, are not looked at.
+        // Not looked at: another signal's events, in front.
         let other = N / 2;
         let mut signals = watching::<Fixed<N>>((0..N).map(|event| Signum::from(event >= other)));
         let delivered = steps::of(|| {
             for event in reported(&mut signals, 1) {
                 assert_eq!(signals.take_count(event), 1);
-                // One that comes once is taken out and added again.
+                // A one-shot event is taken out and added again.
                 signals.set_pending(event, false);
                 assert_eq!(signals.signum(event), Some(1));
                 signals.is_watched(1);

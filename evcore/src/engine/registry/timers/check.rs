@@ -1,11 +1,11 @@
-//! Whether the heap is one, and agrees with the timers.
+//! Verifies the heap.
 
 use super::{ARITY_SHIFT, Timers};
 use crate::storage::{Index, Storage, Table};
 use crate::time::Instant;
 
 impl<S: Storage> Timers<S> {
-    /// Walks the heap. `true` when it is one, and agrees with the timers.
+    /// Walks the heap; returns whether it is one and agrees with the timers.
     pub(in crate::engine::registry) fn check(&self) -> bool {
         if S::IS_SCANNED {
             let first = self.next_armed().unwrap_or(Instant::MAX);
@@ -23,7 +23,7 @@ impl<S: Storage> Timers<S> {
         ordered && placed && entries == heap.len() && self.cancelled_agree()
     }
 
-    /// Whether each cancelled timer has an entry, and knows its place in the list; of the entries, half at most are theirs.
+    /// Each cancelled timer has an entry and its index in the list; at most half of the entries are theirs.
     fn cancelled_agree(&self) -> bool {
         let listed = self.cancelled.as_slice();
         let placed = (0u32..).zip(listed).all(|(place, index)| {

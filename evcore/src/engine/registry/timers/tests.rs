@@ -1,4 +1,4 @@
-//! Tests of the timer heap by itself.
+//! Tests of the timer heap.
 
 use super::*;
 use crate::storage::{Fixed, Lean};
@@ -50,7 +50,7 @@ fn scanned_timers_that_nothing_is_due_of_are_not_looked_at() {
         timers.arm(index, at(10 + u64::from(index)));
     }
     assert_eq!(timers.expire(at(10), &mut 0), Expired::Due(0, at(10)));
-    // The bound is that of the next one now.
+    // The bound is exact now.
     assert_eq!(timers.next(), Some(at(11)));
     timers.cancel(1);
     assert_eq!(timers.expire(at(11), &mut 0), Expired::None);
@@ -96,7 +96,7 @@ fn a_deadline_moved_later_leaves_the_heap_alone_until_it_surfaces() {
     assert_eq!(timers.expire(at(10), &mut 9), Expired::None);
     assert_eq!(timers.next(), Some(at(11)));
     assert!(timers.check());
-    // Armed again for 11 after the event 1 was, so it comes after it.
+    // Armed again for 11 after event 1.
     assert_eq!(drain(&mut timers, 50), [1, 0, 2]);
 }
 
@@ -122,7 +122,7 @@ fn corrections_are_bounded() {
     assert_eq!(timers.next(), Some(at(1_000)));
 }
 
-/// One at the top counts, and then one more may be put right there.
+/// It counts, and one more correction may follow.
 #[test]
 fn a_correction_at_the_top_counts() {
     let mut timers = timers(10);
@@ -189,7 +189,7 @@ fn lives_sorted<S: Storage<Index = u16>>(events: u16) {
         if step % 64 == 0 {
             assert!(timers.check());
             let first = deadlines.first_key_value().map(|((deadline, _), _)| at(*deadline));
-            // The entries of a heap may be of earlier deadlines.
+            // Heap entries may have earlier deadlines.
             let is_right = |found| if S::IS_SCANNED { found == first } else { found <= first };
             assert!(is_right(timers.next_to_wait_for(u32::MAX)) && is_right(timers.next_armed()));
         }
