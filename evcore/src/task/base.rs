@@ -1,4 +1,4 @@
-//! The base of an executor: what its events are there for, and how futures reach it, whatever its backend and storage are.
+//! The base of an executor: the purpose of its events, and how futures reach it.
 
 use alloc::rc::Rc;
 use core::cell::{RefCell, RefMut};
@@ -17,7 +17,7 @@ use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 use crate::time::Instant;
 
-/// The data of an event on a base that tasks run on: yours, made by `from`, or an executor's.
+/// The data of an event on a base with tasks: yours, made by `from`, or the executor's.
 ///
 /// ```
 /// use evcore::task::Item;
@@ -33,17 +33,17 @@ pub(super) enum Data<T> {
     Ours(Ours),
 }
 
-/// What an event of the executor is there for.
+/// The purpose of an executor's event.
 pub(super) enum Ours {
     /// Polls this task.
     Task(Rc<Task>),
-    /// Notes what has come, for those who wait.
+    /// Notes what has come for waiting tasks.
     Leaf(Rc<Leaf<dyn Kept>>),
     /// Keeps its room.
     Nothing,
 }
 
-/// Whatever is kept until an event is gone.
+/// A value kept until its event is gone.
 pub(super) trait Kept {}
 impl<D> Kept for D {}
 
@@ -70,14 +70,14 @@ impl<T> From<T> for Item<T> {
     }
 }
 
-/// What futures do with the base of their executor.
+/// The base of an executor, for futures.
 pub(super) trait Base<F, E> {
-    /// Starts an event, with the priority of `of` if it has none; a task's is activated.
+    /// Starts an event, by default with the priority of `of`; a task's is activated.
     fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours, of: Option<EventId>)
     -> Result<EventId, Error<E>>;
-    /// Puts other data into an event.
+    /// Replaces an event's data.
     fn put(&self, id: EventId, ours: Ours);
-    /// Has an event wait again: for `interest`, if it is a source's, and with `idle` as its timeout.
+    /// Makes an event wait again: a source's for `interest`, with the timeout `idle`.
     fn want(&self, id: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<E>>;
     /// Ends an event. `false`: the base is in use.
     fn remove(&self, id: EventId) -> bool;
@@ -89,7 +89,7 @@ pub(super) trait Base<F, E> {
 /// An executor's base, until the executor is dropped.
 pub(super) type Owned<B, S, T> = RefCell<Option<EventBase<B, S, Item<T>>>>;
 
-/// Does something with the base, if it is there and not in use.
+/// Uses the base, if it exists and is not in use.
 fn with<B: EventOp, S: Storage, T, R>(
     cell: &Owned<B, S, T>,
     act: impl FnOnce(&mut EventBase<B, S, Item<T>>) -> Result<R, Error<B::Error>>,
@@ -134,7 +134,7 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
     fn remove(&self, id: EventId) -> bool {
         let Ok(mut base) = self.try_borrow_mut() else { return false };
         let item = base.as_mut().and_then(|base| base.remove(id));
-        // It may hold a waker or a descriptor, whose end may need the base.
+        // It may hold a waker or descriptor whose drop needs the base.
         drop(base);
         drop(item);
         true
@@ -153,8 +153,8 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
     }
 }
 
-/// The base of an [`Executor`](super::Executor), lent. Futures that are dropped meanwhile end their events before it is next
-/// changed.
+/// The base of an [`Executor`](super::Executor), lent. Events of futures that are dropped meanwhile end before its next
+/// change.
 pub struct Lent<'a, B: EventOp, S: Storage, T> {
     core: &'a Core<B::Fd, B::Error>,
     base: RefMut<'a, EventBase<B, S, Item<T>>>,
@@ -169,7 +169,7 @@ impl<'a, B: EventOp, S: Storage, T> Lent<'a, B, S, T> {
         Some(lent)
     }
 
-    /// Ends what was waited for by futures that were dropped while the base was in use.
+    /// Ends the events of futures that were dropped while the base was in use.
     fn end_doomed(&mut self) {
         while let Some(event) = self.core.next_doomed() {
             self.base.remove(event);

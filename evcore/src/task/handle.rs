@@ -264,17 +264,15 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.core.base.now()
     }
 
-    /// Whether the base has room for another event, as a [`source`](Handle::source) needs it: for an operation whose result would be
-    /// lost without.
+    /// Whether the base has room for another event, such as a [`source`](Handle::source): ask before an operation whose
+    /// result would be lost without it.
     ///
     /// # Errors
     ///
     /// [`Error::Full`]; when the base is borrowed, and when the executor has ended.
     ///
     /// ```
-    /// # use evcore::backend::Manual;
-    /// # use evcore::task::{Executor, Item};
-    /// # use evcore::{Error, EventBase, Fixed};
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
     /// # let base: EventBase<Manual, Fixed<1>, Item<()>> = EventBase::new(Manual::new());
     /// # let executor = Executor::local(base);
     /// # let handle = executor.handle();
@@ -287,8 +285,8 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.core.base.room()
     }
 
-    /// For futures that try an operation before they wait: `Pending` when the task has done so many of them that others should go
-    /// on first. The task is polled again in the next turn then.
+    /// For futures that try an operation before they wait: `Pending`, until the next turn, when the task has done so many
+    /// that others should go first.
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
         self.core.proceed(context.waker())
     }

@@ -16,17 +16,17 @@ use crate::time::Instant;
 /// For both directions of a source.
 const BOTH: Ready = Ready::ERROR.union(Ready::HANGUP).union(Ready::TIMEOUT);
 const WRITE: Ready = Ready::WRITE;
-/// For the reading task of a source.
+/// For the reading task.
 const READING: Interest = Interest::READ.union(Interest::URGENT).union(Interest::CLOSED);
 
 /// Shared by a future and its event: who waits in each direction, and what has come.
 pub(super) struct Leaf<D: ?Sized> {
-    /// Who reads a source, or waits for an event that is none.
+    /// The reader of a source, or the only waiter of another event.
     pub(super) reading: Side,
     writing: Side,
-    /// How often what is no source has come.
+    /// Hand-outs of an event that is no source's.
     count: Cell<u32>,
-    /// What a source is registered for. `None` when the next wait has to make sure of that.
+    /// The registered interest of a source. `None`: the next wait must check.
     pub(super) registered: Cell<Option<Interest>>,
     is_source: bool,
     /// The value of a source.
@@ -39,12 +39,11 @@ pub(super) struct Side {
     pub(super) ready: Cell<Ready>,
 }
 
-/// Who can go on when something comes.
 #[derive(Default)]
 pub(super) enum Waiter {
     #[default]
     Nobody,
-    /// A task of this executor, by its event: no reference is counted, and no other thread has a part in it.
+    /// A task of this executor, without reference counts.
     Task(EventId),
     Other(Waker),
 }
@@ -71,7 +70,8 @@ impl<D> Leaf<D> {
 }
 
 impl<D: ?Sized> Leaf<D> {
-    /// Notes what has come, and wakes who waits for it elsewhere. Answers the tasks that can go on, and what has come for nobody.
+    /// Notes what has come, and wakes waiters elsewhere. Returns the tasks that can continue, and what no task waited
+    /// for.
     #[inline]
     pub(super) fn note(&self, ready: Ready, count: u32) -> ([Option<EventId>; 2], Ready) {
         if !self.is_source {
@@ -105,14 +105,14 @@ impl<D: ?Sized> Leaf<D> {
         None
     }
 
-    /// What the event of a source waits for from now on, if something has come for nobody: it would come again in each turn.
+    /// The new interest of a source, if no task waited for something: it would come again in each turn.
     #[cold]
     pub(super) fn want_less(&self, ready: Ready, unclaimed: Ready) -> Option<Interest> {
         let unclaimed = unclaimed & Ready::IO;
         let lost = if unclaimed.intersects(BOTH) { Ready::IO } else { unclaimed };
         let registered = self.registered.get().unwrap_or_default();
         let less = registered.difference(Interest::from_bits_truncate(lost.bits()));
-        // After an error the system may have ended the registration.
+        // The system may have ended the registration.
         self.registered.set(Some(less).filter(|_| !ready.is_error()));
         (!unclaimed.is_empty()).then_some(less)
     }

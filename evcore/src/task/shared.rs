@@ -1,4 +1,4 @@
-//! What an executor, its tasks and what they wait for share: who is polled now, who was woken, and the base.
+//! Shared by an executor, its tasks and what they wait for: the current task, woken tasks, the base.
 
 use alloc::rc::Rc;
 use alloc::sync::Arc;
@@ -19,14 +19,13 @@ use crate::time::Instant;
 const BUDGET: u8 = 128;
 
 pub(super) struct Core<F, E> {
-    /// The event of the task that is polled now, and the waker that it is polled with.
+    /// The event of the task that is being polled, and its waker.
     current: Cell<Option<EventId>>,
     waker: Cell<*const Waker>,
     budget: Cell<u8>,
-    /// Counts the executor's turns.
     pub(super) turn: Cell<u32>,
     places: RefCell<Places>,
-    /// What the wakers share with the executor, from any thread.
+    /// Shared with wakers in any thread.
     pub(super) inbox: Arc<Inbox>,
     /// Events whose futures were dropped while the base was in use.
     doomed: RefCell<Vec<EventId>>,
@@ -37,11 +36,11 @@ pub(super) struct Core<F, E> {
 #[derive(Default)]
 struct Places {
     list: Vec<Place>,
-    /// Those of tasks that have ended.
+    /// Those of ended tasks.
     free: Vec<u32>,
 }
 
-/// Where a task stands for its wakers. They serve one task after another, so a spurious wake is all that an old one can do.
+/// A task, for its wakers. They serve one task after another, so an old waker can only cause a spurious wake.
 struct Place {
     event: Option<EventId>,
     node: Arc<TaskNode>,
@@ -80,7 +79,7 @@ impl<F, E> Core<F, E> {
 
     // Tasks.
 
-    /// Starts a task without its future, which is polled in this turn or the next.
+    /// Starts a task without its future, polled in this turn or the next.
     pub(super) fn spawn<R: 'static>(&self, priority: Option<u8>) -> Result<(EventId, TaskOf<R>), Error<E>> {
         let mut places = self.places.try_borrow_mut().map_err(|_| Error::Reentered)?;
         let Places { list, free } = &mut *places;
@@ -100,7 +99,7 @@ impl<F, E> Core<F, E> {
         Ok((event, task))
     }
 
-    /// Ends a task's event, and gives its place back.
+    /// Ends a task's event and frees its place.
     pub(super) fn vacate(&self, event: EventId, index: u32) {
         if let Ok(mut places) = self.places.try_borrow_mut() {
             places.free.push(index);
@@ -111,12 +110,11 @@ impl<F, E> Core<F, E> {
         self.end(event);
     }
 
-    /// How many tasks have not ended.
     pub(super) fn tasks(&self) -> usize {
         self.places.try_borrow().map_or(0, |places| places.list.len().saturating_sub(places.free.len()))
     }
 
-    /// Polls something as a task.
+    /// Polls something as this task.
     #[inline]
     pub(super) fn poll_as<X>(&self, event: EventId, task: &Task, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
         self.current.set(Some(event));
@@ -129,35 +127,35 @@ impl<F, E> Core<F, E> {
         polled
     }
 
-    /// Nothing is polled any more: a panic has left it.
+    /// Clears the current task, after a panic.
     pub(super) fn polls_nothing(&self) {
         self.current.set(None);
     }
 
-    /// Passes on the events of the tasks that were woken.
+    /// Passes on the events of woken tasks.
     pub(super) fn take_woken(&self, mut wake: impl FnMut(EventId)) {
         let Ok(places) = self.places.try_borrow() else { return };
         let mut listed = self.inbox.take();
         while let Some(place) = listed.and_then(|index| places.list.get(usize::try_from(index).ok()?)) {
             listed = Inbox::pass(&place.node.node);
-            // A task that has ended has no event, and needs no wake.
+            // A task that has ended has no event.
             place.event.into_iter().for_each(&mut wake);
         }
     }
 
     // What is polled waits.
 
-    /// Who is to be polled when what is polled now, with `waker`, can go on.
+    /// The waiter that can continue what is polled now, with `waker`.
     #[inline]
     pub(super) fn waiter(&self, waker: &Waker) -> Waiter {
         match self.current.get() {
-            // The very waker of the task, which lives as long as the poll does.
+            // This very waker, which lives as long as the poll.
             Some(event) if ptr::eq(waker, self.waker.get()) => Waiter::Task(event),
             _ => Waiter::Other(waker.clone()),
         }
     }
 
-    /// Counts an operation that did not have to wait. After many, the task goes on in the next turn.
+    /// Counts an operation that did not wait. After many, the task continues in the next turn.
     #[inline]
     pub(super) fn proceed(&self, waker: &Waker) -> Poll<()> {
         let left = self.budget.get().checked_sub(1);
@@ -190,7 +188,6 @@ impl<F, E> Core<F, E> {
         self.has_doomed.get()
     }
 
-    /// One of them.
     pub(super) fn next_doomed(&self) -> Option<EventId> {
         let doomed = self.doomed.try_borrow_mut().ok().and_then(|mut doomed| doomed.pop());
         self.has_doomed.set(doomed.is_some());

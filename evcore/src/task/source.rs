@@ -38,7 +38,7 @@ pub struct Source<D, F, E> {
     handle: Handle<F, E>,
     event: EventId,
     idle: Cell<Option<Duration>>,
-    /// The idle timeout was set after the last wait had begun.
+    /// The idle timeout was set after the last wait began.
     has_new_idle: Cell<bool>,
     leaf: Rc<Leaf<D>>,
 }
@@ -97,7 +97,7 @@ impl<D, F, E> Source<D, F, E> {
     ///
     /// # Errors
     ///
-    /// When the backend refuses, and when the executor has ended.
+    /// When the backend refuses, or the executor has ended.
     #[inline]
     pub fn poll_ready(&self, context: &Context<'_>, interest: Interest) -> Poll<Result<Ready, Error<E>>> {
         let interest = interest.difference(Interest::EDGE);
@@ -115,8 +115,7 @@ impl<D, F, E> Source<D, F, E> {
         Poll::Pending
     }
 
-    /// Has the event wait for `wanted`, if it does not, and for no longer than the idle timeout: that counts from the beginning of a
-    /// wait, however often it is polled.
+    /// Makes the event wait for `wanted`, for at most the idle timeout, which counts from the first poll of a wait.
     #[cold]
     fn register(&self, interest: Interest, wanted: Interest) -> Result<(), Error<E>> {
         let begins = || self.has_new_idle.get() || self.leaf.sides(interest).any(|side| !side.is_awaited());

@@ -15,9 +15,9 @@ use crate::storage::Storage;
 use crate::time::{Instant, Wait};
 
 pub(super) enum Next {
-    /// A task is to be polled.
+    /// A task to poll.
     Task(EventId, Rc<Task>),
-    /// An event is the program's own.
+    /// An event of the program's own.
     Own(Fired),
 }
 
@@ -33,13 +33,13 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         }
     }
 
-    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits if need be.
+    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits.
     pub(super) fn next(&mut self, wait: Wait, root: Option<EventId>) -> Result<Option<Next>, Error<B::Error>> {
         let mut bound = None;
         let mut has_waited = false;
         loop {
             if self.core.has_doomed() {
-                // To be lent ends them.
+                // Lending the base ends them.
                 drop(self.base());
             }
             let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
@@ -80,7 +80,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         let inbox = &self.core.inbox;
         self.core.turn.set(self.core.turn.get().wrapping_add(1));
         if wait == Wait::Forever && inbox.can_wake() && self.core.tasks() > 0 {
-            // What other threads will do does not show on the base.
+            // The base does not know what other threads will do.
             wait = Wait::Until(Instant::MAX);
         }
         if base.counts().active > 0 || wait == Wait::None || !inbox.prepare_sleep() {
@@ -91,7 +91,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         turn
     }
 
-    /// Takes note of what this turn hands out, until a task is to be polled or an event is the program's own.
+    /// Processes hand-outs until a task is to be polled or an event is the program's own.
     fn hand_out(&self, base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
         while let Some(Fired { id, ready, count, data }) = base.next_active() {
             let next = match &data.0 {
@@ -100,10 +100,10 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                     let (waiters, unclaimed) = leaf.note(ready, count);
                     if !unclaimed.is_empty() || ready.is_error() {
                         let less = leaf.want_less(ready, unclaimed);
-                        // To wait for less is not refused.
+                        // Waiting for less is not refused.
                         let _ = less.map(|interest| base.modify(id, interest));
                         if unclaimed.is_timeout() {
-                            // It would come again after each period. The next wait begins another one.
+                            // It would repeat with each period; the next wait sets another.
                             let _ = base.clear_timeout(id);
                         }
                     }
@@ -118,7 +118,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                         }
                     }
                 }
-                // Else it was polled since for what it waited for.
+                // Otherwise it was polled for what it waited for.
                 Data::Ours(Ours::Task(task)) if task.is_due.get() => self.go_on(base, id, true),
                 Data::Ours(Ours::Task(_) | Ours::Nothing) => None,
             };
@@ -129,7 +129,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         None
     }
 
-    /// A task can go on: answers it, if it is to be polled at once. A task is polled once in a turn.
+    /// A task can continue. Returns it if it is to be polled at once; a task is polled once in a turn.
     #[inline]
     fn go_on(&self, base: &mut EventBase<B, S, Item<T>>, event: EventId, at_once: bool) -> Option<Next> {
         // A task that has ended has no event.
@@ -146,7 +146,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 }
 
-/// The place of a task that is polled, until the task has ended or a panic passes through.
+/// The place of the current task, until it ends or a panic passes through.
 pub(super) struct Place<'a, F, E> {
     pub(super) core: &'a Core<F, E>,
     pub(super) event: EventId,
