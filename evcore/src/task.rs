@@ -294,7 +294,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
 impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
     fn drop(&mut self) {
         let Some(base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
-        // One by one, and from a list: the end of one may look at the others.
+        // Dropped one by one: the end of one may look at others.
         let tasks: Vec<_> = base.iter().filter_map(|(_, item)| item.task().cloned()).collect();
         for task in tasks {
             task.body.run(&mut Context::from_waker(Waker::noop()), true);

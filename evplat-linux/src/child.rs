@@ -66,7 +66,7 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Child {
     process: process::Child,
-    /// An event of a task keeps it, too: its number is no other file's while it is registered.
+    /// Shared with the event of a task's wait: the number stays this file's while it is registered.
     pidfd: Arc<OwnedFd>,
 }
 

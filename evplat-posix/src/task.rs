@@ -230,7 +230,7 @@ impl<T> Io<T> {
     }
 }
 
-// Not `async fn`: a future of these would have a state of its own around `poll_fn`'s, in memory and in each poll.
+// Not `async fn`, which would add a state machine around `poll_fn`'s future, in memory and in each poll.
 /// Reads and writes, where the file has them through a shared reference, as all of the standard library have.
 impl<T> Io<T>
 where
@@ -320,8 +320,8 @@ impl Io<TcpListener> {
     ///
     /// # Errors
     ///
-    /// The system's: without descriptors left, `accept` fails at once, again and again. Sleep before the next one then. So it does on a
-    /// base of fixed capacity that is full. The connection waits in the system's queue, and the next `accept` gets it.
+    /// The system's. Without descriptors left, or on a full base of fixed capacity, `accept` fails at once, again and
+    /// again: sleep before the next one. The connection stays in the system's queue.
     pub async fn accept(&self) -> io::Result<(Io<TcpStream>, SocketAddr)> {
         self.accept_with(TcpListener::accept).await
     }
@@ -344,7 +344,7 @@ impl<T> Io<T> {
         accept: impl Fn(&T) -> io::Result<(X, A)>,
     ) -> io::Result<(Io<X>, A)> {
         let accepted = self.read_with(|listener| {
-            // Before anything is taken that could not be kept.
+            // Before a connection is taken that could not be kept.
             self.handle().room()?;
             loop {
                 match accept(listener) {

@@ -39,7 +39,7 @@ pub(super) enum Ours {
     Task(Rc<Task>),
     /// Notes what has come for waiting tasks.
     Leaf(Rc<Leaf<dyn Kept>>),
-    /// Keeps its room.
+    /// None yet.
     Nothing,
 }
 
@@ -82,7 +82,7 @@ pub(super) trait Base<F, E> {
     /// Ends an event. `false`: the base is in use.
     fn remove(&self, id: EventId) -> bool;
     fn now(&self) -> Result<Instant, Error<E>>;
-    /// Whether there is room for another event.
+    /// Fails as the next event would.
     fn room(&self) -> Result<(), Error<E>>;
 }
 

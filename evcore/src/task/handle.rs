@@ -269,7 +269,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`]; when the base is borrowed, and when the executor has ended.
+    /// [`Error::Full`]; when the base is borrowed, or the executor has ended.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};

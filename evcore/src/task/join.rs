@@ -11,24 +11,24 @@ use core::task::{Context, Poll, Waker};
 
 type Boxed<R> = Pin<Box<dyn Future<Output = R>>>;
 
-/// A task whose output is known.
+/// A task whose type of output is known.
 pub(super) type TaskOf<R> = Rc<Task<Body<R>>>;
 
-/// A task: shared by its event and its [`JoinHandle`].
+/// Shared by the task's event and its [`JoinHandle`].
 pub(super) struct Task<X: ?Sized = dyn Run> {
-    /// Its place among the tasks.
+    /// Its place in the list of tasks.
     pub(super) index: u32,
     /// The executor's turn in which it was polled last.
     pub(super) turn: Cell<u32>,
-    /// It can go on: something has come, or woken it, since its last poll.
+    /// Something has come for it, or woken it, since its last poll.
     pub(super) is_due: Cell<bool>,
-    /// Its next poll ends it.
+    /// The next [`Run::run`] ends it.
     pub(super) is_aborted: Cell<bool>,
     pub(super) waker: Waker,
     pub(super) body: X,
 }
 
-/// A task's future, as the executor knows it.
+/// A task's future, as the executor sees it.
 pub(super) trait Run {
     /// Polls the future, or drops it if the task was aborted. `true`: the task has ended.
     fn run(&self, context: &mut Context<'_>, is_aborted: bool) -> bool;
@@ -45,7 +45,7 @@ pub(super) struct Body<R> {
 }
 
 impl<R> Task<Body<R>> {
-    /// It gets its future later.
+    /// Without its future, which is set later.
     pub(super) fn new(index: u32, waker: Waker) -> Self {
         let body = Body {
             future: Cell::new(None),
@@ -67,9 +67,9 @@ impl<R> Body<R> {
 
 impl<R> Run for Body<R> {
     fn run(&self, context: &mut Context<'_>, is_aborted: bool) -> bool {
-        // Taken out: a panic, and what the future's own destructor does, find nothing here.
+        // Taken out, so that a panic, or the future's destructor, finds nothing here.
         let Some(mut future) = self.future.take() else { return true };
-        // The future, if it goes on. Whatever becomes of it, it is dropped where a panic is caught.
+        // `Ok` with the future if it is pending. Otherwise it is dropped here, where a panic is caught.
         let polled = catch(move || match future.as_mut() {
             _ if is_aborted => Err(Err(JoinError::Aborted)),
             pinned => match pinned.poll(context) {

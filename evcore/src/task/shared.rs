@@ -182,7 +182,7 @@ impl<F, E> Core<F, E> {
         }
     }
 
-    /// Whether there are events whose futures are gone.
+    /// Whether events are left whose futures are gone.
     #[inline]
     pub(super) fn has_doomed(&self) -> bool {
         self.has_doomed.get()

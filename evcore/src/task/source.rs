@@ -128,7 +128,7 @@ impl<D, F, E> Source<D, F, E> {
         Ok(())
     }
 
-    /// What has come in the directions of `interest`.
+    /// Takes what has come in the directions of `interest`.
     #[inline]
     fn take(&self, interest: Interest) -> Ready {
         self.leaf.sides(interest).fold(Ready::empty(), |ready, side| ready | side.ready.take())
