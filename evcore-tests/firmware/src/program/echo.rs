@@ -20,7 +20,6 @@ impl Echo {
         Self { event, byte: None, has_end: false }
     }
 
-    // [snippet: echo]
     /// The UART has something to read, or room to write.
     pub fn serve(&mut self, base: &mut Base) -> Result<(), Failure> {
         loop {
@@ -37,7 +36,6 @@ impl Echo {
             self.has_end |= byte == END;
         }
     }
-    // [end]
 
     pub fn is_done(&self) -> bool {
         self.has_end && lines::has_room()
