@@ -50,9 +50,10 @@ pub use sleep::Asleep;
 /// | end | [`remove`](EventBase::remove) an event, [`deregister`](EventBase::deregister) its fd, [`loop_exit`](EventBase::loop_exit) |
 /// | ask | [`get_mut`](EventBase::get_mut), [`pending`](EventBase::pending), [`ended`](EventBase::ended), [`stats`](EventBase::stats) |
 ///
-/// Between two hand-outs nothing is borrowed: the body of the loop may create, change and remove any event, the current
-/// one included. A *turn* of the loop is one wait and the hand-outs after it; `next_event` goes from turn to turn by
-/// itself. [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps.
+/// The base is borrowed only until the last use of the event's data, so the body of the loop may create, change and
+/// remove any event, the current one included. A *turn* of the loop is one wait and the hand-outs after it;
+/// `next_event` begins and ends turns by itself.
+/// [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps.
 ///
 /// ```
 /// use core::time::Duration;
@@ -113,7 +114,7 @@ impl<'a, T> Fired<&'a mut T> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "check `is_running()`, or the loop never ends"]
 pub enum Turn {
-    /// A turn has begun: call `next_active` until it returns `None`. No event may be active, as after a waker.
+    /// A turn has begun: call `next_active` until it returns `None`. It may do so at once, as after a wake.
     Running,
     /// A turn of [prepare](crate::Event::prepare) events has begun; the wait is still to come.
     Prepare,
@@ -175,8 +176,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Waits, and queues what is ready: one turn of the loop (`event_base_loop`), before the hand-outs.
     ///
-    /// With [`Wait::Forever`] the loop ends when nothing is pending, with a bound it does not: to wait for a waker
-    /// alone, wait until [`Instant::MAX`]. Active events, expired timers and wakers shorten any wait.
+    /// With [`Wait::Forever`] the loop ends when nothing is pending; with any other wait it does not. To wait for a
+    /// waker alone, wait until [`Instant::MAX`]. Active events, expired timers and wakers shorten any wait.
     ///
     /// If there are [prepare](crate::Event::prepare) events, every other call begins a turn of these, returns
     /// [`Turn::Prepare`] and does not wait.

@@ -4,7 +4,7 @@
 //!   your program                your backend, or a platform crate's
 //!  ┌───────────────────────┐   ┌────────────────────────────────────┐
 //!  │ while let Some(fired) │   │ Epoll · Poll · Select · Manual · … │
-//!  │   = base.next_active()│   └─────────────────┬──────────────────┘
+//!  │   = base.next_event(…)│   └─────────────────┬──────────────────┘
 //!  └──────────┬────────────┘                     │ impl EventOp
 //!  ┌──────────▼──────────────────────────────────▼──────────────────┐
 //!  │ EventBase ─┬─ slots    events with generations, and their data │
@@ -24,13 +24,14 @@
 //! ```
 //! use core::time::Duration;
 //! use evcore::backend::Manual;
-//! use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait};
+//! use evcore::{EventBase, Fixed, Interest, Wait};
 //!
 //! enum Task {
 //!     Button,
 //!     Blink { on: bool },
 //! }
 //!
+//! // `Manual` is a backend for tests: its descriptors are numbers, and time passes only while the base waits.
 //! let mut base: EventBase<Manual, Fixed<8>, Task> = EventBase::new(Manual::new());
 //! base.insert(3, Interest::READ, Task::Button).unwrap();
 //! base.insert_interval(Duration::from_millis(500), Task::Blink { on: false }).unwrap();
@@ -46,7 +47,7 @@
 //!
 //! # Features
 //!
-//! None is on by default, and none changes a type.
+//! None is on by default. A feature adds items, and changes none that exist without it.
 //!
 //! - `alloc`: `Growable` storage and boxed closures.
 //! - `std`: `Fd`, the descriptor type of all Unix backends, and conversions to `std::io::Error`.
