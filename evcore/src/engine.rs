@@ -306,7 +306,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn update_now(&self) -> Instant {
-        let now = self.fresh_now();
+        let now = self.read_clock();
         self.clock.set(now);
         self.is_clock_current.set(true);
         now
@@ -315,12 +315,17 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// The backend's clock, never turned back.
     #[inline]
     pub(crate) fn fresh_now(&self) -> Instant {
-        if S::IS_SMALL { self.fresh_now_small() } else { self.backend.now().max(self.clock.get()) }
+        if S::IS_SMALL { self.read_clock_elsewhere() } else { self.read_clock() }
     }
 
-    /// Out of line: what a small part's clock is read by is not.
+    /// Out of line, where it is not part of each turn: on a small part a clock is some code to read.
     #[inline(never)]
-    fn fresh_now_small(&self) -> Instant {
+    fn read_clock_elsewhere(&self) -> Instant {
+        self.read_clock()
+    }
+
+    #[inline(always)]
+    fn read_clock(&self) -> Instant {
         self.backend.now().max(self.clock.get())
     }
 }

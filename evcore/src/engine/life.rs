@@ -76,6 +76,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.check_supported(self.registry.interest(index))?;
         match self.registry.try_join(index) {
             Joining::Done => Ok(()),
+            Joining::Register if S::IS_SMALL => self.register(index),
             Joining::Register => self.register_now(index),
             Joining::Mixed => Err(Error::EdgeAndLevel),
             Joining::Unbound => Err(Error::WrongKind),
@@ -85,6 +86,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Registers the fd for one event, which then joins its list.
     #[inline(never)]
     fn register_now(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        self.register(index)
+    }
+
+    #[inline(always)]
+    fn register(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         let (fd, token, interest) = self.registry.begin_registration(index).ok_or(Error::WrongKind)?;
         self.backend.add(fd, token, interest, &mut self.registry).map_err(Error::Backend)?;
         self.registry.registered(index, interest);

@@ -146,7 +146,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             stats.lateness = lateness;
             stats.lateness_max = stats.lateness_max.max(lateness);
         });
-        if S::IS_SMALL {
+        // A second copy of it is worth its code where reports of fds do not need the first, or where it is not the smallest.
+        if S::IS_SMALL && (S::HAS_LEVELS || !S::HAS_FDS) {
             return self.queue.push_reported(&mut self.slots, index, Ready::TIMEOUT);
         }
         self.queue.push(&mut self.slots, index, Ready::TIMEOUT);
