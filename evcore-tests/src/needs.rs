@@ -87,6 +87,8 @@ impl Needs {
 
     /// Shows, in place of a case that does not apply to a storage, that what it lacks is refused, and changes nothing. (What has no
     /// way to be refused does not compile.)
+    // Its base is not on the frame of what runs the cases: small parts have a small stack.
+    #[inline(never)]
     pub fn refused<F: Fixture, S: Storage>(self, mut fixture: F) -> Proof {
         let mut base: EventBase<F::Backend, S, u32> = EventBase::new(fixture.backend());
         match self {
