@@ -113,8 +113,10 @@ impl fmt::Debug for Instant {
 /// Whole nanoseconds, saturating at 584 years, without a 64-bit division.
 #[expect(clippy::as_conversions, reason = "`From` is not const")]
 pub(crate) const fn nanos(delay: Duration) -> u64 {
-    // Compared instead of multiplied with care, which takes twice as much code on a 32-bit part.
-    if delay.as_secs() > u64::MAX / NANOS_PER_SEC {
+    #[expect(clippy::integer_division, reason = "the last whole second that fits")]
+    const LAST: u64 = u64::MAX / NANOS_PER_SEC;
+    // Compared instead of multiplied with a check, which takes twice as much code on a 32-bit part.
+    if delay.as_secs() > LAST {
         return u64::MAX;
     }
     delay.as_secs().wrapping_mul(NANOS_PER_SEC).saturating_add(delay.subsec_nanos() as u64)
