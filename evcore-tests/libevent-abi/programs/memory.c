@@ -34,7 +34,7 @@ static void *count_in(struct head *head, size_t size)
     return head + 1;
 }
 
-static struct head *count_out(void *memory)
+static struct head *count_out(void *memory, int is_freed)
 {
     struct head *head = (struct head *)memory - 1;
     if (head->magic != MAGIC) {
@@ -44,6 +44,9 @@ static struct head *count_out(void *memory)
     head->magic = 0;
     blocks--;
     bytes -= (long)head->size;
+    /* Who reads it still finds nonsense. */
+    if (is_freed)
+        memset(memory, 0xdd, head->size);
     return head;
 }
 
@@ -63,13 +66,13 @@ static void *counting_realloc(void *memory, size_t size)
         return counting_malloc(size);
     if (refuses())
         return NULL;
-    return count_in(realloc(count_out(memory), size + sizeof(struct head)), size);
+    return count_in(realloc(count_out(memory, 0), size + sizeof(struct head)), size);
 }
 
 static void counting_free(void *memory)
 {
     if (memory != NULL)
-        free(count_out(memory));
+        free(count_out(memory, 1));
 }
 
 static void nothing(int fd, short what, void *arg)
@@ -110,6 +113,13 @@ static long use(void)
     event_base_loop(base, EVLOOP_NONBLOCK);
     for (int i = 0; i < MANY; i++)
         event_del(&timers[i]);
+    /* One that waits for nothing is forgotten, too: the base is freed after it. */
+    struct event *timer = evtimer_new(base, nothing, NULL);
+    if (timer != NULL) {
+        event_add(timer, &later);
+        event_remove_timer(timer);
+        event_free(timer);
+    }
     if (reader != NULL)
         event_free(reader);
     if (interrupt != NULL)
