@@ -8,11 +8,13 @@
 #define _GNU_SOURCE
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <event2/util.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -151,6 +153,24 @@ static void turn(void)
     printf(" active=%d\n ", event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE));
 }
 
+/* An address in which many words are zero, as text and back, with an interface after it. */
+static void address(void)
+{
+    static const char *const scopes[] = {"", "%0", "%1", "%lo", "%", "%no-such-interface"};
+    uint16_t words[8];
+    char text[100] = "-";
+    struct in6_addr again;
+    unsigned index = 0;
+    for (int i = 0; i < 8; i++)
+        words[i] = below(2) ? htons((uint16_t)(below(3) ? below(0x10000) : 0xffff)) : 0;
+    evutil_inet_ntop(AF_INET6, words, text, 60);
+    printf("%s", text);
+    strcat(text, scopes[below(sizeof scopes / sizeof *scopes)]);
+    memset(&again, 0, sizeof again);
+    int answer = evutil_inet_pton_scope(AF_INET6, text, &again, &index);
+    printf(" %s=%d %u %d\n", text, answer, index, answer == 1 && !memcmp(&again, words, sizeof words));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 3)
@@ -175,6 +195,7 @@ int main(int argc, char **argv)
                 turn();
         }
         turn();
+        address();
         printf("added=%d\n", event_base_get_num_events(base, EVENT_BASE_COUNT_ADDED));
         for (int i = 0; i < EVENTS; i++)
             event_del(&events[i]);

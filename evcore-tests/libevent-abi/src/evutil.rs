@@ -69,10 +69,21 @@ fn v6(address: SocketAddrV6) -> libc::sockaddr_in6 {
 fn parse_v6(text: &str) -> Option<(Ipv6Addr, u32)> {
     let Some((address, scope)) = text.split_once('%') else { return Some((text.parse().ok()?, 0)) };
     let index = match to_c::interface_index(&CString::new(scope).ok()?) {
-        0 => scope.parse().ok().filter(|index| *index > 0)?,
+        0 if scope.is_empty() => 0,
+        0 => scope.parse().ok()?,
         index => index,
     };
     Some((address.parse().ok()?, index))
+}
+
+/// As libevent writes it: like Rust, but an IPv4 address in an IPv6 one has its dots also where zeros alone mark it.
+fn text_of_v6(address: Ipv6Addr) -> String {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 && low != 0 => {
+            format!("::{}", Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        }
+        _ => address.to_string(),
+    }
 }
 
 fn parse_port(text: &str) -> Option<u16> {
@@ -169,7 +180,7 @@ export! {
     fn evutil_inet_ntop(family: c_int, address: *const c_void, out: *mut c_char, length: usize) -> *const c_char {
         let text = match family {
             libc::AF_INET => <[u8; 4]>::try_from(bytes(address, 4)).map(|octets| Ipv4Addr::from(octets).to_string()),
-            libc::AF_INET6 => <[u8; 16]>::try_from(bytes(address, 16)).map(|octets| Ipv6Addr::from(octets).to_string()),
+            libc::AF_INET6 => <[u8; 16]>::try_from(bytes(address, 16)).map(|octets| text_of_v6(octets.into())),
             _ => return null(),
         };
         let Ok(text) = text else { return null() };
