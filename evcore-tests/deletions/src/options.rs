@@ -13,7 +13,8 @@ Deletes the statements of the core, one at a time, and wants a test to fail.
   .ci/deletions --record                          writes the summary of a whole run into .ci/deletions.survivors
 
 The copy of the repository in target/deletions/tree has each statement under a condition, `if !deleted(17) { … }`, and is
-compiled once. The tests run with each number in turn, the cheapest first, until one fails or does not end.
+compiled once. The tests run with each number in turn, the cheapest first, until one fails or does not end. Those of the platform
+crates are run alone before that, once, to find out which statements they reach: only these tests judge a statement.
 
 What is found is kept in target/deletions/state: a run that was interrupted goes on, and after a change only the statements
 of changed functions are judged again, and those that survived.
