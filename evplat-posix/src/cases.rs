@@ -171,6 +171,7 @@ macro_rules! cases {
             a_number_that_is_another_files_now_is_noticed
             another_file_under_a_number_is_told_once
             another_silent_file_is_told_beside_a_busy_one
+            another_ready_file_is_told_after_its_251st_report
             a_registration_that_ended_does_not_end_the_next_of_its_number
             the_doorbells_number_is_refused
             what_is_refused_leaves_nothing

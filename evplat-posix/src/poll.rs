@@ -93,10 +93,8 @@ impl Call for PollCall {
 
     #[inline]
     fn found(&self, entry: &pollfd) -> (usize, Ready) {
+        // POLLNVAL, of a number that is closed, comes alone and is none of these.
         let revents = entry.revents;
-        if revents & libc::POLLNVAL != 0 {
-            return (1, Ready::empty());
-        }
         let bits = REVENTS.iter().filter(|(event, _)| revents & event != 0);
         (usize::from(revents != 0), bits.fold(Ready::empty(), |all, (_, bit)| all | *bit))
     }

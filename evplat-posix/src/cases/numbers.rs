@@ -114,6 +114,23 @@ pub(crate) fn another_silent_file_is_told_beside_a_busy_one<B: Backend>(make: fn
     });
 }
 
+/// Among so many others that its turn to be verified comes later than after its own reports.
+pub(crate) fn another_ready_file_is_told_after_its_251st_report<B: Backend>(make: fn() -> Result<B, Error>) {
+    alone(|| {
+        let mut rig = Rig::new(make());
+        let pipes: Vec<_> = (0..10).map(|_| full_pipe()).collect();
+        for (name, (busy, _)) in (0..).zip(&pipes) {
+            rig.add(busy, name, Interest::READ);
+        }
+        let ((old, _old_writer), (new, _new_writer)) = (full_pipe(), full_pipe());
+        let old = OwnedFd::from(old);
+        rig.add(&old, 10, Interest::READ);
+        crate::sys::dup_onto(&new.into(), &old).unwrap();
+        let reports = (0..300).filter(|_| rig.look().iter().any(|(name, _)| *name == 10)).count();
+        assert_eq!((rig.core.failed.as_slice(), reports), ([10].as_slice(), 250));
+    });
+}
+
 pub(crate) fn a_registration_that_ended_does_not_end_the_next_of_its_number<B: Backend>(
     make: fn() -> Result<B, Error>,
 ) {

@@ -214,6 +214,27 @@ pub(crate) fn interrupt(calls: &[core::ffi::c_long]) {
     }
     filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW));
     filter.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | libc::EINTR as u32));
+    install(filter);
+}
+
+/// From now on this thread may block signals and ask for its mask, and unblock none.
+#[cfg(target_os = "linux")]
+pub(crate) fn refuse_to_unblock() {
+    let step = |code: u32, jf: u8, k: u32| libc::sock_filter { code: code.try_into().unwrap(), jt: 0, jf, k };
+    // Where the first argument is.
+    let low = if cfg!(target_endian = "little") { 16 } else { 20 };
+    install(vec![
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 3, libc::SYS_rt_sigprocmask.try_into().unwrap()),
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, low),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, libc::SIG_UNBLOCK.try_into().unwrap()),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
+        step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW),
+    ]);
+}
+
+#[cfg(target_os = "linux")]
+fn install(mut filter: Vec<libc::sock_filter>) {
     let program = libc::sock_fprog { len: filter.len().try_into().unwrap(), filter: filter.as_mut_ptr() };
     // SAFETY: this option takes numbers.
     assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);

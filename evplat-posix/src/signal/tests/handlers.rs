@@ -291,3 +291,33 @@ fn a_handler_installed_after_another_owner_has_put_ours_back_is_the_new_origin()
     });
     assert_eq!(status, 0);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_the_system_does_not_unblock_is_refused_and_leaves_nothing() {
+    let _alone = alone();
+    let status = in_child(|| {
+        let before = handler_of(SIGUSR1);
+        block(SIGUSR1);
+        crate::sys::tests::refuse_to_unblock();
+        let mut signals = signals();
+        let refused = signals.add(SIGUSR1).map_err(|error| error.errno());
+        refused == Err(Some(libc::EPERM)) && handler_of(SIGUSR1) == before
+    });
+    assert_eq!(status, 0);
+}
+
+/// Then the end of our handler unblocks it, and the default is to be there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_child_that_may_not_unblock_is_ended_by_its_signal_all_the_same() {
+    let _alone = alone();
+    let mut signals = signals();
+    signals.add(SIGTERM).unwrap();
+    let status = in_child(|| {
+        crate::sys::tests::refuse_to_unblock();
+        raise(SIGTERM);
+        false
+    });
+    assert_eq!(status, -SIGTERM);
+}
