@@ -113,6 +113,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.create(event, data)
     }
 
+    #[cfg(feature = "async")]
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.registry.has_room()
+    }
+
     #[inline]
     pub(crate) fn resolve(&self, id: EventId) -> Result<S::Index, Error<B::Error>> {
         self.registry.resolve(id).ok_or(Error::NoSuchEvent)

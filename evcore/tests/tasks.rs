@@ -11,7 +11,7 @@ use std::time::Duration;
 use evcore::backend::Manual;
 use evcore::options::Missed;
 use evcore::task::{Executor, Handle, Item, yield_now};
-use evcore::{EventBase, Growable, Interest, Ready};
+use evcore::{EventBase, Fixed, Growable, Interest, Ready};
 
 type Tasks = Executor<Manual, Growable, u32>;
 
@@ -153,6 +153,19 @@ fn task_with_two_ready_sources_is_not_polled_twice_in_a_turn() {
         assert!(executor.next_event(evcore::Wait::None).unwrap().is_none());
         assert_eq!(*polls.borrow(), turn);
     }
+}
+
+#[test]
+fn room_where_no_fd_finds_a_place_is_refused() {
+    let base: EventBase<Manual, Fixed<8, 1>, Item<u32>> = EventBase::new(Manual::new());
+    let executor = Executor::local(base);
+    let handle = executor.handle();
+    assert_eq!(handle.room(), Ok(()));
+    let source = handle.source(3, ()).unwrap();
+    assert!(handle.source(4, ()).is_err());
+    assert_eq!(handle.room(), Err(evcore::Error::Full));
+    drop(source);
+    assert_eq!(handle.room(), Ok(()));
 }
 
 /// What panics when it is dropped.

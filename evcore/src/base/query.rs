@@ -133,6 +133,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.resolve(id).ok().map(|index| self.engine.level(index))
     }
 
+    /// Whether another event finds room, on an fd where there are any.
+    #[cfg(feature = "async")]
+    pub(crate) fn has_room(&mut self) -> bool {
+        self.engine.has_room()
+    }
+
     /// What the event currently waits for (`event_pending`); `None` if it has been removed.
     ///
     /// ```

@@ -145,11 +145,7 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
     }
 
     fn room(&self) -> Result<(), Error<B::Error>> {
-        with(self, |base| {
-            let id = base.create(Event::user(), Item(Data::Ours(Ours::Nothing)))?;
-            base.remove(id);
-            Ok(())
-        })
+        with(self, |base| if base.has_room() { Ok(()) } else { Err(Error::Full) })
     }
 }
 

@@ -264,8 +264,8 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.core.base.now()
     }
 
-    /// Whether the base has room for another event, such as a [`source`](Handle::source): ask before an operation whose
-    /// result would be lost without it.
+    /// Whether the base has room for another event, also on an fd, as for a [`source`](Handle::source): ask before an
+    /// operation whose result would be lost without it.
     ///
     /// # Errors
     ///
