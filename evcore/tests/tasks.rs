@@ -168,6 +168,24 @@ fn room_where_no_fd_finds_a_place_is_refused() {
     assert_eq!(handle.room(), Ok(()));
 }
 
+#[test]
+fn wait_dropped_while_the_base_was_lent_takes_no_room_after_that() {
+    let base: EventBase<Manual, Fixed<2>, Item<u32>> = EventBase::new(Manual::new());
+    let mut executor = Executor::local(base);
+    let handle = executor.handle();
+    executor.base().unwrap().insert_timer(SECOND, Item::from(1)).unwrap();
+    let source = handle.source(3, ()).unwrap();
+    let lent = executor.base().unwrap();
+    drop(source);
+    drop(lent);
+    let source = handle.source(3, ()).unwrap();
+    let own = executor.next_event(evcore::Wait::Forever).unwrap().unwrap();
+    drop(source);
+    drop(own);
+    assert_eq!(handle.room(), Ok(()));
+    assert!(handle.spawn(async {}).is_ok());
+}
+
 /// What panics when it is dropped.
 #[cfg(feature = "std")]
 struct Bomb;

@@ -282,7 +282,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn room(&self) -> Result<(), Error<E>> {
-        self.core.base.room()
+        self.core.settled().room()
     }
 
     /// For futures that try an operation before they wait: `Pending`, until the next turn, when the task has done so many

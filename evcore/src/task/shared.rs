@@ -81,6 +81,8 @@ impl<F, E> Core<F, E> {
 
     /// Starts a task without its future, polled in this turn or the next.
     pub(super) fn spawn<R: 'static>(&self, priority: Option<u8>) -> Result<(EventId, TaskOf<R>), Error<E>> {
+        // Before the places are borrowed: it may drop what spawns.
+        self.settled();
         let mut places = self.places.try_borrow_mut().map_err(|_| Error::Reentered)?;
         let Places { list, free } = &mut *places;
         if free.is_empty() {
@@ -169,7 +171,7 @@ impl<F, E> Core<F, E> {
 
     /// Starts an event for the current task, with its priority.
     pub(super) fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<E>> {
-        self.base.start(event, at, ours, self.current.get())
+        self.settled().start(event, at, ours, self.current.get())
     }
 
     /// Ends an event, at the latest before the base is used again.
@@ -180,6 +182,18 @@ impl<F, E> Core<F, E> {
                 self.has_doomed.set(true);
             }
         }
+    }
+
+    /// The base, on which what was doomed has ended.
+    pub(super) fn settled(&self) -> &dyn Base<F, E> {
+        while self.has_doomed.get() {
+            let Some(event) = self.next_doomed() else { break };
+            if !self.base.remove(event) {
+                self.end(event);
+                break;
+            }
+        }
+        &*self.base
     }
 
     /// Whether events are left whose futures are gone.
