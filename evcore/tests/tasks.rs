@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use evcore::backend::Manual;
 use evcore::options::Missed;
-use evcore::task::{Executor, Handle, Item, yield_now};
+use evcore::task::{Executor, Handle, Item, Source, yield_now};
 use evcore::{EventBase, Fixed, Growable, Interest, Ready};
 
 type Tasks = Executor<Manual, Growable, u32>;
@@ -184,6 +184,31 @@ fn wait_dropped_while_the_base_was_lent_takes_no_room_after_that() {
     drop(own);
     assert_eq!(handle.room(), Ok(()));
     assert!(handle.spawn(async {}).is_ok());
+}
+
+#[test]
+fn source_made_by_an_urgent_task_makes_no_other_task_urgent() {
+    let (mut executor, handle) = tasks();
+    executor.base().unwrap().set_priorities(3).unwrap();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let reader = |source: Source<(), u32, evcore::backend::ManualError>, name| {
+        let order = order.clone();
+        async move {
+            source.ready(Interest::READ).await.unwrap();
+            order.borrow_mut().push(name);
+        }
+    };
+    let maker = handle.clone();
+    let made = handle.spawn_at(0, async move { maker.source(3, ()).unwrap() }).unwrap();
+    let made = executor.block_on(made).unwrap().unwrap();
+    handle.spawn_at(2, reader(made, "last")).unwrap().detach();
+    handle.spawn_at(1, reader(handle.source(4, ()).unwrap(), "first")).unwrap().detach();
+    executor.block_on(handle.sleep(SECOND)).unwrap().unwrap();
+    for fd in [3, 4] {
+        executor.base().unwrap().backend_mut().set_ready(fd, Ready::READ);
+    }
+    executor.block_on(handle.sleep(SECOND)).unwrap().unwrap();
+    assert_eq!(*order.borrow(), ["first", "last"]);
 }
 
 /// What panics when it is dropped.

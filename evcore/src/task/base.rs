@@ -77,8 +77,14 @@ pub(super) trait Base<F, E> {
     -> Result<EventId, Error<E>>;
     /// Replaces an event's data.
     fn put(&self, id: EventId, ours: Ours);
-    /// Makes an event wait again: a source's for `interest`, with the timeout `idle`.
-    fn want(&self, id: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<E>>;
+    /// Makes an event wait again: a source's for `interest`, with the timeout `idle` and the priority of `of`.
+    fn want(
+        &self,
+        id: EventId,
+        interest: Interest,
+        idle: Option<Duration>,
+        of: Option<EventId>,
+    ) -> Result<(), Error<E>>;
     /// Ends an event. `false`: the base is in use.
     fn remove(&self, id: EventId) -> bool;
     fn now(&self) -> Result<Instant, Error<E>>;
@@ -122,10 +128,19 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
         let _ = with(self, |base| Ok(base.get_mut(id).map(|item| *item = Item(Data::Ours(ours)))));
     }
 
-    fn want(&self, id: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<B::Error>> {
+    fn want(
+        &self,
+        id: EventId,
+        interest: Interest,
+        idle: Option<Duration>,
+        of: Option<EventId>,
+    ) -> Result<(), Error<B::Error>> {
         with(self, |base| {
             if !interest.is_empty() {
                 base.modify(id, interest)?;
+                // It may have been made by another task, such as one that accepts.
+                let priority = of.and_then(|of| base.priority(of)).filter(|own| base.priority(id) != Some(*own));
+                priority.map_or(Ok(()), |priority| base.set_priority(id, priority))?;
             }
             base.add(id, idle)
         })

@@ -188,7 +188,7 @@ impl<F: 'static, E: 'static> Watch<F, E> {
             return Poll::Ready(Ok(Fired { id: self.event, ready, count, data: () }));
         }
         let core = &self.handle.core;
-        core.settled().want(self.event, Interest::empty(), None)?;
+        core.want(self.event, Interest::empty(), None)?;
         self.leaf.reading.wait(core.waiter(context.waker()));
         Poll::Pending
     }

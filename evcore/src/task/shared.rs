@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::ptr;
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 
 use super::base::{Base, Ours};
 use super::inbox::{Inbox, Node};
@@ -13,6 +14,7 @@ use super::join::{Task, TaskOf};
 use super::leaf::Waiter;
 use crate::error::Error;
 use crate::event::{Event, EventId};
+use crate::ready::Interest;
 use crate::time::Instant;
 
 /// Operations that a task may complete without waiting before others run.
@@ -172,6 +174,11 @@ impl<F, E> Core<F, E> {
     /// Starts an event for the current task, with its priority.
     pub(super) fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours) -> Result<EventId, Error<E>> {
         self.settled().start(event, at, ours, self.current.get())
+    }
+
+    /// Makes an event wait again, for the current task.
+    pub(super) fn want(&self, event: EventId, interest: Interest, idle: Option<Duration>) -> Result<(), Error<E>> {
+        self.settled().want(event, interest, idle, self.current.get())
     }
 
     /// Ends an event, at the latest before the base is used again.

@@ -121,7 +121,7 @@ impl<D, F, E> Source<D, F, E> {
         let begins = || self.has_new_idle.get() || self.leaf.sides(interest).any(|side| !side.is_awaited());
         let idle = self.idle.get().filter(|_| begins());
         if idle.is_some() || self.leaf.registered.get() != Some(wanted) {
-            self.handle.core.settled().want(self.event, wanted, idle)?;
+            self.handle.core.want(self.event, wanted, idle)?;
             self.leaf.registered.set(Some(wanted));
             self.has_new_idle.set(false);
         }
