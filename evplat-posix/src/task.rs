@@ -40,6 +40,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+use core::mem;
 use core::time::Duration;
 use std::cell::Cell;
 use std::fmt;
@@ -184,7 +185,8 @@ impl<T> Io<T> {
     ///
     /// What `read` answers, and as [`readable`](Io::readable).
     pub fn read_with<R>(&self, mut read: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
-        poll_fn(move |context| self.poll_with(context, Interest::READ, &mut read))
+        let mut is_first = true;
+        poll_fn(move |context| self.poll_with(context, Interest::READ, mem::take(&mut is_first), &mut read))
     }
 
     /// Does `write`, and waits whenever it says [`ErrorKind::WouldBlock`].
@@ -193,19 +195,22 @@ impl<T> Io<T> {
     ///
     /// What `write` answers, and as [`readable`](Io::readable).
     pub fn write_with<R>(&self, mut write: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
-        poll_fn(move |context| self.poll_with(context, Interest::WRITE, &mut write))
+        let mut is_first = true;
+        poll_fn(move |context| self.poll_with(context, Interest::WRITE, mem::take(&mut is_first), &mut write))
     }
 
+    /// `is_first`: no wait of this operation has begun, so an idle timeout was that of a wait that was dropped.
     fn poll_with<R>(
         &self,
         context: &Context<'_>,
         interest: Interest,
+        is_first: bool,
         mut operation: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
             let mut is_late = false;
             if self.waits.get().contains(interest) {
-                is_late = ready!(self.source.poll_ready(context, interest))? == Ready::TIMEOUT;
+                is_late = ready!(self.source.poll_ready(context, interest))? == Ready::TIMEOUT && !is_first;
                 self.waits.set(self.waits.get().difference(interest));
             } else {
                 ready!(self.handle().poll_proceed(context));
@@ -242,7 +247,8 @@ where
     ///
     /// The file's, and as [`readable`](Io::readable).
     pub fn read(&self, bytes: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
-        poll_fn(move |context| self.poll_read(context, bytes))
+        let mut is_first = true;
+        poll_fn(move |context| self.poll_read_some(context, mem::take(&mut is_first), bytes))
     }
 
     /// Reads until `bytes` is full. What was read when an error comes is in `bytes`, and how much that is, is not told.
@@ -266,8 +272,12 @@ where
     ///
     /// As [`read`](Io::read).
     pub fn poll_read(&self, context: &Context<'_>, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_read_some(context, false, bytes)
+    }
+
+    fn poll_read_some(&self, context: &Context<'_>, is_first: bool, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
         let length = bytes.len();
-        let read = ready!(self.poll_with(context, Interest::READ, |mut file| file.read(bytes)))?;
+        let read = ready!(self.poll_with(context, Interest::READ, is_first, |mut file| file.read(bytes)))?;
         if read < length {
             self.wait_first(Interest::READ);
         }
@@ -285,7 +295,8 @@ where
     ///
     /// The file's, and as [`readable`](Io::readable).
     pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
-        poll_fn(move |context| self.poll_write(context, bytes))
+        let mut is_first = true;
+        poll_fn(move |context| self.poll_write_some(context, mem::take(&mut is_first), bytes))
     }
 
     /// Writes all of `bytes`. What was written when an error comes is lost count of.
@@ -294,9 +305,10 @@ where
     ///
     /// As [`write`](Io::write), and [`ErrorKind::WriteZero`] when the file takes nothing.
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
+        let mut is_first = true;
         poll_fn(move |context| {
             while !bytes.is_empty() {
-                match ready!(self.poll_write(context, bytes))? {
+                match ready!(self.poll_write_some(context, mem::take(&mut is_first), bytes))? {
                     0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                     written => bytes = bytes.get(written..).unwrap_or_default(),
                 }
@@ -311,7 +323,11 @@ where
     ///
     /// As [`write`](Io::write).
     pub fn poll_write(&self, context: &Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_with(context, Interest::WRITE, |mut file| file.write(bytes))
+        self.poll_write_some(context, false, bytes)
+    }
+
+    fn poll_write_some(&self, context: &Context<'_>, is_first: bool, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_with(context, Interest::WRITE, is_first, |mut file| file.write(bytes))
     }
 }
 

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::thread;
@@ -488,4 +489,35 @@ fn accept_on_a_full_base_loses_no_connection() {
         let mut byte = [9];
         assert_eq!((peer.read(&mut byte).unwrap(), byte[0]), (1, number), "the connection was closed");
     }
+}
+
+#[test]
+fn read_after_an_idle_time_in_which_nobody_waited_does_not_fail_at_once() {
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    let (stream, mut peer) = UnixStream::pair().unwrap();
+    let stream = Io::new(&handle, stream).unwrap();
+    let run = async {
+        let mut bytes = [0; 16];
+        stream.set_idle_timeout(Some(SHORT * 2));
+        let is_pending = poll_fn(|context| {
+            let read = pin!(stream.read(&mut bytes));
+            Poll::Ready(read.poll(context).is_pending())
+        });
+        assert!(is_pending.await);
+        // The idle timeout of the wait that was dropped comes now.
+        handle.sleep(SHORT * 4).await.unwrap();
+        stream.set_idle_timeout(Some(LONG));
+        let answer = handle.spawn({
+            let handle = handle.clone();
+            async move {
+                handle.sleep(SHORT).await.unwrap();
+                peer.write_all(b"hello").unwrap();
+            }
+        });
+        let read = stream.read(&mut bytes).await;
+        answer.unwrap().await.unwrap();
+        read
+    };
+    assert_eq!(executor.block_on(run).unwrap().unwrap(), 5);
 }
