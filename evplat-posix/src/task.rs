@@ -277,6 +277,9 @@ where
 
     fn poll_read_some(&self, context: &Context<'_>, is_first: bool, bytes: &mut [u8]) -> Poll<io::Result<usize>> {
         let length = bytes.len();
+        if length == 0 {
+            return self.handle().poll_proceed(context).map(|()| Ok(0));
+        }
         let read = ready!(self.poll_with(context, Interest::READ, is_first, |mut file| file.read(bytes)))?;
         if read < length {
             self.wait_first(Interest::READ);

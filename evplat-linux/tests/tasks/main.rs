@@ -521,3 +521,17 @@ fn read_after_an_idle_time_in_which_nobody_waited_does_not_fail_at_once() {
     };
     assert_eq!(executor.block_on(run).unwrap().unwrap(), 5);
 }
+
+#[test]
+fn read_into_nothing_after_a_short_one_does_not_wait() {
+    let mut executor = executor().unwrap();
+    let handle = executor.handle();
+    let (stream, mut peer) = UnixStream::pair().unwrap();
+    let stream = Io::new(&handle, stream).unwrap();
+    peer.write_all(b"x").unwrap();
+    let run = async {
+        assert_eq!(stream.read(&mut [0; 16]).await.unwrap(), 1);
+        poll_fn(|context| Poll::Ready(stream.poll_read(context, &mut []))).await
+    };
+    assert!(matches!(executor.block_on(run).unwrap(), Poll::Ready(Ok(0))));
+}
