@@ -101,9 +101,13 @@ impl<T: AsFd + 'static> Io<T> {
     ///
     /// With the file, when the system refuses or the base has no room.
     pub fn new(handle: &Handle, file: T) -> Result<Self, Rejected<T, Error>> {
-        match sys::set_nonblocking(file.as_fd()) {
+        // First: a file that is handed back still blocks, also in other processes that share it.
+        let made_nonblocking = handle.room().and_then(|()| {
+            sys::set_nonblocking(file.as_fd()).map_err(|error| evcore::Error::Backend(Error::during("fcntl")(error)))
+        });
+        match made_nonblocking {
             Ok(()) => Self::of(handle, file),
-            Err(error) => Err(Rejected { error: evcore::Error::Backend(Error::during("fcntl")(error)), data: file }),
+            Err(error) => Err(Rejected { error, data: file }),
         }
     }
 

@@ -535,3 +535,26 @@ fn read_into_nothing_after_a_short_one_does_not_wait() {
     };
     assert!(matches!(executor.block_on(run).unwrap(), Poll::Ready(Ok(0))));
 }
+
+#[test]
+fn file_that_is_handed_back_still_blocks() {
+    use std::os::fd::AsRawFd;
+
+    use evplat_linux::Epoll;
+    use evplat_linux::evcore::{EventBase, Fixed};
+    use evplat_linux::task::Item;
+
+    let base: EventBase<Epoll, Fixed<1>, Item<()>> = EventBase::new(Epoll::new().unwrap());
+    let executor = evplat_linux::evcore::task::Executor::local(base);
+    let handle = executor.handle();
+    let (first, second) = UnixStream::pair().unwrap();
+    let flags = |file: &UnixStream| {
+        let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap();
+        info.lines().find(|line| line.starts_with("flags:")).map(str::to_owned).unwrap()
+    };
+    let before = flags(&second);
+    let first = Io::new(&handle, first).unwrap();
+    let second = Io::new(&handle, second).unwrap_err().data;
+    assert_eq!(flags(&second), before);
+    assert_ne!(flags(first.get_ref()), before);
+}
