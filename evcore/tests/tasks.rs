@@ -211,6 +211,31 @@ fn source_made_by_an_urgent_task_makes_no_other_task_urgent() {
     assert_eq!(*order.borrow(), ["first", "last"]);
 }
 
+#[test]
+fn tasks_are_polled_in_the_order_of_their_wakes() {
+    let (mut executor, handle) = tasks();
+    let (wakers, order) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
+    for number in 0..4 {
+        let (wakers, order) = (wakers.clone(), order.clone());
+        let mut is_woken = false;
+        let task = poll_fn(move |context| {
+            if std::mem::replace(&mut is_woken, true) {
+                order.borrow_mut().push(number);
+                return Poll::Ready(());
+            }
+            wakers.borrow_mut().push(context.waker().clone());
+            Poll::Pending
+        });
+        handle.spawn(task).unwrap().detach();
+    }
+    executor.block_on(yield_now()).unwrap();
+    for number in [2, 0, 3, 1, 0] {
+        wakers.borrow()[number].wake_by_ref();
+    }
+    executor.block_on(handle.sleep(SECOND)).unwrap().unwrap();
+    assert_eq!(*order.borrow(), [2, 0, 3, 1]);
+}
+
 /// What panics when it is dropped.
 #[cfg(feature = "std")]
 struct Bomb;

@@ -88,6 +88,14 @@ impl Inbox {
         index(self.first.swap(EMPTY, Ordering::AcqRel))
     }
 
+    /// Links a node that was taken to the one taken before it. Returns the next index.
+    pub(crate) fn turn_round(node: &Node, before: Option<u32>) -> Option<u32> {
+        // Nobody else looks at the link while the node is listed.
+        let next = node.next.load(Ordering::Relaxed);
+        node.next.store(before.map_or(EMPTY, |before| before.wrapping_add(1)), Ordering::Relaxed);
+        index(next)
+    }
+
     /// Unlists a node that was taken: later wakes list it again. Returns the next index.
     pub(crate) fn pass(node: &Node) -> Option<u32> {
         let next = node.next.load(Ordering::Relaxed);

@@ -139,8 +139,14 @@ impl<F, E> Core<F, E> {
     /// Passes on the events of woken tasks.
     pub(super) fn take_woken(&self, mut wake: impl FnMut(EventId)) {
         let Ok(places) = self.places.try_borrow() else { return };
-        let mut listed = self.inbox.take();
-        while let Some(place) = listed.and_then(|index| places.list.get(usize::try_from(index).ok()?)) {
+        let place = |index| places.list.get(usize::try_from(index).ok()?);
+        // The last one first, so it is turned round before any is passed on.
+        let (mut taken, mut listed) = (self.inbox.take(), None);
+        while let Some(place) = taken.and_then(place) {
+            taken = Inbox::turn_round(&place.node.node, listed);
+            listed = Some(place.node.node.index);
+        }
+        while let Some(place) = listed.and_then(place) {
             listed = Inbox::pass(&place.node.node);
             // A task that has ended has no event.
             place.event.into_iter().for_each(&mut wake);
