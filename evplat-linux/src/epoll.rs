@@ -485,12 +485,13 @@ impl EventOp for Epoll {
         if self.calm == 0 || self.reports.found().is_empty() {
             return false;
         }
-        self.calm = self.calm.wrapping_sub(1);
         let is_error = self.look_now().is_err();
         if self.reports.found().is_empty() {
             self.has_looked = !is_error;
             return false;
         }
+        // Only here: what finds nothing is one wait together with the wait that follows.
+        self.calm = self.calm.wrapping_sub(1);
         let woken = self.bell.awake();
         self.report(woken, sink);
         true

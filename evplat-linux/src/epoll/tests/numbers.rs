@@ -207,3 +207,30 @@ fn what_has_ended_is_not_counted() {
     del(&mut epoll, &near);
     assert_eq!(epoll.registered, 0);
 }
+
+/// It lives on under another number, and is found in every other turn.
+#[test]
+fn a_replaced_file_that_comes_every_other_turn_is_not_reported_for_long() {
+    let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
+    let (near, mut far) = pair();
+    let mut living = near.try_clone().unwrap();
+    base.insert(Fd::of(&near), READ, "replaced").unwrap();
+    reopen(&near, File::open("/dev/null").unwrap());
+    let mut turn = || {
+        assert!(base.poll(Wait::None).unwrap().is_running());
+        let found = base.next_active().map(|fired| fired.ready);
+        assert!(base.next_active().is_none());
+        found
+    };
+    for _ in 0..VERIFIED_EVERY {
+        far.write_all(b"x").unwrap();
+        let found = turn();
+        living.read_exact(&mut [0]).unwrap();
+        if found.is_some_and(Ready::is_error) {
+            return;
+        }
+        assert_eq!(found, Some(Ready::READ));
+        assert_eq!(turn(), None);
+    }
+    panic!("it was reported {VERIFIED_EVERY} times");
+}
