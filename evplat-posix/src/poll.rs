@@ -92,11 +92,14 @@ impl Call for PollCall {
     }
 
     #[inline]
-    fn found(&self, entry: &pollfd) -> (usize, Ready) {
+    fn found(&self, entry: &pollfd) -> Option<(usize, Ready)> {
         // POLLNVAL, of a number that is closed, comes alone and is none of these.
         let revents = entry.revents;
+        if revents == 0 {
+            return None;
+        }
         let bits = REVENTS.iter().filter(|(event, _)| revents & event != 0);
-        (usize::from(revents != 0), bits.fold(Ready::empty(), |all, (_, bit)| all | *bit))
+        Some((1, bits.fold(Ready::empty(), |all, (_, bit)| all | *bit)))
     }
 
     fn watch<S: Slots>(&mut self, table: &mut Table<S>, doorbell: RawFd, sleeper: &mut Sleeper) -> Result<(), Error> {

@@ -49,8 +49,8 @@ pub trait Call: Default {
     /// Whether the last wait, which has found something, has found the doorbell.
     fn rings<S: Slots>(&self, table: &Table<S>, doorbell: Option<RawFd>) -> bool;
 
-    /// What the last wait has found of an entry, and how much of the count that is. Nothing that counts: it is closed.
-    fn found(&self, entry: &pollfd) -> (usize, Ready);
+    /// What the last wait has found of an entry, if anything, and how much of the count that is. An empty one: it is closed.
+    fn found(&self, entry: &pollfd) -> Option<(usize, Ready)>;
 
     /// Has a sleeper wait for the same.
     fn watch<S: Slots>(&mut self, table: &mut Table<S>, doorbell: RawFd, sleeper: &mut Sleeper) -> Result<(), Error>;
@@ -115,10 +115,7 @@ impl<C: Call, S: Slots> Scan<C, S> {
             }
         }
         self.table.scan(found, |mut found| {
-            let (count, ready) = call.found(found.entry);
-            if count == 0 {
-                return 0;
-            }
+            let Some((count, ready)) = call.found(found.entry) else { return 0 };
             if ready.is_empty() || !found.note_report() {
                 expel(call, found, sink);
             } else {

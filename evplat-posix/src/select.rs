@@ -138,9 +138,10 @@ impl Call for SelectCall {
         doorbell.is_some_and(|number| read.contains(number))
     }
 
-    fn found(&self, entry: &pollfd) -> (usize, Ready) {
+    fn found(&self, entry: &pollfd) -> Option<(usize, Ready)> {
         let found = self.ready.iter().zip(READY).filter(|(set, _)| set.contains(entry.fd));
-        found.fold((0, Ready::empty()), |(count, all), (_, bit)| (count.saturating_add(1), all | bit))
+        let all = found.fold((0usize, Ready::empty()), |(count, all), (_, bit)| (count.saturating_add(1), all | bit));
+        Some(all).filter(|(count, _)| *count > 0)
     }
 
     fn watch<S: Slots>(&mut self, table: &mut Table<S>, doorbell: RawFd, sleeper: &mut Sleeper) -> Result<(), Error> {
