@@ -32,7 +32,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] in a handler of `run`. A base that a
     /// handler moves away (`mem::replace`) has left the run, and may run elsewhere; the run goes on with its
-    /// replacement.
+    /// replacement. Moved back to the same place after that run has ended, it gets `Reentered` there until it has run
+    /// elsewhere.
     ///
     /// ```
     /// use core::time::Duration;
