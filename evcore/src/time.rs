@@ -111,7 +111,7 @@ impl fmt::Debug for Instant {
 }
 
 /// Whole nanoseconds, saturating at 584 years, without a 64-bit division.
-#[expect(clippy::as_conversions, clippy::integer_division, reason = "`From` is not const; divided at compile time")]
+#[expect(clippy::as_conversions, reason = "`From` is not const")]
 pub(crate) const fn nanos(delay: Duration) -> u64 {
     #[expect(clippy::integer_division, reason = "the last whole second that fits")]
     const LAST: u64 = u64::MAX / NANOS_PER_SEC;

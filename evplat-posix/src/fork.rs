@@ -203,65 +203,76 @@ mod tests {
         assert!(!guard.forked());
     }
 
+    /// Runs a test in a process of its own: a child without handlers has what forks of other tests have begun, and the locks of
+    /// their threads.
+    #[cfg(target_os = "linux")]
+    fn alone(test: impl FnOnce(&ForkGuard)) {
+        crate::cases::alone(|| test(&ForkGuard::new().unwrap()));
+    }
+
     /// As in a handler of the program's that was registered before ours: it runs before ours in the child, and it may fork.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_child_is_noticed_before_its_handler_has_run() {
-        let guard = ForkGuard::new().unwrap();
-        before();
-        let status = sys::tests::in_child_without_handlers(|| {
-            let noticed = guard.forked();
-            guard.renew();
-            let grandchild = sys::tests::in_child(|| guard.forked());
-            in_child();
-            noticed && grandchild == 0 && !guard.forked()
+        alone(|guard| {
+            before();
+            let status = sys::tests::in_child_without_handlers(|| {
+                let noticed = guard.forked();
+                guard.renew();
+                let grandchild = sys::tests::in_child(|| guard.forked());
+                in_child();
+                noticed && grandchild == 0 && !guard.forked()
+            });
+            assert!(!guard.forked(), "in the parent, while it forks");
+            in_parent();
+            assert_eq!(status, 0);
+            assert!(!guard.forked());
         });
-        assert!(!guard.forked(), "in the parent, while it forks");
-        in_parent();
-        assert_eq!(status, 0);
-        assert!(!guard.forked());
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_child_that_forks_before_it_has_noticed_has_a_noticed_child() {
-        let guard = ForkGuard::new().unwrap();
-        before();
-        let status = sys::tests::in_child_without_handlers(|| {
-            let grandchild = sys::tests::in_child(|| guard.forked());
-            let is_noticed = guard.forked();
-            in_child();
-            grandchild == 0 && is_noticed && guard.forked()
+        alone(|guard| {
+            before();
+            let status = sys::tests::in_child_without_handlers(|| {
+                let grandchild = sys::tests::in_child(|| guard.forked());
+                let is_noticed = guard.forked();
+                in_child();
+                grandchild == 0 && is_noticed && guard.forked()
+            });
+            in_parent();
+            assert_eq!(status, 0);
         });
-        in_parent();
-        assert_eq!(status, 0);
     }
 
     /// Our handlers were registered after the fork had begun: only the last of them runs.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_fork_that_began_before_the_first_guard_is_noticed_in_the_child() {
-        let guard = ForkGuard::new().unwrap();
-        let status = sys::tests::in_child_without_handlers(|| {
-            let is_unnoticed = !guard.forked();
-            in_child();
-            is_unnoticed && guard.forked()
+        alone(|guard| {
+            let status = sys::tests::in_child_without_handlers(|| {
+                let is_unnoticed = !guard.forked();
+                in_child();
+                is_unnoticed && guard.forked()
+            });
+            assert_eq!(status, 0);
         });
-        assert_eq!(status, 0);
     }
 
     /// It is the process that its guards know, also when it forks in its turn.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_child_without_handlers_is_its_own_process_while_it_forks() {
-        let guard = ForkGuard::new().unwrap();
-        let status = sys::tests::in_child_without_handlers(|| {
-            before();
-            let is_unnoticed = !guard.forked();
-            in_parent();
-            is_unnoticed && !guard.forked()
+        alone(|guard| {
+            let status = sys::tests::in_child_without_handlers(|| {
+                before();
+                let is_unnoticed = !guard.forked();
+                in_parent();
+                is_unnoticed && !guard.forked()
+            });
+            assert_eq!(status, 0);
         });
-        assert_eq!(status, 0);
     }
 
     #[test]
