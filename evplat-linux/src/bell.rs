@@ -87,11 +87,17 @@ impl Bell {
         }
     }
 
+    /// Whether there is a doorbell, without which nothing interrupts a wait.
+    #[inline(always)]
+    pub(crate) fn is_made(&self) -> bool {
+        self.interrupts.doorbell().is_some()
+    }
+
     /// To be called after each wait. Answers whether a wake has come.
     #[inline(always)]
     pub(crate) fn awake(&self) -> bool {
         let mut woken = false;
-        if self.interrupts.doorbell().is_some() {
+        if self.is_made() {
             woken = self.interrupts.awake();
             // A ring may come late, when the base is awake again and says that nobody has woken it.
             if self.is_pipe {

@@ -277,8 +277,11 @@ impl Epoll {
     /// Reports what comes from the kernel.
     #[inline(always)]
     fn report(&mut self, woken: bool, sink: &mut impl Sink<Fd>) {
-        self.bell.interrupts.report(woken, sink);
-        for report in self.reports.found() {
+        let found = self.reports.found();
+        if self.bell.is_made() {
+            self.bell.interrupts.report(woken, sink);
+        }
+        for report in found {
             // The doorbell's has no registration's token, and is dropped by the sink.
             sink.ready(Token::from_bits(report.u64), mask::ready(report.events));
         }

@@ -146,7 +146,6 @@ impl Reports {
     // Part of each wait.
     #[inline(always)]
     fn fill(&mut self, wait: impl FnOnce(*mut Report, c_int) -> c_long) -> io::Result<()> {
-        self.found.clear();
         match usize::try_from(wait(self.found.as_mut_ptr(), self.room)) {
             Ok(count) if count <= self.found.capacity() => {
                 // SAFETY: the buffer is as long, and all of it has been written, see `with_room`.
@@ -154,9 +153,16 @@ impl Reports {
                 Ok(())
             }
             // A count that the buffer cannot hold is an error, not a length.
-            Ok(_) => Err(io::Error::from_raw_os_error(libc::EPROTO)),
-            Err(_) => Err(io::Error::last_os_error()),
+            Ok(_) => Err(self.without_any(io::Error::from_raw_os_error(libc::EPROTO))),
+            Err(_) => Err(self.without_any(io::Error::last_os_error())),
         }
+    }
+
+    /// A wait that has failed has found nothing.
+    #[cold]
+    fn without_any(&mut self, error: io::Error) -> io::Error {
+        self.found.clear();
+        error
     }
 }
 

@@ -35,6 +35,7 @@ impl Clock {
     /// The time: nanoseconds since the clock's start. Never coarse; about 20 ns without a system call on most machines.
     #[doc(alias = "evutil_gettime_monotonic")]
     #[must_use]
+    #[inline]
     pub fn now(self) -> Instant {
         let id = match self {
             Self::Monotonic => libc::CLOCK_MONOTONIC,

@@ -196,14 +196,19 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         if old.is_pending() == state.is_pending() {
             return;
         }
-        // Plus or minus one: the sum wraps.
-        let step = if state.is_pending() { 1 } else { u32::MAX };
-        self.pending = self.pending.wrapping_add(step);
+        if !state.is_pending() {
+            return self.count_idle(state);
+        }
+        self.pending = self.pending.wrapping_add(1);
+        self.background = self.background.wrapping_add(state.has(Options::BACKGROUND).into());
         let pending = self.pending;
         self.count(|stats| stats.max.pending = stats.max.pending.max(pending));
-        if state.has(Options::BACKGROUND) {
-            self.background = self.background.wrapping_add(step);
-        }
+    }
+
+    /// An event of this state, which was pending, waits for nothing any more.
+    fn count_idle(&mut self, state: State<S>) {
+        self.pending = self.pending.wrapping_sub(1);
+        self.background = self.background.wrapping_sub(state.has(Options::BACKGROUND).into());
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -281,19 +286,20 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.admit_postponed(&mut self.slots);
     }
 
-    /// Queues the watchers of a moment ahead of everything else. Returns whether there are any.
+    /// Whether a prepare, check or wake event exists.
     #[inline]
-    pub(super) fn queue_watchers(&mut self, moment: Moment) -> bool {
-        !self.watchers.is_empty() && self.queue_some(moment)
+    pub(super) fn has_any_watcher(&self) -> bool {
+        !self.watchers.is_empty()
     }
 
     pub(super) fn has_watchers(&self, moment: Moment) -> bool {
         self.watchers.of(moment).next().is_some()
     }
 
+    /// Queues the watchers of a moment, ahead of everything else. Answers whether there are any.
     // Out of line: most bases have no watchers.
     #[inline(never)]
-    fn queue_some(&mut self, moment: Moment) -> bool {
+    pub(super) fn queue_watchers(&mut self, moment: Moment) -> bool {
         let mut any = false;
         for index in self.watchers.of(moment) {
             self.queue.push_front(&mut self.slots, index);

@@ -21,11 +21,22 @@ pub(crate) enum Step<I> {
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Waits, and queues what is due.
-    // A call: inlined, it would take registers from the hand-outs of the calling loop.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn poll(&mut self, sleep: Sleep) -> Result<Turn, B::Error> {
-        self.backend.check_awake()?;
-        self.turn(sleep, sleep)
+        let mut failed = None;
+        match self.poll_or_note(sleep, &mut failed) {
+            Some(turn) => Ok(turn),
+            // There is an error.
+            None => failed.map_or(Ok(Turn::Running), Err),
+        }
+    }
+
+    /// As [`Engine::poll`]: an error is noted, so that the answer fits a register.
+    // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
+    #[inline(never)]
+    fn poll_or_note(&mut self, sleep: Sleep, failed: &mut Option<B::Error>) -> Option<Turn> {
+        let outcome = self.backend.check_awake().and_then(|()| self.turn(sleep, sleep));
+        outcome.map_err(|error| *failed = Some(error)).ok()
     }
 
     /// A turn whose caller requested `wanted`, and which still has to wait for `sleep`.
@@ -36,22 +47,22 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(end) = self.end_of_loop(wanted) {
             return Ok(Turn::Ended(end));
         }
-        if closed == Phase::Prepare {
-            // If the wait fails, the next turn repeats this one, without these.
-            self.phase = closed;
-        } else if self.open_prepare() {
-            return Ok(Turn::Prepare);
+        if self.registry.has_any_watcher() {
+            if closed == Phase::Prepare {
+                // Until the wait is over: after one that fails the next turn is this one once more, and they do not come again.
+                self.phase = closed;
+            } else if self.open_prepare() {
+                return Ok(Turn::Prepare);
+            }
         }
         self.registry.admit_postponed();
         self.sync_backend();
-        let has_deadline = self.has_deadline();
-        self.wait(sleep, has_deadline)?;
-        if has_deadline {
+        self.wait(sleep)?;
+        if self.registry.first_deadline().is_some() || self.chores_at().is_some() {
             self.queue_due_timers();
         }
-        self.registry.queue_watchers(Moment::Check);
-        if self.registry.is_woken() {
-            self.registry.queue_watchers(Moment::Wake);
+        if self.registry.has_any_watcher() {
+            self.queue_checks();
         }
         self.open_turn();
         Ok(Turn::Running)
@@ -200,6 +211,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         Some(end)
     }
 
+    /// Queues the check events, and the wake events if they are due.
+    fn queue_checks(&mut self) {
+        self.registry.queue_watchers(Moment::Check);
+        if self.registry.is_woken() {
+            self.registry.queue_watchers(Moment::Wake);
+        }
+    }
+
     /// Begins a turn of prepare events, if there are any.
     fn open_prepare(&mut self) -> bool {
         let any = self.registry.queue_watchers(Moment::Prepare);
@@ -269,11 +288,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    fn has_deadline(&self) -> bool {
-        self.registry.first_deadline().is_some() || self.chores_at().is_some()
-    }
-
-    /// `sleep`, shortened to the first deadline.
+    /// `sleep`, but until the first deadline at most.
     pub(super) fn shortened(&mut self, sleep: Sleep) -> Sleep {
         let mut first = match sleep {
             Sleep::None => return sleep,
@@ -312,14 +327,13 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Waits, and queues what the backend reports. Does not sleep while something is active.
     #[inline(always)]
-    fn wait(&mut self, sleep: Sleep, has_deadline: bool) -> Result<(), B::Error> {
+    fn wait(&mut self, sleep: Sleep) -> Result<(), B::Error> {
         self.registry.count(|stats| stats.waits = stats.waits.wrapping_add(1));
         if self.backend.look(&mut self.registry) {
             return Ok(());
         }
         let sleep = match sleep {
             _ if self.registry.is_active() => Sleep::None,
-            Sleep::Forever if !has_deadline => sleep,
             _ => self.shortened(sleep),
         };
         self.backend.dispatch(sleep, &mut self.registry).inspect_err(|_| self.registry.note_active())

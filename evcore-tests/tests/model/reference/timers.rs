@@ -191,8 +191,9 @@ impl Model {
 
     pub(super) fn settle_when_full(&mut self) {
         let kept = if self.capacity.is_some() { 1 } else { 64 };
-        if self.turn.number + 1 - self.restarts.since >= kept {
-            self.settle_restarts(self.turn.number + 1);
+        let next = self.turn.number + 1;
+        if next - self.restarts.since >= kept {
+            self.restarts = Restarts { since: next, ..Restarts::default() };
         }
     }
 

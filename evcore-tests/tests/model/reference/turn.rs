@@ -108,13 +108,12 @@ impl Model {
             }
         }
         self.apply_changes();
-        let has_deadline = self.has_timers() || self.exit_at.is_some() || self.retry_at.is_some();
         let sleep = self.bounded(wait);
         if let Err(error) = self.dispatch(sleep) {
             self.preparing = prepared;
             return Err(error);
         }
-        if has_deadline {
+        if self.has_timers() || self.exit_at.is_some() || self.retry_at.is_some() {
             self.expire();
         }
         self.begin_turn();

@@ -74,10 +74,12 @@ impl<S: Storage> Budget<S> {
         };
     }
 
-    /// As [`Budget::open`], with one level and no other limit: grants everything.
-    pub(super) fn open_only_level(&mut self, bounds: &Bounds) {
+    /// As [`Budget::open`], where there is one level and no limit but the number of hand-outs: it is granted as many as are
+    /// `waiting`. What handlers activate besides takes a look at the level.
+    pub(super) fn open_only_level(&mut self, bounds: &Bounds, waiting: u32) {
         let bound = bounds.hand_outs();
-        *self = Self { grant: bound, granted: bound, bound, share: 1, ..Self::new() };
+        let grant = bound.min(waiting);
+        *self = Self { grant, granted: grant, left: bound.wrapping_sub(grant), bound, share: 1, ..Self::new() };
     }
 
     /// The levels have changed. A share without a hand-out is void.

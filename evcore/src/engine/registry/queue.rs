@@ -163,7 +163,7 @@ impl<S: Storage> Queue<S> {
         // Watchers come first.
         let is_only_level = !S::HAS_LEVELS || self.levels.len() == 1;
         if is_only_level && !self.has_front() {
-            self.budget.open_only_level(bounds);
+            self.budget.open_only_level(bounds, self.len);
         } else {
             self.open_levels(bounds);
         }

@@ -16,15 +16,16 @@ use crate::time::Instant;
 pub(super) struct Restarts<S: Storage> {
     list: S::Table<S::Index>,
     ends: S::Endings,
-    /// The first turn whose end is stored.
-    since: u32,
-    /// Timeouts that restart in the turn that still hands out.
+    /// The turn at whose end the list is emptied at the latest: the end of the next one would take the place of one that is
+    /// needed.
+    full_at: u32,
+    /// How many timeouts restart in the turn whose hand-outs have not ended yet.
     open: u32,
 }
 
 impl<S: Storage> Restarts<S> {
     pub(super) const fn new() -> Self {
-        Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, since: 0, open: 0 }
+        Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, full_at: 0, open: 0 }
     }
 
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
@@ -60,12 +61,10 @@ impl<S: Storage> Restarts<S> {
         }
     }
 
-    /// Whether the end of the turn after this one would overwrite a needed one.
+    /// Whether the end of the turn after this one would take the place of one that may be needed.
     #[inline]
     pub(super) fn is_full(&self, turn: u32) -> bool {
-        S::Endings::TURNS > 0
-            && self.list.len() > 0
-            && turn.wrapping_sub(self.since) >= S::Endings::TURNS.wrapping_sub(1)
+        S::Endings::TURNS > 0 && turn == self.full_at
     }
 
     /// When the hand-outs of the event's last turn ended; `None` if that is the present turn, `current`.
@@ -97,15 +96,15 @@ impl<S: Storage> Restarts<S> {
         mut turn_of: impl FnMut(S::Index) -> Option<u32>,
         mut restart: impl FnMut(S::Index, Instant, u32),
     ) {
-        for index in self.list.as_slice() {
-            let ending = turn_of(*index).and_then(|turn| self.ends.of_turn(turn));
+        for &index in self.list.as_slice() {
+            let ending = turn_of(index).and_then(|turn| self.ends.of_turn(turn));
             if let Some(ending) = ending {
-                restart(*index, Instant::from_nanos(ending.at), ending.seq);
+                restart(index, Instant::from_nanos(ending.at), ending.seq);
                 ending.seq = ending.seq.wrapping_add(1);
             }
         }
         self.list.clear();
-        self.since = next;
+        self.full_at = next.wrapping_add(S::Endings::TURNS).wrapping_sub(1);
     }
 
     #[cfg(any(test, feature = "check"))]
@@ -159,7 +158,8 @@ mod tests {
     fn there_is_room_for_so_many_turns() {
         let mut growable = Restarts::<Growable>::new();
         growable.reserve(1).unwrap();
-        assert!(!growable.is_full(1_000), "nothing is listed");
+        assert!(growable.is_full(0), "all zeros");
+        growable.settle(0, |_| None, |_, _, _| {});
         growable.note(0, true);
         for turn in 0..63 {
             growable.end(turn, at(turn.into()), 0);

@@ -233,13 +233,18 @@ impl<S: Storage> State<S> {
     /// another event.
     #[inline]
     pub(in crate::engine) const fn end_restart(&mut self) -> bool {
-        self.0 &= !LISTED;
-        // `Armed`, except for one bit.
-        let restarts = self.0 & RESTARTING == RESTARTING;
-        if restarts {
-            self.0 &= !RESTARTING | TIMED;
+        if self.0 & RESTARTING != RESTARTING {
+            return self.unlist();
         }
-        restarts
+        // Armed, but for one bit.
+        self.0 &= !(LISTED | RESTARTING ^ TIMED);
+        true
+    }
+
+    #[cold]
+    const fn unlist(&mut self) -> bool {
+        self.0 &= !LISTED;
+        false
     }
 
     #[inline]

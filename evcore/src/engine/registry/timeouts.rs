@@ -107,8 +107,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
         let seq = self.timers.take_seqs(self.restarts.open());
         self.restarts.end(turn, now, seq);
-        // Later hand-outs of this turn restart at another time.
-        if self.restarts.is_full(turn) || self.is_active() {
+        // What is handed out of this turn from now on restarts at another time.
+        if self.is_active() {
             self.settle_restarts(turn.wrapping_add(1));
         }
     }

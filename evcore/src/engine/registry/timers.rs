@@ -74,6 +74,18 @@ impl<S: Storage> Timer<S> {
         if S::IS_SCANNED { self.interval.unmarked() } else { self.interval.nanos() }
     }
 
+    /// The deadline of a timer that restarts at `now`.
+    #[inline]
+    fn restarted(&self, now: u64) -> u64 {
+        now.checked_add(self.interval()).unwrap_or_else(Self::never)
+    }
+
+    // A branch that is not taken is cheaper than a choice.
+    #[cold]
+    const fn never() -> u64 {
+        u64::MAX
+    }
+
     #[inline]
     fn entry(&self, event: S::Index) -> Entry<S::Index> {
         Entry { key: self.deadline, seq: self.seq, event }
@@ -261,7 +273,7 @@ impl<S: Storage> Timers<S> {
     #[inline]
     pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.deadline = timer.deadline.max(now.as_nanos().saturating_add(timer.interval()));
+        timer.deadline = timer.deadline.max(timer.restarted(now.as_nanos()));
         timer.seq = seq;
     }
 
