@@ -35,8 +35,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             } else if state.is_of(Kind::Signal) {
                 self.register_signal(index)?;
             }
-            let resumed = (state.life() == Life::Paused).then(|| self.fresh_now());
-            self.registry.set_registered(index, resumed);
+            if state.life() == Life::Paused {
+                let now = self.fresh_now();
+                self.registry.end_pause(index, now);
+            } else {
+                self.registry.set_registered(index, state);
+            }
         }
         match timeout {
             Some(Timeout { deadline, interval }) => self.registry.set_timeout(index, deadline, interval),
@@ -72,6 +76,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.add(index, Some(Timeout { deadline, interval }))
     }
 
+    #[inline]
     fn register_fd(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         self.check_supported(self.registry.interest(index))?;
         match self.registry.try_join(index) {

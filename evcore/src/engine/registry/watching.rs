@@ -168,16 +168,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     // The life of an event.
 
-    /// The event's fd, signal or watcher is registered; a pause ends at `now`.
+    /// The fd, the signal or the watcher of an event of this state is registered.
     #[inline]
-    pub(in crate::engine) fn set_registered(&mut self, index: S::Index, now: Option<Instant>) {
-        let mut state = self.state(index);
+    pub(in crate::engine) fn set_registered(&mut self, index: S::Index, state: State<S>) {
         if !state.is_of(Kind::Io) {
             self.watch(index, state.kind());
-        }
-        if let Some(now) = now {
-            self.end_pause(index, now);
-            state = self.state(index);
         }
         self.set_state(index, state.with_life(Life::Registered));
     }
@@ -232,10 +227,19 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             false => self.unwatch(index, state),
         };
         if state.has_timer() {
-            self.timers.cancel(index);
+            self.cancel_timer(index);
         }
-        self.set_state(index, state.disarmed());
+        if let Some(place) = self.slots.state_mut(index) {
+            *place = state.disarmed();
+        }
+        self.count_idle(state);
         unwatched
+    }
+
+    // Out of line: most events on fds have no timer.
+    #[inline(never)]
+    fn cancel_timer(&mut self, index: S::Index) {
+        self.timers.cancel(index);
     }
 
     /// As [`Registry::disarm`], for what an event without an fd waits for besides time.
