@@ -17,7 +17,7 @@ pub use fixed::Fixed;
 pub use growable::Growable;
 pub use parts::{Complete, Everything, Kept, Lean, LeftOut, Part, Parts};
 pub(crate) use parts::{Held, On, Zero};
-pub(crate) use tables::{Ending, Endings, FEW, FdIndex, Index, Link, Owner, Table};
+pub(crate) use tables::{Ending, Endings, FEW, FdIndex, Groups, Index, Link, Owner, Table};
 
 /// There is no room for one more event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -65,6 +65,9 @@ pub trait Storage: sealed::Sealed {
     /// A table with a place for each priority.
     #[doc(hidden)]
     type Levels<E>: Table<E>;
+    /// A byte for each eight levels.
+    #[doc(hidden)]
+    type Groups: Groups;
     /// As `Table`, for events on signals.
     #[doc(hidden)]
     type Signals<E>: Table<E>;

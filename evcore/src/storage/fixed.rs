@@ -55,6 +55,7 @@ impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Stora
     type Fds<E> = heapless::Vec<E, FDS>;
     type Owner = u16;
     type Levels<E> = heapless::Vec<E, LEVELS>;
+    type Groups = [u8; LEVELS];
     type Signals<E> = <P::Signals as Part>::Table<E, EVENTS>;
     type Watchers<E> = <P::Watchers as Part>::Table<E, EVENTS>;
     type Heap<E> = <P::Heap as Part>::Table<E, EVENTS>;

@@ -22,6 +22,7 @@ impl Storage for Growable {
     type Fds<E> = Vec<E>;
     type Owner = ();
     type Levels<E> = Vec<E>;
+    type Groups = [u8; 32];
     type Signals<E> = Vec<E>;
     type Watchers<E> = Vec<E>;
     type Heap<E> = Vec<E>;

@@ -197,6 +197,7 @@ impl<B: EventOp, S: Storage> Storage for On<B, S> {
     type Fds<E> = S::Fds<E>;
     type Owner = S::Owner;
     type Levels<E> = S::Levels<E>;
+    type Groups = S::Groups;
     type Signals<E> = S::Signals<E>;
     type Watchers<E> = S::Watchers<E>;
     type Heap<E> = S::Heap<E>;

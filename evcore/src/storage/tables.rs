@@ -185,6 +185,16 @@ impl<I: Index> Owner<I> for () {
     }
 }
 
+/// A byte for each eight levels, or for more.
+#[allow(unreachable_pub, reason = "as above")]
+pub trait Groups: AsRef<[u8]> + AsMut<[u8]> {
+    const EMPTY: Self;
+}
+
+impl<const N: usize> Groups for [u8; N] {
+    const EMPTY: Self = [0; N];
+}
+
 /// When the hand-outs of a turn ended, and the next number in the order of arming among timeouts that restarted then.
 #[allow(unreachable_pub, reason = "as above")]
 #[derive(Clone, Copy, Debug)]

@@ -3,13 +3,20 @@
 use super::super::slots::Slots;
 use super::List;
 use crate::engine::registry::budget;
-use crate::storage::{Full, Storage, Table};
+use crate::storage::{Full, Groups, Storage, Table};
 
-/// A list for each level, and a bit for each eight levels with an active event, so that empty ones are skipped.
+/// A list for each level; and, where there are several, a bit for each with an active event, so that empty ones are skipped.
+///
+/// ```text
+///   lists   [ level 0, level 1, level 2 … ]
+///   groups  [ a bit for each of levels 0 to 7, of 8 to 15 … ]
+///   busy    a bit for each group in which one is set
+/// ```
 ///
 /// The bit of the served level may outlast its last event, until [`Levels::settle`] when another level is chosen.
 pub(super) struct Levels<S: Storage> {
     lists: S::Levels<List<S::Index>>,
+    groups: S::Groups,
     busy: u32,
 }
 
@@ -18,7 +25,7 @@ const GROUP: u32 = 3;
 
 impl<S: Storage> Levels<S> {
     pub(super) const fn new() -> Self {
-        Self { lists: S::Levels::EMPTY, busy: 0 }
+        Self { lists: S::Levels::EMPTY, groups: S::Groups::EMPTY, busy: 0 }
     }
 
     /// The number of levels; none before the first event.
@@ -30,7 +37,7 @@ impl<S: Storage> Levels<S> {
     /// Sets the number of empty levels, if the storage has room.
     pub(super) fn set_len(&mut self, wanted: usize) -> Result<(), Full> {
         // The bit of the level served last may be left.
-        self.busy = 0;
+        (self.busy, self.groups) = (0, S::Groups::EMPTY);
         while self.lists.len() > wanted {
             self.lists.pop();
         }
@@ -59,9 +66,30 @@ impl<S: Storage> Levels<S> {
     #[inline(always)]
     pub(super) fn append<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
         let is_first = self.get_mut(level).is_some_and(|list| list.append(slots, index));
-        if S::HAS_LEVELS && is_first {
-            self.busy |= 1 << (level >> GROUP);
+        if is_first && self.has_bits() {
+            let (group, bit) = Self::bit(level);
+            self.busy |= 1 << group;
+            if let Some(levels) = self.groups.as_mut().get_mut(usize::from(group)) {
+                *levels |= bit;
+            }
         }
+    }
+
+    /// With one level, its list says whether it is empty.
+    #[inline(always)]
+    fn has_bits(&self) -> bool {
+        S::HAS_LEVELS && self.lists.len() > 1
+    }
+
+    /// The group of a level, and its bit there.
+    #[inline(always)]
+    const fn bit(level: u8) -> (u8, u8) {
+        (level >> GROUP, 1 << (level & 7))
+    }
+
+    /// The bits of a group.
+    fn levels_of(&self, group: u8) -> u8 {
+        self.groups.as_ref().get(usize::from(group)).copied().unwrap_or(0)
     }
 
     pub(super) fn unlink<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
@@ -73,22 +101,15 @@ impl<S: Storage> Levels<S> {
 
     /// Corrects the bit of a level from which events were taken.
     pub(super) fn settle(&mut self, level: u8) {
-        if !S::HAS_LEVELS {
+        if !self.has_bits() || !self.get(level).is_some_and(List::is_empty) {
             return;
         }
-        let group = u32::from(level) >> GROUP;
-        if self.get(level).is_some_and(List::is_empty) && self.first_of(group, 0).is_none() {
+        let (group, bit) = Self::bit(level);
+        let Some(levels) = self.groups.as_mut().get_mut(usize::from(group)) else { return };
+        *levels &= !bit;
+        if *levels == 0 {
             self.busy &= !(1 << group);
         }
-    }
-
-    /// The most urgent level of a group, from `from` on, with an active event.
-    fn first_of(&self, group: u32, from: u8) -> Option<u8> {
-        let first = u8::try_from(group << GROUP).unwrap_or(u8::MAX);
-        let (from, end) = (first.max(from), usize::from(first).saturating_add(1 << GROUP).min(self.lists.len()));
-        let levels = self.lists.as_slice().get(usize::from(from)..end)?;
-        let place = levels.iter().position(|list| !list.is_empty())?;
-        from.checked_add(u8::try_from(place).ok()?)
     }
 
     #[cfg(any(test, feature = "check"))]
@@ -99,30 +120,31 @@ impl<S: Storage> Levels<S> {
     /// Whether the bits are correct, except that of the served level.
     #[cfg(any(test, feature = "check"))]
     pub(super) fn check(&self, served: u8) -> bool {
-        !S::HAS_LEVELS
-            || (0..u32::BITS).all(|group| {
-                let is_marked = self.busy >> group & 1 == 1;
-                let is_busy = self.first_of(group, 0).is_some();
-                is_marked == is_busy || (is_marked && u32::from(served) >> GROUP == group)
-            })
+        let are_groups_right = (0..32).all(|group| (self.busy >> group & 1 == 1) == (self.levels_of(group) != 0));
+        let mut levels = self.iter().map(|(level, list)| {
+            let (group, bit) = Self::bit(level);
+            let is_marked = self.levels_of(group) & bit != 0;
+            is_marked != list.is_empty() || is_marked && level == served
+        });
+        !self.has_bits() || are_groups_right && levels.all(|is_right| is_right)
     }
 }
 
 impl<S: Storage> budget::Levels for Levels<S> {
     #[inline]
     fn first_busy(&self, from: u8) -> Option<u8> {
-        if !S::HAS_LEVELS {
+        if !self.has_bits() {
             return self.get(0).filter(|list| from == 0 && !list.is_empty()).map(|_| 0);
         }
-        let mut left = self.busy & u32::MAX << (from >> GROUP);
-        while left != 0 {
-            let found = self.first_of(left.trailing_zeros(), from);
-            if found.is_some() {
-                return found;
-            }
-            left &= left.wrapping_sub(1);
+        let mut group = from >> GROUP;
+        let mut levels = self.levels_of(group) & u8::MAX << (from & 7);
+        if levels == 0 {
+            // The groups after it.
+            let left = self.busy & (u32::MAX << group) << 1;
+            group = u8::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
+            levels = self.levels_of(group);
         }
-        None
+        u8::try_from(levels.trailing_zeros()).ok().map(|place| group << GROUP | place)
     }
 
     fn busy_after(&self, level: u8) -> u32 {
