@@ -68,12 +68,19 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     /// Removes the once event that was handed out.
+    #[inline]
     pub(super) fn remove_spent(&mut self) {
         if S::Once::IS_KEPT && self.requests.contains(Requests::SPENT) {
-            self.requests.remove(Requests::SPENT);
-            if let Some(index) = self.registry.current() {
-                self.remove(index);
-            }
+            self.remove_current();
+        }
+    }
+
+    // Out of line: most events are handed out more than once.
+    #[cold]
+    fn remove_current(&mut self) {
+        self.requests.remove(Requests::SPENT);
+        if let Some(index) = self.registry.current() {
+            self.remove(index);
         }
     }
 }
