@@ -72,6 +72,8 @@ pub(crate) fn claim(_locked: &mut Locked, wake: Shared<WakeState>) -> Result<&'s
     };
     // Relaxed: read and written under the accounts' lock only.
     inbox.taken.store(true, Ordering::Relaxed);
+    // The base before may have left something.
+    inbox.any.store(false, Ordering::Relaxed);
     inbox.wake.lend(wake);
     inbox.adopt();
     Ok(inbox)

@@ -272,3 +272,13 @@ fn reinit_in_a_process_that_was_not_forked_forgets_nothing() {
     signals.reinit().unwrap();
     assert_eq!(drained(&mut signals), [(SIGUSR1, 1)]);
 }
+
+#[test]
+fn a_new_base_in_an_inbox_that_was_left_full_has_nothing_pending() {
+    let _alone = alone();
+    let mut left = signals();
+    left.add(SIGUSR1).unwrap();
+    raise(SIGUSR1);
+    drop(left);
+    assert!(!signals().is_pending());
+}
