@@ -113,7 +113,8 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
     }
 
     /// An executor whose base no other thread wakes: such a wake counts from the next turn on. When the remaining tasks
-    /// wait for nothing on the base, as in a simulated deadlock, the loop ends with [`End::Empty`].
+    /// wait for nothing on the base, as in a simulated deadlock, the loop ends with [`End::Empty`]. (An interval, and a source
+    /// that was waited for once, keep waiting until they are dropped.)
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
