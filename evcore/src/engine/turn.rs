@@ -47,13 +47,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if let Some(end) = self.end_of_loop(wanted) {
             return Ok(Turn::Ended(end));
         }
-        if self.registry.has_any_watcher() {
-            if closed == Phase::Prepare {
-                // Until the wait is over: after one that fails the next turn is this one once more, and they do not come again.
-                self.phase = closed;
-            } else if self.open_prepare() {
-                return Ok(Turn::Prepare);
-            }
+        if S::HAS_WATCHERS && closed == Phase::Prepare {
+            // Until the wait is over: after one that fails the next turn is this one once more, without prepare events, also if
+            // those of this one are gone by then.
+            self.phase = closed;
+        } else if self.registry.has_any_watcher() && self.open_prepare() {
+            return Ok(Turn::Prepare);
         }
         self.registry.admit_postponed();
         self.sync_backend();

@@ -93,3 +93,20 @@ fn prepare_events_come_once_though_their_wait_fails() {
         assert!(base.next_active().is_none());
     }
 }
+
+/// The turn that failed is done once more, without prepare events.
+#[test]
+fn a_prepare_event_does_not_come_before_a_wait_that_is_repeated_if_the_others_are_gone() {
+    let mut base: EventBase<Silent, Fixed<2>, ()> = EventBase::new(Silent::new());
+    let first = base.start(Event::prepare(), ()).unwrap();
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Prepare));
+    assert!(base.next_active().is_some());
+    base.remove(first).unwrap();
+    assert!(base.next_active().is_none());
+    base.backend_mut().can_wait = false;
+    assert_eq!(base.poll(Wait::None), Err(ManualError::Refused));
+    base.start(Event::prepare(), ()).unwrap();
+    base.backend_mut().can_wait = true;
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
+    assert_eq!(base.poll(Wait::None), Ok(Turn::Prepare));
+}
