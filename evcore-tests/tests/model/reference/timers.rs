@@ -3,12 +3,12 @@
 use super::Model;
 use crate::call::{Kind, Uid};
 
-/// The slots of the events whose timeouts restart when the hand-outs end, or have restarted, each once and in order: since
-/// which turn, and whether any is still to.
+/// The slots of the events whose timeouts restart when the hand-outs end, or have restarted, each once and in order: at the
+/// end of which turn they are forgotten, and whether any is still to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Restarts {
     slots: Vec<usize>,
-    since: u64,
+    full_at: u64,
     is_open: bool,
 }
 
@@ -183,25 +183,26 @@ impl Model {
                 self.entries.restart(*slot, (event.deadline, event.armed));
             }
         }
-        if self.active() > 0 {
-            self.settle_restarts(self.turn.number + 1);
+        if self.active() > 0 || self.capacity.is_some() {
+            self.settle_restarts(self.turn.number);
         }
-        self.settle_when_full();
     }
 
     pub(super) fn settle_when_full(&mut self) {
-        let kept = if self.capacity.is_some() { 1 } else { 64 };
-        let next = self.turn.number + 1;
-        if next - self.restarts.since >= kept {
-            self.restarts = Restarts { since: next, ..Restarts::default() };
+        if self.turn.number == self.restarts.full_at {
+            self.forget_restarts(self.turn.number + 1);
         }
     }
 
-    /// Nobody is listed any more. The next turn is this one.
+    /// Nobody is listed any more. The next turn that ends is this one.
     fn settle_restarts(&mut self, next: u64) {
         if !self.restarts.slots.is_empty() {
-            self.restarts = Restarts { slots: Vec::new(), since: next, is_open: false };
+            self.forget_restarts(next);
         }
+    }
+
+    fn forget_restarts(&mut self, next: u64) {
+        self.restarts = Restarts { full_at: next + 63, ..Restarts::default() };
     }
 
     pub(super) fn settle_before_hand_outs(&mut self) {

@@ -27,3 +27,41 @@ fn restart_counts_a_timeout_that_was_given_after_the_event_came_or_was_deleted()
         assert!(base.check());
     }
 }
+
+/// Its end was taken for that of the 64th turn after it.
+#[cfg(feature = "alloc")]
+#[test]
+fn a_timeout_restarts_at_the_end_of_its_turn_also_if_that_went_on_after_an_end() {
+    let long = Duration::from_secs(1_000);
+    let mut base: EventBase<Manual, crate::Growable, u32> = EventBase::new(Manual::new());
+    base.set_priorities(2).unwrap();
+    base.set_fairness(Fairness::Strict);
+    let reader = |fd| Event::io(fd, Interest::READ).persist().timeout(long).priority(0);
+    let first = base.start(reader(3), 1).unwrap();
+    let second = base.start(reader(4), 2).unwrap();
+    base.start(reader(5), 3).unwrap();
+    let waiting = base.create(Event::user().priority(1), 4).unwrap();
+    let hand_out = |base: &mut EventBase<Manual, crate::Growable, u32>| base.next_active().map(|fired| *fired.data);
+    for event in [first, waiting] {
+        base.activate(event, Ready::READ).unwrap();
+    }
+    assert!(base.poll(Wait::None).unwrap().is_running());
+    assert_eq!((hand_out(&mut base), hand_out(&mut base)), (Some(1), None));
+    // Its timeout is the first that restarts here.
+    base.del(waiting).unwrap();
+    base.activate(second, Ready::READ).unwrap();
+    assert_eq!((hand_out(&mut base), hand_out(&mut base)), (Some(2), None));
+    let due = base.pending(second).unwrap().deadline;
+    for turn in 1..=66 {
+        base.backend_mut().advance(Duration::from_secs(1));
+        if turn == 64 {
+            base.backend_mut().set_ready(5, Ready::READ);
+        }
+        assert!(base.poll(Wait::None).unwrap().is_running());
+        assert_eq!(hand_out(&mut base), (turn == 64).then_some(3));
+        assert_eq!(hand_out(&mut base), None);
+        base.backend_mut().set_ready(5, Ready::empty());
+        assert_eq!(base.pending(second).unwrap().deadline, due, "{turn}");
+        assert!(base.check());
+    }
+}

@@ -107,9 +107,9 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         }
         let seq = self.timers.take_seqs(self.restarts.open());
         self.restarts.end(turn, now, seq);
-        // What is handed out of this turn from now on restarts at another time.
+        // What is handed out of this turn from now on restarts at another time: the next end may be this turn's too.
         if self.is_active() {
-            self.settle_restarts(turn.wrapping_add(1));
+            self.settle_restarts(turn);
         }
     }
 
