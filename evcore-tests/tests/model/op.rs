@@ -129,6 +129,8 @@ pub(crate) enum Op {
     /// A wait, and all hand-outs of its turn.
     Turn(Wait),
     Poll(Wait),
+    /// So many turns, without waiting and without hand-outs.
+    Polls(u8),
     Next,
     NextEvent(Wait),
     Run(Mode),
@@ -186,7 +188,7 @@ impl Op {
             | Self::ReportFd(..)
             | Self::ReportStale(..)
             | Self::Rebuild => 13,
-            Self::Poll(_) | Self::Next | Self::NextEvent(_) => 14,
+            Self::Poll(_) | Self::Polls(_) | Self::Next | Self::NextEvent(_) => 14,
             Self::SetBatch(_) | Self::Wake => 15,
             _ => return 0,
         };
@@ -285,6 +287,8 @@ fn of_the_loop() -> impl Strategy<Value = Op> {
     prop_oneof![
         18 => wait().prop_map(Op::Turn),
         2 => wait().prop_map(Op::Poll),
+        // The ends of 64 turns are kept.
+        1 => (60u8..66).prop_map(Op::Polls),
         4 => Just(Op::Next),
         6 => wait().prop_map(Op::NextEvent),
         3 => (0u8..8).prop_map(|bits| Op::Run(Mode::from_bits_truncate(bits))),

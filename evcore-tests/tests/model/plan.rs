@@ -91,6 +91,11 @@ impl Plan {
                     while self.next()? && self.steps.len() < self.ends_at {}
                 }
             }
+            Op::Polls(turns) => {
+                for _ in 0..*turns {
+                    self.call(Call::Poll(Wait::None));
+                }
+            }
             Op::Next => {
                 self.next()?;
             }
@@ -185,6 +190,7 @@ impl Plan {
             Op::ReportFd(fd, ready) => Call::World(World::ReportFd(fd, ready)),
             Op::Rebuild => Call::World(World::Rebuild),
             Op::Turn(_)
+            | Op::Polls(_)
             | Op::Next
             | Op::NextEvent(_)
             | Op::Run(_)

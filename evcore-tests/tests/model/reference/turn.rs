@@ -110,7 +110,8 @@ impl Model {
         self.apply_changes();
         let sleep = self.bounded(wait);
         if let Err(error) = self.dispatch(sleep) {
-            self.preparing = prepared;
+            // Prepare events that were left are still handed out.
+            (self.preparing, self.turn.is_open) = (prepared, prepared);
             return Err(error);
         }
         if self.has_timers() || self.exit_at.is_some() || self.retry_at.is_some() {
