@@ -51,14 +51,14 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             self.registry.end_timeout(index);
             return 1;
         }
-        let late = now.nanos_since(due);
-        let (from, span, missed_periods) = match missed {
-            Missed::Delay => (now, interval, 0),
-            Missed::Skip if late >= interval => {
+        let late = now.as_nanos().checked_sub(due.as_nanos());
+        let (from, span, missed_periods) = match (missed, late) {
+            (Missed::Delay, _) => (now, interval, 0),
+            (Missed::Skip, Some(late)) if late >= interval => {
                 let (periods, rest) = div_rem(late, interval);
                 (now, interval.saturating_sub(rest), periods)
             }
-            Missed::Skip | Missed::Burst => (due, interval, 0),
+            _ => (due, interval, 0),
         };
         self.registry.rearm(index, from.saturating_add_nanos(span));
         if missed == Missed::Delay {
