@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The server expects a beat from each session every thirty seconds, and ends a session that is silent for longer. On a
-//! real system the same `Server` runs on `EventBase<Epoll, …>`, with sockets for pins.
+//! real system the same `Server` runs on `EventBase<Epoll, …>`, where an fd is `Fd::of(&stream)`; here it is a number.
 
 mod cli;
 

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 /// right in [`masked`](super::Board::masked) too, for one overflow. It masks nothing, uses no compare-and-swap, and
 /// reads the counter once, or twice near an overflow.
 ///
-/// Read it from the loop, and from interrupts that the overflow's interrupt may interrupt.
+/// Read it from the loop, and from interrupts that do not interrupt the overflow's.
 ///
 /// ```
 /// use core::cell::Cell;
