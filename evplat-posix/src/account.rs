@@ -67,7 +67,7 @@ pub(crate) struct Locked {
     accounts: ForkLockGuard<'static, Accounts>,
 }
 
-/// Takes the lock of both. In the child of a fork it is free, whoever had it in the parent.
+/// Takes the lock of both. In the child of a fork it is free, even if the parent had it.
 pub(crate) fn lock() -> Locked {
     Locked { accounts: ACCOUNTS.lock(fork::epoch) }
 }

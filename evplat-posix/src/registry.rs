@@ -9,7 +9,7 @@ use crate::handler::{self, is_ours};
 use crate::inbox::{self, Inbox};
 use crate::sys::{Action, Disposition};
 
-/// Has the handler called when `signum` arrives. It is installed for each watcher anew: another owner's may stand over it.
+/// Has the handler called when `signum` arrives. It is installed again for each watcher: another owner's may stand over it.
 pub(crate) fn watch(accounts: &mut Locked, signum: Signum) -> io::Result<()> {
     install(accounts, signum, |_| true)
 }

@@ -242,7 +242,7 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
         let woken = self.interrupts.awake();
         // select(2) says no more than that something was closed; if none of the registered ones, then the doorbell.
         if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && !self.verify_all(sink) {
-            // The others are told in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
+            // The others get it in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
             // soon enough.
             found = Ok(self.wait(Sleep::None, doorbell).unwrap_or(0));
         }

@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A lock that the child of a fork finds free, whoever had it in the parent: a holder that is not of this process does not
+/// A lock that the child of a fork finds free, even if the parent had it: a holder that is not of this process does not
 /// exist here. What it was about to write is then half written, so the value must bear that.
 ///
 /// It takes no part in the fork: nothing is held while a program's own handlers of it run. What is done under it takes

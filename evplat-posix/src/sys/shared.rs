@@ -63,7 +63,7 @@ impl<T> Shared<T> {
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
-        // Relaxed: whoever clones has it already, and nothing is read by the count.
+        // Relaxed: a clone is made of one that exists, and nothing is read by the count.
         if self.counted().others.fetch_add(1, Ordering::Relaxed) > usize::MAX >> 1 {
             // So many that were forgotten: before the count wraps, as in an `Arc`.
             std::process::abort();
