@@ -25,8 +25,8 @@ macro_rules! for_each_case {
                 hang_up_wakes_a_writer
                 pipe_end_is_read
                 half_close_is_closed
-                closed_alone_is_told
-                b3_closed_alone_hears_of_a_reset
+                closed_alone_is_reported
+                b3_closed_alone_gets_a_reset
                 b16_closed_alone_is_refused_where_unknown
                 rst_is_read_write
                 connect_refused
@@ -35,13 +35,13 @@ macro_rules! for_each_case {
                 oob_not_read
                 urgent_data_is_priority
                 listener_accept
-                want_only_once
+                oneshot_comes_once
                 spurious_is_harmless
                 dup_fd_both_registered
                 every_ready_source_is_served
                 many_ready_small_batch
                 caps_are_honest
-                level_does_not_tire;
+                level_repeats_for_many_turns;
             edge:
                 et_once_per_edge
                 et_new_edge
@@ -51,10 +51,10 @@ macro_rules! for_each_case {
                 et_multiple_events_same_fd
                 et_rearm_after_modify
                 et_unchanged_modify_is_no_edge
-                et_readded_hears_of_what_is_ready
-                et_readded_at_once_hears_of_what_is_ready
-                et_edges_in_a_row_are_told
-                et_second_event_hears_of_what_is_ready;
+                et_readded_is_reported_again
+                et_readded_at_once_is_reported_again
+                et_edges_in_a_row_are_reported
+                et_second_event_gets_what_is_ready;
             interest:
                 interest_gets_its_bits
                 interest_follows_its_source
@@ -62,20 +62,20 @@ macro_rules! for_each_case {
                 interest_is_what_all_events_ask_for
                 et_interest_gets_its_edges
                 et_modify_changes_to_any_interest
-                half_close_is_told_to_each_interest
-                hang_up_is_told_to_each_interest
-                reset_is_told_to_each_interest
-                urgent_data_is_told_to_each_interest
-                each_change_of_a_connection_is_told
+                half_close_reaches_each_interest
+                hang_up_reaches_each_interest
+                reset_reaches_each_interest
+                urgent_data_reaches_each_interest
+                each_change_of_a_connection_is_reported
                 urgent_data_hides_nothing;
             many:
-                each_of_40_is_told
-                each_of_300_is_told
-                each_of_1000_is_told
+                each_of_40_is_reported
+                each_of_300_is_reported
+                each_of_1000_is_reported
                 busy_sources_starve_nobody
                 random_changes_are_followed
                 et_random_changes_are_followed
-                registration_is_told_after_many_others;
+                registered_many_times_is_reported;
             refusals:
                 refused_add_leaves_the_others
                 refused_modify_keeps_what_stood
@@ -100,7 +100,7 @@ macro_rules! for_each_case {
                 changes_of_a_turn_are_merged
                 failed_add_is_atomic
                 failed_insert_gives_the_data_back
-                refused_change_is_told
+                refused_change_reports_error
                 removing_one_of_two_keeps_the_other
                 replaced_fd_is_watched_instead
                 all_removed_from_one_handler
@@ -130,7 +130,7 @@ macro_rules! for_each_case {
                 replace_fd_waits_a_turn
                 second_event_waits_a_turn
                 modify_gains_bits_next_turn
-                reuse_hears_no_unread_report
+                reuse_gets_no_unread_report
                 activate_joins_unread_report
                 activate_keeps_order_of_report
                 activate_fd_joins_unread_report
@@ -148,15 +148,15 @@ macro_rules! for_each_case {
                 reused_numbers_are_not_confused
                 readded_after_reuse
                 bad_fd_refused
-                number_of_another_file_is_told
-                closed_number_of_a_living_file_is_told
+                number_of_another_file_reports_error
+                closed_number_of_an_open_file_reports_error
                 reinit_registers_no_other_file
                 regular_file_is_always_ready
                 file_starves_nobody
                 drop_closes_all
                 cloexec
                 remove_lets_the_descriptor_be_closed
-                reused_number_is_not_told_to_the_old_event
+                reused_number_does_not_reach_the_old_event
                 reinit_closes_what_it_replaces
                 file_follows_its_interest;
             events:
@@ -166,8 +166,8 @@ macro_rules! for_each_case {
                 left_out_is_refused
                 stale_id_is_an_error
                 id_of_another_base_is_an_error
-                getters_tell_what_was_given
-                pending_tells_what_is_waited_for
+                getters_return_what_was_given
+                pending_shows_what_is_waited_for
                 activated_is_handed_out
                 activated_twice_is_one_hand_out
                 deleted_while_active
@@ -236,7 +236,7 @@ macro_rules! for_each_case {
                 pause_drops_what_was_queued
                 add_ends_a_pause
                 pause_is_one_events
-                timeout_begins_anew_after_a_pause
+                timeout_restarts_after_a_pause
                 paused_may_be_removed
                 pause_of_an_idle_event_adds_it
                 refused_for_now_after_a_pause_comes_later
@@ -261,7 +261,7 @@ macro_rules! for_each_case {
                 runs_until_nothing_is_pending
                 break_now
                 exit_after_class
-                end_asked_for_in_advance
+                end_requested_in_advance
                 exit_in_20ms
                 continue_rescans
                 reentrant_run_refused
@@ -310,7 +310,7 @@ macro_rules! for_each_case {
                 stop_cont_is_invisible
                 signal_and_timeout_together
                 signal_beside_everything_else
-                signal_is_not_told_twice
+                signal_is_not_counted_twice
                 signal_del_leaves_the_others
                 each_signal_is_its_own
                 signal_survives_changes_of_others;
@@ -330,15 +330,15 @@ macro_rules! for_each_case {
                 wake_event_comes_beside_readiness;
             one_loop:
                 next_event_is_the_whole_loop
-                next_event_tells_why_it_ended
+                next_event_ends_with_its_reason
                 next_event_keeps_the_bounds
                 insert_timer_is_gone_after_it_came
                 own_timeout_starts_with_each_add
                 restart_counts_from_now
-                deregister_lets_go_at_once
+                deregister_stops_watching_at_once
                 deregister_leaves_others
-                a_turn_says_what_it_is
-                no_limit_can_be_said
+                poll_returns_the_kind_of_turn
+                turn_without_a_limit
                 wake_event_is_handed_out
                 wake_ends_run_once;
             faults:

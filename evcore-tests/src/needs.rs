@@ -174,9 +174,9 @@ const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
 /// These need no descriptor.
 const WITHOUT_FDS: &[&str] = &[
     "delay_counts_from_a_point",
-    "each_of_40_is_told",
-    "each_of_300_is_told",
-    "each_of_1000_is_told",
+    "each_of_40_is_reported",
+    "each_of_300_is_reported",
+    "each_of_1000_is_reported",
     "data_is_dropped_once",
     "full_gives_the_data_back",
     "left_out_is_refused",
@@ -226,7 +226,7 @@ const WITHOUT_FDS: &[&str] = &[
     "no_exit_on_empty_waits",
     "runs_until_nothing_is_pending",
     "break_now",
-    "end_asked_for_in_advance",
+    "end_requested_in_advance",
     "exit_in_20ms",
     "continue_rescans",
     "reentrant_run_refused",
@@ -263,14 +263,14 @@ const WITHOUT_FDS: &[&str] = &[
     "activated_by_signal",
     "activation_carries_a_count",
     "signal_and_timeout_together",
-    "signal_is_not_told_twice",
+    "signal_is_not_counted_twice",
     "signal_del_leaves_the_others",
     "each_signal_is_its_own",
     "signal_survives_changes_of_others",
     "next_event_keeps_the_bounds",
     "insert_timer_is_gone_after_it_came",
-    "a_turn_says_what_it_is",
-    "no_limit_can_be_said",
+    "poll_returns_the_kind_of_turn",
+    "turn_without_a_limit",
 ];
 
 const SHARED_FDS: &[&str] = &[
@@ -283,7 +283,7 @@ const SHARED_FDS: &[&str] = &[
     "b18_edge_and_level_do_not_mix",
     "mode_may_change_when_all_have_left",
     "et_multiple_events_same_fd",
-    "et_second_event_hears_of_what_is_ready",
+    "et_second_event_gets_what_is_ready",
     "interest_is_what_all_events_ask_for",
     "refused_kind_keeps_the_first",
     "removing_one_of_two_keeps_the_other",
@@ -294,7 +294,7 @@ const SHARED_FDS: &[&str] = &[
     "replace_fd_waits_a_turn",
     "second_event_waits_a_turn",
     "modify_gains_bits_next_turn",
-    "reuse_hears_no_unread_report",
+    "reuse_gets_no_unread_report",
     "activate_keeps_order_of_report",
     "regular_file_is_always_ready",
     "remove_lets_the_descriptor_be_closed",
@@ -308,7 +308,7 @@ const SHARED_FDS: &[&str] = &[
 const LEVELS: &[&str] = &[
     "set_priorities_refused_while_unread",
     "activate_urgent_precedes_reports",
-    "getters_tell_what_was_given",
+    "getters_return_what_was_given",
     "urgent_comes_first",
     "strict_priority",
     "low_priority_not_starved",
@@ -345,7 +345,7 @@ const SIGNALS: &[&str] = &[
     "eintr_is_invisible",
     "signal_and_timeout_together",
     "signal_beside_everything_else",
-    "signal_is_not_told_twice",
+    "signal_is_not_counted_twice",
     "signal_del_leaves_the_others",
     "each_signal_is_its_own",
     "signal_survives_changes_of_others",
@@ -363,7 +363,7 @@ const WATCHERS: &[&str] = &[
     "b10_activated_in_prepare_shortens_the_wait",
     "watcher_deleted_and_added",
     "exit_in_prepare",
-    "a_turn_says_what_it_is",
+    "poll_returns_the_kind_of_turn",
 ];
 
 const ONCE: &[&str] = &[
@@ -384,7 +384,7 @@ const PAUSES: &[&str] = &[
     "pause_drops_what_was_queued",
     "add_ends_a_pause",
     "pause_is_one_events",
-    "timeout_begins_anew_after_a_pause",
+    "timeout_restarts_after_a_pause",
     "paused_may_be_removed",
     "pause_of_an_idle_event_adds_it",
     "refused_for_now_after_a_pause_comes_later",
@@ -393,7 +393,7 @@ const PAUSES: &[&str] = &[
 
 const STATS: &[&str] = &[
     "changes_of_a_turn_are_merged",
-    "refused_change_is_told",
+    "refused_change_reports_error",
     "max_counts_include_unread_reports",
     "activate_follows_unread_reports",
     "activate_signal_follows_reports",
@@ -412,5 +412,5 @@ const LIMITS: &[&str] = &[
     "exempt_levels_are_not_bounded",
     "bounds_are_those_of_the_next_turn",
     "next_event_keeps_the_bounds",
-    "no_limit_can_be_said",
+    "turn_without_a_limit",
 ];

@@ -291,7 +291,7 @@ pub fn failed_insert_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> 
 }
 
 /// A change that was merged and then fails is told to the events of that fd as ERROR, and other fds work on.
-pub fn refused_change_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn refused_change_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, mut other) = (world.source(), world.source());
     let event = world.watch(&source, Interest::READ, 1);

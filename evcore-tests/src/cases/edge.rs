@@ -170,7 +170,7 @@ pub fn et_unchanged_modify_is_no_edge<F: Fixture, S: Storage>(fixture: F) -> Pro
 }
 
 /// A one-shot edge event that is added again hears of what is ready then.
-pub fn et_readded_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn et_readded_is_reported_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
         Err(proof) => return proof,
@@ -187,7 +187,7 @@ pub fn et_readded_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> 
 
 /// The same when it is added again by its handler, before the next wait: what was left unread is not forgotten. And when its
 /// interest changes to another one and back.
-pub fn et_readded_at_once_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn et_readded_at_once_is_reported_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
         Err(proof) => return proof,
@@ -212,7 +212,7 @@ pub fn et_readded_at_once_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture
 
 /// Edges that come one after the other, with no look at an idle source between them, are each told: also when the backend has just
 /// found something and looks before it waits.
-pub fn et_edges_in_a_row_are_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn et_edges_in_a_row_are_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut first) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
         Err(proof) => return proof,
@@ -237,7 +237,7 @@ pub fn et_edges_in_a_row_are_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// A second event of an fd is told what is ready when it joins, whatever it waits for; the first may be told again.
-pub fn et_second_event_hears_of_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn et_second_event_gets_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
         Err(proof) => return proof,

@@ -163,7 +163,7 @@ pub fn id_of_another_base_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Pro
 }
 
 /// What an event is can be asked for: its fd, interest, priority, data, and that it is no signal.
-pub fn getters_tell_what_was_given<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn getters_return_what_was_given<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(3).is_ok());
     let source = world.source();
@@ -184,7 +184,7 @@ pub fn getters_tell_what_was_given<F: Fixture, S: Storage>(fixture: F) -> Proof 
 }
 
 /// What an event waits for can be asked for: registered, its timeout and what is left of it, what it is queued for.
-pub fn pending_tells_what_is_waited_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn pending_shows_what_is_waited_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     let fd = world.fd(&source);

@@ -153,7 +153,7 @@ fn assert_told<F: Fixture, S: Storage>(world: &mut World<F, S>, number: u32) {
 }
 
 /// The number of a registered descriptor becomes another source's, on which nobody adds an event: the old event is told ERROR.
-pub fn number_of_another_file_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn number_of_another_file_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut ready, mut silent) = (world.source(), world.source());
     let events = [world.watch(&ready, Interest::READ, 1), world.watch(&silent, Interest::READ, 2)];
@@ -181,7 +181,7 @@ pub fn number_of_another_file_is_told<F: Fixture, S: Storage>(fixture: F) -> Pro
 }
 
 /// A registered descriptor is closed while a duplicate keeps its file alive and ready: its event is told ERROR.
-pub fn closed_number_of_a_living_file_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn closed_number_of_an_open_file_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
     let event = world.watch(&source, Interest::READ, 1);
@@ -343,7 +343,7 @@ pub fn remove_lets_the_descriptor_be_closed<F: Fixture, S: Storage>(fixture: F) 
 
 /// An event that stays on a number which is another source's now is told ERROR once, or nothing, as soon as an event of the new
 /// source shows it to the loop: never what the new source is ready for.
-pub fn reused_number_is_not_told_to_the_old_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn reused_number_does_not_reach_the_old_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     for interest in [Interest::READ, Interest::READ | Interest::WRITE] {
         let mut source = world.source();

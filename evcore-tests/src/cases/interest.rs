@@ -405,28 +405,28 @@ fn assert_fate<F: Fixture, S: Storage>(world: &mut World<F, S>, interest: Intere
 }
 
 /// A peer that has closed its writing side: each interest gets its bits, WRITE included, and CLOSED where it asked.
-pub fn half_close_is_told_to_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn half_close_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     fate_is_told::<F, S>(fixture, Fate::HalfClosed)
 }
 
 /// A peer that has gone away: each interest gets its bits, and HANGUP, each time.
-pub fn hang_up_is_told_to_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn hang_up_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     fate_is_told::<F, S>(fixture, Fate::HungUp)
 }
 
 /// A connection that was broken off: each interest gets its bits, and both ERROR and HANGUP, each time.
-pub fn reset_is_told_to_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn reset_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     fate_is_told::<F, S>(fixture, Fate::Reset)
 }
 
 /// Urgent data: each interest gets its bits, PRIORITY where it asked, and READ never.
-pub fn urgent_data_is_told_to_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn urgent_data_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     fate_is_told::<F, S>(fixture, Fate::Urgent)
 }
 
 /// Data, a peer that closes one side and one that goes away, one after the other on one source: each is told, by level and by edge,
 /// though what came before is still there.
-pub fn each_change_of_a_connection_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn each_change_of_a_connection_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let all = Interest::READ | if world.can(Features::CLOSED) { Interest::CLOSED } else { Interest::empty() };
     let edges = [Interest::empty(), EDGE];

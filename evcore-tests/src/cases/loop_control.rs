@@ -96,7 +96,7 @@ pub fn exit_after_class<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// Asked for before the loop runs, break and exit end it before it begins, once.
-pub fn end_asked_for_in_advance<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn end_requested_in_advance<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.timer(Duration::ZERO, 1);
     world.base.loop_exit();

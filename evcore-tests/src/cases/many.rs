@@ -204,17 +204,17 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
 }
 
 /// Each of 40 registrations is told what is its own, by level and by edge, through changes, ends and a rebuild.
-pub fn each_of_40_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn each_of_40_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     each_of_many::<F, S>(fixture, 40).unwrap_or(Proof::Absent("room for 40 sources"))
 }
 
 /// Each of 300 registrations, as above.
-pub fn each_of_300_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn each_of_300_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     each_of_many::<F, S>(fixture, 300).unwrap_or(Proof::Absent("room for 300 sources"))
 }
 
 /// Each of 1,000 registrations, as above.
-pub fn each_of_1000_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn each_of_1000_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     each_of_many::<F, S>(fixture, 1_000).unwrap_or(Proof::Absent("room for 1,000 sources"))
 }
 
@@ -456,7 +456,7 @@ pub fn et_random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Pro
 }
 
 /// However often a source was registered before, it is told of: more often than eight and sixteen bits count.
-pub fn registration_is_told_after_many_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn registered_many_times_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut source, mut other) = (world.source(), world.source());
     world.watch(&other, Interest::READ, 1);

@@ -60,7 +60,7 @@ pub fn next_event_is_the_whole_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
 }
 
 /// `next_event` answers `None` when its wait is over, however often it was woken meanwhile, and when the loop is ended.
-pub fn next_event_tells_why_it_ended<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn next_event_ends_with_its_reason<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     world.watch(&source, Interest::READ, 1);
@@ -197,7 +197,7 @@ pub fn restart_counts_from_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// `deregister` ends the watch at once and keeps the event, which may have another descriptor then.
-pub fn deregister_lets_go_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn deregister_stops_watching_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     let event = world.watch(&source, Interest::READ, 1);
@@ -236,7 +236,7 @@ pub fn deregister_leaves_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// A turn of prepare events says so, and in it the wait that follows can be asked for.
-pub fn a_turn_says_what_it_is<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn poll_returns_the_kind_of_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let later = world.now() + Duration::from_secs(60);
     assert_eq!(world.base.next_sleep(Wait::Forever), Sleep::None, "an empty loop ends");
@@ -262,7 +262,7 @@ pub fn a_turn_says_what_it_is<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// Without a limit on hand-outs, a turn hands out all that is active, and each event once.
-pub fn no_limit_can_be_said<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn turn_without_a_limit<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert_eq!(Limits::DEFAULT.hand_outs.map(NonZeroU32::get), Some(1_024));
     assert_eq!(Limits::DEFAULT.timers.map(NonZeroU32::get), Some(1_024));

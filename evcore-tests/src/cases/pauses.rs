@@ -64,7 +64,7 @@ pub fn pause_is_one_events<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// The timeout of a paused event does not come meanwhile, and begins anew after the pause.
-pub fn timeout_begins_anew_after_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn timeout_restarts_after_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
     let fd = world.fd(&source);

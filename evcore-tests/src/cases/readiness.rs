@@ -204,7 +204,7 @@ pub fn half_close_is_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// An event that waits for CLOSED alone hears of it, and not of data.
-pub fn closed_alone_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn closed_alone_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     if !world.can(Features::CLOSED) {
@@ -221,7 +221,7 @@ pub fn closed_alone_is_told<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// B3: an event that waits for CLOSED alone hears of a reset, and the loop does not spin on what it was not told.
-pub fn b3_closed_alone_hears_of_a_reset<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn b3_closed_alone_gets_a_reset<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     if !world.can(Features::CLOSED) {
@@ -370,7 +370,7 @@ pub fn listener_accept<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// A one-shot event comes once, though there is more to read.
-pub fn want_only_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn oneshot_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     let fd = world.fd(&source);
@@ -487,7 +487,7 @@ pub fn caps_are_honest<F: Fixture, S: Storage>(fixture: F) -> Proof {
 
 /// What is ready by level is told in each of many turns, each kind of readiness by itself; and the loop sleeps at once when nothing
 /// is left.
-pub fn level_does_not_tire<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn level_repeats_for_many_turns<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut reader, writer, mut ended) = (world.source(), world.source(), world.source());
     let mut bits = [Ready::READ, Ready::WRITE, Ready::empty()];

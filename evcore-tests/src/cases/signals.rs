@@ -532,7 +532,7 @@ pub fn signal_beside_everything_else<F: Fixture, S: Storage>(fixture: F) -> Proo
 }
 
 /// Of many arrivals, over many turns, none is told twice.
-pub fn signal_is_not_told_twice<F: Fixture, S: Storage>(fixture: F) -> Proof {
+pub fn signal_is_not_counted_twice<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, other]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
         Err(proof) => return proof,
