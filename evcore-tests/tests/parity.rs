@@ -124,7 +124,7 @@ fn each_mode_ends_as_it_should_and_waits_no_more_than_it_must() {
 
 /// Two timers without delay arm themselves again until one has come three times, with as many levels between them.
 #[test]
-fn the_less_urgent_of_two_endless_timers_starves_only_if_that_is_asked_for() {
+fn less_urgent_endless_timer_starves_only_when_strict() {
     let counts = |priorities: u8, fairness| {
         let mut base = base::<usize>();
         base.set_priorities(priorities).unwrap();
@@ -317,7 +317,7 @@ impl EventOp for Counting {
 }
 
 #[test]
-fn b19_a_turn_reads_the_clock_once_however_often_it_is_asked_for_the_time() {
+fn b19_turn_reads_the_clock_once() {
     let backend = Counting { inner: Manual::new(), reads: Cell::new(0) };
     let mut base: EventBase<Counting, Growable, ()> = EventBase::new(backend);
     for fd in 0..50 {

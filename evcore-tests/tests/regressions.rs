@@ -62,7 +62,7 @@ fn what_was_found_on_the_old_fd_was_handed_out_for_the_new_one() {
 }
 
 #[test]
-fn an_event_that_waits_for_nothing_any_more_heard_of_a_hang_up() {
+fn event_without_interest_got_a_hang_up() {
     let mut base = base();
     base.insert(3, Interest::READ, "first").unwrap();
     let silent = base.insert(4, Interest::READ, "silent").unwrap();
@@ -88,7 +88,7 @@ fn an_event_whose_registration_is_refused_waited_for_ever() {
 }
 
 #[test]
-fn a_refused_addition_was_told_to_those_whose_registration_stands() {
+fn refused_addition_reported_error_to_the_registered() {
     let mut base = base();
     base.insert(3, Interest::READ, "reader").unwrap();
     base.insert(3, Interest::WRITE, "writer").unwrap();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_session_is_told() {
+    fn refused_session_is_reported() {
         let (mut base, mut server, _) = a_base_with_one_session();
         base.backend_mut().refuse(1);
         assert!(server.open(&mut base, 4, 1).is_err());

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bit_that_is_not_asked_for_is_never_passed_on() {
+    fn a_bit_without_interest_is_never_passed_on() {
         // EPOLLRDNORM, EPOLLRDBAND, EPOLLWRNORM (which is TIMEOUT's bit), EPOLLWRBAND (SIGNAL's), EPOLLMSG (AGAIN's), EPOLLET.
         assert_eq!(ready(0x8000_07C0), Ready::empty());
         assert_eq!(

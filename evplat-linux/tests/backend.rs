@@ -131,7 +131,7 @@ fn alone() -> MutexGuard<'static, ()> {
 // The differences between epoll, poll and select: what an event is told is the same on all of them.
 
 #[test]
-fn a_new_event_on_a_descriptor_that_is_closed_is_told_so() {
+fn new_event_on_a_closed_descriptor_is_refused() {
     let (near, _far) = pair();
     let fd = Fd::of(&near);
     let mut base = base();
@@ -146,7 +146,7 @@ fn a_new_event_on_a_descriptor_that_is_closed_is_told_so() {
 }
 
 #[test]
-fn an_end_or_an_error_wakes_whoever_reads_or_writes() {
+fn end_or_error_wakes_readers_and_writers() {
     let mut base = base();
     let (hung_up, writer) = pipe();
     drop(writer);
@@ -183,7 +183,7 @@ fn nobody_is_woken_for_what_nobody_waits_for() {
 }
 
 #[test]
-fn b3_who_waits_for_closed_alone_hears_of_a_reset() {
+fn b3_closed_alone_gets_a_reset() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
@@ -444,7 +444,7 @@ fn a_child_that_ends_without_reinit_takes_nothing_with_it() {
 }
 
 #[test]
-fn edge_triggered_events_are_told_of_changes_only() {
+fn edge_triggered_events_get_changes_only() {
     let mut base = base();
     let (near, mut far) = readable();
     base.start(Event::io(Fd::of(&near), READ | Interest::EDGE).persist(), 1).unwrap();

@@ -59,7 +59,7 @@ fn until_zombie(number: u32) {
 }
 
 #[test]
-fn exit_codes_and_signals_are_told_apart() {
+fn exit_codes_and_signals_differ() {
     let mut base = base();
     let children = ["exit 0", "exit 7", "kill -TERM $$", "kill -KILL $$"].map(shell);
     let numbers = children.each_ref().map(Child::id);

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_finds_something_or_watches_nothing_is_as_long_as_asked() {
+    fn wait_that_finds_something_or_watches_nothing_keeps_its_length() {
         let mut idle = Idle::default();
         for wait in [Sleep::None, Sleep::Forever, Sleep::Until(Instant::MAX)] {
             assert_eq!((idle.first_part(wait, 0, CLOCK), idle.begin_sleep(wait, 0, CLOCK)), (wait, wait));

@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tests_have_no_more_rights_than_whoever_started_them() {
+    fn tests_have_no_more_rights_than_their_caller() {
         assert!(!sys::is_privileged());
     }
 }

@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn failed_sleep_is_told_when_it_ends() {
+    fn failed_sleep_is_reported_when_it_ends() {
         alone(|| {
             let mut base: Base<Poll> = EventBase::new(Poll::new().unwrap());
             let mut sleeper = base.backend_mut().begin_sleep(Sleep::None).unwrap();

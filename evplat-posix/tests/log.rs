@@ -24,7 +24,7 @@ impl Log for Told {
 
 /// One test, because a process has one logger.
 #[test]
-fn what_no_result_tells_of_is_told_to_the_log() {
+fn what_no_result_reports_is_logged() {
     log::set_logger(&TOLD).unwrap();
     log::set_max_level(LevelFilter::Trace);
 

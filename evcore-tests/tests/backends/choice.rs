@@ -76,7 +76,7 @@ fn what_the_program_wants_counts_too() {
 }
 
 #[test]
-fn the_method_is_shown_when_asked_for() {
+fn method_is_shown_on_request() {
     let shown = |variables: &[_], arguments: &[_]| run(program(), variables, arguments).2;
     assert_eq!(shown(&[SHOW], &[]), "evcore: the method is epoll");
     assert_eq!(shown(&[SHOW, NO_EPOLL], &[]), "evcore: the method is poll");

@@ -44,7 +44,7 @@ fn at_most_so_many_were_active_is_not_added_up_over_turns() {
 }
 
 #[test]
-fn events_that_are_told_an_error_are_counted_as_active() {
+fn events_that_get_an_error_count_as_active() {
     let mut base = base();
     let event = base.insert(3, Interest::READ, "reader").unwrap();
     base.backend_mut().refuse(2);
@@ -331,7 +331,7 @@ fn a_timeout_does_not_swallow_the_count_of_a_signal() {
 }
 
 #[test]
-fn an_error_reported_by_hand_is_heard() {
+fn error_reported_by_hand_arrives() {
     let mut base = base();
     base.insert(3, Interest::READ, "reader").unwrap();
     base.activate_fd(3, Ready::ERROR);
@@ -358,7 +358,7 @@ fn no_bit_says_that_an_event_is_edge_triggered() {
 }
 
 #[test]
-fn the_loop_ends_when_it_is_asked_to_with_no_time_left() {
+fn loop_exit_works_with_no_time_left() {
     let mut base = base();
     base.backend_mut().set_now(Instant::MAX);
     base.loop_exit_after(Duration::from_secs(1));

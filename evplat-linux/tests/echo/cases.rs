@@ -15,8 +15,8 @@ macro_rules! against {
         $crate::cases::against! { $method, one_byte_comes_back, a_mebibyte_comes_back, what_was_sent_before_a_half_close_comes_back,
             a_reset_ends_a_connection, a_client_that_does_not_read_is_not_read_from, short_connections_leave_nothing,
             an_idle_connection_is_closed_at_its_timeout_and_not_before, without_descriptors_it_waits_for_some,
-            figures_come_every_second_unless_it_is_quiet, either_signal_ends_it, wrong_arguments_are_told,
-            an_address_in_use_is_told;
+            figures_come_every_second_unless_it_is_quiet, either_signal_ends_it, wrong_arguments_are_reported,
+            address_in_use_is_reported;
             #[test]
             fn many_connections_at_once() {
                 $crate::cases::many_connections_at_once(stringify!($method), $connections);
@@ -281,7 +281,7 @@ pub(crate) fn either_signal_ends_it(method: &str) {
     }
 }
 
-pub(crate) fn wrong_arguments_are_told(method: &str) {
+pub(crate) fn wrong_arguments_are_reported(method: &str) {
     let _shared = share();
     let wrong: [&[&str]; 12] = [
         &["--idle"],
@@ -307,7 +307,7 @@ pub(crate) fn wrong_arguments_are_told(method: &str) {
     }
 }
 
-pub(crate) fn an_address_in_use_is_told(method: &str) {
+pub(crate) fn address_in_use_is_reported(method: &str) {
     let _shared = share();
     let echo = Echo::start_with(method, &["127.0.0.1:0", "--quiet"]);
     assert!(echo.address.ip().is_loopback() && echo.address.port() != 0);

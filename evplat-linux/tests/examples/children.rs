@@ -40,7 +40,7 @@ fn what_fails_is_started_again_and_later_each_time() {
 }
 
 #[test]
-fn all_of_a_long_output_arrives_before_the_end_is_told() {
+fn all_of_a_long_output_arrives_before_the_exit_status() {
     let script = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done";
     let lines = Program::start("children", &[script]).rest();
     assert_eq!(lines.len(), 20_002);

@@ -16,7 +16,7 @@ fn join(program: &Program, address: std::net::SocketAddr, name: &str) -> BufRead
 }
 
 #[test]
-fn all_hear_what_one_says_and_a_slow_reader_is_let_go() {
+fn all_get_a_line_and_a_slow_reader_is_disconnected() {
     let program = Program::start("chat", &[]);
     let address = program.address();
     let descriptors = program.descriptors();
@@ -114,7 +114,7 @@ fn names_are_answered_for_and_nonsense_does_no_harm() {
 }
 
 #[test]
-fn workers_answer_in_order_and_whoever_goes_is_missed_by_none() {
+fn workers_answer_in_order_and_a_leaver_stops_no_one() {
     let program = Program::start("threads", &[]);
     let address = program.address();
     let descriptors = program.descriptors();

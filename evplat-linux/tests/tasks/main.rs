@@ -84,7 +84,7 @@ fn connect_to_nobody_is_refused() {
 }
 
 #[test]
-fn a_read_after_its_idle_timeout_fails_and_the_next_one_waits_anew() {
+fn read_after_its_idle_timeout_fails_and_the_next_one_waits() {
     let mut executor = executor().unwrap();
     let handle = executor.handle();
     let (near, mut far) = UnixStream::pair().unwrap();

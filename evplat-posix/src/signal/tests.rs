@@ -226,7 +226,7 @@ fn counts_one(work: impl FnOnce()) -> bool {
 }
 
 #[test]
-fn a_signal_that_the_inherited_mask_blocks_is_heard() {
+fn signal_blocked_by_the_inherited_mask_arrives() {
     let _alone = alone();
     thread::spawn(|| {
         block(SIGUSR1);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_child_can_do_nothing_until_it_starts_anew() {
+fn child_can_do_nothing_until_reinit() {
     let mut epoll = Epoll::new().unwrap();
     let (near, _far) = readable();
     add(&mut epoll, &near, 1, READ);
@@ -23,7 +23,7 @@ fn a_child_can_do_nothing_until_it_starts_anew() {
 }
 
 #[test]
-fn a_child_that_starts_anew_has_everything_to_itself() {
+fn child_after_reinit_has_everything_to_itself() {
     let mut epoll = Epoll::new().unwrap();
     let (near, _far) = readable();
     add(&mut epoll, &near, 1, READ);

@@ -17,7 +17,7 @@ fn a_descriptor_that_is_registered_already_is_taken_over() {
 }
 
 #[test]
-fn a_number_that_is_another_descriptor_now_is_registered_anew() {
+fn number_of_another_descriptor_is_registered_again() {
     let mut epoll = Epoll::new().unwrap();
     let (near, _far) = pair();
     add(&mut epoll, &near, 1, READ);

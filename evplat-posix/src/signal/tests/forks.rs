@@ -76,7 +76,7 @@ fn a_fork_during_a_handler_does_not_lock_up_the_child() {
 }
 
 #[test]
-fn a_child_whose_thread_blocks_a_signal_hears_it_after_reinit() {
+fn child_that_blocks_a_signal_gets_it_after_reinit() {
     let _alone = alone();
     let wake = wake();
     let mut signals = Signals::new(&wake).unwrap();
@@ -126,7 +126,7 @@ fn a_child_that_never_touches_its_base_gets_its_signals() {
 
 /// One of two bases is the child's own; the other one is the parent's for ever.
 #[test]
-fn a_child_that_reinits_one_base_hears_it_there_and_nowhere_else() {
+fn child_that_reinits_one_base_gets_signals_there_only() {
     let _alone = alone();
     let wake = wake();
     let mut own = Signals::new(&wake).unwrap();

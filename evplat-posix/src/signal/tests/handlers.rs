@@ -180,7 +180,7 @@ fn a_handler_below_ours_comes_back_after_a_second_watch() {
 }
 
 #[test]
-fn a_second_base_hears_though_another_handler_stands_over_ours() {
+fn second_base_gets_signals_below_another_handler() {
     let _alone = alone();
     let status = in_child(|| {
         let (mut first, mut second) = (signals(), signals());
