@@ -3,11 +3,13 @@
 //! Each is a public function that takes a fixture, and a storage as a type. Its first line says what must hold.
 
 pub mod changes;
+pub mod clock;
 pub mod edge;
 pub mod events;
 pub mod faults;
 pub mod files;
 pub mod halves;
+pub mod handlers;
 pub mod interest;
 pub mod intervals;
 pub mod limits;

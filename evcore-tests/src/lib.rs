@@ -51,8 +51,8 @@ pub use by_hand::ByHand;
 #[cfg(feature = "async")]
 pub use cases::tasks;
 pub use cases::{
-    changes, edge, events, faults, files, halves, interest, intervals, limits, loop_control, many, one_loop, pauses,
-    priorities, readiness, refusals, signals, timers, unread, unread_changes, wake, watchers,
+    changes, clock, edge, events, faults, files, halves, handlers, interest, intervals, limits, loop_control, many,
+    one_loop, pauses, priorities, readiness, refusals, signals, timers, unread, unread_changes, wake, watchers,
 };
 pub use evcore::Fixed;
 #[cfg(feature = "alloc")]

@@ -202,25 +202,26 @@ macro_rules! for_each_case {
                 persist_after_jump_delays
                 persist_io_resets_interval
                 huge_delays_never_fire
-                wait_longer_than_i32_ms
                 sub_millisecond_no_spin
                 ten_thousand_same_deadline
                 timer_cancel_in_timer_callback
                 b1_timer_not_late_by_the_handlers_time
-                delay_counts_from_the_call
-                delay_counts_from_a_point
-                cached_clock_stands_still
-                clock_backwards_is_harmless
                 next_deadline_is_known
                 past_deadline_is_due
                 slack_shares_a_wake_up
                 timers_do_not_starve_io
+                some_timer_is_on_time
+                timer_comes_beside_ready_sources;
+            clock:
+                wait_longer_than_i32_ms
+                delay_counts_from_the_call
+                delay_counts_from_a_point
+                cached_clock_stands_still
+                clock_backwards_is_harmless
                 clock_goes_on
                 clock_keeps_pace
-                some_timer_is_on_time
                 wait_that_is_over_only_looks
-                wait_without_end_sleeps
-                timer_comes_beside_ready_sources;
+                wait_without_end_sleeps;
             intervals:
                 idle_timeout_counts_from_hand_out
                 activated_restarts_at_hand_out
@@ -301,19 +302,20 @@ macro_rules! for_each_case {
                 bad_signal_refused
                 b6_signal_with_a_timeout_survives_it
                 b7_remove_timer_keeps_an_active_signal
-                b15_two_bases_one_signal_any_order
-                handler_restored_after_del
-                pending_signal_at_drop_is_drained
                 activated_by_signal
                 activation_carries_a_count
-                eintr_is_invisible
-                stop_cont_is_invisible
                 signal_and_timeout_together
                 signal_beside_everything_else
                 signal_is_not_counted_twice
                 signal_del_leaves_the_others
                 each_signal_is_its_own
                 signal_survives_changes_of_others;
+            handlers:
+                b15_two_bases_one_signal_any_order
+                handler_restored_after_del
+                pending_signal_at_drop_is_drained
+                eintr_is_invisible
+                stop_cont_is_invisible;
             wake:
                 wake_before_wait_not_lost
                 thousand_wakes_coalesce

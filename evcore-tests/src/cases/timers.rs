@@ -3,7 +3,6 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use evcore::backend::EventOp;
 use evcore::options::{Limits, Missed};
 use evcore::storage::Storage;
 use evcore::{Event, Instant, Interest, Ready, Wait};
@@ -395,37 +394,6 @@ pub fn huge_delays_never_fire<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A wait of more milliseconds than 31 or 32 bits hold is legal: the loop sleeps, and does not spin.
-pub fn wait_longer_than_i32_ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    let delays = [1 << 31, (1 << 32) + 1, 1 << 40, 1 << 43].map(ms);
-    if F::IS_VIRTUAL {
-        for delay in delays {
-            let due = world.now().saturating_add(delay);
-            world.timer(delay, 1);
-            assert_eq!(world.turn(Wait::Forever, |_, _, _| {}).of(1), Ready::TIMEOUT);
-            assert_eq!(world.now(), due);
-        }
-        return Proof::Shown;
-    }
-    let events = delays.map(|delay| world.timer(delay, 1));
-    for event in events {
-        let Some(waker) = world.waker() else {
-            super::readiness::assert_quiet(&mut world);
-            return world.without("way to end so long a wait");
-        };
-        let before = world.stats().waits;
-        let begin = world.now();
-        assert!(world.fixture.wake_later(&waker, ms(20)));
-        while world.now() < begin.saturating_add(ms(20)) {
-            assert!(world.turn(Wait::Forever, |_, _, _| {}).is_empty());
-        }
-        assert!(world.stats().waits - before <= 4);
-        world.base.remove(event);
-    }
-    Proof::Shown
-}
-
 /// Timers of less than a millisecond cost two waits each at most, and never come early.
 pub fn sub_millisecond_no_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -506,79 +474,6 @@ pub fn b1_timer_not_late_by_the_handlers_time<F: Fixture, S: Storage>(fixture: F
     panic!("late by {least:?} at least");
 }
 
-/// A delay counts from the call, also late in a slow handler, and not from the beginning of the turn.
-pub fn delay_counts_from_the_call<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    world.timer(Duration::ZERO, 1);
-    let timer = world.create(Event::timer(), 2);
-    let mut due = Instant::ZERO;
-    world.wait_with(|world, _, _| {
-        let turn = world.base.now();
-        world.pass(ms(20));
-        assert_eq!(world.base.now(), turn, "the turn's clock has moved");
-        assert!(world.base.add(timer, Some(ms(10))).is_ok());
-        due = turn.saturating_add(ms(30));
-    });
-    assert_eq!(world.wait().of(2), Ready::TIMEOUT);
-    assert!(world.now() >= due);
-    Proof::Shown
-}
-
-/// A delay that counts from a point is due so long after that point, also where the clock has gone on; and it is the period
-/// of a persistent timer, to the nanosecond.
-pub fn delay_counts_from_a_point<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    let once = world.create(Event::timer(), 1);
-    let period = world.create(Event::timer().persist(), 2);
-    let start = world.now();
-    world.pass(ms(5));
-    assert!(world.base.add_from(once, start, ms(20)).is_ok());
-    assert!(world.base.add_from(period, start, ms(10)).is_ok());
-    let deadline = |world: &World<F, S>, id| world.base.pending(id).and_then(|pending| pending.deadline);
-    assert_eq!(deadline(&world, once), Some(start.saturating_add(ms(20))));
-    assert_eq!(deadline(&world, period), Some(start.saturating_add(ms(10))));
-    while world.wait().of(2) != Ready::TIMEOUT {}
-    let next = deadline(&world, period).map(|next| next.saturating_since(start).as_nanos() % ms(10).as_nanos());
-    assert_eq!(next, Some(0), "not the period that was given");
-    Proof::Shown
-}
-
-/// The turn's clock stands still for all its hand-outs, and moves when it is asked to.
-pub fn cached_clock_stands_still<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    for number in 0..3 {
-        world.timer(Duration::ZERO, number);
-    }
-    let mut times: heapless::Vec<Instant, 4> = heapless::Vec::new();
-    world.wait_with(|world, _, number| {
-        assert!(times.push(world.base.now()).is_ok());
-        world.pass(ms(1));
-        if number == 1 {
-            assert!(world.base.update_now() >= times[1].saturating_add(ms(2)));
-        }
-    });
-    assert_eq!(times.len(), 3);
-    assert_eq!(times[0], times[1]);
-    assert!(times[2] > times[1]);
-    Proof::Shown
-}
-
-/// A clock that runs backwards brings no timer twice, loses none, and does not turn the base's time back.
-pub fn clock_backwards_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    world.pass(ms(100));
-    world.start(Event::timer().persist().timeout(ms(10)), 1);
-    assert_eq!(world.wait().of(1), Ready::TIMEOUT);
-    let before = world.now();
-    if !world.fixture.turn_back(world.base.backend_mut(), ms(50)) {
-        return world.without("clock that runs backwards");
-    }
-    assert_eq!(world.now(), before);
-    assert!(world.look().is_empty());
-    assert_eq!(world.wait().of(1), Ready::TIMEOUT);
-    Proof::Shown
-}
-
 /// The next deadline can be asked for: never later than it is, none without timers.
 pub fn next_deadline_is_known<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -647,52 +542,6 @@ pub fn timers_do_not_starve_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The backend's own clock never steps back, whoever asks it, and goes on while sources are ready and the loop does not sleep.
-pub fn clock_goes_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    let mut source = world.source();
-    world.watch(&source, Interest::READ, 1);
-    world.pass(ms(3));
-    let mut last = world.base.backend().now();
-    for round in 0..64 {
-        if round == 32 {
-            world.feed(&mut source);
-        }
-        if round == 48 {
-            assert!(world.base.reinit().is_ok());
-        }
-        for _ in 0..64 {
-            let now = world.base.backend().now();
-            assert!(now >= last, "the clock has stepped back");
-            last = now;
-        }
-        world.pass(Duration::from_micros(20));
-        world.look();
-        let now = world.base.backend().now();
-        assert!(now >= last.saturating_add(Duration::from_micros(20)), "the clock has lost 20 µs in round {round}");
-        last = now;
-    }
-    Proof::Shown
-}
-
-/// The backend's clock goes as fast as any other, but for what is between two looks at them.
-pub fn clock_keeps_pace<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    let (first, begin) = (world.fixture.elapsed(), world.base.backend().now());
-    let second = world.fixture.elapsed();
-    world.pass(ms(20));
-    let (third, end) = (world.fixture.elapsed(), world.base.backend().now());
-    let (Some(first), Some(second), Some(third), Some(fourth)) = (first, second, third, world.fixture.elapsed()) else {
-        assert!(!F::IS_VIRTUAL || end == begin.saturating_add(ms(20)), "20 ms are not 20 ms");
-        return world.without("other clock");
-    };
-    let passed = end.saturating_since(begin);
-    // Two clocks need not have the same tick, nor agree to the last bit.
-    assert!(passed + ms(4) >= third.saturating_sub(second), "{passed:?} of {:?}", third.saturating_sub(second));
-    assert!(passed <= fourth.saturating_sub(first) + ms(4), "{passed:?} of {:?}", fourth.saturating_sub(first));
-    Proof::Shown
-}
-
 /// A timer is late by no more than the machine makes it: among many, one comes within three milliseconds of its time. With virtual
 /// time, each comes to the nanosecond.
 pub fn some_timer_is_on_time<F: Fixture, S: Storage>(fixture: F) -> Proof {
@@ -710,60 +559,6 @@ pub fn some_timer_is_on_time<F: Fixture, S: Storage>(fixture: F) -> Proof {
         assert!(!F::IS_VIRTUAL, "late by {late:?}");
     }
     panic!("three hundred timers were each late by more than {bound:?}");
-}
-
-/// A wait that is none takes no time, and neither does one whose end has come; both find what is ready.
-pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    let mut source = world.source();
-    world.watch(&source, Interest::READ, 1);
-    let waits: [fn(Instant) -> Wait; 3] =
-        [|_| Wait::None, Wait::Until, |now| Wait::Until(Instant::from_nanos(now.as_nanos().saturating_sub(1)))];
-    world.pass(ms(1));
-    for wait in waits {
-        let mut shortest = Duration::MAX;
-        for _ in 0..100 {
-            let begin = world.now();
-            assert!(world.turn(wait(begin), |_, _, _| {}).is_empty());
-            shortest = shortest.min(world.now().saturating_since(begin));
-        }
-        assert!(shortest <= World::<F, S>::grace(Duration::from_micros(900)), "{shortest:?} each time");
-        for _ in 0..3 {
-            world.feed(&mut source);
-            let now = world.now();
-            assert_eq!(world.turn(wait(now), |_, _, _| {}).of(1), Ready::READ, "it did not look");
-            world.drain(&mut source);
-        }
-        // With a timer that is due besides.
-        world.feed(&mut source);
-        world.timer(Duration::ZERO, 2);
-        world.pass(Duration::from_nanos(1));
-        let now = world.now();
-        let seen = world.turn(wait(now), |_, _, _| {});
-        assert_eq!((seen.of(1), seen.of(2)), (Ready::READ, Ready::TIMEOUT));
-        world.drain(&mut source);
-    }
-    Proof::Shown
-}
-
-/// A wait without an end sleeps until something comes.
-pub fn wait_without_end_sleeps<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    let mut world = World::<F, S>::new(fixture);
-    let mut source = world.source();
-    world.watch(&source, Interest::READ, 1);
-    assert!(world.look().is_empty());
-    for _ in 0..2 {
-        if F::IS_VIRTUAL || !world.fixture.feed_later(&mut source, ms(20)) {
-            return world.without("way to feed a source while the loop sleeps");
-        }
-        let before = world.stats().waits;
-        while world.turn(Wait::Forever, |_, _, _| {}).is_empty() {}
-        let waits = world.stats().waits - before;
-        assert!(waits <= 4, "{waits} waits for what came once");
-        world.fixture.finish();
-        world.drain(&mut source);
-    }
-    Proof::Shown
 }
 
 /// Timers come on time beside sources that are ready all the time.

@@ -2,16 +2,17 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use evcore::backend::{Descriptor, EventOp, FdInfos, Features, Modified, SignalOp, Signum, Sink, Sleep, Token, Wake};
 use evcore::{Instant, Interest, Ready};
 
 use crate::fault::Fault;
+use crate::reports::Found;
+use crate::wakers::Shared;
 
-const URGENT: Interest = Interest::URGENT;
-const URGENT_READY: Ready = Ready::URGENT;
+pub(crate) const URGENT: Interest = Interest::URGENT;
 const NOW: Sleep = Sleep::None;
 
 /// A sound backend.
@@ -32,24 +33,24 @@ pub(crate) trait Sound: Wake<FdInfo = ()> + 'static {
 /// A sound backend, with a fault.
 pub(crate) struct Broken<B: Sound> {
     pub(crate) inner: B,
-    fault: Fault,
-    /// So many registrations and changes are refused.
+    pub(crate) fault: Fault,
+    /// How many registrations and changes are refused.
     refusals: u32,
     /// Every registration that there ever was, in order.
-    known: Vec<Known<B::Fd>>,
-    shared: Arc<Shared>,
-    wakers: u32,
+    pub(crate) known: Vec<Known<B::Fd>>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) wakers: u32,
     watched_signals: Vec<Signum>,
     seen_signals: Vec<Signum>,
-    last_signals: Vec<(Signum, u32)>,
+    pub(crate) last_signals: Vec<(Signum, u32)>,
     is_signal_poisoned: bool,
-    last: Vec<(Token, Ready)>,
-    ended: Vec<Token>,
+    pub(crate) last: Vec<(Token, Ready)>,
+    pub(crate) ended: Vec<Token>,
     dels: Vec<(B::Fd, Token, Interest)>,
     kept: Vec<B::Kept>,
     adds: Vec<(B::Fd, Token, Interest)>,
     poisoned: Vec<u32>,
-    reports: u32,
+    pub(crate) reports: u32,
     /// Changes since the last wait, and ever.
     modifies: u32,
     made: u32,
@@ -61,94 +62,16 @@ pub(crate) struct Broken<B: Sound> {
     clock: Cell<Instant>,
 }
 
-struct Known<F> {
-    fd: F,
-    token: Token,
-    interest: Interest,
-    lives: bool,
+pub(crate) struct Known<F> {
+    pub(crate) fd: F,
+    pub(crate) token: Token,
+    pub(crate) interest: Interest,
+    pub(crate) lives: bool,
     /// How often it was reported.
-    reported: u32,
-    hung_up: bool,
-    is_mute: bool,
-    told: Ready,
-}
-
-/// What the backend and its wakers share.
-#[derive(Default)]
-struct Shared {
-    was_woken: AtomicBool,
-    was_busy: AtomicBool,
-    is_dead: AtomicBool,
-    wakes: AtomicU32,
-    /// Nobody has waited since the last wake.
-    is_pending: AtomicBool,
-}
-
-/// A waker, with its backend's fault.
-pub(crate) struct BrokenWaker<B: Sound> {
-    inner: B::Waker,
-    fault: Fault,
-    number: u32,
-    shared: Arc<Shared>,
-}
-
-impl<B: Sound> Clone for BrokenWaker<B> {
-    fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), fault: self.fault, number: self.number, shared: self.shared.clone() }
-    }
-}
-
-impl<B: Sound> BrokenWaker<B> {
-    pub(crate) fn wake(&self) {
-        let wakes = self.shared.wakes.fetch_add(1, Ordering::SeqCst);
-        let is_lost = match self.fault {
-            Fault::LosesWakes => true,
-            Fault::LosesWakesWhenBusy => self.shared.was_busy.load(Ordering::SeqCst),
-            Fault::WakesOnce => wakes > 0,
-            Fault::SecondWakerIsDead => self.number > 1,
-            Fault::ReinitLosesWakers => self.shared.is_dead.load(Ordering::SeqCst),
-            _ => false,
-        };
-        if !is_lost {
-            self.shared.was_woken.store(true, Ordering::SeqCst);
-            self.shared.is_pending.store(true, Ordering::SeqCst);
-            B::wake(&self.inner);
-        }
-    }
-}
-
-/// Keeps what is found.
-#[derive(Default)]
-struct Found {
-    reports: Vec<(Token, Ready)>,
-    failed: Vec<Token>,
-    signals: Vec<(Signum, u32)>,
-    is_rebuild_due: bool,
-    is_woken: bool,
-}
-
-impl<F> Sink<F> for Found {
-    fn ready(&mut self, token: Token, ready: Ready) -> bool {
-        self.reports.push((token, ready));
-        true
-    }
-    fn ready_fd(&mut self, _: F, _: Ready) -> bool {
-        unreachable!("no backend here reports by fd")
-    }
-    fn failed(&mut self, token: Token) {
-        self.failed.push(token);
-    }
-    fn signal(&mut self, signum: Signum, count: u32) {
-        if count > 0 {
-            self.signals.push((signum, count));
-        }
-    }
-    fn woken(&mut self) {
-        self.is_woken = true;
-    }
-    fn rebuild(&mut self) {
-        self.is_rebuild_due = true;
-    }
+    pub(crate) reported: u32,
+    pub(crate) hung_up: bool,
+    pub(crate) is_mute: bool,
+    pub(crate) had: Ready,
 }
 
 impl<B: Sound> Broken<B> {
@@ -325,185 +248,6 @@ impl<B: Sound> Broken<B> {
         }
     }
 
-    /// What becomes of the reports of a wait.
-    fn distorted(&mut self, mut reports: Vec<(Token, Ready)>) -> Vec<(Token, Ready)> {
-        let fault = self.fault;
-        let interest_of = |token: Token| {
-            self.known.iter().rev().find(|known| known.token == token).map_or(Interest::empty(), |known| known.interest)
-        };
-        let is_read = |(_, ready): &(Token, Ready)| ready.contains(Ready::READ);
-        match fault {
-            Fault::LosesReports => {
-                let mut count = self.reports;
-                reports.retain(|_| {
-                    count += 1;
-                    count % 2 == 1
-                });
-                self.reports = count;
-            }
-            Fault::StarvesTheRest => reports.truncate(3),
-            Fault::StarvesWriters if reports.iter().any(is_read) => {
-                reports.retain(|(token, _)| interest_of(*token).difference(Interest::EDGE) != Interest::WRITE);
-            }
-            Fault::StarvesRareKinds if reports.iter().any(is_read) => reports.retain(|(token, _)| {
-                let interest = interest_of(*token).difference(Interest::EDGE);
-                interest != Interest::CLOSED && interest != URGENT
-            }),
-            Fault::CutsAt16 => reports.truncate(16),
-            Fault::CutsAt32 => reports.truncate(32),
-            Fault::CutsAt64 => reports.truncate(64),
-            Fault::CutsAt256 => reports.truncate(256),
-            Fault::ServesTheFirstEight if reports.len() > 8 => {
-                let place = |token: Token| self.known.iter().position(|known| known.token == token);
-                reports.sort_by_key(|(token, _)| place(*token));
-                reports.truncate(8);
-            }
-            Fault::ReportsTheDeadAsTheLiving => {
-                let living = self.known.iter().rev().find(|known| known.lives).map(|known| known.token);
-                for (token, _) in &mut reports {
-                    if let (Some(living), true) = (living, self.known.iter().any(|k| k.token == *token && !k.lives)) {
-                        *token = living;
-                    }
-                }
-            }
-            Fault::ReportsOnceMore => reports.extend(self.ended.drain(..).map(|token| (token, Ready::READ))),
-            Fault::ReportsTwice => {
-                let last = std::mem::replace(&mut self.last, reports.clone());
-                reports.extend(last);
-            }
-            Fault::SwapsTokens => {
-                for pair in reports.chunks_exact_mut(2) {
-                    let token = pair[0].0;
-                    pair[0].0 = pair[1].0;
-                    pair[1].0 = token;
-                }
-            }
-            Fault::DropsTheGeneration => {
-                for (token, _) in &mut reports {
-                    *token = Token::from_bits(token.to_bits() >> 32 << 32);
-                }
-            }
-            Fault::HidesErrors => reports.iter_mut().for_each(|(_, ready)| ready.remove(Ready::ERROR | Ready::HANGUP)),
-            Fault::HidesError => reports.iter_mut().for_each(|(_, ready)| ready.remove(Ready::ERROR)),
-            Fault::HangUpAsError => {
-                for (_, ready) in reports.iter_mut().filter(|(_, ready)| ready.contains(Ready::HANGUP)) {
-                    *ready = ready.difference(Ready::HANGUP) | Ready::ERROR;
-                }
-            }
-            Fault::UrgentHidesRead => {
-                for (_, ready) in reports.iter_mut().filter(|(_, ready)| ready.contains(URGENT_READY)) {
-                    ready.remove(Ready::READ);
-                }
-            }
-            Fault::TruncatesTheGeneration | Fault::TruncatesTheGenerationTo16 => {
-                let bits =
-                    if fault == Fault::TruncatesTheGeneration { 0xFFFF_FFFF_0000_00FF } else { 0xFFFF_FFFF_0000_FFFF };
-                reports.iter_mut().for_each(|(token, _)| *token = Token::from_bits(token.to_bits() & bits));
-            }
-            Fault::HidesHangUp => reports.iter_mut().for_each(|(_, ready)| ready.remove(Ready::HANGUP)),
-            Fault::HidesHangUpFromWriters => {
-                for (token, ready) in reports.iter_mut().filter(|(_, ready)| ready.contains(Ready::HANGUP)) {
-                    if interest_of(*token).difference(Interest::EDGE) == Interest::WRITE {
-                        *ready = Ready::empty();
-                    }
-                }
-            }
-            Fault::HidesResets => reports.retain(|(token, _)| interest_of(*token) != Interest::CLOSED),
-            Fault::WriteWithRead => {
-                for (token, ready) in reports.iter_mut().filter(|report| is_read(report)) {
-                    ready.set(
-                        Ready::WRITE,
-                        ready.contains(Ready::WRITE) || interest_of(*token).contains(Interest::WRITE),
-                    );
-                }
-            }
-            Fault::ReadWithUrgent => {
-                for (token, ready) in reports.iter_mut().filter(|(_, ready)| ready.contains(URGENT_READY)) {
-                    ready.set(Ready::READ, ready.contains(Ready::READ) || interest_of(*token).contains(Interest::READ));
-                }
-            }
-            Fault::EdgeReadHidesWrite => {
-                for (token, ready) in reports.iter_mut().filter(|report| is_read(report)) {
-                    if interest_of(*token).contains(Interest::EDGE) {
-                        ready.remove(Ready::WRITE);
-                    }
-                }
-            }
-            Fault::HalfCloseStopsWriting => {
-                for (_, ready) in reports.iter_mut().filter(|(_, ready)| ready.contains(Ready::CLOSED)) {
-                    ready.remove(Ready::WRITE);
-                }
-            }
-            Fault::ClosedAsRead => {
-                for (token, ready) in reports.iter_mut().filter(|(_, ready)| ready.contains(Ready::CLOSED)) {
-                    if interest_of(*token).contains(Interest::READ) {
-                        *ready = ready.difference(Ready::CLOSED) | Ready::READ;
-                    }
-                }
-            }
-            Fault::ReportsNothing => {
-                for known in self.known.iter().filter(|known| known.lives) {
-                    if !reports.iter().any(|(token, _)| *token == known.token) {
-                        reports.push((known.token, Ready::empty()));
-                    }
-                }
-                return reports;
-            }
-            _ => {}
-        }
-        self.by_history(&mut reports);
-        reports.retain(|(_, ready)| !ready.is_empty());
-        reports
-    }
-
-    /// Distorts by what was reported before.
-    fn by_history(&mut self, reports: &mut [(Token, Ready)]) {
-        let fault = self.fault;
-        for (token, ready) in reports {
-            let Some(known) = self.known.iter_mut().rev().find(|known| known.token == *token) else { continue };
-            known.reported += 1;
-            let told = known.told;
-            known.told |= *ready;
-            match fault {
-                Fault::ClosedHidesHangUp if told.contains(Ready::CLOSED) => ready.remove(Ready::HANGUP),
-                Fault::ReadHidesClosedEdge if told.contains(Ready::READ) && known.interest.contains(Interest::EDGE) => {
-                    ready.remove(Ready::CLOSED);
-                }
-                _ => {}
-            }
-            let (is_level, times) = (!known.interest.contains(Interest::EDGE), known.reported);
-            let is_muted = match fault {
-                Fault::LevelAsEdge => is_level && times > 1,
-                Fault::TiresAfterTen => is_level && times > 10,
-                Fault::LevelEachSecondTime => is_level && times % 2 == 0,
-                Fault::RoomOnce => is_level && times > 1 && *ready == Ready::WRITE,
-                Fault::HangUpOnce => ready.contains(Ready::HANGUP) && std::mem::replace(&mut known.hung_up, true),
-                _ => std::mem::take(&mut known.is_mute),
-            };
-            if is_muted {
-                *ready = Ready::empty();
-            }
-        }
-    }
-
-    fn report_signals(&mut self, mut signals: Vec<(Signum, u32)>, is_busy: bool, sink: &mut impl Sink<B::Fd>) {
-        match self.fault {
-            Fault::CountsToOne => signals.iter_mut().for_each(|(_, count)| *count = 1),
-            Fault::CountsInAByte => signals.iter_mut().for_each(|(_, count)| *count &= 0xFF),
-            Fault::CountsDouble => signals.iter_mut().for_each(|(_, count)| *count *= 2),
-            Fault::LosesSignals => signals.truncate(1),
-            Fault::ReadinessHidesSignals if is_busy => signals.clear(),
-            Fault::SignalsTwice => {
-                let last = std::mem::replace(&mut self.last_signals, signals.clone());
-                signals.extend(last);
-            }
-            _ => {}
-        }
-        for (signum, count) in signals {
-            sink.signal(signum, count);
-        }
-    }
-
     /// What is done late.
     fn catch_up(&mut self) {
         struct Nothing;
@@ -608,7 +352,7 @@ impl<B: Sound> EventOp for Broken<B> {
             reported: 0,
             hung_up: false,
             is_mute,
-            told: Ready::empty(),
+            had: Ready::empty(),
         });
         if self.is(Fault::AddsLate) {
             self.adds.push((fd, token, interest));
@@ -821,16 +565,5 @@ impl<B: Sound> SignalOp for Broken<B> {
             unreported = signals.del(signum);
         }
         if self.fault == Fault::SignalDelTellsNothing { 0 } else { unreported }
-    }
-}
-
-impl<B: Sound> Wake for Broken<B> {
-    type Waker = BrokenWaker<B>;
-
-    fn waker(&mut self) -> Result<BrokenWaker<B>, B::Error> {
-        self.wakers += 1;
-        self.shared.is_dead.store(false, Ordering::SeqCst);
-        let (inner, shared) = (self.inner.waker()?, Arc::clone(&self.shared));
-        Ok(BrokenWaker { inner, fault: self.fault, number: self.wakers, shared })
     }
 }

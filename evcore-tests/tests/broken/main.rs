@@ -11,7 +11,7 @@ use std::sync::Once;
 
 use evcore::{Fixed, Growable};
 use evcore_tests::{
-    Proof, changes, edge, faults, files, interest, many, one_loop, readiness, refusals, signals, timers, wake,
+    Proof, changes, clock, edge, faults, files, interest, many, one_loop, readiness, refusals, signals, timers, wake,
 };
 
 use fault::Fault;
@@ -19,8 +19,10 @@ use worlds::{OnEpoll, OnManual, on_epoll, on_manual};
 
 mod backend;
 mod fault;
+mod reports;
 #[path = "../conformance/sys.rs"]
 mod sys;
+mod wakers;
 mod worlds;
 
 /// A fault, and the case that is meant for it.
@@ -126,18 +128,18 @@ meant! {
     WakesEarly => timers::sub_millisecond_no_spin on manual epoll;
     NeverSleeps => readiness::hup_without_interest_does_not_spin on manual epoll;
     NeverSleepsWithMany => many::each_of_300_is_reported on manual epoll;
-    ForeverIsNone => timers::wait_without_end_sleeps on epoll;
-    NoneWaits => timers::wait_that_is_over_only_looks on manual epoll;
+    ForeverIsNone => clock::wait_without_end_sleeps on epoll;
+    NoneWaits => clock::wait_that_is_over_only_looks on manual epoll;
     NoneDoesNotLook => readiness::level_repeats on manual epoll;
-    PastDoesNotLook => timers::wait_that_is_over_only_looks on manual epoll;
+    PastDoesNotLook => clock::wait_that_is_over_only_looks on manual epoll;
     WaitsWholeMilliseconds => timers::sub_millisecond_no_spin on manual epoll;
-    ForgetsTheClock => timers::clock_goes_on on manual epoll;
-    RoundsTheClock => timers::clock_goes_on on manual epoll;
+    ForgetsTheClock => clock::clock_goes_on on manual epoll;
+    RoundsTheClock => clock::clock_goes_on on manual epoll;
     ClockStopsWhenBusy => timers::timer_comes_beside_ready_sources on manual epoll;
-    ClockStepsBack => timers::clock_goes_on on manual epoll;
-    ClockStepsBackRarely => timers::clock_goes_on on manual epoll;
-    ReinitSetsTheClockBack => timers::clock_goes_on on manual epoll;
-    ClockIsSlow => timers::clock_keeps_pace on manual epoll;
+    ClockStepsBack => clock::clock_goes_on on manual epoll;
+    ClockStepsBackRarely => clock::clock_goes_on on manual epoll;
+    ReinitSetsTheClockBack => clock::clock_goes_on on manual epoll;
+    ClockIsSlow => clock::clock_keeps_pace on manual epoll;
     ForgetsTheDeadline => timers::timer_not_early on manual;
     LookLies => readiness::level_repeats_for_many_turns on manual epoll;
     LookLosesReports => readiness::level_repeats_for_many_turns on manual epoll;

@@ -10,9 +10,10 @@ use evcore_tests::{ByHand, Fixture, PATIENCE, Unix};
 use evplat_linux::Epoll;
 use evplat_posix::{Error, Waker};
 
-use crate::backend::{Broken, BrokenWaker, Sound};
+use crate::backend::{Broken, Sound};
 use crate::fault::Fault;
 use crate::sys;
+use crate::wakers::BrokenWaker;
 
 /// With room for the cases that need many sources.
 pub(crate) type Large = Manual<1_040>;

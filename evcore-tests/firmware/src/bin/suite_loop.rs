@@ -3,4 +3,4 @@
 #![no_std]
 #![no_main]
 
-firmware::suite! { "unread" "events" "priorities" "loop_control" "limits" "watchers" "signals" "wake" "faults" }
+firmware::suite! { "unread" "events" "priorities" "loop_control" "limits" "watchers" "signals" "handlers" "wake" "faults" }

@@ -3,4 +3,4 @@
 #![no_std]
 #![no_main]
 
-firmware::suite! { "readiness" "edge" "changes" "unread_changes" "files" "timers" "intervals" "pauses" }
+firmware::suite! { "readiness" "edge" "changes" "unread_changes" "files" "timers" "clock" "intervals" "pauses" }
