@@ -14,7 +14,7 @@ pub(crate) type ErrorOf<F> = <<F as Fixture>::Backend as EventOp>::Error;
 ///
 /// The methods without a body are what each fixture must have. The others are powers: `false` or `None`, which is what they
 /// answer where they are not written, means that the fixture has not got it. Each one gets the backend, in case it is the
-/// backend that has to be told.
+/// backend that needs it.
 ///
 /// What a method does must be visible to the backend's next wait when it returns, or very soon after: the cases wait up to
 /// [`PATIENCE`](crate::PATIENCE) for what must come.
@@ -95,7 +95,7 @@ pub trait Fixture {
     /// Lets time pass.
     fn pass(&mut self, backend: &mut Self::Backend, time: Duration);
 
-    /// How long a case waits for what must come. Shorter than [`PATIENCE`](crate::PATIENCE) is for whoever expects that it fails.
+    /// How long a case waits for what must come. Shorter than [`PATIENCE`](crate::PATIENCE) is for a test that expects a failure.
     fn patience(&self) -> Duration {
         crate::PATIENCE
     }
@@ -201,19 +201,19 @@ pub trait Fixture {
 
     // Powers over the backend.
 
-    /// Has the backend refuse so many registrations and changes.
+    /// Has the backend refuse `count` registrations and changes.
     fn refuse(&mut self, backend: &mut Self::Backend, count: u32) -> bool {
         let _ = (backend, count);
         false
     }
 
-    /// Has the backend refuse so many registrations and changes for the time being, as for want of memory.
+    /// Has the backend refuse `count` registrations and changes for the time being, as for want of memory.
     fn refuse_for_now(&mut self, backend: &mut Self::Backend, count: u32) -> bool {
         let _ = (backend, count);
         false
     }
 
-    /// Has each wait report so many descriptors at most.
+    /// Has each wait report at most `count` descriptors.
     fn set_batch(&mut self, backend: &mut Self::Backend, batch: usize) -> bool {
         let _ = (backend, batch);
         false

@@ -539,8 +539,8 @@ macro_rules! names {
         /// The names of all cases.
         pub const NAMES: &[&str] = &[$($(stringify!($case)),*),*];
 
-        /// Runs all cases one after the other, for a program without a test harness: `begin` is told the name of each
-        /// before it runs and gives its fixture, `end` is told what it has shown. The first one that fails panics.
+        /// Runs all cases one after the other, for a program without a test harness: `begin` gets the name of each
+        /// before it runs and returns its fixture, `end` gets what it has shown. The first one that fails panics.
         ///
         /// On a storage without everything, what a case needs that is not there is shown to be refused in its place.
         pub fn run_all<F: Fixture, S: Storage>(mut begin: impl FnMut(&'static str) -> F, mut end: impl FnMut(Proof)) {

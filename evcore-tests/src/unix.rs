@@ -113,7 +113,7 @@ impl<B: Wake<Fd = Fd>> Unix<B> {
         self
     }
 
-    /// The same, with a backend that can be told to refuse so many registrations and changes.
+    /// The same, with a backend that can be made to refuse a number of registrations and changes.
     #[must_use]
     pub fn refusing(mut self, refuse: fn(&mut B, u32)) -> Self {
         self.refuse = Some(refuse);

@@ -11,7 +11,7 @@ use evcore::{Error, Event, EventBase, EventId, Instant, Interest, Ready, Turn, W
 use crate::fixture::{ErrorOf, FdOf, Fixture};
 use crate::proof::Proof;
 
-/// In so many turns everything has come, or the loop spins.
+/// The number of turns in which everything has come, or the loop spins.
 const TURNS: u32 = 50_000;
 
 /// How long a case waits for what must come.

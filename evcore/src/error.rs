@@ -33,7 +33,7 @@ pub enum Error<E> {
 impl<E: fmt::Display> fmt::Display for Error<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoSuchEvent => "there is no such event: it has been removed, or (told in debug builds) it is another base's",
+            Self::NoSuchEvent => "there is no such event: it was removed, or (found in debug builds) it is another base's",
             Self::Full => "no room for another event: give the base a larger capacity, or remove events first",
             Self::NoSuchPriority => "no such priority: call `set_priorities` first, with 1 to 255, while no event is active",
             Self::EdgeAndLevel => "edge- and level-triggered events cannot share an fd: give all of its events EDGE, or none",

@@ -1,4 +1,4 @@
-//! libevent's shape: each event has a function and an argument, and all share one context. It greets whoever connects, and
+//! libevent's shape: each event has a function and an argument, and all share one context. It greets each client, and
 //! ends by SIGINT or SIGTERM.
 //!
 //! ```text

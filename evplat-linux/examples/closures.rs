@@ -1,4 +1,4 @@
-//! A closure for each event, which owns what it works on. It greets whoever connects, and ends by SIGINT or SIGTERM.
+//! A closure for each event, which owns what it works on. It greets each client, and ends by SIGINT or SIGTERM.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example closures -- 127.0.0.1:7000

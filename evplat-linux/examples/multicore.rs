@@ -6,7 +6,7 @@
 //! nc 127.0.0.1 7000
 //! ```
 //!
-//! Each connection is told which thread has it, and closed.
+//! Each client gets a line with its thread's number, and is closed.
 
 mod cli;
 

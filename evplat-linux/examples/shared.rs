@@ -4,7 +4,7 @@
 //! cargo run --release -p evplat-linux --example shared -- 1000
 //! ```
 //!
-//! Four threads add, delete and activate events as often as they are told, while the loop runs in a fifth. None of them knows
+//! Four threads add, delete and activate events as often as the argument says, while the loop runs in a fifth. None of them knows
 //! of a waker: a change ends the sleep.
 //!
 //! This is for programs that need it. Where threads can send their results to the loop and wake it, as in the example

@@ -113,7 +113,7 @@ fn doorbell() -> Result<Doorbell, Error> {
     match sys::eventfd() {
         Ok(eventfd) => Doorbell::of(eventfd),
         Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
-            told!(Info, "eventfd is refused here: the base is woken through a pipe");
+            log!(Info, "eventfd is refused here: the base is woken through a pipe");
             Doorbell::pipe()
         }
         Err(error) => Err(Error::during("eventfd")(error)),

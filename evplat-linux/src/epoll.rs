@@ -28,11 +28,11 @@ mod wait;
 const REPORTS: usize = 64;
 const REPORTS_MAX: usize = 1024;
 
-/// Each so many waits the numbers of what was reported are verified: so a registration that is reported in every turn is
-/// handed out so many times at most for a file that is not its own. A prime, so that whatever is reported periodically has its
+/// Once in this many waits the numbers of what was reported are verified: a registration that is reported in every turn is
+/// handed out at most that often for a file that is not its own. A prime, so that whatever is reported periodically has its
 /// turn, too.
 const VERIFIED_EVERY: u32 = 251;
-/// After so many nanoseconds in which nothing was found all numbers are verified, or as many as one of these times allows.
+/// After this many nanoseconds in which nothing was found, all numbers are verified, or as many as the next constant says.
 const IDLE: u64 = 100_000_000;
 const VERIFIED_AT_ONCE: usize = 1024;
 /// How long a wait lasts at least that finds nothing but what a rebuild would end, while that is not possible.
@@ -52,7 +52,7 @@ type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 ///
 /// The 64 bits that the kernel keeps for each descriptor hold the core's [`Token`], so a report is never taken for another
 /// registration's: not when the descriptor was closed behind the base's back, nor when its number was given out again.
-/// What the kernel then still reports is dropped, and if it goes on, the set is made anew.
+/// What the kernel then still reports is dropped, and if it goes on, the set is rebuilt.
 ///
 /// Whether a number still stands for the file that was registered is verified for what is reported, each 251 waits, and for all
 /// when nothing was found for 100 ms: else a file that was closed here and lives on elsewhere would be reported for ever, and one
@@ -178,7 +178,7 @@ impl Epoll {
     /// timer is due, nor for a regular file: the other loop needs a timer of its own, at this base's next deadline. When it
     /// is readable, turn this base without waiting; do that also after changing what it watches.
     ///
-    /// It stays valid when the set behind it is made anew. In the child of a fork it is, after `reinit`, the child's own
+    /// It stays valid when the set behind it is rebuilt. In the child of a fork it is, after `reinit`, the child's own
     /// under the same number: the first base on epoll that is reinitialised there sees to the nests of all, so bases that are
     /// inside of each other may be reinitialised in any order. It belongs to the backend, which closes it.
     ///
@@ -233,7 +233,7 @@ impl Epoll {
         }
     }
 
-    /// Puts a descriptor into the set. If it is in there already, because its number was closed and made anew from a
+    /// Puts a descriptor into the set. If it is in there already, because its number was closed and opened again from a
     /// duplicate (`dup2`), its entry is taken over.
     fn enter(&self, fd: Fd, token: Token, interest: Interest) -> io::Result<()> {
         if self.bell.has(fd) {
@@ -455,7 +455,7 @@ impl EventOp for Epoll {
                 Ok(Modified::Replaced)
             }
             Err(error) => {
-                told!(Warn, "epoll_ctl: {fd:?} cannot be watched for {new:?}: {error}");
+                log!(Warn, "epoll_ctl: {fd:?} cannot be watched for {new:?}: {error}");
                 Err(Error::during("epoll_ctl")(error))
             }
         }
@@ -474,7 +474,7 @@ impl EventOp for Epoll {
             // These three mean that the descriptor was closed before.
             let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
             if !is_gone {
-                told!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be made anew");
+                log!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be rebuilt");
                 self.note_damage();
             }
         }
@@ -527,7 +527,7 @@ impl EventOp for Epoll {
     fn reinit(&mut self) -> Result<(), Error> {
         let forked = self.guard.forked();
         if let Err(error) = self.renew_set(forked) {
-            told!(Warn, "epoll: no new set can be made: {error}");
+            log!(Warn, "epoll: no new set can be made: {error}");
             if !forked {
                 self.is_overdue = true;
                 self.be_special();
@@ -543,8 +543,8 @@ impl EventOp for Epoll {
         self.verified = Token::NONE;
         self.guard.renew();
         match forked {
-            true => told!(Debug, "epoll: this process was forked, and has a set of its own now"),
-            false => told!(Warn, "epoll: the set was made anew, and what is registered is registered again"),
+            true => log!(Debug, "epoll: this process was forked, and has a set of its own now"),
+            false => log!(Warn, "epoll: the set was rebuilt, and what is registered is registered again"),
         }
         Ok(())
     }

@@ -149,7 +149,7 @@ impl Files {
                 self.unlink(at);
             }
             if file.unverified == 0 && !file.stands() {
-                told!(Warn, "epoll: {:?} was closed while it was registered, or stands for another file now", file.fd);
+                log!(Warn, "epoll: {:?} was closed while it was registered, or stands for another file now", file.fd);
                 sink.failed(file.token);
                 self.take_out(file.fd);
             } else if !sink.ready(file.token, file.ready()) {

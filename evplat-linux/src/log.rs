@@ -4,13 +4,13 @@
 //! not got may have held the logger's lock.
 
 #[cfg(feature = "log")]
-macro_rules! told {
+macro_rules! log {
     ($level:ident, $($message:tt)+) => { ::log::log!(::log::Level::$level, $($message)+) };
 }
 
 /// The same names are used, and no code is made.
 #[cfg(not(feature = "log"))]
-macro_rules! told {
+macro_rules! log {
     ($level:ident, $($message:tt)+) => {
         if false {
             let _ = format_args!($($message)+);

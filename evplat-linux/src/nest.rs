@@ -79,7 +79,7 @@ impl Place {
         let number = self.number.load(Ordering::Acquire);
         if number >= 0 && self.guard.forked() {
             let fresh = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
-            // A child may have closed what it found open, whoever owned it, and have opened something else since.
+            // A child may have closed any descriptor that it inherited, and have opened something else since.
             if sys::is_set(number, fresh.as_fd()) {
                 sys::replace(&fresh, number).map_err(Error::during("dup3"))?;
             }

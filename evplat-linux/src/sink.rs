@@ -1,4 +1,4 @@
-//! For the tests: a sink that writes down what it is told.
+//! For the tests: a sink that keeps what is reported.
 
 use evcore::backend::{EventOp, FdInfos, Signum, Sink, Sleep, Token};
 use evcore::{Fd, Ready};

@@ -128,7 +128,7 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-// The differences between epoll, poll and select: what an event is told is the same on all of them.
+// The differences between epoll, poll and select: what an event gets is the same on all of them.
 
 #[test]
 fn new_event_on_a_closed_descriptor_is_refused() {
@@ -264,13 +264,13 @@ fn b11_a_number_that_was_given_out_again_is_watched_for_its_new_owner_only() {
     reopen(&old, new);
     base.insert(Fd::of(&old), READ, 2).unwrap();
 
-    // The first is told that its descriptor is gone, the second is not handed out for what the duplicate is ready for.
-    let mut told = Vec::new();
+    // The first gets ERROR for its descriptor, the second is not handed out for what the duplicate is ready for.
+    let mut got = Vec::new();
     for _ in 0..100 {
-        told.extend(turn(&mut base));
+        got.extend(turn(&mut base));
     }
-    assert!(told.iter().all(|(data, ready)| *data == 1 && ready.contains(Ready::ERROR)), "{told:?}");
-    assert!(!told.is_empty(), "the first has heard nothing");
+    assert!(got.iter().all(|(data, ready)| *data == 1 && ready.contains(Ready::ERROR)), "{got:?}");
+    assert!(!got.is_empty(), "the first got nothing");
     base.remove(first);
     assert!(turns_in(&mut base, Duration::from_millis(20)) <= 3, "what nobody can remove keeps the base awake");
     assert!(base.stats().stale <= 32, "{} stale reports", base.stats().stale);

@@ -64,7 +64,7 @@ impl Clock {
                 Ok(0) if time.is_some_and(|time| time > sys::LONGEST_WAIT) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
                 Err(error) if is_temporary(error.raw_os_error().unwrap_or(0)) => {
-                    told!(Warn, "the system cannot wait: {error}");
+                    log!(Warn, "the system cannot wait: {error}");
                     // Without it, a loop that waits again at once would spin until there is memory.
                     thread::sleep(time.map_or(RETRY, |time| time.min(RETRY)));
                     return Ok(0);

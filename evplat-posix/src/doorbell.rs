@@ -90,7 +90,7 @@ impl Doorbell {
     }
 
     /// Puts the ends of `fresh` in the place of this doorbell's, under the same numbers: in the child of a fork, so that
-    /// whoever holds this one rings at the child's own loop from now on. The parent's stay as they are.
+    /// this one rings at the child's own loop from now on. The parent's stay as they are.
     ///
     /// # Errors
     ///

@@ -22,7 +22,7 @@ static OWNER: AtomicU32 = AtomicU32::new(0);
 /// The bits of a guard's number that say that the base is asleep. So many forks are never under way at once.
 const ASLEEP: u32 = UNDER_WAY;
 
-/// Whether `pthread_atfork` has been told of the functions below.
+/// Whether the functions below are registered with `pthread_atfork`.
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
 /// A number that this process has, and its parent and its children have not. One load, but for the moments of a fork.

@@ -112,7 +112,7 @@ impl Inbox {
         if !self.watched.contains(signum) {
             return false;
         }
-        // The parent's, in a child that may never look at it: nobody would be told.
+        // The parent's, in a child that may never look at it: nobody would see it.
         if self.epoch.load(Ordering::Relaxed) != fork::epoch() {
             return false;
         }

@@ -25,7 +25,7 @@ use crate::table::{Slots, Table};
 ///
 /// Each wait costs time in proportion to the number of descriptors registered: below about a hundred, or when most of them
 /// are ready, that is no slower than the alternatives. Files and other descriptors that never block are always ready.
-/// A descriptor that was closed while registered is found at the next wait: its own events are told of an error, nothing
+/// A descriptor that was closed while registered is found at the next wait: its own events get ERROR, nothing
 /// else notices, and it costs no further turns. So it is with one whose number stands for another file now (`dup2`): that is
 /// verified each 251 reports of it, for one by turns each 64 waits, and for all when nothing was found for 100 ms.
 ///

@@ -46,7 +46,7 @@ use crate::sys;
 /// - `EVENT_SHOW_METHOD`: set to anything, the method that was chosen is printed on the standard error stream.
 ///
 /// That is ignored after [`ignore_environment`](Preferences::ignore_environment), and in a program that runs with
-/// more rights than whoever started it has (set-user-id, set-group-id; on Linux also privileged in another way).
+/// more rights than its caller (set-user-id, set-group-id; on Linux also privileged in another way).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[doc(alias = "event_config")]
 #[doc(alias = "event_config_free")]
@@ -144,7 +144,7 @@ impl<B: EventOp<Fd = Fd, Error = Error>> Choice<B> {
     pub fn backend(self) -> Result<B, NoBackend> {
         let Some(backend) = self.made else { return Err(NoBackend { refusals: self.rules.refusals }) };
         if self.rules.environment.has("EVENT_SHOW_METHOD") {
-            // Nobody who could be told: the stream is closed.
+            // The stream is closed: there is no other place to report it.
             let _ = writeln!(io::stderr(), "evcore: the method is {}", backend.name());
         }
         Ok(backend)
@@ -271,7 +271,7 @@ impl Rules {
         });
         made.map_err(|reason| {
             let refusal = Refusal { method, reason };
-            told!(Debug, "not this backend: {refusal}");
+            log!(Debug, "not this backend: {refusal}");
             self.refusals.push(refusal);
         })
         .ok()
@@ -294,7 +294,7 @@ fn variable(method: &str) -> String {
     format!("EVENT_NO{}", method.to_ascii_uppercase())
 }
 
-/// The variables of the environment, as far as they may be heard.
+/// The variables of the environment, as far as they may count.
 struct Environment {
     is_set: fn(&str) -> bool,
 }

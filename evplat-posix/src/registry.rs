@@ -39,7 +39,7 @@ fn note(row: &mut Row, signum: Signum, found: Disposition, may_cover: impl Fn(&D
     // Taken for what the signal did before us, one that leads to ours would be called by ours, for ever.
     row.is_covered |= row.is_installed && may_cover(&found);
     if is_ours(&found) {
-        // Ours, where we have left it; or whoever was over it has gone, and has put it back.
+        // Ours, where we have left it; or the handler that was over it is gone and has restored ours.
         row.is_covered = row.over.get().is_some();
     } else if row.is_covered {
         // Theirs may lead to ours. What the signal did before both is known already.

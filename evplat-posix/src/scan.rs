@@ -143,7 +143,7 @@ impl<C: Call, S: Slots> Scan<C, S> {
 
 fn expel<C: Call>(call: &mut C, found: Found<'_>, sink: &mut impl Sink<Fd>) {
     let number = found.entry.fd;
-    told!(Warn, "{}: descriptor {number} was closed while it was registered, or is another file's", C::NAME);
+    log!(Warn, "{}: descriptor {number} was closed while it was registered, or is another file's", C::NAME);
     call.note(number, 0);
     silence(found.entry);
     sink.failed(found.token);
@@ -274,7 +274,7 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
             self.interrupts.reinit()?;
             self.sleepers.reinit(&self.fork);
             self.fork.renew();
-            told!(Debug, "{}: this process was forked, and has wakers and signals of its own now", C::NAME);
+            log!(Debug, "{}: this process was forked, and has wakers and signals of its own now", C::NAME);
         }
         self.table.clear();
         self.call = C::default();

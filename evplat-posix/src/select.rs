@@ -32,7 +32,7 @@ const READY: [Ready; 3] = [Ready::READ, Ready::WRITE, Ready::URGENT];
 /// ```
 ///
 /// It cannot tell errors and hang-ups from readiness: the same events wake as on the other backends, for READ and WRITE. (But
-/// a hang-up alone is told to READ only. A writer misses that of a full socket which is shut down in both directions.) It
+/// a hang-up alone is reported as READ only. A writer misses that of a full socket which is shut down in both directions.) It
 /// knows nothing of a peer that has shut down its writing side, so an event that waits for CLOSED alone is refused.
 ///
 /// When a registered descriptor has been closed, the system fails the whole wait. The backend finds which, tells the events

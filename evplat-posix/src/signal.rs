@@ -128,7 +128,7 @@ impl Signals {
         self.inbox.is_pending()
     }
 
-    /// Reports each signal that has arrived, with how often it did, and starts counting anew. In ascending order; the count
+    /// Reports each signal that has arrived, with its count, and resets the count. In ascending order; the count
     /// is never zero and stops at `u32::MAX`.
     pub fn drain(&mut self, report: impl FnMut(Signum, u32)) {
         self.inbox.drain(report);

@@ -156,7 +156,7 @@ impl backend::Sleeper for Sleeper {
 
 impl Drop for Sleeper {
     fn drop(&mut self) {
-        // Nobody sleeps by it any more. Release: whoever sees that, sees all that the sleeper's thread did before.
+        // Nobody sleeps by it any more. Release: a thread that sees this sees all that the sleeper's thread did before.
         self.is_out.store(false, Ordering::Release);
     }
 }
@@ -177,7 +177,7 @@ impl fmt::Debug for Sleeper {
 ///   one that begins later ends at once. It does not depend on the state of the wakers, nor does it change that: a change is no wake.
 /// - Only a wait of the backend silences the doorbell, and that is refused until `end`. So all sleeps of this sleeper end,
 ///   however many there are.
-/// - `end` sees to it that the next sleeper is rung for anew. If the ring is still there, that costs one sleep that finds nothing.
+/// - After `end`, the next sleeper is rung for again. If the ring is still there, that costs one sleep that finds nothing.
 ///
 /// A waker that is used between `begin` and `end` rings by the state, which is SLEEPING from `begin` on. One that was used
 /// before has left NOTIFIED there, and then the sleeper does not sleep.
@@ -221,7 +221,7 @@ impl Sleepers {
         }
     }
 
-    /// A sleeper that has to be told what to wait for. `wake` is one of the backend's wakers.
+    /// A sleeper that does not know yet what to wait for. `wake` is one of the backend's wakers.
     ///
     /// # Errors
     ///

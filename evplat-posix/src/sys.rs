@@ -179,7 +179,7 @@ pub(crate) fn process_id() -> u32 {
     u32::try_from(id).unwrap_or(0)
 }
 
-/// Whether this program has rights that whoever started it has not: set-user-id and the like.
+/// Whether this program has more rights than its caller: set-user-id and the like.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn is_privileged() -> bool {
     // SAFETY: the call takes a number, and looks at what the kernel gave the process at its start.
@@ -187,7 +187,7 @@ pub(crate) fn is_privileged() -> bool {
     answer != 0
 }
 
-/// Whether this program has rights that whoever started it has not: set-user-id and the like.
+/// Whether this program has more rights than its caller: set-user-id and the like.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn is_privileged() -> bool {
     // SAFETY: the call takes nothing and cannot fail.

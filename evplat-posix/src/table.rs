@@ -126,7 +126,7 @@ impl Place {
     }
 }
 
-/// What is known of an entry that the system need not be told.
+/// What is known of an entry and not passed to the system.
 #[derive(Clone, Copy)]
 struct Row {
     token: Token,
@@ -136,10 +136,10 @@ struct Row {
     unverified: u8,
 }
 
-/// So many reports an entry makes at most for a file that is not its own.
+/// How many reports an entry makes at most for a file that is not its own.
 const VERIFIED_EVERY: u8 = 251;
 
-/// Each so many waits one entry is verified that may never be reported: in a loop that always finds something, a file that was
+/// Once in this many waits one entry is verified that may never be reported: in a loop that always finds something, a file that was
 /// replaced under its number would be waited for for ever.
 const ONE_VERIFIED_EVERY: u8 = 64;
 

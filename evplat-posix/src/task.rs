@@ -255,7 +255,7 @@ where
         poll_fn(move |context| self.poll_read_some(context, mem::take(&mut is_first), bytes))
     }
 
-    /// Reads until `bytes` is full. What was read when an error comes is in `bytes`, and how much that is, is not told.
+    /// Reads until `bytes` is full. On an error, `bytes` has what was read before it; how much that is is not returned.
     ///
     /// # Errors
     ///

@@ -240,7 +240,7 @@ mod tests {
         });
     }
 
-    /// A sandbox that interrupts each write and read. The loop is not told then; it is by the next wake, when the system has
+    /// A sandbox that interrupts each write and read. The loop is not woken then; it is by the next wake, when the system has
     /// come to its senses.
     #[cfg(target_os = "linux")]
     #[test]

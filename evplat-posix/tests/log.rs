@@ -1,4 +1,4 @@
-//! What the program's log is told.
+//! What the backends log.
 #![cfg(feature = "log")]
 
 use std::os::unix::net::UnixStream;

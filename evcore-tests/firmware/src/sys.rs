@@ -198,7 +198,7 @@ mod stack {
 #[cfg(feature = "suite")]
 pub use stack::{paint_stack, unused_stack};
 
-/// Says one byte to whoever watches: the debugger, or QEMU.
+/// Sends one byte to the debugger, or to QEMU.
 pub fn say(byte: u8) {
     semihosting::sys::arm_compat::sys_writec(byte);
 }

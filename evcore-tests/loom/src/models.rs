@@ -206,7 +206,7 @@ pub fn a_waker_outlives_its_base() {
 const TERM: Signum = 15;
 const USR1: Signum = 10;
 
-/// Handlers run in two threads, of two signals and of one. The loop is told of each exactly as often as it came, never zero
+/// Handlers run in two threads, of two signals and of one. The loop gets each exactly as often as it came, never zero
 /// times, and never sleeps over one.
 pub fn no_signal_is_lost(bell: Bell) {
     check(move || {
@@ -302,7 +302,7 @@ pub fn inboxes_are_appended_while_a_handler_walks() {
         let own = signals_of(&mut first);
         let second = other.join().expect("it ends");
         assert_eq!(second, [(USR1, 1)]);
-        assert_eq!(own.len() + signals_of(&mut first).len(), 1, "the first base was left out, or told twice");
+        assert_eq!(own.len() + signals_of(&mut first).len(), 1, "the first base got it not at all, or twice");
     });
 }
 

@@ -142,7 +142,7 @@ pub fn modify_interest_read_to_write<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// What an event was queued for and does not wait for any more is not told.
+/// What an event was queued for and does not wait for any more is not handed out.
 pub fn modify_drops_what_was_queued<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, ids, _sources) = two_ready::<F, S>(fixture);
     let seen = world.wait_with(|world, id, _| {
@@ -197,7 +197,7 @@ pub fn del_twice_ok<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Added and deleted without a wait between, an event ends as the last call says, and the backend is not told in between.
+/// Added and deleted without a wait between, an event ends as the last call says, and the backend is not called in between.
 pub fn add_del_add_without_dispatch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -210,7 +210,7 @@ pub fn add_del_add_without_dispatch<F: Fixture, S: Storage>(fixture: F) -> Proof
     }
     world.feed(&mut source);
     assert_eq!(world.wait().of(1), Ready::READ);
-    assert_eq!(world.stats().changes, before, "cancelled changes were told");
+    assert_eq!(world.stats().changes, before, "cancelled changes reached the backend");
     Proof::Shown
 }
 
@@ -290,7 +290,7 @@ pub fn failed_insert_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// A change that was merged and then fails is told to the events of that fd as ERROR, and other fds work on.
+/// A change that was merged and then fails is ERROR for the events of that fd, and other fds work on.
 pub fn refused_change_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, mut other) = (world.source(), world.source());
@@ -326,7 +326,7 @@ pub fn removing_one_of_two_keeps_the_other<F: Fixture, S: Storage>(fixture: F) -
     Proof::Shown
 }
 
-/// An event can be moved to another fd: it hears of that one only.
+/// An event can be moved to another fd: from then on it gets only that one's readiness.
 pub fn replaced_fd_is_watched_instead<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut old, mut new) = (world.source(), world.source());

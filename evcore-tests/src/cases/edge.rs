@@ -132,7 +132,7 @@ pub fn et_multiple_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A change of interest reports anew what is ready then.
+/// After a change of interest, what is ready then is reported again.
 pub fn et_rearm_after_modify<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -169,7 +169,7 @@ pub fn et_unchanged_modify_is_no_edge<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// A one-shot edge event that is added again hears of what is ready then.
+/// A one-shot edge event that is added again gets what is ready then.
 pub fn et_readded_is_reported_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -210,7 +210,7 @@ pub fn et_readded_at_once_is_reported_again<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// Edges that come one after the other, with no look at an idle source between them, are each told: also when the backend has just
+/// Edges that come one after the other, with no look at an idle source between them, are each reported: also when the backend has just
 /// found something and looks before it waits.
 pub fn et_edges_in_a_row_are_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut first) = match world::<F, S>(fixture) {
@@ -236,7 +236,7 @@ pub fn et_edges_in_a_row_are_reported<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// A second event of an fd is told what is ready when it joins, whatever it waits for; the first may be told again.
+/// A second event of an fd gets what is ready when it joins, whatever it waits for; the first may get it again.
 pub fn et_second_event_gets_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,

@@ -9,7 +9,7 @@ use evcore::{Event, Interest, Ready, Turn, Wait};
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
 
-/// Starting the backend anew keeps every registration, and what was queued.
+/// `reinit` keeps every registration, and what was queued.
 pub fn reinit_registers_everything_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut first, mut second) = (world.source(), world.source());
@@ -30,7 +30,7 @@ pub fn reinit_registers_everything_again<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// Wakers and signals work on after the backend was started anew.
+/// Wakers and signals work on after `reinit`.
 pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let waker = world.waker();
@@ -67,13 +67,13 @@ pub fn fork_child_gets_its_signals<F: Fixture, S: Storage>(fixture: F) -> Proof 
         Some(lives_on) => assert!(!lives_on, "the child's signal was counted for a base that nobody turns"),
         None => return world.without("children"),
     }
-    assert!(world.look().is_empty(), "the parent is told of the child's signal");
+    assert!(world.look().is_empty(), "the parent gets the child's signal");
     world.raise(signum);
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
     Proof::Shown
 }
 
-/// In the child of a fork each use fails until the base is started anew; then everything works there.
+/// In the child of a fork each use fails until `reinit`; then everything works there.
 pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, other) = (world.source(), world.source());
@@ -118,7 +118,7 @@ pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// Whatever a child does with its copy of the base, starting it anew included, the parent's works on.
+/// Whatever a child does with its copy of the base, `reinit` included, the parent's works on.
 pub fn fork_parent_unharmed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();

@@ -29,7 +29,7 @@ pub fn closed_fd_hits_only_its_event<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// As above, while a duplicate keeps what is behind the descriptor alive and ready: its event is not told of that, once it
+/// As above, while a duplicate keeps what is behind the descriptor alive and ready: its event does not get that, once it
 /// has been removed, nor is anyone else, and the loop soon sleeps again.
 pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
@@ -77,7 +77,7 @@ pub fn b11_reused_fd_is_registered_again<F: Fixture, S: Storage>(fixture: F) -> 
 }
 
 /// B11, as it happens in a server: the old event is deleted after its descriptor was closed, and another event comes on a
-/// new source of that number, time and again. Each is told of its own source only.
+/// new source of that number, time and again. Each gets only its own source's readiness.
 pub fn reused_numbers_are_not_confused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -152,7 +152,7 @@ fn assert_told<F: Fixture, S: Storage>(world: &mut World<F, S>, number: u32) {
     assert_quiet(world);
 }
 
-/// The number of a registered descriptor becomes another source's, on which nobody adds an event: the old event is told ERROR.
+/// The number of a registered descriptor becomes another source's, on which nobody adds an event: the old event gets ERROR.
 pub fn number_of_another_file_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut ready, mut silent) = (world.source(), world.source());
@@ -168,7 +168,7 @@ pub fn number_of_another_file_reports_error<F: Fixture, S: Storage>(fixture: F) 
         assert!(!seen.is_empty(), "{errors:?} times ERROR, {reports:?} reports");
         for number in [1, 2] {
             match seen.of(number) {
-                told if told.is_empty() => {}
+                bits if bits.is_empty() => {}
                 Ready::ERROR => errors[number as usize] += 1,
                 _ => reports[number as usize] += 1,
             }
@@ -180,7 +180,7 @@ pub fn number_of_another_file_reports_error<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// A registered descriptor is closed while a duplicate keeps its file alive and ready: its event is told ERROR.
+/// A registered descriptor is closed while a duplicate keeps its file alive and ready: its event gets ERROR.
 pub fn closed_number_of_an_open_file_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -197,7 +197,7 @@ pub fn closed_number_of_an_open_file_reports_error<F: Fixture, S: Storage>(fixtu
     Proof::Shown
 }
 
-/// A number that is another source's by now is not registered again: its event is told ERROR.
+/// A number that is another source's by now is not registered again: its event gets ERROR.
 pub fn reinit_registers_no_other_file<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, mut other) = (world.source(), world.source());
@@ -341,7 +341,7 @@ pub fn remove_lets_the_descriptor_be_closed<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// An event that stays on a number which is another source's now is told ERROR once, or nothing, as soon as an event of the new
+/// An event that stays on a number which is another source's now gets ERROR once, or nothing, as soon as an event of the new
 /// source shows it to the loop: never what the new source is ready for.
 pub fn reused_number_does_not_reach_the_old_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
@@ -393,7 +393,7 @@ pub fn reinit_closes_what_it_replaces<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// What never blocks is ready for each interest in it, after each change and after a rebuild; by edge it is told once.
+/// What never blocks is ready for each interest in it, after each change and after a rebuild; by edge it is reported once.
 pub fn file_follows_its_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(file) = world.file(0) else { return world.without("files") };

@@ -120,7 +120,7 @@ pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     Proof::Shown
 }
 
-/// Less slack, and a timeout that starts anew, are seen by who sleeps already.
+/// Less slack, and a restarted timeout, change a sleep that has begun.
 pub fn earlier_deadline_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();

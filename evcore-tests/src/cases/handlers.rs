@@ -9,7 +9,7 @@ use evcore::{Event, EventBase, Interest, Ready, Wait};
 use super::signals::world;
 use crate::{Fixture, Proof, World};
 
-/// B15: two bases watch one signal; both are told, they go in either order, and then the signal does what it did before.
+/// B15: two bases watch one signal; both get it, they are dropped in either order, and then the signal does what it did before.
 pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -35,7 +35,7 @@ pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) ->
     }
     if before.is_some() { Proof::Shown } else { Proof::Absent("knowledge of what a signal does") }
 }
-/// Raises a signal, and sees that each base that is left is told.
+/// Raises a signal, and sees that each base that is left gets it.
 fn raise_for_all<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
     bases: &mut [Option<EventBase<F::Backend, S, u32>>; 2],
@@ -52,7 +52,7 @@ fn raise_for_all<F: Fixture, S: Storage>(
             assert!(base.poll(Wait::Until(end)).is_ok());
             match base.next_active() {
                 Some(fired) => break fired.ready,
-                None => assert!(base.update_now() < end, "a base was not told of the signal"),
+                None => assert!(base.update_now() < end, "a base did not get the signal"),
             }
         };
         assert_eq!(ready, Ready::SIGNAL);

@@ -257,7 +257,7 @@ pub fn interest_is_what_all_events_ask_for<F: Fixture, S: Storage>(fixture: F) -
     shown(&mut world, &plain)
 }
 
-/// By edge, each interest is told once of what is ready when it is registered, and then of each change that it waits for.
+/// By edge, what is ready when an interest is registered is reported once, and then each change that it waits for.
 pub fn et_interest_gets_its_edges<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, source) = match super::edge::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -290,14 +290,14 @@ pub fn et_interest_gets_its_edges<F: Fixture, S: Storage>(fixture: F) -> Proof {
     shown(&mut world, &plain)
 }
 
-/// What is new is told, once; what else is ready may be told with it.
+/// What is new is reported, once; what else is ready may be reported with it.
 #[track_caller]
 fn assert_edge<F: Fixture, S: Storage>(world: &mut World<F, S>, interest: Interest, new: Ready, ready: Ready) {
     let (must, may) = (due(world, interest, new), due(world, interest, ready));
     let seen = if must.is_empty() { world.look() } else { world.wait() };
     let bits = seen.of(1);
-    assert!(bits.contains(must) && may.contains(bits), "{interest:?}: of {new:?} it was told {bits:?}");
-    assert!(world.look().is_empty(), "{interest:?}: told twice of {new:?}");
+    assert!(bits.contains(must) && may.contains(bits), "{interest:?}: of {new:?} it got {bits:?}");
+    assert!(world.look().is_empty(), "{interest:?}: {new:?} was reported twice");
 }
 
 /// By edge, a change from each interest to each other tells all that is ready and waited for then, once, and then each edge.
@@ -424,7 +424,7 @@ pub fn urgent_data_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> 
     fate_is_told::<F, S>(fixture, Fate::Urgent)
 }
 
-/// Data, a peer that closes one side and one that goes away, one after the other on one source: each is told, by level and by edge,
+/// Data, a peer that closes one side and one that goes away, one after the other on one source: each is reported, by level and by edge,
 /// though what came before is still there.
 pub fn each_change_of_a_connection_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -452,7 +452,7 @@ pub fn each_change_of_a_connection_is_reported<F: Fixture, S: Storage>(fixture: 
     Proof::Shown
 }
 
-/// Urgent data and other data at one source are told together.
+/// Urgent data and other data at one source are reported together.
 pub fn urgent_data_hides_nothing<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     if !world.can(Features::URGENT) {

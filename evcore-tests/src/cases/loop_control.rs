@@ -31,7 +31,7 @@ pub fn empty_run_returns_none<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Told not to, a loop without events goes on, until it is woken and told to end.
+/// With `NO_EXIT_ON_EMPTY` a loop without events goes on, until it is woken and ended.
 pub fn no_exit_on_empty_waits<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();
@@ -179,7 +179,7 @@ pub fn nonblock_returns<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The modes go together: non-blocking and told not to end when empty ends all the same.
+/// The modes can be combined: a non-blocking loop ends, also with `NO_EXIT_ON_EMPTY`.
 pub fn modes_combine<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let modes = Mode::NONBLOCK | Mode::NO_EXIT_ON_EMPTY;

@@ -1,4 +1,4 @@
-//! Many registrations: each is told what is its own, whatever the others do, and none waits for ever.
+//! Many registrations: each gets its own reports, whatever the others do, and none waits for ever.
 
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ const READ_EDGE: Interest = Interest::READ.union(Interest::EDGE);
 /// How many sources the random cases have.
 const SOURCES: usize = 24;
 
-/// A source in the data of its event, and what the event was told.
+/// A source in the data of its event, and what the event got.
 struct Held<T> {
     source: Option<T>,
     times: u32,
@@ -71,8 +71,8 @@ impl<F: Fixture, S: Storage> Many<F, S> {
         self.base.iter().count()
     }
 
-    /// What each event was told: how often, and what.
-    fn told(&self) -> impl Iterator<Item = (usize, u32, Ready)> {
+    /// What each event got: how often, and what.
+    fn got(&self) -> impl Iterator<Item = (usize, u32, Ready)> {
         self.base.iter().enumerate().map(|(at, (_, held))| (at, held.times, held.ready))
     }
 
@@ -88,33 +88,33 @@ impl<F: Fixture, S: Storage> Many<F, S> {
         assert!(waits <= 4, "{what}: {waits} waits in 1 ms");
     }
 
-    /// Each of these is told of just these bits, in each turn, and nobody else is told anything.
+    /// Each of these gets just these bits, in each turn, and no other event gets anything.
     #[track_caller]
-    fn assert_told_by_level(&mut self, what: &str, bits: impl Fn(usize) -> Ready) {
+    fn assert_reported_by_level(&mut self, what: &str, bits: impl Fn(usize) -> Ready) {
         let ready = (0..self.len()).filter(|at| !bits(*at).is_empty()).count() as u32;
         let mut turns = 0;
         self.take_turns(|many, count| {
             turns += 1;
             // Where each turn brings all of them, a few are enough.
-            turns < 4 || count < ready && many.told().any(|(at, times, _)| times < 2 && !bits(at).is_empty())
+            turns < 4 || count < ready && many.got().any(|(at, times, _)| times < 2 && !bits(at).is_empty())
         });
         let mut total = 0;
-        for (at, times, ready) in self.told() {
+        for (at, times, ready) in self.got() {
             assert_eq!(ready, bits(at), "{what}: the {at}th of {}", self.len());
             total += times;
         }
-        for (at, times, _) in self.told() {
+        for (at, times, _) in self.got() {
             // Nobody gets less than half of what would be fair.
             let is_served = bits(at).is_empty() || times >= total / ready / 2;
             assert!(is_served, "{what}: the {at}th of {} came {times} times of {total}", self.len());
         }
     }
 
-    /// Each of these is told once of just these bits, and nobody else is told anything.
+    /// Each of these gets just these bits, once, and no other event gets anything.
     #[track_caller]
-    fn assert_told_by_edge(&mut self, what: &str, bits: impl Fn(usize) -> Ready) {
+    fn assert_reported_by_edge(&mut self, what: &str, bits: impl Fn(usize) -> Ready) {
         self.take_turns(|_, count| count > 0);
-        for (at, times, ready) in self.told() {
+        for (at, times, ready) in self.got() {
             assert_eq!(ready, bits(at), "{what}: the {at}th of {}", self.len());
             assert_eq!(times, u32::from(!ready.is_empty()), "{what}: the {at}th of {}", self.len());
         }
@@ -139,22 +139,22 @@ fn hold<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Many<F, S>> 
 fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proof> {
     let mut world = hold::<F, S>(fixture, count)?;
     let read = |is_read: bool| if is_read { Ready::READ } else { Ready::empty() };
-    world.assert_told_by_level("nothing is ready", |_| Ready::empty());
+    world.assert_reported_by_level("nothing is ready", |_| Ready::empty());
     world.assert_sleeps("nothing is ready");
     for at in (0..count).step_by(3) {
         world.with(at, |world, source| world.feed(source));
     }
-    world.assert_told_by_level("one of three is ready", |at| read(at % 3 == 0));
+    world.assert_reported_by_level("one of three is ready", |at| read(at % 3 == 0));
     for at in (0..count).filter(|at| at % 3 != 0) {
         world.with(at, |world, source| world.feed(source));
     }
-    world.assert_told_by_level("all are ready", |_| Ready::READ);
+    world.assert_reported_by_level("all are ready", |_| Ready::READ);
     // Every second one goes, and the others stay what they are.
     for at in (0..count / 2).rev() {
         let id = world.id(2 * at);
         assert!(world.base.remove(id).is_some());
     }
-    world.assert_told_by_level("half of them went", |_| Ready::READ);
+    world.assert_reported_by_level("half of them went", |_| Ready::READ);
     let count = world.len();
     for at in 0..count {
         let id = world.id(at);
@@ -162,9 +162,9 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
         assert!(world.base.modify(id, interest).is_ok());
     }
     let bits = |at: usize| if at % 2 == 0 { Ready::WRITE } else { BOTH };
-    world.assert_told_by_level("all have changed", bits);
+    world.assert_reported_by_level("all have changed", bits);
     assert!(world.base.reinit().is_ok());
-    world.assert_told_by_level("after a rebuild", bits);
+    world.assert_reported_by_level("after a rebuild", bits);
     for at in 0..count {
         let id = world.id(at);
         assert!(world.base.modify(id, Interest::READ).is_ok());
@@ -172,7 +172,7 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
             world.with(at, |world, source| world.drain(source));
         }
     }
-    world.assert_told_by_level("most have been read", |at| read(at % 5 == 0));
+    world.assert_reported_by_level("most have been read", |at| read(at % 5 == 0));
     assert_eq!(world.stats().stale, 0, "reports of what has ended");
     if !world.can(Features::EDGE) {
         return Some(Proof::Shown);
@@ -191,19 +191,19 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
     for at in 0..count {
         world.with(at, |world, source| world.feed(source));
     }
-    world.assert_told_by_edge("an edge for each", |_| Ready::READ);
-    world.assert_told_by_edge("no more edges", |_| Ready::empty());
+    world.assert_reported_by_edge("an edge for each", |_| Ready::READ);
+    world.assert_reported_by_edge("no more edges", |_| Ready::empty());
     world.assert_sleeps("no more edges");
     for at in (0..count).step_by(2) {
         world.with(at, |world, source| world.feed(source));
     }
-    world.assert_told_by_edge("an edge for every second one", |at| read(at % 2 == 0));
+    world.assert_reported_by_edge("an edge for every second one", |at| read(at % 2 == 0));
     assert!(world.base.reinit().is_ok());
-    world.assert_told_by_edge("after a rebuild", |_| Ready::READ);
+    world.assert_reported_by_edge("after a rebuild", |_| Ready::READ);
     Some(Proof::Shown)
 }
 
-/// Each of 40 registrations is told what is its own, by level and by edge, through changes, ends and a rebuild.
+/// Each of 40 registrations gets its own reports, by level and by edge, through changes, ends and a rebuild.
 pub fn each_of_40_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     each_of_many::<F, S>(fixture, 40).unwrap_or(Proof::Absent("room for 40 sources"))
 }
@@ -297,7 +297,7 @@ struct Field<F: Fixture> {
     ids: heapless::Vec<EventId, SOURCES>,
     ready: [Ready; SOURCES],
     is_added: [bool; SOURCES],
-    /// What must be told by the next turn, and whether anything may be: for edges.
+    /// What the next turn must report, and whether it may report anything: for edges.
     must: [Ready; SOURCES],
     is_touched: [bool; SOURCES],
     can_fill: bool,
@@ -385,7 +385,7 @@ impl<F: Fixture> Field<F> {
         self.is_touched[at] = true;
     }
 
-    /// An event hears of all that is ready.
+    /// An event gets all that is ready.
     fn is_new<S: Storage>(&mut self, world: &World<F, S>, at: usize) {
         self.must[at] = self.due(world, at);
         self.is_touched[at] = true;
@@ -399,7 +399,7 @@ impl<F: Fixture> Field<F> {
     }
 }
 
-/// Random changes of many sources and of their events: in each turn each event is told what it waits for and its source is ready
+/// Random changes of many sources and of their events: in each turn each event gets what it waits for and its source is ready
 /// for, and nothing else.
 pub fn random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -426,7 +426,7 @@ pub fn random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Proof 
     if field.can_fill { Proof::Shown } else { Proof::Absent("way to fill a source") }
 }
 
-/// The same by edge: each event is told of all that is new, once.
+/// The same by edge: each event gets all that is new, once.
 pub fn et_random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, source) = match super::edge::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -446,16 +446,16 @@ pub fn et_random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Pro
         for at in 0..field.sources.len() {
             let (must, may) = (field.must[at], field.due(&world, at));
             let bits = seen.of(at as u32);
-            assert!(bits.contains(must), "round {round}: the {at}th was told {bits:?}, not {must:?}");
+            assert!(bits.contains(must), "round {round}: the {at}th got {bits:?}, not {must:?}");
             let may = if field.is_touched[at] { may } else { Ready::empty() };
-            assert!(may.contains(bits), "round {round}: the {at}th was told {bits:?}, is ready for {may:?}");
+            assert!(may.contains(bits), "round {round}: the {at}th got {bits:?}, is ready for {may:?}");
             (field.must[at], field.is_touched[at]) = (Ready::empty(), false);
         }
     }
     if field.can_fill { Proof::Shown } else { Proof::Absent("way to fill a source") }
 }
 
-/// However often a source was registered before, it is told of: more often than eight and sixteen bits count.
+/// However often a source was registered before, it is reported: more often than eight and sixteen bits count.
 pub fn registered_many_times_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut source, mut other) = (world.source(), world.source());

@@ -206,7 +206,7 @@ pub fn deregister_stops_watching_at_once<F: Fixture, S: Storage>(fixture: F) -> 
     assert!(world.base.deregister(event).is_ok());
     assert!(world.base.next_active().is_none(), "it was queued");
     drop(source);
-    // Another source, whose descriptor may have the number: nothing is heard of it.
+    // Another source, whose descriptor may have the number: it is not reported.
     let mut other = world.source();
     world.feed(&mut other);
     assert!(world.during(ms(5)).is_empty());

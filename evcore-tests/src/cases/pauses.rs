@@ -9,7 +9,7 @@ use crate::{Fixture, Proof, World};
 
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// A paused event hears nothing of its fd, which costs no wake-ups; then it does again.
+/// A paused event gets nothing of its fd, which costs no wake-ups; then it does again.
 pub fn pause_is_quiet_and_ends<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -63,7 +63,7 @@ pub fn pause_is_one_events<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The timeout of a paused event does not come meanwhile, and begins anew after the pause.
+/// The timeout of a paused event does not come meanwhile, and restarts after the pause.
 pub fn timeout_restarts_after_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -96,7 +96,7 @@ pub fn paused_may_be_removed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A pause of an event that waits for nothing adds it at its end, also one that was told ERROR before.
+/// A pause of an event that waits for nothing adds it at its end, also one that got ERROR before.
 pub fn pause_of_an_idle_event_adds_it<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();

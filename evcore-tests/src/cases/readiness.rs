@@ -1,4 +1,4 @@
-//! Readiness by level: what an fd is ready for is what its events are told, and told again.
+//! Readiness by level: what an fd is ready for is reported to its events, in each turn.
 
 use core::time::Duration;
 
@@ -84,7 +84,7 @@ pub fn two_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Two readers of one fd are both told, in the order they were added.
+/// Two readers of one fd both get it, in the order in which they were added.
 pub fn two_readers_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -102,7 +102,7 @@ pub fn only_what_was_asked_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
     world.watch(&source, Interest::READ, 1);
-    assert!(world.look().is_empty(), "told of room to write");
+    assert!(world.look().is_empty(), "room to write was reported");
     let other = world.source();
     world.feed(&mut source);
     world.watch(&other, Interest::READ, 2);
@@ -153,7 +153,7 @@ pub fn eof_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A writer whose peer has gone away is told: the write tells of it.
+/// A writer whose peer has gone away is woken: its write fails.
 pub fn hang_up_wakes_a_writer<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -203,7 +203,7 @@ pub fn half_close_is_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     if world.can(Features::CLOSED) { Proof::Shown } else { Proof::Refused("CLOSED") }
 }
 
-/// An event that waits for CLOSED alone hears of it, and not of data.
+/// An event that waits for CLOSED alone gets it, and no data.
 pub fn closed_alone_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -220,7 +220,7 @@ pub fn closed_alone_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B3: an event that waits for CLOSED alone hears of a reset, and the loop does not spin on what it was not told.
+/// B3: an event that waits for CLOSED alone gets a reset, and the loop does not spin on what is not reported.
 pub fn b3_closed_alone_gets_a_reset<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -485,7 +485,7 @@ pub fn caps_are_honest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What is ready by level is told in each of many turns, each kind of readiness by itself; and the loop sleeps at once when nothing
+/// What is ready by level is reported in each of many turns, each kind of readiness by itself; and the loop sleeps at once when nothing
 /// is left.
 pub fn level_repeats_for_many_turns<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);

@@ -88,7 +88,7 @@ pub fn refused_add_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// A change that is refused is told to the event that it concerns, once, as ERROR; what the fd was watched for before stands, and
+/// A change that is refused is ERROR, once, for the event that it concerns; what the fd was watched for before stands, and
 /// so do all others.
 pub fn refused_modify_keeps_what_stood<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
@@ -123,7 +123,7 @@ pub fn refused_modify_keeps_what_stood<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// A second event of an fd whose wish is refused hears of that; the first one, which is registered, hears nothing.
+/// A second event of an fd whose interest is refused gets ERROR; the first one, which is registered, gets nothing.
 pub fn refused_second_event_keeps_the_first<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut standing = Standing::new(&mut world);
@@ -207,7 +207,7 @@ pub fn refused_kind_keeps_the_first<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// A registration that is refused when the backend is rebuilt is told to its event, as ERROR, or made later; the others stand.
+/// A registration that is refused when the backend is rebuilt is ERROR for its event, or is made later; the others stand.
 pub fn refused_at_a_rebuild_concerns_one<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut sources = [world.source(), world.source(), world.source()];
@@ -223,10 +223,10 @@ pub fn refused_at_a_rebuild_concerns_one<F: Fixture, S: Storage>(fixture: F) -> 
         world.feed(source);
     }
     let seen = world.look();
-    let told = [0, 1, 2].map(|number| seen.of(number));
-    let served = told.iter().filter(|bits| **bits == Ready::READ).count();
+    let got = [0, 1, 2].map(|number| seen.of(number));
+    let served = got.iter().filter(|bits| **bits == Ready::READ).count();
     assert!(served >= 2, "{seen:?}");
-    assert!(told.iter().all(|bits| *bits == Ready::READ || bits.contains(Ready::ERROR)), "{seen:?}");
+    assert!(got.iter().all(|bits| *bits == Ready::READ || bits.contains(Ready::ERROR)), "{seen:?}");
     assert_eq!(world.look().len(), served);
     Proof::Shown
 }

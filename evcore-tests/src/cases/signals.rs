@@ -66,7 +66,7 @@ pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// Two events of one signal are both told; deleting one leaves the other.
+/// Two events of one signal both get it; deleting one leaves the other.
 pub fn two_events_same_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -334,7 +334,7 @@ pub fn signal_and_timeout_together<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// Signals that come together with readiness, a timer and a wake are all told by the turn, and so are those.
+/// Signals that come together with readiness, a timer and a wake are all handed out in the turn, and so are those.
 pub fn signal_beside_everything_else<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [first, second]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -364,7 +364,7 @@ pub fn signal_beside_everything_else<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// Of many arrivals, over many turns, none is told twice.
+/// Of many arrivals, over many turns, none is counted twice.
 pub fn signal_is_not_counted_twice<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, other]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -384,7 +384,7 @@ pub fn signal_is_not_counted_twice<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// When the last event of one signal is gone, the others are told still; and it may be watched again, time and again.
+/// When the last event of one signal is gone, the others still arrive; and it may be watched again, time and again.
 pub fn signal_del_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [first, second]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -438,7 +438,7 @@ pub fn each_signal_is_its_own<F: Fixture, S: Storage>(fixture: F) -> Proof {
 }
 
 /// What came for one signal is not lost when another one is watched, or is not watched any more; what came for a signal while nobody
-/// waited for it is told to nobody.
+/// waited for it reaches no event.
 pub fn signal_survives_changes_of_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [first, second]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -460,7 +460,7 @@ pub fn signal_survives_changes_of_others<F: Fixture, S: Storage>(fixture: F) -> 
         assert!(world.base.del(one).is_ok());
         world.raise(first);
         assert!(world.base.add(one, None).is_ok());
-        assert!(world.look().is_empty(), "round {round}: told of what came before");
+        assert!(world.look().is_empty(), "round {round}: what came before was reported");
     }
     Proof::Shown
 }

@@ -345,7 +345,7 @@ pub fn persist_after_jump_delays<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A persistent event's timeout is an idle timeout: each activity of its fd, found or made by hand, starts it anew.
+/// A persistent event's timeout is an idle timeout: each activity of its fd, found or made by hand, restarts it.
 pub fn persist_io_resets_interval<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();

@@ -155,7 +155,7 @@ pub fn modify_gains_bits_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof 
 }
 
 /// A descriptor is closed while its report stands behind the handler, and a new event comes on the same number: the new event
-/// hears of the new source only. The old one, which nobody removed, comes in this turn.
+/// gets the new source's readiness only. The old one, which nobody removed, comes in this turn.
 pub fn reuse_gets_no_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     const NEW: u32 = 20;
     let mut world = World::<F, S>::alone(fixture);

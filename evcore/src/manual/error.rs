@@ -24,8 +24,8 @@ pub enum ManualError {
 impl fmt::Display for ManualError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Busy => "refused for now, as it was told to",
-            Self::Refused => "refused, as it was told to",
+            Self::Busy => "refused for now, as `refuse_for_now` requested",
+            Self::Refused => "refused, as `refuse` requested",
             Self::Full => "no room for another fd or signal: give `Manual` a larger N",
             Self::NoFlag => "there is no flag to wake it by: make it with `Manual::with_flag`",
             Self::Asleep => "the base is asleep: call `end_sleep` first",

@@ -33,7 +33,7 @@ impl Client {
         if self.output.is_empty() { Interest::READ } else { Interest::READ | Interest::WRITE }
     }
 
-    /// Has something to tell; `false` when the client is too far behind to be told any more.
+    /// Queues a line; `false` if the client is too far behind.
     pub(crate) fn tell(&mut self, line: &str) -> bool {
         let fits = self.output.len().saturating_add(line.len()) <= BEHIND_MAX;
         if fits {
@@ -42,7 +42,7 @@ impl Client {
         fits
     }
 
-    /// Sends and receives, each once; what is left is reported again. Answers what is to be told to all others, or `None` at
+    /// Sends and receives, each once; what is left is reported again. Returns what to send to all others, or `None` at
     /// the end of the connection.
     pub(crate) fn serve(&mut self, ready: Ready, buffer: &mut [u8]) -> io::Result<Option<String>> {
         if ready.is_writable() && !self.output.is_empty() {

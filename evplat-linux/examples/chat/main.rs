@@ -1,4 +1,4 @@
-//! A chat: what one says, all others read. Nobody waits for a slow reader: whoever is too far behind is let go.
+//! A chat: what one says, all others read. Nobody waits for a slow reader: it is disconnected when it is too far behind.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example chat -- 127.0.0.1:7000

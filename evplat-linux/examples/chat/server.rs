@@ -90,7 +90,7 @@ impl Server {
         }
     }
 
-    /// Lets a client go. Says what the others are to be told of it.
+    /// Disconnects a client. Returns what to send to the others.
     fn remove(&mut self, id: EventId) -> Option<String> {
         let Some(Task::Client(client)) = self.base.remove(id) else { return None };
         client.name().map(|name| format!("* {name} is gone\n"))
@@ -112,7 +112,7 @@ impl Server {
         }
     }
 
-    /// Answers who is too far behind to be told.
+    /// Returns those that are too far behind.
     fn tell_all(&mut self, speaker: EventId, said: &str) -> Vec<EventId> {
         let mut ids: Vec<EventId> = self.base.iter().map(|(id, _)| id).filter(|id| *id != speaker).collect();
         ids.retain(|id| {

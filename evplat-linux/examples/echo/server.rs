@@ -64,7 +64,7 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
         Ok(Self { base, listener, idle: options.idle, buffer: vec![0; BUFFER], totals: Totals::default() })
     }
 
-    /// Serves until it is told to stop by SIGINT or SIGTERM.
+    /// Serves until SIGINT or SIGTERM.
     pub(crate) fn run(mut self) -> io::Result<()> {
         while let Some(fired) = self.base.next_event(Wait::Forever).map_err(Into::into)? {
             let (id, ready, count) = (fired.id, fired.ready, fired.count);

@@ -162,7 +162,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Who has been silent is let go, who has sent half a request is told, and who does not read is cut off.
+    /// A silent client is disconnected, half a request gets an answer (408), and a client that does not read is cut off.
     fn time_out(&mut self, shared: &mut Shared) -> io::Result<Option<Interest>> {
         if self.input.is_empty() || !self.output.is_empty() || self.is_last {
             return Ok(None);

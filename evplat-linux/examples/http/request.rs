@@ -10,7 +10,7 @@ const HEADERS_MAX: usize = 64;
 const BODY_MAX: usize = 1 << 20;
 
 pub(crate) enum Parsed<'a> {
-    /// More is needed: so many bytes altogether at least. The client may want to hear first that it is welcome.
+    /// More is needed: at least this many bytes in all. The client may wait for `100 Continue` first.
     Partial { wanted: usize, expects_continue: bool },
     /// A request, in the first `len` bytes.
     Complete { request: Request<'a>, len: usize },
@@ -21,7 +21,7 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     pub(crate) body: &'a [u8],
     pub(crate) keeps_alive: bool,
-    /// An old client has to be told that the connection stays.
+    /// An HTTP/1.0 client needs to read that the connection stays open.
     pub(crate) is_http_1_0: bool,
 }
 

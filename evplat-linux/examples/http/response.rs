@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What a client is told that waits for leave to send its body.
+/// The answer to a client that waits before it sends its body.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 #[derive(Clone, Copy)]
@@ -61,7 +61,7 @@ pub(crate) fn write_error(status: Status, is_last: bool, date: &mut Date, output
     Response { status, headers, body: format!("{status}\n").as_bytes(), is_head: false }.write(date, output);
 }
 
-/// The time of day, written anew once a second.
+/// The time of day, formatted once a second.
 #[derive(Default)]
 pub(crate) struct Date {
     second: u64,

@@ -13,7 +13,7 @@ use crate::connection::{Connection, Shared};
 const ACCEPTS: usize = 64;
 /// For how long no connection is accepted after one could not be.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long requests may take to end after the server was told to stop.
+/// How long requests may take to end after the request to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Options {
@@ -33,7 +33,7 @@ enum Task {
 
 pub(crate) struct Server {
     base: EventBase<Task>,
-    /// None any more once the server has been told to stop.
+    /// `None` once the server is stopping.
     listener: Option<(EventId, TcpListener)>,
     shared: Shared,
 }
@@ -53,7 +53,7 @@ impl Server {
         Ok(Self { base, listener: Some((id, listener)), shared: Shared::new(options) })
     }
 
-    /// Serves until it is told to stop and the requests that had begun are answered.
+    /// Serves until SIGINT or SIGTERM, and then until the requests that had begun are answered.
     pub(crate) fn run(mut self) -> io::Result<()> {
         while self.base.poll(Wait::Forever)?.is_running() {
             self.shared.now = self.base.now();

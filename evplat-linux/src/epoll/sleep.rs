@@ -21,7 +21,7 @@ impl Split for Epoll {
         let mut sleeper = self.sleepers.take(wake)?;
         sleeper.watch_set(self.set.as_fd(), self.rebuilds)?;
         self.duplicate = sleeper.descriptors().next().map_or(self.duplicate, |(number, _)| number);
-        // A file that is due, and a set that is to be made anew, leave no time to sleep.
+        // A file that is due, and a set that is to be rebuilt, leave no time to sleep.
         let must_look = self.is_damaged || self.files.is_due();
         let part = if must_look { Sleep::None } else { self.first_part(sleep) };
         self.is_cut = part != sleep;

@@ -84,7 +84,7 @@ impl Epoll {
         }
         match (self.timed_wait)(set, &mut self.reports, nanos) {
             Err(error) if is(&error, libc::ENOSYS) || is(&error, libc::EPERM) || is(&error, libc::EOPNOTSUPP) => {
-                told!(Info, "epoll_pwait2: {error}; timers are precise to the millisecond from here on");
+                log!(Info, "epoll_pwait2: {error}; timers are precise to the millisecond from here on");
                 self.timed_wait = sys::epoll_pwait;
                 (self.timed_wait)(set, &mut self.reports, nanos)
             }

@@ -301,9 +301,9 @@ pub(crate) fn wrong_arguments_are_reported(method: &str) {
         let output = process::run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(output.stdout, b"", "{arguments:?}");
-        let told = String::from_utf8(output.stderr).unwrap();
-        assert!(told.lines().last().unwrap().starts_with(&format!("usage: {EXAMPLE} ")), "{arguments:?}: {told}");
-        assert!(told.contains(method), "{told}");
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(message.lines().last().unwrap().starts_with(&format!("usage: {EXAMPLE} ")), "{arguments:?}: {message}");
+        assert!(message.contains(method), "{message}");
     }
 }
 

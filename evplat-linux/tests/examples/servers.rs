@@ -41,9 +41,9 @@ fn all_get_a_line_and_a_slow_reader_is_disconnected() {
             break;
         }
     }
-    assert!(is_gone, "whoever does not read is kept for ever");
+    assert!(is_gone, "a client that does not read is kept for ever");
     writeln!(ann.get_mut(), "hello\nthere").unwrap();
-    until("bob hears of it", || read_line(&mut bob) == "ann: hello");
+    until("bob reads the line", || read_line(&mut bob) == "ann: hello");
     assert_eq!(read_line(&mut bob), "ann: there");
     drop((ann, bob, slow));
     until("every connection is closed", || program.descriptors() == descriptors);

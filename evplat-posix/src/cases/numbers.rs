@@ -28,7 +28,7 @@ pub(crate) fn a_closed_descriptor_fails_alone_and_once<B: Backend>(make: fn() ->
     });
 }
 
-/// `select` fails as a whole for a closed descriptor, and once told nothing of the others in that turn.
+/// `select` fails as a whole for a closed descriptor, and once reported nothing of the others in that turn.
 pub(crate) fn a_closed_descriptor_hides_no_ready_one<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -61,7 +61,7 @@ pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn
         let (new, _new_writer) = full_pipe();
         assert_eq!(new.as_raw_fd(), number.as_raw_fd());
         assert_eq!(rig.modify(number, 1, Interest::READ, Interest::READ), Ok(Modified::Replaced));
-        // Then the core names it anew.
+        // Then the core registers it again.
         let place = rig.core.places.remove(&1).unwrap();
         rig.core.places.insert(1 << 32, place);
         assert_eq!(rig.modify(number, 1 << 32, Interest::READ, Interest::READ), Ok(Modified::Kept));

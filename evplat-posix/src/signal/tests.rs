@@ -230,7 +230,7 @@ fn signal_blocked_by_the_inherited_mask_arrives() {
     let _alone = alone();
     thread::spawn(|| {
         block(SIGUSR1);
-        // One that waits behind the mask is heard as well.
+        // One that waits behind the mask arrives as well.
         raise(SIGUSR1);
         let mut signals = signals();
         signals.add(SIGUSR1).unwrap();

@@ -20,7 +20,7 @@ pub(crate) fn in_child(body: impl FnOnce() -> bool) -> i32 {
 /// The same, without the handlers of `pthread_atfork`.
 #[cfg(target_os = "linux")]
 pub(crate) fn in_child_without_handlers(body: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: as above; `body` is told to allocate nothing that matters. All arguments but the signal are none.
+    // SAFETY: as above; `body` allocates nothing that matters. All arguments but the signal are none.
     let fork = || unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     run_in_child(|| libc::pid_t::try_from(fork()).unwrap(), body)
 }

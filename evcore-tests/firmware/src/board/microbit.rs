@@ -1,7 +1,7 @@
 //! BBC micro:bit (nRF51822, Cortex-M0), as QEMU's `microbit`. No compare-and-swap, no division, 16 KiB of memory.
 //!
 //! Timer 0 counts microseconds in 32 bits. Its four registers compare: 0 is the alarm, 1 is where a count is read from,
-//! 2 tells that it begins anew.
+//! 2 says that it has wrapped.
 
 use cortex_m::peripheral::NVIC;
 use evcore::Instant;

@@ -36,7 +36,7 @@ fn an_edge_of_a_file_is_its_registration_and_each_change() {
     assert_eq!(Found::now(&mut epoll), []);
     assert_eq!(modify(&mut epoll, file, 1, READ | EDGE), Ok(Modified::Kept));
     assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
-    assert!(sleeps(&mut epoll), "what was told keeps the base awake");
+    assert!(sleeps(&mut epoll), "what was reported keeps the base awake");
 }
 
 #[test]
