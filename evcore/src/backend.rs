@@ -20,8 +20,7 @@ pub use split::{Sleeper, Split};
 
 /// What a backend waits on: a file descriptor, a pin, an interrupt number.
 ///
-/// The core finds events by its number, which need not be small: it is hashed, or compared in a storage with up to 64
-/// fds.
+/// The core finds events by its number, which it hashes, or compares in a storage with up to 64 fds.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be what a backend watches",
     label = "a backend's `Fd` is a small number that names a source",
@@ -48,8 +47,8 @@ pub type Signum = i32;
 
 /// Names one registration of one fd: a slot in the core's fd map and its generation.
 ///
-/// A backend stores the token with the fd (for instance in `epoll_event.data`) and returns it with each report. The
-/// core drops reports of registrations that have ended.
+/// A backend stores it with the fd (`epoll_event.data`) and returns it with each report. The core drops reports of
+/// registrations that have ended.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Token(u64);
 
@@ -77,9 +76,7 @@ impl Token {
     /// The token as 64 bits: the slot in the upper half, the generation in the lower.
     ///
     /// ```
-    /// use evcore::backend::Token;
-    ///
-    /// assert_eq!(Token::from_bits(7).to_bits(), 7);
+    /// assert_eq!(evcore::backend::Token::from_bits(7).to_bits(), 7);
     /// ```
     #[must_use]
     pub const fn to_bits(self) -> u64 {
@@ -89,8 +86,7 @@ impl Token {
     /// The token that [`Token::to_bits`] gave. The core does not know any other.
     ///
     /// ```
-    /// use evcore::backend::Token;
-    ///
+    /// # use evcore::backend::Token;
     /// assert_eq!(Token::from_bits(u64::MAX), Token::NONE);
     /// ```
     #[must_use]
@@ -158,9 +154,8 @@ pub trait FdInfos<I> {
     note = "the core passes one to `EventOp::dispatch`; a test of a backend needs a small type that records what is reported"
 )]
 pub trait Sink<Fd> {
-    /// Reports that the registration `token` is ready, and queues the events that this concerns. Returns `false` if it
-    /// has ended: the report is dropped and counted, and the core rebuilds the backend ([`EventOp::reinit`]) if such
-    /// reports go on.
+    /// Queues the events of registration `token` that wait for `ready`. Returns `false` if it has ended: the report is
+    /// dropped and counted, and if such reports go on, the core calls [`EventOp::reinit`].
     ///
     /// `ready` MUST NOT be empty, or an event may be handed out without a reason. Bits that no event waits for are
     /// dropped, but ERROR and HANGUP reach every event of the fd. Several reports are joined.
@@ -169,7 +164,7 @@ pub trait Sink<Fd> {
     /// As [`ready`](Sink::ready), by descriptor, for backends that keep no tokens. Costs a look-up in the fd map.
     fn ready_fd(&mut self, fd: Fd, ready: Ready) -> bool;
 
-    /// Reports that the system has ended this registration: its events get ERROR.
+    /// Reports that the system has ended a registration: its events get ERROR.
     fn failed(&mut self, token: Token);
 
     /// Reports that the signal has arrived `count` more times. Zero is ignored.
@@ -180,8 +175,8 @@ pub trait Sink<Fd> {
     /// one MUST. It MAY be called when something else came by the same means: a signal, an interrupt.
     fn woken(&mut self);
 
-    /// Requests a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again. If
-    /// that fails the core retries later.
+    /// Requests a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again, or
+    /// retries later.
     fn rebuild(&mut self);
 
     /// The descriptor of a registration, for a backend that verifies files while its system reports only tokens.
@@ -201,18 +196,16 @@ pub trait Sink<Fd> {
 
 /// What an event base runs on: libevent's `struct eventop`.
 ///
-/// The core calls these methods; an application only chooses the type. The conformance suite has a case for each
-/// sentence with a MUST.
+/// The core calls these methods. The conformance suite has a case for each sentence with a MUST.
 ///
 /// # Contract
 ///
 /// 1. [`add`](EventOp::add) MUST take effect at once: what is ready at the next `dispatch` is reported. After an error
 ///    nothing is registered or left behind.
 /// 2. Just before `dispatch` the core calls [`modify`](EventOp::modify) or [`del`](EventOp::del) once for each
-///    registered fd whose interest has changed since the last time. (A second `modify` follows [`Modified::Replaced`].)
-///    `add`, and `del` for an fd's last event, may come at any time.
-/// 3. After `del` nothing of that registration MUST be reported as another's: reports carry their registration's
-///    [`Token`].
+///    registered fd whose interest has changed, and `modify` again after [`Modified::Replaced`]. `add`, and `del` for an
+///    fd's last event, may come at any time.
+/// 3. After `del` nothing of that registration MUST be reported as another's: reports carry the [`Token`].
 /// 4. `dispatch` MUST return when something is ready, when the clock has reached the given time, when a waker of this
 ///    backend was used since the last `dispatch` began to wait, or when a watched signal arrived. It MAY return earlier
 ///    with nothing found. It MAY report a registration more than once: the bits are joined. It MUST NOT spin on a
@@ -249,18 +242,18 @@ pub trait EventOp {
     /// Whether its [`features`](EventOp::features) may ever contain EDGE. `false` saves code.
     const HAS_EDGE: bool = true;
 
-    /// Its name, for `event_base_get_method`: "epoll", "poll", …
+    /// Its name: "epoll", "poll", …
     fn name(&self) -> &'static str;
 
     /// What it can do.
     fn features(&self) -> Features;
 
-    /// The time: monotonic, and as precise as waits are.
+    /// The time.
     #[doc(alias = "evutil_gettime_monotonic")]
     fn now(&self) -> Instant;
 
-    /// Whether it can be used at all: it fails in the child of a fork until [`reinit`](EventOp::reinit). The core calls
-    /// it before each turn and change, so that other operations need not check. It should cost no more than a load.
+    /// Fails if the backend cannot be used: in the child of a fork until [`reinit`](EventOp::reinit). The core calls it
+    /// before each turn and change, so other operations need not check. It should cost no more than a load.
     ///
     /// # Errors
     ///
@@ -270,8 +263,7 @@ pub trait EventOp {
         Ok(())
     }
 
-    /// Whether a turn may begin: as [`usable`](EventOp::usable), and an error while a [`Sleeper`] is out. The core
-    /// calls it before each turn.
+    /// As [`usable`](EventOp::usable), and an error while a [`Sleeper`] is out. The core calls it before each turn.
     ///
     /// # Errors
     ///
@@ -303,7 +295,7 @@ pub trait EventOp {
     ///
     /// # Errors
     ///
-    /// When the system refuses; then nothing is registered. [`modify`](EventOp::modify) keeps the old interest instead.
+    /// When the system refuses; then nothing is registered.
     fn add(
         &mut self,
         fd: Self::Fd,
@@ -330,13 +322,11 @@ pub trait EventOp {
         infos: &mut impl FdInfos<Self::FdInfo>,
     ) -> Result<Modified, Self::Error>;
 
-    /// Ends a registration, now, even if the system has ended it already (the descriptor was closed). Nothing of it is
-    /// reported afterwards.
+    /// Ends a registration, now, even if the system has ended it already (the descriptor was closed).
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>);
 
     /// Whether a registration's number still stands for its file. The core asks before a [`reinit`](EventOp::reinit)
-    /// and after a refused [`modify`](EventOp::modify). On `false`, the events get ERROR and wait for nothing
-    /// afterwards.
+    /// and after a refused [`modify`](EventOp::modify). On `false`, the events get ERROR and are no longer pending.
     ///
     /// It MUST NOT change the registration: an edge-triggered one reports nothing again. A backend that cannot know
     /// answers `true`.
@@ -352,11 +342,10 @@ pub trait EventOp {
         false
     }
 
-    /// Puts what is ready into `sink`, without waiting. Returns `true` if it has found something, a wake or a signal
-    /// included, which makes the wait unnecessary. The core calls it before each wait.
+    /// Puts what is ready into `sink`, without waiting. The core calls it before each wait, and skips the wait if it
+    /// returns `true`: something was found, a wake or a signal included.
     ///
-    /// For a backend whose waits cost more than a look, when a look is likely to find something because the last one
-    /// did. Otherwise, or on an error, it returns `false`, and `dispatch` follows.
+    /// Override it if a wait costs more than a look. Return `false` if a look is unlikely to find something, or fails.
     #[inline]
     fn look(&mut self, sink: &mut impl Sink<Self::Fd>) -> bool {
         let _ = sink;
@@ -370,8 +359,8 @@ pub trait EventOp {
     /// When the system refuses to wait. The base is unchanged, and may call it again.
     fn dispatch(&mut self, sleep: Sleep, sink: &mut impl Sink<Self::Fd>) -> Result<(), Self::Error>;
 
-    /// Rebuilds the backend with no fd registered: in the child of a fork, after [`Sink::rebuild`], or because of stale
-    /// reports. The core then registers every fd again. Signals stay watched.
+    /// Rebuilds the backend with no fd registered: in the child of a fork, after [`Sink::rebuild`] or stale reports. The
+    /// core then registers every fd again. Signals stay watched.
     ///
     /// # Errors
     ///
@@ -380,7 +369,7 @@ pub trait EventOp {
         Ok(())
     }
 
-    /// The backend's interface for signals, if it can watch them.
+    /// Its interface for signals, if it can watch them.
     fn signals(&mut self) -> Option<&mut dyn SignalOp<Error = Self::Error>> {
         None
     }
@@ -415,7 +404,7 @@ pub trait SignalOp {
     note = "all backends of the platform crates do; on bare metal an `evcore::backend::WakeFlag` is all that it takes"
 )]
 pub trait Wake: EventOp {
-    /// Wakes the base from anywhere. Waking is O(1), takes no lock, and is harmless when the base is gone.
+    /// Wakes the base from anywhere, in O(1), without a lock. Harmless when the base is gone.
     type Waker: Clone + Send + Sync + 'static;
 
     /// A waker of this backend. After a wake, the next `dispatch` does not sleep.

@@ -14,9 +14,7 @@ use crate::storage::Storage;
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::backend::Manual;
-/// use evcore::callback::Callback;
-/// use evcore::{EventBase, Fired, Fixed, Mode};
+/// use evcore::{EventBase, Fired, Fixed, Mode, backend::Manual, callback::Callback};
 ///
 /// type Base = EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, Vec<usize>>>;
 ///
@@ -43,16 +41,7 @@ pub struct Callback<B: EventOp, S: Storage, C> {
 pub type CallbackFn<B, S, C> = fn(&mut EventBase<B, S, Callback<B, S, C>>, &mut C, Fired, usize);
 
 impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
-    /// Calls `function` with `arg`.
-    ///
-    /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::callback::Callback;
-    /// use evcore::Fixed;
-    ///
-    /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
-    /// assert_eq!(callback.arg(), 7);
-    /// ```
+    /// Calls `function` with `arg`: see [`Callback`].
     #[must_use]
     pub const fn new(function: CallbackFn<B, S, C>, arg: usize) -> Self {
         Self { function, arg }
@@ -61,11 +50,9 @@ impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     /// The argument.
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::callback::Callback;
-    /// use evcore::Fixed;
+    /// use evcore::{Fixed, backend::Manual, callback::Callback};
     ///
-    /// let callback: Callback<Manual, Fixed<4>, ()> = Callback::new(|_base, _context, _event, _arg| {}, 7);
+    /// let callback = Callback::<Manual, Fixed<4>, ()>::new(|_base, _context, _event, _arg| {}, 7);
     /// assert_eq!(callback.arg(), 7);
     /// ```
     #[must_use]
@@ -96,9 +83,7 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
     /// As [`run`](EventBase::run).
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::callback::Callback;
-    /// use evcore::{EventBase, Fixed, Mode};
+    /// use evcore::{EventBase, Fixed, Mode, backend::Manual, callback::Callback};
     ///
     /// let mut base: EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, usize>> = EventBase::new(Manual::new());
     /// base.insert_timer(core::time::Duration::ZERO, Callback::new(|_, sum, _, arg| *sum += arg, 7)).unwrap();
@@ -127,14 +112,12 @@ mod boxed {
 
     /// A closure, as the data of an event.
     ///
-    /// While it runs it may remove its own event, or replace itself by another closure, which is called next. A closure
-    /// that panics stays, and is called again if the loop is run again.
+    /// While it runs it may remove its own event, or replace itself by another closure, which is called next. After a
+    /// panic it stays, and is called again.
     ///
     /// ```
     /// use core::time::Duration;
-    /// use evcore::backend::Manual;
-    /// use evcore::callback::Closure;
-    /// use evcore::{EventBase, Growable, Mode};
+    /// use evcore::{EventBase, Growable, Mode, backend::Manual, callback::Closure};
     ///
     /// let mut base: EventBase<Manual, Growable, Closure<Manual, Growable, u32>> = EventBase::new(Manual::new());
     /// let step = 5;
@@ -144,8 +127,8 @@ mod boxed {
     /// assert_eq!(sum, 5);
     /// ```
     pub struct Closure<B: EventOp, S: Storage, C> {
-        /// Shared with the current call, so that the closure may use the base, and no clean-up is needed after the call
-        /// or a panic. (Boxed: where a value begins in a `RefCell` of unknown size would be computed for each call.)
+        /// Shared with the current call, so that the closure may use the base, and neither the call nor a panic needs
+        /// clean-up. (Boxed: each call would compute where a value begins in a `RefCell` of unknown size.)
         function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>,
     }
 
@@ -153,16 +136,7 @@ mod boxed {
     pub type ClosureFn<B, S, C> = dyn FnMut(&mut EventBase<B, S, Closure<B, S, C>>, &mut C, Fired);
 
     impl<B: EventOp, S: Storage, C> Closure<B, S, C> {
-        /// Calls `function`.
-        ///
-        /// ```
-        /// use evcore::backend::Manual;
-        /// use evcore::callback::Closure;
-        /// use evcore::Growable;
-        ///
-        /// let closure: Closure<Manual, Growable, u32> = Closure::new(|_base, sum, _event| *sum += 7);
-        /// # let _ = closure;
-        /// ```
+        /// Calls `function`: see [`Closure`].
         #[must_use]
         pub fn new(function: impl FnMut(&mut EventBase<B, S, Self>, &mut C, Fired) + 'static) -> Self {
             Self { function: Rc::new(RefCell::new(Box::new(function))) }
@@ -183,9 +157,7 @@ mod boxed {
         /// As [`run`](EventBase::run).
         ///
         /// ```
-        /// use evcore::backend::Manual;
-        /// use evcore::callback::Closure;
-        /// use evcore::{EventBase, Growable, Mode};
+        /// use evcore::{EventBase, Growable, Mode, backend::Manual, callback::Closure};
         ///
         /// let mut base: EventBase<Manual, Growable, Closure<Manual, Growable, u32>> = EventBase::new(Manual::new());
         /// base.insert_timer(core::time::Duration::ZERO, Closure::new(|_base, sum, _event| *sum += 7)).unwrap();

@@ -14,13 +14,12 @@ use crate::time::{Instant, Sleep};
 ///                        └─ Right(B)
 /// ```
 ///
-/// Both must have the same descriptor and error; all backends on Unix do. The choice never changes. It costs a
-/// comparison for each call of the backend, and room for both for each registered fd.
+/// Both must have the same descriptor and error, as all backends on Unix do. It costs a comparison for each call of the
+/// backend, and room for both for each registered fd.
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::backend::{Either, Manual};
-/// use evcore::{EventBase, Fixed, Wait};
+/// use evcore::{EventBase, Fixed, Wait, backend::{Either, Manual}};
 ///
 /// type Backend = Either<Manual<4>, Manual<64>>;
 ///

@@ -9,8 +9,8 @@ use crate::ready::Interest;
 
 /// Names an event of a base: a slot and its generation.
 ///
-/// The id of a removed event never names another one: every call returns an error or `None` for it. In another base it
-/// is an error in debug builds; otherwise it may name an event there.
+/// For the id of a removed event every call returns an error or `None`. In another base it is an error in debug builds;
+/// otherwise it may name an event there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId {
     pub(crate) slot: u32,
@@ -86,10 +86,8 @@ pub(crate) enum Source<Fd> {
 /// ```
 /// use evcore::{Event, Interest};
 ///
-/// let reader = Event::io(3u32, Interest::READ).persist();
-/// let deadline = Event::<u32>::timer().priority(1);
-/// let tick = Event::<u32>::timer().persist().background();
-/// # let _ = (reader, deadline, tick);
+/// let reader = Event::io(3, Interest::READ).persist().priority(1);
+/// assert_ne!(reader, Event::io(3, Interest::READ));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -175,7 +173,7 @@ impl<Fd> Event<Fd> {
         Self::from(Source::None)
     }
 
-    /// An event that is handed out in each turn, just before the wait, which is shortened by what it activates
+    /// An event that is handed out in each turn, just before the wait, which what it activates shortens
     /// (`evwatch_prepare_new`). It never keeps the loop alive.
     ///
     /// ```
@@ -213,8 +211,8 @@ impl<Fd> Event<Fd> {
     }
 
     /// An event that is handed out with the check events after each wait that a [waker](crate::EventBase::waker) has
-    /// ended, once for any number of wakes: for work from other threads. It keeps the loop alive unless it is in the
-    /// [background](Event::background). A signal or an interrupt that arrives like a wake may bring it too.
+    /// ended, once for any number of wakes. It keeps the loop alive unless it is in the
+    /// [background](Event::background). A signal or an interrupt may bring it too.
     ///
     /// ```
     /// # use evcore::{*, backend::{Manual, WakeFlag}};
@@ -247,9 +245,9 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Has a timeout, which starts whenever the event is [started](crate::EventBase::start) or
-    /// [added](crate::EventBase::add), and restarts after each hand-out of a [persistent](Event::persist) event: a
-    /// connection's idle timeout, a timer's period. Zero is due in the next turn.
+    /// Has a timeout, which starts whenever the event is [added](crate::EventBase::add), and restarts after each hand-out
+    /// of a [persistent](Event::persist) event: a connection's idle timeout, a timer's period. Zero is due in the next
+    /// turn.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -315,11 +313,10 @@ impl<Fd> Event<Fd> {
     /// What a persistent timer does about missed periods.
     ///
     /// ```
-    /// use evcore::options::Missed;
-    /// use evcore::Event;
+    /// use evcore::{Event, options::Missed};
     ///
-    /// let tick = Event::<u32>::timer().persist().missed(Missed::Burst);
-    /// # let _ = tick;
+    /// let tick = Event::<u32>::timer().persist();
+    /// assert_eq!(tick.missed(Missed::Skip), tick);
     /// ```
     pub const fn missed(mut self, missed: Missed) -> Self {
         self.missed = missed;

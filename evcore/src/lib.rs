@@ -23,8 +23,7 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use evcore::backend::Manual;
-//! use evcore::{EventBase, Fixed, Interest, Wait};
+//! use evcore::{EventBase, Fixed, Interest, Wait, backend::Manual};
 //!
 //! enum Task {
 //!     Button,

@@ -12,9 +12,8 @@ use crate::time::nanos;
 /// use core::num::NonZeroU32;
 /// use evcore::options::Limits;
 ///
-/// let limits = Limits { hand_outs: NonZeroU32::new(16), timers: None, ..Limits::DEFAULT };
-/// assert_eq!(limits.hand_outs.map(NonZeroU32::get), Some(16));
-/// assert_eq!(Limits::DEFAULT.timers.map(NonZeroU32::get), Some(1_024));
+/// let limits = Limits { hand_outs: NonZeroU32::new(16), ..Limits::DEFAULT };
+/// assert_eq!(limits.timers, NonZeroU32::new(1_024));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -96,7 +95,7 @@ impl From<Limits> for Bounds {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fairness {
     /// Every priority is served in each turn, the most urgent first. If one has more events than its share of the
-    /// hand-outs, a quarter is kept for less urgent ones. Each priority with an active event gets at least one.
+    /// hand-outs, a quarter is kept for less urgent ones, and each gets at least one.
     #[default]
     Fair,
     /// One priority a turn, as in libevent: less urgent events wait until nothing more urgent was found.

@@ -20,16 +20,15 @@ use sleep::Sleeping;
 
 /// A backend for tests, examples and simulations: the program sets readiness and time.
 ///
-/// Time passes only by [`advance`](Manual::advance), or when the base waits for a timer and nothing is ready: that wait
-/// ends at once, exactly at the deadline, so a day takes a microsecond.
+/// Time passes only by [`advance`](Manual::advance), or when the base waits for a timer and nothing is ready: such a wait
+/// ends at once, at the deadline, so a day takes a microsecond.
 ///
 /// An fd is a number. Its readiness stays until it is set again: level-triggered events get it in each turn,
 /// edge-triggered ones once for each call that sets it. There is room for `N` fds and `N` signals.
 ///
 /// ```
 /// use core::time::Duration;
-/// use evcore::backend::Manual;
-/// use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait};
+/// use evcore::{Event, EventBase, Fixed, Interest, Ready, Wait, backend::Manual};
 ///
 /// let mut base: EventBase<Manual, Fixed<4>, &str> = EventBase::new(Manual::new());
 /// base.start(Event::io(7, Interest::READ).persist().timeout(Duration::from_secs(60)), "connection").unwrap();
@@ -93,9 +92,7 @@ impl<const N: usize> Manual<N> {
     /// A backend with room for `N` fds, at time zero.
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    ///
-    /// assert_eq!(Manual::<4>::with_room().waits(), 0);
+    /// assert_eq!(evcore::backend::Manual::<4>::with_room().waits(), 0);
     /// ```
     #[must_use]
     pub const fn with_room() -> Self {
@@ -116,11 +113,11 @@ impl<const N: usize> Manual<N> {
     /// Lets a flag wake the backend.
     ///
     /// ```
-    /// use evcore::backend::{Manual, WakeFlag};
+    /// use evcore::backend::{Manual, Wake as _, WakeFlag};
     ///
     /// static FLAG: WakeFlag = WakeFlag::new();
-    /// let manual = Manual::new().with_flag(&FLAG);
-    /// # let _ = manual;
+    /// FLAG.wake();
+    /// assert!(Manual::new().with_flag(&FLAG).waker().unwrap().is_set());
     /// ```
     #[must_use]
     pub const fn with_flag(mut self, flag: &'static WakeFlag) -> Self {
@@ -145,8 +142,7 @@ impl<const N: usize> Manual<N> {
     /// Sets the clock, even back, as a faulty one would.
     ///
     /// ```
-    /// use evcore::backend::{EventOp, Manual};
-    /// use evcore::Instant;
+    /// use evcore::{Instant, backend::{EventOp, Manual}};
     ///
     /// let mut manual = Manual::new();
     /// manual.set_now(Instant::from_nanos(5));
@@ -160,8 +156,7 @@ impl<const N: usize> Manual<N> {
     /// Sets what an fd is ready for, from now on. `false`: no room for another fd.
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::Ready;
+    /// use evcore::{Ready, backend::Manual};
     ///
     /// let mut manual = Manual::new();
     /// assert!(manual.set_ready(3, Ready::READ));
@@ -181,8 +176,7 @@ impl<const N: usize> Manual<N> {
     /// What an fd is ready for.
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::Ready;
+    /// use evcore::{Ready, backend::Manual};
     ///
     /// assert_eq!(Manual::new().ready(3), Ready::empty());
     /// ```
@@ -194,8 +188,7 @@ impl<const N: usize> Manual<N> {
     /// The interest with which the base has registered an fd.
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::{EventBase, Fixed, Interest};
+    /// use evcore::{EventBase, Fixed, Interest, backend::Manual};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.insert(3, Interest::READ, ()).unwrap();
@@ -209,8 +202,7 @@ impl<const N: usize> Manual<N> {
     /// Sends a signal, which is lost if no event watches it.
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::{EventBase, Fixed, Wait};
+    /// use evcore::{EventBase, Fixed, Wait, backend::Manual};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.insert_signal(15, ()).unwrap();
@@ -227,8 +219,7 @@ impl<const N: usize> Manual<N> {
     /// Refuses the next `count` registrations and changes.
     ///
     /// ```
-    /// use evcore::backend::{Manual, ManualError};
-    /// use evcore::{Error, EventBase, Fixed, Interest};
+    /// use evcore::{Error, EventBase, Fixed, Interest, backend::{Manual, ManualError}};
     ///
     /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
     /// base.backend_mut().refuse(1);
@@ -263,16 +254,14 @@ impl<const N: usize> Manual<N> {
     /// How often the base has waited.
     ///
     /// ```
-    /// use evcore::backend::Manual;
-    ///
-    /// assert_eq!(Manual::new().waits(), 0);
+    /// assert_eq!(evcore::backend::Manual::new().waits(), 0);
     /// ```
     #[must_use]
     pub fn waits(&self) -> u32 {
         self.waits
     }
 
-    /// The source of that number, created if there is room or an unused one.
+    /// The source of that number, created if there is room.
     fn source(&mut self, fd: u32) -> Option<&mut Source> {
         let fresh = Source { fd, state: Ready::empty(), edges: Ready::empty(), watch: None };
         let at = match self.fds.iter().position(|source| source.fd == fd) {

@@ -9,7 +9,7 @@ const NANOS_PER_SEC: u64 = 1_000_000_000;
 /// A point in time: nanoseconds of the backend's monotonic clock.
 ///
 /// The backend chooses the clock's zero, so an `Instant` has a meaning only for its base. Arithmetic saturates, `+`
-/// included: [`Instant::MAX`] is "never", and no delay wraps into the past.
+/// included: no delay wraps into the past.
 ///
 /// ```
 /// use core::time::Duration;
@@ -31,8 +31,7 @@ impl Instant {
     /// The point `nanos` nanoseconds after the clock's zero.
     ///
     /// ```
-    /// use evcore::Instant;
-    ///
+    /// # use evcore::Instant;
     /// assert!(Instant::from_nanos(1) < Instant::from_nanos(2));
     /// ```
     #[must_use]
@@ -43,16 +42,14 @@ impl Instant {
     /// Nanoseconds since the clock's zero.
     ///
     /// ```
-    /// use evcore::Instant;
-    ///
-    /// assert_eq!(Instant::from_nanos(7).as_nanos(), 7);
+    /// assert_eq!(evcore::Instant::from_nanos(7).as_nanos(), 7);
     /// ```
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
-    /// This point moved into the future by `delay`; at most [`Instant::MAX`].
+    /// This point, later by `delay`; at most [`Instant::MAX`].
     ///
     /// ```
     /// use core::time::Duration;
@@ -110,7 +107,7 @@ impl fmt::Debug for Instant {
     }
 }
 
-/// Whole nanoseconds, saturating at 584 years, without a 64-bit division.
+/// Nanoseconds, saturating at 584 years, without a 64-bit division.
 #[expect(clippy::as_conversions, reason = "`From` is not const")]
 pub(crate) const fn nanos(delay: Duration) -> u64 {
     #[expect(clippy::integer_division, reason = "the last whole second that fits")]
@@ -136,8 +133,8 @@ pub enum Wait {
     Forever,
 }
 
-/// How long a backend may sleep in [`dispatch`](crate::backend::EventOp::dispatch): until a point in time, so that an
-/// interrupted wait is repeated unchanged.
+/// How long [`dispatch`](crate::backend::EventOp::dispatch) may sleep: until a point, so that an interrupted wait is
+/// repeated unchanged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Sleep {

@@ -8,18 +8,8 @@ use crate::backend::Descriptor;
 
 /// A Unix file descriptor, as backends register it: made from anything that has one, never from an integer.
 ///
-/// It borrows nothing. If the descriptor is closed while registered, the base stays sound: its event gets ERROR, or
-/// nothing, and the loop does not spin. When its number is another file's and an event is created on that, the old
-/// event gets ERROR.
-///
-/// ```
-/// use evcore::Fd;
-///
-/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-/// let fd = Fd::of(&listener);
-/// # let _ = fd;
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// It borrows nothing. If the descriptor is closed while registered, its event gets ERROR, or nothing, and the loop does
+/// not spin. When its number is another file's and an event is created on that, the old event gets ERROR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fd(NonZeroU32);
 

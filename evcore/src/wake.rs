@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Wakes a base on bare metal: an interrupt sets it, and the backend checks it before it sleeps.
 ///
-/// It needs no lock, allocator or compare-and-swap. Waking is a fence and a store, checking a load while it is not set.
+/// It needs no lock or compare-and-swap. Waking is a fence and a store, checking an unset one a load.
 ///
 /// ```
 /// use evcore::backend::WakeFlag;
@@ -22,8 +22,7 @@ impl WakeFlag {
     /// A flag that is not set.
     ///
     /// ```
-    /// use evcore::backend::WakeFlag;
-    ///
+    /// # use evcore::backend::WakeFlag;
     /// static FLAG: WakeFlag = WakeFlag::new();
     /// assert!(!FLAG.is_set());
     /// ```
@@ -32,12 +31,10 @@ impl WakeFlag {
         Self(AtomicBool::new(false))
     }
 
-    /// Sets the flag. May be called from anywhere, any number of times.
+    /// Sets the flag, from anywhere.
     ///
     /// ```
-    /// use evcore::backend::WakeFlag;
-    ///
-    /// let flag = WakeFlag::new();
+    /// let flag = evcore::backend::WakeFlag::new();
     /// flag.wake();
     /// assert!(flag.is_set());
     /// ```
@@ -50,9 +47,7 @@ impl WakeFlag {
     /// Takes the flag; returns whether it was set.
     ///
     /// ```
-    /// use evcore::backend::WakeFlag;
-    ///
-    /// let flag = WakeFlag::new();
+    /// let flag = evcore::backend::WakeFlag::new();
     /// flag.wake();
     /// assert!(flag.take() && !flag.take());
     /// ```
@@ -68,9 +63,7 @@ impl WakeFlag {
     /// Whether the flag is set.
     ///
     /// ```
-    /// use evcore::backend::WakeFlag;
-    ///
-    /// assert!(!WakeFlag::new().is_set());
+    /// assert!(!evcore::backend::WakeFlag::new().is_set());
     /// ```
     #[must_use]
     pub fn is_set(&self) -> bool {

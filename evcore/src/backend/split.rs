@@ -14,8 +14,8 @@ use crate::time::Sleep;
 ///
 /// # Contract
 ///
-/// 1. The sleeper waits for all that is registered when `begin_sleep` is called, for wakers and signals, and no longer
-///    than given. It MAY return earlier. It takes no report: `dispatch`, which follows `end_sleep`, finds them.
+/// 1. The sleeper waits for what is registered when `begin_sleep` is called, for wakers and signals, and at most as long as
+///    given. It takes no report: `dispatch`, which follows `end_sleep`, finds them.
 /// 2. After [`wake_sleeper`](EventOp::wake_sleeper), after a wake, and when the backend is dropped, each wait of the
 ///    sleeper that is out MUST end at once, until it is given back. `wake_sleeper` MUST NOT be reported as a wake.
 /// 3. [`check_awake`](EventOp::check_awake) MUST fail while a sleeper is out. A dropped sleeper SHOULD NOT count as
@@ -41,7 +41,7 @@ pub trait Split: EventOp {
     ///
     /// # Errors
     ///
-    /// When it is not the one that is out: nothing has changed. When its wait has failed: it is taken back.
+    /// When it is not the one that is out: nothing changes. When its wait has failed: it is taken back.
     fn end_sleep(&mut self, sleeper: Self::Sleeper) -> Result<(), Self::Error>;
 }
 
@@ -50,7 +50,7 @@ pub trait Sleeper: Send + 'static {
     /// The latest end of its sleep.
     fn until(&self) -> Sleep;
 
-    /// Waits until something is ready or has changed, or the time is over; it may return earlier. An error of the
-    /// system is returned when the sleeper is given back.
+    /// Waits until something is ready or has changed, or the time is over, and may return earlier. `end_sleep` returns an
+    /// error of the system.
     fn sleep(&mut self);
 }
