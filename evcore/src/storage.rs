@@ -17,7 +17,7 @@ pub use fixed::Fixed;
 pub use growable::Growable;
 pub use parts::{Complete, Everything, Kept, Lean, LeftOut, Part, Parts};
 pub(crate) use parts::{Held, On, Zero};
-pub(crate) use tables::{Ending, Endings, FEW, FdIndex, Groups, Index, Link, Owner, Table};
+pub(crate) use tables::{Endings, FEW, FdIndex, Groups, Index, Link, Owner, Table};
 
 /// There is no room for one more event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

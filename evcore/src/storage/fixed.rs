@@ -3,7 +3,8 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::{Ending, Everything, FEW, FdIndex, Full, Index, Link, Part, Parts, Storage, Table, chains};
+use super::tables::Nothing;
+use super::{Everything, FEW, FdIndex, Full, Index, Link, Part, Parts, Storage, Table, chains};
 
 /// Room for `EVENTS` events inside the base: no allocator, known size, suitable for a `static`.
 ///
@@ -59,7 +60,7 @@ impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Stora
     type Signals<E> = <P::Signals as Part>::Table<E, EVENTS>;
     type Watchers<E> = <P::Watchers as Part>::Table<E, EVENTS>;
     type Heap<E> = <P::Heap as Part>::Table<E, EVENTS>;
-    type Endings = [Ending; 0];
+    type Endings = Nothing;
     type FdIndex = Chains<FDS>;
 }
 

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::{Ending, FdIndex, Full, Index, Kept, Link, Storage, Table, chains};
+use super::tables::LastTurns;
+use super::{FdIndex, Full, Index, Kept, Link, Storage, Table, chains};
 
 /// Room for as many events as there is memory for.
 ///
@@ -26,7 +27,7 @@ impl Storage for Growable {
     type Signals<E> = Vec<E>;
     type Watchers<E> = Vec<E>;
     type Heap<E> = Vec<E>;
-    type Endings = [Ending; 64];
+    type Endings = LastTurns;
     type FdIndex = Chains;
 }
 

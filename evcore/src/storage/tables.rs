@@ -203,34 +203,81 @@ pub struct Ending {
     pub seq: u32,
 }
 
-/// The ends of the last turns, a power of two of them.
+/// The ends of the last turns, or nothing.
 #[allow(unreachable_pub, reason = "as above")]
 pub trait Endings {
     const EMPTY: Self;
     const TURNS: u32;
     fn of_turn(&mut self, turn: u32) -> Option<&mut Ending>;
     fn at_end_of(&self, turn: u32) -> u64;
+    /// The turn whose end would take the place of the first one that may be needed.
+    fn full_at(&self) -> u32;
+    fn set_full_at(&mut self, turn: u32);
 }
 
-macro_rules! endings {
-    ($($turns:literal)*) => { $(
-        impl Endings for [Ending; $turns] {
-            const EMPTY: Self = [Ending { at: 0, seq: 0 }; $turns];
-            const TURNS: u32 = $turns;
-            #[inline]
-            fn of_turn(&mut self, turn: u32) -> Option<&mut Ending> {
-                self.get_mut(usize::try_from(turn & Self::TURNS.wrapping_sub(1)).ok()?)
-            }
-            #[inline]
-            fn at_end_of(&self, turn: u32) -> u64 {
-                let place = usize::try_from(turn & Self::TURNS.wrapping_sub(1)).ok();
-                place.and_then(|place| self.get(place)).map_or(0, |ending| ending.at)
-            }
-        }
-    )* };
+/// The ends of the last 64 turns.
+#[cfg(feature = "alloc")]
+#[derive(Debug)]
+pub struct LastTurns {
+    ends: [Ending; 1 << 6],
+    full_at: u32,
 }
 
-endings!(0 64);
+#[cfg(feature = "alloc")]
+impl LastTurns {
+    fn place(turn: u32) -> Option<usize> {
+        usize::try_from(turn & Self::TURNS.wrapping_sub(1)).ok()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Endings for LastTurns {
+    const EMPTY: Self = Self { ends: [Ending { at: 0, seq: 0 }; 1 << 6], full_at: 0 };
+    const TURNS: u32 = 1 << 6;
+
+    #[inline]
+    fn of_turn(&mut self, turn: u32) -> Option<&mut Ending> {
+        self.ends.get_mut(Self::place(turn)?)
+    }
+
+    #[inline]
+    fn at_end_of(&self, turn: u32) -> u64 {
+        Self::place(turn).and_then(|place| self.ends.get(place)).map_or(0, |ending| ending.at)
+    }
+
+    #[inline]
+    fn full_at(&self) -> u32 {
+        self.full_at
+    }
+
+    #[inline]
+    fn set_full_at(&mut self, turn: u32) {
+        self.full_at = turn;
+    }
+}
+
+impl Endings for Nothing {
+    const EMPTY: Self = Self;
+    const TURNS: u32 = 0;
+
+    #[inline]
+    fn of_turn(&mut self, _: u32) -> Option<&mut Ending> {
+        None
+    }
+
+    #[inline]
+    fn at_end_of(&self, _: u32) -> u64 {
+        0
+    }
+
+    #[inline]
+    fn full_at(&self) -> u32 {
+        0
+    }
+
+    #[inline]
+    fn set_full_at(&mut self, _: u32) {}
+}
 
 /// Finds the row of an fd number.
 #[allow(unreachable_pub, reason = "as above")]

@@ -16,16 +16,13 @@ use crate::time::Instant;
 pub(super) struct Restarts<S: Storage> {
     list: S::Table<S::Index>,
     ends: S::Endings,
-    /// The turn at whose end the list is emptied at the latest: the end of the next one would take the place of one that is
-    /// needed.
-    full_at: u32,
     /// How many timeouts restart in the turn whose hand-outs have not ended yet.
     open: u32,
 }
 
 impl<S: Storage> Restarts<S> {
     pub(super) const fn new() -> Self {
-        Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, full_at: 0, open: 0 }
+        Self { list: S::Table::EMPTY, ends: S::Endings::EMPTY, open: 0 }
     }
 
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
@@ -64,7 +61,7 @@ impl<S: Storage> Restarts<S> {
     /// Whether the end of the turn after this one would take the place of one that may be needed.
     #[inline]
     pub(super) fn is_full(&self, turn: u32) -> bool {
-        S::Endings::TURNS > 0 && turn == self.full_at
+        S::Endings::TURNS > 0 && turn == self.ends.full_at()
     }
 
     /// When the hand-outs of the event's last turn ended; `None` if that is the present turn, `current`.
@@ -104,7 +101,7 @@ impl<S: Storage> Restarts<S> {
             }
         }
         self.list.clear();
-        self.full_at = next.wrapping_add(S::Endings::TURNS).wrapping_sub(1);
+        self.ends.set_full_at(next.wrapping_add(S::Endings::TURNS).wrapping_sub(1));
     }
 
     #[cfg(any(test, feature = "check"))]
