@@ -32,7 +32,8 @@ pub struct Stats {
     pub lateness_max: Duration,
 }
 
-/// `Stats` as a base keeps them: nanoseconds, since a `Duration` takes a 64-bit division.
+/// `Stats` as a base keeps them: nanoseconds, since a `Duration` takes a 64-bit division, and half the room for what is
+/// rare.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tally {
     pub(crate) turns: u64,
@@ -40,9 +41,9 @@ pub(crate) struct Tally {
     pub(crate) handed_out: u64,
     pub(crate) expired: u64,
     pub(crate) changes: u64,
-    pub(crate) refused: u64,
-    pub(crate) stale: u64,
-    pub(crate) rebuilds: u64,
+    pub(crate) refused: u32,
+    pub(crate) stale: u32,
+    pub(crate) rebuilds: u32,
     pub(crate) lateness: u64,
     pub(crate) lateness_max: u64,
     pub(crate) max: Counts,
@@ -66,9 +67,9 @@ impl Zero for Tally {
 
 impl From<Tally> for Stats {
     fn from(tally: Tally) -> Self {
-        let Tally { turns, waits, handed_out, expired, changes, refused, stale, rebuilds, .. } = tally;
-        let lateness = Duration::from_nanos(tally.lateness);
-        let lateness_max = Duration::from_nanos(tally.lateness_max);
+        let Tally { turns, waits, handed_out, expired, changes, .. } = tally;
+        let [refused, stale, rebuilds] = [tally.refused, tally.stale, tally.rebuilds].map(u64::from);
+        let [lateness, lateness_max] = [tally.lateness, tally.lateness_max].map(Duration::from_nanos);
         Self { turns, waits, handed_out, expired, changes, refused, stale, rebuilds, lateness, lateness_max }
     }
 }
