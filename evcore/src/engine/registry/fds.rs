@@ -22,7 +22,7 @@ use watches::Watches;
 ///
 /// ```text
 ///   index    fd number ─▶ row                                              looked at when an event is created
-///   rows     [ fd, generation, head, counts, wanted, registered ]          one for each fd
+///   rows     [ fd, generation, head, counts, wanted, registered, next ]    one for each fd
 ///   watches  [ row, next, prev, mask ]                                     by event, threaded into lists
 /// ```
 ///
@@ -78,8 +78,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let mut row = Row::new(fd, D::default());
         match self.rows.at_mut(at) {
             Some(place) => {
-                self.free = Link::to(place.next);
-                row.generation = place.generation;
+                self.free = Link::to(place.head);
+                row.replace(place);
                 *place = row;
             }
             None => self.rows.push(row),
@@ -131,11 +131,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         row.wanted = Interest::empty();
         row.set_registered(Interest::empty());
         row.info = D::default();
-        self.unlist(at);
-        if let Some(row) = self.rows.at_mut(at) {
-            row.next = self.free.place();
-            self.free = Link::to(at);
-        }
+        row.head = core::mem::replace(&mut self.free, Link::to(at)).place();
     }
 
     /// The first pending event of a registration.

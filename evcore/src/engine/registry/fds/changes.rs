@@ -25,31 +25,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     pub(super) fn list(&mut self, at: S::Index) {
-        let head = core::mem::replace(&mut self.changes, Link::to(at)).place();
         if let Some(row) = self.rows.at_mut(at) {
-            row.in_changes = true;
-            row.next = head;
-        }
-        if let Some(head) = self.rows.at_mut(head) {
-            head.prev = at;
-        }
-    }
-
-    pub(super) fn unlist(&mut self, at: S::Index) {
-        let Some(row) = self.rows.at_mut(at) else { return };
-        if !core::mem::take(&mut row.in_changes) {
-            return;
-        }
-        let (next, prev) = (row.next, row.prev);
-        if self.changes.place() == at {
-            self.changes = Link::to(next);
-            return;
-        }
-        if let Some(before) = self.rows.at_mut(prev) {
-            before.next = next;
-        }
-        if let Some(after) = self.rows.at_mut(next) {
-            after.prev = prev;
+            row.list(core::mem::replace(&mut self.changes, Link::to(at)).place());
         }
     }
 
@@ -62,9 +39,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         while !self.changes.is_none() {
             let at = self.changes.place();
             let row = self.rows.at_mut(at)?;
-            self.changes = Link::to(row.next);
-            row.in_changes = false;
-            let verify = row.take_verify();
+            let (next, verify) = row.unlist();
+            self.changes = Link::to(next);
             let registered = row.registered();
             if registered != row.wanted || verify && !row.wanted.is_empty() {
                 return Some(Change { fd: row.fd, token: row.token(at), registered, wanted: row.wanted, verify });

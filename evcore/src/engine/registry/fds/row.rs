@@ -9,27 +9,25 @@ pub(super) struct Row<F, D, S: Storage> {
     pub(super) fd: F,
     /// The registration's generation; with the row's index it is the token.
     pub(super) generation: u32,
-    /// The first watching event; its `prev` is the last one.
+    /// The first watching event; its `prev` is the last one. In a free row, the next free one.
     pub(super) head: S::Index,
     /// How many watching events wait for READ, URGENT, WRITE and CLOSED; kept only for several events.
     pub(super) counts: [u16; 4],
     /// The union of the events' interests.
     pub(super) wanted: Interest,
-    /// What the backend has registered, and VERIFY if it must check that this still stands.
+    /// What the backend has registered; VERIFY, if it must check that this still stands; LISTED, in the list of changes.
     registered: Interest,
     /// Bits of a report that cannot simply be passed to a sole watcher; all bits if there is none.
     pub(super) unexpected: u16,
     pub(super) created: u16,
-    /// The next row in the list of changes or of free rows.
-    pub(super) next: S::Index,
-    /// The row before it in the list of changes; not maintained for the first.
-    pub(super) prev: S::Index,
-    pub(super) in_changes: bool,
+    /// The next row in the list of changes.
+    next: S::Index,
     pub(super) info: D,
 }
 
 /// In `Row::registered`; no interest has it, so the row differs from `wanted` and is listed.
 const VERIFY: Interest = Interest::from_bits_retain(0x0100);
+const LISTED: Interest = Interest::from_bits_retain(0x0200);
 
 impl<F, D, S: Storage> Row<F, D, S> {
     pub(super) fn new(fd: F, info: D) -> Self {
@@ -43,8 +41,6 @@ impl<F, D, S: Storage> Row<F, D, S> {
             unexpected: u16::MAX,
             created: 1,
             next: S::Index::NIL,
-            prev: S::Index::NIL,
-            in_changes: false,
             info,
         }
     }
@@ -54,7 +50,7 @@ impl<F, D, S: Storage> Row<F, D, S> {
     pub(super) const VERIFIES: bool = S::IS_SHARED || S::HAS_EDGE;
 
     pub(super) fn registered(&self) -> Interest {
-        if Self::VERIFIES { self.registered.difference(VERIFY) } else { self.registered }
+        self.registered.difference(VERIFY.union(LISTED))
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -65,20 +61,14 @@ impl<F, D, S: Storage> Row<F, D, S> {
         self.is_registered() && !self.wanted.is_empty()
     }
 
+    /// The backend has registered the fd for this. Nothing is to be verified.
     pub(super) fn set_registered(&mut self, interest: Interest) {
-        self.registered = interest;
+        self.registered = interest.union(self.registered.intersection(LISTED));
     }
 
     /// The registration has ended. VERIFY stays.
     pub(super) fn unregister(&mut self) {
-        self.registered = self.registered.intersection(VERIFY);
-    }
-
-    /// Whether the backend must verify the registration, which is done now.
-    pub(super) fn take_verify(&mut self) -> bool {
-        let verify = Self::VERIFIES && self.registered.contains(VERIFY);
-        self.registered = self.registered();
-        verify
+        self.registered = self.registered.intersection(VERIFY.union(LISTED));
     }
 
     pub(super) fn set_verify(&mut self) {
@@ -98,7 +88,28 @@ impl<F, D, S: Storage> Row<F, D, S> {
 
     /// Whether the row needs a call of the backend and is not listed.
     pub(super) fn is_to_be_listed(&self) -> bool {
-        !self.in_changes && self.registered != self.wanted
+        self.registered != self.wanted && !self.registered.contains(LISTED)
+    }
+
+    /// Puts the row into the list of changes, before `next`.
+    pub(super) fn list(&mut self, next: S::Index) {
+        self.registered = self.registered.union(LISTED);
+        self.next = next;
+    }
+
+    /// Takes the first row out of the list of changes. Returns the next one, and whether the backend must verify the
+    /// registration, which is done now.
+    pub(super) fn unlist(&mut self) -> (S::Index, bool) {
+        let verify = Self::VERIFIES && self.registered.contains(VERIFY);
+        self.registered = self.registered();
+        (self.next, verify)
+    }
+
+    /// Takes the place of a freed row, which may still be listed.
+    pub(super) fn replace(&mut self, freed: &Self) {
+        self.generation = freed.generation;
+        self.next = freed.next;
+        self.registered = freed.registered.intersection(LISTED);
     }
 
     /// Has the registration verified if the event needs that.
