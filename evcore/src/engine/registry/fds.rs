@@ -22,7 +22,7 @@ use watches::Watches;
 ///
 /// ```text
 ///   index    fd number ─▶ row                                              looked at when an event is created
-///   rows     [ fd, generation, head, counts, wanted, registered, next ]    one for each fd
+///   rows     [ fd, generation, head, wanted, registered, next ]            one for each fd
 ///   watches  [ row, next, prev, mask ]                                     by event, threaded into lists
 /// ```
 ///

@@ -1,5 +1,6 @@
 //! The list of changes: fds whose registration differs from their events' interest.
 
+use super::watches::Watches;
 use super::{Fds, Row};
 use crate::backend::{Descriptor, Token};
 use crate::ready::Interest;
@@ -30,21 +31,38 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
     }
 
+    /// What the events of an fd wait for, which is at most `wanted`: usually the first ones wait for all of that.
+    fn union(watches: &Watches<S>, first: S::Index, wanted: Interest) -> Interest {
+        let (mut at, mut union) = (first, Interest::empty());
+        while let Some(watch) = watches.at(at).filter(|_| union != wanted) {
+            union |= watch.interest();
+            at = watch.next;
+        }
+        union
+    }
+
     pub(in crate::engine) fn has_changes(&self) -> bool {
         S::HAS_FDS && !self.changes.is_none()
     }
 
     /// Takes the next row that really differs or must be verified.
     pub(in crate::engine) fn next_change(&mut self) -> Option<Change<F>> {
-        while !self.changes.is_none() {
-            let at = self.changes.place();
-            let row = self.rows.at_mut(at)?;
-            let (next, verify) = row.unlist();
-            self.changes = Link::to(next);
-            let registered = row.registered();
-            if registered != row.wanted || verify && !row.wanted.is_empty() {
-                return Some(Change { fd: row.fd, token: row.token(at), registered, wanted: row.wanted, verify });
+        // Written once for all rows that turn out to be as they were.
+        let mut at = core::mem::replace(&mut self.changes, Link::NONE).place();
+        while let Some(row) = self.rows.at_mut(at) {
+            let next = row.unlist();
+            if row.is_to_be_listed() {
+                let verify = row.take_verify();
+                if row.take_narrow() {
+                    row.wanted = Self::union(&self.watches, row.head, row.wanted);
+                }
+                let (registered, wanted) = (row.registered(), row.wanted);
+                if registered != wanted || verify && !wanted.is_empty() {
+                    self.changes = Link::to(next);
+                    return Some(Change { fd: row.fd, token: row.token(at), registered, wanted, verify });
+                }
             }
+            at = next;
         }
         None
     }

@@ -113,16 +113,12 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(row) = self.rows.at_mut(at) else { return };
         let Some(first) = self.watches.at_mut(row.head) else { return };
         let last = core::mem::replace(&mut first.prev, index);
-        if last == row.head {
-            row.counts = [0; 4];
-            row.count_in(first.interest());
-        }
         if let Some(watch) = self.watches.at_mut(last) {
             watch.next = index;
         }
         if let Some(watch) = self.watches.at_mut(index) {
             watch.prev = last;
-            row.count_in(watch.interest());
+            row.wanted |= watch.interest();
         }
         row.unexpected = u16::MAX;
         self.list_if_changed(at);
@@ -152,7 +148,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let prev = core::mem::replace(&mut watch.prev, Index::NIL);
         let (at, next) = (watch.row, watch.next);
         let Some(row) = self.rows.at_mut(at) else { return };
-        row.count_out(watch.interest());
         if row.head == index {
             row.head = next;
         } else if let Some(before) = self.watches.at_mut(prev) {
@@ -164,8 +159,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             after.prev = prev;
         }
         // One is left if the first is the last.
-        if after == row.head && after == prev {
-            row.wait_for(row.wanted);
+        match self.watches.at(after) {
+            Some(left) if after == row.head && after == prev => row.wait_for(left.interest()),
+            _ => row.narrow_later(),
         }
         self.list_if_changed(at);
     }
@@ -219,8 +215,8 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         }
         watch.wait_for(interest);
         row.verify_for(watch);
-        row.count_out(old);
-        row.count_in(interest);
+        row.wanted |= interest;
+        row.narrow_later();
         self.list_if_changed(at);
         Changed::Done(old)
     }

@@ -11,11 +11,10 @@ pub(super) struct Row<F, D, S: Storage> {
     pub(super) generation: u32,
     /// The first watching event; its `prev` is the last one. In a free row, the next free one.
     pub(super) head: S::Index,
-    /// How many watching events wait for READ, URGENT, WRITE and CLOSED; kept only for several events.
-    pub(super) counts: [u16; 4],
-    /// The union of the events' interests.
+    /// The union of the events' interests, or more.
     pub(super) wanted: Interest,
-    /// What the backend has registered; VERIFY, if it must check that this still stands; LISTED, in the list of changes.
+    /// What the backend has registered; VERIFY, if it must check that this still stands; NARROW, if `wanted` may be more than
+    /// the union; LISTED, in the list of changes.
     registered: Interest,
     /// Bits of a report that cannot simply be passed to a sole watcher; all bits if there is none.
     pub(super) unexpected: u16,
@@ -25,9 +24,13 @@ pub(super) struct Row<F, D, S: Storage> {
     pub(super) info: D,
 }
 
-/// In `Row::registered`; no interest has it, so the row differs from `wanted` and is listed.
+// In `Row::registered`. No interest has them, so the row differs from `wanted` and is listed.
 const VERIFY: Interest = Interest::from_bits_retain(0x0100);
+const NARROW: Interest = Interest::from_bits_retain(0x0400);
+
+/// As they are, but not looked at.
 const LISTED: Interest = Interest::from_bits_retain(0x0200);
+const NOTES: Interest = VERIFY.union(NARROW).union(LISTED);
 
 impl<F, D, S: Storage> Row<F, D, S> {
     pub(super) fn new(fd: F, info: D) -> Self {
@@ -35,7 +38,6 @@ impl<F, D, S: Storage> Row<F, D, S> {
             fd,
             generation: 1,
             head: S::Index::NIL,
-            counts: [0; 4],
             wanted: Interest::empty(),
             registered: Interest::empty(),
             unexpected: u16::MAX,
@@ -50,7 +52,7 @@ impl<F, D, S: Storage> Row<F, D, S> {
     pub(super) const VERIFIES: bool = S::IS_SHARED || S::HAS_EDGE;
 
     pub(super) fn registered(&self) -> Interest {
-        self.registered.difference(VERIFY.union(LISTED))
+        self.registered.difference(NOTES)
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -63,18 +65,28 @@ impl<F, D, S: Storage> Row<F, D, S> {
 
     /// The backend has registered the fd for this. Nothing is to be verified.
     pub(super) fn set_registered(&mut self, interest: Interest) {
-        self.registered = interest.union(self.registered.intersection(LISTED));
+        self.registered = interest.union(self.registered.intersection(NARROW.union(LISTED)));
     }
 
     /// The registration has ended. VERIFY stays.
     pub(super) fn unregister(&mut self) {
-        self.registered = self.registered.intersection(VERIFY.union(LISTED));
+        self.registered = self.registered.intersection(NOTES);
     }
 
     pub(super) fn set_verify(&mut self) {
         if Self::VERIFIES {
             self.registered = self.registered.union(VERIFY);
         }
+    }
+
+    /// One of several events waits for less: the union is determined before the wait, once for all of them.
+    pub(super) fn narrow_later(&mut self) {
+        self.registered = self.registered.union(NARROW);
+    }
+
+    #[cfg(any(test, feature = "check"))]
+    pub(super) fn is_to_be_narrowed(&self) -> bool {
+        self.is_listed() && self.registered.contains(NARROW)
     }
 
     pub(super) fn token(&self, at: S::Index) -> Token {
@@ -88,7 +100,11 @@ impl<F, D, S: Storage> Row<F, D, S> {
 
     /// Whether the row needs a call of the backend and is not listed.
     pub(super) fn is_to_be_listed(&self) -> bool {
-        self.registered != self.wanted && !self.registered.contains(LISTED)
+        self.registered != self.wanted && !self.is_listed()
+    }
+
+    pub(super) fn is_listed(&self) -> bool {
+        self.registered.contains(LISTED)
     }
 
     /// Puts the row into the list of changes, before `next`.
@@ -97,12 +113,23 @@ impl<F, D, S: Storage> Row<F, D, S> {
         self.next = next;
     }
 
-    /// Takes the first row out of the list of changes. Returns the next one, and whether the backend must verify the
-    /// registration, which is done now.
-    pub(super) fn unlist(&mut self) -> (S::Index, bool) {
+    /// Takes the first row out of the list of changes. Returns the next one.
+    pub(super) fn unlist(&mut self) -> S::Index {
+        self.registered = self.registered.difference(LISTED);
+        self.next
+    }
+
+    /// Whether the backend must verify the registration, which is done now.
+    pub(super) fn take_verify(&mut self) -> bool {
         let verify = Self::VERIFIES && self.registered.contains(VERIFY);
-        self.registered = self.registered();
-        (self.next, verify)
+        self.registered = self.registered.difference(VERIFY);
+        verify
+    }
+
+    pub(super) fn take_narrow(&mut self) -> bool {
+        let narrow = S::HAS_SHARED_FDS && self.registered.contains(NARROW);
+        self.registered = self.registered.difference(NARROW);
+        narrow
     }
 
     /// Takes the place of a freed row, which may still be listed.
@@ -118,26 +145,7 @@ impl<F, D, S: Storage> Row<F, D, S> {
             self.set_verify();
         }
     }
-
-    pub(super) fn count_in(&mut self, interest: Interest) {
-        self.count(interest, |count| count.saturating_add(1));
-    }
-
-    pub(super) fn count_out(&mut self, interest: Interest) {
-        self.count(interest, |count| count.saturating_sub(1));
-    }
-
-    fn count(&mut self, interest: Interest, step: impl Fn(u16) -> u16) {
-        for (bit, count) in COUNTED.into_iter().zip(&mut self.counts) {
-            if interest.contains(bit) {
-                *count = step(*count);
-                self.wanted.set(bit, *count > 0);
-            }
-        }
-    }
 }
-
-pub(super) const COUNTED: [Interest; 4] = [Interest::READ, Interest::URGENT, Interest::WRITE, Interest::CLOSED];
 
 /// An event's place in the fd map.
 pub(super) struct Watch<S: Storage> {

@@ -34,6 +34,29 @@ fn the_short_way_is_for_one_event_that_waits_for_all_that_is_reported() {
     assert_eq!(fds.sole_watcher(token, Ready::READ), None, "nobody is left");
 }
 
+/// Between two waits events come and go; only what is left of that is a change.
+#[test]
+fn the_union_of_several_events_is_narrowed_to_what_they_wait_for() {
+    let mut fds = Map::new();
+    for (index, interest) in [(0, Interest::READ), (1, Interest::READ | Interest::URGENT), (2, Interest::WRITE)] {
+        watching(&mut fds, index, 7, interest);
+    }
+    let mut narrowed = |index, interest| {
+        assert!(matches!(fds.change(index, interest, true), Changed::Done(_)) && fds.check());
+        let change = fds.next_change();
+        if let Some(change) = &change {
+            fds.applied(change);
+        }
+        assert!(fds.check() && !fds.has_changes());
+        change.map(|change| change.wanted)
+    };
+    assert_eq!(narrowed(0, Interest::READ), Some(Interest::READ | Interest::URGENT | Interest::WRITE));
+    assert_eq!(narrowed(0, Interest::WRITE), None, "the next one waits for READ, too");
+    assert_eq!(narrowed(1, Interest::READ), Some(Interest::READ | Interest::WRITE));
+    assert_eq!(narrowed(2, Interest::empty()), None, "the first one waits for WRITE, too");
+    assert_eq!(narrowed(1, Interest::empty()), Some(Interest::WRITE), "one is left");
+}
+
 #[test]
 fn what_a_backend_keeps_of_a_registration_is_not_found_by_the_token_of_an_earlier_one() {
     let mut fds = Map::new();
