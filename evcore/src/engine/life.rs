@@ -181,6 +181,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// Binds an event to another fd, without registering it.
     fn move_to(&mut self, index: S::Index, fd: B::Fd, old: B::Fd, is_watching: bool) -> Result<(), Error<B::Error>> {
+        if !self.registry.has_room_to_move(index, fd) {
+            return Err(Error::Full);
+        }
         let interest = self.registry.interest(index);
         self.registry.leave(index);
         // The old fd first: a fixed storage may need its row.
@@ -188,6 +191,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.registry.bind(index, fd, interest).is_ok() {
             return Ok(());
         }
+        // Only if the allocator refuses.
         let is_back = self.registry.bind(index, old, interest).is_ok();
         match is_watching {
             true if is_back => self.register_again(index),

@@ -28,34 +28,26 @@ fn an_event_that_finds_no_room_on_another_fd_stays_on_its_own() {
     assert_eq!(base.next_active().map(|fired| (fired.id, fired.ready)), Some((event, Ready::READ)));
 }
 
-/// The old fd is temporarily refused when the event comes back.
-#[cfg(feature = "alloc")]
+/// The new fd is refused, and the old one, too, when the event comes back, but only for now.
 #[test]
 fn replace_fd_that_finds_its_way_back_later_keeps_the_event() {
-    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
-    for _ in 0..u16::MAX {
-        base.create(Event::io(4, Interest::READ), ()).unwrap();
-    }
+    let mut base: EventBase<Manual, Fixed<4>, ()> = EventBase::new(Manual::new());
     let event = base.insert(3, Interest::READ, ()).unwrap();
-    base.backend_mut().refuse_for_now(1);
-    assert_eq!(base.replace_fd(event, 4), Err(crate::Error::Full));
+    base.backend_mut().refuse_for_now(2);
+    assert_eq!(base.replace_fd(event, 4), Err(Error::Backend(ManualError::Busy)));
     assert_eq!((base.fd(event), base.backend().watched(3)), (Some(3), None));
     assert!(base.poll(Wait::None).unwrap().is_running());
     assert!(base.next_active().is_none());
     assert_eq!(base.backend().watched(3), Some(Interest::READ));
 }
 
-/// The old fd is refused when the event comes back.
-#[cfg(feature = "alloc")]
+/// The new fd is refused, and the old one, too, when the event comes back.
 #[test]
 fn replace_fd_that_finds_no_way_back_reports_an_error() {
-    let mut base: EventBase<Manual, crate::Growable, ()> = EventBase::new(Manual::new());
-    for _ in 0..u16::MAX {
-        base.create(Event::io(4, Interest::READ), ()).unwrap();
-    }
+    let mut base: EventBase<Manual, Fixed<4>, ()> = EventBase::new(Manual::new());
     let event = base.insert(3, Interest::READ, ()).unwrap();
-    base.backend_mut().refuse(1);
-    assert_eq!(base.replace_fd(event, 4), Err(Error::Full));
+    base.backend_mut().refuse(2);
+    assert_eq!(base.replace_fd(event, 4), Err(Error::Backend(ManualError::Refused)));
     let pending = base.pending(event).unwrap();
     assert_eq!((pending.registered, pending.active), (false, Some(Ready::ERROR)));
     assert!(base.check());

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::backend::Manual;
+use crate::manual::ManualError;
 use crate::storage::{Lean, Storage};
 use crate::{Error, Event, EventBase, Fixed, Interest, Ready, Wait};
 
@@ -50,6 +51,27 @@ fn create_on_fds_is_bounded_by_their_table_alone() {
         assert!(base.remove(event).is_some());
         assert!(base.check());
     }
+}
+
+/// It lost its registration before it was found that there is one event on each fd.
+#[test]
+fn replace_fd_to_a_taken_one_leaves_the_registration_alone() {
+    let mut base: Base<Fixed<8, 2, 1, Lean>> = Base::new(Manual::new());
+    let first = base.insert(3, Interest::READ, 1).unwrap();
+    base.insert(4, Interest::READ, 2).unwrap();
+    base.backend_mut().refuse(1);
+    assert_eq!(base.replace_fd(first, 4), Err(Error::Full));
+    let pending = base.pending(first).unwrap();
+    assert_eq!((base.fd(first), pending.registered, pending.active), (Some(3), true, None));
+    assert_eq!(base.backend().watched(3), Some(Interest::READ));
+    assert!(base.create(Event::io(9, Interest::READ), 9).is_err() && base.check());
+    // The refusal is still to come: nothing has asked the backend.
+    assert_eq!(base.replace_fd(first, 9), Err(Error::Backend(ManualError::Refused)));
+    assert_eq!((base.fd(first), base.backend().watched(3)), (Some(3), Some(Interest::READ)));
+    base.replace_fd(first, 9).unwrap();
+    base.replace_fd(first, 9).unwrap();
+    assert_eq!((base.fd(first), base.backend().watched(9)), (Some(9), Some(Interest::READ)));
+    assert!(base.check());
 }
 
 #[test]

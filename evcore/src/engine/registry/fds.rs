@@ -74,6 +74,19 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         Ok(at)
     }
 
+    /// Whether an event can be detached from its fd and attached to `fd`.
+    pub(super) fn has_room_to_move(&mut self, index: S::Index, fd: F) -> bool {
+        let own = self.row_of(index).unwrap_or(Index::NIL);
+        match self.find(fd) {
+            Some(at) if at == own => true,
+            Some(at) => S::HAS_SHARED_FDS && self.rows.at(at).is_some_and(|row| row.created < u16::MAX),
+            None => {
+                let is_own_freed = self.rows.at(own).is_some_and(|row| row.created == 1);
+                is_own_freed || !self.free.is_none() || self.rows.reserve(1).is_ok()
+            }
+        }
+    }
+
     fn take_row(&mut self, at: S::Index, fd: F) {
         let mut row = Row::new(fd, D::default());
         match self.rows.at_mut(at) {

@@ -48,6 +48,10 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.change(index, interest, is_supported)
     }
 
+    pub(in crate::engine) fn has_room_to_move(&mut self, index: S::Index, fd: F) -> bool {
+        self.fds.has_room_to_move(index, fd)
+    }
+
     pub(in crate::engine) fn bind(&mut self, index: S::Index, fd: F, interest: Interest) -> Result<(), Full> {
         let row = self.fds.attach(fd)?;
         self.fds.bind(index, row, interest);
