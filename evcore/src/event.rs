@@ -43,8 +43,9 @@ impl EventId {
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the two halves of the word")]
     pub const fn from_bits(bits: u64) -> Option<Self> {
         match NonZeroU32::new((bits >> 32) as u32) {
-            Some(generation) => Some(Self { slot: bits as u32, generation }),
-            None => None,
+            // Even ones are those of free slots.
+            Some(generation) if generation.get() & 1 == 1 => Some(Self { slot: bits as u32, generation }),
+            _ => None,
         }
     }
 }
@@ -336,6 +337,7 @@ mod tests {
         assert_eq!(id.to_bits(), 7 << 32 | 5);
         assert_eq!(EventId::from_bits(id.to_bits()), Some(id));
         assert_eq!(EventId::from_bits(5), None);
+        assert_eq!(EventId::from_bits(8 << 32 | 5), None, "of a free slot");
         assert_eq!(std::format!("{id:?}"), "5v7");
         // Bits that both halves have.
         let id = EventId { slot: u32::MAX, generation: NonZeroU32::MAX };

@@ -8,7 +8,9 @@ use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::{Full, Index, Storage, Table};
 
-/// Generational slots. A freed slot is reused at once with another generation, until its generations are used up.
+/// Generational slots. A freed slot is reused at once with another generation, until its generations are used up. Those
+/// of events are odd and those of free slots even, so that an id needs no look at the data, which may be in another
+/// cache line.
 pub(super) struct Slots<T, S: Storage> {
     slots: S::Table<Slot<T, S>>,
     free: S::Index,
@@ -27,6 +29,9 @@ struct Slot<T, S: Storage> {
     state: State<S>,
     data: Option<T>,
 }
+
+/// The last one of a free slot.
+const LAST_GENERATION: u32 = u32::MAX - 1;
 
 pub(super) struct HandOut<'a, T, I> {
     pub(super) index: I,
@@ -110,7 +115,7 @@ impl<T, S: Storage> Slots<T, S> {
         match self.slots.at_mut(self.free) {
             Some(freed) => {
                 let index = core::mem::replace(&mut self.free, freed.next_free());
-                let generation = freed.generation;
+                let generation = freed.generation.saturating_add(1);
                 *freed = slot(generation, state.listed_as(freed.state));
                 (index, Self::id_of(index, generation))
             }
@@ -122,7 +127,7 @@ impl<T, S: Storage> Slots<T, S> {
         }
     }
 
-    /// In debug builds each base has its own generations, up to a million in each slot, so that an id of another base
+    /// In debug builds each base has its own generations, up to half a million in each slot, so that an id of another base
     /// is recognised like a stale one.
     #[cfg(debug_assertions)]
     fn first_generation(&mut self) -> NonZeroU32 {
@@ -147,8 +152,8 @@ impl<T, S: Storage> Slots<T, S> {
         let slot = self.slots.at_mut(index)?;
         let data = slot.data.take()?;
         self.len = self.len.saturating_sub(1);
-        if let Some(generation) = slot.generation.checked_add(1) {
-            slot.generation = generation;
+        slot.generation = slot.generation.saturating_add(1);
+        if slot.generation.get() < LAST_GENERATION {
             slot.set_next_free(self.free);
             self.free = index;
         }
@@ -159,8 +164,7 @@ impl<T, S: Storage> Slots<T, S> {
     #[inline]
     pub(super) fn resolve(&self, id: EventId) -> Option<S::Index> {
         let index = S::Index::new(usize::try_from(id.slot).ok()?);
-        let slot = self.slots.at(index)?;
-        (slot.generation == id.generation && slot.data.is_some()).then_some(index)
+        (self.slots.at(index)?.generation == id.generation).then_some(index)
     }
 
     pub(super) fn id(&self, index: S::Index) -> Option<EventId> {
@@ -288,7 +292,7 @@ mod tests {
         let mut slots = Slots::<(), Fixed<1>>::new();
         slots.reserve().unwrap();
         let (index, _) = slots.create(State::default(), 0, 0, ());
-        slots.slots.at_mut(index).unwrap().generation = NonZeroU32::MAX;
+        slots.slots.at_mut(index).unwrap().generation = NonZeroU32::new(u32::MAX - 2).unwrap();
         let last = slots.id(index).unwrap();
         slots.remove(index);
         assert!(!slots.has_free());
