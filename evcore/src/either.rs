@@ -110,6 +110,7 @@ where
         }
     }
 
+    #[inline]
     fn add(
         &mut self,
         fd: Self::Fd,
@@ -137,6 +138,7 @@ where
         }
     }
 
+    #[inline]
     fn del(&mut self, fd: Self::Fd, token: Token, old: Interest, infos: &mut impl FdInfos<Self::FdInfo>) {
         match self {
             Self::Left(backend) => backend.del(fd, token, old, &mut Lefts::of(infos)),

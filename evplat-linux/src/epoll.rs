@@ -223,26 +223,50 @@ impl Epoll {
     }
 
     /// Puts a descriptor into the set, or among the files.
+    #[inline]
     fn register(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), Error> {
-        match self.enter(fd, token, interest) {
-            Err(error) if is(&error, libc::EPERM) => {
-                self.be_special();
-                self.files.insert(fd, token, interest)
-            }
-            other => other.map_err(Error::during("epoll_ctl")),
+        self.enter(fd, token, interest).or_else(|error| self.register_refused(fd, token, interest, &error))
+    }
+
+    /// The set has no place for it. If it is a file, it goes among these.
+    #[cold]
+    fn register_refused(&mut self, fd: Fd, token: Token, interest: Interest, error: &io::Error) -> Result<(), Error> {
+        if !is(error, libc::EPERM) {
+            return Err(Error::system("epoll_ctl", error.raw_os_error().unwrap_or(libc::EIO)));
         }
+        self.be_special();
+        self.files.insert(fd, token, interest)
     }
 
     /// Puts a descriptor into the set. If it is in there already, because its number was closed and opened again from a
     /// duplicate (`dup2`), its entry is taken over.
+    #[inline]
     fn enter(&self, fd: Fd, token: Token, interest: Interest) -> io::Result<()> {
         if self.bell.has(fd) {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         }
-        let (set, events, cookie) = (self.set.as_fd(), mask::events(interest), token.to_bits());
-        match sys::epoll_add(set, fd, events, cookie) {
-            Err(error) if is(&error, libc::EEXIST) => twice(|| sys::epoll_mod(set, fd, events, cookie)),
-            other => other,
+        let added = sys::epoll_add(self.set.as_fd(), fd, mask::events(interest), token.to_bits());
+        added.or_else(|error| self.take_over(fd, token, interest, error))
+    }
+
+    #[cold]
+    fn take_over(&self, fd: Fd, token: Token, interest: Interest, error: io::Error) -> io::Result<()> {
+        if !is(&error, libc::EEXIST) {
+            return Err(error);
+        }
+        let modify = || sys::epoll_mod(self.set.as_fd(), fd, mask::events(interest), token.to_bits());
+        modify().or_else(|error| once_more(error, modify))
+    }
+
+    /// The kernel has not taken a descriptor out of the set.
+    #[cold]
+    fn del_refused(&mut self, fd: Fd, error: io::Error) {
+        let Err(error) = once_more(error, || sys::epoll_del(self.set.as_fd(), fd)) else { return };
+        // These three mean that the descriptor was closed before.
+        let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
+        if !is_gone {
+            log!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be rebuilt");
+            self.note_damage();
         }
     }
 
@@ -264,9 +288,10 @@ impl Epoll {
     }
 
     /// Makes the buffer as long as there are descriptors, so that no wait has to.
+    #[cold]
     fn make_room(&mut self) {
         let room = self.reports.room();
-        if self.registered > room && room < REPORTS_MAX {
+        if room < REPORTS_MAX {
             // Without the memory waits give fewer reports at a time, and that is all.
             if let Ok(reports) = Reports::with_room(room.saturating_mul(2)) {
                 self.reports = reports;
@@ -285,6 +310,13 @@ impl Epoll {
             // The doorbell's has no registration's token, and is dropped by the sink.
             sink.ready(Token::from_bits(report.u64), mask::ready(report.events));
         }
+    }
+
+    /// As `begin_change`, asleep or in the child of a fork.
+    #[cold]
+    fn begin_change_asleep(&mut self) -> Result<(), Error> {
+        self.sleepers.wake();
+        self.usable()
     }
 
     /// An entry stays in the set that cannot be removed: the next wait asks for a new set.
@@ -402,11 +434,7 @@ impl EventOp for Epoll {
 
     #[inline]
     fn begin_change(&mut self) -> Result<(), Error> {
-        if self.guard.is_usual() {
-            return Ok(());
-        }
-        self.sleepers.wake();
-        self.usable()
+        if self.guard.is_usual() { Ok(()) } else { self.begin_change_asleep() }
     }
 
     #[inline]
@@ -423,12 +451,15 @@ impl EventOp for Epoll {
         self.sleepers.wake();
     }
 
+    #[inline]
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, _: &mut impl FdInfos<()>) -> Result<(), Error> {
         self.usable()?;
         self.files.remove(fd);
         self.register(fd, token, interest)?;
         self.registered = self.registered.saturating_add(1);
-        self.make_room();
+        if self.registered > self.reports.room() {
+            self.make_room();
+        }
         Ok(())
     }
 
@@ -461,6 +492,7 @@ impl EventOp for Epoll {
         }
     }
 
+    #[inline]
     fn del(&mut self, fd: Fd, _: Token, _: Interest, _: &mut impl FdInfos<()>) {
         // In the child of a fork the set is still the parent's.
         if self.guard.forked() {
@@ -470,13 +502,8 @@ impl EventOp for Epoll {
         if self.files.remove(fd) || self.bell.has(fd) {
             return;
         }
-        if let Err(error) = twice(|| sys::epoll_del(self.set.as_fd(), fd)) {
-            // These three mean that the descriptor was closed before.
-            let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
-            if !is_gone {
-                log!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be rebuilt");
-                self.note_damage();
-            }
+        if let Err(error) = sys::epoll_del(self.set.as_fd(), fd) {
+            self.del_refused(fd, error);
         }
     }
 
@@ -564,12 +591,9 @@ impl fmt::Debug for Epoll {
     }
 }
 
-/// Makes a call that needs no memory once more at once when it is refused for want of that.
-fn twice(call: impl Fn() -> io::Result<()>) -> io::Result<()> {
-    match call() {
-        Err(error) if is(&error, libc::ENOMEM) => call(),
-        other => other,
-    }
+/// Makes a call that needs no memory once more at once if it was refused for want of that.
+fn once_more(error: io::Error, call: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    if is(&error, libc::ENOMEM) { call() } else { Err(error) }
 }
 
 fn is(error: &io::Error, errno: i32) -> bool {

@@ -74,6 +74,7 @@ pub(crate) fn is_set(number: RawFd, other: BorrowedFd<'_>) -> bool {
 }
 
 /// Registers `fd`.
+#[inline]
 pub(crate) fn epoll_add(set: BorrowedFd<'_>, fd: Fd, events: u32, data: u64) -> io::Result<()> {
     epoll_ctl(set, libc::EPOLL_CTL_ADD, fd, events, data)
 }
@@ -84,10 +85,12 @@ pub(crate) fn epoll_mod(set: BorrowedFd<'_>, fd: Fd, events: u32, data: u64) -> 
 }
 
 /// Ends the registration of `fd`.
+#[inline]
 pub(crate) fn epoll_del(set: BorrowedFd<'_>, fd: Fd) -> io::Result<()> {
     epoll_ctl(set, libc::EPOLL_CTL_DEL, fd, 0, 0)
 }
 
+#[inline]
 fn epoll_ctl(set: BorrowedFd<'_>, operation: c_int, fd: Fd, events: u32, data: u64) -> io::Result<()> {
     let mut event = libc::epoll_event { events, u64: data };
     // SAFETY: `event` outlives the call, the kernel only reads it.

@@ -103,6 +103,13 @@ impl<C: Call, S: Slots> Scan<C, S> {
         if asked == 0 || interest.contains(Interest::EDGE) { Err(Error::Unsupported) } else { Ok(asked) }
     }
 
+    /// As `begin_change`, asleep or in the child of a fork.
+    #[cold]
+    fn begin_change_asleep(&mut self) -> Result<(), Error> {
+        self.sleepers.wake();
+        self.usable()
+    }
+
     fn wait(&mut self, wait: Sleep, doorbell: Option<RawFd>) -> io::Result<usize> {
         self.call.wait(&mut self.table, doorbell, self.clock, wait)
     }
@@ -174,11 +181,7 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
 
     #[inline]
     fn begin_change(&mut self) -> Result<(), Error> {
-        if self.fork.is_usual() {
-            return Ok(());
-        }
-        self.sleepers.wake();
-        self.usable()
+        if self.fork.is_usual() { Ok(()) } else { self.begin_change_asleep() }
     }
 
     #[inline]
@@ -195,6 +198,8 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
         self.sleepers.wake();
     }
 
+    // Out of line, and `del`, as beside epoll in an `Either`.
+    #[inline(never)]
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
         self.usable()?;
         C::check(fd.as_raw_fd())?;
@@ -225,6 +230,7 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
         Ok(modified)
     }
 
+    #[inline(never)]
     fn del(&mut self, fd: Fd, token: Token, _old: Interest, infos: &mut impl FdInfos<Place>) {
         self.table.del(fd, token, infos);
         self.call.note(fd.as_raw_fd(), 0);
