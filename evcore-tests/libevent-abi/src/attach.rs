@@ -44,73 +44,74 @@ impl Base {
     #[inline(always)]
     pub(crate) fn attach(&self, event: Ev, timeout: Start) -> bool {
         let mut core = self.core();
-        let known = EventId::from_bits(event.id()).and_then(|id| Some((id, core.get_mut(id)?)));
-        let (id, is_new) = match known {
-            // Its own still, or parked since it was deleted, and for the same.
-            Some((id, owner)) if owner.is_none_or(|owner| owner == event) && event.is_as_attached() => {
-                *owner = Some(event);
-                (id, false)
-            }
-            _ => match create(&mut core, event) {
-                Some(id) => (id, true),
-                None => return false,
-            },
-        };
-        if let Err(error) = start(&mut core, id, timeout) {
+        let Some(id) = own_slot(&mut core, event) else {
             drop(core);
-            if !self.start_again(event, id, timeout, is_new, error) {
-                return false;
-            }
+            return self.attach_new(event, timeout);
+        };
+        let outcome = start(&mut core, id, timeout);
+        drop(core);
+        if let Err(error) = outcome {
+            return self.start_again(event, id, timeout, error);
         }
-        if is_new {
-            event.set_attached(id.to_bits());
-        } else if self.resting.get() == event.id() {
+        self.note_start(event, id);
+        true
+    }
+
+    /// As `attach`, with a new evcore event.
+    #[inline(never)]
+    fn attach_new(&self, event: Ev, timeout: Start) -> bool {
+        let mut core = self.core();
+        let Some(id) = create(&mut core, event) else { return false };
+        event.set_attached(id.to_bits());
+        let outcome = start(&mut core, id, timeout);
+        drop(core);
+        if let Err(error) = outcome {
+            return self.start_again(event, id, timeout, error);
+        }
+        self.note_start(event, id);
+        true
+    }
+
+    #[inline(always)]
+    fn note_start(&self, event: Ev, id: EventId) {
+        if self.resting.get() == id.to_bits() {
             self.resting.set(0);
         }
         event.set_handed_out(false);
-        true
     }
 
     /// evcore has refused to have an event wait.
     #[cold]
-    fn start_again(
-        &self,
-        event: Ev,
-        id: EventId,
-        timeout: Start,
-        is_new: bool,
-        error: Error<evplat_linux::Error>,
-    ) -> bool {
+    fn start_again(&self, event: Ev, id: EventId, timeout: Start, error: Error<evplat_linux::Error>) -> bool {
         let mut core = self.core();
         let mut outcome = Err(error);
         if let Err(Error::Backend(evplat_linux::Error::Forked)) = outcome {
             // libevent lets a child go on without `event_reinit`.
             outcome = core.reinit().map_err(Error::Backend).and_then(|()| start(&mut core, id, timeout));
         }
-        if let Err(error) = outcome {
-            if is_new {
-                core.remove(id);
-            } else if core.pending(id).is_some_and(|pending| !pending.registered && pending.deadline.is_none()) {
-                if let Some(owner) = core.get_mut(id) {
-                    *owner = None;
-                }
-                self.park(&mut core, id);
+        let Err(error) = outcome else {
+            self.note_start(event, id);
+            return true;
+        };
+        if core.pending(id).is_some_and(|pending| !pending.registered && pending.deadline.is_none()) {
+            if let Some(owner) = core.get_mut(id) {
+                *owner = None;
             }
-            drop(core);
-            if let Error::Backend(error) = error {
-                to_c::set_errno(error.errno().unwrap_or(libc::EINVAL));
-            }
-            log::warn(&format!("event_add: fd {}: {error}", event.fd()));
-            return false;
+            self.park(&mut core, id);
         }
-        true
+        drop(core);
+        if let Error::Backend(error) = error {
+            to_c::set_errno(error.errno().unwrap_or(libc::EINVAL));
+        }
+        log::warn(&format!("event_add: fd {}: {error}", event.fd()));
+        false
     }
 
     /// evcore has nothing to do with the event any more: its memory may be freed, its descriptor closed.
     #[inline(always)]
     pub(crate) fn detach(&self, event: Ev) {
-        let mut core = self.core();
         let Some(id) = EventId::from_bits(event.id()) else { return };
+        let mut core = self.core();
         match core.get_mut(id) {
             Some(owner) if *owner == Some(event) => *owner = None,
             _ => return,
@@ -120,7 +121,7 @@ impl Base {
             let _ = core.deregister(id);
         }
         self.park(&mut core, id);
-        if self.resting.get() == event.id() {
+        if self.resting.get() == id.to_bits() {
             self.resting.set(0);
         }
     }
@@ -156,6 +157,18 @@ impl Base {
             self.park(&mut core, id);
         }
     }
+}
+
+/// The evcore event that a C event has still, or that was parked when it was deleted, if it is for the same.
+#[inline(always)]
+fn own_slot(core: &mut Core, event: Ev) -> Option<EventId> {
+    let id = EventId::from_bits(event.id())?;
+    let owner = core.get_mut(id)?;
+    let is_own = owner.is_none_or(|owner| owner == event) && event.is_as_attached();
+    if is_own {
+        *owner = Some(event);
+    }
+    is_own.then_some(id)
 }
 
 /// A new evcore event for a C event.

@@ -63,7 +63,7 @@ pub struct Base {
     pub(crate) deferred: Cell<u32>,
     pub(crate) active: Tally,
     /// What is inserted, and what has a timeout. (libevent counts an event for each, and once more while it is active.)
-    pub(crate) pending: Tally,
+    pub(crate) pending: Cell<c_int>,
     pub(crate) added_max: Cell<c_int>,
     pub(crate) virtuals: Tally,
 
@@ -173,7 +173,7 @@ impl Base {
             later: Queue::new(),
             deferred: Cell::new(0),
             active: Tally::default(),
-            pending: Tally::default(),
+            pending: Cell::new(0),
             added_max: Cell::new(0),
             parked: [const { Cell::new(0) }; PARKED],
             next_parked: Cell::new(0),
@@ -202,6 +202,11 @@ impl Base {
     #[inline(always)]
     pub(crate) fn unlock(&self) {
         threads::unlock(self.lock);
+    }
+
+    #[inline(always)]
+    pub(crate) fn has_lock(&self) -> bool {
+        !self.lock.is_null()
     }
 
     #[inline(always)]
@@ -283,7 +288,7 @@ impl Base {
         let added = new & !flags;
         if added != 0 {
             event.set_flags(flags | new);
-            self.pending.add(count(added));
+            self.pending.set(self.pending.get() + count(added));
             self.note_added_max();
         }
     }
@@ -294,7 +299,7 @@ impl Base {
         let removed = flags & old;
         if removed != 0 {
             event.set_flags(flags & !old);
-            self.pending.add(-count(removed));
+            self.pending.set(self.pending.get() - count(removed));
         }
     }
 

@@ -25,37 +25,41 @@ pub(crate) enum Blocking {
 impl Base {
     /// `event_add`. The lock is held.
     pub(crate) fn add(&self, event: Ev, timeout: Option<timeval>) -> c_int {
-        self.add_inlined(event, timeout)
-    }
-
-    #[inline(always)]
-    fn add_inlined(&self, event: Ev, timeout: Option<timeval>) -> c_int {
-        let is_rare = event.has(list::FINALIZING | list::QUEUED) || event.is_for(ev::SIGNAL) || debug::is_on();
-        if is_rare && !self.may_add(event, timeout.is_some()) {
+        if is_unusual(event) && !self.may_add(event, timeout.is_some()) {
             return -1;
         }
-        let flags = event.flags();
-        let registers = flags & list::INSERTED == 0 && event.is_for(ev::IO | ev::SIGNAL);
-        if !registers && timeout.is_none() {
-            debug::note_added(event, true);
-            return 0;
-        }
-        let start = timeout.map(|timeout| (self.now(), time::duration(timeout)));
-        if !self.attach(event, start) {
+        let is_new_signal = event.is_for(ev::SIGNAL) && !event.has(list::INSERTED);
+        if !self.begin(event, timeout) {
             return -1;
         }
-        let inserted = if registers { list::INSERTED } else { 0 };
-        let timed = if timeout.is_some() { list::TIMEOUT } else { 0 };
-        self.insert(event, inserted | timed);
-        if let Some(timeout) = timeout.filter(|_| event.closure() == closure::PERSIST) {
-            event.set_period(timeout);
-        }
-        if registers && event.is_for(ev::SIGNAL) {
+        if is_new_signal {
             self.signals.set(self.signals.get() + 1);
             signals::own(self);
         }
         debug::note_added(event, true);
         0
+    }
+
+    /// The event waits from now on. Answers whether it does.
+    #[inline(always)]
+    fn begin(&self, event: Ev, timeout: Option<timeval>) -> bool {
+        let flags = event.flags();
+        let new = if event.is_for(ev::IO | ev::SIGNAL) { list::INSERTED & !flags } else { 0 };
+        let Some(timeout) = timeout else {
+            let begins = new == 0 || self.attach(event, None);
+            if begins {
+                self.insert(event, new);
+            }
+            return begins;
+        };
+        if !self.attach(event, Some((self.now(), time::duration(timeout)))) {
+            return false;
+        }
+        self.insert(event, new | list::TIMEOUT);
+        if event.closure() == closure::PERSIST {
+            event.set_period(timeout);
+        }
+        true
     }
 
     /// What `event_add` has to look at for signals, active events and in debug mode. Answers whether it may go on.
@@ -94,26 +98,16 @@ impl Base {
 
     /// `event_del`. The lock is held.
     pub(crate) fn del(&self, event: Ev, blocking: Blocking) -> c_int {
-        self.del_inlined(event, blocking)
-    }
-
-    #[inline(always)]
-    fn del_inlined(&self, event: Ev, blocking: Blocking) -> c_int {
-        let flags = event.flags();
-        if flags & list::FINALIZING != 0 && blocking != Blocking::EvenIfFinalizing {
+        if event.has(list::FINALIZING) && blocking != Blocking::EvenIfFinalizing {
             return 0;
         }
         if event.is_for(ev::SIGNAL) {
             self.note_no_signal(event);
         }
-        if flags & list::QUEUED != 0 {
+        if event.has(list::QUEUED) {
             self.dequeue(event.cb());
         }
-        if flags & (list::INSERTED | list::TIMEOUT) != 0 {
-            self.take_out(event, list::INSERTED | list::TIMEOUT);
-        }
-        // Also of one that waits for nothing by now: evcore may watch its fd until the next turn.
-        self.detach(event);
+        self.end(event);
         debug::note_added(event, false);
         let waits = match blocking {
             Blocking::Yes => true,
@@ -124,6 +118,14 @@ impl Base {
             self.wait_for(event.cb());
         }
         0
+    }
+
+    /// The event waits no more.
+    #[inline(always)]
+    fn end(&self, event: Ev) {
+        self.take_out(event, list::INSERTED | list::TIMEOUT);
+        // Also of one that waits for nothing by now: evcore may watch its fd until the next turn.
+        self.detach(event);
     }
 
     /// The event's signal is no longer its, and its callback not called again if it is being called now.
@@ -160,6 +162,22 @@ impl Base {
     }
 }
 
+/// Whether `event_add` and `event_del` have more to look at than what the event waits for.
+#[inline(always)]
+fn is_unusual(event: Ev) -> bool {
+    event.has(list::FINALIZING | list::QUEUED) || event.is_for(ev::SIGNAL) || debug::is_on()
+}
+
+#[inline(never)]
+fn add(base: BaseRef, event: Ev, timeout: Option<timeval>) -> c_int {
+    let _guard = base.guard();
+    match is_unusual(event) {
+        true => base.add(event, timeout),
+        false => c_int::from(base.begin(event, timeout)) - 1,
+    }
+}
+
+#[inline(never)]
 fn del(event: Option<Ev>, blocking: Blocking) -> c_int {
     let Some(event) = event else { return -1 };
     let Some(base) = event.base() else { return without_base("event_del") };
@@ -171,15 +189,22 @@ export! {
     fn event_add(event: Option<Ev>, timeout: Option<Lent<timeval>>) -> c_int {
         let Some(event) = event else { return -1 };
         let Some(base) = event.base() else { return without_base("event_add") };
-        let _guard = base.guard();
-        base.add_inlined(event, timeout.map(Lent::get))
+        let timeout = timeout.map(Lent::get);
+        if base.has_lock() || is_unusual(event) {
+            return add(base, event, timeout);
+        }
+        c_int::from(base.begin(event, timeout)) - 1
     }
 
     fn event_del(event: Option<Ev>) -> c_int {
         let Some(event) = event else { return -1 };
         let Some(base) = event.base() else { return without_base("event_del") };
-        let _guard = base.guard();
-        base.del_inlined(event, Blocking::Usual)
+        if base.has_lock() || is_unusual(event) {
+            return del(Some(event), Blocking::Usual);
+        }
+        // No other thread runs its callback.
+        base.end(event);
+        0
     }
 
     fn event_del_block(event: Option<Ev>) -> c_int {
