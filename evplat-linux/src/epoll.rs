@@ -312,9 +312,16 @@ impl Epoll {
         }
     }
 
+    /// As `check_awake`, asleep or in the child of a fork.
+    #[cold]
+    fn check_unusual(&self) -> Result<(), Error> {
+        self.usable()?;
+        self.sleepers.check_awake()
+    }
+
     /// As `begin_change`, asleep or in the child of a fork.
     #[cold]
-    fn begin_change_asleep(&mut self) -> Result<(), Error> {
+    fn begin_unusual_change(&mut self) -> Result<(), Error> {
         self.sleepers.wake();
         self.usable()
     }
@@ -434,16 +441,12 @@ impl EventOp for Epoll {
 
     #[inline]
     fn begin_change(&mut self) -> Result<(), Error> {
-        if self.guard.is_usual() { Ok(()) } else { self.begin_change_asleep() }
+        if self.guard.is_usual() { Ok(()) } else { self.begin_unusual_change() }
     }
 
     #[inline]
     fn check_awake(&self) -> Result<(), Error> {
-        if self.guard.is_usual() {
-            return Ok(());
-        }
-        self.usable()?;
-        self.sleepers.check_awake()
+        if self.guard.is_usual() { Ok(()) } else { self.check_unusual() }
     }
 
     #[inline]

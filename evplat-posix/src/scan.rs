@@ -103,9 +103,16 @@ impl<C: Call, S: Slots> Scan<C, S> {
         if asked == 0 || interest.contains(Interest::EDGE) { Err(Error::Unsupported) } else { Ok(asked) }
     }
 
+    /// As `check_awake`, asleep or in the child of a fork.
+    #[cold]
+    fn check_unusual(&self) -> Result<(), Error> {
+        self.usable()?;
+        self.sleepers.check_awake()
+    }
+
     /// As `begin_change`, asleep or in the child of a fork.
     #[cold]
-    fn begin_change_asleep(&mut self) -> Result<(), Error> {
+    fn begin_unusual_change(&mut self) -> Result<(), Error> {
         self.sleepers.wake();
         self.usable()
     }
@@ -181,16 +188,12 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
 
     #[inline]
     fn begin_change(&mut self) -> Result<(), Error> {
-        if self.fork.is_usual() { Ok(()) } else { self.begin_change_asleep() }
+        if self.fork.is_usual() { Ok(()) } else { self.begin_unusual_change() }
     }
 
     #[inline]
     fn check_awake(&self) -> Result<(), Error> {
-        if self.fork.is_usual() {
-            return Ok(());
-        }
-        self.usable()?;
-        self.sleepers.check_awake()
+        if self.fork.is_usual() { Ok(()) } else { self.check_unusual() }
     }
 
     #[inline]
