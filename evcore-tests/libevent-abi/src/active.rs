@@ -199,8 +199,16 @@ impl Base {
         is_new
     }
 
+    fn all_queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.iter().chain([&self.later])
+    }
+
     /// All that is queued, in the order in which it will run.
     pub(crate) fn queued(&self) -> Vec<Cb> {
-        self.queues.iter().chain([&self.later]).flat_map(Queue::iter).collect()
+        self.all_queues().flat_map(Queue::iter).collect()
+    }
+
+    pub(crate) fn first_queued(&self) -> Option<Cb> {
+        self.all_queues().find_map(Queue::first)
     }
 }

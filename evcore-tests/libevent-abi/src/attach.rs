@@ -62,6 +62,7 @@ impl Base {
     fn attach_new(&self, event: Ev, timeout: Start) -> bool {
         let mut core = self.core();
         let Some(id) = create(&mut core, event) else { return false };
+        self.disown_resting(&mut core, event);
         event.set_attached(id.to_bits());
         let outcome = start(&mut core, id, timeout);
         drop(core);
@@ -70,6 +71,14 @@ impl Base {
         }
         self.note_start(event, id);
         true
+    }
+
+    /// An event that was assigned again in its own callback is no longer what rests.
+    fn disown_resting(&self, core: &mut Core, event: Ev) {
+        let resting = EventId::from_bits(self.resting.get()).and_then(|id| core.get_mut(id));
+        if let Some(owner) = resting.filter(|owner| **owner == Some(event)) {
+            *owner = None;
+        }
     }
 
     #[inline(always)]

@@ -89,15 +89,9 @@ fn free(base: Option<BaseRef>, runs_finalizers: bool) {
     for event in base::attached(base) {
         base.del(event, Blocking::EvenIfFinalizing);
     }
-    // A finalizer may queue more.
-    loop {
-        let queued = base.queued();
-        if queued.is_empty() {
-            break;
-        }
-        for callback in queued {
-            base.cancel(callback, runs_finalizers);
-        }
+    // A finalizer may queue more, and free what is queued.
+    while let Some(callback) = base.first_queued() {
+        base.cancel(callback, runs_finalizers);
     }
     base.free_once();
     base.prepare.free();

@@ -4,6 +4,7 @@
 use core::ffi::c_int;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evcore::Wait;
 
@@ -15,6 +16,13 @@ use crate::threads;
 /// The base that gets signals.
 static OWNER: AtomicPtr<Base> = AtomicPtr::new(null_mut());
 
+/// Held while the owner changes, so that the old one is not freed meanwhile.
+static CHANGE: Mutex<()> = Mutex::new(());
+
+fn change() -> MutexGuard<'static, ()> {
+    CHANGE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) fn is_valid(signum: c_int) -> bool {
     (1..65).contains(&signum)
 }
@@ -25,11 +33,11 @@ pub(crate) fn is_owner(base: &Base) -> bool {
 
 /// The base gets signals from now on, and the one before it none. The lock of this base is held.
 pub(crate) fn own(base: &Base) {
-    let this = core::ptr::from_ref(base).cast_mut();
-    let old = OWNER.swap(this, Ordering::AcqRel);
-    if old == this {
+    if is_owner(base) {
         return;
     }
+    let _change = change();
+    let old = OWNER.swap(core::ptr::from_ref(base).cast_mut(), Ordering::AcqRel);
     if let Some(old) = BaseRef::of_ptr(old) {
         keep_what_came(&old);
     }
@@ -70,5 +78,6 @@ fn forget_what_came(base: &Base) {
 /// A base is freed.
 pub(crate) fn disown(base: &Base) {
     let this = core::ptr::from_ref(base).cast_mut();
+    let _change = change();
     let _ = OWNER.compare_exchange(this, null_mut(), Ordering::AcqRel, Ordering::Acquire);
 }
