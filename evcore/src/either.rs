@@ -158,7 +158,8 @@ where
         A::is_temporary(error) || B::is_temporary(error)
     }
 
-    #[inline]
+    // Part of each turn, and called once.
+    #[inline(always)]
     fn look(&mut self, sink: &mut impl Sink<Self::Fd>) -> bool {
         match self {
             Self::Left(backend) => backend.look(sink),
