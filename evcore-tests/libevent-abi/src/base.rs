@@ -34,7 +34,9 @@ pub struct Base {
     pub(crate) max_interval: Option<core::time::Duration>,
     pub(crate) limit_from: c_int,
     /// There are limits for some priority.
-    pub(crate) is_limited: bool,
+    is_limited: bool,
+    /// There has never been more than one priority, and there are no limits.
+    pub(crate) is_plain: Cell<bool>,
     /// `EV_ET`, where the backend knows it: it is reported then, to those who asked for it.
     pub(crate) edge: c_short,
 
@@ -42,8 +44,7 @@ pub struct Base {
     pub(crate) is_running: Cell<bool>,
     /// The loop's thread waits, without the lock.
     pub(crate) is_asleep: Cell<bool>,
-    pub(crate) is_exiting: Cell<bool>,
-    /// `BREAK` and `CONTINUE`: what ends the calls of callbacks.
+    /// `BREAK`, `CONTINUE` and `EXIT`.
     pub(crate) stops: Cell<u8>,
     pub(crate) level: Cell<c_int>,
     pub(crate) current: Cell<Option<Cb>>,
@@ -85,6 +86,8 @@ pub struct Base {
 pub(crate) const BREAK: u8 = 1;
 /// `event_base_loopcontinue` was called, or something more urgent has become active.
 pub(crate) const CONTINUE: u8 = 2;
+/// `event_base_loopexit`'s time has come: what is active is still called.
+pub(crate) const EXIT: u8 = 4;
 
 /// How many evcore events are kept that stand for nothing. A power of two.
 const PARKED: usize = 16;
@@ -156,10 +159,10 @@ impl Base {
             max_interval: config.max_interval,
             limit_from: config.limit_from(),
             is_limited: config.limit_from() != c_int::MAX,
+            is_plain: Cell::new(config.limit_from() == c_int::MAX),
             edge: if has_edge { ev::ET } else { 0 },
             is_running: Cell::new(false),
             is_asleep: Cell::new(false),
-            is_exiting: Cell::new(false),
             stops: Cell::new(0),
             level: Cell::new(-1),
             current: Cell::new(None),
@@ -218,6 +221,19 @@ impl Base {
     #[inline]
     pub(crate) fn stop(&self, why: u8) {
         self.stops.set(self.stops.get() | why);
+    }
+
+    /// Whether what is active is not to be called now.
+    #[inline(always)]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stops.get() & (BREAK | CONTINUE) != 0
+    }
+
+    /// There are so many priorities from now on.
+    pub(crate) fn set_levels(&self, levels: u8) {
+        self.levels.set(levels);
+        self.levels_max.set(levels.max(self.levels_max.get()));
+        self.is_plain.set(self.levels_max.get() == 1 && !self.is_limited);
     }
 
     pub(crate) fn is_broken(&self) -> bool {

@@ -123,8 +123,7 @@ export! {
         let _guard = base.guard();
         match u8::try_from(count) {
             Ok(levels) if levels > 0 && base.active.get() == 0 => {
-                base.levels.set(levels);
-                base.levels_max.set(levels.max(base.levels_max.get()));
+                base.set_levels(levels);
                 0
             }
             _ => -1,

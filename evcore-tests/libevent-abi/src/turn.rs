@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use evcore::{End, Instant, Ready, Turn, Wait};
 
 use crate::abi::{closure, ev, list, run, timeval};
-use crate::base::{BREAK, Base, CONTINUE, Core};
+use crate::base::{BREAK, Base, CONTINUE, Core, EXIT};
 use crate::compat;
 use crate::debug;
 use crate::from_c::{BaseRef, Cb, Ev, Lent, export};
@@ -55,11 +55,12 @@ impl Base {
     /// The loop. The lock is held.
     fn run(&self, mode: c_int) -> c_int {
         loop {
-            self.stops.set(self.stops.get() & BREAK);
-            if self.is_exiting.get() || self.is_broken() {
+            let stops = self.stops.get() & !CONTINUE;
+            self.stops.set(stops);
+            if stops != 0 {
                 return 0;
             }
-            let is_anything_left = self.added() > 0 || self.virtuals.get() > 0;
+            let is_anything_left = self.pending.get() > 0 || self.active.get() > 0 || self.virtuals.get() > 0;
             if mode & run::NO_EXIT_ON_EMPTY == 0 && !is_anything_left {
                 return 1;
             }
@@ -102,7 +103,8 @@ impl Base {
         let mut core = self.core();
         match core.poll(wait) {
             Ok(Turn::Running) => {}
-            other => poll_again(&mut core, wait, other)?,
+            Ok(turn) => poll_after(&mut core, turn)?,
+            Err(error) => poll_again(&mut core, wait, error)?,
         }
         self.drain(core);
         Ok(())
@@ -191,16 +193,11 @@ impl Base {
     /// Runs the callbacks of the most urgent priority that has any. Answers how many, or -1 when the loop is to end.
     #[inline(always)]
     fn process(&self) -> c_int {
-        if self.levels_max.get() == 1 && !self.is_limited {
-            self.level.set(0);
-            let count = match self.lock.is_null() {
-                true => self.process_all::<false>(),
-                false => self.process_all::<true>(),
-            };
-            self.level.set(-1);
-            return count;
+        if !self.is_plain.get() {
+            return self.process_levels();
         }
-        self.process_levels()
+        // There is nothing more urgent, so `level` need not say what runs.
+        if self.has_lock() { self.process_all::<true>() } else { self.process_all::<false>() }
     }
 
     /// Runs the callbacks of the only priority, without limits.
@@ -210,7 +207,7 @@ impl Base {
         while let Some(callback) = self.dequeue_first(&self.queues[0]) {
             count += 1;
             self.call::<HAS_LOCK>(callback);
-            if self.stops.get() != 0 {
+            if self.is_stopped() {
                 return if self.is_broken() { -1 } else { count };
             }
         }
@@ -244,7 +241,7 @@ impl Base {
         while let Some(callback) = self.dequeue_first(&self.queues[usize::from(level)]) {
             count += 1;
             self.call::<true>(callback);
-            if self.stops.get() != 0 {
+            if self.is_stopped() {
                 return if self.is_broken() { -1 } else { count };
             }
             if count >= max || until.is_some_and(|until| self.update_clock() >= until) {
@@ -367,21 +364,23 @@ impl Base {
 
 /// evcore has had a reason not to wait.
 #[cold]
-fn poll_again(
-    core: &mut Core,
-    wait: Wait,
-    mut turn: Result<Turn, evplat_linux::Error>,
-) -> Result<(), evplat_linux::Error> {
-    if turn == Err(evplat_linux::Error::Forked) {
-        // libevent lets a child go on without `event_reinit`.
-        core.reinit()?;
-        turn = core.poll(wait);
-    }
-    if turn? == Turn::Ended(End::Empty) {
+fn poll_after(core: &mut Core, turn: Turn) -> Result<(), evplat_linux::Error> {
+    if turn == Turn::Ended(End::Empty) {
         // evcore has nothing to wait for, but the program may: an event on no descriptor, another thread.
         let _ = core.poll(Wait::Until(Instant::MAX))?;
     }
     Ok(())
+}
+
+#[cold]
+fn poll_again(core: &mut Core, wait: Wait, error: evplat_linux::Error) -> Result<(), evplat_linux::Error> {
+    if error != evplat_linux::Error::Forked {
+        return Err(error);
+    }
+    // libevent lets a child go on without `event_reinit`.
+    core.reinit()?;
+    let turn = core.poll(wait)?;
+    poll_after(core, turn)
 }
 
 fn end(base: Option<BaseRef>, how: fn(&Base)) -> c_int {
@@ -406,7 +405,6 @@ export! {
         if threads::has_threads() {
             base.owner.set(threads::this_thread());
         }
-        base.is_exiting.set(false);
         base.stops.set(0);
         let answer = base.run(mode);
         base.clear_clock();
@@ -432,7 +430,7 @@ export! {
     }
 
     fn event_base_got_exit(base: Option<BaseRef>) -> c_int {
-        c_int::from(base.is_some_and(|base| base.is_exiting.get()))
+        c_int::from(base.is_some_and(|base| base.stops.get() & EXIT != 0))
     }
 
     fn event_base_got_break(base: Option<BaseRef>) -> c_int {
@@ -462,7 +460,7 @@ export! {
 /// What `event_base_loopexit` schedules.
 pub(crate) extern "C" fn exit_loop(_: c_int, _: i16, base: *mut core::ffi::c_void) {
     if let Some(base) = BaseRef::of_ptr(base.cast()) {
-        base.is_exiting.set(true);
+        base.stop(EXIT);
     }
 }
 
