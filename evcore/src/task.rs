@@ -36,11 +36,10 @@
 //! ```
 
 use alloc::rc::Rc;
-use alloc::vec::Vec;
 use core::cell::{RefCell, RefMut};
 use core::future::Future;
 use core::pin::pin;
-use core::task::{Context, Poll, Waker};
+use core::task::{Poll, Waker};
 
 use crate::backend::{EventOp, Wake};
 use crate::base::{End, EventBase, Fired};
@@ -53,19 +52,21 @@ mod handle;
 mod inbox;
 mod join;
 mod leaf;
+mod places;
 mod shared;
 mod source;
 mod turn;
+mod watch;
 
 use self::base::{Data, Ours, Owned};
 pub use self::base::{Item, Lent};
-use self::join::Task;
+use self::join::Head;
 use self::shared::Core;
+use self::turn::Next;
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
-pub use leaf::{Watch, yield_now};
 pub use source::Source;
-use turn::{Next, Place};
+pub use watch::{Watch, yield_now};
 
 /// An executor of tasks, which owns its event base. Neither it nor its tasks leave their thread; wakers do.
 ///
@@ -75,7 +76,7 @@ use turn::{Next, Place};
 /// Dropping it drops its tasks, then the base. What remains elsewhere returns [`Error::Ended`].
 pub struct Executor<B: EventOp, S: Storage, T> {
     core: Rc<Core<B::Fd, B::Error>>,
-    base: Rc<Owned<B, S, T>>,
+    base: Rc<RefCell<Owned<B, S, T>>>,
     ended: Option<End>,
 }
 
@@ -219,7 +220,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// ```
     #[doc(alias = "event_base_loop")]
     pub fn next_event(&mut self, wait: Wait) -> Result<Option<Fired<RefMut<'_, T>>>, Error<B::Error>> {
-        let Some(Next::Own(Fired { id, ready, count, .. })) = self.next(wait, None)? else { return Ok(None) };
+        let Some(Next::Own(Fired { id, ready, count, .. })) = self.next(wait)? else { return Ok(None) };
         let base = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
         let data = RefMut::filter_map(base, |base| base.as_mut()?.get_mut(id)?.get_mut()).ok();
         Ok(data.map(|data| Fired { id, ready, count, data }))
@@ -271,19 +272,19 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ) -> Result<R, Error<B::Error>> {
         let mut future = pin!(future);
         let core = Rc::clone(&self.core);
-        let (event, task) = core.spawn::<()>(None)?;
-        let (event, task): (_, Rc<Task>) = (event, task);
-        let _place = Place { core: &core, event, task: &task };
+        let head = Rc::new(core.place(None)?);
+        core.begin(head.clone());
+        let _root = Root { core: &core, head: &head };
         loop {
-            match self.next(Wait::Forever, Some(event))? {
-                Some(Next::Task(..)) => {
-                    if let Poll::Ready(output) = core.poll_as(event, &task, |context| future.as_mut().poll(context)) {
-                        return Ok(output);
-                    }
-                }
+            match self.next(Wait::Forever)? {
                 Some(Next::Own(event)) => {
                     if let Some(mut base) = self.base() {
                         handler(&mut base, event);
+                    }
+                }
+                Some(Next::Root | Next::Task(_)) => {
+                    if let Poll::Ready(output) = core.current.poll(&head, |context| future.as_mut().poll(context)) {
+                        return Ok(output);
                     }
                 }
                 None => return Err(Error::Ended),
@@ -292,20 +293,34 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 }
 
+/// The place of [`Executor::run`]'s future, until it ends or a panic passes through.
+struct Root<'a, F, E> {
+    core: &'a Core<F, E>,
+    head: &'a Head,
+}
+
+impl<F, E> Drop for Root<'_, F, E> {
+    fn drop(&mut self) {
+        self.core.current.clear();
+        self.core.vacate(self.head);
+    }
+}
+
 impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
     fn drop(&mut self) {
         let Some(base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
-        // Dropped one by one: the end of one may look at others.
-        let tasks: Vec<_> = base.iter().filter_map(|(_, item)| item.task().cloned()).collect();
-        for task in tasks {
-            task.body.run(&mut Context::from_waker(Waker::noop()), true);
-        }
+        self.core.current.begin_turn();
+        // One by one: the end of one may look at others.
         for (_, item) in base.iter() {
-            if let Data::Ours(Ours::Leaf(leaf)) = &item.0 {
-                leaf.end();
+            match &item.0 {
+                Data::Ours(Ours::Task(task)) => {
+                    task.head().abort();
+                    task.run(&self.core.current);
+                }
+                Data::Ours(Ours::Leaf(leaf)) => leaf.end(),
+                Data::Ours(Ours::Nothing) | Data::Own(_) => {}
             }
         }
-        drop(base);
     }
 }
 

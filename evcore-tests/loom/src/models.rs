@@ -359,16 +359,9 @@ fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> boo
     let (inbox, nodes, messages) = &*shared;
     let mut woken = Vec::new();
     loop {
-        let (mut taken, mut listed) = (inbox.take(), None);
-        while let Some(index) = taken {
-            taken = Inbox::turn_round(&nodes[index as usize], listed);
-            listed = Some(index);
-        }
-        let is_anybody = listed.is_some();
-        while let Some(index) = listed {
-            woken.push(index);
-            listed = Inbox::pass(&nodes[index as usize]);
-        }
+        let before = woken.len();
+        inbox.take(|index| nodes.get(index as usize), |index| woken.push(index));
+        let is_anybody = woken.len() > before;
         if is_anybody && is_done(&woken, messages) {
             break;
         }

@@ -6,14 +6,14 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
-use super::join::Task;
+use super::join::Run;
 use super::leaf::Leaf;
 use super::shared::Core;
 use crate::backend::EventOp;
 use crate::base::EventBase;
 use crate::error::Error;
 use crate::event::{Event, EventId};
-use crate::ready::{Interest, Ready};
+use crate::ready::Interest;
 use crate::storage::Storage;
 use crate::time::Instant;
 
@@ -35,12 +35,12 @@ pub(super) enum Data<T> {
 
 /// The purpose of an executor's event.
 pub(super) enum Ours {
-    /// Polls this task.
-    Task(Rc<Task>),
-    /// Notes what has come for waiting tasks.
-    Leaf(Rc<Leaf<dyn Kept>>),
     /// None yet.
     Nothing,
+    /// Polls this task.
+    Task(Rc<dyn Run>),
+    /// Notes what has come for waiting tasks.
+    Leaf(Rc<Leaf<dyn Kept>>),
 }
 
 /// A value kept until its event is gone.
@@ -59,7 +59,7 @@ impl<T> Item<T> {
         if let Data::Own(data) = self.0 { Some(data) } else { None }
     }
 
-    pub(super) fn task(&self) -> Option<&Rc<Task>> {
+    pub(super) fn task(&self) -> Option<&Rc<dyn Run>> {
         if let Data::Ours(Ours::Task(task)) = &self.0 { Some(task) } else { None }
     }
 }
@@ -70,97 +70,69 @@ impl<T> From<T> for Item<T> {
     }
 }
 
-/// The base of an executor, for futures.
+/// An executor's base, until the executor is dropped.
+pub(super) type Owned<B, S, T> = Option<EventBase<B, S, Item<T>>>;
+
+/// The base of an executor, for futures. `of` is the event of a task, with whose priority it waits.
 pub(super) trait Base<F, E> {
-    /// Starts an event, by default with the priority of `of`; a task's is activated.
-    fn start(&self, event: Event<F>, at: Option<Instant>, ours: Ours, of: Option<EventId>)
-    -> Result<EventId, Error<E>>;
+    fn create(&mut self, event: Event<F>, of: Option<EventId>) -> Result<EventId, Error<E>>;
     /// Replaces an event's data.
-    fn put(&self, id: EventId, ours: Ours);
-    /// Makes an event wait again: a source's for `interest`, with the timeout `idle` and the priority of `of`.
+    fn put(&mut self, id: EventId, ours: Ours);
+    /// Makes an event wait again: a source's for `interest`, with the timeout `idle`.
     fn want(
-        &self,
+        &mut self,
         id: EventId,
         interest: Interest,
         idle: Option<Duration>,
         of: Option<EventId>,
     ) -> Result<(), Error<E>>;
-    /// Ends an event. `false`: the base is in use.
-    fn remove(&self, id: EventId) -> bool;
+    fn remove(&mut self, id: EventId) -> Option<Ours>;
     fn now(&self) -> Result<Instant, Error<E>>;
     /// Fails as the next event would.
-    fn room(&self) -> Result<(), Error<E>>;
-}
-
-/// An executor's base, until the executor is dropped.
-pub(super) type Owned<B, S, T> = RefCell<Option<EventBase<B, S, Item<T>>>>;
-
-/// Uses the base, if it exists and is not in use.
-fn with<B: EventOp, S: Storage, T, R>(
-    cell: &Owned<B, S, T>,
-    act: impl FnOnce(&mut EventBase<B, S, Item<T>>) -> Result<R, Error<B::Error>>,
-) -> Result<R, Error<B::Error>> {
-    act(cell.try_borrow_mut().map_err(|_| Error::Reentered)?.as_mut().ok_or(Error::Ended)?)
+    fn room(&mut self) -> Result<(), Error<E>>;
 }
 
 impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
-    fn start(
-        &self,
-        event: Event<B::Fd>,
-        at: Option<Instant>,
-        ours: Ours,
-        of: Option<EventId>,
-    ) -> Result<EventId, Error<B::Error>> {
-        with(self, |base| {
-            let is_task = matches!(ours, Ours::Task(_));
-            let priority = event.priority.or_else(|| base.priority(of?));
-            let id = base.create(Event { priority, ..event }, Item(Data::Ours(ours)))?;
-            let started = match at {
-                _ if is_task => base.activate(id, Ready::empty()),
-                Some(deadline) => base.add_at(id, deadline),
-                None => base.add(id, None),
-            };
-            started.map(|()| id).inspect_err(|_| drop(base.remove(id)))
-        })
+    fn create(&mut self, event: Event<B::Fd>, of: Option<EventId>) -> Result<EventId, Error<B::Error>> {
+        let base = self.as_mut().ok_or(Error::Ended)?;
+        let priority = event.priority.or_else(|| base.priority(of?));
+        Ok(base.create(Event { priority, ..event }, Item(Data::Ours(Ours::Nothing)))?)
     }
 
-    fn put(&self, id: EventId, ours: Ours) {
-        let _ = with(self, |base| Ok(base.get_mut(id).map(|item| *item = Item(Data::Ours(ours)))));
+    fn put(&mut self, id: EventId, ours: Ours) {
+        if let Some(item) = self.as_mut().and_then(|base| base.get_mut(id)) {
+            *item = Item(Data::Ours(ours));
+        }
     }
 
     fn want(
-        &self,
+        &mut self,
         id: EventId,
         interest: Interest,
         idle: Option<Duration>,
         of: Option<EventId>,
     ) -> Result<(), Error<B::Error>> {
-        with(self, |base| {
-            if !interest.is_empty() {
-                base.modify(id, interest)?;
-                // It may have been made by another task, such as one that accepts.
-                let priority = of.and_then(|of| base.priority(of)).filter(|own| base.priority(id) != Some(*own));
-                priority.map_or(Ok(()), |priority| base.set_priority(id, priority))?;
-            }
-            base.add(id, idle)
-        })
+        let base = self.as_mut().ok_or(Error::Ended)?;
+        if !interest.is_empty() {
+            base.modify(id, interest)?;
+            // It may have been made by another task, such as one that accepts.
+            let priority = of.and_then(|of| base.priority(of)).filter(|own| base.priority(id) != Some(*own));
+            priority.map_or(Ok(()), |priority| base.set_priority(id, priority))?;
+        }
+        base.add(id, idle)
     }
 
-    fn remove(&self, id: EventId) -> bool {
-        let Ok(mut base) = self.try_borrow_mut() else { return false };
-        let item = base.as_mut().and_then(|base| base.remove(id));
-        // It may hold a waker or descriptor whose drop needs the base.
-        drop(base);
-        drop(item);
-        true
+    fn remove(&mut self, id: EventId) -> Option<Ours> {
+        let item = self.as_mut()?.remove(id)?;
+        if let Data::Ours(ours) = item.0 { Some(ours) } else { None }
     }
 
     fn now(&self) -> Result<Instant, Error<B::Error>> {
-        with(self, |base| Ok(base.now()))
+        self.as_ref().map(EventBase::now).ok_or(Error::Ended)
     }
 
-    fn room(&self) -> Result<(), Error<B::Error>> {
-        with(self, |base| if base.has_room() { Ok(()) } else { Err(Error::Full) })
+    fn room(&mut self) -> Result<(), Error<B::Error>> {
+        if self.as_mut().ok_or(Error::Ended)?.has_room() { Ok(()) } else { Err(Error::Full) }
     }
 }
 
@@ -173,18 +145,10 @@ pub struct Lent<'a, B: EventOp, S: Storage, T> {
 
 impl<'a, B: EventOp, S: Storage, T> Lent<'a, B, S, T> {
     /// `None` if the base is in use, or gone.
-    pub(super) fn new(core: &'a Core<B::Fd, B::Error>, cell: &'a Owned<B, S, T>) -> Option<Self> {
+    pub(super) fn new(core: &'a Core<B::Fd, B::Error>, cell: &'a RefCell<Owned<B, S, T>>) -> Option<Self> {
+        core.settle();
         let base = RefMut::filter_map(cell.try_borrow_mut().ok()?, Option::as_mut).ok()?;
-        let mut lent = Self { core, base };
-        lent.end_doomed();
-        Some(lent)
-    }
-
-    /// Ends the events of futures that were dropped while the base was in use.
-    fn end_doomed(&mut self) {
-        while let Some(event) = self.core.next_doomed() {
-            self.base.remove(event);
-        }
+        Some(Self { core, base })
     }
 }
 
@@ -198,7 +162,9 @@ impl<B: EventOp, S: Storage, T> Deref for Lent<'_, B, S, T> {
 
 impl<B: EventOp, S: Storage, T> DerefMut for Lent<'_, B, S, T> {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        self.end_doomed();
+        while let Some(event) = self.core.next_doomed() {
+            self.base.remove(event);
+        }
         &mut self.base
     }
 }

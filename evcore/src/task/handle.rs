@@ -1,16 +1,15 @@
 //! The handle with which tasks spawn and wait.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use core::future::{Future, poll_fn};
 use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use super::join::JoinHandle;
-use super::leaf::Watch;
+use super::join::{JoinHandle, Task};
 use super::shared::Core;
 use super::source::Source;
+use super::watch::Watch;
 use crate::backend::Signum;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, Missed, Source as From};
@@ -66,13 +65,13 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         priority: impl Into<Option<u8>>,
         future: X,
     ) -> Result<JoinHandle<X::Output>, Rejected<X, E>> {
-        match self.core.spawn(priority.into()) {
-            Ok((_, task)) => {
-                task.body.future.set(Some(Box::pin(future)));
-                Ok(JoinHandle { task })
-            }
-            Err(error) => Err(Rejected { error, data: future }),
-        }
+        let head = match self.core.place(priority.into()) {
+            Ok(head) => head,
+            Err(error) => return Err(Rejected { error, data: future }),
+        };
+        let task = Rc::new(Task::new(head, future));
+        self.core.begin(task.clone());
+        Ok(JoinHandle { task })
     }
 
     /// Waits for `time`, counted from the first poll.
@@ -111,7 +110,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub async fn sleep_until(&self, deadline: Instant) -> Result<(), Error<E>> {
-        Watch::new(self, Event::timer(), Some(deadline))?.next().await.map(|_| ())
+        self.sleep(deadline.saturating_since(self.now()?)).await
     }
 
     /// A repeating period: each [`next`](Watch::next) waits for the end of one. `missed` says what happens to periods
@@ -182,7 +181,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
             event.persist = false;
         }
         event.once = false;
-        Watch::new(self, event, None)
+        Watch::new(self, event)
     }
 
     /// Waits once until `fd` is ready for any of `interest`. To wait repeatedly use a [`source`](Handle::source).
@@ -219,7 +218,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn source<D: 'static>(&self, fd: F, data: D) -> Result<Source<D, F, E>, Rejected<D, E>> {
-        Source::new(self, fd, data)
+        Source::new(self, Event::io(fd, Interest::empty()).persist(), true, data)
     }
 
     /// The output of `future`, or [`Error::TimedOut`] if `limit` passes first. If both happen at once, the output.
@@ -261,7 +260,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn now(&self) -> Result<Instant, Error<E>> {
-        self.core.base.now()
+        self.core.base()?.now()
     }
 
     /// Whether the base has room for another event, also on an fd, as for a [`source`](Handle::source): ask before an
@@ -282,13 +281,13 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn room(&self) -> Result<(), Error<E>> {
-        self.core.settled().room()
+        self.core.base()?.room()
     }
 
     /// For futures that try an operation before they wait: `Pending`, until the next turn, when the task has done so many
     /// that others should go first.
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
-        self.core.proceed(context.waker())
+        self.core.current.proceed(context.waker())
     }
 }
 

@@ -84,23 +84,22 @@ impl Inbox {
         matches!(self.first.load(Ordering::Relaxed), EMPTY | ASLEEP)
     }
 
-    pub(crate) fn take(&self) -> Option<u32> {
-        index(self.first.swap(EMPTY, Ordering::AcqRel))
-    }
-
-    /// Links a node that was taken to the one taken before it. Returns the next index.
-    pub(crate) fn turn_round(node: &Node, before: Option<u32>) -> Option<u32> {
-        // Nobody else looks at the link while the node is listed.
-        let next = node.next.load(Ordering::Relaxed);
-        node.next.store(before.map_or(EMPTY, |before| before.wrapping_add(1)), Ordering::Relaxed);
-        index(next)
-    }
-
-    /// Unlists a node that was taken: later wakes list it again. Returns the next index.
-    pub(crate) fn pass(node: &Node) -> Option<u32> {
-        let next = node.next.load(Ordering::Relaxed);
-        node.is_listed.swap(false, Ordering::AcqRel);
-        index(next)
+    /// Passes on the indices of woken tasks, in the order of their wakes. Later wakes list a task again.
+    pub(crate) fn take<'a>(&self, node: impl Fn(u32) -> Option<&'a Node>, mut wake: impl FnMut(u32)) {
+        let node = |listed| index(listed).and_then(&node);
+        // The last one first, so the links are turned round before any is passed on.
+        let (mut taken, mut listed) = (self.first.swap(EMPTY, Ordering::AcqRel), EMPTY);
+        while let Some(node) = node(taken) {
+            // Nobody else looks at the link while the node is listed.
+            taken = node.next.load(Ordering::Relaxed);
+            node.next.store(listed, Ordering::Relaxed);
+            listed = node.index.wrapping_add(1);
+        }
+        while let Some(node) = node(listed) {
+            listed = node.next.load(Ordering::Relaxed);
+            node.is_listed.swap(false, Ordering::AcqRel);
+            wake(node.index);
+        }
     }
 
     /// Announces a sleep. `false`: something is listed, so do not sleep.

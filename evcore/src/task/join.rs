@@ -9,55 +9,84 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-type Boxed<R> = Pin<Box<dyn Future<Output = R>>>;
+use super::shared::Current;
+use crate::event::EventId;
 
-/// A task whose type of output is known.
-pub(super) type TaskOf<R> = Rc<Task<Body<R>>>;
-
-/// Shared by the task's event and its [`JoinHandle`].
-pub(super) struct Task<X: ?Sized = dyn Run> {
+/// What every task has.
+pub(super) struct Head {
+    pub(super) event: EventId,
     /// Its place in the list of tasks.
     pub(super) index: u32,
+    pub(super) waker: Waker,
     /// The executor's turn in which it was polled last.
     pub(super) turn: Cell<u32>,
-    /// Something has come for it, or woken it, since its last poll.
-    pub(super) is_due: Cell<bool>,
     /// The next [`Run::run`] ends it.
-    pub(super) is_aborted: Cell<bool>,
-    pub(super) waker: Waker,
-    pub(super) body: X,
+    is_aborted: Cell<bool>,
 }
 
-/// A task's future, as the executor sees it.
+impl Head {
+    pub(super) fn new(event: EventId, index: u32, waker: Waker) -> Self {
+        Self { event, index, waker, turn: Cell::new(0), is_aborted: Cell::new(false) }
+    }
+
+    #[inline]
+    pub(super) fn was_polled(&self, current: &Current) -> bool {
+        self.turn.get() == current.turn.get()
+    }
+
+    pub(super) fn abort(&self) {
+        self.is_aborted.set(true);
+        self.waker.wake_by_ref();
+    }
+}
+
+/// A task, as the executor sees it.
 pub(super) trait Run {
-    /// Polls the future, or drops it if the task was aborted. `true`: the task has ended.
-    fn run(&self, context: &mut Context<'_>, is_aborted: bool) -> bool;
-    /// A panic has passed through the poll.
-    fn panicked(&self);
+    fn head(&self) -> &Head;
+    /// Polls the future, once in a turn, or drops it if the task was aborted.
+    fn run(&self, current: &Current) -> Step;
 }
 
-/// A task's future, and its output.
-pub(super) struct Body<R> {
-    pub(super) future: Cell<Option<Boxed<R>>>,
+/// What has become of a task.
+pub(super) enum Step {
+    Waits,
+    Ended,
+    /// It was polled before in this turn, and is to be polled in the next.
+    Early,
+    /// Its future is not here, but lent to [`Executor::run`](super::Executor::run).
+    Root,
+}
+
+/// The task of [`Executor::run`](super::Executor::run).
+impl Run for Head {
+    fn head(&self) -> &Head {
+        self
+    }
+
+    fn run(&self, current: &Current) -> Step {
+        if self.was_polled(current) { Step::Early } else { Step::Root }
+    }
+}
+
+/// A spawned task, shared by its event and its [`JoinHandle`].
+pub(super) struct Task<X: Future> {
+    head: Head,
+    future: Cell<Option<Pin<Box<X>>>>,
+    joint: Joint<X::Output>,
+}
+
+/// A task, as its [`JoinHandle`] sees it.
+pub(super) trait Join<R>: Run {
+    fn joint(&self) -> &Joint<R>;
+}
+
+pub(super) struct Joint<R> {
     result: Cell<Option<Result<R, JoinError>>>,
     joiner: Cell<Option<Waker>>,
     is_ended: Cell<bool>,
 }
 
-impl<R> Task<Body<R>> {
-    /// Without its future, which is set later.
-    pub(super) fn new(index: u32, waker: Waker) -> Self {
-        let body = Body {
-            future: Cell::new(None),
-            result: Cell::new(None),
-            joiner: Cell::new(None),
-            is_ended: Cell::new(false),
-        };
-        Self { index, turn: Cell::new(0), is_due: Cell::new(true), is_aborted: Cell::new(false), waker, body }
-    }
-}
-
-impl<R> Body<R> {
+impl<R> Joint<R> {
     fn finish(&self, result: Result<R, JoinError>) {
         self.is_ended.set(true);
         self.result.set(Some(result));
@@ -65,32 +94,68 @@ impl<R> Body<R> {
     }
 }
 
-impl<R> Run for Body<R> {
-    fn run(&self, context: &mut Context<'_>, is_aborted: bool) -> bool {
-        // Taken out, so that a panic, or the future's destructor, finds nothing here.
-        let Some(mut future) = self.future.take() else { return true };
-        // `Ok` with the future if it is pending. Otherwise it is dropped here, where a panic is caught.
-        let polled = catch(move || match future.as_mut() {
-            _ if is_aborted => Err(Err(JoinError::Aborted)),
-            pinned => match pinned.poll(context) {
-                Poll::Pending => Ok(future),
-                Poll::Ready(output) => Err(Ok(output)),
-            },
-        });
-        match polled.unwrap_or_else(|panic| Err(Err(panic))) {
-            Ok(future) => self.future.set(Some(future)),
-            Err(result) => {
-                self.finish(result);
-                return true;
-            }
-        }
-        false
+impl<X: Future> Task<X> {
+    pub(super) fn new(head: Head, future: X) -> Self {
+        let joint = Joint { result: Cell::new(None), joiner: Cell::new(None), is_ended: Cell::new(false) };
+        Self { head, future: Cell::new(Some(Box::pin(future))), joint }
+    }
+}
+
+impl<X: Future> Run for Task<X> {
+    fn head(&self) -> &Head {
+        &self.head
     }
 
-    fn panicked(&self) {
-        if !self.is_ended.get() {
-            self.finish(Err(JoinError::Panicked(None)));
+    fn run(&self, current: &Current) -> Step {
+        if self.head.was_polled(current) {
+            return Step::Early;
         }
+        // Taken out, so that a panic, or the future's destructor, finds nothing here.
+        let Some(mut future) = self.future.take() else { return Step::Ended };
+        let panics = Panics { task: self, current };
+        // `Ok` with the future if it is pending. Otherwise it is dropped here, where a panic is caught.
+        let polled = catch(move || {
+            if self.head.is_aborted.get() {
+                return Err(Err(JoinError::Aborted));
+            }
+            match current.poll(&self.head, |context| future.as_mut().poll(context)) {
+                Poll::Pending => Ok(future),
+                Poll::Ready(output) => Err(Ok(output)),
+            }
+        });
+        core::mem::forget(panics);
+        match polled.unwrap_or_else(|panic| Err(Err(panic))) {
+            Ok(future) => {
+                self.future.set(Some(future));
+                Step::Waits
+            }
+            Err(result) => {
+                current.clear();
+                self.joint.finish(result);
+                Step::Ended
+            }
+        }
+    }
+}
+
+impl<X: Future> Join<X::Output> for Task<X> {
+    fn joint(&self) -> &Joint<X::Output> {
+        &self.joint
+    }
+}
+
+/// Ends a task through whose poll a panic passes.
+struct Panics<'a, X: Future> {
+    task: &'a Task<X>,
+    current: &'a Current,
+}
+
+impl<X: Future> Drop for Panics<'_, X> {
+    fn drop(&mut self) {
+        self.current.clear();
+        self.task.joint.finish(Err(JoinError::Panicked(None)));
+        // Its event ends when it is handed out.
+        self.task.head.waker.wake_by_ref();
     }
 }
 
@@ -125,7 +190,7 @@ pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
 /// Only one task may wait for it: the last one to poll it is woken. Do not poll it again after its output.
 #[must_use = "`detach` it if nobody waits for the task"]
 pub struct JoinHandle<R> {
-    pub(super) task: TaskOf<R>,
+    pub(super) task: Rc<dyn Join<R>>,
 }
 
 impl<R> JoinHandle<R> {
@@ -143,8 +208,7 @@ impl<R> JoinHandle<R> {
     /// ```
     pub fn abort(&self) {
         if !self.is_finished() {
-            self.task.is_aborted.set(true);
-            self.task.waker.wake_by_ref();
+            self.task.head().abort();
         }
     }
 
@@ -174,7 +238,7 @@ impl<R> JoinHandle<R> {
     /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.task.body.is_ended.get()
+        self.task.joint().is_ended.get()
     }
 }
 
@@ -182,10 +246,10 @@ impl<R> Future for JoinHandle<R> {
     type Output = Result<R, JoinError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.task.body.result.take() {
+        match self.task.joint().result.take() {
             Some(result) => Poll::Ready(result),
             None => {
-                self.task.body.joiner.set(Some(context.waker().clone()));
+                self.task.joint().joiner.set(Some(context.waker().clone()));
                 Poll::Pending
             }
         }

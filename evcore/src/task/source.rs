@@ -36,22 +36,27 @@ use crate::ready::{Interest, Ready};
 /// ```
 pub struct Source<D, F, E> {
     handle: Handle<F, E>,
-    event: EventId,
+    pub(super) event: EventId,
     idle: Cell<Option<Duration>>,
     /// The idle timeout was set after the last wait began.
     has_new_idle: Cell<bool>,
-    leaf: Rc<Leaf<D>>,
+    pub(super) leaf: Rc<Leaf<D>>,
 }
 
 impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
-    pub(super) fn new(handle: &Handle<F, E>, fd: F, data: D) -> Result<Self, Rejected<D, E>> {
-        let event = Event::io(fd, Interest::empty()).persist();
-        let event = match handle.core.start(event, None, Ours::Nothing) {
+    /// Of an fd that is waited for repeatedly, or of another event.
+    pub(super) fn new(
+        handle: &Handle<F, E>,
+        event: Event<F>,
+        is_source: bool,
+        data: D,
+    ) -> Result<Self, Rejected<D, E>> {
+        let event = match handle.core.create(event) {
             Ok(event) => event,
             Err(error) => return Err(Rejected { error, data }),
         };
-        let leaf = Rc::new(Leaf::new(true, data));
-        handle.core.base.put(event, Ours::Leaf(leaf.clone()));
+        let leaf = Rc::new(Leaf::new(is_source, data));
+        handle.core.put(event, Ours::Leaf(leaf.clone()));
         Ok(Self { handle: handle.clone(), event, idle: Cell::new(None), has_new_idle: Cell::new(false), leaf })
     }
 }
@@ -105,33 +110,42 @@ impl<D, F, E> Source<D, F, E> {
         if !ready.is_empty() {
             return Poll::Ready(Ok(ready));
         }
-        let wanted = self.leaf.with(interest);
-        if self.leaf.registered.get() != Some(wanted) || self.idle.get().is_some() {
-            self.register(interest, wanted)?;
-        }
-        for side in self.leaf.sides(interest) {
-            side.wait(self.handle.core.waiter(context.waker()));
-        }
+        self.wait(context, interest)?;
         Poll::Pending
     }
 
-    /// Makes the event wait for `wanted`, for at most the idle timeout, which counts from the first poll of a wait.
-    #[cold]
-    fn register(&self, interest: Interest, wanted: Interest) -> Result<(), Error<E>> {
-        let begins = || self.has_new_idle.get() || self.leaf.sides(interest).any(|side| !side.is_awaited());
-        let idle = self.idle.get().filter(|_| begins());
-        if idle.is_some() || self.leaf.registered.get() != Some(wanted) {
-            self.handle.core.want(self.event, wanted, idle)?;
-            self.leaf.registered.set(Some(wanted));
-            self.has_new_idle.set(false);
+    /// Has the task that is polled continue when something of `interest` comes.
+    #[inline]
+    pub(super) fn wait(&self, context: &Context<'_>, interest: Interest) -> Result<(), Error<E>> {
+        let is_wanted = self.leaf.sides(interest).all(|(side, part)| side.wanted.get() == Some(part));
+        if !is_wanted || self.idle.get().is_some() {
+            self.want(interest, is_wanted)?;
         }
+        self.leaf.sides(interest).for_each(|(side, _)| self.handle.core.current.wait(side, context.waker()));
         Ok(())
+    }
+
+    /// Makes the event wait for `interest` too, for at most the idle timeout, which counts from the first poll of a wait.
+    #[cold]
+    pub(super) fn want(&self, interest: Interest, is_wanted: bool) -> Result<(), Error<E>> {
+        let begins = || self.has_new_idle.get() || self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
+        let idle = self.idle.get().filter(|_| begins());
+        if is_wanted && idle.is_none() {
+            return Ok(());
+        }
+        self.leaf.sides(interest).for_each(|(side, part)| side.wanted.set(Some(part)));
+        let wanted = self.handle.core.want(self.event, self.leaf.interest(), idle);
+        match wanted {
+            Ok(()) => self.has_new_idle.set(false),
+            Err(_) => self.leaf.sides(interest).for_each(|(side, _)| side.wanted.set(None)),
+        }
+        wanted
     }
 
     /// Takes what has come in the directions of `interest`.
     #[inline]
-    fn take(&self, interest: Interest) -> Ready {
-        self.leaf.sides(interest).fold(Ready::empty(), |ready, side| ready | side.ready.take())
+    pub(super) fn take(&self, interest: Interest) -> Ready {
+        self.leaf.sides(interest).fold(Ready::empty(), |ready, (side, _)| ready | side.ready.take())
     }
 
     /// Waits until it is ready for any of `interest`, level-triggered: earlier reports do not count. ERROR and HANGUP

@@ -4,62 +4,63 @@ use alloc::rc::Rc;
 
 use super::Executor;
 use super::base::{Data, Item, Ours};
-use super::join::{Task, catch};
-use super::shared::Core;
+use super::join::{Run, Step, catch};
 use crate::backend::EventOp;
 use crate::base::{EventBase, Fired, Turn};
 use crate::error::Error;
-use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::{Instant, Wait};
 
+/// What the executor continues with.
 pub(super) enum Next {
     /// A task to poll.
-    Task(EventId, Rc<Task>),
+    Task(Rc<dyn Run>),
+    /// The future of [`Executor::run`] is to be polled.
+    Root,
     /// An event of the program's own.
     Own(Fired),
 }
 
 impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
-    fn run_task(&self, event: EventId, task: Rc<Task>) {
-        let place = Place { core: &self.core, event, task: &task };
-        if self.core.poll_as(event, &task, |context| task.body.run(context, task.is_aborted.get())) {
-            drop(place);
-            // Maybe the last reference, with an output whose destructor may panic.
-            let _ = catch(move || drop(task));
-        } else {
-            core::mem::forget(place);
-        }
-    }
-
-    /// Polls tasks until `root` is to be polled or an event is the program's own, through turns and waits.
-    pub(super) fn next(&mut self, wait: Wait, root: Option<EventId>) -> Result<Option<Next>, Error<B::Error>> {
-        let mut bound = None;
+    /// Polls tasks until the root is to be polled or an event is the program's own, through turns and waits.
+    pub(super) fn next(&mut self, wait: Wait) -> Result<Option<Next>, Error<B::Error>> {
+        let core = &*self.core;
+        let wait = match wait {
+            Wait::For(time) => Wait::Until(core.base()?.now()?.saturating_add(time)),
+            wait => wait,
+        };
         let mut has_waited = false;
         loop {
-            if self.core.has_doomed() {
-                // Lending the base ends them.
-                drop(self.base());
-            }
+            core.settle();
             let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
             let base = cell.as_mut().ok_or(Error::Ended)?;
-            if !self.core.inbox.is_empty() {
-                self.core.take_woken(|event| drop(self.go_on(base, event, false)));
-            }
-            match self.hand_out(base) {
-                Some(Next::Task(event, task)) if Some(event) != root => {
+            core.take_woken(|event| {
+                let task = base.get(event).and_then(Item::task);
+                let was_polled = task.is_some_and(|task| task.head().was_polled(&core.current));
+                let _ = if was_polled { base.again(event) } else { base.activate(event, Ready::empty()) };
+            });
+            match Self::hand_out(base) {
+                Some(Next::Task(task)) => {
                     drop(cell);
-                    self.run_task(event, task);
+                    match task.run(&core.current) {
+                        Step::Waits => {}
+                        Step::Ended => {
+                            core.vacate(task.head());
+                            // Maybe the last reference, with an output whose destructor may panic.
+                            let _ = catch(move || drop(task));
+                        }
+                        Step::Early => {
+                            let _ =
+                                self.base.try_borrow_mut().map(|mut base| base.as_mut()?.again(task.head().event).ok());
+                        }
+                        Step::Root => return Ok(Some(Next::Root)),
+                    }
                     continue;
                 }
                 Some(next) => return Ok(Some(next)),
                 None => {}
             }
-            let wait = *bound.get_or_insert_with(|| match wait {
-                Wait::For(time) => Wait::Until(base.now().saturating_add(time)),
-                wait => wait,
-            });
             let is_over = wait == Wait::None || matches!(wait, Wait::Until(point) if point <= base.now());
             if has_waited && is_over {
                 self.ended = None;
@@ -78,7 +79,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// Waits for the next turn, unless a task was woken.
     fn wait(&self, base: &mut EventBase<B, S, Item<T>>, mut wait: Wait) -> Result<Turn, B::Error> {
         let inbox = &self.core.inbox;
-        self.core.turn.set(self.core.turn.get().wrapping_add(1));
+        self.core.current.begin_turn();
         if wait == Wait::Forever && inbox.can_wake() && self.core.tasks() > 0 {
             // The base does not know what other threads will do.
             wait = Wait::Until(Instant::MAX);
@@ -92,71 +93,34 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 
     /// Processes hand-outs until a task is to be polled or an event is the program's own.
-    fn hand_out(&self, base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
-        while let Some(Fired { id, ready, count, data }) = base.next_active() {
-            let next = match &data.0 {
+    #[inline]
+    fn hand_out(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
+        loop {
+            let Fired { id, ready, count, data } = base.next_active()?;
+            let leaf = match &data.0 {
+                Data::Ours(Ours::Leaf(leaf)) => leaf,
+                Data::Ours(Ours::Task(task)) => return Some(Next::Task(Rc::clone(task))),
                 Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
-                Data::Ours(Ours::Leaf(leaf)) => {
-                    let (waiters, unclaimed) = leaf.note(ready, count);
-                    if !unclaimed.is_empty() || ready.is_error() {
-                        let less = leaf.want_less(ready, unclaimed);
-                        // Waiting for less is not refused.
-                        let _ = less.map(|interest| base.modify(id, interest));
-                        if unclaimed.is_timeout() {
-                            // It would repeat with each period; the next wait sets another.
-                            let _ = base.clear_timeout(id);
-                        }
-                    }
-                    match waiters {
-                        [None, None] => None,
-                        [Some(task), None] | [None, Some(task)] => self.go_on(base, task, true),
-                        [Some(reader), Some(writer)] => {
-                            if writer != reader {
-                                self.go_on(base, writer, false);
-                            }
-                            self.go_on(base, reader, true)
-                        }
-                    }
-                }
-                // Otherwise it was polled for what it waited for.
-                Data::Ours(Ours::Task(task)) if task.is_due.get() => self.go_on(base, id, true),
-                Data::Ours(Ours::Task(_) | Ours::Nothing) => None,
+                Data::Ours(Ours::Nothing) => continue,
             };
-            if next.is_some() {
-                return next;
+            let ([reader, writer], unclaimed) = leaf.note(ready, count);
+            if !unclaimed.is_empty() {
+                let interest = leaf.interest();
+                // Waiting for less is not refused.
+                let _ = base.modify(id, interest);
+                if unclaimed.is_timeout() {
+                    // It would repeat with each period; the next wait sets another.
+                    let _ = base.clear_timeout(id);
+                }
+            }
+            // One is polled at once, another when its own event is handed out.
+            if let (Some(_), Some(other)) = (reader, writer.filter(|_| writer != reader)) {
+                let _ = base.activate(other, Ready::empty());
+            }
+            // A task that has ended has no event.
+            if let Some(task) = reader.or(writer).and_then(|event| base.get(event)?.task()) {
+                return Some(Next::Task(Rc::clone(task)));
             }
         }
-        None
-    }
-
-    /// A task can continue. Returns it if it is to be polled at once; a task is polled once in a turn.
-    #[inline]
-    fn go_on(&self, base: &mut EventBase<B, S, Item<T>>, event: EventId, at_once: bool) -> Option<Next> {
-        // A task that has ended has no event.
-        let task = base.get(event)?.task()?;
-        task.is_due.set(true);
-        if task.turn.get() == self.core.turn.get() {
-            let _ = base.again(event);
-        } else if at_once {
-            return Some(Next::Task(event, Rc::clone(task)));
-        } else {
-            let _ = base.activate(event, Ready::empty());
-        }
-        None
-    }
-}
-
-/// The place of the current task, until it ends or a panic passes through.
-pub(super) struct Place<'a, F, E> {
-    pub(super) core: &'a Core<F, E>,
-    pub(super) event: EventId,
-    pub(super) task: &'a Task,
-}
-
-impl<F, E> Drop for Place<'_, F, E> {
-    fn drop(&mut self) {
-        self.core.polls_nothing();
-        self.task.body.panicked();
-        self.core.vacate(self.event, self.task.index);
     }
 }
