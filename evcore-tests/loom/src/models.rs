@@ -5,6 +5,7 @@ use evcore::{Fd, Ready};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread;
+use std::task::Wake as _;
 
 use crate::doorbell::{self, Doorbell};
 use crate::inbox;
@@ -346,21 +347,22 @@ impl std::task::Wake for Sleeping {
 /// An executor with two tasks, until `is_done` says so after a look at woken tasks: it sleeps for ever if a wake is lost.
 fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> bool) {
     let sleep = alloc::sync::Arc::new(Sleeping(loom::sync::Notify::new()));
-    let inbox = Inbox::new(Some(sleep.clone().into()));
-    let shared = Arc::new((inbox, [Node::new(0), Node::new(1)], [AtomicU32::new(0), AtomicU32::new(0)]));
+    let inbox = alloc::sync::Arc::new(Inbox::new(Some(sleep.clone().into())));
+    let nodes = [0, 1].map(|index| alloc::sync::Arc::new(Node::new(index, &inbox)));
+    let shared = Arc::new((inbox, nodes, [AtomicU32::new(0), AtomicU32::new(0)]));
     let threads = [0, 1].map(|which| {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
-            let (inbox, nodes, messages) = &*shared;
+            let (_, nodes, messages) = &*shared;
             messages[which].store(1, Ordering::Relaxed);
-            inbox.push(&nodes[wakes[which]]);
+            nodes[wakes[which]].wake_by_ref();
         })
     });
     let (inbox, nodes, messages) = &*shared;
     let mut woken = Vec::new();
     loop {
         let before = woken.len();
-        inbox.take(|index| nodes.get(index as usize), |index| woken.push(index));
+        inbox.take(|index| nodes.get(index as usize).map(|node| &**node), |index| woken.push(index));
         let is_anybody = woken.len() > before;
         if is_anybody && is_done(&woken, messages) {
             break;

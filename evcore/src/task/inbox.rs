@@ -1,5 +1,7 @@
 //! Wakes from any thread: a list of woken tasks.
 
+use alloc::sync::Arc;
+use alloc::task::Wake;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::task::Waker;
 
@@ -13,9 +15,10 @@ fn index(listed: u32) -> Option<u32> {
     listed.checked_sub(1).filter(|index| *index < Inbox::LIMIT)
 }
 
-/// A task in the list. Its index is less than [`Inbox::LIMIT`].
+/// What a task's waker points to: a task in the list. Its index is less than [`Inbox::LIMIT`].
 pub(crate) struct Node {
-    pub(crate) index: u32,
+    inbox: Arc<Inbox>,
+    index: u32,
     /// The node pushed before this one.
     next: AtomicU32,
     is_listed: AtomicBool,
@@ -36,8 +39,18 @@ pub(crate) struct Inbox {
 }
 
 impl Node {
-    pub(crate) fn new(index: u32) -> Self {
-        Self { index, next: AtomicU32::new(EMPTY), is_listed: AtomicBool::new(false) }
+    pub(crate) fn new(index: u32, inbox: &Arc<Inbox>) -> Self {
+        Self { inbox: Arc::clone(inbox), index, next: AtomicU32::new(EMPTY), is_listed: AtomicBool::new(false) }
+    }
+}
+
+impl Wake for Node {
+    fn wake(self: Arc<Self>) {
+        self.inbox.push(&self);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.inbox.push(self);
     }
 }
 
@@ -55,7 +68,7 @@ impl Inbox {
     }
 
     /// Lists a task, once until it is taken, and wakes the executor if it sleeps.
-    pub(crate) fn push(&self, node: &Node) {
+    fn push(&self, node: &Node) {
         // Always a swap: the executor must see what this thread wrote before, even if the task is listed.
         if node.is_listed.swap(true, Ordering::AcqRel) {
             return;

@@ -22,11 +22,13 @@ pub(super) struct Head {
     pub(super) turn: Cell<u32>,
     /// The next [`Run::run`] ends it.
     is_aborted: Cell<bool>,
+    is_ended: Cell<bool>,
 }
 
 impl Head {
     pub(super) fn new(event: EventId, index: u32, waker: Waker) -> Self {
-        Self { event, index, waker, turn: Cell::new(0), is_aborted: Cell::new(false) }
+        let (turn, is_aborted, is_ended) = (Cell::new(u32::MAX), Cell::default(), Cell::default());
+        Self { event, index, waker, turn, is_aborted, is_ended }
     }
 
     #[inline]
@@ -72,32 +74,25 @@ impl Run for Head {
 pub(super) struct Task<X: Future> {
     head: Head,
     future: Cell<Option<Pin<Box<X>>>>,
-    joint: Joint<X::Output>,
+    result: Cell<Option<Result<X::Output, JoinError>>>,
+    joiner: Cell<Option<Waker>>,
 }
 
 /// A task, as its [`JoinHandle`] sees it.
 pub(super) trait Join<R>: Run {
-    fn joint(&self) -> &Joint<R>;
-}
-
-pub(super) struct Joint<R> {
-    result: Cell<Option<Result<R, JoinError>>>,
-    joiner: Cell<Option<Waker>>,
-    is_ended: Cell<bool>,
-}
-
-impl<R> Joint<R> {
-    fn finish(&self, result: Result<R, JoinError>) {
-        self.is_ended.set(true);
-        self.result.set(Some(result));
-        self.joiner.take().into_iter().for_each(Waker::wake);
-    }
+    fn poll_join(&self, context: &Context<'_>) -> Poll<Result<R, JoinError>>;
 }
 
 impl<X: Future> Task<X> {
     pub(super) fn new(head: Head, future: X) -> Self {
-        let joint = Joint { result: Cell::new(None), joiner: Cell::new(None), is_ended: Cell::new(false) };
-        Self { head, future: Cell::new(Some(Box::pin(future))), joint }
+        Self { head, future: Cell::new(Some(Box::pin(future))), result: Cell::new(None), joiner: Cell::new(None) }
+    }
+
+    fn finish(&self, current: &Current, result: Result<X::Output, JoinError>) {
+        current.clear();
+        self.head.is_ended.set(true);
+        self.result.set(Some(result));
+        self.joiner.take().into_iter().for_each(Waker::wake);
     }
 }
 
@@ -130,8 +125,7 @@ impl<X: Future> Run for Task<X> {
                 Step::Waits
             }
             Err(result) => {
-                current.clear();
-                self.joint.finish(result);
+                self.finish(current, result);
                 Step::Ended
             }
         }
@@ -139,8 +133,12 @@ impl<X: Future> Run for Task<X> {
 }
 
 impl<X: Future> Join<X::Output> for Task<X> {
-    fn joint(&self) -> &Joint<X::Output> {
-        &self.joint
+    fn poll_join(&self, context: &Context<'_>) -> Poll<Result<X::Output, JoinError>> {
+        if let Some(result) = self.result.take() {
+            return Poll::Ready(result);
+        }
+        self.joiner.set(Some(context.waker().clone()));
+        Poll::Pending
     }
 }
 
@@ -152,8 +150,7 @@ struct Panics<'a, X: Future> {
 
 impl<X: Future> Drop for Panics<'_, X> {
     fn drop(&mut self) {
-        self.current.clear();
-        self.task.joint.finish(Err(JoinError::Panicked(None)));
+        self.task.finish(self.current, Err(JoinError::Panicked(None)));
         // Its event ends when it is handed out.
         self.task.head.waker.wake_by_ref();
     }
@@ -238,7 +235,7 @@ impl<R> JoinHandle<R> {
     /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.task.joint().is_ended.get()
+        self.task.head().is_ended.get()
     }
 }
 
@@ -246,13 +243,7 @@ impl<R> Future for JoinHandle<R> {
     type Output = Result<R, JoinError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.task.joint().result.take() {
-            Some(result) => Poll::Ready(result),
-            None => {
-                self.task.joint().joiner.set(Some(context.waker().clone()));
-                Poll::Pending
-            }
-        }
+        self.task.poll_join(context)
     }
 }
 

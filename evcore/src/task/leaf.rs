@@ -15,8 +15,10 @@ const WRITE: Ready = Ready::WRITE;
 pub(super) struct Leaf<D: ?Sized> {
     /// The reader's of a source, or the only one of another event; the writer's.
     sides: [Side; 2],
-    /// Hand-outs that nobody has taken.
+    /// Hand-outs of an event that is no source's.
     pub(super) count: Cell<u32>,
+    /// The executor's turn of the last hand-out for a task. It has restarted the timeout.
+    pub(super) turn: Cell<u32>,
     is_source: bool,
     /// The value of a source.
     pub(super) data: D,
@@ -58,7 +60,7 @@ impl Side {
 
 impl<D> Leaf<D> {
     pub(super) fn new(is_source: bool, data: D) -> Self {
-        Self { sides: Default::default(), count: Cell::new(0), is_source, data }
+        Self { sides: Default::default(), count: Cell::new(0), turn: Cell::new(0), is_source, data }
     }
 }
 
@@ -66,7 +68,7 @@ impl<D: ?Sized> Leaf<D> {
     /// Notes what has come, and wakes waiters elsewhere. Returns the tasks that can continue, and what of a source no task
     /// waited for: it would come again in each turn, and is no longer wanted.
     #[inline]
-    pub(super) fn note(&self, ready: Ready, count: u32) -> ([Option<EventId>; 2], Ready) {
+    pub(super) fn note(&self, ready: Ready, count: u32, turn: u32) -> ([Option<EventId>; 2], Ready) {
         let [reading, writing] = &self.sides;
         if !self.is_source {
             self.count.set(self.count.get().saturating_add(count));
@@ -87,6 +89,7 @@ impl<D: ?Sized> Leaf<D> {
             if !is_awaited {
                 return None;
             }
+            self.turn.set(turn);
             unclaimed.remove(part);
             side.claim(part)
         });

@@ -18,23 +18,7 @@ pub(super) struct Places {
 /// A task, for its wakers. They serve one task after another, so an old waker can only cause a spurious wake.
 struct Place {
     event: Option<EventId>,
-    node: Arc<TaskNode>,
-}
-
-/// What a task's waker points to.
-struct TaskNode {
-    node: Node,
-    inbox: Arc<Inbox>,
-}
-
-impl alloc::task::Wake for TaskNode {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.inbox.push(&self.node);
-    }
+    node: Arc<Node>,
 }
 
 impl Places {
@@ -42,8 +26,7 @@ impl Places {
     pub(super) fn take(&mut self, event: EventId, inbox: &Arc<Inbox>) -> Option<Head> {
         if self.free.is_empty() {
             let index = u32::try_from(self.list.len()).ok().filter(|index| *index < Inbox::LIMIT)?;
-            let node = Arc::new(TaskNode { node: Node::new(index), inbox: Arc::clone(inbox) });
-            self.list.push(Place { event: None, node });
+            self.list.push(Place { event: None, node: Arc::new(Node::new(index, inbox)) });
             self.free.push(index);
         }
         let index = self.free.pop()?;
@@ -67,11 +50,9 @@ impl Places {
     pub(super) fn take_woken(&self, inbox: &Inbox, mut wake: impl FnMut(EventId)) {
         let place = |index| self.list.get(usize::try_from(index).ok()?);
         inbox.take(
-            |index| place(index).map(|place| &place.node.node),
-            |index| {
-                // A task that has ended has no event.
-                place(index).and_then(|place| place.event).into_iter().for_each(&mut wake);
-            },
+            |index| place(index).map(|place| &*place.node),
+            // A task that has ended has no event.
+            |index| place(index).and_then(|place| place.event).into_iter().for_each(&mut wake),
         );
     }
 }

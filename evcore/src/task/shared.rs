@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell, RefMut};
-use core::ptr;
+use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
@@ -32,10 +32,11 @@ pub(super) struct Core<F, E> {
 }
 
 /// The task that is being polled.
+#[derive(Default)]
 pub(super) struct Current {
     event: Cell<Option<EventId>>,
-    /// Its waker. Null: nothing is polled.
-    waker: Cell<*const Waker>,
+    /// Its waker. `None`: nothing is polled.
+    waker: Cell<Option<NonNull<Waker>>>,
     budget: Cell<u8>,
     /// The executor's turn.
     pub(super) turn: Cell<u32>,
@@ -45,7 +46,7 @@ impl Current {
     #[inline]
     pub(super) fn poll<X>(&self, head: &Head, poll: impl FnOnce(&mut Context<'_>) -> X) -> X {
         self.event.set(Some(head.event));
-        self.waker.set(&raw const head.waker);
+        self.waker.set(Some(NonNull::from(&head.waker)));
         self.budget.set(BUDGET);
         head.turn.set(self.turn.get());
         let polled = poll(&mut Context::from_waker(&head.waker));
@@ -55,7 +56,7 @@ impl Current {
 
     /// Nothing is polled any more.
     pub(super) fn clear(&self) {
-        self.waker.set(ptr::null());
+        self.waker.set(None);
     }
 
     pub(super) fn begin_turn(&self) {
@@ -64,14 +65,14 @@ impl Current {
 
     /// The event of the current task.
     fn event(&self) -> Option<EventId> {
-        self.event.get().filter(|_| !self.waker.get().is_null())
+        self.event.get().filter(|_| self.waker.get().is_some())
     }
 
     /// Lets what comes on `side` continue what is polled now, with `waker`.
     #[inline]
     pub(super) fn wait(&self, side: &Side, waker: &Waker) {
         // The task's own waker lives as long as the poll. It needs no reference count.
-        if ptr::eq(waker, self.waker.get()) {
+        if self.waker.get() == Some(NonNull::from(waker)) {
             side.task.set(self.event.get());
         } else {
             side.set_other(waker.clone());
@@ -94,12 +95,7 @@ impl Current {
 impl<F, E> Core<F, E> {
     pub(super) fn new(base: Rc<RefCell<dyn Base<F, E>>>, waker: Option<Waker>) -> Self {
         Self {
-            current: Current {
-                event: Cell::default(),
-                waker: Cell::new(ptr::null()),
-                budget: Cell::new(BUDGET),
-                turn: Cell::new(1),
-            },
+            current: Current::default(),
             places: RefCell::default(),
             inbox: Arc::new(Inbox::new(waker)),
             doomed: Cell::default(),
@@ -155,9 +151,7 @@ impl<F, E> Core<F, E> {
 
     /// Replaces an event's data.
     pub(super) fn put(&self, event: EventId, ours: Ours) {
-        if let Ok(mut base) = self.base() {
-            base.put(event, ours);
-        }
+        let _ = self.base().map(|mut base| base.put(event, ours));
     }
 
     /// Makes an event wait again, for the current task.
@@ -183,6 +177,13 @@ impl<F, E> Core<F, E> {
     /// Ends what is doomed, unless the base is in use.
     #[inline]
     pub(super) fn settle(&self) {
+        if self.has_doomed.get() {
+            self.end_doomed();
+        }
+    }
+
+    #[cold]
+    fn end_doomed(&self) {
         while self.has_doomed.get() {
             let Ok(mut base) = self.base.try_borrow_mut() else { break };
             let ours = self.next_doomed().and_then(|event| base.remove(event));

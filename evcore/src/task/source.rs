@@ -128,7 +128,9 @@ impl<D, F, E> Source<D, F, E> {
     /// Makes the event wait for `interest` too, for at most the idle timeout, which counts from the first poll of a wait.
     #[cold]
     pub(super) fn want(&self, interest: Interest, is_wanted: bool) -> Result<(), Error<E>> {
-        let begins = || self.has_new_idle.get() || self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
+        let is_current = || self.leaf.turn.get() == self.handle.core.current.turn.get();
+        let is_first = || self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
+        let begins = || self.has_new_idle.get() || (is_first() && !is_current());
         let idle = self.idle.get().filter(|_| begins());
         if is_wanted && idle.is_none() {
             return Ok(());

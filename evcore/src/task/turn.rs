@@ -40,7 +40,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                 let was_polled = task.is_some_and(|task| task.head().was_polled(&core.current));
                 let _ = if was_polled { base.again(event) } else { base.activate(event, Ready::empty()) };
             });
-            match Self::hand_out(base) {
+            match Self::hand_out(base, core.current.turn.get()) {
                 Some(Next::Task(task)) => {
                     drop(cell);
                     match task.run(&core.current) {
@@ -94,7 +94,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
 
     /// Processes hand-outs until a task is to be polled or an event is the program's own.
     #[inline]
-    fn hand_out(base: &mut EventBase<B, S, Item<T>>) -> Option<Next> {
+    fn hand_out(base: &mut EventBase<B, S, Item<T>>, turn: u32) -> Option<Next> {
         loop {
             let Fired { id, ready, count, data } = base.next_active()?;
             let leaf = match &data.0 {
@@ -103,7 +103,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                 Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
                 Data::Ours(Ours::Nothing) => continue,
             };
-            let ([reader, writer], unclaimed) = leaf.note(ready, count);
+            let ([reader, writer], unclaimed) = leaf.note(ready, count, turn);
             if !unclaimed.is_empty() {
                 let interest = leaf.interest();
                 // Waiting for less is not refused.
