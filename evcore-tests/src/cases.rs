@@ -26,5 +26,7 @@ pub mod tasks;
 pub mod timers;
 pub mod unread;
 pub mod unread_changes;
+#[cfg(feature = "async")]
+pub mod waits;
 pub mod wake;
 pub mod watchers;

@@ -48,12 +48,12 @@ mod unix;
 mod world;
 
 pub use by_hand::ByHand;
-#[cfg(feature = "async")]
-pub use cases::tasks;
 pub use cases::{
     changes, clock, edge, events, faults, files, halves, handlers, interest, intervals, limits, loop_control, many,
     one_loop, pauses, priorities, readiness, refusals, signals, timers, unread, unread_changes, wake, watchers,
 };
+#[cfg(feature = "async")]
+pub use cases::{tasks, waits};
 pub use evcore::Fixed;
 #[cfg(feature = "alloc")]
 #[doc(hidden)]

@@ -393,18 +393,8 @@ macro_rules! for_each_task_case {
         $($then)::+! { $($with)*
             tasks:
                 task_ends_with_its_output
-                task_waits_for_readiness
-                source_is_registered_once
-                source_keeps_its_value_until_it_is_gone
-                wait_dropped_in_each_state_leaves_nothing
-                wait_dropped_while_the_base_is_lent_ends_first
                 task_woken_twice_is_polled_once
                 task_is_polled_once_a_turn
-                ready_and_timed_out_is_ready
-                sleep_is_not_early
-                interval_counts_what_was_missed
-                signal_is_awaited
-                idle_timeout_is_of_the_source
                 task_aborted_by_another
                 task_aborted_in_each_state_is_not_polled
                 waker_outlives_its_executor
@@ -414,8 +404,19 @@ macro_rules! for_each_task_case {
                 more_urgent_task_goes_first
                 own_events_beside_tasks
                 refused_task_gives_its_future_back
-                room_is_refused_as_an_event_is
                 tasks_that_nothing_wakes_end_the_loop;
+            waits:
+                task_waits_for_readiness
+                source_is_registered_once
+                source_keeps_its_value_until_it_is_gone
+                wait_dropped_in_each_state_leaves_nothing
+                wait_dropped_while_the_base_is_lent_ends_first
+                ready_and_timed_out_is_ready
+                sleep_is_not_early
+                interval_counts_what_was_missed
+                signal_is_awaited
+                idle_timeout_is_of_the_source
+                room_is_refused_as_an_event_is;
         }
     };
 }

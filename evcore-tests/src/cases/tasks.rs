@@ -1,12 +1,11 @@
 //! Tasks: futures on a base.
 
-use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::{Future, pending, poll_fn};
-use core::pin::{Pin, pin};
+use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 
@@ -18,9 +17,8 @@ use evcore::{End, Error, Event, EventBase, Interest, Ready, Wait};
 
 use crate::{Fixture, PATIENCE, Proof};
 
-const READ: Interest = Interest::READ;
-const WRITE: Interest = Interest::WRITE;
-const MS: Duration = Duration::from_millis(1);
+pub(super) const READ: Interest = Interest::READ;
+pub(super) const MS: Duration = Duration::from_millis(1);
 
 /// A fixture whose backend tasks run on.
 pub trait FixtureOfTasks:
@@ -33,10 +31,10 @@ type HandleOf<F> = Handle<<<F as Fixture>::Backend as EventOp>::Fd, <<F as Fixtu
 type RunOf<F, S> = Executor<<F as Fixture>::Backend, S, u32>;
 
 /// An executor on a fixture's backend.
-struct Tasks<F: FixtureOfTasks, S: Complete + 'static> {
-    executor: RunOf<F, S>,
-    handle: HandleOf<F>,
-    fixture: F,
+pub(super) struct Tasks<F: FixtureOfTasks, S: Complete + 'static> {
+    pub(super) executor: RunOf<F, S>,
+    pub(super) handle: HandleOf<F>,
+    pub(super) fixture: F,
     can_be_woken: bool,
 }
 
@@ -50,7 +48,7 @@ impl<F: Fixture + 'static> alloc::task::Wake for Alarm<F> {
 }
 
 impl<F: FixtureOfTasks, S: Complete + 'static> Tasks<F, S> {
-    fn new(fixture: F) -> Self {
+    pub(super) fn new(fixture: F) -> Self {
         Self::with_priorities(fixture, 1)
     }
 
@@ -66,28 +64,28 @@ impl<F: FixtureOfTasks, S: Complete + 'static> Tasks<F, S> {
         Self { handle: executor.handle(), executor, fixture, can_be_woken }
     }
 
-    fn block_on<R>(&mut self, future: impl Future<Output = R>) -> R {
+    pub(super) fn block_on<R>(&mut self, future: impl Future<Output = R>) -> R {
         self.executor.block_on(future).unwrap()
     }
 
-    fn source(&mut self) -> F::Source {
+    pub(super) fn source(&mut self) -> F::Source {
         self.fixture.source(self.executor.base().unwrap().backend_mut())
     }
 
-    fn feed(&mut self, source: &mut F::Source) {
+    pub(super) fn feed(&mut self, source: &mut F::Source) {
         self.fixture.feed(self.executor.base().unwrap().backend_mut(), source);
     }
 
-    fn drain(&mut self, source: &mut F::Source) {
+    pub(super) fn drain(&mut self, source: &mut F::Source) {
         self.fixture.drain(self.executor.base().unwrap().backend_mut(), source);
     }
 
-    fn events(&mut self) -> u32 {
+    pub(super) fn events(&mut self) -> u32 {
         self.executor.base().unwrap().counts().events
     }
 
     /// Runs tasks for a while.
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let handle = self.handle.clone();
         self.block_on(handle.sleep(time)).unwrap();
     }
@@ -110,126 +108,6 @@ pub fn task_ends_with_its_output<F: FixtureOfTasks, S: Complete + 'static>(fixtu
     let local = 5;
     assert_eq!(tasks.block_on(async { local + 1 }), 6);
     assert_eq!((tasks.events(), tasks.executor.tasks()), (0, 0));
-    Proof::Shown
-}
-
-/// A future waits until its fd is ready, level-triggered: what is ready already does not have to change.
-pub fn task_waits_for_readiness<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let mut source = tasks.source();
-    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&source));
-    let early = tasks.block_on(handle.timeout(MS * 5, handle.ready(fd, READ)));
-    assert!(matches!(early, Err(Error::TimedOut)), "ready before it was fed");
-    tasks.feed(&mut source);
-    for _ in 0..3 {
-        assert!(tasks.block_on(handle.ready(fd, READ)).unwrap().is_readable());
-        assert!(tasks.block_on(handle.ready(fd, WRITE)).unwrap().is_writable());
-    }
-    assert_eq!(tasks.events(), 0);
-    Proof::Shown
-}
-
-/// A source is one event for all its waits; a direction that nobody waits for does not make the loop spin.
-pub fn source_is_registered_once<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let mut raw = tasks.source();
-    let fd = tasks.fixture.fd(&raw);
-    let source = tasks.handle.source(fd, ()).unwrap();
-    for _ in 0..3 {
-        tasks.feed(&mut raw);
-        assert!(tasks.block_on(source.ready(READ)).unwrap().is_readable());
-        assert!(tasks.block_on(source.ready(WRITE)).unwrap().is_writable());
-        assert_eq!(tasks.events(), 1);
-        // Ready in both directions, and nobody waits.
-        let waits = tasks.executor.base().unwrap().stats().waits;
-        tasks.pass(MS * 5);
-        let waits = tasks.executor.base().unwrap().stats().waits - waits;
-        assert!(waits <= 6, "{waits} waits for one sleep");
-        tasks.drain(&mut raw);
-    }
-    drop(source);
-    assert_eq!(tasks.events(), 0);
-    Proof::Shown
-}
-
-/// What a source keeps is dropped after its event has gone: also when the source is dropped while the base is in use.
-pub fn source_keeps_its_value_until_it_is_gone<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let raw = tasks.source();
-    let (fd, owner) = (tasks.fixture.fd(&raw), Rc::new(()));
-    let source = tasks.handle.source(fd, owner.clone()).unwrap();
-    {
-        let base = tasks.executor.base().unwrap();
-        drop(source);
-        assert_eq!(base.counts().events, 1);
-        assert_eq!(Rc::strong_count(&owner), 2, "the fd may be closed while it is registered");
-    }
-    assert_eq!((tasks.events(), Rc::strong_count(&owner)), (0, 1));
-    let source = tasks.handle.source(fd, owner.clone()).unwrap();
-    assert!(source.into_inner().is_some_and(|inner| Rc::ptr_eq(&inner, &owner)));
-    assert_eq!(tasks.events(), 0);
-    Proof::Shown
-}
-
-/// A wait that is dropped before it was polled, while it waits, and when what it waits for has come leaves no event.
-pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let mut raw = tasks.source();
-    tasks.feed(&mut raw);
-    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
-    let mut context = Context::from_waker(Waker::noop());
-    for state in ["not polled", "waiting", "come"] {
-        let mut waits: [Pin<Box<dyn Future<Output = bool> + '_>>; 5] = [
-            Box::pin(async { handle.sleep(MS).await.is_ok() }),
-            Box::pin(async { handle.sleep_until(handle.now().unwrap() + MS).await.is_ok() }),
-            Box::pin(async { handle.ready(fd, READ).await.is_ok() }),
-            Box::pin(async { handle.timeout(MS, pending::<()>()).await.is_ok() }),
-            Box::pin(async { handle.interval(MS, Missed::Skip).unwrap().next().await.is_ok() }),
-        ];
-        let count = u32::try_from(waits.len()).unwrap();
-        if state != "not polled" {
-            assert!(waits.iter_mut().all(|wait| wait.as_mut().poll(&mut context).is_pending()));
-            assert_eq!(tasks.events(), count);
-        }
-        if state == "come" {
-            tasks.pass(MS * 5);
-            assert_eq!(tasks.events(), count);
-        }
-        drop(waits);
-        assert_eq!(tasks.events(), 0, "{state}");
-    }
-    Proof::Shown
-}
-
-/// A wait that is dropped while the base is lent ends before the base is used again.
-pub fn wait_dropped_while_the_base_is_lent_ends_first<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let raw = tasks.source();
-    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
-    let waiting = || {
-        let mut wait = Box::pin(handle.ready(fd, READ));
-        assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        wait
-    };
-    let wait = waiting();
-    let mut base = tasks.executor.base().unwrap();
-    drop(wait);
-    let own = base.insert_timer(MS, Item::from(7)).unwrap();
-    assert_eq!(base.counts().events, 1, "its event was there still");
-    drop(base);
-    // So in a handler.
-    let mut wait = Some(waiting());
-    let mut seen = false;
-    let sleep = handle.sleep(MS * 2);
-    let slept = tasks.executor.run(sleep, |base, event| {
-        seen = event.id == own;
-        let before = base.counts().events;
-        drop(wait.take());
-        assert!(base.remove(event.id).is_some());
-        assert_eq!(base.counts().events, before - 2, "its event was there still");
-    });
-    slept.unwrap().unwrap();
-    assert!(seen);
     Proof::Shown
 }
 
@@ -264,28 +142,6 @@ pub fn task_is_polled_once_a_turn<F: FixtureOfTasks, S: Complete + 'static>(fixt
     Proof::Shown
 }
 
-/// There is room, or the next event is refused.
-pub fn room_is_refused_as_an_event_is<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let raw = tasks.source();
-    let fd = tasks.fixture.fd(&raw);
-    let mut sources = Vec::new();
-    while tasks.handle.room().is_ok() && sources.len() < 100 {
-        sources.push(tasks.handle.source(fd, ()).unwrap());
-    }
-    if sources.len() == 100 {
-        return Proof::Refused("end of its room");
-    }
-    assert!(matches!(tasks.handle.room(), Err(Error::Full)));
-    assert!(tasks.handle.source(fd, ()).is_err());
-    sources.pop();
-    assert_eq!(tasks.handle.room(), Ok(()));
-    assert_eq!(tasks.events() as usize, sources.len());
-    drop(tasks.executor);
-    assert_eq!(tasks.handle.room(), Err(Error::Ended));
-    Proof::Shown
-}
-
 /// A task that is woken many times before it is polled is polled once.
 pub fn task_woken_twice_is_polled_once<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
@@ -308,104 +164,6 @@ pub fn task_woken_twice_is_polled_once<F: FixtureOfTasks, S: Complete + 'static>
         tasks.pass(MS);
     }
     assert!(polls.get() == 3 && task.is_finished());
-    Proof::Shown
-}
-
-/// A future that is ready when its time is over as well is ready.
-pub fn ready_and_timed_out_is_ready<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let mut raw = tasks.source();
-    let (handle, fd) = (tasks.handle.clone(), tasks.fixture.fd(&raw));
-    let both = handle.timeout(Duration::ZERO, handle.ready(fd, WRITE));
-    assert!(tasks.block_on(both).unwrap().unwrap().is_writable());
-    assert!(matches!(tasks.block_on(handle.timeout(MS, pending::<()>())), Err(Error::TimedOut)));
-    tasks.feed(&mut raw);
-    assert_eq!(tasks.block_on(handle.timeout(PATIENCE, async { 7 })), Ok(7));
-    assert_eq!(tasks.events(), 0);
-    Proof::Shown
-}
-
-/// A sleep ends when its time is over and not before; shorter ones end first, whatever their tasks' order is.
-pub fn sleep_is_not_early<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let order = Rc::new(RefCell::new(Vec::new()));
-    let begin = tasks.handle.now().unwrap();
-    let sleepers: Vec<_> = [9u32, 3, 6]
-        .map(|ms| {
-            let (handle, order) = (tasks.handle.clone(), order.clone());
-            let sleeper = async move {
-                match ms {
-                    6 => handle.sleep_until(begin + MS * 6).await.unwrap(),
-                    ms => handle.sleep(MS * ms).await.unwrap(),
-                }
-                order.borrow_mut().push(ms);
-                assert!(handle.now().unwrap() >= begin + MS * ms, "early");
-            };
-            tasks.handle.spawn(sleeper).unwrap()
-        })
-        .into_iter()
-        .collect();
-    for sleeper in sleepers {
-        tasks.block_on(sleeper).unwrap();
-    }
-    assert_eq!(*order.borrow(), [3, 6, 9]);
-    if F::IS_VIRTUAL {
-        assert_eq!(tasks.handle.now(), Ok(begin + MS * 9), "time jumps to the next deadline, and no further");
-    }
-    Proof::Shown
-}
-
-/// An interval counts the periods that passed while nobody waited.
-pub fn interval_counts_what_was_missed<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let mut interval = tasks.handle.interval(MS * 2, Missed::Skip).unwrap();
-    assert!(tasks.block_on(interval.next()).unwrap().count >= 1);
-    tasks.pass(MS * 11);
-    let missed = tasks.block_on(interval.next()).unwrap();
-    assert!(missed.ready.is_timeout() && missed.count >= 5, "{} of five periods", missed.count);
-    assert!(!F::IS_VIRTUAL || missed.count == 5);
-    drop(interval);
-    assert_eq!(tasks.events(), 0);
-    Proof::Shown
-}
-
-/// A signal ends a wait for it.
-pub fn signal_is_awaited<F: FixtureOfTasks, S: Complete + 'static>(mut fixture: F) -> Proof {
-    fixture.alone();
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let Some(signum) = tasks.fixture.signal(0) else { return Proof::Absent("signals") };
-    let Ok(mut signal) = tasks.handle.signal(signum) else { return Proof::Refused("signals") };
-    let Tasks { executor, fixture, .. } = &mut tasks;
-    fixture.raise(executor.base().unwrap().backend_mut(), signum);
-    let come = tasks.block_on(signal.next()).unwrap();
-    assert_eq!((come.ready, come.count), (Ready::SIGNAL, 1));
-    Proof::Shown
-}
-
-/// An idle timeout ends a wait for a source, costs no event, and counts from the wait.
-pub fn idle_timeout_is_of_the_source<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
-    let mut tasks = Tasks::<F, S>::new(fixture);
-    let mut raw = tasks.source();
-    let fd = tasks.fixture.fd(&raw);
-    let source = tasks.handle.source(fd, ()).unwrap();
-    source.set_idle_timeout(Some(MS * 20));
-    for _ in 0..2 {
-        // It does not run while nobody waits.
-        tasks.pass(MS * 30);
-        let begin = tasks.handle.now().unwrap();
-        let ready = tasks.block_on(source.ready(READ)).unwrap();
-        let waited = tasks.handle.now().unwrap().saturating_since(begin);
-        assert_eq!(ready, Ready::TIMEOUT);
-        assert!(waited >= MS * 20 && (!F::IS_VIRTUAL || waited == MS * 20), "{waited:?}");
-        assert_eq!(tasks.events(), 1);
-    }
-    tasks.feed(&mut raw);
-    assert!(tasks.block_on(source.ready(READ)).unwrap().is_readable());
-    tasks.drain(&mut raw);
-    source.set_idle_timeout(None);
-    let handle = tasks.handle.clone();
-    let waited = tasks.block_on(handle.timeout(MS * 50, source.ready(READ)));
-    assert!(matches!(waited, Err(Error::TimedOut)));
     Proof::Shown
 }
 
