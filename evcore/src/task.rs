@@ -56,7 +56,6 @@ mod places;
 mod shared;
 mod source;
 mod turn;
-mod watch;
 
 use self::base::{Data, Ours, Owned};
 pub use self::base::{Item, Lent};
@@ -65,8 +64,7 @@ use self::shared::Core;
 use self::turn::Next;
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
-pub use source::Source;
-pub use watch::{Watch, yield_now};
+pub use source::{Source, Watch, yield_now};
 
 /// An executor of tasks, which owns its event base. Neither it nor its tasks leave their thread; wakers do.
 ///
@@ -195,7 +193,9 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn base(&mut self) -> Option<Lent<'_, B, S, T>> {
-        Lent::new(&self.core, &self.base)
+        self.core.settle();
+        let base = RefMut::filter_map(self.base.try_borrow_mut().ok()?, Option::as_mut).ok()?;
+        Some(Lent { core: &self.core, base })
     }
 
     /// Runs tasks, and hands out your next event, as [`EventBase::next_event`].
@@ -335,5 +335,5 @@ macro_rules! print_names {
     )* };
 }
 print_names! {
-    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Source<D, F, E> Watch<F, E>
+    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Source<D, F, E>
 }

@@ -1,7 +1,7 @@
 //! The base of an executor: the purpose of its events, and how futures reach it.
 
 use alloc::rc::Rc;
-use core::cell::{RefCell, RefMut};
+use core::cell::RefMut;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
@@ -139,17 +139,8 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
 /// The base of an [`Executor`](super::Executor), lent. Events of futures that are dropped meanwhile end before its next
 /// change.
 pub struct Lent<'a, B: EventOp, S: Storage, T> {
-    core: &'a Core<B::Fd, B::Error>,
-    base: RefMut<'a, EventBase<B, S, Item<T>>>,
-}
-
-impl<'a, B: EventOp, S: Storage, T> Lent<'a, B, S, T> {
-    /// `None` if the base is in use, or gone.
-    pub(super) fn new(core: &'a Core<B::Fd, B::Error>, cell: &'a RefCell<Owned<B, S, T>>) -> Option<Self> {
-        core.settle();
-        let base = RefMut::filter_map(cell.try_borrow_mut().ok()?, Option::as_mut).ok()?;
-        Some(Self { core, base })
-    }
+    pub(super) core: &'a Core<B::Fd, B::Error>,
+    pub(super) base: RefMut<'a, EventBase<B, S, Item<T>>>,
 }
 
 impl<B: EventOp, S: Storage, T> Deref for Lent<'_, B, S, T> {

@@ -8,8 +8,7 @@ use core::time::Duration;
 
 use super::join::{JoinHandle, Task};
 use super::shared::Core;
-use super::source::Source;
-use super::watch::Watch;
+use super::source::{Source, Watch};
 use crate::backend::Signum;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, Missed, Source as From};
@@ -181,7 +180,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
             event.persist = false;
         }
         event.once = false;
-        Watch::new(self, event)
+        Watch::watch(self, event)
     }
 
     /// Waits once until `fd` is ready for any of `interest`. To wait repeatedly use a [`source`](Handle::source).

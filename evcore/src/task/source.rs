@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::Handle;
 use super::base::Ours;
 use super::leaf::Leaf;
+use crate::base::Fired;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId};
 use crate::ready::{Interest, Ready};
@@ -36,11 +37,11 @@ use crate::ready::{Interest, Ready};
 /// ```
 pub struct Source<D, F, E> {
     handle: Handle<F, E>,
-    pub(super) event: EventId,
+    event: EventId,
     idle: Cell<Option<Duration>>,
     /// The idle timeout was set after the last wait began.
     has_new_idle: Cell<bool>,
-    pub(super) leaf: Rc<Leaf<D>>,
+    leaf: Rc<Leaf<D>>,
 }
 
 impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
@@ -116,7 +117,7 @@ impl<D, F, E> Source<D, F, E> {
 
     /// Has the task that is polled continue when something of `interest` comes.
     #[inline]
-    pub(super) fn wait(&self, context: &Context<'_>, interest: Interest) -> Result<(), Error<E>> {
+    fn wait(&self, context: &Context<'_>, interest: Interest) -> Result<(), Error<E>> {
         let is_wanted = self.leaf.sides(interest).all(|(side, part)| side.wanted.get() == Some(part));
         if !is_wanted || self.idle.get().is_some() {
             self.want(interest, is_wanted)?;
@@ -127,7 +128,7 @@ impl<D, F, E> Source<D, F, E> {
 
     /// Makes the event wait for `interest` too, for at most the idle timeout, which counts from the first poll of a wait.
     #[cold]
-    pub(super) fn want(&self, interest: Interest, is_wanted: bool) -> Result<(), Error<E>> {
+    fn want(&self, interest: Interest, is_wanted: bool) -> Result<(), Error<E>> {
         let is_current = || self.leaf.turn.get() == self.handle.core.current.turn.get();
         let is_first = || self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
         let begins = || self.has_new_idle.get() || (is_first() && !is_current());
@@ -146,7 +147,7 @@ impl<D, F, E> Source<D, F, E> {
 
     /// Takes what has come in the directions of `interest`.
     #[inline]
-    pub(super) fn take(&self, interest: Interest) -> Ready {
+    fn take(&self, interest: Interest) -> Ready {
         self.leaf.sides(interest).fold(Ready::empty(), |ready, (side, _)| ready | side.ready.take())
     }
 
@@ -192,4 +193,81 @@ impl<D, F, E> Drop for Source<D, F, E> {
     fn drop(&mut self) {
         self.handle.core.end(self.event);
     }
+}
+
+/// An event as a future: each [`next`](Watch::next) waits for its next hand-out. What comes between two waits is kept,
+/// bits and counts joined.
+///
+/// Each wait adds a one-shot event again, with its timeout. Dropping it removes the event.
+pub type Watch<F, E> = Source<(), F, E>;
+
+impl<F: 'static, E: 'static> Watch<F, E> {
+    pub(super) fn watch(handle: &Handle<F, E>, event: Event<F>) -> Result<Self, Error<E>> {
+        let source = Self::new(handle, event, false, ())?;
+        source.want(Interest::empty(), false)?;
+        Ok(source)
+    }
+
+    /// Waits for the next hand-out: its reason, and its number of signals or periods.
+    ///
+    /// # Errors
+    ///
+    /// When the backend refuses, or the executor has ended.
+    ///
+    /// ```
+    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
+    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
+    /// # let handle = executor.handle();
+    /// let mut signal = handle.signal(10)?;
+    /// executor.base().unwrap().backend_mut().raise(10);
+    /// executor.base().unwrap().backend_mut().raise(10);
+    /// assert_eq!(executor.block_on(signal.next())??.count, 2);
+    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+    /// ```
+    pub async fn next(&mut self) -> Result<Fired, Error<E>> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// As [`next`](Watch::next), for futures written by hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Watch::next).
+    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Result<Fired, Error<E>>> {
+        let count = self.leaf.count.take();
+        if count > 0 {
+            let ready = self.take(Interest::empty());
+            return Poll::Ready(Ok(Fired { id: self.event, ready, count, data: () }));
+        }
+        self.wait(context, Interest::empty())?;
+        Poll::Pending
+    }
+}
+
+/// Lets all other ready tasks run first: this one continues in the next turn.
+///
+/// ```
+/// use evcore::backend::Manual;
+/// use evcore::task::{Executor, Item, yield_now};
+/// use evcore::{EventBase, Growable};
+///
+/// let base: EventBase<Manual, Growable, Item<()>> = EventBase::new(Manual::new());
+/// let mut executor = Executor::local(base);
+/// let task = executor.handle().spawn(async { "first" })?;
+/// executor.block_on(async {
+///     yield_now().await;
+///     assert!(task.is_finished());
+/// })?;
+/// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
+/// ```
+pub async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|context| match core::mem::replace(&mut has_yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
 }

@@ -50,10 +50,8 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                             // Maybe the last reference, with an output whose destructor may panic.
                             let _ = catch(move || drop(task));
                         }
-                        Step::Early => {
-                            let _ =
-                                self.base.try_borrow_mut().map(|mut base| base.as_mut()?.again(task.head().event).ok());
-                        }
+                        // Woken once more, for the next turn.
+                        Step::Early => task.head().waker.wake_by_ref(),
                         Step::Root => return Ok(Some(Next::Root)),
                     }
                     continue;
