@@ -1,4 +1,4 @@
-//! Statement-deletion mutants: see `options.rs` for what it does, and `.ci/deletions`, which runs it.
+//! Statement-deletion mutants: `.ci/deletions` runs it, and says what it does.
 //!
 //! ```text
 //!   source    finds the statements            cfg        which code is compiled
@@ -28,7 +28,7 @@ use std::time::Instant;
 use cfg::Cfg;
 use compile::Compile;
 use judges::{Judge, Suite, Verdict};
-use options::{HELP, Options};
+use options::Options;
 use reach::Reach;
 use source::Sources;
 use state::{Outcome, State};
@@ -39,13 +39,9 @@ const PROGRESS: usize = 50;
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
+        Ok(options) => options,
         Err(error) => {
-            eprint!("{error}\n\n{HELP}");
+            eprintln!("{error}");
             return ExitCode::from(2);
         }
     };

@@ -16,6 +16,7 @@ mod circles;
 mod figures;
 mod from_libevent;
 mod headers;
+mod help;
 mod lengths;
 mod licences;
 mod links;
