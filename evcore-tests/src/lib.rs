@@ -11,10 +11,9 @@
 //!   └───────────────┘      └──────────────────┘
 //! ```
 //!
-//! A case is a public function over a [`Fixture`]: your backend, sources for it, and the ways to make them ready that you
-//! have. Most powers of a fixture are optional. Where one is missing, or where the backend says by its
-//! [`Features`](evcore::backend::Features) that it cannot do something, the case asserts what must hold instead: that asking for it
-//! is refused properly. What was shown is the [`Proof`] that the case returns.
+//! A case is a public function over a [`Fixture`], which has your backend, sources for it, and ways to make them ready. Most of
+//! its methods are optional. Where one is missing, the case says so. Where the backend's [`Features`](evcore::backend::Features)
+//! lack something, the case asserts that it is refused. The case returns what was shown, a [`Proof`].
 //!
 //! On Unix, a test file of your backend's crate is this:
 //!

@@ -64,7 +64,7 @@ mod waker;
 
 pub use child::Child;
 pub use epoll::Epoll;
-/// The core, whole: its root has the names of a first program, which stand here too, its modules the rest.
+/// The core crate. What most programs use is re-exported here; the rest is in its modules.
 pub use evplat_posix::evcore;
 #[doc(no_inline)]
 pub use evplat_posix::{

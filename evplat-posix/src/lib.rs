@@ -13,9 +13,8 @@
 //!                                        └─────────────────────────────┘
 //! ```
 //!
-//! A base on [`Poll`] watches any descriptor; one on [`Select`] is for systems and descriptors where nothing better is at
-//! hand. Both behave alike, and like the backends of other crates, as far as the system can tell. What each backend cannot
-//! do, its [`features`](evcore::backend::EventOp::features) say.
+//! A base on [`Poll`] watches any descriptor; [`Select`] is for systems that have nothing better. Both behave like all other
+//! backends; what they cannot do is missing in their [`features`](evcore::backend::EventOp::features).
 //!
 //! ```
 //! use std::io::Write;
@@ -35,10 +34,9 @@
 //!
 //! # For backends of other crates
 //!
-//! There is one registry of signals in a process, and it is here: two private ones could not be dropped in any order. So a
-//! backend on another system call takes its [`Signals`](backend::Signals) from this crate, and may take the rest:
-//! [`Interrupts`](backend::Interrupts) is all that a backend needs to be woken and to watch signals, over any
-//! [`Doorbell`](backend::Doorbell).
+//! A process has one registry of signal handlers, in this crate, so that bases may be dropped in any order. A backend on
+//! another system call must use its [`Signals`](backend::Signals), and may use the rest: [`Interrupts`](backend::Interrupts) has
+//! wakes and signals over any [`Doorbell`](backend::Doorbell).
 
 #![deny(unsafe_code)]
 #![deny(
@@ -102,7 +100,7 @@ mod waker;
 
 pub use clock::Clock;
 pub use error::Error;
-/// The core, whole: its root has the names of a first program, which stand here too, its modules the rest.
+/// The core crate. What most programs use is re-exported here; the rest is in its modules.
 pub use evcore;
 #[doc(no_inline)]
 pub use evcore::{End, Event, EventId, Fd, Fired, Instant, Interest, Mode, Ready, Turn, Wait};
@@ -125,7 +123,7 @@ pub mod backend {
     pub use crate::waker::WakeState;
 }
 
-/// What a choice of backends at run time answers: see [`Preferences`].
+/// What choosing a backend at run time returns: see [`Preferences`].
 pub mod choice {
     pub use crate::preferences::{Choice, NoBackend, Reason, Refusal};
 }
