@@ -17,7 +17,7 @@ pub use fixed::Fixed;
 pub use growable::Growable;
 pub use parts::{Complete, Everything, Kept, Lean, LeftOut, Part, Parts};
 pub(crate) use parts::{Held, On, Zero};
-pub(crate) use tables::{Endings, FEW, FdIndex, Groups, Index, Link, Owner, Table};
+pub(crate) use tables::{Endings, FEW, FdIndex, Groups, Index, Interval, Link, Owner, Table};
 
 /// There is no room for one more event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -77,6 +77,12 @@ pub trait Storage: sealed::Sealed {
     /// As `Table`, for the timer heap.
     #[doc(hidden)]
     type Heap<E>: Table<E>;
+    /// The interval of a timer, or nothing if intervals have a table of their own.
+    #[doc(hidden)]
+    type Interval: Interval;
+    /// That table. It grows only as far as an event has an interval.
+    #[doc(hidden)]
+    type Intervals: Table<u64>;
     /// When the last turns ended.
     #[doc(hidden)]
     type Endings: Endings;

@@ -28,6 +28,11 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     #[inline(always)]
     pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
         self.backend.begin_change().map_err(Error::Backend)?;
+        if let Some(Timeout { deadline, interval }) = timeout.filter(|_| !S::IS_SMALL) {
+            if self.registry.start_timer(index, deadline, interval) {
+                return Ok(());
+            }
+        }
         let state = self.registry.state(index);
         if state.is_to_be_registered() {
             if state.is_of(Kind::Io) {
@@ -292,6 +297,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Makes an event wait for nothing and takes it off its queue.
     #[inline]
     pub(crate) fn del(&mut self, index: S::Index) {
+        if !S::IS_SMALL && self.registry.stop_timer(index) {
+            return;
+        }
         self.disarm(index);
         self.registry.cancel(index);
     }

@@ -21,6 +21,9 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             false => 0,
         };
         if state.has(Options::ONE_SHOT) {
+            if !S::IS_SCANNED && ready.contains(Ready::TIMEOUT) && state.is_timed() && !self.registry.is_armed(index) {
+                self.registry.end_timeout(index);
+            }
             if let Some(signum) = self.registry.disarm(index) {
                 // Also what has come since the wait, which would be forgotten with the last event of the signal.
                 let late = self.backend.signals().map_or(0, |signals| signals.del(signum));

@@ -199,6 +199,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         if !state.is_pending() {
             return self.count_idle(state);
         }
+        self.count_pending(state);
+    }
+
+    /// An event of this state, which was not pending, is.
+    #[inline(always)]
+    fn count_pending(&mut self, state: State<S>) {
         self.pending = self.pending.wrapping_add(1);
         self.background = self.background.wrapping_add(state.has(Options::BACKGROUND).into());
         let pending = self.pending;

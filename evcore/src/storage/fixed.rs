@@ -60,6 +60,8 @@ impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Stora
     type Signals<E> = <P::Signals as Part>::Table<E, EVENTS>;
     type Watchers<E> = <P::Watchers as Part>::Table<E, EVENTS>;
     type Heap<E> = <P::Heap as Part>::Table<E, EVENTS>;
+    type Interval = u64;
+    type Intervals = Nothing;
     type Endings = Nothing;
     type FdIndex = Chains<FDS>;
 }

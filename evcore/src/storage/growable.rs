@@ -27,6 +27,9 @@ impl Storage for Growable {
     type Signals<E> = Vec<E>;
     type Watchers<E> = Vec<E>;
     type Heap<E> = Vec<E>;
+    // A timer without one then has a record of 16 bytes, in a single cache line.
+    type Interval = ();
+    type Intervals = Vec<u64>;
     type Endings = LastTurns;
     type FdIndex = Chains;
 }
@@ -47,6 +50,10 @@ impl<E> Table<E> for Vec<E> {
 
     fn reserve(&mut self, more: usize) -> Result<(), Full> {
         if more <= self.capacity().saturating_sub(self.len()) { Ok(()) } else { grow(self, more) }
+    }
+
+    fn reserve_all(&mut self, elements: usize) -> Result<(), Full> {
+        if elements <= self.capacity() { Ok(()) } else { grow(self, elements.saturating_sub(self.len())) }
     }
 
     fn push(&mut self, element: E) {

@@ -201,6 +201,8 @@ impl<B: EventOp, S: Storage> Storage for On<B, S> {
     type Signals<E> = S::Signals<E>;
     type Watchers<E> = S::Watchers<E>;
     type Heap<E> = S::Heap<E>;
+    type Interval = S::Interval;
+    type Intervals = S::Intervals;
     type Endings = S::Endings;
     type FdIndex = S::FdIndex;
 

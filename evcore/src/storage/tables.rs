@@ -85,6 +85,10 @@ pub trait Table<E> {
     fn as_mut_slice(&mut self) -> &mut [E];
     /// Makes room for `more` elements.
     fn reserve(&mut self, more: usize) -> Result<(), Full>;
+    /// Makes room for `elements` in all.
+    fn reserve_all(&mut self, elements: usize) -> Result<(), Full> {
+        self.reserve(elements.saturating_sub(self.len()))
+    }
     /// Appends, into reserved room.
     fn push(&mut self, element: E);
     fn pop(&mut self) -> Option<E>;
@@ -193,6 +197,36 @@ pub trait Groups: AsRef<[u8]> + AsMut<[u8]> {
 
 impl<const N: usize> Groups for [u8; N] {
     const EMPTY: Self = [0; N];
+}
+
+/// The interval of a timer in its record, in nanoseconds, or none there.
+#[allow(unreachable_pub, reason = "as above")]
+pub trait Interval: Copy {
+    const ZERO: Self;
+    fn nanos(self) -> u64;
+    fn of(nanos: u64) -> Self;
+}
+
+impl Interval for u64 {
+    const ZERO: Self = 0;
+    #[inline]
+    fn nanos(self) -> u64 {
+        self
+    }
+    #[inline]
+    fn of(nanos: u64) -> Self {
+        nanos
+    }
+}
+
+impl Interval for () {
+    const ZERO: Self = ();
+    #[inline]
+    fn nanos(self) -> u64 {
+        0
+    }
+    #[inline]
+    fn of(_: u64) {}
 }
 
 /// When the hand-outs of a turn ended, and the next number in the order of arming among timeouts that restarted then.

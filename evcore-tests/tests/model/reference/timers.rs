@@ -18,9 +18,9 @@ pub(super) struct Restarts {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
     by_slot: Vec<Option<Entry>>,
-    /// The slots whose timers were cancelled.
+    /// Has each slot whose timer was cancelled, and others: a slot stays when it is armed again.
     cancelled: Vec<usize>,
-    /// The slot that is looked at next in passing.
+    /// The slot that is looked at next in passing, and where the list is looked at.
     swept: usize,
     /// There are so few slots that they are looked through: then entries are always right, and a bound of the first deadline says
     /// when to look.
@@ -62,9 +62,15 @@ impl Entries {
             self.by_slot[slot] = Some(Entry { key, is_cancelled: false });
             return;
         }
-        let key = self.by_slot[slot].map(|entry| entry.key).filter(|before| before.0 <= key.0).unwrap_or(key);
-        self.unlist(slot);
+        let before = self.by_slot[slot];
+        let key = before.map(|entry| entry.key).filter(|before| before.0 <= key.0).unwrap_or(key);
         self.by_slot[slot] = Some(Entry { key, is_cancelled: false });
+        if before.is_some_and(|before| before.is_cancelled) {
+            self.forget_if_none_is_cancelled();
+            if self.cancelled.last() == Some(&slot) {
+                self.cancelled.pop();
+            }
+        }
     }
 
     fn is_armed(&self, slot: usize) -> bool {
@@ -91,22 +97,28 @@ impl Entries {
         }
     }
 
-    /// Half of the entries at most are of cancelled timers; the last of them go.
+    /// The list is at most half as long as there are entries. What leaves it loses its entry if that is a cancelled one; the
+    /// last of the list gets its place.
     fn bound_cancelled(&mut self) {
         while 2 * self.cancelled.len() > self.keys(|_| true).count() {
-            self.drop_entry(self.cancelled[self.cancelled.len() - 1]);
+            let others = self.cancelled.len() - 1;
+            let place = others.checked_ilog2().map_or(0, |log| self.swept % (1 << log));
+            let slot = self.cancelled.swap_remove(place);
+            self.swept = (self.swept + 1) % self.by_slot.len();
+            if self.by_slot[slot].is_some_and(|entry| entry.is_cancelled) {
+                self.drop_cancelled(slot);
+            }
         }
     }
 
-    fn drop_entry(&mut self, slot: usize) {
-        self.unlist(slot);
+    fn drop_cancelled(&mut self, slot: usize) {
         self.by_slot[slot] = None;
+        self.forget_if_none_is_cancelled();
     }
 
-    /// If it is a cancelled one, the last of them gets its place in the list.
-    fn unlist(&mut self, slot: usize) {
-        if let Some(place) = self.cancelled.iter().position(|cancelled| *cancelled == slot) {
-            self.cancelled.swap_remove(place);
+    fn forget_if_none_is_cancelled(&mut self) {
+        if self.keys(|entry| entry.is_cancelled).next().is_none() {
+            self.cancelled.clear();
         }
     }
 
@@ -114,7 +126,10 @@ impl Entries {
     fn drop_cancelled_first(&mut self, most: u32) {
         for _ in 0..most {
             match self.first() {
-                Some((_, slot)) if !self.is_armed(slot) => self.drop_entry(slot),
+                Some((_, slot)) if !self.is_armed(slot) => {
+                    self.drop_cancelled(slot);
+                    self.bound_cancelled();
+                }
                 _ => return,
             }
         }
@@ -249,7 +264,8 @@ impl Model {
             let ((deadline, _), slot) = self.entries.first()?;
             let was_cancelled = !self.entries.is_armed(slot);
             if was_cancelled {
-                self.entries.drop_entry(slot);
+                self.entries.drop_cancelled(slot);
+                self.entries.bound_cancelled();
             } else if !self.correct(slot) {
                 if deadline > now || deadline == u64::MAX {
                     return None;

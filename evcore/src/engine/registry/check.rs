@@ -13,7 +13,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             u32::try_from(states.filter(|state| state.is_pending()).filter(is_counted).count()).ok()
         };
         self.queue.check(&self.slots)
-            && self.timers.check()
+            && self.timers.check(|index| self.slots.has_timer(index))
             && self.fds.check()
             && count(|_| true) == Some(self.pending)
             && count(|state| state.has(super::Options::BACKGROUND)) == Some(self.background)
@@ -24,7 +24,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     fn agrees(&self, index: S::Index) -> bool {
         let state = self.state(index);
         let is_queued = self.ready(index).is_some_and(|ready| ready.contains(Ready::TIMEOUT));
-        let is_armed = self.timers.is_armed(index);
+        let is_armed = self.is_armed(index);
         let is_paused = state.life() == Life::Paused;
         let timer_agrees = match state.timing() {
             Timing::Armed => !is_paused && (is_armed || is_queued),

@@ -53,6 +53,11 @@ impl<I: Index> Node<I> {
     }
 
     #[inline]
+    pub(super) fn is_active(&self) -> bool {
+        self.place != Place::None
+    }
+
+    #[inline]
     pub(super) fn is_expired(&self) -> bool {
         self.ready.contains(Ready::TIMEOUT)
     }

@@ -26,7 +26,7 @@ impl<S: Storage> Restarts<S> {
     }
 
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
-        self.list.reserve(events.saturating_sub(self.list.len()))
+        self.list.reserve_all(events)
     }
 
     /// A timeout restarts in this turn; lists its slot if required.

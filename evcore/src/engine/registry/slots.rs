@@ -3,7 +3,7 @@
 use core::num::NonZeroU32;
 
 use super::queue::{List, Node};
-use super::state::State;
+use super::state::{Kind, State};
 use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::{Full, Index, Storage, Table};
@@ -178,6 +178,35 @@ impl<T, S: Storage> Slots<T, S> {
     #[inline]
     pub(super) fn state(&self, index: S::Index) -> State<S> {
         self.slots.at(index).map(|slot| slot.state).unwrap_or_default()
+    }
+
+    /// Whether an entry of the event in the timer heap is right, and not one of a cancelled timer.
+    #[inline]
+    pub(super) fn has_timer(&self, index: S::Index) -> bool {
+        self.state(index).has_timer()
+    }
+
+    /// The event is given a timeout, if it can wait for nothing else and is not active. Returns the old state.
+    #[inline]
+    pub(super) fn start_timer(&mut self, index: S::Index) -> Option<State<S>> {
+        let slot = self.slots.at_mut(index)?;
+        let old = slot.state;
+        if !old.is_of(Kind::Plain) || slot.node.is_active() {
+            return None;
+        }
+        slot.state = old.given_timeout();
+        Some(old)
+    }
+
+    /// Stops the timer of an event that waits for nothing else and is not active. Returns the new state.
+    #[inline]
+    pub(super) fn stop_timer(&mut self, index: S::Index) -> Option<State<S>> {
+        let slot = self.slots.at_mut(index)?;
+        if !slot.state.is_running_timer() || slot.node.is_active() {
+            return None;
+        }
+        slot.state = slot.state.disarmed();
+        Some(slot.state)
     }
 
     /// The event's state, and whether it is queued for its timeout.

@@ -193,6 +193,12 @@ impl<S: Storage> State<S> {
         self.is_timed() || matches!(self.life(), Life::Paused)
     }
 
+    /// Whether it waits for its timeout alone.
+    #[inline]
+    pub(in crate::engine) const fn is_running_timer(self) -> bool {
+        self.0 & (3 << KIND | 3 << LIFE | 3 << TIMING) == (Timing::Armed as u16) << TIMING
+    }
+
     pub(in crate::engine) const fn life(self) -> Life {
         match self.0 >> LIFE & 3 {
             0 => Life::Idle,

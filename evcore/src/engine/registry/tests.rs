@@ -37,12 +37,12 @@ fn the_check_notices_tables_that_disagree() {
     let damages: [fn(&mut Tables); 8] = [
         |tables| tables.pending = 1,
         |tables| tables.background = 1,
-        |tables| tables.timers.cancel(1),
+        |tables| tables.timers.cancel(1, |_| false),
         |tables| tables.set_state(1, tables.state(1).with_timing(Timing::Restarting)),
         |tables| tables.set_state(1, tables.state(1).with_timing(Timing::Suspended)),
         |tables| {
             tables.restart_later(1);
-            tables.timers.cancel(1);
+            tables.timers.cancel(1, |_| false);
         },
         |tables| tables.set_state(0, tables.state(0).with_timing(Timing::Armed)),
         |tables| {

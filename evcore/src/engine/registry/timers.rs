@@ -1,9 +1,7 @@
 //! The timer heap.
 
-use crate::storage::{Full, Index, Storage, Table};
+use crate::storage::{Full, Index, Interval, Storage, Table};
 use crate::time::Instant;
-
-use interval::Interval;
 
 /// A lazy 4-ary heap with inline keys, first in first out among equal deadlines. Frequent operations are a store beside
 /// the event: a deadline that moves later, a timer that is cancelled. The entry is corrected when it reaches the top or
@@ -11,18 +9,24 @@ use interval::Interval;
 ///
 /// ```text
 ///   heap      [ (key, seq, event) … ]                key ≤ the event's deadline; equal when the entry is right
-///   timers    [ deadline, interval, seq, place ]     one for each event, as far as any has had a timer
-///   cancelled [ event … ]                            whose timers were cancelled and have an entry still
+///   timers    [ deadline, seq, place ]               one for each event, as far as any has had a timer
+///   intervals [ nanoseconds ]                        one for each event, as far as any has had one; in `timers` with Fixed
+///   cancelled [ event … ]                            has each event whose timer was cancelled and has an entry still
 /// ```
 ///
-/// An event has at most one entry; re-arming takes over the one of its slot. At most half of the entries are of
-/// cancelled timers.
+/// An event has at most one entry; re-arming takes over the one of its slot. Whether a timer is armed, its event's state
+/// says, so that cancelling touches nothing here but the end of a list; methods that must know are given `is_live`. An
+/// event stays in the list when its timer is armed again, and may be there twice. The list is at most half as long as the
+/// heap, so at most half of the entries are of cancelled timers.
 pub(super) struct Timers<S: Storage> {
     heap: S::Heap<Entry<S::Index>>,
     timers: S::Table<Timer<S>>,
+    intervals: S::Intervals,
     cancelled: S::Heap<S::Index>,
     seq: u32,
     swept: usize,
+    /// Entries of cancelled timers.
+    dead: u32,
     /// With scanned timers: a lower bound of the earliest deadline, inverted.
     first: u64,
 }
@@ -53,31 +57,25 @@ impl<I> Entry<I> {
 
 struct Timer<S: Storage> {
     deadline: u64,
-    interval: Interval,
-    /// Its number in the order of arming; if cancelled, its index in `cancelled`.
+    interval: S::Interval,
+    /// Its number in the order of arming.
     seq: u32,
     /// The index of its entry, or NIL.
     at: S::Index,
 }
 
 impl<S: Storage> Timer<S> {
-    const NEW: Self = Self { deadline: 0, interval: Interval::ZERO, seq: 0, at: S::Index::NIL };
+    const NEW: Self = Self { deadline: 0, interval: S::Interval::ZERO, seq: 0, at: S::Index::NIL };
 
     #[inline]
-    fn is_armed(&self) -> bool {
-        !self.at.is_nil() && (S::IS_SCANNED || !self.interval.is_cancelled())
-    }
-
-    /// Scanned timers are never marked as cancelled.
-    #[inline]
-    fn interval(&self) -> u64 {
-        if S::IS_SCANNED { self.interval.unmarked() } else { self.interval.nanos() }
+    fn has_entry(&self) -> bool {
+        !self.at.is_nil()
     }
 
     /// The deadline of a timer that restarts at `now`.
     #[inline]
-    fn restarted(&self, now: u64) -> u64 {
-        now.checked_add(self.interval()).unwrap_or_else(Self::never)
+    fn restarted(now: u64, interval: u64) -> u64 {
+        now.checked_add(interval).unwrap_or_else(Self::never)
     }
 
     // A branch that is not taken is cheaper than a choice.
@@ -110,26 +108,34 @@ pub(in crate::engine) enum Expired<I> {
 
 impl<S: Storage> Timers<S> {
     pub(super) const fn new() -> Self {
-        Self { heap: S::Heap::EMPTY, timers: S::Table::EMPTY, cancelled: S::Heap::EMPTY, seq: 0, swept: 0, first: 0 }
+        Self {
+            heap: S::Heap::EMPTY,
+            timers: S::Table::EMPTY,
+            intervals: S::Intervals::EMPTY,
+            cancelled: S::Heap::EMPTY,
+            seq: 0,
+            swept: 0,
+            dead: 0,
+            first: 0,
+        }
     }
 
     pub(super) fn reserve(&mut self, events: usize) -> Result<(), Full> {
-        self.timers.reserve(events.saturating_sub(self.timers.len()))?;
+        self.timers.reserve_all(events)?;
         if S::IS_SCANNED {
             return Ok(());
         }
-        self.cancelled.reserve(events.saturating_sub(self.cancelled.len()))?;
-        self.heap.reserve(events.saturating_sub(self.heap.len()))
+        if S::Intervals::CAPACITY > 0 {
+            self.intervals.reserve_all(events)?;
+        }
+        self.cancelled.reserve_all(events)?;
+        self.heap.reserve_all(events)
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.timers.as_slice().iter().filter(|timer| timer.is_armed()).count()
-    }
-
+    /// Whether the event has an entry, which may be a cancelled timer's.
     #[inline]
-    pub(super) fn is_armed(&self, index: S::Index) -> bool {
-        self.timers.at(index).is_some_and(Timer::is_armed)
+    pub(super) fn has_entry(&self, index: S::Index) -> bool {
+        self.timers.at(index).is_some_and(Timer::has_entry)
     }
 
     /// The current or last deadline.
@@ -141,21 +147,21 @@ impl<S: Storage> Timers<S> {
     /// The current or last deadline, and the interval in nanoseconds.
     #[inline]
     pub(super) fn period(&self, index: S::Index) -> (Instant, u64) {
-        let timer = self.timers.at(index).map(|timer| (timer.deadline, timer.interval())).unwrap_or_default();
-        (Instant::from_nanos(timer.0), timer.1)
-    }
-
-    #[inline]
-    pub(super) fn interval(&self, index: S::Index) -> u64 {
-        self.timers.at(index).map_or(0, Timer::interval)
+        (self.deadline(index), self.interval(index))
     }
 
     // Arming.
 
-    /// Arms or moves the event's timer. O(1) when the deadline moves later, else O(log n).
-    pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64) {
+    /// As [`Timers::arm`], with another interval.
+    pub(super) fn set(&mut self, index: S::Index, deadline: Instant, interval: u64, was_live: bool) {
+        self.keep(index, interval);
+        self.arm(index, deadline, was_live);
+    }
+
+    /// Arms or moves the event's timer, which is live if its event's state says so. O(1) when the deadline moves later,
+    /// else O(log n).
+    pub(super) fn arm(&mut self, index: S::Index, deadline: Instant, was_live: bool) {
         if S::IS_SCANNED {
-            self.keep(index, interval);
             return self.arm_scanned(index, deadline.as_nanos());
         }
         let seq = self.take_seqs(1);
@@ -163,49 +169,36 @@ impl<S: Storage> Timers<S> {
         let Some(timer) = self.timers.at_mut(index) else { return };
         // The entry's key is not later than the old deadline.
         let is_later = timer.deadline <= deadline.as_nanos();
-        let place = core::mem::replace(&mut timer.seq, seq);
-        timer.deadline = deadline.as_nanos();
-        let was_cancelled = timer.interval.set(interval);
+        (timer.deadline, timer.seq) = (deadline.as_nanos(), seq);
         let (at, entry) = (timer.at, timer.entry(index));
         if at.is_nil() {
+            let last = self.heap.len();
+            timer.at = Index::new(last);
             self.heap.push(entry);
-            return self.sift_up(self.heap.len().wrapping_sub(1), entry);
+            return self.rise(last, entry);
         }
-        if was_cancelled {
-            self.unlist(place);
+        if !was_live {
+            self.revive(index);
         }
         if !is_later && self.heap.at(at).is_some_and(|entry_before| entry_before.key > entry.key) {
-            self.sift_up(at.get(), entry);
+            self.rise(at.get(), entry);
         }
     }
 
-    /// Stores a created event's timeout. Its slot may still have an entry, of an earlier event.
-    pub(super) fn keep(&mut self, index: S::Index, interval: u64) {
-        if S::IS_SCANNED {
-            self.fill_scanned(index);
-        } else {
-            self.fill(index);
+    /// The event's entry was a cancelled timer's and is live again.
+    #[inline]
+    fn revive(&mut self, index: S::Index) {
+        self.dead = self.dead.wrapping_sub(1);
+        if self.dead == 0 {
+            self.cancelled.clear();
+        } else if self.cancelled.as_slice().last() == Some(&index) {
+            self.cancelled.pop();
         }
-        if let Some(timer) = self.timers.at_mut(index) {
-            if S::IS_SCANNED {
-                timer.interval = Interval::of(interval);
-            } else {
-                timer.interval.replace(interval);
-            }
-        }
-    }
-
-    /// As [`Timers::set`], with the current interval.
-    pub(super) fn arm(&mut self, index: S::Index, deadline: Instant) {
-        if S::IS_SCANNED {
-            return self.arm_scanned(index, deadline.as_nanos());
-        }
-        self.set(index, deadline, self.interval(index));
     }
 
     /// Arms the event's timer one interval after `now`.
-    pub(super) fn arm_after(&mut self, index: S::Index, now: Instant) {
-        self.arm(index, now.saturating_add_nanos(self.interval(index)));
+    pub(super) fn arm_after(&mut self, index: S::Index, now: Instant, was_live: bool) {
+        self.arm(index, now.saturating_add_nanos(self.interval(index)), was_live);
     }
 
     /// Fills `timers` up to this event, into reserved room.
@@ -216,49 +209,49 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Disarms the event's timer. O(1) while less than half of the entries are of cancelled timers, else O(log n).
+    /// The event's timer, which has an entry, is not armed any more. O(1) while the list has room, else O(log n).
     #[inline]
-    pub(super) fn cancel(&mut self, index: S::Index) {
+    pub(super) fn cancel(&mut self, index: S::Index, is_live: impl Fn(S::Index) -> bool) {
         if S::IS_SCANNED {
             return self.cancel_scanned(index);
         }
-        let Some(timer) = self.timers.at_mut(index).filter(|timer| timer.is_armed()) else { return };
-        timer.interval.cancel();
-        timer.seq = u32::try_from(self.cancelled.len()).unwrap_or(u32::MAX);
+        self.dead = self.dead.wrapping_add(1);
         self.cancelled.push(index);
-        self.bound_cancelled();
+        self.bound_cancelled(is_live);
     }
 
-    /// Removes entries of cancelled timers until they are at most half.
+    /// Shortens the list of cancelled timers to half of the heap's length.
     #[inline]
-    fn bound_cancelled(&mut self) {
+    fn bound_cancelled(&mut self, is_live: impl Fn(S::Index) -> bool) {
         while self.cancelled.len() > self.heap.len() >> 1 {
-            self.drop_last();
+            self.shorten_cancelled(&is_live);
         }
     }
 
+    /// Takes an event off the list, and removes the entry that it was listed for, if that is so still.
     #[inline(never)]
-    fn drop_last(&mut self) {
-        if let Some(last) = self.cancelled.as_slice().last() {
-            self.drop_entry(*last);
+    fn shorten_cancelled(&mut self, is_live: &impl Fn(S::Index) -> bool) {
+        let Some(last) = self.cancelled.pop() else { return };
+        // Not always the last one, or events that are armed again would fill the list.
+        let list = self.cancelled.as_mut_slice();
+        let mask = list.len().checked_ilog2().map_or(0, |log| (1usize << log).wrapping_sub(1));
+        let index = list.get_mut(self.swept & mask).map_or(last, |place| core::mem::replace(place, last));
+        self.pass();
+        if !is_live(index) {
+            self.drop_dead(index);
         }
     }
 
-    fn drop_entry(&mut self, index: S::Index) {
+    /// Removes the entry of a cancelled timer, if it has one still.
+    fn drop_dead(&mut self, index: S::Index) {
         let Some(timer) = self.timers.at_mut(index) else { return };
-        let (at, place) = (core::mem::replace(&mut timer.at, Index::NIL), timer.seq);
-        timer.interval.unmark();
-        self.unlist(place);
-        self.take_out(at.get());
-    }
-
-    /// Takes a timer off `cancelled`; the last one takes its index.
-    fn unlist(&mut self, place: u32) {
-        let Some(last) = self.cancelled.pop() else { return };
-        let at = usize::try_from(place).ok().and_then(|place| self.cancelled.as_mut_slice().get_mut(place));
-        if let (Some(at), Some(timer)) = (at, self.timers.at_mut(last)) {
-            *at = last;
-            timer.seq = place;
+        let at = core::mem::replace(&mut timer.at, Index::NIL);
+        if !at.is_nil() {
+            self.dead = self.dead.wrapping_sub(1);
+            if self.dead == 0 {
+                self.cancelled.clear();
+            }
+            self.take_out(at.get());
         }
     }
 
@@ -272,8 +265,9 @@ impl<S: Storage> Timers<S> {
     /// Restarts an armed timer at `now`, which does not make it earlier.
     #[inline]
     pub(super) fn restart(&mut self, index: S::Index, now: Instant, seq: u32) {
+        let interval = self.interval(index);
         let Some(timer) = self.timers.at_mut(index) else { return };
-        timer.deadline = timer.deadline.max(timer.restarted(now.as_nanos()));
+        timer.deadline = timer.deadline.max(Timer::<S>::restarted(now.as_nanos(), interval));
         timer.seq = seq;
     }
 
@@ -289,7 +283,7 @@ impl<S: Storage> Timers<S> {
     }
 
     /// As [`Timers::next`], without cancelled timers.
-    pub(super) fn next_armed(&self) -> Option<Instant> {
+    pub(super) fn next_armed(&self, is_live: impl Fn(S::Index) -> bool) -> Option<Instant> {
         if S::IS_SCANNED {
             return self.next_armed_scanned();
         }
@@ -298,7 +292,7 @@ impl<S: Storage> Timers<S> {
         loop {
             let entry = heap.get(at).filter(|entry| first.is_none_or(|first| entry.key < first));
             match entry {
-                Some(entry) if self.is_armed(entry.event) => first = Some(entry.key),
+                Some(entry) if is_live(entry.event) => first = Some(entry.key),
                 Some(_) => {
                     at = (at << ARITY_SHIFT).wrapping_add(1);
                     continue;
@@ -318,73 +312,87 @@ impl<S: Storage> Timers<S> {
 
     /// As [`Timers::next`], after removing at most `most` cancelled timers from the top.
     #[inline]
-    pub(super) fn next_to_wait_for(&mut self, most: u32) -> Option<Instant> {
+    pub(super) fn next_to_wait_for(&mut self, most: u32, is_live: impl Fn(S::Index) -> bool) -> Option<Instant> {
         if S::IS_SCANNED {
             return self.settle_scanned();
         }
-        let mut left = if self.cancelled.len() > 0 { most } else { 0 };
-        while let (Some(rest), Some(first)) = (left.checked_sub(1), self.heap.as_slice().first()) {
-            let event = first.event;
-            if self.is_armed(event) {
+        for _ in 0..most {
+            if !self.drop_cancelled_top(&is_live) {
                 break;
             }
-            self.drop_entry(event);
-            left = rest;
         }
-        self.next_armed()
+        self.next_armed(is_live)
+    }
+
+    /// Removes the first entry if its timer was cancelled. Returns whether it was.
+    #[inline]
+    fn drop_cancelled_top(&mut self, is_live: &impl Fn(S::Index) -> bool) -> bool {
+        let first = self.heap.as_slice().first().filter(|_| self.dead > 0);
+        let Some(event) = first.map(|first| first.event).filter(|event| !is_live(*event)) else { return false };
+        self.drop_dead(event);
+        self.bound_cancelled(is_live);
+        true
     }
 
     /// Takes the earliest timer if it is due at `now`. Corrects the first entries on the way, at most `corrections` and
     /// one more, so that no wait ends for a stale one.
-    pub(super) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<S::Index> {
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        corrections: &mut u32,
+        is_live: impl Fn(S::Index) -> bool,
+    ) -> Expired<S::Index> {
         if S::IS_SCANNED {
             return self.expire_scanned(now);
         }
         loop {
-            let Some(&first) = self.heap.as_slice().first() else { return Expired::None };
-            let was_cancelled = !self.is_armed(first.event);
-            if was_cancelled {
-                self.drop_entry(first.event);
-            } else if !self.correct(0, first) {
-                if first.key > now.as_nanos() || first.key == u64::MAX {
-                    return Expired::None;
+            let was_cancelled = self.drop_cancelled_top(&is_live);
+            if !was_cancelled {
+                let Some(&first) = self.heap.as_slice().first() else { return Expired::None };
+                if !self.correct(0, first) {
+                    if first.key > now.as_nanos() || first.key == u64::MAX {
+                        return Expired::None;
+                    }
+                    self.take_due(first);
+                    self.bound_cancelled(is_live);
+                    return Expired::Due(first.event, Instant::from_nanos(first.key));
                 }
-                return self.take_due(first);
             }
             match corrections.checked_sub(1) {
                 Some(left) => *corrections = left,
                 None => return Expired::Unfinished,
             }
             if !was_cancelled {
-                self.sweep(corrections);
+                self.sweep(corrections, &is_live);
             }
         }
     }
 
-    fn take_due(&mut self, first: Entry<S::Index>) -> Expired<S::Index> {
+    fn take_due(&mut self, first: Entry<S::Index>) {
         if let Some(timer) = self.timers.at_mut(first.event) {
             timer.at = Index::NIL;
         }
         self.take_out(0);
-        self.bound_cancelled();
-        Expired::Due(first.event, Instant::from_nanos(first.key))
     }
 
     /// Corrects the entries of the next events, round-robin: most are deep in the heap, where this is a store; at the
     /// top they would sink through all of it.
-    fn sweep(&mut self, corrections: &mut u32) {
+    fn sweep(&mut self, corrections: &mut u32, is_live: &impl Fn(S::Index) -> bool) {
         for _ in 0..SWEEP.min(self.timers.len()) {
             let Some(left) = corrections.checked_sub(1) else { return };
-            let timer = self.timers.as_slice().get(self.swept).filter(|timer| timer.is_armed());
-            let place = timer.map_or(Index::NIL, |timer| timer.at);
-            let is_corrected = self.heap.at(place).copied().is_some_and(|entry| self.correct(place.get(), entry));
-            if is_corrected {
+            let place = self.timers.as_slice().get(self.swept).map_or(Index::NIL, |timer| timer.at);
+            let entry = self.heap.at(place).filter(|entry| self.dead == 0 || is_live(entry.event)).copied();
+            if entry.is_some_and(|entry| self.correct(place.get(), entry)) {
                 *corrections = left;
             }
-            self.swept = self.swept.wrapping_add(1);
-            if self.swept >= self.timers.len() {
-                self.swept = 0;
-            }
+            self.pass();
+        }
+    }
+
+    fn pass(&mut self) {
+        self.swept = self.swept.wrapping_add(1);
+        if self.swept >= self.timers.len() {
+            self.swept = 0;
         }
     }
 
@@ -406,7 +414,7 @@ mod bounds;
 #[cfg(any(test, feature = "check"))]
 mod check;
 mod heap;
-mod interval;
+mod intervals;
 mod scan;
 #[cfg(test)]
 mod tests;

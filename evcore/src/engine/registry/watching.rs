@@ -195,22 +195,26 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     pub(in crate::engine) fn pause(&mut self, index: S::Index, end: Instant) {
         self.fds.leave(index);
         self.cancel(index);
+        let was_live = self.state(index).has_timer();
         let state = self.state(index).with_life(Life::Paused);
         self.set_state(index, if state.is_timed() { state.with_timing(Timing::Suspended) } else { state });
-        self.timers.arm(index, end);
+        self.timers.arm(index, end, was_live);
     }
 
     /// Ends the pause: a suspended timeout restarts at `now`. The fd is still to be joined.
     #[inline(never)]
     pub(in crate::engine) fn end_pause(&mut self, index: S::Index, now: Instant) {
-        let mut state = self.state(index).with_life(Life::Registered);
+        let state = self.state(index).with_life(Life::Registered);
         if state.timing() == Timing::Suspended {
-            state = state.with_timing(Timing::Armed);
-            self.timers.arm_after(index, now);
+            self.set_state(index, state.with_timing(Timing::Armed));
+            self.timers.arm_after(index, now, true);
         } else {
-            self.timers.cancel(index);
+            self.set_state(index, state);
+            // Unless the pause is over.
+            if self.timers.has_entry(index) {
+                self.cancel_timer(index);
+            }
         }
-        self.set_state(index, state);
     }
 
     pub(in crate::engine) fn set_unverified(&mut self, index: S::Index) {
@@ -230,20 +234,24 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             }
             false => self.unwatch(index, state),
         };
-        if state.has_timer() {
-            self.cancel_timer(index);
-        }
         if let Some(place) = self.slots.state_mut(index) {
             *place = state.disarmed();
+        }
+        if state.has_timer() {
+            self.cancel_timer(index);
         }
         self.count_idle(state);
         unwatched
     }
 
+    /// The event's state, which had a timer, has none any more.
     // Out of line: most events on fds have no timer.
     #[inline(never)]
-    fn cancel_timer(&mut self, index: S::Index) {
-        self.timers.cancel(index);
+    pub(super) fn cancel_timer(&mut self, index: S::Index) {
+        // One that has expired is not in the heap.
+        if S::IS_SCANNED || !self.slots.timing(index).1 || self.timers.has_entry(index) {
+            self.timers.cancel(index, |index| self.slots.has_timer(index));
+        }
     }
 
     /// As [`Registry::disarm`], for what an event without an fd waits for besides time.
@@ -266,8 +274,11 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.leave(index);
         // Added again, it must be registered from scratch: the backend's entry for the number is stale.
         self.set_unverified(index);
-        self.timers.cancel(index);
-        self.set_state(index, self.state(index).disarmed());
+        let state = self.state(index);
+        self.set_state(index, state.disarmed());
+        if state.has_timer() {
+            self.cancel_timer(index);
+        }
         self.activate(index, Ready::ERROR);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::vec::Vec;
 
+use super::tests::Armed;
 use super::*;
 use crate::bounds::{levels, sizes};
 use crate::steps::{self, Steps};
@@ -32,8 +33,8 @@ fn sequences(n: usize) -> Vec<Vec<usize>> {
 }
 
 /// The timers, and the levels of the worst arming.
-fn armed<const N: usize>(deadlines: &[usize]) -> (Timers<Fixed<N>>, usize) {
-    let (mut timers, mut worst) = (Timers::new(), 0);
+fn armed<const N: usize>(deadlines: &[usize]) -> (Armed<Fixed<N>>, usize) {
+    let (mut timers, mut worst) = (Armed::<Fixed<N>>::new(0), 0);
     for (place, deadline) in deadlines.iter().enumerate() {
         let index = u16::try_from(place).unwrap();
         timers.reserve(place + 1).unwrap();

@@ -6,9 +6,9 @@ use crate::time::Instant;
 
 impl<S: Storage> Timers<S> {
     /// Walks the heap; returns whether it is one and agrees with the timers.
-    pub(in crate::engine::registry) fn check(&self) -> bool {
+    pub(in crate::engine::registry) fn check(&self, is_live: impl Fn(S::Index) -> bool) -> bool {
         if S::IS_SCANNED {
-            let first = self.next_armed().unwrap_or(Instant::MAX);
+            let first = self.next_armed_scanned().unwrap_or(Instant::MAX);
             return self.heap.len() == 0 && self.next().unwrap_or(Instant::MAX) <= first;
         }
         let heap = self.heap.as_slice();
@@ -20,17 +20,17 @@ impl<S: Storage> Timers<S> {
             self.timers.at(entry.event).is_some_and(|timer| timer.at.get() == at && timer.deadline >= entry.key)
         });
         let entries = self.timers.as_slice().iter().filter(|timer| !timer.at.is_nil()).count();
-        ordered && placed && entries == heap.len() && self.cancelled_agree()
+        ordered && placed && entries == heap.len() && self.cancelled_agree(is_live)
     }
 
-    /// Each cancelled timer has an entry and its index in the list; at most half of the entries are theirs.
-    fn cancelled_agree(&self) -> bool {
-        let listed = self.cancelled.as_slice();
-        let placed = (0u32..).zip(listed).all(|(place, index)| {
-            let timer = self.timers.at(*index);
-            timer.is_some_and(|timer| timer.interval.is_cancelled() && !timer.at.is_nil() && timer.seq == place)
-        });
-        let cancelled = self.timers.as_slice().iter().filter(|timer| timer.interval.is_cancelled()).count();
-        placed && cancelled == listed.len() && cancelled <= self.heap.len() >> 1
+    /// Each entry of a cancelled timer is listed, and at most half are.
+    fn cancelled_agree(&self, is_live: impl Fn(S::Index) -> bool) -> bool {
+        let (heap, listed) = (self.heap.as_slice(), self.cancelled.as_slice());
+        let mut dead = heap.iter().map(|entry| entry.event).filter(|event| !is_live(*event));
+        let count = dead.clone().count();
+        dead.all(|event| listed.contains(&event))
+            && usize::try_from(self.dead) == Ok(count)
+            && listed.len() <= heap.len() >> 1
+            && (count > 0 || listed.is_empty())
     }
 }

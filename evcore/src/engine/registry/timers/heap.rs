@@ -25,6 +25,20 @@ impl<S: Storage> Timers<S> {
         self.sift_up(at, entry);
     }
 
+    /// Puts the entry of `at`, which is not later than before, there or above. Mostly there.
+    #[inline]
+    pub(super) fn rise(&mut self, at: usize, entry: Entry<S::Index>) {
+        let heap = self.heap.as_mut_slice();
+        if let Some(place) = heap.get_mut(at) {
+            *place = entry;
+        }
+        // The top has no parent: this is beyond the end.
+        let parent = at.wrapping_sub(1) >> ARITY_SHIFT;
+        if heap.get(parent).is_some_and(|above| entry.before(above)) {
+            self.sift_up(at, entry);
+        }
+    }
+
     /// Puts `entry` at `at` or above.
     #[inline(never)]
     pub(super) fn sift_up(&mut self, mut at: usize, entry: Entry<S::Index>) {

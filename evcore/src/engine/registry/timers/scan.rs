@@ -67,7 +67,7 @@ impl<S: Storage> Timers<S> {
         let (mut at, mut first, mut second) = (usize::MAX, None::<&Timer<S>>, u64::MAX);
         let mut place = 0usize;
         for timer in self.timers.as_slice() {
-            if timer.is_armed() {
+            if timer.has_entry() {
                 let is_first = first.is_none_or(|before| timer.is_before(before));
                 let later = if is_first { first.replace(timer) } else { Some(timer) };
                 second = later.map_or(second, |later| second.min(later.deadline));

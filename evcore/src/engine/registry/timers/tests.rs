@@ -4,21 +4,90 @@ use super::*;
 use crate::storage::{Fixed, Lean};
 use std::vec::Vec;
 
-fn timers(events: u16) -> Timers<Fixed<256>> {
-    timers_of(events)
+/// Timers and what the states of their events say.
+pub(super) struct Armed<S: Storage> {
+    timers: Timers<S>,
+    is_armed: Vec<bool>,
 }
 
-fn timers_of<S: Storage>(events: u16) -> Timers<S> {
-    let mut timers = Timers::new();
-    timers.reserve(events.into()).unwrap();
-    timers
+impl<S: Storage<Index = u16>> Armed<S> {
+    pub(super) fn new(events: usize) -> Self {
+        let mut timers = Timers::new();
+        timers.reserve(events).unwrap();
+        Self { timers, is_armed: std::vec![false; 2048] }
+    }
+
+    pub(super) fn set(&mut self, index: u16, deadline: Instant, interval: u64) {
+        let was_live = core::mem::replace(&mut self.is_armed[usize::from(index)], true);
+        self.timers.set(index, deadline, interval, was_live);
+    }
+
+    pub(super) fn arm(&mut self, index: u16, deadline: Instant) {
+        let was_live = core::mem::replace(&mut self.is_armed[usize::from(index)], true);
+        self.timers.arm(index, deadline, was_live);
+    }
+
+    pub(super) fn arm_after(&mut self, index: u16, now: Instant) {
+        let was_live = core::mem::replace(&mut self.is_armed[usize::from(index)], true);
+        self.timers.arm_after(index, now, was_live);
+    }
+
+    pub(super) fn cancel(&mut self, index: u16) {
+        // As an event without a timer would not be.
+        if core::mem::take(&mut self.is_armed[usize::from(index)]) {
+            self.timers.cancel(index, |index| self.is_armed[usize::from(index)]);
+        }
+    }
+
+    pub(super) fn next_armed(&self) -> Option<Instant> {
+        self.timers.next_armed(|index| self.is_armed[usize::from(index)])
+    }
+
+    pub(super) fn next_to_wait_for(&mut self, most: u32) -> Option<Instant> {
+        self.timers.next_to_wait_for(most, |index| self.is_armed[usize::from(index)])
+    }
+
+    pub(super) fn expire(&mut self, now: Instant, corrections: &mut u32) -> Expired<u16> {
+        let expired = self.timers.expire(now, corrections, |index| self.is_armed[usize::from(index)]);
+        if let Expired::Due(index, _) = expired {
+            assert!(core::mem::take(&mut self.is_armed[usize::from(index)]), "{index} was cancelled");
+        }
+        expired
+    }
+
+    pub(super) fn check(&self) -> bool {
+        let is_armed = |index| self.is_armed[usize::from(index)];
+        let all = (0..2048).filter(|index| is_armed(*index)).all(|index| self.timers.has_entry(index));
+        all && self.timers.check(is_armed)
+    }
+
+    fn len(&self) -> usize {
+        self.is_armed.iter().filter(|is_armed| **is_armed).count()
+    }
+}
+
+impl<S: Storage> core::ops::Deref for Armed<S> {
+    type Target = Timers<S>;
+    fn deref(&self) -> &Timers<S> {
+        &self.timers
+    }
+}
+
+impl<S: Storage> core::ops::DerefMut for Armed<S> {
+    fn deref_mut(&mut self) -> &mut Timers<S> {
+        &mut self.timers
+    }
+}
+
+fn timers(events: usize) -> Armed<Fixed<256>> {
+    Armed::new(events)
 }
 
 fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
 }
 
-fn drain<S: Storage<Index = u16>>(timers: &mut Timers<S>, now: u64) -> Vec<u16> {
+fn drain<S: Storage<Index = u16>>(timers: &mut Armed<S>, now: u64) -> Vec<u16> {
     let mut due = Vec::new();
     while let Expired::Due(index, _) = timers.expire(at(now), &mut 1_000_000) {
         due.push(index);
@@ -29,7 +98,7 @@ fn drain<S: Storage<Index = u16>>(timers: &mut Timers<S>, now: u64) -> Vec<u16> 
 #[test]
 fn equal_deadlines_come_in_the_order_they_were_armed() {
     fn come<S: Storage<Index = u16>>(seq: u32) {
-        let mut timers = timers_of::<S>(10);
+        let mut timers = Armed::<S>::new(10);
         timers.seq = seq;
         for index in (0..10).rev() {
             timers.arm(index, at(7));
@@ -45,7 +114,7 @@ fn equal_deadlines_come_in_the_order_they_were_armed() {
 
 #[test]
 fn scanned_timers_that_nothing_is_due_of_are_not_looked_at() {
-    let mut timers = timers_of::<Fixed<16>>(16);
+    let mut timers = Armed::<Fixed<16>>::new(16);
     for index in 0..16 {
         timers.arm(index, at(10 + u64::from(index)));
     }
@@ -57,7 +126,7 @@ fn scanned_timers_that_nothing_is_due_of_are_not_looked_at() {
     assert_eq!(timers.next(), Some(at(12)));
     assert_eq!(timers.next_to_wait_for(0), Some(at(12)));
     timers.arm(3, Instant::MAX);
-    assert!(timers.is_armed(3));
+    assert!(timers.has_entry(3));
     assert_eq!(drain(&mut timers, u64::MAX).len(), 13, "never is never");
     assert_eq!((timers.next(), timers.next_armed()), (None, Some(Instant::MAX)));
 }
@@ -147,13 +216,35 @@ fn looking_at_what_is_right_or_has_no_timer_costs_no_correction() {
 }
 
 #[test]
+fn timers_that_are_armed_again_do_not_fill_the_list_of_cancelled_ones() {
+    let mut timers = timers(200);
+    for index in 0..200 {
+        timers.arm(index, at(10 + u64::from(index)));
+    }
+    for index in 0..100 {
+        timers.cancel(index);
+    }
+    // But for one: without a cancelled timer the list would be empty.
+    for index in 1..100 {
+        timers.arm(index, at(1_000));
+    }
+    for index in 100..150 {
+        timers.cancel(index);
+    }
+    assert!(timers.check());
+    assert_eq!(timers.heap.len(), 199, "room was found, and no other entry removed");
+    assert_eq!(timers.next_armed(), Some(at(11)));
+}
+
+#[test]
 fn never_is_never() {
     let mut timers = timers(1);
     timers.arm(0, Instant::MAX);
     assert_eq!(timers.expire(Instant::MAX, &mut 9), Expired::None);
-    assert!(timers.is_armed(0));
+    assert!(timers.has_entry(0));
     timers.cancel(0);
     assert_eq!(timers.next(), None);
+    assert!(!timers.has_entry(0));
 }
 
 #[test]
@@ -164,7 +255,7 @@ fn a_long_random_life_is_a_sorted_one() {
 }
 
 fn lives_sorted<S: Storage<Index = u16>>(events: u16) {
-    let mut timers = timers_of::<S>(events);
+    let mut timers = Armed::<S>::new(events.into());
     let mut deadlines = std::collections::BTreeMap::new();
     let mut random = 1u64;
     for step in 0..200_000u64 {
