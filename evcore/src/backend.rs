@@ -273,21 +273,15 @@ pub trait EventOp {
         self.usable()
     }
 
-    /// Wakes the [`Sleeper`] that is out, if any. The core calls it, or [`begin_change`](EventOp::begin_change), in
-    /// each call that may bring the end of a wait forward. Required for [`Split`], and of a backend that wraps another.
+    /// Wakes the [`Sleeper`] that is out, if any. The core calls it in each call that may bring the end of a wait forward. Required for [`Split`], and of a backend that wraps another.
     #[inline]
     fn wake_sleeper(&mut self) {}
 
-    /// Called before each change: [`wake_sleeper`](EventOp::wake_sleeper), then [`usable`](EventOp::usable). Override
-    /// it if one check can answer both.
-    ///
-    /// # Errors
-    ///
-    /// As [`usable`](EventOp::usable).
+    /// Whether no [`Sleeper`] is out and [`usable`](EventOp::usable) would succeed. The core asks it before each change, and
+    /// calls [`wake_sleeper`](EventOp::wake_sleeper) and `usable` if not. Override it if one comparison answers both.
     #[inline]
-    fn begin_change(&mut self) -> Result<(), Self::Error> {
-        self.wake_sleeper();
-        self.usable()
+    fn is_usual(&self) -> bool {
+        false
     }
 
     /// Registers `fd`, now, for an interest that is not empty. If the system says that it is registered already, the

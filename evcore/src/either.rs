@@ -87,10 +87,10 @@ where
     }
 
     #[inline]
-    fn begin_change(&mut self) -> Result<(), Self::Error> {
+    fn is_usual(&self) -> bool {
         match self {
-            Self::Left(left) => left.begin_change(),
-            Self::Right(right) => right.begin_change(),
+            Self::Left(left) => left.is_usual(),
+            Self::Right(right) => right.is_usual(),
         }
     }
 

@@ -365,6 +365,11 @@ impl<const N: usize> EventOp for Manual<N> {
     }
 
     #[inline]
+    fn is_usual(&self) -> bool {
+        self.sleeping.check_awake().is_ok()
+    }
+
+    #[inline]
     fn wake_sleeper(&mut self) {
         self.sleeping.disturb();
     }

@@ -319,13 +319,6 @@ impl Epoll {
         self.sleepers.check_awake()
     }
 
-    /// As `begin_change`, asleep or in the child of a fork.
-    #[cold]
-    fn begin_unusual_change(&mut self) -> Result<(), Error> {
-        self.sleepers.wake();
-        self.usable()
-    }
-
     /// An entry stays in the set that cannot be removed: the next wait asks for a new set.
     fn note_damage(&mut self) {
         self.is_damaged = true;
@@ -440,8 +433,8 @@ impl EventOp for Epoll {
     }
 
     #[inline]
-    fn begin_change(&mut self) -> Result<(), Error> {
-        if self.guard.is_usual() { Ok(()) } else { self.begin_unusual_change() }
+    fn is_usual(&self) -> bool {
+        self.guard.is_usual()
     }
 
     #[inline]

@@ -110,13 +110,6 @@ impl<C: Call, S: Slots> Scan<C, S> {
         self.sleepers.check_awake()
     }
 
-    /// As `begin_change`, asleep or in the child of a fork.
-    #[cold]
-    fn begin_unusual_change(&mut self) -> Result<(), Error> {
-        self.sleepers.wake();
-        self.usable()
-    }
-
     fn wait(&mut self, wait: Sleep, doorbell: Option<RawFd>) -> io::Result<usize> {
         self.call.wait(&mut self.table, doorbell, self.clock, wait)
     }
@@ -187,8 +180,8 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
     }
 
     #[inline]
-    fn begin_change(&mut self) -> Result<(), Error> {
-        if self.fork.is_usual() { Ok(()) } else { self.begin_unusual_change() }
+    fn is_usual(&self) -> bool {
+        self.fork.is_usual()
     }
 
     #[inline]

@@ -60,6 +60,10 @@ impl<B: EventOp> EventOp for Timed<B> {
         self.backend.usable()
     }
 
+    fn is_usual(&self) -> bool {
+        self.backend.is_usual()
+    }
+
     fn add(
         &mut self,
         fd: B::Fd,

@@ -49,6 +49,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evsignal_add")]
     pub fn add(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
+        if timeout.is_none() && self.engine.add_alone(index) {
+            return Ok(());
+        }
+        self.add_any(index, timeout)
+    }
+
+    #[inline(never)]
+    fn add_any(&mut self, index: S::Index, timeout: Option<Duration>) -> Result<(), Error<B::Error>> {
         let timeout = timeout.map(|delay| {
             let deadline = self.engine.fresh_now().saturating_add(delay);
             Timeout { deadline, interval: nanos(delay) }
@@ -148,6 +156,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn modify(&mut self, id: EventId, interest: Interest) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
+        if self.engine.modify_alone(index, interest) {
+            return Ok(());
+        }
+        self.modify_any(index, interest)
+    }
+
+    #[inline(never)]
+    fn modify_any(&mut self, index: S::Index, interest: Interest) -> Result<(), Error<B::Error>> {
         self.engine.modify(index, interest)
     }
 
@@ -315,6 +331,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evuser_del")]
     pub fn del(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
+        if self.engine.del_alone(index) {
+            return Ok(());
+        }
+        self.del_any(index)
+    }
+
+    #[inline(never)]
+    fn del_any(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
         self.engine.changing().del(index);
         Ok(())
     }

@@ -16,6 +16,16 @@ pub(crate) struct Timeout {
 }
 
 impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
+    /// Before each change: wakes the sleeper, and fails in the child of a fork.
+    #[inline]
+    fn begin_change(&mut self) -> Result<(), Error<B::Error>> {
+        if !S::IS_SMALL && self.backend.is_usual() {
+            return Ok(());
+        }
+        self.backend.wake_sleeper();
+        self.backend.usable().map_err(Error::Backend)
+    }
+
     // Pending.
 
     /// The interval for a deadline; zero, without reading the clock, for an event that never uses it.
@@ -24,10 +34,16 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if is_used { deadline.nanos_since(self.fresh_now()) } else { 0 }
     }
 
+    /// As [`Engine::add`] without a timeout, for most events on fds. `false`: it is not for this one, and nothing has changed.
+    #[inline(always)]
+    pub(crate) fn add_alone(&mut self, index: S::Index) -> bool {
+        !S::IS_SMALL && self.backend.is_usual() && self.registry.add_alone(index)
+    }
+
     // Inlined, so that the timeout is not passed through memory.
     #[inline(always)]
     pub(crate) fn add(&mut self, index: S::Index, timeout: Option<Timeout>) -> Result<(), Error<B::Error>> {
-        self.backend.begin_change().map_err(Error::Backend)?;
+        self.begin_change()?;
         if let Some(Timeout { deadline, interval }) = timeout.filter(|_| !S::IS_SMALL) {
             if self.registry.start_timer(index, deadline, interval) {
                 return Ok(());
@@ -133,13 +149,23 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // Changes.
 
+    /// As [`Engine::modify`], for most events and interests. `false`: it is not for this one, and nothing has changed.
+    #[inline(always)]
+    pub(crate) fn modify_alone(&mut self, index: S::Index, interest: Interest) -> bool {
+        !S::IS_SMALL
+            && Interest::READ.union(Interest::WRITE).contains(interest)
+            && !interest.is_empty()
+            && self.backend.is_usual()
+            && self.registry.change_alone(index, interest)
+    }
+
     pub(crate) fn modify(&mut self, index: S::Index, interest: Interest) -> Result<(), Error<B::Error>> {
         let interest = normalized(interest);
         let state = self.registry.state(index);
         if !state.is_of(Kind::Io) {
             return Err(Error::WrongKind);
         }
-        self.backend.begin_change().map_err(Error::Backend)?;
+        self.begin_change()?;
         let is_supported = self.check_supported(interest).is_ok();
         let old = match self.registry.change_interest(index, interest, is_supported) {
             Changed::Done(old) => old,
@@ -168,7 +194,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     pub(crate) fn replace_fd(&mut self, index: S::Index, fd: B::Fd) -> Result<(), Error<B::Error>> {
         let old = self.registry.fd(index).ok_or(Error::WrongKind)?;
-        self.backend.begin_change().map_err(Error::Backend)?;
+        self.begin_change()?;
         let is_watching = self.registry.state(index).life() == Life::Registered;
         self.move_to(index, fd, old, is_watching)?;
         let outcome = if is_watching { self.register_fd(index) } else { Ok(()) };
@@ -233,7 +259,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if !self.registry.state(index).is_of(Kind::Io) {
             return Err(Error::WrongKind);
         }
-        self.backend.begin_change().map_err(Error::Backend)?;
+        self.begin_change()?;
         let end = self.fresh_now().saturating_add_nanos(pause);
         self.registry.pause(index, end);
         Ok(())
@@ -292,6 +318,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
                 signals.del(signum);
             }
         }
+    }
+
+    /// As [`Engine::del`], for most events on fds. `false`: it is not for this one, and nothing has changed.
+    #[inline(always)]
+    pub(crate) fn del_alone(&mut self, index: S::Index) -> bool {
+        !S::IS_SMALL && self.backend.is_usual() && self.registry.del_alone(index)
     }
 
     /// Makes an event wait for nothing and takes it off its queue.

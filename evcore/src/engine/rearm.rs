@@ -24,7 +24,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             if !S::IS_SCANNED && ready.contains(Ready::TIMEOUT) && state.is_timed() && !self.registry.is_armed(index) {
                 self.registry.end_timeout(index);
             }
-            if let Some(signum) = self.registry.disarm(index) {
+            let is_done = !S::IS_SMALL && self.registry.disarm_alone(index);
+            if let Some(signum) = if is_done { None } else { self.registry.disarm(index) } {
                 // Also what has come since the wait, which would be forgotten with the last event of the signal.
                 let late = self.backend.signals().map_or(0, |signals| signals.del(signum));
                 signals = signals.saturating_add(late);

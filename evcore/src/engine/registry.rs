@@ -11,6 +11,7 @@ use crate::stats::{Counts, Tally};
 use crate::storage::{Full, Held, Index, Part, Storage, Zero};
 use crate::time::nanos;
 
+mod alone;
 mod budget;
 #[cfg(any(test, feature = "check"))]
 mod check;

@@ -95,8 +95,8 @@ impl Model {
             self.world.unwatch(fd);
         }
         self.rows[place] = None;
+        // A fd that takes its place takes its place among the changes, too.
         self.free_rows.push(place);
-        self.changes.retain(|changed| *changed != place);
     }
 
     /// Ends the registration of an event's fd if no event wants it any more.
@@ -167,7 +167,7 @@ impl Model {
         }
         row.members.push(uid);
         row.verify |= fresh;
-        self.list(place);
+        self.list_if_changed(place);
     }
 
     pub(super) fn leave(&mut self, uid: Uid) {
@@ -175,7 +175,7 @@ impl Model {
         let row = self.row(place);
         if row.members.contains(&uid) {
             row.members.retain(|member| *member != uid);
-            self.list(place);
+            if row.members.is_empty() { self.list(place) } else { self.list_if_changed(place) }
         }
     }
 
@@ -183,15 +183,23 @@ impl Model {
     pub(super) fn ask_anew(&mut self, uid: Uid) {
         let (place, fresh) = (self.events[uid].row, self.events[uid].fresh);
         let is_edge = self.interest(uid).contains(Interest::EDGE);
-        self.row(place).verify |= fresh || is_edge;
-        self.list(place);
+        let row = self.row(place);
+        row.verify |= fresh || is_edge;
+        if row.members.len() == 1 { self.list(place) } else { self.list_if_changed(place) }
     }
 
     /// Notes that the backend is to be told, if it is.
-    fn list(&mut self, place: usize) {
+    fn list_if_changed(&mut self, place: usize) {
         let wanted = self.wanted(place);
         let row = self.row(place);
-        if (row.verify || row.told != wanted) && !self.changes.contains(&place) {
+        if row.verify || row.told != wanted {
+            self.list(place);
+        }
+    }
+
+    /// Notes that the backend may be to be told.
+    fn list(&mut self, place: usize) {
+        if !self.changes.contains(&place) {
             self.changes.push(place);
         }
     }
@@ -199,6 +207,9 @@ impl Model {
     /// Tells the backend of each change, the latest first.
     pub(super) fn apply_changes(&mut self) {
         while let Some(place) = self.changes.pop() {
+            if self.rows[place].is_none() {
+                continue;
+            }
             let wanted = self.wanted(place);
             let row = self.row(place);
             let verify = std::mem::take(&mut row.verify);
@@ -258,7 +269,7 @@ impl Model {
             self.row(place).registration = registration;
             self.row(place).verify = true;
         }
-        self.list(place);
+        self.list_if_changed(place);
     }
 
     /// Ends what the members of an fd wait for, those alone that were registered before, and tells them.
@@ -310,7 +321,7 @@ impl Model {
             }
         }
         if !any {
-            self.list(place);
+            self.list_if_changed(place);
         }
     }
 
@@ -346,7 +357,7 @@ impl Model {
                 let row = self.row(place);
                 row.registration = registration;
                 row.told = Interest::empty();
-                self.list(place);
+                self.list_if_changed(place);
             }
         }
         (self.rebuild, self.rebuild_is_postponed, self.stale) = (false, false, 0);
@@ -363,7 +374,7 @@ impl Model {
         self.rebuild |= std::mem::take(&mut self.rebuild_is_postponed);
         for place in 0..self.rows.len() {
             if self.rows[place].is_some() {
-                self.list(place);
+                self.list_if_changed(place);
             }
         }
     }

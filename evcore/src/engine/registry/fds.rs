@@ -4,6 +4,7 @@ use crate::backend::{Descriptor, FdInfos, Token};
 use crate::ready::{Interest, Ready};
 use crate::storage::{FdIndex, Full, Index, Link, Storage, Table};
 
+mod alone;
 mod changes;
 #[cfg(any(test, feature = "check"))]
 mod check;

@@ -309,6 +309,13 @@ impl<S: Storage> State<S> {
         self.0 & Self::CHANGED == 0
     }
 
+    /// Whether it is an event on an fd in this stage of life, without a timeout, which keeps the loop alive.
+    #[inline]
+    pub(in crate::engine) const fn is_bare_io(self, life: Life) -> bool {
+        const REST: u16 = 3 << KIND | 3 << LIFE | 3 << TIMING | Options::BACKGROUND.bits();
+        S::HAS_FDS && self.0 & REST == (Kind::Io as u16) << KIND | (life as u16) << LIFE
+    }
+
     /// Whether its timeout runs or has expired.
     #[inline]
     pub(in crate::engine) const fn is_timed(self) -> bool {

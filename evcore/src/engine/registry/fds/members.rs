@@ -1,7 +1,7 @@
 //! The events of an fd: how they join and leave its list and change their interest.
 
 use super::Fds;
-use super::row::is_silent;
+use super::row::{Watch, is_silent};
 use crate::backend::{Descriptor, Token};
 use crate::ready::Interest;
 use crate::storage::{Index, Storage, Table};
@@ -96,15 +96,12 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(watch) = self.watches.at_mut(index) else { return };
         let at = watch.row;
         let Some(row) = self.rows.at_mut(at) else { return };
-        watch.next = Index::NIL;
         if S::HAS_SHARED_FDS && !row.head.is_nil() {
+            watch.next = Index::NIL;
             return self.append(at, index);
         }
-        watch.prev = index;
-        // If the registration must change, the row is listed already: the event before has left, or it was registered
-        // just now.
-        row.head = index;
-        row.wait_for(watch.interest());
+        let interest = watch.interest();
+        Self::link_alone(index, watch, row, interest);
     }
 
     // Out of line, as `unlink`: usually an fd has one event.
@@ -125,20 +122,9 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     }
 
     pub(in crate::engine) fn leave(&mut self, index: S::Index) {
-        let Some(watch) = self.watches.at_mut(index) else { return };
-        if !watch.is_linked() {
-            return;
-        }
-        if S::HAS_SHARED_FDS && watch.prev != index {
-            return self.unlink(index);
-        }
-        watch.prev = Index::NIL;
-        let at = watch.row;
-        let Some(row) = self.rows.at_mut(at) else { return };
-        row.head = Index::NIL;
-        (row.wanted, row.unexpected) = (Interest::empty(), u16::MAX);
-        if row.is_to_be_listed() {
-            self.list(at);
+        let is_left = self.leave_alone(index);
+        if S::HAS_SHARED_FDS && !is_left && self.watches.at(index).is_some_and(Watch::is_linked) {
+            self.unlink(index);
         }
     }
 
@@ -189,7 +175,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         // As in `join` and `try_join`.
         row.verify_for(watch);
         row.wait_for(interest);
-        if row.is_to_be_listed() {
+        if !row.is_listed() {
             self.list(at);
         }
         Changed::Done(old)

@@ -103,6 +103,7 @@ impl<F, D, S: Storage> Row<F, D, S> {
         self.registered != self.wanted && !self.is_listed()
     }
 
+    #[inline]
     pub(super) fn is_listed(&self) -> bool {
         self.registered.contains(LISTED)
     }
@@ -179,6 +180,23 @@ impl<S: Storage> Watch<S> {
 
     pub(super) const fn set_unverified(&mut self, is_unverified: bool) {
         self.mask = self.mask & !UNVERIFIED | if S::IS_SHARED && is_unverified { UNVERIFIED } else { 0 };
+    }
+
+    /// Whether that is its interest, which is not silent, and it is verified.
+    pub(super) const fn is_waiting_for(&self, interest: Interest) -> bool {
+        self.mask == interest.bits() | ALWAYS
+    }
+
+    /// Whether each change has the registration verified.
+    pub(super) const fn is_verified_always(&self) -> bool {
+        self.mask & (UNVERIFIED | Interest::EDGE.bits()) != 0
+    }
+
+    /// The interest, if it is level-triggered, not silent and needs no verification.
+    #[inline(always)]
+    pub(super) fn usual_interest(&self) -> Option<Interest> {
+        let is_usual = self.mask & (ALWAYS | UNVERIFIED | Interest::EDGE.bits()) == ALWAYS;
+        is_usual.then_some(Interest::from_bits_retain(self.mask ^ ALWAYS))
     }
 
     pub(super) const fn interest(&self) -> Interest {

@@ -1,0 +1,59 @@
+//! Events that are alone on their fd and have no timeout: the short way through the life of an event.
+//!
+//! Each method answers whether it was for this event; otherwise nothing has changed.
+
+use super::{Life, Registry};
+use crate::backend::Descriptor;
+use crate::ready::Interest;
+use crate::storage::Storage;
+
+impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
+    /// Makes an event pending on a registered fd.
+    #[inline(always)]
+    pub(in crate::engine) fn add_alone(&mut self, index: S::Index) -> bool {
+        let Some(state) = self.slots.state_mut(index) else { return false };
+        let idle = *state;
+        if !idle.is_bare_io(Life::Idle) || !self.fds.join_alone(index) {
+            return false;
+        }
+        *state = idle.with_life(Life::Registered);
+        self.pending = self.pending.wrapping_add(1);
+        let pending = self.pending;
+        self.count(|stats| {
+            if pending > stats.max.pending {
+                stats.max.pending = pending;
+            }
+        });
+        true
+    }
+
+    /// Makes an event wait for nothing. An activation stays.
+    #[inline(always)]
+    pub(in crate::engine) fn disarm_alone(&mut self, index: S::Index) -> bool {
+        let Some(state) = self.slots.state_mut(index) else { return false };
+        let registered = *state;
+        if !registered.is_bare_io(Life::Registered) || !self.fds.leave_alone(index) {
+            return false;
+        }
+        *state = registered.with_life(Life::Idle);
+        self.pending = self.pending.wrapping_sub(1);
+        true
+    }
+
+    /// As [`Registry::disarm_alone`], of one that is not active.
+    #[inline(always)]
+    pub(in crate::engine) fn del_alone(&mut self, index: S::Index) -> bool {
+        !self.is_queued(index) && self.disarm_alone(index)
+    }
+
+    /// Changes the interest of an event that is not active.
+    #[inline(always)]
+    pub(in crate::engine) fn change_alone(&mut self, index: S::Index, interest: Interest) -> bool {
+        !self.is_queued(index) && self.fds.change_alone(index, interest)
+    }
+
+    #[inline(always)]
+    fn is_queued(&self, index: S::Index) -> bool {
+        self.slots.node(index).is_none_or(super::queue::Node::is_active)
+    }
+}

@@ -1,0 +1,64 @@
+//! Events that are alone on their fd, as nearly all are: the short way to join, leave and change.
+//!
+//! Each method looks before it writes: where it answers that the event is of another sort, nothing has changed. What changes a
+//! row lists it; whether it then differs from its registration is compared once, before the wait.
+
+use super::row::Watch;
+use super::{Fds, Row};
+use crate::backend::Descriptor;
+use crate::ready::Interest;
+use crate::storage::{Index, Link, Storage, Table};
+
+impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
+    /// Joins the list of a registered fd, which is empty. The event is in no list.
+    #[inline(always)]
+    pub(in crate::engine::registry) fn join_alone(&mut self, index: S::Index) -> bool {
+        let Some(watch) = self.watches.at_mut(index) else { return false };
+        let Some(row) = self.rows.at_mut(watch.row) else { return false };
+        let Some(interest) = watch.usual_interest().filter(|_| row.head.is_nil() && row.is_registered()) else {
+            return false;
+        };
+        Self::link_alone(index, watch, row, interest);
+        true
+    }
+
+    /// If the registration must change, the row is listed already: the event before has left, or it was registered just now.
+    #[inline(always)]
+    pub(super) fn link_alone(index: S::Index, watch: &mut Watch<S>, row: &mut Row<F, D, S>, interest: Interest) {
+        (watch.prev, watch.next) = (index, Index::NIL);
+        row.head = index;
+        row.wait_for(interest);
+    }
+
+    /// Leaves the list.
+    #[inline(always)]
+    pub(in crate::engine::registry) fn leave_alone(&mut self, index: S::Index) -> bool {
+        let Some(watch) = self.watches.at_mut(index).filter(|watch| watch.prev == index) else { return false };
+        let at = watch.row;
+        let Some(row) = self.rows.at_mut(at) else { return false };
+        watch.prev = Index::NIL;
+        row.head = Index::NIL;
+        (row.wanted, row.unexpected) = (Interest::empty(), u16::MAX);
+        if !row.is_listed() {
+            row.list(core::mem::replace(&mut self.changes, Link::to(at)).place());
+        }
+        true
+    }
+
+    /// Sets the interest, to one that every backend supports and that waits for something.
+    #[inline(always)]
+    pub(in crate::engine::registry) fn change_alone(&mut self, index: S::Index, interest: Interest) -> bool {
+        let Some(watch) = self.watches.at_mut(index).filter(|watch| watch.prev == index) else { return false };
+        if watch.is_waiting_for(interest) {
+            return true;
+        }
+        let at = watch.row;
+        let Some(row) = self.rows.at_mut(at).filter(|_| !watch.is_verified_always()) else { return false };
+        watch.wait_for(interest);
+        row.wait_for(interest);
+        if !row.is_listed() {
+            row.list(core::mem::replace(&mut self.changes, Link::to(at)).place());
+        }
+        true
+    }
+}
