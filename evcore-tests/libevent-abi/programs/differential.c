@@ -74,9 +74,7 @@ static void set(int number)
     /* Each event has its end of a pair, so that none takes another one's bytes. */
     int fd = what & (EV_READ | EV_WRITE | EV_CLOSED) ? ends[number % PAIRS][number / PAIRS % 2] : -1;
     event_assign(&events[number], base, fd, what, callback, &events[number]);
-    /* While it waits for its level, libevent adds to an event that comes once what is found then. */
-    int priority = (int)below(event_base_get_npriorities(base));
-    event_priority_set(&events[number], what & EV_PERSIST ? priority : 0);
+    event_priority_set(&events[number], (int)below(event_base_get_npriorities(base)));
 }
 
 static void say(const char *format, int number, int answer)
@@ -132,8 +130,6 @@ static void act(int is_inside)
         break;
     }
     case 8:
-        if (!(event->ev_events & EV_PERSIST))
-            break;
         printf(" priority %d=%d", number, event_priority_set(event, (int)below(4)));
         break;
     }

@@ -283,33 +283,39 @@ static void copied(void)
     end("copied while idle");
 }
 
+static int is_assigned;
+
+/* The same number, another file. */
 static void close_and_open(int fd, short what, void *arg)
 {
-    (void)what;
-    calls++;
     int ends[2];
+    (void)what;
+    if (++calls > 1)
+        return;
     close(fd);
     open_pair(ends);
-    /* The same number, another file, another event. */
     printf(" same=%d", ends[0] == fd);
-    event_assign(arg, base, ends[0], EV_READ, count, NULL);
+    if (is_assigned)
+        event_assign(arg, base, ends[0], EV_READ, close_and_open, arg);
     event_add(arg, NULL);
     put(ends[1]);
-    pair[0] = ends[0];
     close(pair[1]);
     pair[1] = ends[1];
 }
 
 static void closed_in_its_callback(void)
 {
-    begin();
-    struct event one, two;
-    event_assign(&one, base, pair[0], EV_READ, close_and_open, &two);
-    event_add(&one, NULL);
-    put(pair[1]);
-    turn(), turn();
-    event_del(&two);
-    end("closed in its callback");
+    for (is_assigned = 0; is_assigned < 2; is_assigned++)
+        for (int is_other = 0; is_other <= is_assigned; is_other++) {
+            begin();
+            struct event one, two;
+            event_assign(&one, base, pair[0], EV_READ, close_and_open, is_other ? &two : &one);
+            event_add(&one, NULL);
+            put(pair[1]);
+            turn(), turn();
+            event_del(is_other ? &two : &one);
+            end("closed in its callback");
+        }
 }
 
 static void silent(int severity, const char *message)

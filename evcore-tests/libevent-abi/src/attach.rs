@@ -4,9 +4,8 @@ use core::ffi::c_short;
 
 use evcore::{Error, Event as Description, EventId, Fd, Interest};
 
-use crate::abi::{ev, list};
+use crate::abi::ev;
 use crate::base::{Base, Core};
-use crate::debug;
 use crate::from_c::{self, Ev};
 use crate::log;
 use crate::to_c;
@@ -32,7 +31,8 @@ fn describe(core: &Core, event: Ev) -> Description<Fd> {
     } else {
         let interest = interest(core, events);
         match from_c::fd(event.fd()) {
-            Some(fd) if !interest.is_empty() => Description::io(fd, interest),
+            // One that comes once, too, waits until its callback begins.
+            Some(fd) if !interest.is_empty() => return Description::io(fd, interest).persist(),
             _ => Description::timer(),
         }
     };
@@ -53,7 +53,7 @@ impl Base {
         if let Err(error) = outcome {
             return self.start_again(event, id, timeout, error);
         }
-        self.note_start(event, id);
+        event.set_handed_out(false);
         true
     }
 
@@ -62,31 +62,14 @@ impl Base {
     fn attach_new(&self, event: Ev, timeout: Start) -> bool {
         let mut core = self.core();
         let Some(id) = create(&mut core, event) else { return false };
-        self.disown_resting(&mut core, event);
         event.set_attached(id.to_bits());
         let outcome = start(&mut core, id, timeout);
         drop(core);
         if let Err(error) = outcome {
             return self.start_again(event, id, timeout, error);
         }
-        self.note_start(event, id);
-        true
-    }
-
-    /// An event that was assigned again in its own callback is no longer what rests.
-    fn disown_resting(&self, core: &mut Core, event: Ev) {
-        let resting = EventId::from_bits(self.resting.get()).and_then(|id| core.get_mut(id));
-        if let Some(owner) = resting.filter(|owner| **owner == Some(event)) {
-            *owner = None;
-        }
-    }
-
-    #[inline(always)]
-    fn note_start(&self, event: Ev, id: EventId) {
-        if self.resting.get() == id.to_bits() {
-            self.resting.set(0);
-        }
         event.set_handed_out(false);
+        true
     }
 
     /// evcore has refused to have an event wait.
@@ -99,7 +82,7 @@ impl Base {
             outcome = core.reinit().map_err(Error::Backend).and_then(|()| start(&mut core, id, timeout));
         }
         let Err(error) = outcome else {
-            self.note_start(event, id);
+            event.set_handed_out(false);
             return true;
         };
         if core.pending(id).is_some_and(|pending| !pending.registered && pending.deadline.is_none()) {
@@ -130,41 +113,6 @@ impl Base {
             let _ = core.deregister(id);
         }
         self.park(&mut core, id);
-        if self.resting.get() == id.to_bits() {
-            self.resting.set(0);
-        }
-    }
-
-    /// A one-shot event whose callback is about to run waits for nothing. What evcore has for it stays as long as the callback
-    /// runs, which may add it again.
-    #[inline(always)]
-    pub(crate) fn rest(&self, event: Ev) {
-        if event.is_for(ev::SIGNAL) && event.has(list::INSERTED) {
-            self.signals.set(self.signals.get() - 1);
-        }
-        self.take_out(event, list::INSERTED | list::TIMEOUT);
-        debug::note_added(event, false);
-        let mut core = self.core();
-        if let Some(id) = Self::slot(&core, event) {
-            // evcore has made it idle when it handed it out, unless it was activated by hand.
-            if !event.is_handed_out() {
-                let _ = core.del(id);
-            }
-            self.resting.set(event.id());
-        }
-    }
-
-    /// The callback of a one-shot event is over. If it has not been added again, evcore forgets it.
-    #[inline(always)]
-    pub(crate) fn end_rest(&self) {
-        if let Some(id) = EventId::from_bits(self.resting.replace(0)) {
-            let mut core = self.core();
-            let _ = core.deregister(id);
-            if let Some(owner) = core.get_mut(id) {
-                *owner = None;
-            }
-            self.park(&mut core, id);
-        }
     }
 }
 

@@ -49,8 +49,6 @@ pub struct Base {
     pub(crate) level: Cell<c_int>,
     pub(crate) current: Cell<Option<Cb>>,
     pub(crate) waiters: Cell<u32>,
-    /// The evcore event of the one-shot event whose callback runs: kept for it to be added again.
-    pub(crate) resting: Cell<u64>,
     pub(crate) cached: Cell<Option<Instant>>,
     /// How far the wall clock is ahead of the monotonic one, in nanoseconds, for this turn.
     pub(crate) wall_ahead: Cell<Option<i128>>,
@@ -167,7 +165,6 @@ impl Base {
             level: Cell::new(-1),
             current: Cell::new(None),
             waiters: Cell::new(0),
-            resting: Cell::new(0),
             cached: Cell::new(None),
             wall_ahead: Cell::new(None),
             queues: [const { Queue::new() }; 256],

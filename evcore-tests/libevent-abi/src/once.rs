@@ -36,8 +36,6 @@ extern "C" fn call(fd: c_int, events: c_short, arg: *mut c_void) {
     }
     let guard = base.guard();
     base.forget_once(call);
-    // Another thread may look at the base's events before the loop is done with this one.
-    base.detach(event);
     drop(guard);
     debug::note_teardown(event);
     to_c::free_event(event);

@@ -122,7 +122,7 @@ impl Base {
 
     /// The event waits no more.
     #[inline(always)]
-    fn end(&self, event: Ev) {
+    pub(crate) fn end(&self, event: Ev) {
         self.take_out(event, list::INSERTED | list::TIMEOUT);
         // Also of one that waits for nothing by now: evcore may watch its fd until the next turn.
         self.detach(event);
@@ -130,7 +130,7 @@ impl Base {
 
     /// The event's signal is no longer its, and its callback not called again if it is being called now.
     #[inline(never)]
-    fn note_no_signal(&self, event: Ev) {
+    pub(crate) fn note_no_signal(&self, event: Ev) {
         event.end_calls();
         if event.has(list::INSERTED) {
             self.signals.set(self.signals.get() - 1);

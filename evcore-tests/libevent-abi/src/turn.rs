@@ -172,7 +172,9 @@ impl Base {
             if !event.is_for(ev::SIGNAL) {
                 self.take_out(event, list::INSERTED);
             }
-            if count > 1 && event.closure() == closure::PERSIST {
+            if event.closure() == closure::EVENT {
+                let _ = core.deregister(id);
+            } else if count > 1 && event.closure() == closure::PERSIST {
                 // Periods were missed: libevent counts the next one from now.
                 let now = core.now();
                 let _ = core.add_from(id, now, time::duration(event.period()));
@@ -261,10 +263,11 @@ impl Base {
                 self.call_event::<HAS_LOCK>(event);
             }
             (closure::EVENT, event) => {
-                self.rest(event);
+                // Before the callback, which may close its descriptor, or free it.
+                self.end(event);
+                debug::note_added(event, false);
                 self.current.set(Some(callback));
                 self.call_event::<HAS_LOCK>(event);
-                self.end_rest();
             }
             _ => match callback.event() {
                 Some(event) => self.call_rare(event),
@@ -327,9 +330,10 @@ impl Base {
 
     /// A signal's callback is called once for each time that the signal has come.
     fn call_signal(&self, event: Ev) {
-        let is_persistent = event.is_for(ev::PERSIST);
-        if !is_persistent {
-            self.rest(event);
+        if !event.is_for(ev::PERSIST) {
+            self.note_no_signal(event);
+            self.end(event);
+            debug::note_added(event, false);
         }
         self.current.set(Some(event.cb()));
         // `event_del` of this event, in its own callback, sets it to 0. While it is not 0, the event is not freed.
@@ -342,9 +346,6 @@ impl Base {
             if self.is_broken() && left.get() > 0 {
                 event.set_calls(left.replace(0), core::ptr::null_mut());
             }
-        }
-        if !is_persistent {
-            self.end_rest();
         }
     }
 
