@@ -1,7 +1,7 @@
 //! The life of an event where the backend is involved: added, changed, paused, removed.
 
 use super::Engine;
-use super::registry::{Changed, Joining, Kind, Life, Timing};
+use super::registry::{Change, Changed, Joining, Kind, Life, Timing};
 use crate::backend::{EventOp, Features, Signum};
 use crate::error::Error;
 use crate::ready::{Interest, Ready};
@@ -338,11 +338,18 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// As [`Engine::del`], and the backend stops watching the fd at once, unless another event does.
     pub(crate) fn deregister(&mut self, index: S::Index) {
-        self.del(index);
-        if let Some(ended) = self.registry.unwanted(index) {
-            self.backend.del(ended.fd, ended.token, ended.registered, &mut self.registry);
-            self.registry.applied(&ended);
-        }
+        self.registry.cancel(index);
+        let sole = if S::IS_SMALL { None } else { self.registry.end_sole(index) };
+        let Some(ended) = sole.or_else(|| self.end(index)) else { return };
+        self.backend.del(ended.fd, ended.token, ended.registered, &mut self.registry);
+        self.registry.applied(&ended);
+    }
+
+    /// Makes an event wait for nothing. Returns its fd's registration, if no event wants it any more.
+    #[inline(never)]
+    fn end(&mut self, index: S::Index) -> Option<Change<B::Fd>> {
+        self.disarm(index);
+        self.registry.unwanted(index)
     }
 
     pub(crate) fn remove(&mut self, index: S::Index) -> Option<T> {

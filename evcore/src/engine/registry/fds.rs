@@ -130,6 +130,18 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         self.rows.at(at).filter(|row| row.wanted.is_empty()).and_then(|row| Self::to_end(at, row))
     }
 
+    /// Takes the only event of a registered fd off its list. Returns the registration, which no event wants any more.
+    #[inline(always)]
+    pub(super) fn end_sole(&mut self, index: S::Index) -> Option<Change<F>> {
+        let watch = self.watches.at_mut(index).filter(|watch| watch.prev == index)?;
+        let at = watch.row;
+        let row = self.rows.at_mut(at).filter(|row| row.is_registered())?;
+        watch.prev = Index::NIL;
+        row.head = Index::NIL;
+        (row.wanted, row.unexpected) = (Interest::empty(), u16::MAX);
+        Self::to_end(at, row)
+    }
+
     fn to_end(at: S::Index, row: &Row<F, D, S>) -> Option<Change<F>> {
         let (fd, token, registered) = (row.fd, row.token(at), row.registered());
         row.is_registered().then(|| Change { fd, token, registered, wanted: Interest::empty(), verify: false })

@@ -68,15 +68,16 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// The backend has registered the fd for this interest: the event joins its list.
     pub(in crate::engine) fn registered(&mut self, index: S::Index, interest: Interest) {
         let Some(watch) = self.watches.at_mut(index) else { return };
+        let Some(row) = self.rows.at_mut(watch.row) else { return };
         watch.set_unverified(false);
-        if let Some(row) = self.rows.at_mut(watch.row) {
-            row.set_registered(interest);
+        row.set_registered(interest);
+        if !row.head.is_nil() {
             // Nothing is verified for those that wait since the backend refused the fd.
-            if !row.head.is_nil() {
-                row.set_verify();
-            }
+            row.set_verify();
+            return self.join(index);
         }
-        self.join(index);
+        (watch.next, watch.prev, row.head) = (Index::NIL, index, index);
+        row.wait_for(interest);
     }
 
     /// The backend has refused the fd temporarily: the event joins its list all the same.
