@@ -13,7 +13,7 @@ use crate::backend::EventOp;
 use crate::base::EventBase;
 use crate::error::Error;
 use crate::event::{Event, EventId};
-use crate::ready::Interest;
+use crate::ready::{Interest, Ready};
 use crate::storage::Storage;
 use crate::time::Instant;
 
@@ -76,7 +76,7 @@ pub(super) type Owned<B, S, T> = Option<EventBase<B, S, Item<T>>>;
 /// The base of an executor, for futures. `of` is the event of a task, with whose priority it waits.
 pub(super) trait Base<F, E> {
     fn create(&mut self, event: Event<F>, of: Option<EventId>) -> Result<EventId, Error<E>>;
-    /// Replaces an event's data.
+    /// Replaces an event's data. A task's is activated.
     fn put(&mut self, id: EventId, ours: Ours);
     /// Makes an event wait again: a source's for `interest`, with the timeout `idle`.
     fn want(
@@ -100,7 +100,11 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
     }
 
     fn put(&mut self, id: EventId, ours: Ours) {
-        if let Some(item) = self.as_mut().and_then(|base| base.get_mut(id)) {
+        let Some(base) = self else { return };
+        if let Ours::Task(_) = ours {
+            let _ = base.activate(id, Ready::empty());
+        }
+        if let Some(item) = base.get_mut(id) {
             *item = Item(Data::Ours(ours));
         }
     }

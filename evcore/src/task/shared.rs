@@ -116,7 +116,6 @@ impl<F, E> Core<F, E> {
 
     /// Has a task polled in this turn or the next.
     pub(super) fn begin(&self, task: Rc<dyn Run>) {
-        task.head().waker.wake_by_ref();
         self.put(task.head().event, Ours::Task(task));
     }
 
@@ -161,11 +160,22 @@ impl<F, E> Core<F, E> {
 
     /// Ends an event, at the latest before the base is used again.
     pub(super) fn end(&self, event: EventId) {
-        let mut doomed = self.doomed.take();
-        doomed.push(event);
-        self.doomed.set(doomed);
-        self.has_doomed.set(true);
-        self.settle();
+        if !self.remove(event) {
+            let mut doomed = self.doomed.take();
+            doomed.push(event);
+            self.doomed.set(doomed);
+            self.has_doomed.set(true);
+        }
+    }
+
+    /// `false`: the base is in use.
+    fn remove(&self, event: EventId) -> bool {
+        let Ok(mut base) = self.base.try_borrow_mut() else { return false };
+        let ours = base.remove(event);
+        // It may hold a waker or descriptor whose drop needs the base.
+        drop(base);
+        drop(ours);
+        true
     }
 
     /// The base, on which what was doomed has ended.
@@ -184,12 +194,10 @@ impl<F, E> Core<F, E> {
 
     #[cold]
     fn end_doomed(&self) {
-        while self.has_doomed.get() {
-            let Ok(mut base) = self.base.try_borrow_mut() else { break };
-            let ours = self.next_doomed().and_then(|event| base.remove(event));
-            // It may hold a waker or descriptor whose drop needs the base.
-            drop(base);
-            drop(ours);
+        while let Some(event) = self.next_doomed() {
+            if !self.remove(event) {
+                return self.end(event);
+            }
         }
     }
 
