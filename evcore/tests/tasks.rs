@@ -11,7 +11,7 @@ use std::time::Duration;
 use evcore::backend::Manual;
 use evcore::options::Missed;
 use evcore::task::{Executor, Handle, Item, Source, yield_now};
-use evcore::{EventBase, Fixed, Growable, Interest, Ready};
+use evcore::{EventBase, Fixed, Growable, Interest, Ready, Wait};
 
 type Tasks = Executor<Manual, Growable, u32>;
 
@@ -94,6 +94,25 @@ fn idle_timeout_does_not_go_on_while_nobody_waits() {
         let waits = executor.base().unwrap().stats().waits - before;
         assert!(waits <= 4, "{waits} waits for one sleep");
     }
+}
+
+#[test]
+fn idle_timeout_counts_from_a_hand_out_in_the_same_turn() {
+    let (mut executor, handle) = tasks();
+    let source = handle.source(3, ()).unwrap();
+    source.set_idle_timeout(Some(SECOND * 20));
+    let waits = handle.spawn(async move {
+        // The second wait begins in the turn that ends the first.
+        (source.ready(Interest::READ).await, source.ready(Interest::READ).await)
+    });
+    let mut waits = pin!(waits.unwrap());
+    assert!(executor.block_on(handle.timeout(SECOND * 15, waits.as_mut())).unwrap().is_err());
+    executor.base().unwrap().backend_mut().set_ready(3, Ready::READ);
+    assert!(executor.next_event(Wait::None).unwrap().is_none());
+    executor.base().unwrap().backend_mut().set_ready(3, Ready::empty());
+    let ended = executor.block_on(waits).unwrap().unwrap();
+    assert_eq!(ended, (Ok(Ready::READ), Ok(Ready::TIMEOUT)));
+    assert_eq!(handle.now().unwrap().as_nanos(), 35_000_000_000);
 }
 
 #[test]

@@ -87,6 +87,8 @@ impl<D: ?Sized> Leaf<D> {
                 side.wanted.set(None);
             }
             if !is_awaited {
+                // If it was the timeout, it ends.
+                self.turn.set(0);
                 return None;
             }
             self.turn.set(turn);

@@ -1,4 +1,4 @@
-//! A descriptor that tasks wait for repeatedly.
+//! An event as futures: a descriptor that tasks wait for repeatedly, a timer, a signal.
 
 use alloc::rc::Rc;
 use core::cell::Cell;
@@ -129,6 +129,7 @@ impl<D, F, E> Source<D, F, E> {
     /// Makes the event wait for `interest` too, for at most the idle timeout, which counts from the first poll of a wait.
     #[cold]
     fn want(&self, interest: Interest, is_wanted: bool) -> Result<(), Error<E>> {
+        // A hand-out in this turn has restarted it.
         let is_current = || self.leaf.turn.get() == self.handle.core.current.turn.get();
         let is_first = || self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
         let begins = || self.has_new_idle.get() || (is_first() && !is_current());

@@ -14,7 +14,7 @@ use crate::time::{Instant, Wait};
 
 /// What the executor continues with.
 pub(super) enum Next {
-    /// A task to poll.
+    /// A task to poll: [`Executor::next`] does it.
     Task(Rc<dyn Run>),
     /// The future of [`Executor::run`] is to be polled.
     Root,
