@@ -216,7 +216,7 @@ fn twenty_thousand_timers_come_in_a_storm_of_changes() {
     assert!(base.check());
 }
 
-/// Those that there is room for are all told.
+/// Those that there is room for are all handed out.
 #[test]
 fn one_event_of_an_fd_too_many_is_refused_with_its_data() {
     const MOST: usize = 65_535;
@@ -229,13 +229,13 @@ fn one_event_of_an_fd_too_many_is_refused_with_its_data() {
     let replaced = base.insert(3, Interest::READ, 7).unwrap();
 
     base.backend_mut().set_ready(3, Ready::READ);
-    let (mut told, mut handed_out) = (vec![0; MOST], turn(&mut base));
+    let (mut times, mut handed_out) = (vec![0; MOST], turn(&mut base));
     base.backend_mut().set_ready(3, Ready::empty());
     while base.counts().active > 0 {
         handed_out.extend(turn(&mut base));
     }
-    handed_out.into_iter().for_each(|number| told[number] += 1);
-    assert!(told.iter().all(|times| *times == 1));
+    handed_out.into_iter().for_each(|number| times[number] += 1);
+    assert!(times.iter().all(|times| *times == 1));
     for event in events.into_iter().chain([replaced]) {
         base.remove(event);
     }

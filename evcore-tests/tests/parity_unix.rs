@@ -122,7 +122,7 @@ fn a_writer_whose_peer_is_gone_is_told_each_time_it_is_added<B: Backend>(make: M
     assert_eq!((end, calls), (Ok(End::Empty), 2));
 }
 
-/// Closed or shut down, heard of once or for ever, by level or by edge: with exactly these bits.
+/// Closed or shut down, reported once or for ever, by level or by edge: with exactly these bits.
 fn the_end_of_a_peer_comes_in_each_mode<B: Backend>(make: Make<B>) {
     for mode in 0..8 {
         let (is_closed, is_persistent, is_edge) = (mode & 1 != 0, mode & 2 != 0, mode & 4 != 0);

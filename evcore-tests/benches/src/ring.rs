@@ -34,7 +34,7 @@ impl Link {
         Self { reader, next }
     }
 
-    /// The handler, the same for all peers. There is one byte as a rule; whoever is told of edges has to take all.
+    /// The handler, the same for all peers. There is one byte as a rule; an edge-triggered handler has to take all.
     #[inline]
     pub fn pass_on(&self, round: &mut Round) -> io::Result<()> {
         let mut bytes = [0; 16];

@@ -62,7 +62,7 @@ fn passes(n: usize) -> usize {
     (2_000 / n).max(1)
 }
 
-/// Runs the cycles. Stops after the phase `--until`, so that a count of instructions can be told apart by phases.
+/// Runs the cycles. Stops after the phase `--until`, so that a count of instructions can be divided by phases.
 pub fn measure<T: Timers>(options: &Options) -> io::Result<Figures> {
     let n = options.n;
     let until = PHASES.iter().position(|phase| *phase == options.until).map_or(0, |phase| phase + 1);

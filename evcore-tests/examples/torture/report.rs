@@ -8,12 +8,12 @@ use crate::sys::{self, Numbers};
 
 type Refusal = evcore::Error<Error>;
 
-/// What the program was told, and what went wrong without a word. Its lists do not grow, so that it does not disturb the
+/// What was reported to the program, and what went wrong without a report. Its lists do not grow, so that it does not disturb the
 /// count of the memory.
 pub(crate) struct Report {
     who: &'static str,
-    /// Which call was refused and why; without a reason, an event was told ERROR.
-    told: Vec<(&'static str, Option<Refusal>)>,
+    /// Which call was refused and why; without a reason, an event got ERROR.
+    reported: Vec<(&'static str, Option<Refusal>)>,
     bad: Vec<(&'static str, &'static str)>,
     bytes: isize,
     descriptors: Numbers,
@@ -24,8 +24,8 @@ const ROOM: usize = 32;
 impl Report {
     /// Begins: what is allocated and open from here on should not be at the end.
     pub(crate) fn new(who: &'static str) -> Self {
-        let (told, bad) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
-        Self { who, told, bad, bytes: sys::bytes_allocated(), descriptors: sys::open_descriptors() }
+        let (reported, bad) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
+        Self { who, reported, bad, bytes: sys::bytes_allocated(), descriptors: sys::open_descriptors() }
     }
 
     /// Makes a call until it answers no error. The fault is gone at the second time; some calls make several of the
@@ -46,8 +46,8 @@ impl Report {
     }
 
     pub(crate) fn tell(&mut self, call: &'static str, refusal: Option<Refusal>) {
-        if self.told.len() < ROOM {
-            self.told.push((call, refusal));
+        if self.reported.len() < ROOM {
+            self.reported.push((call, refusal));
         }
     }
 
@@ -70,15 +70,15 @@ impl Report {
             for (how, what) in &self.bad {
                 let _ = write!(line, "{how} {what}; ");
             }
-        } else if self.told.is_empty() {
+        } else if self.reported.is_empty() {
             line.push_str("ok ");
         } else {
             line.push_str("clean error ");
         }
-        for (call, refusal) in &self.told {
+        for (call, refusal) in &self.reported {
             let _ = match refusal {
                 Some(refusal) => write!(line, "({call}: {refusal}) "),
-                None => write!(line, "({call} was told ERROR) "),
+                None => write!(line, "({call} got ERROR) "),
             };
         }
         let _ = writeln!(line, "bytes={bytes} fds={descriptors}");

@@ -90,7 +90,7 @@ pub(crate) fn receive(socket: &impl AsFd) -> bool {
 /// Has the number of `old` stand for what `new` stands for: what it stood for is closed behind everybody's back.
 pub(crate) fn usurp(new: &impl AsFd, old: &impl AsFd) {
     let (new, old): (RawFd, RawFd) = (new.as_fd().as_raw_fd(), old.as_fd().as_raw_fd());
-    // SAFETY: both are open, and whoever owns the number goes on owning it.
+    // SAFETY: both are open, and the owner of the number stays its owner.
     unsafe { libc::dup2(new, old) };
 }
 

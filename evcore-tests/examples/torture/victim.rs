@@ -55,7 +55,7 @@ struct Victim<'a, B: Subject> {
     report: Report,
     bystander: Bystander,
     socket: Option<EventId>,
-    /// An event will be told ERROR because it has deserved it.
+    /// An event will get ERROR, rightly.
     expects_error: bool,
 }
 
@@ -175,7 +175,7 @@ impl<B: Subject> Victim<'_, B> {
         self.bystander.rest();
     }
 
-    /// Merged changes: what fails of them is told to the event.
+    /// Merged changes: what fails of them is ERROR for the event.
     fn change_interest(&mut self) {
         let Some(id) = self.socket else { return };
         let both = Interest::READ | Interest::WRITE;
@@ -207,7 +207,7 @@ impl<B: Subject> Victim<'_, B> {
         self.turn(Wait::None, |_, _, _| {});
         sys::usurp(&self.world.near, borrowed);
         self.report.attempt("modify", || self.base.modify(id, Interest::READ | Interest::WRITE));
-        // Its old events are told ERROR, and registered anew the number is the new file's.
+        // Its old events get ERROR; registered again, the number is the new file's.
         self.expects_error = true;
         self.turn(Wait::None, |_, _, _| {});
         self.expects_error = false;
@@ -235,7 +235,7 @@ impl<B: Subject> Victim<'_, B> {
     }
 
     /// A descriptor that was closed without a word while another of its file is open: epoll goes on reporting it, until the
-    /// base starts its backend anew.
+    /// base rebuilds its backend.
     fn hear_of_what_ended(&mut self) {
         let (borrowed, quiet) = (&self.world.borrowed, &self.world.quiet);
         sys::usurp(&quiet.1, borrowed);
@@ -339,7 +339,7 @@ impl<B: Subject> Victim<'_, B> {
             }
             seen(number, ready, count);
         }
-        // Who was told ERROR registers again.
+        // An event that got ERROR is registered again.
         for id in failed.into_iter().flatten() {
             let _ = self.base.del(id);
             self.report.attempt("add after ERROR", || self.base.add(id, None));

@@ -27,7 +27,7 @@ pub fn fds(data: &[u8]) -> Reached {
     }
 }
 
-/// A backend that remembers what it was told, and reports what it is told to.
+/// A backend that remembers its registrations, and reports on request.
 #[derive(Default)]
 struct Desk {
     registered: BTreeMap<u32, (Token, Interest)>,
@@ -301,7 +301,7 @@ impl<S: Complete> Rig<S> {
         assert_eq!(self.base.stats().stale - before, stale, "reports of registrations that have ended");
     }
 
-    /// A wait, before which the backend must have been told of all changes.
+    /// A wait, before which the backend must have all changes.
     fn poll(&mut self) {
         let restarts = self.base.backend().restarts;
         self.base.backend_mut().flushed.clear();
@@ -309,12 +309,12 @@ impl<S: Complete> Rig<S> {
         let restarts = self.base.backend().restarts - restarts;
         assert!(restarts <= 1);
         if restarts == 1 {
-            self.reached.insert("started anew for stale ones");
+            self.reached.insert("rebuilt for stale ones");
         }
         for fd in FDS {
             let want = Some(self.want(fd, None)).filter(|want| !want.is_empty());
-            let told = self.base.backend().registered.get(&fd).map(|(_, interest)| *interest);
-            assert_eq!(told, want, "what {fd} is watched for");
+            let registered = self.base.backend().registered.get(&fd).map(|(_, interest)| *interest);
+            assert_eq!(registered, want, "what {fd} is watched for");
         }
     }
 
@@ -334,17 +334,17 @@ impl<S: Complete> Rig<S> {
         let before = expected.len();
         for (which, reader) in self.readers.iter().enumerate() {
             let Some(reader) = reader.filter(|reader| reader.pending && reader.fd == fd) else { continue };
-            let heard = hears(reader.interest, ready);
-            if !heard.is_empty() {
-                expected.insert(which, heard);
+            let bits = matching(reader.interest, ready);
+            if !bits.is_empty() {
+                expected.insert(which, bits);
             }
         }
         let is_broken = ready.intersects(Ready::ERROR | Ready::HANGUP);
         self.reached.insert(match expected.len() - before {
             0 => "unwanted",
             _ if is_broken => "broken",
-            1 => "heard",
-            _ => "heard by several",
+            1 => "matched",
+            _ => "matched by several",
         });
     }
 }
@@ -353,8 +353,8 @@ fn is_silent(interest: Interest) -> bool {
     interest.difference(Interest::EDGE).is_empty()
 }
 
-/// What an event with this interest is told of what its fd is ready for.
-fn hears(interest: Interest, ready: Ready) -> Ready {
+/// What an event with this interest gets of its fd's readiness.
+fn matching(interest: Interest, ready: Ready) -> Ready {
     if is_silent(interest) {
         return Ready::empty();
     }

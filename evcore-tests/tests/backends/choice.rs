@@ -13,7 +13,7 @@ use evplat_posix::{Error, Preferences};
 use crate::backend::choose;
 use crate::sys;
 
-/// The example that chooses, as it is built by whoever runs it.
+/// The example that chooses, as any program would use it.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

@@ -47,7 +47,7 @@ fn a_high_number_is_watched_or_refused_by_an_error_of_its_own<B: Backend>(make: 
     assert!(base.check());
 }
 
-/// Its own event is told of an error, once, or never. Nothing else changes, and nothing spins.
+/// Its own event gets ERROR, once, or nothing. Nothing else changes, and nothing spins.
 fn a_closed_descriptor_hits_its_own_event_only<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let reader = |fd| Event::io(fd, Interest::READ).persist();
@@ -66,14 +66,14 @@ fn a_closed_descriptor_hits_its_own_event_only<B: Backend>(make: Make<B>) {
 
     let mut errors = Vec::new();
     for turns in 0..4 {
-        let (told, found): (Vec<_>, Vec<_>) =
+        let (own, found): (Vec<_>, Vec<_>) =
             turn(&mut base, Wait::None).into_iter().partition(|(number, _)| *number < 8);
-        errors.extend(told);
+        errors.extend(own);
         // Where the whole wait fails, the others come a turn later.
         assert!(turns == 0 && found.is_empty() || found == [(8, Ready::READ), (9, Ready::READ)], "{found:?}");
     }
-    let told = if base.method() == "epoll" { Vec::new() } else { (1..4).map(|n| (n, Ready::ERROR)).collect() };
-    assert_eq!(errors, told);
+    let expected = if base.method() == "epoll" { Vec::new() } else { (1..4).map(|n| (n, Ready::ERROR)).collect() };
+    assert_eq!(errors, expected);
 
     assert_eq!((base.remove(good_event), base.remove(file_event)), (Some(8), Some(9)));
     Rest::of(&mut base, Duration::from_millis(100)).assert_idle("three descriptors that are closed");

@@ -46,39 +46,39 @@ const EVENT: u32 = 1;
 
 /// What an event was handed out for.
 #[derive(Debug, Default)]
-struct Told {
+struct Seen {
     reports: usize,
     errors: usize,
 }
 
-impl Told {
+impl Seen {
     fn note(&mut self, found: &[(u32, Ready)]) {
         for (_, ready) in found.iter().filter(|(number, _)| *number == EVENT) {
             if *ready == Ready::ERROR { self.errors += 1 } else { self.reports += 1 }
         }
     }
 
-    /// Turns up to that in which the event is told ERROR.
+    /// Turns up to that in which the event gets ERROR.
     fn of<B: Backend>(base: &mut Base<B>) -> Self {
         Self::with(base, |_| {})
     }
 
     /// The same, with something done before each turn.
     fn with<B: Backend>(base: &mut Base<B>, mut before: impl FnMut(&mut Base<B>)) -> Self {
-        let mut told = Self::default();
+        let mut seen = Self::default();
         let end = base.update_now().saturating_add(Duration::from_secs(5));
-        while told.errors == 0 && told.reports <= MOST && base.update_now() < end {
+        while seen.errors == 0 && seen.reports <= MOST && base.update_now() < end {
             before(base);
-            told.note(&turn(base, Wait::Until(end)));
+            seen.note(&turn(base, Wait::Until(end)));
         }
-        told
+        seen
     }
 
     /// ERROR once, after so many reports at most; and then the loop sleeps.
     #[track_caller]
     fn assert_error_within<B: Backend>(&self, most: usize, base: &mut Base<B>) {
         assert!(self.errors == 1 && self.reports <= most, "{self:?}");
-        // Where the system goes on reporting, the backend is made anew before.
+        // Where the system goes on reporting, the backend is rebuilt before.
         for _ in 0..32 {
             let found = turn(base, Wait::None);
             assert!(!found.iter().any(|(number, _)| *number == EVENT), "{found:?}");
@@ -102,7 +102,7 @@ fn closed_but_inherited_is_told_once<B: Backend>(make: Make<B>) {
     let inherited = OwnedFd::from(near.try_clone().unwrap());
     let mut heir = Command::new("sleep").arg("60").stdin(Stdio::from(inherited)).spawn().unwrap();
     drop(near);
-    Told::of(&mut base).assert_error_within(MOST, &mut base);
+    Seen::of(&mut base).assert_error_within(MOST, &mut base);
     heir.kill().unwrap();
     heir.wait().unwrap();
 }
@@ -117,14 +117,14 @@ fn closed_but_inherited_is_told_when_reported_rarely<B: Backend>(make: Make<B>) 
     inherited.set_nonblocking(true).unwrap();
     drop(near);
     let mut turns = 0;
-    let told = Told::with(&mut base, |_| {
+    let seen = Seen::with(&mut base, |_| {
         let _ = inherited.read(&mut [0; 8]);
         if turns % 3 == 0 {
             far.write_all(b"x").unwrap();
         }
         turns += 1;
     });
-    assert!(told.errors == 1 && told.reports <= MOST, "{told:?}");
+    assert!(seen.errors == 1 && seen.reports <= MOST, "{seen:?}");
 }
 
 fn closed_edge_triggered_is_told_once<B: Backend>(make: Make<B>) {
@@ -136,12 +136,12 @@ fn closed_edge_triggered_is_told_once<B: Backend>(make: Make<B>) {
     turn(&mut base, Wait::None);
     let mut inherited = UnixStream::from(sys::duplicate(&near, 500));
     drop(near);
-    let told = Told::with(&mut base, |_| {
+    let seen = Seen::with(&mut base, |_| {
         far.write_all(b"x").unwrap();
         inherited.read_exact(&mut [0]).unwrap();
         far.write_all(b"x").unwrap();
     });
-    told.assert_error_within(MOST, &mut base);
+    seen.assert_error_within(MOST, &mut base);
 }
 
 /// F6: what never blocks is always ready, and does not stay so.
@@ -150,7 +150,7 @@ fn closed_file_is_told_once<B: Backend>(make: Make<B>) {
         let (mut base, file) = (base(make), File::open(path).unwrap());
         watch(&mut base, Fd::of(&file));
         drop(file);
-        Told::of(&mut base).assert_error_within(MOST, &mut base);
+        Seen::of(&mut base).assert_error_within(MOST, &mut base);
     }
 }
 
@@ -161,7 +161,7 @@ fn file_whose_number_is_anothers_is_told<B: Backend>(make: Make<B>) {
         let (mut base, file) = (base(make), File::open("/dev/null").unwrap());
         watch(&mut base, Fd::of(&file));
         sys::dup2(other.as_raw_fd(), file.as_raw_fd());
-        Told::of(&mut base).assert_error_within(MOST, &mut base);
+        Seen::of(&mut base).assert_error_within(MOST, &mut base);
     }
 }
 
@@ -173,7 +173,7 @@ fn number_of_an_unwatched_file_is_told<B: Backend>(make: Make<B>) {
     drop(near);
     let (other, _peer) = readable();
     assert_eq!(other.as_raw_fd(), number);
-    Told::of(&mut base).assert_error_within(MOST, &mut base);
+    Seen::of(&mut base).assert_error_within(MOST, &mut base);
 }
 
 /// F8: anonymous files share an inode.
@@ -195,13 +195,13 @@ fn path_only_descriptor_is_refused_or_told<B: Backend>(make: Make<B>) {
         let mut base = base(make);
         let named = File::options().read(true).custom_flags(libc::O_PATH).open(path).unwrap();
         if base.insert(Fd::of(&named), Interest::READ, EVENT).is_ok() {
-            Told::of(&mut base).assert_error_within(0, &mut base);
+            Seen::of(&mut base).assert_error_within(0, &mut base);
         }
         // Nor if a number comes to stand for one later.
         let (near, _far) = UnixStream::pair().unwrap();
         watch(&mut base, Fd::of(&near));
         sys::dup2(named.as_raw_fd(), near.as_raw_fd());
-        Told::of(&mut base).assert_error_within(MOST, &mut base);
+        Seen::of(&mut base).assert_error_within(MOST, &mut base);
     }
 }
 
@@ -212,7 +212,7 @@ fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
         watch(&mut base, Fd::of(&near));
         let (other, _peer) = new();
         sys::dup2(other.as_raw_fd(), near.as_raw_fd());
-        Told::of(&mut base).assert_error_within(MOST, &mut base);
+        Seen::of(&mut base).assert_error_within(MOST, &mut base);
     }
 }
 
@@ -225,11 +225,11 @@ fn dup2_by_a_silent_stream_beside_busy_ones_is_told<B: Backend>(make: Make<B>) {
     watch(&mut base, Fd::of(&near));
     let (silent, _peer) = UnixStream::pair().unwrap();
     sys::dup2(silent.as_raw_fd(), near.as_raw_fd());
-    let mut told = Told::default();
+    let mut seen = Seen::default();
     for _ in 0..100_000 {
-        told.note(&turn(&mut base, Wait::Forever));
+        seen.note(&turn(&mut base, Wait::Forever));
     }
-    assert_eq!((told.errors, told.reports), (1, 0));
+    assert_eq!((seen.errors, seen.reports), (1, 0));
     assert_eq!(base.counts().pending, 2);
 }
 
@@ -301,7 +301,7 @@ fn changed_interest_of_a_closed_number_is_told_once<B: Backend>(make: Make<B>) {
         turn(&mut base, Wait::None);
         drop(near);
         base.modify(event, Interest::READ | Interest::WRITE).unwrap();
-        Told::of(&mut base).assert_error_within(1, &mut base);
+        Seen::of(&mut base).assert_error_within(1, &mut base);
         assert_eq!(base.counts().pending, 0);
     }
 }
@@ -317,10 +317,10 @@ fn number_that_the_doorbell_has_leaves_that_alone<B: Backend>(make: Make<B>) {
         drop(near);
         let waker = base.waker().unwrap();
         match act {
-            0 => Told::of(&mut base).assert_error_within(MOST, &mut base),
+            0 => Seen::of(&mut base).assert_error_within(MOST, &mut base),
             1 => {
                 base.modify(event, Interest::WRITE).unwrap();
-                Told::of(&mut base).assert_error_within(1, &mut base);
+                Seen::of(&mut base).assert_error_within(1, &mut base);
             }
             2 => {
                 base.del(event).unwrap();
@@ -397,7 +397,7 @@ fn stream_replaced_by_its_handler_is_told<B: Backend>(make: Make<B>) {
     let (near, mut far) = UnixStream::pair().unwrap();
     assert_eq!(near.as_raw_fd(), number);
     far.write_all(b"x").unwrap();
-    Told::of(&mut base).assert_error_within(MOST, &mut base);
+    Seen::of(&mut base).assert_error_within(MOST, &mut base);
 }
 
 /// A restart registers numbers again: not those of other files.
@@ -414,7 +414,7 @@ fn reinit_hands_no_number_on<B: Backend>(make: Make<B>) {
     assert!(base.check());
 }
 
-/// The same, where the backend is made anew because of another number.
+/// The same, where the backend is rebuilt because of another number.
 fn rebuild_hands_no_number_on<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far), (gone, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
     watch(&mut base, Fd::of(&near));
@@ -424,17 +424,17 @@ fn rebuild_hands_no_number_on<B: Backend>(make: Make<B>) {
     drop(gone);
     base.remove(id);
     sys::dup2(alive.as_raw_fd(), near.as_raw_fd());
-    let mut told = Told::default();
+    let mut seen = Seen::default();
     for _ in 0..40 {
-        told.note(&turn(&mut base, Wait::None));
+        seen.note(&turn(&mut base, Wait::None));
     }
-    // poll and select have nothing to make anew: they hear the new file first.
+    // poll and select have nothing to rebuild: they report the new file first.
     if base.method() == "epoll" {
-        assert_eq!((base.stats().rebuilds, told.errors, told.reports), (1, 1, 0));
+        assert_eq!((base.stats().rebuilds, seen.errors, seen.reports), (1, 1, 0));
     }
 }
 
-/// What is verified, again and again, stays as it was: nothing is lost, and no edge is told twice.
+/// What is verified, again and again, stays as it was: nothing is lost, and no edge is reported twice.
 fn verified_numbers_stay_registered<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let edge = if base.features().contains(Features::EDGE) { Interest::EDGE } else { Interest::empty() };
@@ -454,7 +454,7 @@ fn verified_numbers_stay_registered<B: Backend>(make: Make<B>) {
     assert!(turn(&mut base, Wait::None).contains(&(5, Ready::READ)));
     if !edge.is_empty() {
         for _ in 0..300 {
-            assert!(!turn(&mut base, Wait::None).contains(&(5, Ready::READ)), "an edge was told twice");
+            assert!(!turn(&mut base, Wait::None).contains(&(5, Ready::READ)), "an edge was reported twice");
         }
     }
     assert_eq!(base.stats().rebuilds, 0);

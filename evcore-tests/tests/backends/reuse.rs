@@ -14,7 +14,7 @@ on_each_backend! {
 }
 
 /// Two sources are ready. Whichever comes first removes and closes the other, and puts a third into its place: under
-/// its number, and in its slot. Answers what the third was told in that turn.
+/// its number, and in its slot. Returns what the third got in that turn.
 fn replace_in_the_turn<B: Backend>(make: Make<B>, third: fn() -> (UnixStream, UnixStream), later: &[(u32, Ready)]) {
     let mut base = base(make);
     let pairs = [readable(), readable()];

@@ -126,7 +126,7 @@ fn a_handler_that_is_put_back_does_what_was_done_before<B: Backend>(make: Make<B
     assert_eq!(sys::HANDLED.load(Ordering::Relaxed), 2);
 }
 
-/// A program inherits the mask of whoever started it.
+/// A program inherits its caller's mask.
 fn a_signal_that_the_mask_blocks_is_heard<B: Backend>(make: Make<B>) {
     sys::block(SIGUSR1);
     sys::raise(SIGUSR1);
@@ -150,7 +150,7 @@ fn a_child_that_never_touches_its_base_gets_its_signals<B: Backend>(make: Make<B
         sys::raise(SIGTERM);
     });
     assert_eq!(ending, Ending::Signal(SIGTERM), "it lives on");
-    assert_eq!(turn(&mut base, Wait::None), [], "the parent is told of the child's signals");
+    assert_eq!(turn(&mut base, Wait::None), [], "the parent gets the child's signals");
 }
 
 fn a_child_that_drops_its_base_gets_its_signals<B: Backend>(make: Make<B>) {

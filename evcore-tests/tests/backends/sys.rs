@@ -98,7 +98,7 @@ pub(crate) fn duplicate(of: &impl AsFd, least: i32) -> OwnedFd {
 
 /// Has the number `old` stand for what `new` stands for, behind everybody's back.
 pub(crate) fn dup2(new: i32, old: i32) {
-    // SAFETY: it takes numbers; whoever owns `old` goes on owning it.
+    // SAFETY: it takes numbers; the owner of `old` stays its owner.
     assert_eq!(unsafe { libc::dup2(new, old) }, old);
 }
 

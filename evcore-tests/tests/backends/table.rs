@@ -81,7 +81,7 @@ fn assert_silent_without_interest<B: Backend, S: std::os::fd::AsFd>(
         base.modify(event, Interest::empty()).unwrap();
         drop(far);
         Rest::of(&mut base, Duration::from_millis(200)).assert_idle("a hung-up descriptor with empty interest");
-        // It is all still there for whoever asks.
+        // It can all still be queried.
         base.modify(event, Interest::READ).unwrap();
         assert_eq!(wait(&mut base), [(1, visible(&base, expected))]);
 
@@ -192,7 +192,7 @@ fn urgent_data_is_priority_alone<B: Backend>(make: Make<B>) {
 }
 
 /// While it is registered epoll goes on with what is behind it, poll and select say that it is not open. Its own
-/// event is told of the one or the other. Once that is removed nobody is, though epoll cannot be made to forget it.
+/// event gets the one or the other. Once that is removed none does, though epoll cannot be made to forget it.
 fn a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (near, mut far) = UnixStream::pair().unwrap();
@@ -208,7 +208,7 @@ fn a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed<B: Backen
         assert!(matches!(found[..], [] | [(1, Ready::READ | Ready::ERROR)]), "{found:?}");
     }
     assert_eq!(base.remove(event), Some(1));
-    // Up to sixteen reports of it are dropped; then the backend is started anew, without it.
+    // Up to sixteen reports of it are dropped; then the backend is rebuilt, without it.
     for _ in 0..40 {
         assert_eq!(turn(&mut base, Wait::None), []);
     }
@@ -234,7 +234,7 @@ fn a_number_that_is_another_files_tells_the_old_event_of_an_error<B: Backend>(ma
     watch(&mut base, Fd::of(&new), Interest::READ, 2);
     assert_eq!(wait(&mut base), [(1, Ready::ERROR)]);
     for _ in 0..40 {
-        assert_eq!(turn(&mut base, Wait::None), [], "one of them is told of the old socket");
+        assert_eq!(turn(&mut base, Wait::None), [], "one of them gets the old socket's readiness");
     }
     assert_eq!(base.remove(old_event), Some(1));
     new_far.write_all(b"y").unwrap();
@@ -270,7 +270,7 @@ fn what_a_child_removes_stays_with_the_parent<B: Backend>(make: Make<B>) {
     assert_eq!(turn(&mut base, Wait::None), [(1, Ready::READ)]);
     let ending = sys::in_child(|| {
         assert_eq!(base.remove(event), Some(1));
-        // As whoever does not know of the fork would.
+        // As code that does not know of the fork would.
         assert!(base.poll(Wait::None).is_err());
     });
     assert_eq!(ending, Ending::Exit(0), "the child");

@@ -137,7 +137,7 @@ pub(crate) enum Fault {
     ModifyReportsNoEdge,
     /// `modify` of an edge-triggered registration loses the edge that comes next.
     ModifyLosesNextEdge,
-    /// A number that is another file's now is taken over, and nobody is told.
+    /// A number that is another file's now is taken over without a report.
     ReplacedAsKept,
     /// Each eighth `modify` answers that the number is another file's.
     KeptAsReplaced,
@@ -251,7 +251,7 @@ pub(crate) enum Fault {
     ReinitLosesASignal,
 
     // Rebuilds.
-    /// Starting anew forgets what is watched and says nothing when it is registered again.
+    /// `reinit` forgets what is watched and says nothing when it is registered again.
     ForgetsAfterReinit,
     /// After a rebuild the fd that is registered first is not.
     ReinitForgetsTheFirst,

@@ -7,13 +7,13 @@ use evcore::{Interest, Ready};
 use crate::model::{Event, Model};
 use crate::script::{Body, End, From, Kind, Profile, Start, Step, Timeout};
 
-/// What an event that waits for `interest` hears of when poll(2) says `raw` of its descriptor (57, 58).
+/// What an event that waits for `interest` gets when poll(2) says `raw` of its descriptor (57, 58).
 ///
 /// - Without ERRORS (select), a broken descriptor shows as READ and WRITE alone, for `select` has no set for errors.
-/// - A hang-up alone makes nothing writable for `select`: a writer hears of it where it is an error as well. (That is the
+/// - A hang-up alone makes nothing writable for `select`: a writer gets it where it is an error as well. (That is the
 ///   reading end of a pipe, which nobody can write to.)
-/// - Without CLOSED (select) nobody hears of the peer's shutdown but as READ.
-pub(crate) fn hears(features: Features, interest: Interest, raw: i16) -> Ready {
+/// - Without CLOSED (select) the peer's shutdown is reported as READ only.
+pub(crate) fn matching(features: Features, interest: Interest, raw: i16) -> Ready {
     let has = |bits: i16| raw & bits != 0;
     let asked = |bit: Interest, found: bool| interest.contains(bit) && found;
     if interest.difference(Interest::EDGE).is_empty() {
@@ -40,22 +40,22 @@ pub(crate) fn refuses(features: Features, interest: Interest) -> bool {
         || alone(Interest::URGENT, Features::URGENT)
 }
 
-/// How often the events of a descriptor that was closed behind its back may be told ERROR. epoll forgets the descriptor, and
-/// nobody is told; poll and select find that it is not open, and say so once. All say so when a change of what the descriptor is
+/// How often the events of a descriptor that was closed behind its back may get ERROR. epoll forgets the descriptor, and
+/// reports nothing; poll and select find that it is not open, and say so once. All say so when a change of what the descriptor is
 /// watched for is refused: one may be under way when it is closed, and each event that leaves it is another one (66, 67).
 ///
-/// When the number is another descriptor's before they have looked, the old events hear of that one on poll and select.
+/// When the number is another descriptor's before they have looked, the old events get that one's readiness on poll and select.
 pub(crate) const TIMES_TOLD_OF_A_CLOSED_ONE: u8 = 2;
 
 /// Whether a descriptor's events are removed before it is closed. libevent does not say what comes of events whose descriptor
-/// was closed. In its order, one level a turn, those of other levels wait here for the one that is told of it on some backends
+/// was closed. In its order, one level a turn, those of other levels wait here for the one that gets it on some backends
 /// (24).
 pub(crate) fn closes_what_is_free(profile: Profile, strict: bool) -> bool {
     profile == Profile::Libevent || strict
 }
 
 /// Whether an event that starts has its end to itself. In libevent a second edge-triggered event on a descriptor that is
-/// watched for the same already makes no system call, and is not told what is ready (60).
+/// watched for the same already makes no system call, and does not report what is ready (60).
 pub(crate) fn starts_alone(profile: Profile, is_edge: bool) -> bool {
     profile == Profile::Libevent && is_edge
 }
@@ -64,12 +64,12 @@ pub(crate) fn starts_alone(profile: Profile, is_edge: bool) -> bool {
 ///
 /// - One priority, and none of what is left out by [`Profile::Libevent`]: libevent serves one level after each look, and looks
 ///   again until none is left, so that there is no such thing as a turn with several levels (23). It has neither URGENT nor a
-///   pause, nor a way to move an event or to make its backend anew but after a fork; a wake needs threads there.
-/// - When an edge is told once more is up to the system calls that a library makes; and on a broken descriptor libevent's epoll
+///   pause, nor a way to move an event or to rebuild its backend but after a fork; a wake needs threads there.
+/// - When an edge is reported once more is up to the system calls that a library makes; and on a broken descriptor libevent's epoll
 ///   leaves CLOSED out. So events that wait for either last: they are persistent, never delete themselves and have no
-///   timeout, or they would be used up or begin anew in one library, and not in the other (58, 60).
-/// - A persistent event does not add itself: its timer keeps its phase here, and begins anew there (3).
-/// - No full sockets: where somebody waits for CLOSED, libevent's epoll leaves READ and WRITE out of a hang-up, which is told
+///   timeout, or they would be used up or restart in one library, and not in the other (58, 60).
+/// - A persistent event does not add itself: its timer keeps its phase here, and restarts there (3).
+/// - No full sockets: where somebody waits for CLOSED, libevent's epoll leaves READ and WRITE out of a hang-up, which is reported
 ///   by nothing else when a socket that has been shut down is full (57).
 pub(crate) fn for_libevent(step: Step, kind: impl Fn(End) -> Kind, is_edge: impl Fn(End) -> bool) -> Step {
     let (event, start) = match step {
@@ -107,7 +107,7 @@ fn can_be_added(event: &Event, timeout: Timeout) -> bool {
     timeout == Timeout::None || (can_be_timed(event.start.from) && !lasts)
 }
 
-/// Whether a change of interest can be said to libevent. It has none: the driver deletes the event, makes it anew and adds it
+/// Whether a change of interest can be said to libevent. It has none: the driver deletes the event, makes a new one and adds it
 /// again, which would take its timeout and its queued hand-out along (12). For CLOSED it must be as in [`for_libevent`].
 fn can_be_modified(event: &Event, interest: Interest) -> bool {
     let lasts = event.start.persist && event.start.body != Body::Del;
@@ -123,13 +123,13 @@ fn can_be_activated(event: &Event) -> bool {
 /// Whether what is done next must be a turn, for libevent to see the same:
 ///
 /// - Adding an active event registers nothing there ("gotcha" of `event_add`), and a signal that came before the last event
-///   on it was deleted is told to the next one (3, 70).
+///   on it was deleted is reported to the next one (3, 70).
 pub(crate) fn is_followed_by_a_turn(profile: Profile, step: Step) -> bool {
     profile == Profile::Libevent && matches!(step, Step::Activate(..) | Step::Raise(..))
 }
 
 /// Whether there is a turn before time passes. Of a persistent timer whose next period is over as well, libevent begins
-/// anew at that moment; here its phase stays, and the hand-out counts the periods (45, 46).
+/// again at that moment; here its phase stays, and the hand-out counts the periods (45, 46).
 pub(crate) fn looks_before_time_passes(profile: Profile) -> bool {
     profile == Profile::Libevent
 }
@@ -145,7 +145,7 @@ pub(crate) fn common_to_libevent(ready: Ready, is_broken: bool, has_closed: bool
     common
 }
 
-/// What libevent must tell of what must be told here: when an event's timeout is due in the turn in which its descriptor is
+/// What libevent must report of what must be reported here: when an event's timeout is due in the turn in which its descriptor is
 /// ready, libevent 2.1 tells of the timeout alone. (2.2 tells both.) (17)
 pub(crate) fn libevent_must_tell(must: Ready) -> Ready {
     if must.contains(Ready::TIMEOUT) { Ready::TIMEOUT } else { must }

@@ -1,5 +1,5 @@
 /* Carries scripts out on libevent, for the differential test: steps on the standard input, a line each, and for each turn a
- * line of what was told: "EVENT:BITS:TIMES ...", and a full stop.
+ * line of what was reported: "EVENT:BITS:TIMES ...", and a full stop.
  *
  *   driver METHOD      epoll, poll or select; the first line that it prints is the method, and its features.
  *
@@ -32,7 +32,7 @@ struct watch {
     struct event *event;
     enum body body;
     int once;
-    short told;
+    short reported;
     int times;
 };
 
@@ -64,11 +64,11 @@ static void fail(const char *what)
     exit(1);
 }
 
-static void told(evutil_socket_t fd, short what, void *arg)
+static void report(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *watch = arg;
     (void)fd;
-    watch->told |= what;
+    watch->reported |= what;
     watch->times++;
     if (watch->body == ADD)
         event_add(watch->event, NULL);
@@ -138,7 +138,7 @@ static void reset_end(int end)
 static void make(struct watch *watch, int fd, int bits, int once, int body)
 {
     forget(watch);
-    watch->event = event_new(base, fd, (short)bits, told, watch);
+    watch->event = event_new(base, fd, (short)bits, report, watch);
     if (!watch->event)
         fail("event_new");
     watch->once = once;
@@ -163,7 +163,7 @@ static void modify(struct watch *watch, int bits, int added)
         return;
     fd = event_get_fd(event);
     event_del(event);
-    event_assign(event, base, fd, (short)bits, told, watch);
+    event_assign(event, base, fd, (short)bits, report, watch);
     if (added)
         event_add(event, NULL);
 }
@@ -175,10 +175,10 @@ static void turn(void)
     for (number = 0; number < EVENTS; number++) {
         struct watch *watch = &watches[number];
         if (watch->times)
-            printf("%d:%d:%d ", number, watch->told, watch->times);
+            printf("%d:%d:%d ", number, watch->reported, watch->times);
         if (watch->times && watch->once)
             forget(watch);
-        watch->told = 0;
+        watch->reported = 0;
         watch->times = 0;
     }
     printf(".\n");

@@ -63,7 +63,7 @@ impl<B: Backend> Lane<B> {
             Step::Add(event, timeout) => self.base.add(id(event)?, delay(timeout)),
             Step::Del(event) => self.base.del(id(event)?),
             Step::Remove(event) => {
-                // One whose descriptor was closed may have been told so, and be gone.
+                // One whose descriptor was closed may have got ERROR, and be gone.
                 let (gone, id) = (self.base.remove(id(event)?).is_none(), self.ids[usize::from(event)].take());
                 let is_lost = self.model.is_lost(event);
                 return if gone && !is_lost { Err(format!("{id:?} is gone")) } else { Ok(()) };

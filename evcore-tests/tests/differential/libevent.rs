@@ -1,4 +1,4 @@
-//! The same on libevent: a C program carries the steps out, on sources of its own, and says what its events are told.
+//! The same on libevent: a C program carries the steps out, on sources of its own, and prints what its events get.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(crate) struct Libevent {
     drivers: [Driver; 3],
 }
 
-/// What an event was told in a turn: its bits, and how often it was called.
+/// What an event got in a turn: its bits, and how often it was called.
 struct Called {
     event: u8,
     ready: Ready,
@@ -44,7 +44,7 @@ struct Driver {
     has_closed: bool,
     child: Child,
     steps: ChildStdin,
-    told: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Libevent {
@@ -68,7 +68,7 @@ impl Libevent {
         Ok(Self { drivers: [drivers.0?, drivers.1?, drivers.2?] })
     }
 
-    /// Whether libevent's events were told the same. `false`: its descriptors were never ready for the same.
+    /// Whether libevent's events got the same. `false`: its descriptors were never ready for the same.
     pub(crate) fn compare(&mut self, trace: &Trace) -> Result<bool, String> {
         let mut is_proof = true;
         for (driver, track) in self.drivers.iter_mut().zip(&trace.tracks) {
@@ -92,8 +92,8 @@ impl Driver {
         command.arg(method).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("the driver does not start ({error})"))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (steps, told) = pipes.ok_or("the driver has no pipes")?;
-        let mut driver = Self { method, has_closed: false, child, steps, told: BufReader::new(told) };
+        let (steps, output) = pipes.ok_or("the driver has no pipes")?;
+        let mut driver = Self { method, has_closed: false, child, steps, output: BufReader::new(output) };
         let first = driver.line().map_err(|error| error.to_string())?;
         match first.split_once(' ').and_then(|(name, bits)| Some((name, bits.parse::<u32>().ok()?))) {
             Some((name, features)) if name == method => driver.has_closed = features & EV_FEATURE_EARLY_CLOSE != 0,
@@ -104,7 +104,7 @@ impl Driver {
 
     fn line(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
-        if self.told.read_line(&mut line)? == 0 {
+        if self.output.read_line(&mut line)? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         Ok(line.trim().to_owned())
@@ -164,15 +164,15 @@ fn called(text: &str) -> Option<Called> {
 
 fn compare(ours: &Told, its: &[Called], has_closed: bool) -> Result<(), String> {
     if let Some(one) = its.iter().find(|one| ours.due.iter().all(|(event, _)| *event != one.event)) {
-        return Err(format!("event {} was told {:?}, which does not exist here", one.event, one.ready));
+        return Err(format!("event {} got {:?}, which does not exist here", one.event, one.ready));
     }
     for (event, due) in &ours.due {
         let common = |ready| common_to_libevent(ready, due.all.contains(Ready::ERROR), has_closed);
         let (must, may) = (libevent_must_tell(common(due.must)), common(due.all));
         let called = its.iter().find(|called| called.event == *event);
-        let (told, times) = called.map_or((Ready::empty(), 0), |called| (common(called.ready), called.times));
-        if !told.contains(must) || !may.contains(told) {
-            return Err(format!("event {event} was told {told:?}; here it must be {must:?}, and may be {may:?}"));
+        let (got, times) = called.map_or((Ready::empty(), 0), |called| (common(called.ready), called.times));
+        if !got.contains(must) || !may.contains(got) {
+            return Err(format!("event {event} got {got:?}; here it must be {must:?}, and may be {may:?}"));
         }
         let count = ours.handed.iter().find(|one| one.event == *event).map_or(1, |one| one.count);
         if times > count.max(1) {

@@ -4,7 +4,7 @@
 //!   script ──▶ world    pipes, socket pairs, connections: the same descriptors for all
 //!      │         │ what poll(2) says of each end by itself
 //!      ▼         ▼
-//!    lane ×3 ─ model    a base on each backend: what each event is told in each turn must be what
+//!    lane ×3 ─ model    a base on each backend: what each event gets in each turn must be what
 //!      │                the model says, but for the known differences
 //!      ▼
 //!   libevent            the same script in a C program, on its own epoll, poll and select
@@ -93,14 +93,14 @@ impl Search {
         let _alone = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
         lane::prepare();
         let (wanted, seed) = (number("OPS", 10_000), number("SEED", 1));
-        let (mut tally, mut told) = (Tally::default(), 0);
+        let (mut tally, mut shown) = (Tally::default(), 0);
         for batch in number("BATCH", 0).. {
             if tally.steps >= wanted {
                 break;
             }
-            if tally.steps - told >= PROGRESS {
-                told = tally.steps;
-                tell(&format!("{:?}: {told} steps, seed {seed}", self.profile));
+            if tally.steps - shown >= PROGRESS {
+                shown = tally.steps;
+                tell(&format!("{:?}: {shown} steps, seed {seed}", self.profile));
             }
             self.run_batch(seed, batch, &mut tally);
             let Tally { scripts, unproven, .. } = tally;

@@ -1,4 +1,4 @@
-//! What each event must be told, worked out from what poll(2) says of its descriptor by itself.
+//! What each event must get, worked out from what poll(2) says of its descriptor by itself.
 //!
 //! One for each backend, because some refuse what others take. It knows the rules for events in the plainest form, and nothing
 //! of how they are kept.
@@ -41,9 +41,9 @@ pub(crate) struct Event {
     pub(crate) queued: Option<Ready>,
     signals: u32,
     lost: Lost,
-    /// Of a lost one: how often it may be told so.
+    /// Of a lost one: how often it may get ERROR.
     errors: u8,
-    /// Of an edge-triggered one: what it was told of and is so still; and whether it has been added or changed since then.
+    /// Of an edge-triggered one: what was reported and is so still; and whether it has been added or changed since then.
     known: i16,
     is_anew: bool,
 }
@@ -244,7 +244,7 @@ impl Model {
         }
     }
 
-    /// A lost event goes: the others of its descriptor may be told that the change was refused.
+    /// A lost event goes: the others of its descriptor may get ERROR for the refused change.
     fn leave_lost(&mut self, event: u8) {
         let Some(Event { start: Start { from: left, .. }, lost: Lost::Closed, .. }) = self.event(event) else {
             return;
@@ -263,7 +263,7 @@ impl Model {
         self.touched[usize::from(source)] = true;
     }
 
-    /// What a step changes of an event may make the system look at its source anew.
+    /// What a step changes of an event may make the system look at its source again.
     fn touch_of(&mut self, step: Step) {
         match step {
             Step::Start(event, _)
@@ -283,7 +283,7 @@ impl Model {
         }
     }
 
-    /// What an edge-triggered event was told of and is over may be told again.
+    /// What was reported to an edge-triggered event and is over may be reported again.
     pub(crate) fn observe(&mut self, raw: &Raw) {
         for event in self.events.iter_mut().flatten() {
             if let From::Io(end, _) = event.start.from {

@@ -113,7 +113,7 @@ impl Runner {
         (0..EVENTS).filter(on_end).map(Step::Remove).collect()
     }
 
-    /// Whether it removes an event whose descriptor was closed before: of several such numbers nobody can tell what is told.
+    /// Whether it removes an event whose descriptor was closed before: of several such numbers nobody can say what is reported.
     fn is_of_lost(&self, step: Step) -> bool {
         matches!(step, Step::Remove(event) if self.lanes.iter().any(|lane| lane.model().is_lost(event)))
     }
@@ -205,7 +205,7 @@ impl Runner {
             let connections = (0..SOURCES).filter(|source| self.world.kind(2 * source) == Kind::Tcp);
             connections.for_each(|source| lane.model_mut().touch(source));
             match lane.turn(sleeps, &raw, &self.world) {
-                Ok(told) => track.turns.push(told),
+                Ok(turn) => track.turns.push(turn),
                 // Perhaps because it was not the same any more.
                 Err(_) if self.world.raw() != raw => return Err((lane.name(), Fault::Blurred)),
                 Err(why) => return Err((lane.name(), Fault::Differs(why))),

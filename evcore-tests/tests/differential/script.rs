@@ -80,7 +80,7 @@ pub(crate) enum Step {
     Drain(End),
     Shut(End, Shut),
     Close(End),
-    /// Closed so that the peer is told of a reset.
+    /// Closed so that the peer gets a reset.
     Reset(End),
     Urgent(End),
     /// Other sources, on the same numbers.

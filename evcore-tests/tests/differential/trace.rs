@@ -21,7 +21,7 @@ pub(crate) struct Track {
 
 impl Trace {
     pub(crate) fn handed_out(&self) -> usize {
-        self.tracks.iter().flat_map(|track| &track.turns).map(|told| told.handed.len()).sum()
+        self.tracks.iter().flat_map(|track| &track.turns).map(|turn| turn.handed.len()).sum()
     }
 
     /// What is done to the world is done to all.

@@ -29,7 +29,7 @@ fn a_set_that_was_closed_is_an_error_and_no_spin() {
         let refused = base.insert(Fd::of(&other), Interest::READ, 2).unwrap_err();
         assert!(matches!(refused.error, Error::Backend(_)), "{refused:?}");
         assert_eq!(refused.data, 2);
-        // What is changed is told at the next wait, which fails before anything is handed out.
+        // What is changed reaches the backend at the next wait, which fails before anything is handed out.
         base.modify(event, Interest::READ | Interest::WRITE).unwrap();
         assert!(turn(&mut base, Wait::None).is_err());
         assert!(base.check());

@@ -110,13 +110,13 @@ pub(crate) enum World {
     Replace(u32),
     /// During the next wait: the registration of this fd is given up by the system.
     Fail(u32),
-    /// During the next wait: a report by number, whoever watches it.
+    /// During the next wait: a report by number, watched or not.
     ReportFd(u32, Ready),
     /// During the next wait: one more report of this fd's registration.
     Report(u32, Ready),
     /// During the next wait: reports of all registrations that have ended.
     ReportStale(Ready),
-    /// During the next wait: the backend asks to be started anew.
+    /// During the next wait: the backend requests a rebuild.
     Rebuild,
 }
 

@@ -70,13 +70,13 @@ struct Search {
 impl Search {
     fn run<S: Complete>(&self) {
         let (wanted, seed) = (number("EVCORE_MODEL_OPS", 10_000), number("EVCORE_MODEL_SEED", 1));
-        let (mut done, mut told) = (0, 0);
+        let (mut done, mut shown) = (0, 0);
         for batch in 0.. {
             if done >= wanted {
                 break;
             }
-            if done - told >= PROGRESS {
-                told = done;
+            if done - shown >= PROGRESS {
+                shown = done;
                 eprintln!("{}: {done} operations, seed {seed}", self.name);
             }
             done += self.run_batch::<S>(seed, batch);
@@ -115,9 +115,9 @@ impl Search {
     fn compare<S: Complete>(&self, program: &Program) -> Result<usize, String> {
         let steps = Plan::of(program, self.capacity);
         let Err(difference) = replay::replay::<S>(&steps, self.flag) else { return Ok(steps.len()) };
-        let told = steps.iter().enumerate().take(difference.at + 1);
-        let told: String = told.map(|(at, step)| format!("{at:4} {:?} -> {:?}\n", step.call, step.outcome)).collect();
-        Err(format!("{told}at step {}: {}", difference.at, difference.what))
+        let shown = steps.iter().enumerate().take(difference.at + 1);
+        let shown: String = shown.map(|(at, step)| format!("{at:4} {:?} -> {:?}\n", step.call, step.outcome)).collect();
+        Err(format!("{shown}at step {}: {}", difference.at, difference.what))
     }
 
     /// The same, where only that matters. A panic is a failure, too.

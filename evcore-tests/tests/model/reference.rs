@@ -37,7 +37,7 @@ pub(crate) struct Model {
     restarts: timers::Restarts,
     rows: Vec<Option<Row>>,
     free_rows: Vec<usize>,
-    /// The rows that the backend is to be told of, the next one last.
+    /// The rows whose changes the backend is to get, the next one last.
     changes: Vec<usize>,
     registrations: u64,
 
@@ -63,7 +63,7 @@ pub(crate) struct Model {
     preparing: bool,
     /// A waker has ended the wait of this turn.
     woken: bool,
-    /// The backend is to be started anew; reports of registrations that had ended, since that was last done.
+    /// The backend is to be rebuilt; reports of registrations that had ended, since that was last done.
     rebuild: bool,
     rebuild_is_postponed: bool,
     /// When what the backend has refused is asked for again.

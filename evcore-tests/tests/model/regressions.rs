@@ -70,7 +70,7 @@ fn a_refused_registration_leaves_nothing_of_the_one_before() {
     base.backend_mut().refuse(1);
     assert_eq!(base.add(new, None), Err(Error::Backend(ManualError::Refused)));
     assert_eq!(base.backend().watched(3), None);
-    // A report that nobody hears would keep the time from passing.
+    // A report that no event waits for would keep the time from passing.
     base.insert_timer(Duration::from_secs(1), "timer").unwrap();
     assert!(base.poll(Wait::Forever).unwrap().is_running());
     assert_eq!(handed_out(&mut base), ["timer"]);

@@ -49,7 +49,7 @@ fn nothing_stale_is_handed_out<B: Backend>(make: Make<B>) {
         while let Some(fired) = base.next_active() {
             let number = *fired.data;
             let is_alive = held.iter().any(|held| held.generation == number);
-            // An event that was not removed is told what was found before the close, and of the close.
+            // An event that was not removed gets what was found before the close, and the close.
             stale += u32::from(!(is_alive || is_left && number == old.generation));
         }
         if is_left {

@@ -37,7 +37,7 @@ impl Client {
     }
 
     /// How long the answer took, when all of it is there.
-    fn hear(&mut self) -> io::Result<Option<Duration>> {
+    fn receive(&mut self) -> io::Result<Option<Duration>> {
         let mut answer = [0; REQUEST.len()];
         match self.stream.read(&mut answer)? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -65,7 +65,7 @@ fn load(port: u16, connections: usize, time: Duration) -> io::Result<Figures> {
         }
         for event in ready {
             let Some(client) = clients.get_mut(event.u64 as usize) else { continue };
-            if let Some(latency) = client.hear()? {
+            if let Some(latency) = client.receive()? {
                 if client.asked >= counted {
                     latencies.push(latency.as_nanos() as u32);
                 }

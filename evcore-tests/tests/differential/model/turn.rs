@@ -5,16 +5,16 @@ use std::time::Duration;
 use evcore::{Interest, Ready};
 
 use super::{Event, Handed, Lost, Model, SOON};
-use crate::differences::hears;
+use crate::differences::matching;
 use crate::script::{EVENTS, End, From, LEVELS, SOURCES, Step};
 use crate::world::Raw;
 
-/// What an event must be told in a turn, and what it may be told: for levels the same.
+/// What an event must get in a turn, and what it may get: for levels the same.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Due {
     pub(crate) must: Ready,
     pub(crate) may: Ready,
-    /// What it is ready for, whatever it was told of before.
+    /// What it is ready for, whatever was reported before.
     pub(crate) all: Ready,
 }
 
@@ -46,8 +46,8 @@ impl Model {
         match event.start.from {
             From::Io(end, _) if event.pending && !event.paused => {
                 let raw = raw[usize::from(end)].unwrap_or(0);
-                let heard = hears(self.features, event.interest, raw);
-                due = Due { must: heard, may: heard, all: heard };
+                let bits = matching(self.features, event.interest, raw);
+                due = Due { must: bits, may: bits, all: bits };
                 if event.interest.contains(Interest::EDGE) {
                     due = self.edges_due(event, end, raw);
                 }
@@ -63,16 +63,16 @@ impl Model {
         due
     }
 
-    /// Of an edge-triggered event: what is new it must be told, and where anything has happened it may be told all. Else
+    /// Of an edge-triggered event: it must get what is new, and where anything has happened it may get all. Else
     /// there is nothing to tell.
     fn edges_due(&self, event: &Event, end: End, raw: i16) -> Due {
         let is_quiet = !self.touched[usize::from(end / 2)];
-        let heard = |raw| hears(self.features, event.interest, raw);
-        let must = heard(if event.is_anew { raw } else { raw & !event.known });
-        Due { must, may: if is_quiet { must } else { heard(raw) }, all: heard(raw) }
+        let of = |raw| matching(self.features, event.interest, raw);
+        let must = of(if event.is_anew { raw } else { raw & !event.known });
+        Due { must, may: if is_quiet { must } else { of(raw) }, all: of(raw) }
     }
 
-    /// A turn begins: queues what must be told.
+    /// A turn begins: queues what must be reported.
     pub(crate) fn begin_turn(&mut self, raw: &Raw) -> Turn {
         let existing = (0..EVENTS).filter_map(|number| Some((number, self.event(number)?)));
         let existing = existing.filter(|(_, event)| event.lost == Lost::No);
@@ -86,7 +86,7 @@ impl Model {
         Turn { found, level: 0, last: first.filter(|_| self.strict).unwrap_or(LEVELS) }
     }
 
-    /// Queues what an event must be told, with what it was queued for before.
+    /// Queues what an event must get, with what it was queued for before.
     fn find(&mut self, number: u8, due: &mut Due, raw: &Raw) {
         let arrived = self.arrived;
         self.change(number, |event| {
@@ -127,7 +127,7 @@ impl Model {
         let due = turn.found.iter().find(|(event, due)| *event == one.event && is_loose(due)).map(|(_, due)| due.may);
         let may = must | due.unwrap_or(Ready::empty());
         if !one.ready.contains(must) || !may.contains(one.ready) || one.ready.is_empty() {
-            return Err(one.differs(&format!("it must be told {must:?}, and may be told {may:?}")));
+            return Err(one.differs(&format!("it must get {must:?}, and may get {may:?}")));
         }
         let count = event.settle(one.ready, now);
         if one.count != count {
@@ -148,7 +148,7 @@ impl Model {
         for (event, number) in self.events.iter().zip(0u8..) {
             let Some(event) = event.as_ref().filter(|event| event.lost == Lost::No) else { continue };
             if let (Some(ready), true) = (event.queued, event.start.level <= turn.last) {
-                return Err(format!("event {number} was not told {ready:?}"));
+                return Err(format!("event {number} did not get {ready:?}"));
             }
         }
         Ok(())
@@ -176,7 +176,7 @@ impl Model {
     }
 }
 
-/// Whether more may be told than must.
+/// Whether more may be reported than must.
 fn is_loose(due: &Due) -> bool {
     due.must != due.may
 }
@@ -203,6 +203,6 @@ impl Event {
 
 impl Handed {
     pub(crate) fn differs(&self, why: &str) -> String {
-        format!("event {} was told {:?}, for {}: {why}", self.event, self.ready, self.count)
+        format!("event {} got {:?}, for {}: {why}", self.event, self.ready, self.count)
     }
 }

@@ -18,7 +18,7 @@ pub(crate) fn revents(file: &File) -> i16 {
 pub(crate) fn break_off_at_close(socket: &File) {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = u32::try_from(size_of_val(&linger)).unwrap();
-    // SAFETY: the pointer is to one structure, whose size is told.
+    // SAFETY: the pointer is to one structure, whose size is passed.
     let set = unsafe {
         libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, (&raw const linger).cast(), size)
     };

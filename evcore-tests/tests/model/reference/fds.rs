@@ -16,15 +16,15 @@ pub(crate) struct Row {
     members: Vec<Uid>,
     /// How many events exist on it.
     users: usize,
-    /// What the backend was last told.
-    told: Interest,
+    /// What is registered with the backend.
+    registered: Interest,
     /// Whether the backend is to be asked if the registration still stands.
     verify: bool,
 }
 
 impl Row {
     fn is_registered_as(&self, registration: u64) -> bool {
-        self.registration == registration && !self.told.is_empty()
+        self.registration == registration && !self.registered.is_empty()
     }
 }
 
@@ -61,8 +61,8 @@ impl Model {
             Some(place) => place,
             None => {
                 let registration = self.next_registration();
-                let told = Interest::empty();
-                let row = Row { fd, registration, members: Vec::new(), users: 0, told, verify: false };
+                let registered = Interest::empty();
+                let row = Row { fd, registration, members: Vec::new(), users: 0, registered, verify: false };
                 match self.free_rows.pop() {
                     Some(place) => {
                         self.rows[place] = Some(row);
@@ -82,7 +82,7 @@ impl Model {
         event.fresh = true;
     }
 
-    /// The event gives its fd up. The backend hears at once when it was the last one.
+    /// The event gives its fd up. When it was the last one, the backend is called at once.
     pub(super) fn unbind(&mut self, uid: Uid) {
         let place = self.events[uid].row;
         let row = self.row(place);
@@ -90,8 +90,8 @@ impl Model {
         if row.users > 0 {
             return;
         }
-        let (fd, told) = (row.fd, row.told);
-        if !told.is_empty() {
+        let (fd, registered) = (row.fd, row.registered);
+        if !registered.is_empty() {
             self.world.unwatch(fd);
         }
         self.rows[place] = None;
@@ -102,10 +102,10 @@ impl Model {
     /// Ends the registration of an event's fd if no event wants it any more.
     pub(super) fn end_unwanted(&mut self, uid: Uid) {
         let place = self.events[uid].row;
-        let (fd, told) = (self.row(place).fd, self.row(place).told);
-        if self.wanted(place).is_empty() && !told.is_empty() {
+        let (fd, registered) = (self.row(place).fd, self.row(place).registered);
+        if self.wanted(place).is_empty() && !registered.is_empty() {
             self.world.unwatch(fd);
-            self.row(place).told = Interest::empty();
+            self.row(place).registered = Interest::empty();
         }
     }
 
@@ -119,11 +119,11 @@ impl Model {
         if self.would_mix(uid, interest) {
             return Err(Error::EdgeAndLevel);
         }
-        if self.row(place).told.is_empty() || self.wanted(place).is_empty() && fresh {
+        if self.row(place).registered.is_empty() || self.wanted(place).is_empty() && fresh {
             let registration = self.next_registration();
             let row = self.row(place);
             row.registration = registration;
-            row.told = Interest::empty();
+            row.registered = Interest::empty();
             let fd = row.fd;
             if !self.world.watch(fd, registration, interest) {
                 // Nothing is left of the registration that was there before.
@@ -132,7 +132,7 @@ impl Model {
             }
             let row = self.row(place);
             // Of those that wait since the fd was refused nothing is verified yet.
-            (row.told, row.verify) = (interest, !row.members.is_empty());
+            (row.registered, row.verify) = (interest, !row.members.is_empty());
             self.events[uid].fresh = false;
         } else {
             self.row(place).verify |= interest.contains(Interest::EDGE);
@@ -188,16 +188,16 @@ impl Model {
         if row.members.len() == 1 { self.list(place) } else { self.list_if_changed(place) }
     }
 
-    /// Notes that the backend is to be told, if it is.
+    /// Notes a change for the backend, if there is one.
     fn list_if_changed(&mut self, place: usize) {
         let wanted = self.wanted(place);
         let row = self.row(place);
-        if row.verify || row.told != wanted {
+        if row.verify || row.registered != wanted {
             self.list(place);
         }
     }
 
-    /// Notes that the backend may be to be told.
+    /// Notes a possible change for the backend.
     fn list(&mut self, place: usize) {
         if !self.changes.contains(&place) {
             self.changes.push(place);
@@ -213,7 +213,7 @@ impl Model {
             let wanted = self.wanted(place);
             let row = self.row(place);
             let verify = std::mem::take(&mut row.verify);
-            if row.told == wanted && (wanted.is_empty() || !verify) {
+            if row.registered == wanted && (wanted.is_empty() || !verify) {
                 continue;
             }
             self.tally.changes += 1;
@@ -227,15 +227,15 @@ impl Model {
     }
 
     fn apply(&mut self, place: usize, wanted: Interest, verify: bool) {
-        let (fd, registration, told) = {
+        let (fd, registration, registered) = {
             let row = self.row(place);
-            (row.fd, row.registration, row.told)
+            (row.fd, row.registration, row.registered)
         };
         if wanted.is_empty() {
             self.world.unwatch(fd);
         } else if !self.world.watch(fd, registration, wanted) {
             self.tally.refused += 1;
-            if told.is_empty() {
+            if registered.is_empty() {
                 self.world.unwatch(fd);
             }
             if self.world.is_refusal_temporary {
@@ -244,20 +244,20 @@ impl Model {
                 return;
             }
             for member in self.row(place).members.clone() {
-                if told.is_empty() {
+                if registered.is_empty() {
                     self.expel(member);
-                } else if !told.contains(self.interest(member)) || verify && self.is_asked_for(member) {
+                } else if !registered.contains(self.interest(member)) || verify && self.is_asked_for(member) {
                     self.activate(member, Ready::ERROR);
                 }
             }
             return;
         }
-        let is_change = !wanted.is_empty() && !told.is_empty();
+        let is_change = !wanted.is_empty() && !registered.is_empty();
         let replaced = is_change && super::world::counted_down(&mut self.world.replace);
         if replaced {
             self.expel_members(place, false);
         }
-        self.row(place).told = wanted;
+        self.row(place).registered = wanted;
         if verify {
             for member in self.row(place).members.clone() {
                 self.events[member].fresh = false;
@@ -304,7 +304,7 @@ impl Model {
     pub(super) fn report_fd(&mut self, fd: u32, ready: Ready) {
         match self.place_of(fd) {
             // Also if it is still going to be registered.
-            Some(place) if !self.row(place).told.is_empty() || !self.wanted(place).is_empty() => {
+            Some(place) if !self.row(place).registered.is_empty() || !self.wanted(place).is_empty() => {
                 self.report_at(place, ready)
             }
             _ => self.count_stale(),
@@ -314,7 +314,7 @@ impl Model {
     fn report_at(&mut self, place: usize, ready: Ready) {
         let mut any = false;
         for member in self.row(place).members.clone() {
-            let bits = heard(self.interest(member), ready);
+            let bits = matching(self.interest(member), ready);
             if !bits.is_empty() {
                 any = true;
                 self.queue(member, bits);
@@ -336,7 +336,7 @@ impl Model {
     pub(super) fn activate_fd(&mut self, fd: u32, ready: Ready) {
         let Some(place) = self.place_of(fd) else { return };
         for member in self.row(place).members.clone() {
-            let mut bits = heard(self.interest(member), ready);
+            let mut bits = matching(self.interest(member), ready);
             if self.events[member].timed {
                 bits |= ready & Ready::TIMEOUT;
             }
@@ -356,7 +356,7 @@ impl Model {
                 let registration = self.next_registration();
                 let row = self.row(place);
                 row.registration = registration;
-                row.told = Interest::empty();
+                row.registered = Interest::empty();
                 self.list_if_changed(place);
             }
         }
@@ -380,8 +380,8 @@ impl Model {
     }
 }
 
-/// What a member is told of a report: what it asked for; of an error or a hang-up always, and then it may read and write.
-fn heard(interest: Interest, ready: Ready) -> Ready {
+/// What a member gets of a report: what it waits for, an error or a hang-up always; and then it may read and write.
+fn matching(interest: Interest, ready: Ready) -> Ready {
     let trouble = Ready::ERROR | Ready::HANGUP;
     let more = if ready.intersects(trouble) { Ready::READ | Ready::WRITE } else { Ready::empty() };
     (ready | more) & (Ready::from_bits_retain((interest - Interest::EDGE).bits()) | trouble)

@@ -275,7 +275,7 @@ impl Model {
         self.unqueue(uid);
     }
 
-    /// As `del`, and the backend hears of it at once, unless another event waits for the fd.
+    /// As `del`, and the backend is called at once, unless another event waits for the fd.
     pub(super) fn deregister(&mut self, uid: Uid) {
         self.del(uid);
         if matches!(self.events[uid].spec.kind, Kind::Io(..)) {

@@ -204,7 +204,7 @@ impl Model {
         Ok(())
     }
 
-    /// Counts a report of a registration that has ended. When they keep coming, the backend is started anew.
+    /// Counts a report of a registration that has ended. When they keep coming, the backend is rebuilt.
     pub(super) fn count_stale(&mut self) {
         self.tally.stale += 1;
         self.stale += 1;

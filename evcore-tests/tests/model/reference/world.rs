@@ -16,7 +16,7 @@ pub(crate) struct World {
     pub(crate) signals: Vec<(i32, u32)>,
     pub(crate) woken: bool,
     pub(crate) refusals: u32,
-    /// For the time being: whoever was refused asks again later.
+    /// For the time being: the base asks again later.
     pub(crate) is_refusal_temporary: bool,
     pub(crate) fail_waits: u32,
     pub(crate) fail_reinits: u32,
@@ -104,7 +104,7 @@ impl World {
         }
         let source = self.source(fd);
         source.watch = Some((registration, interest));
-        // Watched anew: what is ready now is news.
+        // Watched again: what is ready now is new.
         source.edges = source.state;
         if !self.given.contains(&registration) {
             self.given.push(registration);

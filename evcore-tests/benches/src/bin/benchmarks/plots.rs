@@ -75,7 +75,7 @@ fn subjects(results: &Results) -> Vec<Subject> {
 /// A line for each peer: its name, its place in the list, its points.
 fn lines(results: &Results, keys: &[Key]) -> Vec<Line> {
     let line = |(place, name): (usize, &'static str)| {
-        // What is too short to be told from nothing has no place on a scale of powers of ten.
+        // What is too short to be distinguished from nothing has no place on a scale of powers of ten.
         let point = |key: &Key| Some((key.n as f64, results.median(key, name)?.max(0.1)));
         let points: Vec<_> = keys.iter().filter_map(point).collect();
         (!points.is_empty()).then_some((name, place, points))
@@ -83,7 +83,7 @@ fn lines(results: &Results, keys: &[Key]) -> Vec<Line> {
     LIST.iter().map(|entry| entry.name).enumerate().filter_map(line).collect()
 }
 
-/// A colour that is told from the others, also beside them.
+/// A colour that differs from the others, also beside them.
 fn colour(place: usize) -> RGBColor {
     const COLOURS: [RGBColor; 13] = [
         RGBColor(0, 0, 0),

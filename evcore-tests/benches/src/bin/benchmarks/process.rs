@@ -125,12 +125,12 @@ fn callgrind(case: &Case, peer: &Peer, events: u64, until: Option<&str>) -> io::
     command(&mut program, case, peer, events);
     program.args(until.into_iter().flat_map(|phase| ["--until", phase]));
     program.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (out, told) = finish(program.spawn()?)?;
-    Ok((collected(&told)?, ops(&out)))
+    let (out, errors) = finish(program.spawn()?)?;
+    Ok((collected(&errors)?, ops(&out)))
 }
 
-fn collected(told: &str) -> io::Result<f64> {
-    let line = told.lines().find_map(|line| line.split_once("Collected : "));
+fn collected(errors: &str) -> io::Result<f64> {
+    let line = errors.lines().find_map(|line| line.split_once("Collected : "));
     let count = line.and_then(|(_, number)| number.trim().parse().ok());
     count.ok_or_else(|| io::Error::other("valgrind tells no count"))
 }
@@ -151,8 +151,8 @@ fn strace(case: &Case, peer: &Peer, machine: &Machine, events: u64) -> io::Resul
     program.args(["-f", "-c"]).arg(&peer.program);
     command(&mut program, case, peer, events);
     program.stderr(Stdio::piped());
-    let (out, told) = finish(start(&mut program, &machine.all(), machine)?)?;
-    let total = told.lines().find(|line| line.trim_end().ends_with(" total"));
+    let (out, errors) = finish(start(&mut program, &machine.all(), machine)?)?;
+    let total = errors.lines().find(|line| line.trim_end().ends_with(" total"));
     let count = total.and_then(|line| line.split_whitespace().nth(3)).and_then(|number| number.parse().ok());
     Ok((count.ok_or_else(|| io::Error::other("strace tells no total"))?, ops(&out)))
 }
@@ -173,9 +173,9 @@ fn counted_load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io:
     program.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&peer.program);
     command(&mut program, case, peer, 0);
     program.stderr(Stdio::piped());
-    let (_, rest, told) = serve(program, case, peer, machine, millis)?;
+    let (_, rest, errors) = serve(program, case, peer, machine, millis)?;
     let requests = parse(&rest).get("total").copied().unwrap_or_default();
-    Ok((collected(&told)?, requests))
+    Ok((collected(&errors)?, requests))
 }
 
 /// Runs a server and its clients: what the clients have found, and what the server says on both of its outputs.
@@ -205,8 +205,8 @@ fn serve(
     }
     let mut rest = String::new();
     lines.read_to_string(&mut rest)?;
-    let (_, told) = finish(server)?;
-    Ok((parse(&loaded?.0), rest, told))
+    let (_, errors) = finish(server)?;
+    Ok((parse(&loaded?.0), rest, errors))
 }
 
 /// Starts a program on these processors.
@@ -220,7 +220,7 @@ fn start(program: &mut Command, processors: &[usize], machine: &Machine) -> io::
 
 /// Waits for the end of a program: what it has said on both of its outputs, as far as these are pipes that nobody else reads.
 fn finish(mut child: Child) -> io::Result<(String, String)> {
-    let (out, told) = (child.stdout.take().map(read_all), child.stderr.take().map(read_all));
+    let (out, errors) = (child.stdout.take().map(read_all), child.stderr.take().map(read_all));
     let end = Instant::now() + PATIENCE;
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -236,14 +236,14 @@ fn finish(mut child: Child) -> io::Result<(String, String)> {
     let text = |reader: Option<std::thread::JoinHandle<String>>| {
         reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
     };
-    let (out, told) = (text(out), text(told));
-    if status.success() { Ok((out, told)) } else { Err(io::Error::other(format!("{status} {}", told.trim()))) }
+    let (out, errors) = (text(out), text(errors));
+    if status.success() { Ok((out, errors)) } else { Err(io::Error::other(format!("{status} {}", errors.trim()))) }
 }
 
 fn read_all(mut source: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = Vec::new();
-        // What could not be read is missed by whoever looks for it.
+        // What could not be read is missing in the results.
         let _ = source.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     })

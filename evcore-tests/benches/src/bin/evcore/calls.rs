@@ -8,7 +8,7 @@
 //! | `start` | `start` of a timer, and `remove` of it |
 //! | `add` | `add` with a timeout of 60 s |
 //!
-//! `outside-KIND`: a hundred calls, then a turn that finds nothing, in which the backend is told what has changed. `outside`:
+//! `outside-KIND`: a hundred calls, then a turn that finds nothing, in which the backend gets the changes. `outside`:
 //! such turns without calls.
 
 use std::io;

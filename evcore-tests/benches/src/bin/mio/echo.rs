@@ -1,4 +1,4 @@
-//! W5: told of edges. A read that does not fill the buffer has emptied the socket, as runtimes on mio take it.
+//! W5: edge-triggered. A read that does not fill the buffer has emptied the socket, as runtimes on mio take it.
 
 use std::io;
 use std::net::TcpListener;

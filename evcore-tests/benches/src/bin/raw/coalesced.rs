@@ -1,4 +1,4 @@
-//! W3, with a table of what each fd is to be watched for, and what the kernel was last told; before the wait both are made
+//! W3, with a table of what each fd is to be watched for, and what is registered with the kernel; before the wait both are made
 //! the same.
 
 use std::io;
@@ -16,16 +16,16 @@ pub(crate) struct Churn {
 
 struct Row {
     reader: OwnedFd,
-    want: i32,
-    told: i32,
+    wanted: i32,
+    registered: i32,
     is_listed: bool,
 }
 
 impl Churn {
     #[inline]
-    fn set(&mut self, index: u32, want: i32) {
+    fn set(&mut self, index: u32, wanted: i32) {
         if let Some(row) = self.rows.get_mut(index as usize) {
-            row.want = want;
+            row.wanted = wanted;
             if !row.is_listed {
                 row.is_listed = true;
                 self.changed.push(index);
@@ -38,13 +38,13 @@ impl Churn {
         for index in self.changed.drain(..) {
             let Some(row) = self.rows.get_mut(index as usize) else { continue };
             row.is_listed = false;
-            match (row.told, row.want) {
-                (told, want) if told == want => {}
+            match (row.registered, row.wanted) {
+                (registered, wanted) if registered == wanted => {}
                 (_, 0) => self.set.remove(&row.reader)?,
                 (0, want) => self.set.add(&row.reader, want, index.into())?,
                 (_, want) => self.set.modify(&row.reader, want, index.into())?,
             }
-            row.told = row.want;
+            row.registered = row.wanted;
         }
         self.set.wait(Some(Duration::ZERO))
     }
@@ -57,7 +57,7 @@ impl Churn {
 impl churn::Churn for Churn {
     fn new(readers: Vec<OwnedFd>) -> io::Result<Self> {
         let rows: Vec<_> =
-            readers.into_iter().map(|reader| Row { reader, want: 0, told: 0, is_listed: false }).collect();
+            readers.into_iter().map(|reader| Row { reader, wanted: 0, registered: 0, is_listed: false }).collect();
         let mut churn = Self { set: EpollSet::new(256)?, changed: Vec::with_capacity(rows.len()), rows };
         churn.indices().for_each(|index| churn.set(index, libc::EPOLLIN));
         churn.turn()?;
