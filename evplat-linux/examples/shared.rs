@@ -92,9 +92,9 @@ fn run(rounds: u32) -> io::Result<()> {
     if !last.join().unwrap_or(false) {
         return Err(io::Error::other("a thread has failed"));
     }
-    let heard = activated.iter().filter(|activated| **activated).count();
+    let served = activated.iter().filter(|activated| **activated).count();
     eprintln!("{sleeps} sleeps");
-    writeln!(io::stdout(), "{due} timers came, {heard} threads were heard")
+    writeln!(io::stdout(), "{due} timers came, {served} threads were served")
 }
 
 /// The next event of this turn, copied out of the base so that the lock can go.

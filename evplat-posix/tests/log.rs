@@ -10,7 +10,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 struct Told(Mutex<Vec<(Level, String)>>);
 
-static TOLD: Told = Told(Mutex::new(Vec::new()));
+static LOGGED: Told = Told(Mutex::new(Vec::new()));
 
 impl Log for Told {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -25,7 +25,7 @@ impl Log for Told {
 /// One test, because a process has one logger.
 #[test]
 fn what_no_result_reports_is_logged() {
-    log::set_logger(&TOLD).unwrap();
+    log::set_logger(&LOGGED).unwrap();
     log::set_max_level(LevelFilter::Trace);
 
     let (near, _far) = UnixStream::pair().unwrap();
@@ -34,7 +34,7 @@ fn what_no_result_reports_is_logged() {
     let mut select: SelectBase<()> = SelectBase::new(Select::new().unwrap());
     select.insert(Fd::of(&near), Interest::READ, ()).unwrap();
     assert!(base.poll(Wait::None).unwrap().is_running());
-    assert_eq!(TOLD.0.lock().unwrap().len(), 0, "an ordinary turn is no news");
+    assert_eq!(LOGGED.0.lock().unwrap().len(), 0, "an ordinary turn is no news");
 
     drop(near);
     assert!(base.poll(Wait::None).unwrap().is_running());
@@ -42,10 +42,10 @@ fn what_no_result_reports_is_logged() {
     let refused = Preferences::new().ignore_environment().avoid("poll").pick("poll", Poll::new).backend();
     assert!(refused.is_err());
 
-    let told = TOLD.0.lock().unwrap();
-    let said = |level, words: &str| told.iter().filter(|(at, text)| *at == level && text.contains(words)).count();
-    assert_eq!(said(Level::Warn, "poll: descriptor"), 1, "{told:?}");
-    assert_eq!(said(Level::Warn, "select: descriptor"), 1, "{told:?}");
-    assert_eq!(said(Level::Debug, "poll: the program avoids it"), 1, "{told:?}");
-    assert_eq!(told.len(), 3, "{told:?}");
+    let logged = LOGGED.0.lock().unwrap();
+    let said = |level, words: &str| logged.iter().filter(|(at, text)| *at == level && text.contains(words)).count();
+    assert_eq!(said(Level::Warn, "poll: descriptor"), 1, "{logged:?}");
+    assert_eq!(said(Level::Warn, "select: descriptor"), 1, "{logged:?}");
+    assert_eq!(said(Level::Debug, "poll: the program avoids it"), 1, "{logged:?}");
+    assert_eq!(logged.len(), 3, "{logged:?}");
 }

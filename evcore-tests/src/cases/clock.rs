@@ -111,7 +111,7 @@ pub fn clock_backwards_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof 
     assert_eq!(world.wait().of(1), Ready::TIMEOUT);
     Proof::Shown
 }
-/// The backend's own clock never steps back, whoever asks it, and goes on while sources are ready and the loop does not sleep.
+/// The backend's own clock never steps back, and goes on while sources are ready and the loop does not sleep.
 pub fn clock_goes_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();

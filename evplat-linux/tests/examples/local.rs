@@ -131,5 +131,5 @@ fn the_inner_base_lives_in_the_outer_loop() {
 #[test]
 fn four_threads_use_a_base_that_sleeps() {
     let lines = Program::start("shared", &["500"]).rest();
-    assert_eq!(lines, ["2000 timers came, 4 threads were heard"]);
+    assert_eq!(lines, ["2000 timers came, 4 threads were served"]);
 }
