@@ -17,8 +17,8 @@ const TURNS: u32 = 50_000;
 /// How long a case waits for what must come.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How much longer than without load something may take where time is real. It is less than [`PATIENCE`]: what was slept over is told
-/// from what was late, and nothing else is.
+/// How much longer than without load something may take where time is real. Less than [`PATIENCE`], so that what a wait missed
+/// until then fails, and what was only late does not.
 pub(crate) const BUSY: Duration = Duration::from_millis(4_999);
 
 /// A base on a fixture's backend, with a number for each event, and the fixture.

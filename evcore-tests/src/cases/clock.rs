@@ -42,6 +42,7 @@ pub fn wait_longer_than_i32_ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     Proof::Shown
 }
+
 /// A delay counts from the call, also late in a slow handler, and not from the beginning of the turn.
 pub fn delay_counts_from_the_call<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -59,6 +60,7 @@ pub fn delay_counts_from_the_call<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.now() >= due);
     Proof::Shown
 }
+
 /// A delay that counts from a point is due so long after that point, also where the clock has gone on; and it is the period
 /// of a persistent timer, to the nanosecond.
 pub fn delay_counts_from_a_point<F: Fixture, S: Storage>(fixture: F) -> Proof {
@@ -77,6 +79,7 @@ pub fn delay_counts_from_a_point<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(next, Some(0), "not the period that was given");
     Proof::Shown
 }
+
 /// The turn's clock stands still for all its hand-outs, and moves when it is asked to.
 pub fn cached_clock_stands_still<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -96,6 +99,7 @@ pub fn cached_clock_stands_still<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(times[2] > times[1]);
     Proof::Shown
 }
+
 /// A clock that runs backwards brings no timer twice, loses none, and does not turn the base's time back.
 pub fn clock_backwards_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -111,6 +115,7 @@ pub fn clock_backwards_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof 
     assert_eq!(world.wait().of(1), Ready::TIMEOUT);
     Proof::Shown
 }
+
 /// The backend's own clock never steps back, and goes on while sources are ready and the loop does not sleep.
 pub fn clock_goes_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -138,6 +143,7 @@ pub fn clock_goes_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     Proof::Shown
 }
+
 /// The backend's clock goes as fast as any other, but for what is between two looks at them.
 pub fn clock_keeps_pace<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -155,6 +161,7 @@ pub fn clock_keeps_pace<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(passed <= fourth.saturating_sub(first) + ms(4), "{passed:?} of {:?}", fourth.saturating_sub(first));
     Proof::Shown
 }
+
 /// A wait that is none takes no time, and neither does one whose end has come; both find what is ready.
 pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
@@ -188,6 +195,7 @@ pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof
     }
     Proof::Shown
 }
+
 /// A wait without an end sleeps until something comes.
 pub fn wait_without_end_sleeps<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);

@@ -35,6 +35,7 @@ pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) ->
     }
     if before.is_some() { Proof::Shown } else { Proof::Absent("knowledge of what a signal does") }
 }
+
 /// Raises a signal, and sees that each base that is left gets it.
 fn raise_for_all<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
@@ -59,6 +60,7 @@ fn raise_for_all<F: Fixture, S: Storage>(
         assert!(base.next_active().is_none());
     }
 }
+
 /// What a signal did before comes back when its last event is deleted.
 pub fn handler_restored_after_del<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
@@ -80,6 +82,7 @@ pub fn handler_restored_after_del<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
     Proof::Shown
 }
+
 /// A signal that has come and was not handed out is no trouble when its base goes.
 pub fn pending_signal_at_drop_is_drained<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
@@ -97,6 +100,7 @@ pub fn pending_signal_at_drop_is_drained<F: Fixture, S: Storage>(fixture: F) -> 
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
     Proof::Shown
 }
+
 /// An interrupted wait is no error and makes no timer early or late.
 pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
@@ -131,6 +135,7 @@ pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(other.next_active().is_some_and(|fired| fired.count >= 1));
     Proof::Shown
 }
+
 /// A process that is stopped and goes on notices nothing but the time: no error, no hand-out without a reason, no timer
 /// that is early or forgotten. It is a child that is stopped, not the program that runs this.
 pub fn stop_cont_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
