@@ -169,7 +169,7 @@ impl fmt::Debug for Sleeper {
 
 /// The sleepers of one backend, of which one at most is out.
 ///
-/// Why no change is slept over: a backend is borrowed for `begin`, `wake` and `end`, so these have one order, that of the
+/// Why no change is missed: a backend is borrowed for `begin`, `wake` and `end`, so these have one order, that of the
 /// borrows (of the mutex, where there is one). Let a change come between a `begin` and its `end`; a change before the one is
 /// in what is waited for, and one after the other meets a base that is awake. Then `wake` finds `is_out`, and rings.
 ///

@@ -23,7 +23,7 @@ pub const fn millis(millis: u64) -> u64 {
 /// happened, or the time has come.
 ///
 /// An interrupt that comes after the look and before the sleep finds interrupts masked. It stays pending, and a pending
-/// interrupt ends the sleep, masked or not; so none is slept over.
+/// interrupt ends the sleep, masked or not; so none is missed.
 #[inline]
 pub fn sleep_once(until: u64, is_over: impl Fn() -> bool) -> bool {
     sys::masked(|| {

@@ -89,10 +89,10 @@ pub fn run(cases: &[Case]) -> ! {
         total.count(proof);
     }
     if !is_woken_at_any_time() {
-        report::line("FAILED: a wake was slept over");
+        report::line("FAILED: a wake was missed");
         sys::exit(1)
     }
-    report::line("no wake is slept over");
+    report::line("no wake is missed");
     total.say();
     sys::exit(0)
 }

@@ -46,7 +46,7 @@ pub fn readiness_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F
         }
         let begin = world.now();
         assert_eq!(world.wait_in_halves(|_| {}).of(1), Ready::READ);
-        assert!(world.now().saturating_since(begin) < PATIENCE, "slept over readiness");
+        assert!(world.now().saturating_since(begin) < PATIENCE, "missed readiness");
         world.fixture.finish();
         world.drain(&mut source);
     }
@@ -91,7 +91,7 @@ pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     let begin = world.now();
     let mut expect = |number: u32, change: &mut dyn FnMut(&mut World<F, S>)| {
         let seen = world.wait_in_halves(|world| change(world));
-        assert_ne!(seen.times(number), 0, "event {number} was slept over: {seen:?}");
+        assert_ne!(seen.times(number), 0, "event {number} was missed: {seen:?}");
     };
     expect(5, &mut |world| _ = world.start(Event::io(ready_fd, Interest::READ), 5));
     expect(6, &mut |world| _ = world.timer(Duration::ZERO, 6));
@@ -189,7 +189,7 @@ pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture:
     let reader = ends(&|world, reader| assert!(world.base.deregister(reader).is_ok()), reader);
     ends(&|world, reader| assert!(world.base.remove(reader).is_some()), reader);
     let took = world.now().saturating_since(begin);
-    assert!(took <= ms(1) + World::<F, S>::grace(PATIENCE / 2), "the end of the loop was slept over: {took:?}");
+    assert!(took <= ms(1) + World::<F, S>::grace(PATIENCE / 2), "the end of the loop was missed: {took:?}");
     Proof::Shown
 }
 
@@ -244,7 +244,7 @@ pub fn change_is_no_wake<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> 
         }
         assert_eq!(world.wait_in_halves(|_| {}).times(1), 1);
     }
-    assert!(world.now().saturating_since(begin) < PATIENCE, "slept over a wake");
+    assert!(world.now().saturating_since(begin) < PATIENCE, "missed a wake");
     assert_quiet(&mut world);
     Proof::Shown
 }
@@ -312,7 +312,7 @@ pub fn restarted_timeout_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fi
     let begin = world.now();
     assert_eq!(world.wait_in_halves(|_| {}).of(1), Ready::TIMEOUT);
     let took = world.now().saturating_since(begin);
-    assert!(took <= ms(10) + World::<F, S>::grace(PATIENCE / 2), "slept over a restarted timeout: {took:?}");
+    assert!(took <= ms(10) + World::<F, S>::grace(PATIENCE / 2), "missed a restarted timeout: {took:?}");
     Proof::Shown
 }
 
@@ -399,7 +399,7 @@ pub fn reinit_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
         assert_eq!(world.wait_in_halves(|_| {}).of(1), Ready::READ);
         world.drain(&mut source);
     }
-    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(PATIENCE / 2), "slept over `reinit`");
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(PATIENCE / 2), "missed `reinit`");
     assert_quiet(&mut world);
     Proof::Shown
 }

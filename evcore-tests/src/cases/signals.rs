@@ -47,7 +47,7 @@ pub fn signal_delivered<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A signal that comes while the loop sleeps wakes it; one that comes just before is not slept over.
+/// A signal that comes while the loop sleeps wakes it; one that comes just before is not missed.
 pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -57,7 +57,7 @@ pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
     let begin = world.now();
     world.raise(signum);
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
-    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "slept over a signal");
+    assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "missed a signal");
     if !world.fixture.raise_later(signum, Duration::from_millis(20)) {
         return world.without("signals from elsewhere");
     }

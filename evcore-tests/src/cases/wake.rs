@@ -13,7 +13,7 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// A wake that comes before the wait is not slept over.
+/// A wake that comes before the wait is not missed.
 pub fn wake_before_wait_not_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -22,7 +22,7 @@ pub fn wake_before_wait_not_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
         F::wake(&waker);
         assert!(matches!(world.base.poll(Wait::Until(begin.saturating_add(crate::PATIENCE))), Ok(Turn::Running)));
         assert!(world.base.next_active().is_none());
-        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "slept over a wake");
+        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "missed a wake");
     }
     Proof::Shown
 }
@@ -178,7 +178,7 @@ pub fn wake_ends_the_next_wait_after_anything<F: Fixture, S: Storage>(fixture: F
         }
         let begin = world.now();
         assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
-        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "{round}: slept over a wake");
+        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "{round}: missed a wake");
         world.base.remove(other);
         if round == 12 {
             assert_quiet(&mut world);
@@ -194,7 +194,7 @@ fn assert_wakes<F: Fixture, S: Storage>(world: &mut World<F, S>, waker: &F::Wake
     let begin = world.now();
     assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
     let slept = world.now().saturating_since(begin);
-    assert!(slept <= World::<F, S>::grace(crate::BUSY), "{what:?}: slept over a wake");
+    assert!(slept <= World::<F, S>::grace(crate::BUSY), "{what:?}: missed a wake");
 }
 
 /// A wake by a handler, while other events wait to be handed out, ends the next wait.
@@ -212,7 +212,7 @@ pub fn wake_by_a_handler_ends_the_next_wait<F: Fixture, S: Storage>(fixture: F) 
         assert_eq!(seen.order(), [1]);
         let begin = world.now();
         assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
-        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "slept over a wake");
+        assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "missed a wake");
     }
     assert_quiet(&mut world);
     Proof::Shown
@@ -255,7 +255,7 @@ pub fn wake_reaches_its_own_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
         assert_quiet(&mut world);
         let begin = other.update_now();
         assert!(other.poll(Wait::Until(begin.saturating_add(crate::PATIENCE))).is_ok());
-        assert!(other.update_now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "slept over a wake");
+        assert!(other.update_now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "missed a wake");
         assert_wakes(&mut world, &waker, "the other base was woken before");
     }
     Proof::Shown

@@ -38,7 +38,7 @@ impl Board<LINES> for Chip {
     }
 
     fn wait_for_interrupt(&self) {
-        assert!(self.0.is_masked.load(Ordering::Relaxed), "an interrupt before this would be slept over");
+        assert!(self.0.is_masked.load(Ordering::Relaxed), "an interrupt before this would be missed");
         let alarm = self.0.alarm.load(Ordering::Relaxed);
         assert_ne!(alarm, u64::MAX, "nothing would ever end this");
         self.0.clock.fetch_max(alarm, Ordering::Relaxed);

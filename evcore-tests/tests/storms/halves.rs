@@ -15,7 +15,7 @@ on_each_backend! {
 }
 
 const THREADS: usize = 4;
-/// What has not come by then was slept over.
+/// What has not come by then was missed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a thread does to the base, each with an event that must come for it.
@@ -144,7 +144,7 @@ fn wait_for(sent: &[AtomicU32; KINDS], seen: &[AtomicU32; KINDS]) {
     let begin = Instant::now();
     for (kind, (sent, seen)) in sent.iter().zip(seen).enumerate() {
         while seen.load(Ordering::Relaxed) < sent.load(Ordering::Relaxed) {
-            assert!(begin.elapsed() < PATIENCE, "a change of kind {kind} was slept over");
+            assert!(begin.elapsed() < PATIENCE, "a change of kind {kind} was missed");
             thread::yield_now();
         }
     }

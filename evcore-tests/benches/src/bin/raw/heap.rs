@@ -1,7 +1,7 @@
 //! A 4-ary heap of deadlines and nothing else: what timers cost at the least, without a loop around them.
 //!
 //! The deadline is in the heap's entry, so that a comparison stays in the heap. A deadline that is moved to later is only noted
-//! beside the timer; its entry is put right when it comes to the top.
+//! beside the timer; its entry is corrected when it comes to the top.
 
 const ABSENT: u32 = u32::MAX;
 
