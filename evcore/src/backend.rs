@@ -254,26 +254,19 @@ pub trait EventOp {
 
     /// Fails if the backend cannot be used: in the child of a fork until [`reinit`](EventOp::reinit). The core calls it
     /// before each turn and change, so other operations need not check. It should cost no more than a load.
-    ///
-    /// # Errors
-    ///
-    /// What every other operation would return now.
     #[inline]
     fn usable(&self) -> Result<(), Self::Error> {
         Ok(())
     }
 
     /// As [`usable`](EventOp::usable), and an error while a [`Sleeper`] is out. The core calls it before each turn.
-    ///
-    /// # Errors
-    ///
-    /// The reason why not.
     #[inline]
     fn check_awake(&self) -> Result<(), Self::Error> {
         self.usable()
     }
 
-    /// Wakes the [`Sleeper`] that is out, if any. The core calls it in each call that may bring the end of a wait forward. Required for [`Split`], and of a backend that wraps another.
+    /// Wakes the [`Sleeper`] that is out, if any. The core calls it in each call that may bring the end of a wait forward.
+    /// Required for [`Split`], and of a backend that wraps another.
     #[inline]
     fn wake_sleeper(&mut self) {}
 
@@ -300,9 +293,9 @@ pub trait EventOp {
 
     /// Changes the interest of a registered fd from `old` to `new`; neither is empty.
     ///
-    /// With `old == new` the core asks whether the registration still stands: a new event joined the fd, whose number
-    /// may have been reused. A backend that cannot know returns [`Modified::Kept`]. With EDGE in `new`, what is ready
-    /// MUST be reported again, even if `old == new`.
+    /// With `old == new` the core asks whether the registration still stands, because a new event joined the fd. A
+    /// backend that cannot know returns [`Modified::Kept`]. With EDGE in `new`, what is ready MUST be reported again, even
+    /// if `old == new`.
     ///
     /// # Errors
     ///
