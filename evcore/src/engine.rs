@@ -44,8 +44,7 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     has_exit: bool,
     /// When the backend is asked again for what it has refused; zero for never.
     retry_at: Instant,
-    /// The earlier of the two.
-    chores_at: Instant,
+    /// Whether there is either.
     has_chores: bool,
     /// How late timers may be, in nanoseconds.
     slack: u64,
@@ -98,7 +97,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             exit_at: Instant::ZERO,
             has_exit: false,
             retry_at: Instant::ZERO,
-            chores_at: Instant::ZERO,
             has_chores: false,
             slack: 0,
         }
@@ -229,18 +227,21 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     fn note_chores(&mut self) {
-        if B::IS_SHARED {
-            let retry_at = Some(self.retry_at).filter(|at| *at > Instant::ZERO);
-            let chores_at = earlier(self.exit_at(), retry_at);
-            self.has_chores = chores_at.is_some();
-            self.chores_at = chores_at.unwrap_or(Instant::ZERO);
-        }
+        self.has_chores = self.has_exit || self.retry_at > Instant::ZERO;
     }
 
     /// When the engine itself has to act.
     #[inline(always)]
     fn chores_at(&self) -> Option<Instant> {
-        if B::IS_SHARED { self.has_chores.then_some(self.chores_at) } else { self.exit_at() }
+        if !B::IS_SHARED {
+            return self.exit_at();
+        }
+        if self.has_chores { self.first_chore() } else { None }
+    }
+
+    #[cold]
+    fn first_chore(&self) -> Option<Instant> {
+        earlier(self.exit_at(), Some(self.retry_at).filter(|at| *at > Instant::ZERO))
     }
 
     fn exit_at(&self) -> Option<Instant> {
