@@ -1,6 +1,6 @@
 //! The features of evcore that are off by default, on a board: critical sections, embassy's time driver, and the traits of drivers.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Waker;
 use core::time::Duration;
@@ -10,8 +10,9 @@ use embassy_time_driver::{Driver, time_driver_impl};
 use embedded_hal::delay::DelayNs;
 use embedded_hal::digital::InputPin;
 use embedded_io::{Read, Write};
+use evcore::backend::Sleep;
 use evcore::board::{Board, Delay, EmbassyTime, Flags, Line, LinePin, Reader, Ring, Writer};
-use evcore::{EventBase, Fixed, Instant, Interest, Wait};
+use evcore::{EventBase, Fixed, Instant, Interest, Ready, Wait};
 
 use crate::lines::{FLAGS, LINES, RECEIVED, UART, press};
 use crate::{board, report, sys};
@@ -25,8 +26,31 @@ impl Driver for Time {
     }
 
     fn schedule_wake(&self, at: u64, _: &Waker) {
-        board::set_alarm(Instant::from_nanos(at.saturating_mul(1_000)));
+        let at = Instant::from_nanos(at.saturating_mul(1_000));
+        set_alarms(|alarms| alarms.of_loop = at);
     }
+}
+
+/// When the two bases below want an alarm: the part has one, or has one for each of them.
+#[derive(Clone, Copy)]
+struct Alarms {
+    of_loop: Instant,
+    of_inner: Instant,
+}
+
+static ALARMS: Mutex<Cell<Alarms>> = Mutex::new(Cell::new(Alarms { of_loop: Instant::MAX, of_inner: Instant::MAX }));
+
+/// Sets the part's alarm for the earlier one.
+fn set_alarms(change: impl FnOnce(&mut Alarms)) {
+    critical_section::with(|cs| {
+        let mut alarms = ALARMS.borrow(cs).get();
+        change(&mut alarms);
+        ALARMS.borrow(cs).set(alarms);
+        let first = alarms.of_loop.min(alarms.of_inner);
+        if first < Instant::MAX {
+            board::set_alarm(first);
+        }
+    });
 }
 
 time_driver_impl!(static TIME: Time = Time);
@@ -67,9 +91,13 @@ pub fn run(base: &mut Base) -> u32 {
         report::line(what);
         failed = u32::from(!holds).saturating_add(failed);
     };
+    begin_inner();
     check(ticks(base) == Some(5), "5 ticks by embassy's time driver, in critical sections");
     check(is_handed_out(base), "a line is handed out");
-    check(inner_hand_outs() == 1, "a base of an interrupt's own has handed it out there");
+    let [presses, periods] = inner_hand_outs();
+    check(presses == 1, "a base of an interrupt's own has handed it out there");
+    // Until the last of the five ticks of 10 ms.
+    check((11..=13).contains(&periods), "and has handed out its timer every 4 ms");
     check(pauses(), "a driver's pause is as long as it should be");
     check(echoes() == Some(WORDS), "bytes are read and written");
     failed
@@ -105,26 +133,55 @@ fn is_handed_out(base: &mut Base) -> bool {
     was_low && is_high && data == Some(7)
 }
 
-/// A base that is used in an interrupt alone, beside that of the loop: they share nothing.
+/// A base that is used in interrupts alone, beside that of the loop: they share nothing but the alarm.
 static INNER: Mutex<RefCell<Inner>> = Mutex::new(RefCell::new(EventBase::new(evcore::board::Lines::new(InnerChip))));
 type Inner = EventBase<evcore::board::Lines<InnerChip, 1>, Fixed<2>, u32>;
 static INNER_FLAGS: Flags<1> = Flags::new();
 const INNER_LINE: Line<1> = Line::new(0).unwrap();
 
-/// For the interrupt: hands out what there is, and does not sleep.
+/// For the line's interrupt.
 pub fn on_press() {
     INNER_FLAGS.set_readable(INNER_LINE);
-    critical_section::with(|cs| {
-        let inner = &mut *INNER.borrow_ref_mut(cs);
-        if inner.is_empty() {
-            // There is room for it.
-            let _ = inner.insert(INNER_LINE, Interest::READ, 0);
-        }
-        while let Ok(Some(event)) = inner.next_event(Wait::None) {
-            *event.data = event.data.saturating_add(1);
-            INNER_FLAGS.take_readable(INNER_LINE);
+    serve_inner();
+}
+
+/// For the alarm's interrupt.
+pub fn on_alarm() {
+    let now = board::now();
+    set_alarms(|alarms| {
+        // It has ended the loop's sleep.
+        if alarms.of_loop <= now {
+            alarms.of_loop = Instant::MAX;
         }
     });
+    serve_inner();
+}
+
+/// Hands out what there is. The base does not sleep: its next deadline is an alarm.
+fn serve_inner() {
+    let sleep = critical_section::with(|cs| {
+        let inner = &mut *INNER.borrow_ref_mut(cs);
+        while let Ok(Some(event)) = inner.next_event(Wait::None) {
+            *event.data = event.data.saturating_add(1);
+            if event.ready.contains(Ready::READ) {
+                INNER_FLAGS.take_readable(INNER_LINE);
+            }
+        }
+        inner.next_sleep(Wait::Forever)
+    });
+    let at = if let Sleep::Until(at) = sleep { at } else { Instant::MAX };
+    set_alarms(|alarms| alarms.of_inner = at);
+}
+
+/// For the loop, before interrupts use it.
+fn begin_inner() {
+    critical_section::with(|cs| {
+        let inner = &mut *INNER.borrow_ref_mut(cs);
+        // There is room for both.
+        let _ = inner.insert(INNER_LINE, Interest::READ, 0);
+        let _ = inner.insert_interval(Duration::from_millis(4), 0);
+    });
+    serve_inner();
 }
 
 struct InnerChip;
@@ -143,9 +200,13 @@ impl Board<1> for InnerChip {
     fn wait_for_interrupt(&self) {}
 }
 
-/// How often the inner base has handed out its event.
-fn inner_hand_outs() -> u32 {
-    critical_section::with(|cs| INNER.borrow_ref(cs).iter().next().map_or(0, |(_, count)| *count))
+/// How often the inner base has handed out its events: of the line, and of the timer.
+fn inner_hand_outs() -> [u32; 2] {
+    critical_section::with(|cs| {
+        let inner = INNER.borrow_ref(cs);
+        let mut counts = inner.iter().map(|(_, count)| *count);
+        [(); 2].map(|()| counts.next().unwrap_or(0))
+    })
 }
 
 fn pauses() -> bool {

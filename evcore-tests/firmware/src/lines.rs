@@ -71,3 +71,9 @@ pub fn on_press() {
     #[cfg(feature = "extras")]
     crate::extras::on_press();
 }
+
+/// For the alarm's interrupt. That it came is all that the loop needs: it has ended the sleep.
+pub fn on_alarm() {
+    #[cfg(feature = "extras")]
+    crate::extras::on_alarm();
+}

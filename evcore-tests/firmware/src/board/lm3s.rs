@@ -97,7 +97,10 @@ pub fn raise() {
 pub fn interrupt(irq: i16) {
     match u16::try_from(irq).map(Irq) {
         // That it came is all: it has ended the sleep.
-        Ok(ALARM) => ALARM_CLEAR.write(1),
+        Ok(ALARM) => {
+            ALARM_CLEAR.write(1);
+            lines::on_alarm();
+        }
         Ok(UART) => on_uart(),
         Ok(PRESS) => lines::on_press(),
         _ => {}

@@ -100,12 +100,12 @@ pub fn interrupt(irq: i16) {
 }
 
 fn on_timer() {
-    // That the alarm came is all: it has ended the sleep.
     TIMER_ALARMED.write(0);
     if TIMER_BEGUN.read() != 0 {
         TIMER_BEGUN.write(0);
         COUNTER.on_overflow();
     }
+    lines::on_alarm();
 }
 
 fn on_uart() {

@@ -83,8 +83,8 @@ pub fn on_soft() {
 }
 
 pub fn on_timer() {
-    // That it came is all: it has ended the sleep.
     set_alarm_ticks(u64::MAX);
+    lines::on_alarm();
 }
 
 pub fn on_external() {
