@@ -24,10 +24,9 @@ pub(super) struct Timers<S: Storage> {
     intervals: S::Intervals,
     cancelled: S::Heap<S::Index>,
     seq: u32,
-    swept: usize,
     /// Entries of cancelled timers.
     dead: u32,
-    /// With scanned timers: a lower bound of the earliest deadline, inverted.
+    /// With scanned timers: a lower bound of the earliest deadline, inverted. With a heap: where the next sweep begins.
     first: u64,
 }
 
@@ -114,7 +113,6 @@ impl<S: Storage> Timers<S> {
             intervals: S::Intervals::EMPTY,
             cancelled: S::Heap::EMPTY,
             seq: 0,
-            swept: 0,
             dead: 0,
             first: 0,
         }
@@ -232,10 +230,11 @@ impl<S: Storage> Timers<S> {
     #[inline(never)]
     fn shorten_cancelled(&mut self, is_live: &impl Fn(S::Index) -> bool) {
         let Some(last) = self.cancelled.pop() else { return };
+        let swept = self.swept();
         // Not always the last one, or events that are armed again would fill the list.
         let list = self.cancelled.as_mut_slice();
         let mask = list.len().checked_ilog2().map_or(0, |log| (1usize << log).wrapping_sub(1));
-        let index = list.get_mut(self.swept & mask).map_or(last, |place| core::mem::replace(place, last));
+        let index = list.get_mut(swept & mask).map_or(last, |place| core::mem::replace(place, last));
         self.pass();
         if !is_live(index) {
             self.drop_dead(index);
@@ -380,7 +379,7 @@ impl<S: Storage> Timers<S> {
     fn sweep(&mut self, corrections: &mut u32, is_live: &impl Fn(S::Index) -> bool) {
         for _ in 0..SWEEP.min(self.timers.len()) {
             let Some(left) = corrections.checked_sub(1) else { return };
-            let place = self.timers.as_slice().get(self.swept).map_or(Index::NIL, |timer| timer.at);
+            let place = self.timers.as_slice().get(self.swept()).map_or(Index::NIL, |timer| timer.at);
             let entry = self.heap.at(place).filter(|entry| self.dead == 0 || is_live(entry.event)).copied();
             if entry.is_some_and(|entry| self.correct(place.get(), entry)) {
                 *corrections = left;
@@ -389,11 +388,13 @@ impl<S: Storage> Timers<S> {
         }
     }
 
+    fn swept(&self) -> usize {
+        usize::try_from(self.first).unwrap_or(0)
+    }
+
     fn pass(&mut self) {
-        self.swept = self.swept.wrapping_add(1);
-        if self.swept >= self.timers.len() {
-            self.swept = 0;
-        }
+        let is_last = self.swept().saturating_add(1) >= self.timers.len();
+        self.first = if is_last { 0 } else { self.first.wrapping_add(1) };
     }
 
     /// Corrects an entry whose event's deadline has moved. `false`: it was correct.
