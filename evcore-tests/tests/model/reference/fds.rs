@@ -175,7 +175,8 @@ impl Model {
         let row = self.row(place);
         if row.members.contains(&uid) {
             row.members.retain(|member| *member != uid);
-            if row.members.is_empty() { self.list(place) } else { self.list_if_changed(place) }
+            // The union of several is determined when the changes are made.
+            if row.members.len() == 1 { self.list_if_changed(place) } else { self.list(place) }
         }
     }
 
@@ -185,7 +186,7 @@ impl Model {
         let is_edge = self.interest(uid).contains(Interest::EDGE);
         let row = self.row(place);
         row.verify |= fresh || is_edge;
-        if row.members.len() == 1 { self.list(place) } else { self.list_if_changed(place) }
+        self.list(place);
     }
 
     /// Notes a change for the backend, if there is one.
