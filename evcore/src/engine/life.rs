@@ -338,17 +338,24 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// As [`Engine::del`], and the backend stops watching the fd at once, unless another event does.
     pub(crate) fn deregister(&mut self, index: S::Index) {
-        self.registry.cancel(index);
         let sole = if S::IS_SMALL { None } else { self.registry.end_sole(index) };
-        let Some(ended) = sole.or_else(|| self.end(index)) else { return };
-        self.backend.del(ended.fd, ended.token, ended.registered, &mut self.registry);
-        self.registry.applied(&ended);
+        let ended = match sole {
+            Some(ended) => {
+                self.registry.cancel(index);
+                Some(ended)
+            }
+            None => self.end(index),
+        };
+        if let Some(ended) = ended {
+            self.backend.del(ended.fd, ended.token, ended.registered, &mut self.registry);
+            self.registry.applied(&ended);
+        }
     }
 
-    /// Makes an event wait for nothing. Returns its fd's registration, if no event wants it any more.
+    /// As [`Engine::del`]. Returns the registration of the event's fd, if no event wants it any more.
     #[inline(never)]
     fn end(&mut self, index: S::Index) -> Option<Change<B::Fd>> {
-        self.disarm(index);
+        self.del(index);
         self.registry.unwanted(index)
     }
 
