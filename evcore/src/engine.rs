@@ -23,8 +23,8 @@ mod sync;
 mod turn;
 
 pub(crate) use life::Timeout;
-pub(crate) use registry::Effect;
 use registry::Registry;
+pub(crate) use registry::{Alone, Effect};
 pub(crate) use turn::Step;
 
 /// What is behind an event base.

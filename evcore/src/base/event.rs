@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::EventBase;
 use crate::backend::{EventOp, Signum};
-use crate::engine::Timeout;
+use crate::engine::{Alone, Timeout};
 use crate::error::Error;
 use crate::event::EventId;
 use crate::ready::{Interest, Ready};
@@ -49,8 +49,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     #[doc(alias = "evsignal_add")]
     pub fn add(&mut self, id: EventId, timeout: Option<Duration>) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
-        if timeout.is_none() && self.engine.add_alone(index) {
-            return Ok(());
+        if timeout.is_none() {
+            match self.engine.add_alone(index) {
+                Alone::Joined => return Ok(()),
+                Alone::Unregistered => return self.engine.register_alone(index),
+                Alone::Not => {}
+            }
         }
         self.add_any(index, timeout)
     }

@@ -1,7 +1,7 @@
 //! The life of an event where the backend is involved: added, changed, paused, removed.
 
 use super::Engine;
-use super::registry::{Change, Changed, Joining, Kind, Life, Timing};
+use super::registry::{Alone, Change, Changed, Joining, Kind, Life, Timing};
 use crate::backend::{EventOp, Features, Signum};
 use crate::error::Error;
 use crate::ready::{Interest, Ready};
@@ -19,9 +19,12 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     /// Before each change: wakes the sleeper, and fails in the child of a fork.
     #[inline]
     fn begin_change(&mut self) -> Result<(), Error<B::Error>> {
-        if !S::IS_SMALL && self.backend.is_usual() {
-            return Ok(());
-        }
+        if !S::IS_SMALL && self.backend.is_usual() { Ok(()) } else { self.begin_unusual_change() }
+    }
+
+    // Out of line: the test alone is part of each change.
+    #[inline(never)]
+    fn begin_unusual_change(&mut self) -> Result<(), Error<B::Error>> {
         self.backend.wake_sleeper();
         self.backend.usable().map_err(Error::Backend)
     }
@@ -34,10 +37,18 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if is_used { deadline.nanos_since(self.fresh_now()) } else { 0 }
     }
 
-    /// As [`Engine::add`] without a timeout, for most events on fds. `false`: it is not for this one, and nothing has changed.
+    /// As [`Engine::add`] without a timeout, for most events on fds, if the fd is registered.
     #[inline(always)]
-    pub(crate) fn add_alone(&mut self, index: S::Index) -> bool {
-        !S::IS_SMALL && self.backend.is_usual() && self.registry.add_alone(index)
+    pub(crate) fn add_alone(&mut self, index: S::Index) -> Alone {
+        if S::IS_SMALL || !self.backend.is_usual() { Alone::Not } else { self.registry.add_alone(index) }
+    }
+
+    /// As [`Engine::add`], for an event that is [`Alone::Unregistered`].
+    #[inline(never)]
+    pub(crate) fn register_alone(&mut self, index: S::Index) -> Result<(), Error<B::Error>> {
+        self.register(index)?;
+        self.registry.registered_alone(index);
+        Ok(())
     }
 
     // Inlined, so that the timeout is not passed through memory.
@@ -338,8 +349,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     /// As [`Engine::del`], and the backend stops watching the fd at once, unless another event does.
     pub(crate) fn deregister(&mut self, index: S::Index) {
-        let sole = if S::IS_SMALL { None } else { self.registry.end_sole(index) };
-        let ended = match sole {
+        let alone = if S::IS_SMALL { None } else { self.registry.end_alone(index) };
+        let ended = match alone {
             Some(ended) => {
                 self.registry.cancel(index);
                 Some(ended)

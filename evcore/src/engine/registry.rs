@@ -29,6 +29,7 @@ mod timers;
 mod watchers;
 mod watching;
 
+pub(crate) use fds::Alone;
 use fds::Fds;
 pub(super) use fds::{Change, Changed, Joining};
 use queue::Queue;

@@ -1,8 +1,8 @@
 //! Events that are alone on their fd and have no timeout: the short way through the life of an event.
 //!
-//! Each method answers whether it was for this event; otherwise nothing has changed.
+//! Each method says whether it was for this event; otherwise nothing has changed.
 
-use super::{Life, Registry};
+use super::{Alone, Change, Life, Registry};
 use crate::backend::Descriptor;
 use crate::ready::Interest;
 use crate::storage::Storage;
@@ -10,13 +10,28 @@ use crate::storage::Storage;
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Makes an event pending on a registered fd.
     #[inline(always)]
-    pub(in crate::engine) fn add_alone(&mut self, index: S::Index) -> bool {
-        let Some(state) = self.slots.state_mut(index) else { return false };
+    pub(in crate::engine) fn add_alone(&mut self, index: S::Index) -> Alone {
+        let Some(state) = self.slots.state_mut(index) else { return Alone::Not };
         let idle = *state;
-        if !idle.is_bare_io(Life::Idle) || !self.fds.join_alone(index) {
-            return false;
+        let joined = if idle.is_bare_io(Life::Idle) { self.fds.join_alone(index) } else { Alone::Not };
+        if joined == Alone::Joined {
+            *state = idle.with_life(Life::Registered);
+            self.count_alone();
         }
-        *state = idle.with_life(Life::Registered);
+        joined
+    }
+
+    /// The fd of an event that was [`Alone::Unregistered`] is registered, and the event in its list.
+    #[inline]
+    pub(in crate::engine) fn registered_alone(&mut self, index: S::Index) {
+        if let Some(state) = self.slots.state_mut(index) {
+            *state = state.with_life(Life::Registered);
+        }
+        self.count_alone();
+    }
+
+    #[inline(always)]
+    fn count_alone(&mut self) {
         self.pending = self.pending.wrapping_add(1);
         let pending = self.pending;
         self.count(|stats| {
@@ -24,7 +39,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
                 stats.max.pending = pending;
             }
         });
-        true
     }
 
     /// Makes an event wait for nothing. An activation stays.
@@ -38,6 +52,20 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         *state = registered.with_life(Life::Idle);
         self.pending = self.pending.wrapping_sub(1);
         true
+    }
+
+    /// As [`Registry::disarm_alone`]. Returns the registration of its fd, which no event wants any more.
+    #[inline(always)]
+    pub(in crate::engine) fn end_alone(&mut self, index: S::Index) -> Option<Change<F>> {
+        let state = self.slots.state_mut(index)?;
+        let registered = *state;
+        if !registered.is_bare_io(Life::Registered) {
+            return None;
+        }
+        let ended = self.fds.end_alone(index)?;
+        *state = registered.with_life(Life::Idle);
+        self.pending = self.pending.wrapping_sub(1);
+        Some(ended)
     }
 
     /// As [`Registry::disarm_alone`], of one that is not active.

@@ -14,6 +14,7 @@ mod row;
 mod tests;
 mod watches;
 
+pub(crate) use alone::Alone;
 pub(in crate::engine) use changes::Change;
 pub(in crate::engine) use members::{Changed, Joining};
 use row::{Row, Watch};
@@ -128,18 +129,6 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) fn unwanted(&self, index: S::Index) -> Option<Change<F>> {
         let at = self.row_of(index)?;
         self.rows.at(at).filter(|row| row.wanted.is_empty()).and_then(|row| Self::to_end(at, row))
-    }
-
-    /// Takes the only event of a registered fd off its list. Returns the registration, which no event wants any more.
-    #[inline(always)]
-    pub(super) fn end_sole(&mut self, index: S::Index) -> Option<Change<F>> {
-        let watch = self.watches.at_mut(index).filter(|watch| watch.prev == index)?;
-        let at = watch.row;
-        let row = self.rows.at_mut(at).filter(|row| row.is_registered())?;
-        watch.prev = Index::NIL;
-        row.head = Index::NIL;
-        (row.wanted, row.unexpected) = (Interest::empty(), u16::MAX);
-        Self::to_end(at, row)
     }
 
     fn to_end(at: S::Index, row: &Row<F, D, S>) -> Option<Change<F>> {

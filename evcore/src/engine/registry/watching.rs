@@ -73,21 +73,6 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.fds.unwanted(index)
     }
 
-    /// As [`Registry::disarm`] and [`Registry::unwanted`], for an event on a registered fd that is alone there and has no
-    /// timeout. `None`: it is another one, and nothing has changed.
-    #[inline(always)]
-    pub(in crate::engine) fn end_sole(&mut self, index: S::Index) -> Option<Change<F>> {
-        let place = self.slots.state_mut(index)?;
-        let state = *place;
-        if !state.is_of(Kind::Io) || !state.is_watching() || state.is_timed() {
-            return None;
-        }
-        let ended = self.fds.end_sole(index)?;
-        *place = state.disarmed();
-        self.count_idle(state);
-        Some(ended)
-    }
-
     pub(in crate::engine) fn has_changes(&self) -> bool {
         self.fds.has_changes()
     }

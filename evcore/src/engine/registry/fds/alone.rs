@@ -4,22 +4,46 @@
 //! row lists it; whether it then differs from its registration is compared once, before the wait.
 
 use super::row::Watch;
-use super::{Fds, Row};
+use super::{Change, Fds, Row};
 use crate::backend::Descriptor;
 use crate::ready::Interest;
 use crate::storage::{Index, Link, Storage, Table};
 
+/// The result of joining the list of an fd that has no other event.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Alone {
+    Joined,
+    /// It has not joined: the fd must be registered first.
+    Unregistered,
+    /// It has not joined: it is of another sort.
+    Not,
+}
+
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     /// Joins the list of a registered fd, which is empty. The event is in no list.
     #[inline(always)]
-    pub(in crate::engine::registry) fn join_alone(&mut self, index: S::Index) -> bool {
-        let Some(watch) = self.watches.at_mut(index) else { return false };
-        let Some(row) = self.rows.at_mut(watch.row) else { return false };
-        let Some(interest) = watch.usual_interest().filter(|_| row.head.is_nil() && row.is_registered()) else {
-            return false;
-        };
-        Self::link_alone(index, watch, row, interest);
-        true
+    pub(in crate::engine::registry) fn join_alone(&mut self, index: S::Index) -> Alone {
+        let Some(watch) = self.watches.at_mut(index) else { return Alone::Not };
+        let Some(row) = self.rows.at_mut(watch.row) else { return Alone::Not };
+        let Some(interest) = watch.usual_interest().filter(|_| row.head.is_nil()) else { return Alone::Not };
+        if row.is_registered() {
+            Self::link_alone(index, watch, row, interest);
+            return Alone::Joined;
+        }
+        // These every backend supports.
+        if Interest::READ.union(Interest::WRITE).contains(interest) { Alone::Unregistered } else { Alone::Not }
+    }
+
+    /// Leaves the list of a registered fd. Returns the registration.
+    #[inline(always)]
+    pub(in crate::engine::registry) fn end_alone(&mut self, index: S::Index) -> Option<Change<F>> {
+        let watch = self.watches.at_mut(index).filter(|watch| watch.prev == index)?;
+        let at = watch.row;
+        let row = self.rows.at_mut(at).filter(|row| row.is_registered())?;
+        watch.prev = Index::NIL;
+        row.head = Index::NIL;
+        (row.wanted, row.unexpected) = (Interest::empty(), u16::MAX);
+        Self::to_end(at, row)
     }
 
     /// If the registration must change, the row is listed already: the event before has left, or it was registered just now.

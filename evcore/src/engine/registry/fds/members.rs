@@ -76,8 +76,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             row.set_verify();
             return self.join(index);
         }
-        (watch.next, watch.prev, row.head) = (Index::NIL, index, index);
-        row.wait_for(interest);
+        Self::link_alone(index, watch, row, interest);
     }
 
     /// The backend has refused the fd temporarily: the event joins its list all the same.
