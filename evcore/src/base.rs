@@ -124,13 +124,6 @@ pub enum Turn {
 
 impl Turn {
     /// Whether a turn of either kind has begun.
-    ///
-    /// ```
-    /// use evcore::{End, Turn};
-    ///
-    /// assert!(Turn::Running.is_running() && Turn::Prepare.is_running());
-    /// assert!(!Turn::Ended(End::Empty).is_running());
-    /// ```
     #[must_use]
     pub const fn is_running(self) -> bool {
         !matches!(self, Self::Ended(_))
@@ -254,7 +247,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Some((Fired { id, ready, count, data }, is_watcher))
     }
 
-    /// Hands out the next active event, and waits if there is none: the whole loop in one call.
+    /// Hands out the next active event, and waits if there is none: the whole loop in one call, as in the example of
+    /// [`EventBase`].
     ///
     /// Turns begin and end inside, as with [`poll`](EventBase::poll) and [`next_active`](EventBase::next_active).
     /// `Ok(None)` means that the loop has ended ([`ended`](EventBase::ended) says why), or that `wait` is over (`ended`
@@ -264,23 +258,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// When the backend cannot wait. Nothing is lost, and `next_event` may be called again.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use evcore::backend::Manual;
-    /// use evcore::{End, EventBase, Fixed, Wait};
-    ///
-    /// let mut base: EventBase<Manual, Fixed<8>, &str> = EventBase::new(Manual::new());
-    /// base.insert_timer(Duration::from_secs(1), "later").unwrap();
-    /// base.insert_timer(Duration::from_millis(5), "soon").unwrap();
-    ///
-    /// let mut order = Vec::new();
-    /// while let Some(event) = base.next_event(Wait::Forever).unwrap() {
-    ///     order.push(*event.data);
-    /// }
-    /// assert_eq!(order, ["soon", "later"]);
-    /// assert_eq!(base.ended(), Some(End::Empty));
-    /// ```
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
     #[inline(always)]
@@ -365,6 +342,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// let of_the_turn = base.now();
     /// base.backend_mut().advance(Duration::from_secs(1));
     /// assert_eq!(base.now(), of_the_turn);
+    /// assert_eq!(base.update_now(), of_the_turn + Duration::from_secs(1));
     /// ```
     #[inline]
     #[doc(alias = "event_base_gettimeofday_cached")]
@@ -373,15 +351,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.now()
     }
 
-    /// Reads the backend's clock for the rest of this turn (`event_base_update_cache_time`).
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, ()>::new(Manual::new());
-    /// base.backend_mut().advance(Duration::from_nanos(9));
-    /// assert_eq!(base.update_now().as_nanos(), 9);
-    /// ```
+    /// Reads the backend's clock for the rest of this turn (`event_base_update_cache_time`): see [`now`](EventBase::now).
     #[doc(alias = "event_base_update_cache_time")]
     pub fn update_now(&self) -> Instant {
         self.engine.update_now()

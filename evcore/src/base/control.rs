@@ -42,26 +42,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Ends the loop now: nothing more is handed out, and active events stay active (`event_base_loopbreak`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.loop_break();
-    /// assert_eq!(base.run(Mode::empty(), |_, _| {}), Ok(End::Break));
-    /// ```
     #[doc(alias = "event_base_loopbreak")]
     pub fn loop_break(&mut self) {
         self.engine.changing().break_loop();
     }
 
     /// Ends this turn now. The next one does not wait while anything is active (`event_base_loopcontinue`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.loop_continue();
-    /// assert!(base.next_active().is_none());
-    /// ```
     #[doc(alias = "event_base_loopcontinue")]
     pub fn loop_continue(&mut self) {
         self.engine.continue_loop();
@@ -78,9 +64,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # use evcore::{*, backend::Manual};
     /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// base.set_priorities(3).unwrap();
-    /// let event = base.create(Event::user().priority(2), "not urgent").unwrap();
+    /// base.create(Event::user().priority(2), "not urgent").unwrap();
     /// assert!(base.set_priorities(2).is_err());
-    /// # let _ = event;
     /// ```
     #[doc(alias = "event_base_priority_init")]
     #[doc(alias = "EVENT_MAX_PRIORITIES")]
@@ -89,12 +74,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The number of priorities (`event_base_get_npriorities`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert_eq!(base.priorities(), 1);
-    /// ```
     #[doc(alias = "event_base_get_npriorities")]
     #[must_use]
     pub fn priorities(&self) -> u8 {
@@ -106,15 +85,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`], [`Error::NoSuchPriority`].
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.set_priorities(2).unwrap();
-    /// let event = base.create(Event::user(), "urgent").unwrap();
-    /// base.set_priority(event, 0).unwrap();
-    /// assert_eq!(base.priority(event), Some(0));
-    /// ```
     #[doc(alias = "event_priority_set")]
     pub fn set_priority(&mut self, id: EventId, priority: u8) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
@@ -122,24 +92,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Chooses how priorities share a turn; [`Fairness::Fair`] in a new base.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual, options::Fairness};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.set_fairness(Fairness::Strict);
-    /// ```
     pub fn set_fairness(&mut self, fairness: Fairness) {
         self.engine.set_fairness(fairness);
     }
 
     /// Lets timers be late by at most `slack`, so that those due close together share one wake-up. Zero in a new base.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.set_slack(Duration::from_millis(10));
-    /// ```
     pub fn set_slack(&mut self, slack: Duration) {
         self.engine.changing().set_slack(slack);
     }
@@ -154,12 +111,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// When the backend cannot start; `reinit` may be called again. If an fd cannot be registered again, its events get
     /// ERROR.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.reinit().unwrap();
-    /// ```
     #[doc(alias = "event_reinit")]
     pub fn reinit(&mut self) -> Result<(), B::Error> {
         self.engine.changing().reinit()
@@ -169,13 +120,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 /// With limits.
 impl<B: EventOp, S: Storage<Limits = Kept>, T> EventBase<B, S, T> {
     /// Limits what a turn may do, from the next one on (`event_config_set_max_dispatch_interval`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual, options::Limits};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let limits = Limits { hand_outs: core::num::NonZeroU32::new(64), ..Limits::DEFAULT };
-    /// base.set_limits(limits);
-    /// ```
     #[doc(alias = "event_config_set_max_dispatch_interval")]
     pub fn set_limits(&mut self, limits: Limits) {
         self.engine.set_limits(limits.into());

@@ -102,15 +102,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// As [`add`](EventBase::add).
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let timer = base.create(Event::timer(), "one shot").unwrap();
-    /// let deadline = base.now().saturating_add(Duration::from_secs(1));
-    /// base.add_at(timer, deadline).unwrap();
-    /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
         let interval = self.engine.interval_until(index, deadline);
@@ -178,14 +169,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// As [`modify`](EventBase::modify), and [`Error::Full`]. The event then stays as it was, on its old fd. (If the
     /// backend now refuses that one too, the event gets ERROR and is no longer pending; if it lacks memory or
     /// descriptors, the event stays pending and the base retries.)
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.insert(3, Interest::READ, "connection").unwrap();
-    /// base.replace_fd(event, 4).unwrap();
-    /// assert_eq!(base.fd(event), Some(4));
-    /// ```
     pub fn replace_fd(&mut self, id: EventId, fd: B::Fd) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
         self.engine.replace_fd(index, fd)
@@ -264,13 +247,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`].
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::user(), "unfinished").unwrap();
-    /// base.again(event).unwrap();
-    /// ```
     pub fn again(&mut self, id: EventId) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
         self.engine.changing().postpone(index, Ready::AGAIN);
@@ -279,14 +255,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Queues all events that are pending on `fd`, as if the backend had reported `ready`; [`Ready::TIMEOUT`] reaches
     /// those that have a timeout (`event_base_active_by_fd`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.insert(3, Interest::READ, "reader").unwrap();
-    /// base.activate_fd(3, Ready::READ | Ready::WRITE);
-    /// assert_eq!(base.counts().active, 1);
-    /// ```
     #[doc(alias = "event_base_active_by_fd")]
     pub fn activate_fd(&mut self, fd: B::Fd, ready: Ready) {
         self.engine.changing().activate_fd(fd, ready);
@@ -294,14 +262,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Queues all events that are pending on a signal, as if it had arrived `count` times
     /// (`event_base_active_by_signal`). Zero does nothing.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.insert_signal(15, "terminate").unwrap();
-    /// base.activate_signal(15, 1);
-    /// assert_eq!(base.counts().active, 1);
-    /// ```
     #[doc(alias = "event_base_active_by_signal")]
     pub fn activate_signal(&mut self, signum: Signum, count: u32) {
         self.engine.changing().activate_signal(signum, count);
@@ -319,14 +279,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// [`Error::NoSuchEvent`].
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.insert(3, Interest::READ, "reader").unwrap();
-    /// base.del(event).unwrap();
-    /// base.add(event, None).unwrap();
-    /// ```
     #[doc(alias = "event_del")]
     #[doc(alias = "event_del_block")]
     #[doc(alias = "event_del_noblock")]

@@ -92,13 +92,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// [`Error::Full`](crate::Error::Full), and in the child of a fork those of [`start`](EventBase::start).
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.insert_interval(Duration::from_secs(1), "tick").unwrap();
-    /// ```
     pub fn insert_interval(&mut self, period: Duration, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::timer().persist().timeout(period), data)
     }
@@ -108,15 +101,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// # Errors
     ///
     /// [`Error::Full`](crate::Error::Full), and in the child of a fork those of [`start`](EventBase::start).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::{Manual, WakeFlag}};
-    /// # static FLAG: WakeFlag = WakeFlag::new();
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new().with_flag(&FLAG));
-    /// base.insert_wake("messages").unwrap();
-    /// base.waker().unwrap().wake();
-    /// assert_eq!(*base.next_event(Wait::Forever).unwrap().unwrap().data, "messages");
-    /// ```
     pub fn insert_wake(&mut self, data: T) -> Result<EventId, Rejected<T, B::Error>> {
         self.start(Event::wake(), data)
     }
@@ -131,12 +115,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// As [`start`](EventBase::start). Signals that cannot be watched or that report a fault, such as `SIGSEGV`, are
     /// refused.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.insert_signal(15, "terminate").unwrap();
-    /// ```
     #[doc(alias = "evsignal_new")]
     #[doc(alias = "evsignal_add")]
     pub fn insert_signal(&mut self, signum: Signum, data: T) -> Result<EventId, Rejected<T, B::Error>> {

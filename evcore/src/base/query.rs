@@ -28,15 +28,6 @@ pub struct Pending {
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// Whether the event exists.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::user(), "short-lived").unwrap();
-    /// assert!(base.contains(event));
-    /// base.remove(event);
-    /// assert!(!base.contains(event));
-    /// ```
     #[doc(alias = "event_initialized")]
     #[doc(alias = "evtimer_initialized")]
     #[doc(alias = "evsignal_initialized")]
@@ -47,13 +38,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The event's data.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::user(), "mine").unwrap();
-    /// assert_eq!(base.get(event), Some(&"mine"));
-    /// ```
     #[doc(alias = "event_get_callback_arg")]
     #[doc(alias = "event_get_callback")]
     #[must_use]
@@ -76,13 +60,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The event's fd, if it has one (`event_get_fd`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.insert(3, Interest::READ, "reader").unwrap();
-    /// assert_eq!(base.fd(event), Some(3));
-    /// ```
     #[doc(alias = "event_get_fd")]
     #[must_use]
     pub fn fd(&self, id: EventId) -> Option<B::Fd> {
@@ -90,13 +67,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// What the event waits for on its fd (`event_get_events`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.insert(3, Interest::READ, "reader").unwrap();
-    /// assert_eq!(base.interest(event), Some(Interest::READ));
-    /// ```
     #[doc(alias = "event_get_events")]
     #[doc(alias = "event_get_assignment")]
     #[must_use]
@@ -106,13 +76,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The event's signal, if it has one (`event_get_signal`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.insert_signal(15, "terminate").unwrap();
-    /// assert_eq!(base.signum(event), Some(15));
-    /// ```
     #[doc(alias = "event_get_signal")]
     #[must_use]
     pub fn signum(&self, id: EventId) -> Option<Signum> {
@@ -120,13 +83,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The event's priority (`event_get_priority`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::user(), "mine").unwrap();
-    /// assert_eq!(base.priority(event), Some(0));
-    /// ```
     #[doc(alias = "event_get_priority")]
     #[must_use]
     pub fn priority(&self, id: EventId) -> Option<u8> {
@@ -166,12 +122,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The event that was last handed out, while its handler runs (`event_base_get_running_event`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert_eq!(base.current_event(), None);
-    /// ```
     #[doc(alias = "event_base_get_running_event")]
     #[must_use]
     pub fn current_event(&self) -> Option<EventId> {
@@ -180,24 +130,12 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Whether nothing keeps the loop alive: no event is pending or active, background events aside, and no end was
     /// requested in advance.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert!(base.is_empty());
-    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.engine.is_empty()
     }
 
     /// How many events there are (`event_base_get_num_events`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert_eq!(base.counts().events, 0);
-    /// ```
     #[doc(alias = "event_base_get_num_events")]
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -256,12 +194,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The backend's name (`event_base_get_method`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert_eq!(base.method(), "manual");
-    /// ```
     #[doc(alias = "event_base_get_method")]
     #[must_use]
     pub fn method(&self) -> &'static str {
@@ -269,12 +201,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// What the backend can do (`event_base_get_features`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::{Features, Manual}};
-    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert!(base.features().contains(Features::EDGE));
-    /// ```
     #[doc(alias = "event_base_get_features")]
     #[must_use]
     pub fn features(&self) -> Features {
@@ -282,12 +208,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// The backend.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::{EventOp, Manual}};
-    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert_eq!(base.backend().name(), "manual");
-    /// ```
     #[must_use]
     pub fn backend(&self) -> &B {
         self.engine.backend()
@@ -310,12 +230,6 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 /// With statistics.
 impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
     /// The high-water marks of [`counts`](EventBase::counts) (`event_base_get_max_events`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert_eq!(base.max_counts().active, 0);
-    /// ```
     #[doc(alias = "event_base_get_max_events")]
     #[must_use]
     pub fn max_counts(&self) -> Counts {
@@ -323,23 +237,11 @@ impl<B: EventOp, S: Storage<Stats = Kept>, T> EventBase<B, S, T> {
     }
 
     /// Resets the high-water marks to the current counts.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.clear_max_counts();
-    /// ```
     pub fn clear_max_counts(&mut self) {
         self.engine.clear_max_counts();
     }
 
     /// Counters of what the base has done.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// assert_eq!(base.stats().turns, 0);
-    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine.stats().into()

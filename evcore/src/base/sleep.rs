@@ -18,17 +18,6 @@ pub struct Asleep<K> {
 impl<K: Sleeper> Asleep<K> {
     /// Waits until something is ready, the base was changed, a waker was used or the time is over. It may return
     /// earlier.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.insert_timer(Duration::from_secs(1), "time is up").unwrap();
-    /// let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
-    /// asleep.sleep();
-    /// assert!(base.end_sleep(asleep).unwrap().is_running());
-    /// assert_eq!(*base.next_active().unwrap().data, "time is up");
-    /// ```
     pub fn sleep(&mut self) {
         self.sleeper.sleep();
     }
@@ -51,13 +40,6 @@ impl<K: Sleeper> Asleep<K> {
 
 impl<K> Asleep<K> {
     /// The backend's part: on Unix it has the descriptors for which another loop has to wait.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, ()>::new(Manual::new());
-    /// let asleep = base.begin_sleep(Wait::None).unwrap();
-    /// println!("{:?}", asleep.sleeper());
-    /// ```
     #[must_use]
     pub const fn sleeper(&self) -> &K {
         &self.sleeper
@@ -117,16 +99,6 @@ impl<B: Split, S: Storage, T> EventBase<B, S, T> {
     ///
     /// When it is another base's sleep, which then ends; or when the backend could not wait, as in `poll`: this base is
     /// awake then. Nothing is lost.
-    ///
-    /// ```
-    /// use evcore::backend::Manual;
-    /// use evcore::{End, EventBase, Fixed, Turn, Wait};
-    ///
-    /// let mut base: EventBase<Manual, Fixed<8>, ()> = EventBase::new(Manual::new());
-    /// let mut asleep = base.begin_sleep(Wait::Forever).unwrap();
-    /// asleep.sleep();
-    /// assert_eq!(base.end_sleep(asleep), Ok(Turn::Ended(End::Empty)));
-    /// ```
     pub fn end_sleep(&mut self, asleep: Asleep<B::Sleeper>) -> Result<Turn, B::Error> {
         self.engine.end_sleep(asleep.sleeper, asleep.wanted, asleep.is_prepared)
     }
