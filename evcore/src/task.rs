@@ -135,15 +135,6 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
 
 impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// A handle, with which tasks spawn and wait.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// let task = handle.spawn(async { 7 })?;
-    /// assert!(executor.block_on(task)?.is_ok());
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     #[must_use]
     pub fn handle(&self) -> Handle<B::Fd, B::Error> {
         Handle { core: self.core.clone() }
@@ -166,15 +157,6 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 
     /// The number of tasks that have not ended.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// handle.spawn(async {})?.detach();
-    /// assert_eq!(executor.tasks(), 1);
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.core.tasks()
@@ -182,16 +164,6 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
 
     /// The base, for your own events. While it is borrowed nothing can be waited for. `None` if a forgotten guard
     /// borrows it.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// let mut base = executor.base().unwrap();
-    /// base.insert_timer(Duration::from_secs(1), Item::from("mine"))?;
-    /// assert_eq!(base.counts().events, 1);
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     pub fn base(&mut self) -> Option<Lent<'_, B, S, T>> {
         self.core.settle();
         let base = RefMut::filter_map(self.base.try_borrow_mut().ok()?, Option::as_mut).ok()?;

@@ -78,16 +78,6 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the base has no room for a timer, or the executor has ended.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// executor.block_on(handle.sleep(Duration::from_secs(5)))??;
-    /// assert_eq!(handle.now()?.as_nanos(), 5_000_000_000);
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     pub async fn sleep(&self, time: Duration) -> Result<(), Error<E>> {
         self.watch(Event::timer().timeout(time))?.next().await.map(|_| ())
     }
@@ -97,17 +87,6 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// As [`sleep`](Handle::sleep).
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// let deadline = handle.now()? + Duration::from_secs(5);
-    /// executor.block_on(handle.sleep_until(deadline))??;
-    /// assert_eq!(handle.now()?, deadline);
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     pub async fn sleep_until(&self, deadline: Instant) -> Result<(), Error<E>> {
         self.sleep(deadline.saturating_since(self.now()?)).await
     }
@@ -207,15 +186,6 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// With the data, when the base has no room.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// let source = handle.source(3, "the owner of fd 3")?;
-    /// assert_eq!(*source.get(), "the owner of fd 3");
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     pub fn source<D: 'static>(&self, fd: F, data: D) -> Result<Source<D, F, E>, Rejected<D, E>> {
         Source::new(self, Event::io(fd, Interest::empty()).persist(), true, data)
     }
@@ -250,14 +220,6 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Errors
     ///
     /// When the executor has ended.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// assert_eq!(handle.now()?.as_nanos(), 0);
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     pub fn now(&self) -> Result<Instant, Error<E>> {
         self.core.base()?.now()
     }

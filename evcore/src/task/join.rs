@@ -224,15 +224,6 @@ impl<R> JoinHandle<R> {
     pub fn detach(self) {}
 
     /// Whether the task has ended.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// let task = handle.spawn(async {})?;
-    /// assert!(!task.is_finished());
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.head().is_ended.get()
