@@ -35,12 +35,6 @@ pub struct Counter<const BITS: u32> {
 
 impl<const BITS: u32> Counter<BITS> {
     /// A counter that has not overflowed. More than 32 bits do not compile.
-    ///
-    /// ```
-    /// use evcore::board::Counter;
-    ///
-    /// static CLOCK: Counter<32> = Counter::new();
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(BITS >= 1 && BITS <= 32, "a counter has 1 to 32 bits") };
@@ -48,14 +42,6 @@ impl<const BITS: u32> Counter<BITS> {
     }
 
     /// Counts an overflow. For its interrupt, which also clears what remembers the overflow.
-    ///
-    /// ```
-    /// use evcore::board::Counter;
-    ///
-    /// let clock = Counter::<16>::new();
-    /// clock.on_overflow();
-    /// assert_eq!(clock.read(|| 7, || false), 0x1_0007);
-    /// ```
     pub fn on_overflow(&self) {
         // Only this interrupt writes it, so no compare-and-swap is needed.
         let overflows = self.overflows.load(Ordering::Relaxed).wrapping_add(1);

@@ -38,14 +38,6 @@ pub(super) struct Pair {
 
 impl<const N: usize> Flags<N> {
     /// Flags, none of them set.
-    ///
-    /// ```
-    /// use evcore::board::{Flags, Line};
-    ///
-    /// const LINE: Line<1> = Line::new(0).unwrap();
-    /// static FLAGS: Flags<1> = Flags::new();
-    /// assert!(!FLAGS.is_readable(LINE) && !FLAGS.is_writable(LINE));
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         let lines = [const { Pair { readable: WakeFlag::new(), writable: WakeFlag::new() } }; N];
@@ -53,15 +45,6 @@ impl<const N: usize> Flags<N> {
     }
 
     /// Marks the line readable. May be called from anywhere.
-    ///
-    /// ```
-    /// use evcore::board::{Flags, Line};
-    ///
-    /// const LINE: Line<1> = Line::new(0).unwrap();
-    /// let flags = Flags::<1>::new();
-    /// flags.set_readable(LINE);
-    /// assert!(flags.is_readable(LINE));
-    /// ```
     pub fn set_readable(&self, line: Line<N>) {
         // The line's flag first: the loop takes `news` before it looks at lines.
         if let Some(line) = self.line(line) {
@@ -71,15 +54,6 @@ impl<const N: usize> Flags<N> {
     }
 
     /// Marks the line writable. May be called from anywhere.
-    ///
-    /// ```
-    /// use evcore::board::{Flags, Line};
-    ///
-    /// const LINE: Line<1> = Line::new(0).unwrap();
-    /// let flags = Flags::<1>::new();
-    /// flags.set_writable(LINE);
-    /// assert!(flags.is_writable(LINE));
-    /// ```
     pub fn set_writable(&self, line: Line<N>) {
         if let Some(line) = self.line(line) {
             line.writable.wake();
@@ -89,54 +63,22 @@ impl<const N: usize> Flags<N> {
 
     /// Takes the line's readable flag; returns whether it was set. Take it before reading: what comes in between sets
     /// it again.
-    ///
-    /// ```
-    /// use evcore::board::{Flags, Line};
-    ///
-    /// const LINE: Line<1> = Line::new(0).unwrap();
-    /// let flags = Flags::<1>::new();
-    /// flags.set_readable(LINE);
-    /// assert!(flags.take_readable(LINE) && !flags.take_readable(LINE));
-    /// ```
     pub fn take_readable(&self, line: Line<N>) -> bool {
         self.line(line).is_some_and(|line| line.readable.take())
     }
 
     /// Takes the line's writable flag; returns whether it was set.
-    ///
-    /// ```
-    /// use evcore::board::{Flags, Line};
-    ///
-    /// const LINE: Line<1> = Line::new(0).unwrap();
-    /// let flags = Flags::<1>::new();
-    /// flags.set_writable(LINE);
-    /// assert!(flags.take_writable(LINE) && !flags.take_writable(LINE));
-    /// ```
     pub fn take_writable(&self, line: Line<N>) -> bool {
         self.line(line).is_some_and(|line| line.writable.take())
     }
 
     /// Whether the line is readable.
-    ///
-    /// ```
-    /// use evcore::board::{Flags, Line};
-    ///
-    /// const LINE: Line<1> = Line::new(0).unwrap();
-    /// assert!(!Flags::<1>::new().is_readable(LINE));
-    /// ```
     #[must_use]
     pub fn is_readable(&self, line: Line<N>) -> bool {
         self.line(line).is_some_and(|line| line.readable.is_set())
     }
 
     /// Whether the line is writable.
-    ///
-    /// ```
-    /// use evcore::board::{Flags, Line};
-    ///
-    /// const LINE: Line<1> = Line::new(0).unwrap();
-    /// assert!(!Flags::<1>::new().is_writable(LINE));
-    /// ```
     #[must_use]
     pub fn is_writable(&self, line: Line<N>) -> bool {
         self.line(line).is_some_and(|line| line.writable.is_set())
@@ -185,13 +127,6 @@ impl<const N: usize> Flags<N> {
     /// Wakes the loop: the base's wake events are handed out. May be called from anywhere.
     ///
     /// `&FLAGS` is what [`EventBase::waker`](crate::EventBase::waker) returns on [`Lines`](super::Lines).
-    ///
-    /// ```
-    /// use evcore::board::Flags;
-    ///
-    /// static FLAGS: Flags<1> = Flags::new();
-    /// FLAGS.wake();
-    /// ```
     pub fn wake(&self) {
         self.woken.wake();
         self.news.wake();

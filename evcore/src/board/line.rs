@@ -18,12 +18,6 @@ pub struct Line<const N: usize>(u8);
 
 impl<const N: usize> Line<N> {
     /// The line of a number. `None`: the board has no such line.
-    ///
-    /// ```
-    /// use evcore::board::Line;
-    ///
-    /// assert!(Line::<8>::new(7).is_some());
-    /// ```
     #[must_use]
     #[expect(clippy::as_conversions, reason = "`From` is not const")]
     pub const fn new(number: u8) -> Option<Self> {

@@ -47,14 +47,6 @@ impl<B, const N: usize> Lines<B, N> {
     }
 
     /// The board.
-    ///
-    /// ```
-    /// use evcore::board::Lines;
-    ///
-    /// struct Chip;
-    /// let lines = Lines::<Chip, 0>::new(Chip);
-    /// let Chip = lines.board();
-    /// ```
     #[must_use]
     pub const fn board(&self) -> &B {
         &self.board

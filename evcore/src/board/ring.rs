@@ -29,12 +29,6 @@ pub struct Ring<const SIZE: usize> {
 
 impl<const SIZE: usize> Ring<SIZE> {
     /// An empty queue. A size that is no power of two does not compile.
-    ///
-    /// ```
-    /// use evcore::board::Ring;
-    ///
-    /// assert!(Ring::<16>::new().is_empty());
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(SIZE.is_power_of_two(), "the size of a ring is a power of two") };
@@ -42,13 +36,6 @@ impl<const SIZE: usize> Ring<SIZE> {
     }
 
     /// Appends a byte, for the writer. `false`: the queue is full, and the byte is lost.
-    ///
-    /// ```
-    /// use evcore::board::Ring;
-    ///
-    /// let ring = Ring::<1>::new();
-    /// assert!(ring.push(1) && !ring.push(2));
-    /// ```
     pub fn push(&self, byte: u8) -> bool {
         let written = self.written.load(Ordering::Relaxed);
         // Acquire: the byte was read before its place is overwritten.
@@ -64,15 +51,6 @@ impl<const SIZE: usize> Ring<SIZE> {
     }
 
     /// The oldest byte, for the reader.
-    ///
-    /// ```
-    /// use evcore::board::Ring;
-    ///
-    /// let ring = Ring::<2>::new();
-    /// ring.push(1);
-    /// ring.push(2);
-    /// assert_eq!((ring.pop(), ring.pop(), ring.pop()), (Some(1), Some(2), None));
-    /// ```
     pub fn pop(&self) -> Option<u8> {
         let read = self.read.load(Ordering::Relaxed);
         let written = self.written.load(Ordering::Acquire);
@@ -87,26 +65,12 @@ impl<const SIZE: usize> Ring<SIZE> {
     }
 
     /// Whether it is empty.
-    ///
-    /// ```
-    /// use evcore::board::Ring;
-    ///
-    /// assert!(Ring::<2>::new().is_empty());
-    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The number of bytes.
-    ///
-    /// ```
-    /// use evcore::board::Ring;
-    ///
-    /// let ring = Ring::<2>::new();
-    /// ring.push(1);
-    /// assert_eq!(ring.len(), 1);
-    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         let read = self.read.load(Ordering::Acquire);
