@@ -74,10 +74,6 @@ impl Token {
     }
 
     /// The token as 64 bits: the slot in the upper half, the generation in the lower.
-    ///
-    /// ```
-    /// assert_eq!(evcore::backend::Token::from_bits(7).to_bits(), 7);
-    /// ```
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         self.0

@@ -48,13 +48,6 @@ impl<B: EventOp, S: Storage, C> Callback<B, S, C> {
     }
 
     /// The argument.
-    ///
-    /// ```
-    /// use evcore::{Fixed, backend::Manual, callback::Callback};
-    ///
-    /// let callback = Callback::<Manual, Fixed<4>, ()>::new(|_base, _context, _event, _arg| {}, 7);
-    /// assert_eq!(callback.arg(), 7);
-    /// ```
     #[must_use]
     pub const fn arg(&self) -> usize {
         self.arg
@@ -81,16 +74,6 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
     /// # Errors
     ///
     /// As [`run`](EventBase::run).
-    ///
-    /// ```
-    /// use evcore::{EventBase, Fixed, Mode, backend::Manual, callback::Callback};
-    ///
-    /// let mut base: EventBase<Manual, Fixed<4>, Callback<Manual, Fixed<4>, usize>> = EventBase::new(Manual::new());
-    /// base.insert_timer(core::time::Duration::ZERO, Callback::new(|_, sum, _, arg| *sum += arg, 7)).unwrap();
-    /// let mut sum = 0;
-    /// base.run_callbacks(Mode::empty(), &mut sum).unwrap();
-    /// assert_eq!(sum, 7);
-    /// ```
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
     pub fn run_callbacks(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
@@ -155,16 +138,6 @@ mod boxed {
         /// # Errors
         ///
         /// As [`run`](EventBase::run).
-        ///
-        /// ```
-        /// use evcore::{EventBase, Growable, Mode, backend::Manual, callback::Closure};
-        ///
-        /// let mut base: EventBase<Manual, Growable, Closure<Manual, Growable, u32>> = EventBase::new(Manual::new());
-        /// base.insert_timer(core::time::Duration::ZERO, Closure::new(|_base, sum, _event| *sum += 7)).unwrap();
-        /// let mut sum = 0;
-        /// base.run_closures(Mode::empty(), &mut sum).unwrap();
-        /// assert_eq!(sum, 7);
-        /// ```
         pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
             let call = |base: &mut Self, event: Fired, function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>| {
                 // Already borrowed: a loop inside the closure has reached its event, and skips it.

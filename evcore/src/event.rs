@@ -33,12 +33,6 @@ impl EventId {
     }
 
     /// The id that [`EventId::to_bits`] gave; `None` for bits of no id.
-    ///
-    /// ```
-    /// use evcore::EventId;
-    ///
-    /// assert_eq!(EventId::from_bits(0), None);
-    /// ```
     #[must_use]
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the two halves of the word")]
     pub const fn from_bits(bits: u64) -> Option<Self> {
@@ -117,13 +111,6 @@ impl<Fd> Event<Fd> {
     }
 
     /// An event of an fd. Empty interest is legal: nothing is reported until [`modify`](crate::EventBase::modify).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::io(3, Interest::READ), "reader").unwrap();
-    /// assert_eq!(base.fd(event), Some(3));
-    /// ```
     #[doc(alias = "event_new")]
     #[doc(alias = "event_assign")]
     pub const fn io(fd: Fd, interest: Interest) -> Self {
@@ -131,13 +118,6 @@ impl<Fd> Event<Fd> {
     }
 
     /// An event of a signal (`evsignal_new`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::signal(15), "terminate").unwrap();
-    /// assert_eq!(base.signum(event), Some(15));
-    /// ```
     #[doc(alias = "evsignal_new")]
     #[doc(alias = "evsignal_assign")]
     #[doc(alias = "EV_SIGNAL")]
@@ -146,14 +126,6 @@ impl<Fd> Event<Fd> {
     }
 
     /// An event of time alone (`evtimer_new`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::timer(), "later").unwrap();
-    /// base.add(event, Some(core::time::Duration::from_secs(1))).unwrap();
-    /// assert_eq!(base.next_deadline(), Some(Instant::from_nanos(1_000_000_000)));
-    /// ```
     #[doc(alias = "evtimer_new")]
     #[doc(alias = "evtimer_assign")]
     pub const fn timer() -> Self {
@@ -161,14 +133,6 @@ impl<Fd> Event<Fd> {
     }
 
     /// An event that only [`activate`](crate::EventBase::activate) hands out (`evuser_new`): a timer without a timeout.
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// let event = base.create(Event::user(), "mine").unwrap();
-    /// base.activate(event, Ready::empty()).unwrap();
-    /// assert_eq!(base.counts().active, 1);
-    /// ```
     #[doc(alias = "evuser_new")]
     pub const fn user() -> Self {
         Self::from(Source::None)
@@ -193,16 +157,7 @@ impl<Fd> Event<Fd> {
         event
     }
 
-    /// An event that is handed out in each turn, right after the wait (`evwatch_check_new`).
-    ///
-    /// ```
-    /// # use evcore::{*, backend::Manual};
-    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
-    /// base.start(Event::check(), "after the wait").unwrap();
-    /// assert!(base.poll(Wait::None).unwrap().is_running());
-    /// assert_eq!(*base.next_active().unwrap().data, "after the wait");
-    /// assert_eq!(base.stats().waits, 1);
-    /// ```
+    /// As [`prepare`](Event::prepare), right after the wait (`evwatch_check_new`).
     #[doc(alias = "evwatch_check_new")]
     pub const fn check() -> Self {
         let mut event = Self::from(Source::Check);
@@ -311,14 +266,7 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// What a persistent timer does about missed periods.
-    ///
-    /// ```
-    /// use evcore::{Event, options::Missed};
-    ///
-    /// let tick = Event::<u32>::timer().persist();
-    /// assert_eq!(tick.missed(Missed::Skip), tick);
-    /// ```
+    /// What a persistent timer does about missed periods; [`Missed::Skip`] by default.
     pub const fn missed(mut self, missed: Missed) -> Self {
         self.missed = missed;
         self

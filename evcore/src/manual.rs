@@ -70,12 +70,6 @@ struct Signal {
 
 impl Manual {
     /// A backend with room for 64 fds, at time zero.
-    ///
-    /// ```
-    /// use evcore::backend::{EventOp, Manual};
-    ///
-    /// assert_eq!(Manual::new().now().as_nanos(), 0);
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self::with_room()
@@ -90,10 +84,6 @@ impl Default for Manual {
 
 impl<const N: usize> Manual<N> {
     /// A backend with room for `N` fds, at time zero.
-    ///
-    /// ```
-    /// assert_eq!(evcore::backend::Manual::<4>::with_room().waits(), 0);
-    /// ```
     #[must_use]
     pub const fn with_room() -> Self {
         Self {
@@ -126,15 +116,6 @@ impl<const N: usize> Manual<N> {
     }
 
     /// Lets time pass.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use evcore::backend::{EventOp, Manual};
-    ///
-    /// let mut manual = Manual::new();
-    /// manual.advance(Duration::from_nanos(5));
-    /// assert_eq!(manual.now().as_nanos(), 5);
-    /// ```
     pub fn advance(&mut self, time: Duration) {
         self.now = self.now.saturating_add(time);
     }
@@ -154,14 +135,6 @@ impl<const N: usize> Manual<N> {
     }
 
     /// Sets what an fd is ready for, from now on. `false`: no room for another fd.
-    ///
-    /// ```
-    /// use evcore::{Ready, backend::Manual};
-    ///
-    /// let mut manual = Manual::new();
-    /// assert!(manual.set_ready(3, Ready::READ));
-    /// assert_eq!(manual.ready(3), Ready::READ);
-    /// ```
     pub fn set_ready(&mut self, fd: u32, ready: Ready) -> bool {
         match self.source(fd) {
             Some(source) => {
@@ -174,12 +147,6 @@ impl<const N: usize> Manual<N> {
     }
 
     /// What an fd is ready for.
-    ///
-    /// ```
-    /// use evcore::{Ready, backend::Manual};
-    ///
-    /// assert_eq!(Manual::new().ready(3), Ready::empty());
-    /// ```
     #[must_use]
     pub fn ready(&self, fd: u32) -> Ready {
         self.fds.iter().find(|source| source.fd == fd).map_or(Ready::empty(), |source| source.state)
@@ -231,31 +198,16 @@ impl<const N: usize> Manual<N> {
     }
 
     /// Refuses the next `count` registrations and changes as for a temporary shortage: the base retries.
-    ///
-    /// ```
-    /// evcore::backend::Manual::new().refuse_for_now(1);
-    /// ```
     pub fn refuse_for_now(&mut self, count: u32) {
         (self.refusals, self.refusal) = (count, ManualError::Busy);
     }
 
     /// Limits how many fds one wait reports; 0 for no limit. The rest comes with the next ones.
-    ///
-    /// ```
-    /// use evcore::backend::Manual;
-    ///
-    /// let mut manual = Manual::new();
-    /// manual.set_batch(1);
-    /// ```
     pub fn set_batch(&mut self, batch: usize) {
         self.batch = batch;
     }
 
     /// How often the base has waited.
-    ///
-    /// ```
-    /// assert_eq!(evcore::backend::Manual::new().waits(), 0);
-    /// ```
     #[must_use]
     pub fn waits(&self) -> u32 {
         self.waits

@@ -27,6 +27,16 @@ bitflags! {
 bitflags! {
     /// Why an event is handed out: all bits found in one turn. [`activate`](crate::EventBase::activate) passes on any 16
     /// bits.
+    ///
+    /// ```
+    /// use evcore::Ready;
+    ///
+    /// let ready = Ready::READ | Ready::HANGUP | Ready::TIMEOUT;
+    /// assert!(ready.is_io() && ready.is_readable() && ready.is_hangup() && ready.is_timeout());
+    /// assert!(!ready.is_writable() && !ready.is_urgent() && !ready.is_closed() && !ready.is_error());
+    /// assert!(!ready.is_signal() && !ready.is_again());
+    /// assert!(!Ready::TIMEOUT.is_io());
+    /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Ready: u16 {
         /// Input, its end, or an error to collect (`EV_READ`).
@@ -60,110 +70,60 @@ bitflags! {
 
 impl Ready {
     /// Whether any bit concerns the event's fd.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!((Ready::READ | Ready::TIMEOUT).is_io() && !Ready::TIMEOUT.is_io());
-    /// ```
     #[must_use]
     pub const fn is_io(self) -> bool {
         self.intersects(Self::IO)
     }
 
     /// Input, its end, or an error to collect.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::READ.is_readable() && !Ready::WRITE.is_readable());
-    /// ```
     #[must_use]
     pub const fn is_readable(self) -> bool {
         self.contains(Self::READ)
     }
 
     /// Room to write, or an error to collect.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::WRITE.is_writable() && !Ready::READ.is_writable());
-    /// ```
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.contains(Self::WRITE)
     }
 
     /// Urgent data.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::URGENT.is_urgent() && !Ready::READ.is_urgent());
-    /// ```
     #[must_use]
     pub const fn is_urgent(self) -> bool {
         self.contains(Self::URGENT)
     }
 
     /// The peer has shut down its writing side.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::CLOSED.is_closed() && !Ready::READ.is_closed());
-    /// ```
     #[must_use]
     pub const fn is_closed(self) -> bool {
         self.contains(Self::CLOSED)
     }
 
     /// The descriptor has an error, or can no longer be watched.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::ERROR.is_error() && !Ready::READ.is_error());
-    /// ```
     #[must_use]
     pub const fn is_error(self) -> bool {
         self.contains(Self::ERROR)
     }
 
     /// Both directions are shut down.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::HANGUP.is_hangup() && !Ready::READ.is_hangup());
-    /// ```
     #[must_use]
     pub const fn is_hangup(self) -> bool {
         self.contains(Self::HANGUP)
     }
 
     /// The event's timeout. Other bits may be set too: see [`is_io`](Ready::is_io).
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::TIMEOUT.is_timeout() && !Ready::READ.is_timeout());
-    /// ```
     #[must_use]
     pub const fn is_timeout(self) -> bool {
         self.contains(Self::TIMEOUT)
     }
 
     /// The event's signal has arrived.
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::SIGNAL.is_signal() && !Ready::READ.is_signal());
-    /// ```
     #[must_use]
     pub const fn is_signal(self) -> bool {
         self.contains(Self::SIGNAL)
     }
 
     /// The event asked for another turn with [`again`](crate::EventBase::again).
-    ///
-    /// ```
-    /// # use evcore::Ready;
-    /// assert!(Ready::AGAIN.is_again() && !Ready::READ.is_again());
-    /// ```
     #[must_use]
     pub const fn is_again(self) -> bool {
         self.contains(Self::AGAIN)

@@ -29,34 +29,18 @@ impl Instant {
     pub const MAX: Self = Self(u64::MAX);
 
     /// The point `nanos` nanoseconds after the clock's zero.
-    ///
-    /// ```
-    /// # use evcore::Instant;
-    /// assert!(Instant::from_nanos(1) < Instant::from_nanos(2));
-    /// ```
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
 
     /// Nanoseconds since the clock's zero.
-    ///
-    /// ```
-    /// assert_eq!(evcore::Instant::from_nanos(7).as_nanos(), 7);
-    /// ```
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
         self.0
     }
 
     /// This point, later by `delay`; at most [`Instant::MAX`].
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use evcore::Instant;
-    ///
-    /// assert_eq!(Instant::ZERO.saturating_add(Duration::MAX), Instant::MAX);
-    /// ```
     #[must_use]
     pub const fn saturating_add(self, delay: Duration) -> Self {
         Self(self.0.saturating_add(nanos(delay)))

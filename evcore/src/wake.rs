@@ -20,24 +20,12 @@ pub struct WakeFlag(AtomicBool);
 
 impl WakeFlag {
     /// A flag that is not set.
-    ///
-    /// ```
-    /// # use evcore::backend::WakeFlag;
-    /// static FLAG: WakeFlag = WakeFlag::new();
-    /// assert!(!FLAG.is_set());
-    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(AtomicBool::new(false))
     }
 
     /// Sets the flag, from anywhere.
-    ///
-    /// ```
-    /// let flag = evcore::backend::WakeFlag::new();
-    /// flag.wake();
-    /// assert!(flag.is_set());
-    /// ```
     pub fn wake(&self) {
         // With the fence in `take`: the taker sees what was written before, or the flag stays set.
         fence(Ordering::SeqCst);
@@ -45,12 +33,6 @@ impl WakeFlag {
     }
 
     /// Takes the flag; returns whether it was set.
-    ///
-    /// ```
-    /// let flag = evcore::backend::WakeFlag::new();
-    /// flag.wake();
-    /// assert!(flag.take() && !flag.take());
-    /// ```
     pub fn take(&self) -> bool {
         if !self.0.load(Ordering::Acquire) {
             return false;
@@ -61,10 +43,6 @@ impl WakeFlag {
     }
 
     /// Whether the flag is set.
-    ///
-    /// ```
-    /// assert!(!evcore::backend::WakeFlag::new().is_set());
-    /// ```
     #[must_use]
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
