@@ -160,7 +160,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
 
     // Changes.
 
-    /// As [`Engine::modify`], for most events and interests. `false`: it is not for this one, and nothing has changed.
+    /// As [`Engine::modify`], for most events and interests. `false`: it does not apply, and nothing has changed.
     #[inline(always)]
     pub(crate) fn modify_alone(&mut self, index: S::Index, interest: Interest) -> bool {
         !S::IS_SMALL
@@ -331,7 +331,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// As [`Engine::del`], for most events on fds. `false`: it is not for this one, and nothing has changed.
+    /// As [`Engine::del`], for most events on fds. `false`: it does not apply, and nothing has changed.
     #[inline(always)]
     pub(crate) fn del_alone(&mut self, index: S::Index) -> bool {
         !S::IS_SMALL && self.backend.is_usual() && self.registry.del_alone(index)

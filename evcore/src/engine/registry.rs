@@ -204,7 +204,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.count_pending(state);
     }
 
-    /// An event of this state, which was not pending, is.
+    /// Counts an event that has become pending.
     #[inline(always)]
     fn count_pending(&mut self, state: State<S>) {
         self.pending = self.pending.wrapping_add(1);
@@ -213,7 +213,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.count(|stats| stats.max.pending = stats.max.pending.max(pending));
     }
 
-    /// An event of this state, which was pending, waits for nothing any more.
+    /// Counts an event that is no longer pending.
     fn count_idle(&mut self, state: State<S>) {
         self.pending = self.pending.wrapping_sub(1);
         self.background = self.background.wrapping_sub(state.has(Options::BACKGROUND).into());

@@ -31,8 +31,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// As [`Engine::poll`]: an error is noted, so that the answer fits a register.
-    // A call a turn; inside of the loop that calls it, it would take the registers of the hand-outs.
+    /// As [`Engine::poll`], with the error in `failed`, so that the result fits a register.
+    // One call a turn. Inlined into the caller's loop, it would take the registers of the hand-outs.
     #[inline(never)]
     fn poll_or_note(&mut self, sleep: Sleep, failed: &mut Option<B::Error>) -> Option<Turn> {
         let outcome = self.backend.check_awake().and_then(|()| self.turn(sleep, sleep));
@@ -48,8 +48,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             return Ok(Turn::Ended(end));
         }
         if S::HAS_WATCHERS && closed == Phase::Prepare {
-            // Until the wait is over: after one that fails the next turn is this one once more, without prepare events, also if
-            // those of this one are gone by then.
+            // Kept until the wait is over: if it fails, the next call repeats this turn without prepare events, even if they
+            // have been removed.
             self.phase = closed;
         } else if self.registry.has_any_watcher() && self.open_prepare() {
             return Ok(Turn::Prepare);
@@ -295,7 +295,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             Sleep::Forever => Instant::MAX,
         };
         let most = self.bounds().timers();
-        // A postponed timer may end a wait once too early, which is cheaper than finding the true first.
+        // A postponed timer may end one wait early, which is cheaper than finding the true first.
         if let Some(deadline) = self.registry.first_deadline_to_wait_for(most) {
             first = first.min(deadline.saturating_add_nanos(self.slack));
         }

@@ -1,6 +1,6 @@
-//! Events that are alone on their fd and have no timeout: the short way through the life of an event.
+//! The fast path of an event that is alone on its fd and has no timeout.
 //!
-//! Each method says whether it was for this event; otherwise nothing has changed.
+//! Each method returns whether it applies to the event; if not, nothing has changed.
 
 use super::{Alone, Change, Life, Registry};
 use crate::backend::Descriptor;

@@ -74,8 +74,8 @@ impl<S: Storage> Budget<S> {
         };
     }
 
-    /// As [`Budget::open`], where there is one level and no limit but the number of hand-outs: it is granted as many as are
-    /// `waiting`. What handlers activate besides takes a look at the level.
+    /// As [`Budget::open`], with one level and no limit but the number of hand-outs: grants as many as are `waiting`. For
+    /// what handlers activate meanwhile, a level is chosen.
     pub(super) fn open_only_level(&mut self, bounds: &Bounds, waiting: u32) {
         let bound = bounds.hand_outs();
         let grant = bound.min(waiting);

@@ -57,7 +57,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// As [`Registry::set_timeout`] for a timer that is not active, with one look at its slot: fewer instructions that wait
-    /// for a cache line let the processor go on to the next call. `false`: it is something else, and nothing has changed.
+    /// for a cache line let the processor go on to the next call. `false`: it does not apply, and nothing has changed.
     #[inline]
     pub(in crate::engine) fn start_timer(&mut self, index: S::Index, deadline: Instant, interval: u64) -> bool {
         let Some(old) = self.slots.start_timer(index) else { return false };
@@ -68,7 +68,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         true
     }
 
-    /// Ends the wait of such a timer, likewise.
+    /// Stops such a timer, in the same way.
     #[inline]
     pub(in crate::engine) fn stop_timer(&mut self, index: S::Index) -> bool {
         let Some(state) = self.slots.stop_timer(index) else { return false };

@@ -14,10 +14,10 @@ use crate::time::Instant;
 ///   cancelled [ event … ]                            has each event whose timer was cancelled and has an entry still
 /// ```
 ///
-/// An event has at most one entry; re-arming takes over the one of its slot. Whether a timer is armed, its event's state
-/// says, so that cancelling touches nothing here but the end of a list; methods that must know are given `is_live`. An
-/// event stays in the list when its timer is armed again, and may be there twice. The list is at most half as long as the
-/// heap, so at most half of the entries are of cancelled timers.
+/// An event has at most one entry; re-arming reuses the one of its slot. The event's state says whether its timer is
+/// armed, so cancelling only appends to a list; methods that must know take `is_live`. An event stays in the list when its
+/// timer is armed again, and may be in it twice. The list is at most half as long as the heap, so at most half of the
+/// entries are of cancelled timers.
 pub(super) struct Timers<S: Storage> {
     heap: S::Heap<Entry<S::Index>>,
     timers: S::Table<Timer<S>>,
@@ -207,7 +207,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// The event's timer, which has an entry, is not armed any more. O(1) while the list has room, else O(log n).
+    /// Disarms the event's timer, which has an entry. O(1) while the list has room, else O(log n).
     #[inline]
     pub(super) fn cancel(&mut self, index: S::Index, is_live: impl Fn(S::Index) -> bool) {
         if S::IS_SCANNED {
@@ -226,7 +226,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// Takes an event off the list, and removes the entry that it was listed for, if that is so still.
+    /// Takes an event off the list, and removes its entry if its timer is still cancelled.
     #[inline(never)]
     fn shorten_cancelled(&mut self, is_live: &impl Fn(S::Index) -> bool) {
         let Some(last) = self.cancelled.pop() else { return };

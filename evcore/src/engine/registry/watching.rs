@@ -172,7 +172,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     // The life of an event.
 
-    /// The fd, the signal or the watcher of an event of this state is registered.
+    /// Marks an event of this state as registered, after its fd if it has one.
     #[inline]
     pub(in crate::engine) fn set_registered(&mut self, index: S::Index, state: State<S>) {
         if !state.is_of(Kind::Io) {
@@ -244,7 +244,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         unwatched
     }
 
-    /// The event's state, which had a timer, has none any more.
+    /// Disarms the timer of an event whose state has none now.
     // Out of line: most events on fds have no timer.
     #[inline(never)]
     pub(super) fn cancel_timer(&mut self, index: S::Index) {

@@ -1,7 +1,7 @@
-//! Events that are alone on their fd, as nearly all are: the short way to join, leave and change.
+//! The fast path of an event that is alone on its fd, as nearly all are: join, leave and change.
 //!
-//! Each method looks before it writes: where it answers that the event is of another sort, nothing has changed. What changes a
-//! row lists it; whether it then differs from its registration is compared once, before the wait.
+//! Each method checks before it writes: if it refuses the event, nothing has changed. A method that changes a row lists it;
+//! whether the row differs from its registration is compared once, before the wait.
 
 use super::row::Watch;
 use super::{Change, Fds, Row};
@@ -15,7 +15,7 @@ pub(crate) enum Alone {
     Joined,
     /// It has not joined: the fd must be registered first.
     Unregistered,
-    /// It has not joined: it is of another sort.
+    /// It has not joined: the fast path is not for it.
     Not,
 }
 

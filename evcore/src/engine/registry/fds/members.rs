@@ -79,7 +79,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         Self::link_alone(index, watch, row, interest);
     }
 
-    /// The backend has refused the fd temporarily: the event joins its list all the same.
+    /// The backend has refused the fd temporarily: the event joins its list anyway.
     pub(in crate::engine) fn join_unregistered(&mut self, index: S::Index) {
         let Some(watch) = self.watches.at_mut(index) else { return };
         watch.set_unverified(true);

@@ -71,11 +71,11 @@ impl<S: Storage> Watches<S> {
         self.found_mut(index)
     }
 
-    // Looked for out of line, and answered whole: there are many callers.
+    // Out of line: there are many callers.
 
     #[inline(never)]
     fn found(&self, index: S::Index) -> Option<&Watch<S>> {
-        // What is nobody's is not found.
+        // NIL would find a free place.
         let place = if index.is_nil() { None } else { self.place(index) };
         self.places.as_slice().get(place?).map(|place| &place.watch)
     }
@@ -86,7 +86,7 @@ impl<S: Storage> Watches<S> {
         self.places.as_mut_slice().get_mut(place?).map(|place| &mut place.watch)
     }
 
-    /// Where the part of an event is; of NIL, one that is nobody's.
+    /// The place of an event; for NIL, a free one.
     fn place(&self, index: S::Index) -> Option<usize> {
         self.places.as_slice().iter().position(|place| place.owner.is(index))
     }
