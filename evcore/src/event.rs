@@ -138,8 +138,8 @@ impl<Fd> Event<Fd> {
         Self::from(Source::None)
     }
 
-    /// An event that is handed out in each turn, just before the wait, which what it activates shortens
-    /// (`evwatch_prepare_new`). It never keeps the loop alive.
+    /// An event that is handed out in each turn, just before the wait (`evwatch_prepare_new`). What its handler activates
+    /// or arms shortens the wait. It never keeps the loop alive.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};

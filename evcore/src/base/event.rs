@@ -26,7 +26,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// - After the timeout, the next one counts from the deadline, which keeps the phase, unless
     ///   [`Missed`](crate::options::Missed) says otherwise.
     /// - After another hand-out, the timeout restarts at the end of the turn's hand-outs.
-    /// - Zero is no period: the timeout comes once.
+    /// - Zero is no period: the timeout does not repeat.
     ///
     /// O(1) and at most one call of the backend, plus O(log n) for the timeout.
     ///
@@ -97,19 +97,28 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// A persistent event's period is the time from now to `deadline`, and so is what [`restart`](EventBase::restart)
     /// and the end of a [pause](EventBase::pause_for) restart; use [`add`](EventBase::add) for an exact one. With a
-    /// past deadline the timeout comes once.
+    /// past deadline it does not repeat.
     ///
     /// # Errors
     ///
     /// As [`add`](EventBase::add).
+    ///
+    /// ```
+    /// # use evcore::{*, backend::Manual};
+    /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
+    /// let timer = base.create(Event::timer().persist(), "tick").unwrap();
+    /// base.add_at(timer, Instant::from_nanos(7)).unwrap();
+    /// assert!(base.next_event(Wait::Forever).unwrap().is_some());
+    /// assert_eq!(base.pending(timer).unwrap().deadline, Some(Instant::from_nanos(14)));
+    /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
         let interval = self.engine.interval_until(index, deadline);
         self.engine.add(index, Some(Timeout { deadline, interval }))
     }
 
-    /// Restarts the event's timeout from now (`ev_timer_again` in libev), and adds the event if it is not pending, for
-    /// instance a timer that has come. During a pause nothing changes: the timeout restarts when the pause ends.
+    /// Restarts the event's timeout from now (`ev_timer_again` in libev), and adds the event if it is not pending, such
+    /// as an expired timer. During a pause nothing changes: the timeout restarts when the pause ends.
     ///
     /// # Errors
     ///
@@ -198,9 +207,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // Active.
 
-    /// Queues an event (`event_active`), with any bits, or none; an active event gets the bits too. It comes in this
-    /// turn if the limit allows; in the next one if it was handed out in this turn, or postponed by
-    /// [`again`](EventBase::again).
+    /// Queues an event (`event_active`), with any bits, or none; an active event gets the bits too. It is handed out
+    /// in this turn if the limit allows; in the next one if this turn has handed it out, or [`again`](EventBase::again)
+    /// has postponed it.
     ///
     /// # Errors
     ///
@@ -363,7 +372,10 @@ impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
     /// # use evcore::{*, backend::Manual};
     /// # let mut base = EventBase::<Manual, Fixed<8>, &str>::new(Manual::new());
     /// let listener = base.insert(3, Interest::READ, "listener").unwrap();
+    /// base.backend_mut().set_ready(3, Ready::READ);
     /// base.pause_for(listener, Duration::from_millis(100)).unwrap();
+    /// assert!(base.next_event(Wait::Forever).unwrap().is_some());
+    /// assert_eq!(base.now().as_nanos(), 100_000_000);
     /// ```
     pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;

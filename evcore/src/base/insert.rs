@@ -10,8 +10,8 @@ use crate::ready::Interest;
 use crate::storage::{Kept, Storage};
 
 impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
-    /// Creates an event (`event_new`), which waits for nothing until it is [added](EventBase::add). It has all the room
-    /// that it will need: nothing after this fails for lack of room.
+    /// Creates an event (`event_new`), which waits for nothing until it is [added](EventBase::add). No later call on
+    /// it fails for lack of room, except [`replace_fd`](EventBase::replace_fd).
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Arms a timer that repeats, first after one period. It keeps its phase; [`Event::missed`](Event::missed) chooses
-    /// what happens to missed periods. With a period of zero it comes once and is then idle.
+    /// what happens to missed periods. With a period of zero it expires once and is then idle.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
 /// With once events.
 impl<B: EventOp, S: Storage<Once = Kept>, T> EventBase<B, S, T> {
-    /// Arms a timer that comes once and is then removed with its data, as [`Event::once`]. To arm a timer repeatedly,
+    /// Arms a timer that expires once and is then removed with its data, as [`Event::once`]. To arm a timer repeatedly,
     /// [create](EventBase::create) an [`Event::timer`] and [add](EventBase::add) it.
     ///
     /// # Errors
