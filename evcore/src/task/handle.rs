@@ -181,7 +181,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         Ok(self.watch(Event::io(fd, interest))?.next().await?.ready)
     }
 
-    /// A descriptor to wait for repeatedly, with `data` that owns it.
+    /// A [`Source`]: a descriptor to wait for repeatedly, with `data` that owns it.
     ///
     /// # Errors
     ///
@@ -245,8 +245,8 @@ impl<F: 'static, E: 'static> Handle<F, E> {
         self.core.base()?.room()
     }
 
-    /// For futures that try an operation before they wait: `Pending`, until the next turn, when the task has done so many
-    /// that others should go first.
+    /// For futures that try an operation before they wait: `Pending`, until the next turn, once the task has tried 128 in
+    /// this one and others should go first.
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
         self.core.current.proceed(context.waker())
     }

@@ -18,7 +18,7 @@ pub(super) enum Next {
     Task(Rc<dyn Run>),
     /// The future of [`Executor::run`] is to be polled.
     Root,
-    /// An event of the program's own.
+    /// An event of the program.
     Own(Fired),
 }
 
@@ -50,7 +50,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                             // Maybe the last reference, with an output whose destructor may panic.
                             let _ = catch(move || drop(task));
                         }
-                        // Woken once more, for the next turn.
+                        // For the next turn.
                         Step::Early => task.head().waker.wake_by_ref(),
                         Step::Root => return Ok(Some(Next::Root)),
                     }
