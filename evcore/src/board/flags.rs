@@ -6,8 +6,8 @@ use crate::wake::WakeFlag;
 /// Shared by interrupts and the loop: whether each of `N` lines can be read and written.
 ///
 /// A [line](Line) is ready while its flag is set. An interrupt sets the flag. The event's handler takes it, then reads all
-/// there is, or writes until there is no room: what comes meanwhile sets it again. Not taken, it brings the event in each
-/// turn. With a [`Ring`], [`pop`](Flags::pop) does this.
+/// there is, or writes until there is no room: what comes meanwhile sets it again. Until it is taken, the event is
+/// reported in each turn. With a [`Ring`], [`pop`](Flags::pop) does this.
 ///
 /// Put it in a `static`. Setting a flag is two stores and two fences, reading one a load, also on Cortex-M0: no lock,
 /// no masked interrupts.
