@@ -39,7 +39,7 @@ pub(super) enum Ours {
     Nothing,
     /// Polls this task.
     Task(Rc<dyn Run>),
-    /// Notes what has come for waiting tasks.
+    /// Records what was reported, for waiting tasks.
     Leaf(Rc<Leaf<dyn Kept>>),
 }
 

@@ -158,7 +158,7 @@ impl<X: Future> Drop for Panics<'_, X> {
 
 #[cfg(feature = "std")]
 pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
-    // As after a thread's panic, what the future shares is for others to check.
+    // As with a thread, users of what the future shared must expect that it has panicked.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).map_err(|payload| JoinError::Panicked(Some(payload)))
 }
 

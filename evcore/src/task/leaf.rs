@@ -1,4 +1,4 @@
-//! What an event brings, for the tasks that wait for it.
+//! What an event reports to the tasks that wait for it.
 
 use core::cell::Cell;
 use core::task::Waker;
@@ -24,7 +24,7 @@ pub(super) struct Leaf<D: ?Sized> {
     pub(super) data: D,
 }
 
-/// A direction of a source: who waits, and what has come.
+/// A direction of a source: who waits, and what was reported.
 #[derive(Default)]
 pub(super) struct Side {
     /// A task of this executor, without reference counts.
@@ -47,7 +47,7 @@ impl Side {
         self.task.get().is_some() || self.has_other.get()
     }
 
-    /// Gives what has come to the waiting task, and wakes it if it is elsewhere.
+    /// Gives a report to the waiting task, and wakes it if it is elsewhere.
     #[inline]
     fn claim(&self, ready: Ready) -> Option<EventId> {
         self.ready.set(self.ready.get() | ready);
@@ -65,8 +65,8 @@ impl<D> Leaf<D> {
 }
 
 impl<D: ?Sized> Leaf<D> {
-    /// Notes what has come, and wakes waiters elsewhere. Returns the tasks that can continue, and what of a source no task
-    /// waited for: it would come again in each turn, and is no longer wanted.
+    /// Records a hand-out, and wakes waiters elsewhere. Returns the tasks that can continue, and what of a source no task
+    /// waited for: it would be reported in each turn, and is no longer wanted.
     #[inline]
     pub(super) fn note(&self, ready: Ready, count: u32, turn: u32) -> ([Option<EventId>; 2], Ready) {
         let [reading, writing] = &self.sides;

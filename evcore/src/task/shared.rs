@@ -68,7 +68,7 @@ impl Current {
         self.event.get().filter(|_| self.waker.get().is_some())
     }
 
-    /// Lets what comes on `side` continue what is polled now, with `waker`.
+    /// Registers the current task, or `waker`, for what is reported on `side`.
     #[inline]
     pub(super) fn wait(&self, side: &Side, waker: &Waker) {
         // The task's own waker lives as long as the poll. It needs no reference count.

@@ -75,7 +75,7 @@ impl<D, F, E> Source<D, F, E> {
         &self.handle
     }
 
-    /// Ends a wait with [`Ready::TIMEOUT`] when nothing comes for `idle` in either direction: a connection's idle
+    /// Ends a wait with [`Ready::TIMEOUT`] when nothing is reported for `idle` in either direction: a connection's idle
     /// timeout. It needs no further event. It applies from the next wait on, and counts from the last wait or hand-out.
     /// Polling a wait again, or dropping it and waiting again, does not restart it.
     ///
@@ -91,12 +91,12 @@ impl<D, F, E> Source<D, F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn set_idle_timeout(&self, idle: Option<Duration>) {
-        // An old timeout continues as one that never comes.
+        // Without a new one, the old one is replaced by one that never expires.
         self.idle.set(idle.or(self.idle.get().map(|_| Duration::MAX)));
         self.has_new_idle.set(true);
     }
 
-    /// Returns what has come of `interest` since the last call; otherwise the task is polled when it comes. One task
+    /// Returns what was reported of `interest` since the last call; if nothing, the task is polled when it is. One task
     /// waits for READ, URGENT and CLOSED, and one for WRITE: the last to ask.
     ///
     /// Readiness may be over, if another process or task has read: try the operation, and ask again if it would block.
@@ -115,7 +115,7 @@ impl<D, F, E> Source<D, F, E> {
         Poll::Pending
     }
 
-    /// Has the task that is polled continue when something of `interest` comes.
+    /// Has the current task polled when something of `interest` is reported.
     #[inline]
     fn wait(&self, context: &Context<'_>, interest: Interest) -> Result<(), Error<E>> {
         let is_wanted = self.leaf.sides(interest).all(|(side, part)| side.wanted.get() == Some(part));
@@ -146,7 +146,7 @@ impl<D, F, E> Source<D, F, E> {
         wanted
     }
 
-    /// Takes what has come in the directions of `interest`.
+    /// Takes what was reported in the directions of `interest`.
     #[inline]
     fn take(&self, interest: Interest) -> Ready {
         self.leaf.sides(interest).fold(Ready::empty(), |ready, (side, _)| ready | side.ready.take())
@@ -196,8 +196,8 @@ impl<D, F, E> Drop for Source<D, F, E> {
     }
 }
 
-/// An event as a future: each [`next`](Watch::next) waits for its next hand-out. What comes between two waits is kept,
-/// bits and counts joined.
+/// An event as a future: each [`next`](Watch::next) waits for its next hand-out. Hand-outs between two waits are
+/// kept, bits and counts joined.
 ///
 /// Each wait adds a one-shot event again, with its timeout. Dropping it removes the event.
 pub type Watch<F, E> = Source<(), F, E>;
