@@ -26,7 +26,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             }
             let is_done = !S::IS_SMALL && self.registry.disarm_alone(index);
             if let Some(signum) = if is_done { None } else { self.registry.disarm(index) } {
-                // Also what has come since the wait, which would be forgotten with the last event of the signal.
+                // Arrivals since the wait count too: deregistering the signal would lose them.
                 let late = self.backend.signals().map_or(0, |signals| signals.del(signum));
                 signals = signals.saturating_add(late);
                 ready.set(Ready::SIGNAL, ready.contains(Ready::SIGNAL) || late > 0);

@@ -23,7 +23,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         }
     }
 
-    /// If this fails, the loop goes on as before.
+    /// If this fails, the loop continues as before.
     #[cold]
     fn rebuild(&mut self) {
         match self.reinit() {

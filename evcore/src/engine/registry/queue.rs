@@ -16,7 +16,7 @@ use levels::Levels;
 ///   levels[0]  head ─▶ 7 ⇄ 2 ◀─ tail        most urgent
 ///   levels[1]  head ─▶ 5 ◀─ tail
 ///   front      watchers of the wait, ahead of all levels
-///   postponed  what comes in the next turn
+///   postponed  events for the next turn
 /// ```
 pub(super) struct Queue<S: Storage> {
     levels: Levels<S>,
@@ -356,7 +356,7 @@ impl<S: Storage> Queue<S> {
         }
     }
 
-    // What can be asked.
+    // Queries.
 
     pub(super) fn ready<T>(slots: &Slots<T, S>, index: S::Index) -> Option<Ready> {
         slots.node(index).filter(|node| node.place != Place::None).map(|node| node.ready)

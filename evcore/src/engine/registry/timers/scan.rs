@@ -48,7 +48,7 @@ impl<S: Storage> Timers<S> {
         }
     }
 
-    /// `None` also if all deadlines are never.
+    /// `None` even with timers, if no deadline expires.
     #[inline]
     pub(super) fn next_scanned(&self) -> Option<Instant> {
         Some(Instant::from_nanos(self.bound())).filter(|bound| *bound < Instant::MAX)
