@@ -127,9 +127,9 @@ bitflags! {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Modified {
-    /// It did.
+    /// It stood.
     Kept,
-    /// It did not: the descriptor was closed without `del`, and its number reused. The backend has registered the new
+    /// The descriptor was closed without `del`, and its number reused. The backend has registered the new
     /// one; the events of the old one get ERROR.
     Replaced,
 }
@@ -144,7 +144,7 @@ pub trait FdInfos<I> {
     fn info(&mut self, token: Token) -> Option<&mut I>;
 }
 
-/// Where a backend's [`dispatch`](EventOp::dispatch) puts what it found.
+/// Takes the reports of a backend's [`dispatch`](EventOp::dispatch).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` takes no reports of `{Fd}`",
     note = "the core passes one to `EventOp::dispatch`; a test of a backend needs a small type that records what is reported"
@@ -168,7 +168,7 @@ pub trait Sink<Fd> {
 
     /// Reports that a waker of this backend was used since the last `dispatch` began to wait. The `dispatch` or
     /// [`look`](EventOp::look) that a wake has ended MUST call it, once for any number of wakes; if it fails, the next
-    /// one MUST. It MAY be called when something else came by the same means: a signal, an interrupt.
+    /// one MUST. It MAY be called when something else arrived by the same means: a signal, an interrupt.
     fn woken(&mut self);
 
     /// Requests a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again, or
@@ -325,7 +325,7 @@ pub trait EventOp {
         false
     }
 
-    /// Puts what is ready into `sink`, without waiting. The core calls it before each wait, and skips the wait if it
+    /// Reports what is ready to `sink`, without waiting. The core calls it before each wait, and skips the wait if it
     /// returns `true`: something was found, a wake or a signal included.
     ///
     /// Override it if a wait costs more than a look. Return `false` if a look is unlikely to find something, or fails.
@@ -335,7 +335,7 @@ pub trait EventOp {
         false
     }
 
-    /// Waits, and puts what is ready into `sink`.
+    /// Waits, and reports what is ready to `sink`.
     ///
     /// # Errors
     ///

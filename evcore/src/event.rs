@@ -168,7 +168,7 @@ impl<Fd> Event<Fd> {
 
     /// An event that is handed out with the check events after each wait that a [waker](crate::EventBase::waker) has
     /// ended, once for any number of wakes. It keeps the loop alive unless it is in the
-    /// [background](Event::background). A signal or an interrupt may bring it too.
+    /// [background](Event::background). A signal or an interrupt may cause it too.
     ///
     /// ```
     /// # use evcore::{*, backend::{Manual, WakeFlag}};

@@ -202,7 +202,7 @@ impl<const N: usize> Manual<N> {
         (self.refusals, self.refusal) = (count, ManualError::Busy);
     }
 
-    /// Limits how many fds one wait reports; 0 for no limit. The rest comes with the next ones.
+    /// Limits how many fds one wait reports; 0 for no limit. The next ones report the rest.
     pub fn set_batch(&mut self, batch: usize) {
         self.batch = batch;
     }

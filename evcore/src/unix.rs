@@ -9,7 +9,7 @@ use crate::backend::Descriptor;
 /// A Unix file descriptor, as backends register it: made from anything that has one, never from an integer.
 ///
 /// It borrows nothing. If the descriptor is closed while registered, its event gets ERROR, or nothing, and the loop does
-/// not spin. When its number is another file's and an event is created on that, the old event gets ERROR.
+/// not spin. When its number is reused and an event is created on the new file, the old event gets ERROR.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fd(NonZeroU32);
 

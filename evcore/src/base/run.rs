@@ -18,7 +18,7 @@ bitflags! {
         /// One turn without waiting (`EVLOOP_NONBLOCK`). Prepare and check events do not count as ready.
         #[doc(alias = "EVLOOP_NONBLOCK")]
         const NONBLOCK = 2;
-        /// Goes on when nothing is pending: a waker may bring something (`EVLOOP_NO_EXIT_ON_EMPTY`).
+        /// Continues when nothing is pending: a waker may end the wait (`EVLOOP_NO_EXIT_ON_EMPTY`).
         #[doc(alias = "EVLOOP_NO_EXIT_ON_EMPTY")]
         const NO_EXIT_ON_EMPTY = 4;
     }

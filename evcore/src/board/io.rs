@@ -85,8 +85,8 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Read for Reader<'_, B, N, S
 
 /// Writes bytes for a line to send, as `embedded_io::Write`.
 ///
-/// They go into a ring. The line's interrupt sends [`Ring::pop`] and calls [`Flags::set_writable`], which brings events
-/// that wait for WRITE. A write sleeps only if there is no room for a byte; meanwhile no event is handed out.
+/// They go into a ring. The line's interrupt sends [`Ring::pop`] and calls [`Flags::set_writable`], which activates
+/// events that wait for WRITE. A write sleeps only if there is no room for a byte; meanwhile no event is handed out.
 ///
 /// ```
 /// # use evcore::{Instant, board::{Board, Flags}};

@@ -22,7 +22,7 @@ use super::{Everything, FEW, FdIndex, Full, Index, Link, Part, Parts, Storage, T
 /// Creating an event for which there is no room returns [`Error::Full`](crate::Error::Full) with the data, and so does
 /// `set_priorities` beyond `LEVELS`.
 ///
-/// `EVENTS` is at most 65,534. An event on an fd takes one of the `FDS` places, also if it shares the fd. If `FDS` is
+/// `EVENTS` is at most 65,534. An event on an fd takes one of the `FDS` places, even if it shares the fd. If `FDS` is
 /// less than `EVENTS`, finding an event's place takes up to `FDS` steps.
 ///
 /// Creating an event looks its fd up: among all rows if `FDS` is at most 64, else by a hash in about two steps. A

@@ -5,7 +5,7 @@ use core::ops::Not;
 
 use super::Full;
 
-/// A place in a table. [`Index::NIL`], beyond the end of every table, is none: looking it up finds nothing.
+/// A place in a table. [`Index::NIL`] is beyond the end of every table: a lookup finds nothing.
 #[allow(unreachable_pub, reason = "Rust 1.85 does not see that `Storage` names it")]
 pub trait Index: Copy + Eq + Debug + Not<Output = Self> + 'static {
     const NIL: Self;
