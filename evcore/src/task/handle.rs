@@ -119,7 +119,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// # Errors
     ///
-    /// When the backend refuses, or the base has no room.
+    /// As [`watch`](Handle::watch).
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -166,7 +166,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// # Errors
     ///
-    /// When the backend refuses, or the base has no room.
+    /// As [`watch`](Handle::watch).
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
