@@ -129,3 +129,28 @@ impl Ready {
         self.contains(Self::AGAIN)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Ready;
+
+    #[test]
+    fn each_predicate_is_about_its_bit() {
+        let predicates: [(Ready, fn(Ready) -> bool); 9] = [
+            (Ready::READ, Ready::is_readable),
+            (Ready::WRITE, Ready::is_writable),
+            (Ready::URGENT, Ready::is_urgent),
+            (Ready::CLOSED, Ready::is_closed),
+            (Ready::ERROR, Ready::is_error),
+            (Ready::HANGUP, Ready::is_hangup),
+            (Ready::TIMEOUT, Ready::is_timeout),
+            (Ready::SIGNAL, Ready::is_signal),
+            (Ready::AGAIN, Ready::is_again),
+        ];
+        for (bit, predicate) in predicates {
+            assert!(predicate(bit) && predicate(Ready::all()), "{bit:?}");
+            assert!(!predicate(Ready::all().difference(bit)) && !predicate(Ready::empty()), "{bit:?}");
+            assert_eq!(bit.is_io(), Ready::IO.contains(bit), "{bit:?}");
+        }
+    }
+}
