@@ -71,7 +71,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(row) = self.rows.at_mut(watch.row) else { return };
         watch.set_unverified(false);
         row.set_registered(interest);
-        if !row.head.is_nil() {
+        if S::HAS_SHARED_FDS && !row.head.is_nil() {
             // Nothing is verified for those that wait since the backend refused the fd.
             row.set_verify();
             return self.join(index);
