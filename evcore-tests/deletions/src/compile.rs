@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::source::Sources;
+use crate::source::{Form, Sources};
 use crate::tree::{Rendered, render};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,6 +150,9 @@ impl<'a> Compile<'a> {
         if diagnostic.code == "E0015" && self.handle_constant(diagnostic) {
             return;
         }
+        if self.handle_mutant(diagnostic) {
+            return;
+        }
         let mut causes = BTreeSet::new();
         let mut functions = BTreeSet::new();
         for (name, start, end, is_main) in &diagnostic.places {
@@ -174,6 +177,22 @@ impl<'a> Compile<'a> {
             self.is_on[cause] = false;
             self.suspects.insert(cause);
         }
+    }
+
+    /// An error in what a mutant adds is due to nothing else.
+    fn handle_mutant(&mut self, diagnostic: &Diagnostic) -> bool {
+        let mut is_found = false;
+        for (name, start, end, _) in diagnostic.places.iter().filter(|(.., is_main)| *is_main) {
+            let Some(file) = self.sources.files.iter().position(|file| file.path == *name) else { continue };
+            for (range, number) in &self.rendered[file].changed {
+                let is_mutant = matches!(self.sources.statements[*number].form, Form::Return(_) | Form::Instead(_));
+                if is_mutant && range.start <= *start && *end <= range.end {
+                    self.is_on[*number] = false;
+                    is_found = true;
+                }
+            }
+        }
+        is_found
     }
 
     /// "Cannot call non-const … `path` in …": the caller is freed of its `const` as well, or the callee gets it back.

@@ -32,13 +32,18 @@ const fn test(name: &'static str, target: &'static str, arguments: &'static [&'s
     Suite { name, package: "evcore-tests", target, arguments, variables: &[], is_real: true }
 }
 
+const SHORT_MODEL: Suite = model("short model", &[("EVCORE_MODEL_OPS", "2000"), ("EVCORE_MODEL_SHRINK", "0")]);
+const UNIT_TESTS: Suite = unit_tests("unit tests", "evcore", "evcore", false);
+const LONGER_MODEL: Suite =
+    model("longer model", &[("EVCORE_MODEL_OPS", "10000"), ("EVCORE_MODEL_SEED", "2"), ("EVCORE_MODEL_SHRINK", "0")]);
+
 pub const CORE: &[Suite] = &[
-    model("short model", &[("EVCORE_MODEL_OPS", "2000"), ("EVCORE_MODEL_SHRINK", "0")]),
-    unit_tests("unit tests", "evcore", "evcore", false),
+    SHORT_MODEL,
+    UNIT_TESTS,
     test("conformance: manual", "conformance", &["manual::"]),
     test("parity", "parity", &[]),
     test("regressions", "regressions", &[]),
-    model("longer model", &[("EVCORE_MODEL_OPS", "10000"), ("EVCORE_MODEL_SEED", "2"), ("EVCORE_MODEL_SHRINK", "0")]),
+    LONGER_MODEL,
     test("conformance: epoll", "conformance", &["epoll::", "--skip", "chosen_"]),
     test("conformance: poll", "conformance", &["poll::", "--skip", "chosen_", "--skip", "epoll::"]),
     test("broken backends", "broken", &[]),

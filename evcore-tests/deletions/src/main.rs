@@ -1,7 +1,8 @@
-//! Statement-deletion mutants: `.ci/deletions` runs it, and says what it does.
+//! Statement deletions and the mutants of cargo-mutants: `.ci/deletions` and `.ci/mutants` run it, and say what it does.
 //!
 //! ```text
-//!   source    finds the statements            cfg        which code is compiled
+//!   source    finds the statements            mutants    takes what cargo-mutants changes in their place
+//!   cfg       which code is compiled
 //!   tree      writes the copy                 compile    leaves out what does not compile
 //!   judges    runs the tests                  reach      runs only those that reach a statement
 //!   state     what is known from earlier runs survivors  the committed list
@@ -10,6 +11,7 @@
 mod cfg;
 mod compile;
 mod judges;
+mod mutants;
 mod options;
 mod reach;
 mod source;
@@ -33,7 +35,8 @@ use reach::Reach;
 use source::Sources;
 use state::{Outcome, State};
 
-const SURVIVORS: &str = ".ci/deletions.survivors";
+/// How many mutants in a hundred the tests have to kill.
+const LEAST: f64 = 95.0;
 /// After how many statements a run tells how far it is.
 const PROGRESS: usize = 50;
 
@@ -71,21 +74,28 @@ fn run(options: &Options) -> Result<bool, String> {
     for name in crates {
         sources.add_crate(&repository, name, &cfg)?;
     }
+    if options.is_mutants {
+        let strangers = mutants::add(&mut sources, &repository, crates)?;
+        println!("{strangers} mutants are in code that is not compiled");
+    }
     let chosen = chosen(&sources, options)?;
     if options.is_list {
         for &number in &chosen {
             let constant = if sources.is_constant(number) { " [const fn]" } else { "" };
             println!("{}{constant}", numbered(&sources, number));
         }
-        println!("{} statements", chosen.len());
+        println!("{} {}", chosen.len(), if options.is_mutants { "mutants" } else { "statements" });
         return Ok(true);
     }
 
     fs::create_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
     let files = tree::files(&repository)?;
     let hash = tree::hash_of(&repository, &files);
-    let state_name = if options.is_backends { "state.backends" } else { "state" };
-    let state = Mutex::new(State::open(&target.join(state_name), hash, options.is_fresh, |key| {
+    let mut state_name = String::from(if options.is_mutants { "mutants" } else { "state" });
+    if options.is_backends {
+        state_name += ".backends";
+    }
+    let state = Mutex::new(State::open(&target.join(&state_name), hash, options.is_fresh, |key| {
         sources.statements.iter().any(|statement| statement.key == key)
     })?);
     let outcome = |number: usize| {
@@ -236,32 +246,46 @@ fn report(
         of(list).iter().for_each(|&number| text += &format!("{}\n", numbered(sources, number)));
         text += "\n";
     }
-    let path = target.join("report");
+    let (of_survivors, report) = match options.is_mutants {
+        true => (".ci/mutants.survivors", "mutants.report"),
+        false => (".ci/deletions.survivors", "report"),
+    };
+    let path = target.join(report);
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("noticed by:");
     by_judge.iter().for_each(|(judge, count)| println!("  {judge:40} {count:5}"));
 
     let (noticed, alive) = (of("noticed").len(), of("survive"));
-    let summary = format!(
-        "{} statements; {noticed} deletions noticed, {} not; {} cannot be deleted, {} in functions that have to be const",
-        chosen.len(),
-        alive.len(),
-        of("cannot be deleted").len(),
-        of("in functions that have to be const").len(),
-    );
+    let (whole, constant) = (of("cannot be deleted").len(), of("in functions that have to be const").len());
+    let score = 100.0 * noticed as f64 / (noticed + alive.len()).max(1) as f64;
+    let summary = if options.is_mutants {
+        format!(
+            "{} mutants; {noticed} killed, {} alive, {score:.1} % killed; {whole} do not compile, \
+             {constant} in functions that have to be const",
+            chosen.len(),
+            alive.len()
+        )
+    } else {
+        format!(
+            "{} statements; {noticed} deletions noticed, {} not; {whole} cannot be deleted, \
+             {constant} in functions that have to be const",
+            chosen.len(),
+            alive.len()
+        )
+    };
     println!("{summary}\nthe lists are in {}", path.display());
 
-    let list = repository.join(SURVIVORS);
+    let list = repository.join(of_survivors);
     let committed = fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
     let survivors = survivors::parse(&committed);
     let new: Vec<_> =
         alive.iter().filter(|number| !survivors.known.contains(&sources.statements[**number].key)).collect();
     if !new.is_empty() {
-        println!("not noticed, and not in {SURVIVORS}:");
+        println!("not noticed, and not in {of_survivors}:");
         new.iter().for_each(|number| println!("{}", numbered(sources, **number)));
     }
     for key in &survivors.unexplained {
-        println!("without a reason in {SURVIVORS}: {key}");
+        println!("without a reason in {of_survivors}: {key}");
     }
     // A line is stale when its statement is gone, or noticed now. Those of files that this run was not about are left alone.
     let all: BTreeSet<&str> = sources.statements.iter().map(|statement| statement.key.as_str()).collect();
@@ -271,15 +295,19 @@ fn report(
     for key in survivors.known.iter().filter(|key| is_backend(key) == options.is_backends) {
         let key = key.as_str();
         if !all.contains(key) {
-            println!("stale in {SURVIVORS}, there is no such statement: {key}");
+            println!("stale in {of_survivors}, there is no such statement: {key}");
         } else if judged.contains(key) && !living.contains(key) {
-            println!("stale in {SURVIVORS}, it does not survive: {key}");
+            println!("stale in {of_survivors}, it does not survive: {key}");
         }
     }
     if options.is_record {
         let of = if options.is_backends { "the platform crates" } else { "the core" };
         fs::write(&list, survivors::with_summary(&committed, of, &summary))
-            .map_err(|error| format!("{SURVIVORS}: {error}"))?;
+            .map_err(|error| format!("{of_survivors}: {error}"))?;
+    }
+    if options.is_mutants && score < LEAST {
+        println!("wanted: at least {LEAST} % killed");
+        return Ok(false);
     }
     Ok(new.is_empty() && survivors.unexplained.is_empty())
 }

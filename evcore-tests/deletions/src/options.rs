@@ -1,10 +1,11 @@
-//! The command line. The script `.ci/deletions` has its help.
+//! The command line. The scripts `.ci/deletions` and `.ci/mutants` have its help.
 
 #[derive(Default)]
 pub struct Options {
     pub files: Vec<String>,
     pub sample: Option<(usize, usize)>,
     pub is_backends: bool,
+    pub is_mutants: bool,
     pub is_list: bool,
     pub is_fresh: bool,
     pub is_record: bool,
@@ -23,6 +24,7 @@ impl Options {
                     options.jobs = value()?.parse().ok().filter(|jobs| *jobs > 0).ok_or("--jobs needs a number")?
                 }
                 "--backends" => options.is_backends = true,
+                "--mutants" => options.is_mutants = true,
                 "--list" => options.is_list = true,
                 "--fresh" => options.is_fresh = true,
                 "--record" => options.is_record = true,

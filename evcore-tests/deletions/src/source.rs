@@ -33,7 +33,7 @@ pub struct Function {
 }
 
 /// How the statement is put under a condition.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Form {
     /// It ends with a semicolon or a brace.
     Whole,
@@ -41,6 +41,14 @@ pub enum Form {
     Tail,
     /// The body of an arm of a `match` of type `()`.
     Arm,
+    /// A function's body, before which this value is returned.
+    Return(String),
+    /// An expression, in place of which this text stands.
+    Instead(String),
+    /// The guard of an arm that goes.
+    Guard,
+    /// The end of the pattern of an arm that goes.
+    Pattern,
 }
 
 pub struct Statement {

@@ -83,6 +83,8 @@ pub struct Rendered {
     pub text: String,
     /// Where the statements are, by their index, in this text.
     pub guards: Vec<(Range<usize>, usize)>,
+    /// Where what stands before them is. It is all that a mutant adds.
+    pub changed: Vec<(Range<usize>, usize)>,
     /// What was inserted: where in the original, and how long.
     inserted: Vec<(usize, usize)>,
 }
@@ -101,6 +103,20 @@ impl Rendered {
     }
 }
 
+/// What stands before and after a statement with this number.
+fn conditional(form: &Form, number: usize) -> (String, &'static str) {
+    let chosen = format!("crate::__deleted({number})");
+    match form {
+        Form::Whole => (format!("if !{chosen} {{ "), " }"),
+        Form::Tail => (format!("if !{chosen} {{ "), "; }"),
+        Form::Arm => (format!("{{ if !{chosen} {{ "), "; } }"),
+        Form::Return(value) => (format!("if {chosen} {{ return {value}; }} "), ""),
+        Form::Instead(text) => (format!("(if {chosen} {{ {text} }} else {{ "), " })"),
+        Form::Guard => (format!("!{chosen} && ("), ")"),
+        Form::Pattern => (format!(" if !{chosen}"), ""),
+    }
+}
+
 /// `is_on` says whether a statement is put under a condition, `is_freed` whether a function loses its `const`.
 pub fn render(
     sources: &Sources,
@@ -114,33 +130,36 @@ pub fn render(
             original.replace_range(word.clone(), &" ".repeat(word.len()));
         }
     }
-    // Where, whether it begins a statement, the text, the statement.
+    // Where, whether it begins, how much is around it at the same place, the text, the statement.
     let mut pieces = Vec::new();
     for (number, statement) in sources.statements.iter().enumerate() {
         if statement.file != file || !is_on(number) {
             continue;
         }
-        let condition = format!("if !crate::__deleted({}) {{ ", number + 1);
-        let (before, after) = match statement.form {
-            Form::Whole => (condition, " }"),
-            Form::Tail => (condition, "; }"),
-            Form::Arm => (format!("{{ {condition}"), "; } }"),
-        };
-        pieces.push((statement.bytes.start, true, before, number));
-        pieces.push((statement.bytes.end, false, after.to_owned(), number));
+        let Range { start, end } = statement.bytes;
+        let (before, after) = conditional(&statement.form, number + 1);
+        let inside = (usize::MAX - (end - start), number);
+        let outside = (end - start, usize::MAX - number);
+        pieces.push((start, true, inside, before, number));
+        if end > start {
+            pieces.push((end, false, outside, after.to_owned(), number));
+        }
     }
-    pieces.sort_by_key(|(at, begins, ..)| (*at, *begins));
+    pieces.sort_by_key(|(at, begins, order, ..)| (*at, *begins, *order));
     let (mut text, mut done) = (String::new(), 0);
     let (mut open, mut guards, mut inserted) = (Vec::new(), Vec::new(), Vec::new());
-    for (at, begins, piece, number) in pieces {
+    let mut changed = Vec::new();
+    for (at, begins, _, piece, number) in pieces {
         text.push_str(&original[done..at]);
         done = at;
-        if begins {
-            open.push(text.len());
-        }
+        let start = text.len();
         inserted.push((at, piece.len()));
         text.push_str(&piece);
-        if !begins {
+        if begins {
+            changed.push((start..text.len(), number));
+            open.push(start);
+        }
+        if !begins || sources.statements[number].bytes.is_empty() {
             // They are nested: the last one that has begun is this one.
             guards.extend(open.pop().map(|start| (start..text.len(), number)));
         }
@@ -149,7 +168,7 @@ pub fn render(
     if sources.roots.contains(&file) {
         text.push_str(&SWITCH.replace("VARIABLE", VARIABLE).replace("\"REACHED\"", &format!("\"{REACHED}\"")));
     }
-    Rendered { text, guards, inserted }
+    Rendered { text, guards, changed, inserted }
 }
 
 /// What belongs to the repository, as far as the build or a test may need it.
