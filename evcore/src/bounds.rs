@@ -62,6 +62,9 @@ impl EventOp for Silent {
     fn usable(&self) -> Result<(), ManualError> {
         if self.is_usable { Ok(()) } else { Err(ManualError::Refused) }
     }
+    fn is_usual(&self) -> bool {
+        self.is_usable
+    }
     fn add(&mut self, _: u32, _: Token, _: Interest, _: &mut impl FdInfos<()>) -> Result<(), Self::Error> {
         Ok(())
     }

@@ -91,3 +91,22 @@ fn nothing_changes_while_the_backend_is_unusable() {
     base.backend_mut().is_usable = true;
     assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
 }
+
+/// It was not, if the backend still had the fd registered for the event's earlier interest.
+#[test]
+fn unsupported_interest_is_refused_where_the_fd_is_still_registered() {
+    fn test<const N: usize>() {
+        for interest in [Interest::CLOSED, Interest::URGENT, Interest::READ | Interest::EDGE] {
+            let mut base: EventBase<Silent, Fixed<N>, ()> = EventBase::new(Silent::new());
+            let event = base.insert(3, Interest::READ, ()).unwrap();
+            base.del(event).unwrap();
+            base.modify(event, interest).unwrap();
+            assert_eq!(base.add(event, None), Err(Error::Unsupported), "{interest:?}, {N} events");
+            base.modify(event, Interest::READ | Interest::CLOSED).unwrap();
+            base.add(event, None).unwrap();
+            assert!(base.check());
+        }
+    }
+    test::<4>();
+    test::<32>();
+}

@@ -30,8 +30,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
             Self::link_alone(index, watch, row, interest);
             return Alone::Joined;
         }
-        // These every backend supports.
-        if Interest::READ.union(Interest::WRITE).contains(interest) { Alone::Unregistered } else { Alone::Not }
+        Alone::Unregistered
     }
 
     /// Leaves the list of a registered fd. Returns the registration.

@@ -192,10 +192,11 @@ impl<S: Storage> Watch<S> {
         self.mask & (UNVERIFIED | Interest::EDGE.bits()) != 0
     }
 
-    /// The interest, if it is level-triggered, not silent and needs no verification.
+    /// The interest, if every backend supports it, it is not silent and needs no verification.
     #[inline(always)]
     pub(super) fn usual_interest(&self) -> Option<Interest> {
-        let is_usual = self.mask & (ALWAYS | UNVERIFIED | Interest::EDGE.bits()) == ALWAYS;
+        const USUAL: u16 = Interest::READ.union(Interest::WRITE).bits();
+        let is_usual = self.mask & !USUAL == ALWAYS;
         is_usual.then_some(Interest::from_bits_retain(self.mask ^ ALWAYS))
     }
 
