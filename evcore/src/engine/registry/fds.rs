@@ -29,8 +29,8 @@ use watches::Watches;
 /// ```
 ///
 /// `wanted` is the union of the pending events' interests, `registered` what the backend watches. Rows where they
-/// differ form a list of changes, which is processed just before the wait: one call of the backend for each fd, none
-/// for changes that cancel out.
+/// may differ form a list of changes, which is processed just before the wait: one call of the backend for each fd,
+/// none for changes that cancel out. A row that is freed stays in the list, and so does one that takes its place.
 pub(super) struct Fds<F, D, S: Storage> {
     index: S::FdIndex,
     rows: S::Fds<Row<F, D, S>>,

@@ -7,7 +7,7 @@ use super::row::Watch;
 use super::{Change, Fds, Row};
 use crate::backend::Descriptor;
 use crate::ready::Interest;
-use crate::storage::{Index, Link, Storage, Table};
+use crate::storage::{Index, Storage, Table};
 
 /// The result of joining the list of an fd that has no other event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,9 +62,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         watch.prev = Index::NIL;
         row.head = Index::NIL;
         (row.wanted, row.unexpected) = (Interest::empty(), u16::MAX);
-        if !row.is_listed() {
-            row.list(core::mem::replace(&mut self.changes, Link::to(at)).place());
-        }
+        row.list(at, &mut self.changes);
         true
     }
 
@@ -79,9 +77,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         let Some(row) = self.rows.at_mut(at).filter(|_| !watch.is_verified_always()) else { return false };
         watch.wait_for(interest);
         row.wait_for(interest);
-        if !row.is_listed() {
-            row.list(core::mem::replace(&mut self.changes, Link::to(at)).place());
-        }
+        row.list(at, &mut self.changes);
         true
     }
 }

@@ -1,4 +1,4 @@
-//! The list of changes: fds whose registration differs from their events' interest.
+//! The list of changes: fds whose registration may differ from their events' interest.
 
 use super::watches::Watches;
 use super::{Fds, Row};
@@ -19,15 +19,8 @@ pub(in crate::engine) struct Change<F> {
 
 impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
     pub(super) fn list_if_changed(&mut self, at: S::Index) {
-        let is_to_be_listed = self.rows.at(at).is_some_and(Row::is_to_be_listed);
-        if is_to_be_listed {
-            self.list(at);
-        }
-    }
-
-    pub(super) fn list(&mut self, at: S::Index) {
-        if let Some(row) = self.rows.at_mut(at) {
-            row.list(core::mem::replace(&mut self.changes, Link::to(at)).place());
+        if let Some(row) = self.rows.at_mut(at).filter(|row| row.is_to_be_listed()) {
+            row.list(at, &mut self.changes);
         }
     }
 

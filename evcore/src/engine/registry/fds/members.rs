@@ -175,9 +175,7 @@ impl<F: Descriptor, D: Default, S: Storage> Fds<F, D, S> {
         // As in `join` and `try_join`.
         row.verify_for(watch);
         row.wait_for(interest);
-        if !row.is_listed() {
-            self.list(at);
-        }
+        row.list(at, &mut self.changes);
         Changed::Done(old)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::backend::Token;
 use crate::ready::{Interest, Ready};
-use crate::storage::{Index, Storage};
+use crate::storage::{Index, Link, Storage};
 
 /// An fd with events. In a free row `created` is 0.
 pub(super) struct Row<F, D, S: Storage> {
@@ -108,10 +108,13 @@ impl<F, D, S: Storage> Row<F, D, S> {
         self.registered.contains(LISTED)
     }
 
-    /// Puts the row into the list of changes, before `next`.
-    pub(super) fn list(&mut self, next: S::Index) {
-        self.registered = self.registered.union(LISTED);
-        self.next = next;
+    /// Puts the row, which is at `at`, into the list of changes, unless it is there.
+    #[inline]
+    pub(super) fn list(&mut self, at: S::Index, changes: &mut Link<S::Index>) {
+        if !self.is_listed() {
+            self.registered = self.registered.union(LISTED);
+            self.next = core::mem::replace(changes, Link::to(at)).place();
+        }
     }
 
     /// Takes the first row out of the list of changes. Returns the next one.
