@@ -84,6 +84,12 @@ impl<F, D, S: Storage> Row<F, D, S> {
         self.registered = self.registered.union(NARROW);
     }
 
+    /// The next row in the list of changes.
+    #[cfg(any(test, feature = "check"))]
+    pub(super) const fn next_listed(&self) -> S::Index {
+        self.next
+    }
+
     #[cfg(any(test, feature = "check"))]
     pub(super) fn is_to_be_narrowed(&self) -> bool {
         self.is_listed() && self.registered.contains(NARROW)
