@@ -510,11 +510,17 @@ static void *own_signals(void *arg)
     (void)arg;
     for (int round = 0; round < 500; round++) {
         struct event_base *mine = event_base_new();
-        struct event event;
+        struct event event, timers[50];
+        for (int i = 0; i < 50; i++) {
+            evtimer_assign(&timers[i], mine, count, NULL);
+            event_add(&timers[i], &later);
+        }
         evsignal_assign(&event, mine, SIGUSR2, count, NULL);
         event_add(&event, NULL);
         event_base_loop(mine, EVLOOP_NONBLOCK);
-        event_del(&event);
+        // Or the base is freed while it has the signals.
+        if (round % 2)
+            event_del(&event);
         event_base_free(mine);
     }
     return NULL;

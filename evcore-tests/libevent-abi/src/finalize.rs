@@ -86,6 +86,8 @@ fn free(base: Option<BaseRef>, runs_finalizers: bool) {
     if current == Some(base) {
         compat::set_current(None);
     }
+    // First of all: another base that gets signals from now on looks at the one before it, in another thread.
+    signals::disown(&base);
     for event in base::attached(base) {
         base.del(event, Blocking::EvenIfFinalizing);
     }
@@ -96,6 +98,7 @@ fn free(base: Option<BaseRef>, runs_finalizers: bool) {
     base.free_once();
     base.prepare.free();
     base.check.free();
+    // A finalizer may have added a signal again.
     signals::disown(&base);
     to_c::free_base(base);
 }
