@@ -78,7 +78,7 @@ impl Board<1> for &'static Part {
 
     fn wait_for_interrupt(&self) {
         self.step();
-        assert!(self.is_masked.get(), "an interrupt before this would be slept over");
+        assert!(self.is_masked.get(), "an interrupt before this would be missed");
         self.waits.set(self.waits.get() + 1);
         assert!(self.waits.get() < 100, "it waits for nothing again and again");
         if self.is_pending.get() {
@@ -137,7 +137,7 @@ fn sleep_ends_by_an_interrupt_at_any_step_of_it() {
     assert!(last >= 4, "there are no steps to try");
     for step in 1..=last {
         let part = Part::new(Some(step), true);
-        assert_eq!(first(&mut base(part), part), ("line", 0), "the interrupt of step {step} is slept over");
+        assert_eq!(first(&mut base(part), part), ("line", 0), "the interrupt of step {step} is missed");
     }
 }
 
@@ -153,7 +153,7 @@ fn sleep_without_an_end_ends_by_an_interrupt_at_any_step_of_it() {
     let last = sleep(None).unwrap();
     assert!(last >= 4, "there are no steps to try");
     for step in 1..=last {
-        assert_eq!(sleep(Some(step)), None, "the interrupt of step {step} is slept over");
+        assert_eq!(sleep(Some(step)), None, "the interrupt of step {step} is missed");
     }
 }
 
