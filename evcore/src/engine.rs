@@ -111,7 +111,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         self.registry.create(event, data)
     }
 
-    #[cfg(feature = "async")]
+    #[cfg(all(feature = "async", target_has_atomic = "ptr"))]
     pub(crate) fn has_room(&mut self) -> bool {
         self.registry.has_room()
     }

@@ -54,8 +54,7 @@ macro_rules! errors {
 errors!(Error<ManualError>, Full, ManualError, Rejected<u8, ManualError>);
 
 // A base prints itself with any data, and goes to another thread with data that does.
-struct Opaque;
-assert_impl_all!(EventBase<Manual, Fixed<1>, Opaque>: Debug, Display, Send);
+assert_impl_all!(EventBase<Manual, Fixed<1>, &'static dyn Sync>: Debug, Display, Send);
 assert_impl_all!(Callback<Manual, Fixed<1>, *const u8>: Copy, Debug, Send, Sync);
 assert_impl_all!(Fired<&'static mut u8>: Debug, Send, Sync);
 assert_impl_all!(Manual: Debug, Send, Sync);

@@ -90,7 +90,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Whether another event finds room, on an fd where there are any.
-    #[cfg(feature = "async")]
+    #[cfg(all(feature = "async", target_has_atomic = "ptr"))]
     pub(crate) fn has_room(&mut self) -> bool {
         self.engine.has_room()
     }

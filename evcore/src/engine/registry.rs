@@ -148,7 +148,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     }
 
     /// Whether another event finds room, on an fd where there are any.
-    #[cfg(feature = "async")]
+    #[cfg(all(feature = "async", target_has_atomic = "ptr"))]
     pub(super) fn has_room(&mut self) -> bool {
         // An event on an fd takes a place even if it shares the fd: there are never fewer rows than places.
         let any = self.make_room(&Event::user()).is_ok();
