@@ -310,3 +310,22 @@ fn task_after_a_panic_has_no_priority_of_another() {
         .unwrap();
     assert_eq!(*order.borrow(), ["first", "middle", "last"]);
 }
+
+#[test]
+fn idle_timeout_that_comes_late_does_not_shorten_the_next() {
+    let (mut executor, handle) = tasks();
+    let source = Rc::new(handle.source(3, ()).unwrap());
+    source.set_idle_timeout(Some(SECOND * 20));
+    let waits = [Interest::READ, Interest::WRITE].map(|interest| {
+        let source = source.clone();
+        // The second wait begins in the turn that ends the first.
+        let waits = async move { (source.ready(interest).await, source.ready(interest).await) };
+        handle.spawn(waits).unwrap()
+    });
+    assert!(executor.next_event(Wait::For(SECOND * 15)).unwrap().is_none());
+    executor.base().unwrap().backend_mut().advance(SECOND * 10);
+    for waits in waits {
+        assert_eq!(executor.block_on(waits).unwrap().unwrap(), (Ok(Ready::TIMEOUT), Ok(Ready::TIMEOUT)));
+    }
+    assert_eq!(handle.now().unwrap().as_nanos(), 45_000_000_000);
+}

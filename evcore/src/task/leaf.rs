@@ -17,8 +17,8 @@ pub(super) struct Leaf<D: ?Sized> {
     sides: [Side; 2],
     /// Hand-outs of an event that is no source's.
     pub(super) count: Cell<u32>,
-    /// The executor's turn of the last hand-out for a task. It has restarted the timeout.
-    pub(super) turn: Cell<u32>,
+    /// The executor's turn of the last hand-out for a task, if that has restarted the timeout.
+    pub(super) turn: Cell<Option<u32>>,
     is_source: bool,
     /// The value of a source.
     pub(super) data: D,
@@ -60,7 +60,7 @@ impl Side {
 
 impl<D> Leaf<D> {
     pub(super) fn new(is_source: bool, data: D) -> Self {
-        Self { sides: Default::default(), count: Cell::new(0), turn: Cell::new(0), is_source, data }
+        Self { sides: Default::default(), count: Cell::new(0), turn: Cell::new(None), is_source, data }
     }
 }
 
@@ -88,10 +88,11 @@ impl<D: ?Sized> Leaf<D> {
             }
             if !is_awaited {
                 // If it was the timeout, it ends.
-                self.turn.set(0);
+                self.turn.set(None);
                 return None;
             }
-            self.turn.set(turn);
+            // A timeout that comes late is followed by a shorter one: periods count from deadlines.
+            self.turn.set((!part.is_timeout()).then_some(turn));
             unclaimed.remove(part);
             side.claim(part)
         });

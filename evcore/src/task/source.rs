@@ -130,7 +130,7 @@ impl<D, F, E> Source<D, F, E> {
     #[cold]
     fn want(&self, interest: Interest, is_wanted: bool) -> Result<(), Error<E>> {
         // A hand-out in this turn has restarted it.
-        let is_current = || self.leaf.turn.get() == self.handle.core.current.turn.get();
+        let is_current = || self.leaf.turn.get() == Some(self.handle.core.current.turn.get());
         let is_first = || self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
         let begins = || self.has_new_idle.get() || (is_first() && !is_current());
         let idle = self.idle.get().filter(|_| begins());
