@@ -307,5 +307,5 @@ macro_rules! print_names {
     )* };
 }
 print_names! {
-    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Source<D, F, E>
+    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Source<D, F, E> Watch<F, E>
 }

@@ -159,7 +159,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
             event.persist = false;
         }
         event.once = false;
-        Watch::watch(self, event)
+        Watch::of(self, event)
     }
 
     /// Waits once until `fd` is ready for any of `interest`. To wait repeatedly use a [`source`](Handle::source).

@@ -200,13 +200,23 @@ impl<D, F, E> Drop for Source<D, F, E> {
 /// kept, bits and counts joined.
 ///
 /// Each wait adds a one-shot event again, with its timeout. Dropping it removes the event.
-pub type Watch<F, E> = Source<(), F, E>;
+///
+/// It has no directions, as a [`Source`] has:
+///
+/// ```compile_fail,E0599
+/// # async fn on<E: 'static>(handle: evcore::task::Handle<u32, E>) -> Result<(), evcore::Error<E>> {
+/// let watch = handle.watch(evcore::Event::io(3, evcore::Interest::WRITE))?;
+/// watch.ready(evcore::Interest::WRITE).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Watch<F, E>(Source<(), F, E>);
 
 impl<F: 'static, E: 'static> Watch<F, E> {
-    pub(super) fn watch(handle: &Handle<F, E>, event: Event<F>) -> Result<Self, Error<E>> {
-        let source = Self::new(handle, event, false, ())?;
+    pub(super) fn of(handle: &Handle<F, E>, event: Event<F>) -> Result<Self, Error<E>> {
+        let source = Source::new(handle, event, false, ())?;
         source.want(Interest::empty(), false)?;
-        Ok(source)
+        Ok(Self(source))
     }
 
     /// Waits for the next hand-out: its reason, and its number of signals or periods.
@@ -235,12 +245,13 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     ///
     /// As [`next`](Watch::next).
     pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Result<Fired, Error<E>>> {
-        let count = self.leaf.count.take();
+        let source = &self.0;
+        let count = source.leaf.count.take();
         if count > 0 {
-            let ready = self.take(Interest::empty());
-            return Poll::Ready(Ok(Fired { id: self.event, ready, count, data: () }));
+            let ready = source.take(Interest::empty());
+            return Poll::Ready(Ok(Fired { id: source.event, ready, count, data: () }));
         }
-        self.wait(context, Interest::empty())?;
+        source.wait(context, Interest::empty())?;
         Poll::Pending
     }
 }
