@@ -159,7 +159,8 @@ pub fn on_alarm() {
 
 /// Hands out what there is. The base does not sleep: its next deadline is an alarm.
 fn serve_inner() {
-    let sleep = critical_section::with(|cs| {
+    // In one section: an interrupt between the two would set its alarm, and this an older one after it.
+    critical_section::with(|cs| {
         let inner = &mut *INNER.borrow_ref_mut(cs);
         while let Ok(Some(event)) = inner.next_event(Wait::None) {
             *event.data = event.data.saturating_add(1);
@@ -167,10 +168,10 @@ fn serve_inner() {
                 INNER_FLAGS.take_readable(INNER_LINE);
             }
         }
-        inner.next_sleep(Wait::Forever)
+        let sleep = inner.next_sleep(Wait::Forever);
+        let at = if let Sleep::Until(at) = sleep { at } else { Instant::MAX };
+        set_alarms(|alarms| alarms.of_inner = at);
     });
-    let at = if let Sleep::Until(at) = sleep { at } else { Instant::MAX };
-    set_alarms(|alarms| alarms.of_inner = at);
 }
 
 /// For the loop, before interrupts use it.
