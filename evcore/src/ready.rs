@@ -134,9 +134,11 @@ impl Ready {
 mod tests {
     use super::Ready;
 
+    type Predicate = fn(Ready) -> bool;
+
     #[test]
     fn each_predicate_is_about_its_bit() {
-        let predicates: [(Ready, fn(Ready) -> bool); 9] = [
+        let predicates: [(Ready, Predicate); 9] = [
             (Ready::READ, Ready::is_readable),
             (Ready::WRITE, Ready::is_writable),
             (Ready::URGENT, Ready::is_urgent),
