@@ -1,7 +1,7 @@
 //! Where the tables of a base live: in arrays of fixed capacity, or on the heap.
 //!
-//! All tables are indexed by event, so one capacity bounds everything: a created event has its place in every table,
-//! and no later call fails for lack of room.
+//! All tables are indexed by event, so one capacity bounds everything: a created event has its place in every table.
+//! Only `replace_fd` and `set_priorities` may find no room later.
 
 use core::fmt;
 
@@ -109,9 +109,9 @@ pub trait Storage: sealed::Sealed {
     /// Whether timers are scanned instead of kept in a heap.
     #[doc(hidden)]
     const IS_SCANNED: bool = <Self::Heap<()> as Table<()>>::CAPACITY <= SCANNED;
-    /// Whether few events are expected: code that is only faster is left out.
+    /// Whether there are few events: code that is only faster is left out.
     #[doc(hidden)]
-    const IS_SMALL: bool = Self::IS_SCANNED;
+    const IS_SMALL: bool = <Self::Heap<()> as Table<()>>::CAPACITY <= FEW;
     /// Whether other code may close descriptors, so that registrations are verified.
     #[doc(hidden)]
     const IS_SHARED: bool = true;

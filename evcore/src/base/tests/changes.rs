@@ -108,5 +108,5 @@ fn unsupported_interest_is_refused_where_the_fd_is_still_registered() {
         }
     }
     test::<4>();
-    test::<32>();
+    test::<128>();
 }
