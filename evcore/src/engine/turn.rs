@@ -344,7 +344,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.chores_at().is_some_and(|chores| chores <= now) {
             self.do_chores(now);
         }
-        if S::IS_SMALL {
+        if S::IS_SCANNED {
             // It finds out as fast that nothing is due.
             self.expire(now);
         } else if self.registry.first_deadline().is_some_and(|first| first <= now) {
