@@ -207,7 +207,7 @@ pub trait Fixture {
         false
     }
 
-    /// Has the backend refuse `count` registrations and changes for the time being, as for want of memory.
+    /// Has the backend refuse `count` registrations and changes for the time being, as for lack of memory.
     fn refuse_for_now(&mut self, backend: &mut Self::Backend, count: u32) -> bool {
         let _ = (backend, count);
         false

@@ -587,7 +587,7 @@ impl fmt::Debug for Epoll {
     }
 }
 
-/// Makes a call that needs no memory once more at once if it was refused for want of that.
+/// Makes a call that needs no memory once more at once if it was refused for lack of memory.
 fn once_more(error: io::Error, call: impl Fn() -> io::Result<()>) -> io::Result<()> {
     if is(&error, libc::ENOMEM) { call() } else { Err(error) }
 }
