@@ -381,3 +381,20 @@ fn a_restarted_timeout_comes_after_what_its_turn_has_armed() {
     base.backend_mut().advance(Duration::from_nanos(10));
     assert_eq!(turn(&mut base), ["timer", "idle"]);
 }
+
+/// The hand-outs of a later turn ended at an earlier time.
+#[test]
+fn a_restart_does_not_shorten_a_timeout_when_the_clock_was_turned_back() {
+    let mut base: EventBase<Manual, evcore::Growable, &str> = EventBase::new(Manual::new());
+    let idle =
+        base.start(Event::io(3, Interest::READ).persist().timeout(Duration::from_nanos(10_000)), "idle").unwrap();
+    base.backend_mut().set_ready(3, Ready::READ);
+    for nanos in [1_000, 500] {
+        assert!(base.poll(Wait::None).unwrap().is_running());
+        assert!(base.next_active().is_some());
+        base.backend_mut().set_now(Instant::from_nanos(nanos));
+        assert!(base.next_active().is_none());
+        base.backend_mut().set_now(Instant::from_nanos(500));
+    }
+    assert_eq!(base.pending(idle).unwrap().deadline, Some(Instant::from_nanos(11_000)));
+}

@@ -196,6 +196,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     #[inline(never)]
     fn restart_timeouts(&mut self) {
         let now = self.fresh_now();
+        // A later turn may not end at an earlier time, or its restart would shorten a timeout.
+        self.clock.set(now);
         self.registry.restart_timeouts(now);
     }
 

@@ -189,6 +189,7 @@ impl Model {
             return;
         }
         let now = self.fresh_now();
+        self.clock = now;
         for slot in &self.restarts.slots {
             self.armings += 1;
             let event = &mut self.events[self.slots[*slot]];
