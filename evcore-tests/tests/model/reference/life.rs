@@ -46,6 +46,10 @@ impl Model {
             Some(slot) => self.slots[slot] = uid,
             None => self.slots.push(uid),
         }
+        // A timer's record is where such storages have its interval.
+        if self.capacity.is_some() && spec.timeout.is_some() {
+            self.entries.make_room(self.slot(uid));
+        }
         if let Kind::Io(fd, interest) = spec.kind {
             self.bind(uid, fd, interest);
         }

@@ -55,8 +55,12 @@ impl Entries {
         Self { bound: capacity.filter(|capacity| *capacity <= 16).map(|_| u64::MAX), ..Self::default() }
     }
 
-    fn arm(&mut self, slot: usize, key: Key) {
+    pub(super) fn make_room(&mut self, slot: usize) {
         self.by_slot.resize(self.by_slot.len().max(slot + 1), None);
+    }
+
+    fn arm(&mut self, slot: usize, key: Key) {
+        self.make_room(slot);
         if let Some(bound) = &mut self.bound {
             *bound = key.0.min(*bound);
             self.by_slot[slot] = Some(Entry { key, is_cancelled: false });
@@ -137,7 +141,7 @@ impl Entries {
 }
 
 impl Model {
-    fn slot(&self, uid: Uid) -> usize {
+    pub(super) fn slot(&self, uid: Uid) -> usize {
         self.slots.iter().position(|owner| *owner == uid).expect("it exists")
     }
 
