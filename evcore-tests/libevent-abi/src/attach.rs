@@ -44,25 +44,7 @@ impl Base {
     #[inline(always)]
     pub(crate) fn attach(&self, event: Ev, timeout: Start) -> bool {
         let mut core = self.core();
-        let Some(id) = own_slot(&mut core, event) else {
-            drop(core);
-            return self.attach_new(event, timeout);
-        };
-        let outcome = start(&mut core, id, timeout);
-        drop(core);
-        if let Err(error) = outcome {
-            return self.start_again(event, id, timeout, error);
-        }
-        event.set_handed_out(false);
-        true
-    }
-
-    /// As `attach`, with a new evcore event.
-    #[inline(never)]
-    fn attach_new(&self, event: Ev, timeout: Start) -> bool {
-        let mut core = self.core();
-        let Some(id) = create(&mut core, event) else { return false };
-        event.set_attached(id.to_bits());
+        let Some(id) = own_slot(&mut core, event).or_else(|| create(&mut core, event)) else { return false };
         let outcome = start(&mut core, id, timeout);
         drop(core);
         if let Err(error) = outcome {
@@ -141,7 +123,9 @@ fn create(core: &mut Core, event: Ev) -> Option<EventId> {
         return None;
     }
     let made = core.create(describe(core, event), Some(event));
-    made.inspect_err(|_| log::warn("event_add: no memory")).ok()
+    let id = made.inspect_err(|_| log::warn("event_add: no memory")).ok()?;
+    event.set_attached(id.to_bits());
+    Some(id)
 }
 
 /// When a timeout starts, and how long it is.
