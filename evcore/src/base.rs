@@ -44,11 +44,12 @@ pub use sleep::Asleep;
 ///
 /// | | |
 /// |---|---|
-/// | make | [`new`](EventBase::new), [`insert`](EventBase::insert) an fd, [`insert_timer`](EventBase::insert_timer), [`insert_interval`](EventBase::insert_interval), [`insert_signal`](EventBase::insert_signal), [`insert_wake`](EventBase::insert_wake); [`start`](EventBase::start) any [`Event`](crate::Event) |
+/// | make | [`new`](EventBase::new), [`insert`](EventBase::insert) an fd ([`Interest`](crate::Interest): level, edge), [`insert_timer`](EventBase::insert_timer), [`insert_interval`](EventBase::insert_interval), [`insert_signal`](EventBase::insert_signal), [`insert_wake`](EventBase::insert_wake); [`start`](EventBase::start) any [`Event`](crate::Event) |
 /// | wait and hand out | [`next_event`](EventBase::next_event), the whole loop; in batches, [`poll`](EventBase::poll) and [`next_active`](EventBase::next_active); with a handler, [`run`](EventBase::run) |
 /// | change | [`modify`](EventBase::modify), [`restart`](EventBase::restart), [`pause_for`](EventBase::pause_for), [`add`](EventBase::add) and [`del`](EventBase::del) |
 /// | end | [`remove`](EventBase::remove) an event, [`deregister`](EventBase::deregister) its fd, [`loop_exit`](EventBase::loop_exit) |
 /// | ask | [`get_mut`](EventBase::get_mut), [`pending`](EventBase::pending), [`ended`](EventBase::ended), [`stats`](EventBase::stats) |
+/// | thread, interrupt, fork | [`waker`](EventBase::waker), [`reinit`](EventBase::reinit) in the child |
 ///
 /// The base is borrowed only until the last use of the event's data, so the body of the loop may create, change and
 /// remove any event, the current one included. A *turn* of the loop is one wait and the hand-outs after it;
@@ -76,8 +77,8 @@ pub use sleep::Asleep;
 #[doc(alias = "event_base_dump_events")]
 pub struct EventBase<B: EventOp, S: Storage, T> {
     engine: Engine<B, S, T>,
-    /// The base's address when `run` began its last turn, 0 outside of `run`. If a handler has moved the base away, the mark
-    /// is the run's.
+    /// The base's address when `run` began its last turn, 0 outside of `run`. A base that a handler has moved away has
+    /// another address, so it may run there.
     run_at: usize,
     /// Why the loop of [`EventBase::next_event`] ended.
     ended: Option<End>,
@@ -167,13 +168,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Self { engine: Engine::new(backend), run_at: 0, ended: None }
     }
 
-    /// Waits, and queues what is ready: one turn of the loop (`event_base_loop`), before the hand-outs.
+    /// Begins a turn (`event_base_loop`): waits, and queues what is ready for [`next_active`](EventBase::next_active).
     ///
     /// With [`Wait::Forever`] the loop ends when nothing is pending; with any other wait it does not. To wait for a
     /// waker alone, wait until [`Instant::MAX`]. Active events, expired timers and wakers shorten any wait.
     ///
-    /// If there are [prepare](crate::Event::prepare) events, every other call begins a turn of these, returns
-    /// [`Turn::Prepare`] and does not wait.
+    /// If there are [prepare](crate::Event::prepare) events, every second call does not wait: it begins a turn of these
+    /// and returns [`Turn::Prepare`].
     ///
     /// # Errors
     ///
@@ -194,7 +195,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.poll(sleep)
     }
 
-    /// Hands out the next active event of this turn: it is off its queue, and re-armed or no longer pending.
+    /// Hands out the next active event of this turn: takes it off its queue, and re-arms it or ends its wait.
     ///
     /// `None` ends the turn's hand-outs: nothing is active, the turn's limit was reached, or a break or continue was
     /// requested.
@@ -323,7 +324,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     // The clock.
 
-    /// The time (`event_base_gettimeofday_cached`). During a turn's hand-outs it is read once, until
+    /// The time (`event_base_gettimeofday_cached`). During a turn's hand-outs the clock is read once, and again by
     /// [`update_now`](EventBase::update_now); outside of them by each call.
     ///
     /// ```

@@ -19,7 +19,9 @@
 //! An [`EventBase`] waits for readiness, time and signals, and hands out active events one at a time. It has no locks
 //! and no global state, needs no allocator, is safe Rust throughout and does not panic.
 //! [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps,
-//! [firmware](https://github.com/evcore/evcore/blob/main/docs/embedded.md) puts it on a board.
+//! [firmware](https://github.com/evcore/evcore/blob/main/docs/embedded.md) puts it on a board, and
+//! [the README](https://github.com/evcore/evcore#how-to) leads from each task to its example: connect, fork, TLS,
+//! threads, children, tests in virtual time.
 //!
 //! ```
 //! use core::time::Duration;

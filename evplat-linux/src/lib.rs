@@ -1,5 +1,7 @@
 //! The Linux backend of [`evcore`]: epoll, with wakers and signals. [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md)
-//! builds a server on it in seven steps.
+//! builds a server on it in seven steps; [the README](https://github.com/evcore/evcore#how-to) leads from each task to its
+//! example: connect, fork, TLS, threads, children, tests in virtual time. The methods are on
+//! [`evcore::EventBase`].
 //!
 //! ```text
 //!   your program ──▶ evcore::EventBase<Epoll, Growable, T>
