@@ -123,14 +123,14 @@ bitflags! {
     }
 }
 
-/// Whether a changed registration still stood. See [`EventOp::modify`].
+/// What [`EventOp::modify`] has found under the descriptor: the registered file, or another one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Modified {
-    /// It stood.
+    /// The registered file: its interest was changed.
     Kept,
-    /// The descriptor was closed without `del`, and its number reused. The backend has registered the new
-    /// one; the events of the old one get ERROR.
+    /// The descriptor was closed without `del`, and its number reused. The backend has registered the new file; the
+    /// events of the old one get ERROR.
     Replaced,
 }
 
@@ -154,7 +154,7 @@ pub trait Sink<Fd> {
     /// dropped and counted, and if such reports go on, the core calls [`EventOp::reinit`].
     ///
     /// `ready` MUST NOT be empty, or an event may be handed out without a reason. Bits that no event waits for are
-    /// dropped, but ERROR and HANGUP reach every event of the fd. Several reports are joined.
+    /// dropped, but ERROR and HANGUP reach every event of the fd. Several reports of one registration are merged.
     fn ready(&mut self, token: Token, ready: Ready) -> bool;
 
     /// As [`ready`](Sink::ready), by descriptor, for backends that keep no tokens. Costs a look-up in the fd map.
@@ -167,8 +167,8 @@ pub trait Sink<Fd> {
     fn signal(&mut self, signum: Signum, count: u32);
 
     /// Reports that a waker of this backend was used since the last `dispatch` began to wait. The `dispatch` or
-    /// [`look`](EventOp::look) that a wake has ended MUST call it, once for any number of wakes; if it fails, the next
-    /// one MUST. It MAY be called when something else arrived by the same means: a signal, an interrupt.
+    /// [`look`](EventOp::look) that a wake has ended MUST call it, once for any number of wakes; if that one fails, the
+    /// next MUST. It MAY be called when something else arrived by the same means: a signal, an interrupt.
     fn woken(&mut self);
 
     /// Requests a rebuild: before the next wait the core calls [`EventOp::reinit`] and registers everything again, or

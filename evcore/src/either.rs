@@ -10,12 +10,12 @@ use crate::time::{Instant, Sleep};
 ///
 /// ```text
 ///                        ┌─ Left(A)
-///   EventBase ─ EventOp ─┤            whichever it is, each call goes to it
+///   EventBase ─ EventOp ─┤            each call goes to the one that is there
 ///                        └─ Right(B)
 /// ```
 ///
 /// Both must have the same descriptor and error, as all backends on Unix do. It costs a comparison for each call of the
-/// backend, and room for both for each registered fd.
+/// backend, and with each registered fd room for the data of both.
 ///
 /// ```
 /// use core::time::Duration;

@@ -9,8 +9,8 @@ use crate::ready::Interest;
 
 /// Names an event of a base: a slot and its generation.
 ///
-/// For the id of a removed event every call returns an error or `None`. In another base it is an error in debug builds;
-/// otherwise it may name an event there.
+/// For the id of a removed event every call returns an error or `None`. Another base does so too in debug builds; in
+/// other builds the id may name an event there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId {
     pub(crate) slot: u32,
@@ -32,12 +32,12 @@ impl EventId {
         (self.generation.get() as u64) << 32 | self.slot as u64
     }
 
-    /// The id that [`EventId::to_bits`] gave; `None` for bits of no id.
+    /// The id that [`EventId::to_bits`] gave; `None` if the bits are no id.
     #[must_use]
     #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the two halves of the word")]
     pub const fn from_bits(bits: u64) -> Option<Self> {
         match NonZeroU32::new((bits >> 32) as u32) {
-            // Even ones are those of free slots.
+            // A free slot's generation is even.
             Some(generation) if generation.get() & 1 == 1 => Some(Self { slot: bits as u32, generation }),
             _ => None,
         }
@@ -157,7 +157,8 @@ impl<Fd> Event<Fd> {
         event
     }
 
-    /// As [`prepare`](Event::prepare), right after the wait (`evwatch_check_new`).
+    /// An event that is handed out in each turn, right after the wait; else as [`prepare`](Event::prepare)
+    /// (`evwatch_check_new`).
     #[doc(alias = "evwatch_check_new")]
     pub const fn check() -> Self {
         let mut event = Self::from(Source::Check);
@@ -184,7 +185,7 @@ impl<Fd> Event<Fd> {
         event
     }
 
-    /// Stays pending when it is handed out, and restarts its timeout (`EV_PERSIST`); see
+    /// Keeps the event pending when it is handed out, and restarts its timeout (`EV_PERSIST`); see
     /// [`add`](crate::EventBase::add).
     ///
     /// ```
@@ -201,9 +202,9 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Has a timeout, which starts whenever the event is [added](crate::EventBase::add), and restarts after each hand-out
-    /// of a [persistent](Event::persist) event: a connection's idle timeout, a timer's period. Zero is due in the next
-    /// turn.
+    /// Gives the event a timeout, such as a connection's idle timeout or a timer's period. It starts whenever the event
+    /// is [added](crate::EventBase::add), and restarts after each hand-out of a [persistent](Event::persist) event. Zero
+    /// is due in the next turn.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -219,7 +220,7 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Is removed after its hand-out (`event_base_once`): its data is dropped at the next
+    /// Removes the event after its hand-out (`event_base_once`): its data is dropped at the next
     /// [`next_active`](crate::EventBase::next_active) or [`poll`](crate::EventBase::poll).
     ///
     /// ```
@@ -237,7 +238,7 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Its priority, 0 being the most urgent; by default the middle of the base's priorities.
+    /// Sets the priority, 0 being the most urgent; by default the middle of the base's priorities.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual};
@@ -252,7 +253,7 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// Does not keep the loop alive.
+    /// Lets the loop end although the event is pending.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -266,7 +267,7 @@ impl<Fd> Event<Fd> {
         self
     }
 
-    /// What a persistent timer does about missed periods; [`Missed::Skip`] by default.
+    /// Chooses what a persistent timer does about missed periods; [`Missed::Skip`] by default.
     pub const fn missed(mut self, missed: Missed) -> Self {
         self.missed = missed;
         self

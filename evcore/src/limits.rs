@@ -20,7 +20,8 @@ use crate::time::nanos;
 pub struct Limits {
     /// Maximum of hand-outs. Without one, a turn hands out each event at most once.
     pub hand_outs: Option<NonZeroU32>,
-    /// Maximum of timers moved to the queues, and of stale heap entries (postponed timers) corrected, plus one.
+    /// Maximum of timers moved to the queues. A turn corrects at most one more than this number of stale heap entries
+    /// (postponed timers).
     pub timers: Option<NonZeroU32>,
     /// Maximum time of the hand-outs, at least a nanosecond, checked after each of them by reading the clock.
     pub interval: Option<Duration>,
@@ -94,10 +95,10 @@ impl From<Limits> for Bounds {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fairness {
-    /// Every priority is served in each turn, the most urgent first. If one has more events than its share of the
-    /// hand-outs, a quarter is kept for less urgent ones, and each gets at least one.
+    /// Every priority is served in each turn, the most urgent first. While less urgent events are active, a priority
+    /// leaves them a quarter of the remaining hand-outs, and each less urgent priority gets at least one.
     #[default]
     Fair,
-    /// One priority a turn, as in libevent: less urgent events wait until nothing more urgent was found.
+    /// One priority a turn, as in libevent: less urgent events wait until a turn has found nothing more urgent.
     Strict,
 }

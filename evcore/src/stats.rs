@@ -12,7 +12,7 @@ use crate::storage::Zero;
 pub struct Stats {
     /// Turns of the loop that have begun.
     pub turns: u64,
-    /// Waits and looks of the backend.
+    /// How often the backend was asked what is ready, with or without sleeping.
     pub waits: u64,
     /// Events handed out.
     pub handed_out: u64,

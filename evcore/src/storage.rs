@@ -59,7 +59,7 @@ pub trait Storage: sealed::Sealed {
     /// A table with a place for each event on an fd.
     #[doc(hidden)]
     type Fds<E>: Table<E>;
-    /// The event of a place in such a table, if there are fewer than events.
+    /// Which event has a place in such a table, if there are fewer places than events.
     #[doc(hidden)]
     type Owner: Owner<Self::Index>;
     /// A table with a place for each priority.

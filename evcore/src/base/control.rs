@@ -26,8 +26,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().exit();
     }
 
-    /// Ends the loop after the turn in which this time passes; of several, the earliest counts. Until then it keeps the
-    /// loop alive.
+    /// Ends the loop after the turn in which this time passes; of several calls, the earliest time counts. Until then
+    /// the request keeps the loop alive.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -101,11 +101,13 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.changing().set_slack(slack);
     }
 
-    /// In the child of a fork: makes kernel objects of its own and registers everything there (`event_reinit`), without
-    /// touching the parent's. Until then every use of the base that would reach the backend fails; what the parent's
-    /// last wait found is still handed out. Bases that watch each other may be reinitialised in any order.
+    /// In the child of a fork: gives the base kernel objects of its own and registers everything there
+    /// (`event_reinit`), without touching the parent's. Until then every use of the base that would reach the backend
+    /// fails; what the parent's last wait found is still handed out. Bases that watch each other may be reinitialised in
+    /// any order.
     ///
-    /// A child that does not use the base need not call it: signals do there what they did before.
+    /// A child that does not use the base need not call it: signals do in the child what they did before a base watched
+    /// them.
     ///
     /// # Errors
     ///

@@ -95,9 +95,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// As [`add`](EventBase::add), with the time at which the event is due. The clock is read once, or not at all for a
     /// one-shot timer made without a timeout.
     ///
-    /// A persistent event's period is the time from now to `deadline`, and so is what [`restart`](EventBase::restart)
-    /// and the end of a [pause](EventBase::pause_for) restart; use [`add`](EventBase::add) for an exact one. With a
-    /// past deadline it does not repeat.
+    /// For a persistent event the period is the time from now to `deadline`; [`restart`](EventBase::restart) and the end
+    /// of a [pause](EventBase::pause_for) use the same time. For an exact period use [`add`](EventBase::add). With a past
+    /// deadline the event does not repeat.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     }
 
     /// Changes what an event of an fd waits for, in place. What it was queued for and no longer waits for is dropped.
-    /// The backend is called before the next wait if the union of the fd's interests has changed, or at once if it was
-    /// empty.
+    /// The backend is called before the next wait if the union of the interests of the fd's events has changed, or at
+    /// once if the union was empty.
     ///
     /// With the event's current interest it does nothing, even if edge-triggered. To have unread input reported again,
     /// call [`again`](EventBase::again), or [`del`](EventBase::del) and [`add`](EventBase::add).
@@ -308,8 +308,8 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         Ok(())
     }
 
-    /// As [`del`](EventBase::del), and at once: unless another event watches the fd, the descriptor may be closed. The
-    /// event keeps its slot, data and fd; [`replace_fd`](EventBase::replace_fd) gives it another one,
+    /// As [`del`](EventBase::del), but at once: unless another event watches the fd, the descriptor may then be closed.
+    /// The event keeps its slot, data and fd; [`replace_fd`](EventBase::replace_fd) gives it another fd,
     /// [`add`](EventBase::add) makes it pending again.
     ///
     /// # Errors
@@ -357,11 +357,11 @@ impl<B: EventOp, S: Storage<Pauses = Kept>, T> EventBase<B, S, T> {
     /// Stops watching an event's fd for a time, such as a listener's when no descriptors are left. The fd then wakes no
     /// wait, and what the event was queued for is dropped. [`add`](EventBase::add) ends the pause early. At its end the
     /// event's timeout restarts, and an event that is not pending is added, so a handler may call this after any
-    /// report, ERROR included. If the backend lacks memory or descriptors to watch the fd again, the base retries each
+    /// report, ERROR included. If the backend lacks memory or descriptors to watch the fd again, the base retries every
     /// 10 ms.
     ///
-    /// If other events watch the fd meanwhile and only one side is edge-triggered, this event gets ERROR when the pause
-    /// ends, and is no longer pending.
+    /// If edge-triggered events were added to the fd of a level-triggered one meanwhile, or the other way round, this
+    /// event gets ERROR when the pause ends, and is no longer pending.
     ///
     /// # Errors
     ///

@@ -86,8 +86,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.start(Event::io(fd, interest).persist(), data)
     }
 
-    /// Arms a timer that repeats, first after one period. It keeps its phase; [`Event::missed`](Event::missed) chooses
-    /// what happens to missed periods. With a period of zero it expires once and is then idle.
+    /// Arms a timer that repeats, first after one period, until it is [removed](EventBase::remove). It keeps its phase;
+    /// [`Event::missed`](Event::missed) chooses what happens to missed periods. With a period of zero it expires once
+    /// and is then idle.
     ///
     /// # Errors
     ///
@@ -107,9 +108,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
     /// Watches a signal with a persistent event, pending from now on (`evsignal_new`, `evsignal_add`).
     ///
-    /// On Unix this unblocks the signal in this thread. While a base watches it, no earlier handler is called; its last
-    /// event restores the earlier disposition. In a forked child the signal does what it did before, until
-    /// [`reinit`](EventBase::reinit).
+    /// On Unix this unblocks the signal in this thread. Handlers are not chained: while a base watches the signal, no
+    /// earlier handler is called; removing the last event restores the earlier disposition. In a forked child the signal
+    /// does what it did before, until [`reinit`](EventBase::reinit).
     ///
     /// # Errors
     ///
@@ -124,8 +125,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
 
 /// With once events.
 impl<B: EventOp, S: Storage<Once = Kept>, T> EventBase<B, S, T> {
-    /// Arms a timer that expires once and is then removed with its data, as [`Event::once`]. To arm a timer repeatedly,
-    /// [create](EventBase::create) an [`Event::timer`] and [add](EventBase::add) it.
+    /// Arms a timer that expires once and is then removed with its data, as [`Event::once`].
+    /// [`remove`](EventBase::remove) cancels it. To arm a timer repeatedly, [create](EventBase::create) an
+    /// [`Event::timer`] and [add](EventBase::add) it.
     ///
     /// # Errors
     ///

@@ -16,7 +16,7 @@ use crate::time::{Instant, Wait};
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Pending {
-    /// Its fd, signal or watcher is registered (or would be, but for a pause).
+    /// Its fd, signal or watcher is registered. A paused event counts as registered.
     pub registered: bool,
     /// The time until its timeout, zero once it is due; `None` without one.
     pub remaining: Option<Duration>,
@@ -89,7 +89,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.resolve(id).ok().map(|index| self.engine.level(index))
     }
 
-    /// Whether another event finds room, on an fd where there are any.
+    /// Whether there is room for another event, on an fd if the storage has fds.
     #[cfg(all(feature = "async", target_has_atomic = "ptr"))]
     pub(crate) fn has_room(&mut self) -> bool {
         self.engine.has_room()
@@ -142,9 +142,9 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         self.engine.counts()
     }
 
-    /// When the next timer is due, for a loop that waits by other means: never later, but earlier while a postponed
-    /// timer's old deadline is still ahead (`evwatch_prepare_get_timeout`). O(1), and a step for each cancelled timer that is
-    /// earlier; a storage for 16 events or fewer takes a step for each of its timers.
+    /// A lower bound of when the next timer is due, for a loop that waits by other means (`evwatch_prepare_get_timeout`).
+    /// It is too early while the old deadline of a postponed timer is still ahead. O(1), and a step for each cancelled
+    /// timer that is earlier; a storage for 16 events or fewer takes a step for each of its timers.
     ///
     /// ```
     /// # use core::time::Duration;

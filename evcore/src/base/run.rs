@@ -30,10 +30,11 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] in a handler of `run`. A base that a
-    /// handler moves away (`mem::replace`) has left the run, and may run elsewhere; the run goes on with its
-    /// replacement. Moved back to the same place after that run has ended, it gets `Reentered` there until it has run
-    /// elsewhere.
+    /// [`Error::Backend`] when the backend cannot wait; [`Error::Reentered`] in a handler of `run`.
+    ///
+    /// If a handler moves the base away (`mem::replace`), the run continues with the base that replaced it, and the
+    /// moved one may be run at its new place. Moved back to the old place after the first run has ended, it gets
+    /// `Reentered` there until it has run elsewhere.
     ///
     /// ```
     /// use core::time::Duration;

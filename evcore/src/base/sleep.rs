@@ -97,8 +97,8 @@ impl<B: Split, S: Storage, T> EventBase<B, S, T> {
     ///
     /// # Errors
     ///
-    /// When it is another base's sleep, which then ends; or when the backend could not wait, as in `poll`: this base is
-    /// awake then. Nothing is lost.
+    /// When `asleep` is another base's, whose sleep then ends; or when the backend could not wait, as in `poll`: this
+    /// base is awake then. Nothing is lost.
     pub fn end_sleep(&mut self, asleep: Asleep<B::Sleeper>) -> Result<Turn, B::Error> {
         self.engine.end_sleep(asleep.sleeper, asleep.wanted, asleep.is_prepared)
     }

@@ -4,11 +4,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 /// Extends a hardware counter of at most 32 bits (`BITS`) to 64, by counting overflows in their interrupt.
 ///
-/// The part must remember an overflow whose interrupt is held back, as a pending bit or status flag. The clock is then
-/// right in [`masked`](super::Board::masked) too, for one overflow. It masks nothing, uses no compare-and-swap, and
-/// reads the counter once, or twice near an overflow.
+/// The part must remember an overflow whose interrupt is held back, as a pending bit or status flag. Then a read with
+/// interrupts [masked](super::Board::masked) is right too, up to a second overflow. A read masks nothing, uses no
+/// compare-and-swap, and reads the counter once, or twice near an overflow.
 ///
-/// Read it from the loop, and from interrupts that do not interrupt the overflow's.
+/// Read it from the loop, and from interrupts that cannot preempt the overflow interrupt.
 ///
 /// ```
 /// use core::cell::Cell;
@@ -41,7 +41,7 @@ impl<const BITS: u32> Counter<BITS> {
         Self { overflows: AtomicU32::new(0), rounds: AtomicU32::new(0) }
     }
 
-    /// Counts an overflow. For its interrupt, which also clears what remembers the overflow.
+    /// Counts an overflow. Call it in the overflow interrupt, which also clears the pending bit or status flag.
     pub fn on_overflow(&self) {
         // Only this interrupt writes it, so no compare-and-swap is needed.
         let overflows = self.overflows.load(Ordering::Relaxed).wrapping_add(1);

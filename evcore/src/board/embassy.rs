@@ -10,11 +10,11 @@ use crate::time::Instant;
 /// A [board](super::Board)'s clock and alarm by embassy's time driver, which each chip with an embassy HAL has.
 ///
 /// Enable a feature `generic-queue-…` of the crate `embassy-time`, such as `generic-queue-8`: the default queue accepts
-/// only wakers of embassy's executor. It does not link then, or panics at the first alarm: "Found waker not created by
-/// the Embassy executor".
+/// only wakers of embassy's executor. With that queue the program does not link, or panics at the first alarm: "Found
+/// waker not created by the Embassy executor".
 ///
-/// Forward `now` and `set_alarm`. The alarm's interrupt ends the wait, without a task. Precision is that of the feature
-/// `tick-hz-…`. The driver cannot cancel an alarm, so an old one may end a wait.
+/// Forward `now` and `set_alarm`, as below. The alarm's interrupt ends the wait, without a task. Precision is that of the
+/// feature `tick-hz-…`. The driver cannot cancel an alarm, so an old one may end a wait early.
 ///
 /// ```no_run
 /// use evcore::Instant;

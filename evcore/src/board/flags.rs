@@ -5,9 +5,9 @@ use crate::wake::WakeFlag;
 
 /// Shared by interrupts and the loop: whether each of `N` lines can be read and written.
 ///
-/// A [line](Line) is ready while its flag is set. An interrupt sets the flag. The event's handler takes it, then reads all
-/// there is, or writes until there is no room: what comes meanwhile sets it again. Until it is taken, the event is
-/// reported in each turn. With a [`Ring`], [`pop`](Flags::pop) does this.
+/// A [line](Line) is ready while its flag is set. An interrupt sets the flag. The event's handler takes the flag, then
+/// reads all there is, or writes until there is no room: what comes meanwhile sets it again. Until the flag is taken,
+/// the event is handed out in each turn. With a [`Ring`], [`pop`](Flags::pop) takes the flag.
 ///
 /// Put it in a `static`. Setting a flag is two stores and two fences, reading one a load, also on Cortex-M0: no lock,
 /// no masked interrupts.

@@ -34,7 +34,7 @@ pub trait Board<const N: usize> {
     /// Requests an interrupt at `at`, or earlier if the timer does not reach that far; the loop then sets it again.
     /// [`Instant::MAX`] requests none. Replaces the earlier alarm.
     ///
-    /// The interrupt needs to set no flag: coming is enough to end the sleep.
+    /// The interrupt need not set a flag: any interrupt ends the wait.
     fn set_alarm(&self, at: Instant);
 
     /// Sleeps until an interrupt is pending: WFI. It may return earlier.
@@ -43,7 +43,7 @@ pub trait Board<const N: usize> {
     /// Runs `work` with interrupts masked: PRIMASK on Cortex-M (not BASEPRI, which keeps WFI from returning),
     /// `mstatus.MIE` on RISC-V. With the feature `critical-section` the default is a critical section.
     ///
-    /// If an interrupt since the last wait keeps the next one from beginning, as with WFE on Cortex-M, it may just call
+    /// If an interrupt since the last wait ends the next wait at once, as with WFE on Cortex-M, `masked` may just call
     /// `work`.
     #[cfg(not(feature = "critical-section"))]
     fn masked<R>(&self, work: impl FnOnce() -> R) -> R;

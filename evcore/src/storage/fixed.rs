@@ -26,7 +26,7 @@ use super::{Everything, FEW, FdIndex, Full, Index, Link, Part, Parts, Storage, T
 /// less than `EVENTS`, finding an event's place takes up to `FDS` steps.
 ///
 /// Creating an event looks its fd up: among all rows if `FDS` is at most 64, else by a hash in about two steps. A
-/// report with its token is O(1).
+/// report finds its row by its token, in O(1).
 ///
 /// ```
 /// use core::time::Duration;

@@ -7,8 +7,9 @@ use super::{FdIndex, Full, Index, Kept, Link, Storage, Table, chains};
 
 /// Room for as many events as there is memory for.
 ///
-/// Only creating an event allocates; it returns [`Error::Full`](crate::Error::Full) if the allocator refuses. Tables do
-/// not shrink. The fd map grows with the number of fds watched at once, not with their numbers.
+/// Creating an event allocates, and so may `replace_fd` and `set_priorities`; they return
+/// [`Error::Full`](crate::Error::Full) if the allocator refuses. No other call allocates. Tables do not shrink. The fd
+/// map grows with how many fds are watched at once, however high their numbers are.
 #[derive(Clone, Copy, Debug)]
 pub struct Growable;
 

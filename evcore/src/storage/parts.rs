@@ -84,8 +84,8 @@ impl Parts for Lean {
     type Heap = LeftOut;
 }
 
-/// A storage with the parts whose methods do not compile without them, for code that is generic over storages. Every
-/// `Fixed<N>` is one, and `Growable`.
+/// A storage with once events, pauses, statistics and limits: a bound for generic code that calls their methods, which
+/// do not compile without them. Every `Fixed<N>` is one, and `Growable`.
 ///
 /// ```
 /// use evcore::backend::EventOp;
