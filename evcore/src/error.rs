@@ -22,7 +22,7 @@ pub enum Error<E> {
     /// [`EventBase::run`](crate::EventBase::run) was called from a handler of `run`, or the base is borrowed from its
     /// executor.
     Reentered,
-    /// A future's time is over: [`Event::timeout`](crate::Event::timeout), `task::Handle::timeout`.
+    /// A future has timed out: [`Event::timeout`](crate::Event::timeout), `task::Handle::timeout`.
     TimedOut,
     /// The loop, or the executor of a future, has ended.
     Ended,
@@ -119,7 +119,7 @@ impl<T, E: Into<std::io::Error>> From<Rejected<T, E>> for std::io::Error {
 }
 
 impl<E> Error<E> {
-    /// The same error, with another error of the backend.
+    /// The same error, with the backend's error mapped by `map`.
     ///
     /// ```
     /// use evcore::Error;

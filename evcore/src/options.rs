@@ -1,4 +1,4 @@
-//! What may be chosen of a base and of its events, beyond what a first program needs.
+//! Options of a base and of its events that a first program does not need.
 
 pub use crate::event::Missed;
 pub use crate::limits::{Fairness, Limits};

@@ -9,7 +9,7 @@ bitflags! {
         /// Input, or its end (`EV_READ`).
         #[doc(alias = "EV_READ")]
         const READ = 0x0001;
-        /// Urgent data (`EPOLLPRI`); libevent has none.
+        /// Urgent data (`EPOLLPRI`). libevent has no such flag.
         const URGENT = 0x0002;
         /// Room to write (`EV_WRITE`).
         #[doc(alias = "EV_WRITE")]
@@ -25,8 +25,8 @@ bitflags! {
 }
 
 bitflags! {
-    /// Why an event is handed out: all bits found in one turn. [`activate`](crate::EventBase::activate) passes on any 16
-    /// bits.
+    /// Why an event is handed out: all bits found since its last hand-out. [`activate`](crate::EventBase::activate) may
+    /// set any of the 16 bits.
     ///
     /// ```
     /// use evcore::Ready;
@@ -39,12 +39,12 @@ bitflags! {
     /// ```
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub struct Ready: u16 {
-        /// Input, its end, or an error to collect (`EV_READ`).
+        /// Input, its end, or a pending error (`EV_READ`).
         #[doc(alias = "EV_READ")]
         const READ = 0x0001;
         /// Urgent data.
         const URGENT = 0x0002;
-        /// Room to write, or an error to collect (`EV_WRITE`).
+        /// Room to write, or a pending error (`EV_WRITE`).
         #[doc(alias = "EV_WRITE")]
         const WRITE = 0x0004;
         /// The descriptor has an error. READ or WRITE is also set if the event waits for it.
@@ -75,13 +75,13 @@ impl Ready {
         self.intersects(Self::IO)
     }
 
-    /// Input, its end, or an error to collect.
+    /// Input, its end, or a pending error.
     #[must_use]
     pub const fn is_readable(self) -> bool {
         self.contains(Self::READ)
     }
 
-    /// Room to write, or an error to collect.
+    /// Room to write, or a pending error.
     #[must_use]
     pub const fn is_writable(self) -> bool {
         self.contains(Self::WRITE)

@@ -85,8 +85,9 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Read for Reader<'_, B, N, S
 
 /// Writes bytes for a line to send, as `embedded_io::Write`.
 ///
-/// They go into a ring. The line's interrupt sends [`Ring::pop`] and calls [`Flags::set_writable`], which activates
-/// events that wait for WRITE. A write sleeps only if there is no room for a byte; meanwhile no event is handed out.
+/// The bytes go into a ring. The line's interrupt sends what [`Ring::pop`] returns and calls [`Flags::set_writable`],
+/// which activates events that wait for WRITE. A write sleeps only if there is no room for a byte; meanwhile no event is
+/// handed out.
 ///
 /// ```
 /// # use evcore::{Instant, board::{Board, Flags}};
@@ -105,7 +106,7 @@ impl<B: Board<N>, const N: usize, const SIZE: usize> Read for Reader<'_, B, N, S
 /// const UART: Line<1> = Line::new(0).unwrap();
 /// static SENT: Ring<4> = Ring::new();
 ///
-/// /// Has the interrupt come when the line can send.
+/// /// Makes the interrupt come when the line can send.
 /// fn start() {}
 ///
 /// /// The interrupt.

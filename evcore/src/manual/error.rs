@@ -11,13 +11,13 @@ pub enum ManualError {
     Refused,
     /// [`Manual::refuse_for_now`](super::Manual::refuse_for_now) asked for it.
     Busy,
-    /// It has no room for another fd or signal.
+    /// The backend has no room for another fd or signal.
     Full,
-    /// It has no flag: [`Manual::with_flag`](super::Manual::with_flag).
+    /// The backend has no flag: see [`Manual::with_flag`](super::Manual::with_flag).
     NoFlag,
     /// The base is asleep: call [`EventBase::end_sleep`](crate::EventBase::end_sleep) first.
     Asleep,
-    /// The base is not in this sleep.
+    /// The sleeper is not the one that is out.
     NotAsleep,
 }
 

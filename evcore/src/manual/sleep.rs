@@ -5,7 +5,7 @@ use crate::backend::{EventOp, Sleeper, Split, Wake};
 use crate::time::{Instant, Sleep};
 use crate::wake::WakeFlag;
 
-/// Does not wait: an undisturbed sleep with an end lasts until then, in virtual time.
+/// Does not wait: unless something ends the sleep, virtual time jumps to its end.
 #[derive(Debug)]
 pub struct ManualSleeper {
     number: u32,
