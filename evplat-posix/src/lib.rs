@@ -32,6 +32,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [The README](https://github.com/evcore/evcore#how-to) leads from each task to its example.
+//!
 //! # For backends of other crates
 //!
 //! A process has one registry of signal handlers, in this crate, so that bases may be dropped in any order. A backend on
