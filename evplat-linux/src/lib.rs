@@ -43,6 +43,15 @@
 //! assert_eq!(&received, b"hello");
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `async`: `task`, an executor on epoll, and files and sockets that are read and written by `.await`. See
+//!   [tasks](https://github.com/evcore/evcore/blob/main/docs/async.md).
+//! - `futures-io`: these files and sockets implement `AsyncRead` and `AsyncWrite`.
+//! - `log`: logs what no result shows, such as an older system call used in place of a newer one.
 
 #![deny(unsafe_code)]
 

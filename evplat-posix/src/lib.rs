@@ -34,6 +34,15 @@
 //!
 //! [The README](https://github.com/evcore/evcore#how-to) leads from each task to its example.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `async`: `task`, an executor on poll, and files and sockets that are read and written by `.await`. See
+//!   [tasks](https://github.com/evcore/evcore/blob/main/docs/async.md).
+//! - `futures-io`: these files and sockets implement `AsyncRead` and `AsyncWrite`.
+//! - `log`: logs what no result shows, such as why a backend was not chosen.
+//!
 //! # For backends of other crates
 //!
 //! A process has one registry of signal handlers, in this crate, so that bases may be dropped in any order. A backend on
