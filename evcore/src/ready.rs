@@ -57,7 +57,7 @@ bitflags! {
         /// The event's signal has arrived (`EV_SIGNAL`).
         #[doc(alias = "EV_SIGNAL")]
         const SIGNAL = 0x0200;
-        /// The event asked for another turn with [`again`](crate::EventBase::again).
+        /// The event was queued by [`again`](crate::EventBase::again).
         const AGAIN = 0x0400;
         /// The peer has shut down its writing side (`EV_CLOSED`).
         #[doc(alias = "EV_CLOSED")]
@@ -123,7 +123,7 @@ impl Ready {
         self.contains(Self::SIGNAL)
     }
 
-    /// The event asked for another turn with [`again`](crate::EventBase::again).
+    /// The event was queued by [`again`](crate::EventBase::again).
     #[must_use]
     pub const fn is_again(self) -> bool {
         self.contains(Self::AGAIN)
