@@ -83,7 +83,7 @@ fn page(
 fn fill(template: &str, settings: &Settings, machine: &Machine, peers: &[Peer], took: Duration) -> String {
     let versions: Vec<_> =
         peers.iter().filter(|peer| peer.version != "-").map(|peer| format!("{} {}", peer.name, peer.version)).collect();
-    let unquiet = "The machine was not quiet: take the times for ratios of one run, and no more.";
+    let unquiet = "The machine was not idle: use the times only for ratios within this run.";
     let notice = [(settings.quick, "This is a quick run: few rounds, few sizes."), (machine.load > 0.5, unquiet)];
     let notices: Vec<_> = notice.into_iter().filter(|(is_due, _)| *is_due).map(|(_, text)| text).collect();
     template
