@@ -201,13 +201,13 @@ pub trait Sink<Fd> {
 /// 2. Just before `dispatch` the core calls [`modify`](EventOp::modify) or [`del`](EventOp::del) once for each
 ///    registered fd whose interest has changed, and `modify` again after [`Modified::Replaced`]. `add`, and `del` for an
 ///    fd's last event, may come at any time.
-/// 3. After `del` nothing of that registration MUST be reported as another's: reports carry the [`Token`].
+/// 3. After `del`, a report of that registration MUST NOT be taken for another's: reports carry the [`Token`].
 /// 4. `dispatch` MUST return when something is ready, when the clock has reached the given time, when a waker of this
 ///    backend was used since the last `dispatch` began to wait, or when a watched signal arrived. It MAY return earlier
-///    with nothing found. It MAY report a registration more than once: the bits are joined. It MUST NOT spin on a
-///    descriptor that no event is interested in, and MUST let no ready descriptor starve another.
+///    with nothing found. It MAY report a registration more than once: the bits are merged. It MUST NOT spin on a
+///    descriptor that no event is interested in, and MUST NOT let a ready descriptor starve another.
 /// 5. Each `dispatch` MUST report level-triggered registrations while they are ready. With [`Interest::EDGE`] it MUST
-///    report each change after the registration at least once, and once what was ready before it.
+///    report once what was ready when the fd was registered, and each later change at least once.
 /// 6. [`now`](EventOp::now) MUST be monotonic and as precise as waits are; a timer is due when `now` says so.
 /// 7. An interrupted wait (`EINTR`) MUST NOT be an error.
 /// 8. No call may panic, block (except `dispatch`) or allocate after the `add` that it belongs to.
@@ -358,7 +358,7 @@ pub trait EventOp {
     }
 }
 
-/// Watching signals. Optional: see [`EventOp::signals`].
+/// The part of a backend that watches signals. Optional: see [`EventOp::signals`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot watch signals",
     label = "what `EventOp::signals` lends implements `evcore::backend::SignalOp`",
@@ -375,12 +375,12 @@ pub trait SignalOp {
     /// When `signum` is no signal, or the system refuses.
     fn add(&mut self, signum: Signum) -> Result<(), Self::Error>;
 
-    /// Stops watching `signum`. Returns how often it has arrived without being reported: the hand-out of a one-shot
-    /// event, which causes this call, counts these too.
+    /// Stops watching `signum`. Returns how often it has arrived without being reported. (If the hand-out of a one-shot
+    /// event causes this call, its count includes these arrivals.)
     fn del(&mut self, signum: Signum) -> u32;
 }
 
-/// Being woken from another thread, a signal handler or an interrupt. Optional.
+/// A backend that can be woken from another thread, a signal handler or an interrupt. Optional.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be woken from elsewhere",
     label = "`EventBase::waker` needs a backend that implements `evcore::backend::Wake`",

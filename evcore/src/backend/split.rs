@@ -15,7 +15,7 @@ use crate::time::Sleep;
 /// # Contract
 ///
 /// 1. The sleeper waits for what is registered when `begin_sleep` is called, for wakers and signals, and at most as long as
-///    given. It takes no report: `dispatch`, which follows `end_sleep`, finds them.
+///    given. It consumes no report: the `dispatch` that follows `end_sleep` finds them.
 /// 2. After [`wake_sleeper`](EventOp::wake_sleeper), after a wake, and when the backend is dropped, each wait of the
 ///    sleeper that is out MUST end at once, until it is given back. `wake_sleeper` MUST NOT be reported as a wake.
 /// 3. [`check_awake`](EventOp::check_awake) MUST fail while a sleeper is out. A dropped sleeper SHOULD NOT count as
@@ -41,11 +41,12 @@ pub trait Split: EventOp {
     ///
     /// # Errors
     ///
-    /// When it is not the one that is out: nothing changes. When its wait has failed: it is taken back.
+    /// When the sleeper is not the one that is out; nothing changes then. When its wait has failed; it is taken back
+    /// all the same.
     fn end_sleep(&mut self, sleeper: Self::Sleeper) -> Result<(), Self::Error>;
 }
 
-/// Waits for a backend, without it.
+/// The wait of a backend, as a value that does not borrow it.
 pub trait Sleeper: Send + 'static {
     /// The latest end of its sleep.
     fn until(&self) -> Sleep;
