@@ -150,5 +150,8 @@ mod tests {
         let (a, b) = (Instant::from_nanos(3), Instant::from_nanos(10));
         assert_eq!(b.saturating_since(a), Duration::from_nanos(7));
         assert_eq!(a.saturating_since(b), Duration::ZERO);
+        let mut c = a;
+        c += Duration::from_nanos(7);
+        assert_eq!((a + Duration::from_nanos(7), c), (b, b));
     }
 }

@@ -40,12 +40,12 @@ const LONGER_MODEL: Suite =
 pub const CORE: &[Suite] = &[
     SHORT_MODEL,
     UNIT_TESTS,
-    test("conformance: manual", "conformance", &["manual::"]),
+    test("conformance: manual", "conformance", &["manual::", "manual_asleep::"]),
     test("parity", "parity", &[]),
     test("regressions", "regressions", &[]),
     LONGER_MODEL,
-    test("conformance: epoll", "conformance", &["epoll::", "--skip", "chosen_"]),
-    test("conformance: poll", "conformance", &["poll::", "--skip", "chosen_", "--skip", "epoll::"]),
+    test("conformance: epoll", "conformance", &["epoll::", "epoll_asleep::", "--skip", "chosen_"]),
+    test("conformance: poll", "conformance", &["poll::", "poll_asleep::", "--skip", "chosen_", "--skip", "epoll"]),
     test("broken backends", "broken", &[]),
 ];
 

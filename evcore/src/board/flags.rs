@@ -164,3 +164,41 @@ impl<const N: usize> Default for Flags<N> {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: [Line<3>; 2] = [Line::new(1).unwrap(), Line::new(2).unwrap()];
+
+    #[test]
+    fn flag_is_set_until_it_is_taken_and_is_no_other_ones() {
+        let flags = Flags::<3>::new();
+        let [one, other] = LINES;
+        let seen = || [one, other].map(|line| (flags.is_readable(line), flags.is_writable(line)));
+        flags.set_readable(one);
+        assert!(flags.news().take());
+        flags.set_writable(other);
+        assert!(flags.news().take());
+        assert_eq!(seen(), [(true, false), (false, true)]);
+        assert_eq!(LINES.map(|line| flags.take_readable(line)), [true, false]);
+        assert_eq!(LINES.map(|line| flags.take_writable(line)), [false, true]);
+        assert_eq!(seen(), [(false, false); 2]);
+        assert!(!flags.take_wake() && !flags.news().is_set());
+        flags.wake();
+        assert!(flags.news().is_set() && flags.take_wake() && !flags.take_wake());
+    }
+
+    #[test]
+    fn pop_takes_the_flag_with_the_last_byte_alone() {
+        let (flags, ring, [line, _]) = (Flags::<3>::new(), Ring::<2>::new(), LINES);
+        assert_eq!(flags.pop(line, &ring), None);
+        assert_eq!([7, 8, 9].map(|byte| flags.push(line, &ring, byte)), [true, true, false]);
+        assert_eq!((flags.pop(line, &ring), flags.is_readable(line)), (Some(7), true));
+        assert_eq!((flags.pop(line, &ring), flags.is_readable(line)), (Some(8), true));
+        assert_eq!((flags.pop(line, &ring), flags.is_readable(line)), (None, false));
+        // An interrupt came between the look into the ring and the flag.
+        ring.push(5);
+        assert_eq!(flags.pop(line, &ring), Some(5));
+    }
+}

@@ -34,3 +34,15 @@ impl<const N: usize> Descriptor for Line<N> {
         self.0.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_keeps_its_number_and_there_are_no_more_than_the_board_has() {
+        let numbers = [0, 1, 2].map(|number| Line::<3>::new(number).map(|line| (line.number(), line.place())));
+        assert_eq!(numbers, [Some((0, 0)), Some((1, 1)), Some((2, 2))]);
+        assert_eq!(Line::<3>::new(3), None);
+    }
+}

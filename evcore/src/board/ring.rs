@@ -97,7 +97,8 @@ mod tests {
     fn ring_of_two_writers_does_not_answer_bytes_for_ever() {
         let ring = Ring::<4>::new();
         for byte in 0..3 {
-            assert!(ring.push(byte));
+            assert!(ring.is_empty() && ring.push(byte));
+            assert_eq!((ring.is_empty(), ring.len()), (false, 1));
             assert_eq!(ring.pop(), Some(byte));
         }
         ring.written.store(1, Ordering::Relaxed);

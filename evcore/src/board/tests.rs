@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::boxed::Box;
 
 use super::{Board, Flags, Line, Lines};
+use crate::backend::EventOp;
 use crate::{Error, Event, EventBase, Fixed, Instant, Interest, Wait};
 
 /// A part in virtual time, with one line whose interrupt is raised at the requested step, a call of the board. In
@@ -195,6 +196,42 @@ fn line_with_room_that_nobody_waits_for_is_slept_over() {
     part.flags.set_writable(LINE);
     assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
     assert_eq!(part.waits.get(), 1);
+}
+
+#[test]
+fn line_that_nobody_waits_for_any_more_is_slept_over() {
+    let part = Part::new(None, true);
+    let mut base: Base = EventBase::new(Lines::new(part));
+    let line = base.insert(LINE, Interest::READ, "line").unwrap();
+    base.insert_timer(LIMIT, "timer").unwrap();
+    assert_eq!(base.deregister(line), Ok(()));
+    part.flags.set_readable(LINE);
+    assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
+    assert_eq!((part.waits.get(), base.stats().turns), (1, 1));
+}
+
+#[test]
+fn line_that_is_ready_ends_a_wait_without_a_sleep_and_wakes_nobody() {
+    let part = Part::new(None, true);
+    let mut base: Base = EventBase::new(Lines::new(part));
+    base.insert(LINE, Interest::READ, "line").unwrap();
+    base.insert_wake("wake").unwrap();
+    part.flags.set_readable(LINE);
+    for _ in 0..2 {
+        assert_eq!((first(&mut base, part), part.waits.get()), (("line", 0), 0));
+    }
+    assert!(part.flags.take_readable(LINE));
+    part.flags.wake();
+    assert_eq!((first(&mut base, part), part.waits.get()), (("wake", 0), 0));
+}
+
+#[test]
+fn interrupt_that_ends_a_sleep_is_reported_by_the_same_wait() {
+    let part = Part::new(Some(4), true);
+    let mut base = base(part);
+    assert_eq!(first(&mut base, part), ("line", 0));
+    assert_eq!(base.stats().turns, 1);
+    assert_eq!(base.backend().name(), "lines");
 }
 
 #[test]

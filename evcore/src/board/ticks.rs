@@ -172,6 +172,14 @@ mod tests {
         between_is_enough_for_the_clock::<1_000_000_000>();
     }
 
+    #[test]
+    fn alarm_is_never_beyond_the_longest() {
+        for nanos in [(1u64 << 31) - 1, 1 << 31, (1 << 31) + 1] {
+            let ticks = Ticks::<1_000_000_000>::between(Instant::ZERO, Instant::from_nanos(nanos));
+            assert!(ticks <= Ticks::<1_000_000_000>::MAX, "{nanos} ns: {ticks}");
+        }
+    }
+
     macro_rules! rates {
         ($($name:ident $hz:literal)*) => { $(
             #[test]

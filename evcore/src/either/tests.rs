@@ -79,6 +79,31 @@ impl<const KIND: u16> EventOp for Noting<KIND> {
         self.seen.push(u16::MAX);
         Ok(())
     }
+
+    fn check_awake(&self) -> Result<(), ManualError> {
+        if self.is_usual() { Ok(()) } else { Err(ManualError::Asleep) }
+    }
+
+    fn is_usual(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    fn wake_sleeper(&mut self) {
+        self.seen.push(KIND);
+    }
+
+    fn stands(&mut self, fd: u32, _: Token, _: &mut impl FdInfos<Note<KIND>>) -> bool {
+        fd == KIND.into()
+    }
+
+    fn is_temporary(error: &ManualError) -> bool {
+        *error == if KIND == 1 { ManualError::Full } else { ManualError::NoFlag }
+    }
+
+    fn look(&mut self, sink: &mut impl Sink<u32>) -> bool {
+        sink.signal(KIND.into(), 1);
+        KIND == 2
+    }
 }
 
 type Pair = Either<Noting<1>, Noting<2>>;
@@ -141,6 +166,37 @@ fn each_call_goes_to_the_one_that_it_is_with_its_own_data() {
             Either::Right(noting) => noting.seen,
         };
         assert_eq!(seen, [1, 4, 4, u16::MAX]);
+    }
+}
+
+#[test]
+fn each_call_with_a_default_goes_to_the_one_that_it_is() {
+    for kind in [1, 2] {
+        let mut backend: Pair = match kind {
+            1 => Either::Left(Noting { seen: Vec::new() }),
+            _ => Either::Right(Noting { seen: Vec::new() }),
+        };
+        let (mut core, token) = (Core::default(), Token::from_bits(7));
+        assert_eq!((backend.check_awake(), backend.is_usual()), (Ok(()), true));
+        backend.wake_sleeper();
+        assert_eq!((backend.check_awake(), backend.is_usual()), (Err(ManualError::Asleep), false));
+        let stands = [1, 2].map(|fd| backend.stands(fd, token, &mut core));
+        assert_eq!(stands, [kind == 1, kind == 2]);
+        assert_eq!((backend.look(&mut core), core.signals), (kind == 2, std::vec![kind]));
+    }
+    let temporary =
+        [ManualError::Full, ManualError::NoFlag, ManualError::Refused].map(|error| Pair::is_temporary(&error));
+    assert_eq!(temporary, [true, true, false]);
+}
+
+#[test]
+fn sleeper_goes_back_to_the_one_that_it_came_from() {
+    for mut backend in [Either::Left(Manual::<4>::with_room()), Either::Right(Manual::<2>::with_room())] {
+        let (first, second) = (backend.begin_sleep(Sleep::None).unwrap(), backend.begin_sleep(Sleep::None));
+        assert_eq!(second.unwrap_err(), ManualError::Asleep);
+        assert_eq!(backend.end_sleep(first), Ok(()));
+        let other = Manual::new().begin_sleep(Sleep::None).unwrap();
+        assert_eq!(backend.end_sleep(other), Err(ManualError::NotAsleep));
     }
 }
 

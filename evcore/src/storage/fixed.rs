@@ -154,3 +154,43 @@ impl<const N: usize> FdIndex<u16> for Chains<N> {
         (0..rows).map(Index::new).find(is_it)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::format;
+
+    use super::*;
+
+    /// A storage of at most [`FEW`] scans its rows, and a larger one follows its chains.
+    #[test]
+    fn chains_of_both_sizes_find_what_is_left() {
+        fn holds_what_is_left<const N: usize>() {
+            let mut chains = Chains::<N>::EMPTY;
+            let number_of = |row: u16| u32::from(row) * 4_096;
+            let rows = u16::try_from(N).unwrap();
+            for row in 0..rows {
+                chains.insert(number_of(row), row, number_of).unwrap();
+            }
+            for row in (0..rows).step_by(3) {
+                chains.remove(number_of(row), row);
+            }
+            for row in (0..rows).filter(|row| row % 3 != 0) {
+                assert_eq!(chains.find(number_of(row), N, |found| found == row), Some(row));
+            }
+            let is_linked = chains.buckets.iter().chain(&chains.next).any(|link| !link.is_none());
+            assert_eq!(is_linked, N > FEW, "{N}");
+            for row in (0..rows).filter(|_| N > FEW).step_by(3) {
+                assert_eq!(chains.find(number_of(row), N, |found| found == row), None);
+            }
+        }
+        holds_what_is_left::<{ FEW }>();
+        holds_what_is_left::<{ FEW + 1 }>();
+        holds_what_is_left::<200>();
+    }
+
+    #[test]
+    fn debug_names_the_capacities() {
+        let storage: Fixed<4, 3, 2> = Fixed(PhantomData);
+        assert_eq!(format!("{storage:?}"), "Fixed<4, 3, 2>");
+    }
+}
