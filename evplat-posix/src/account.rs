@@ -1,4 +1,4 @@
-//! Who has changed what a signal does: one account for the whole process, and its lock.
+//! The record of who changed a signal's disposition, one for the whole process, and its lock.
 
 use core::sync::atomic::{Ordering, compiler_fence};
 
@@ -7,7 +7,7 @@ use evcore::backend::Signum;
 use crate::fork;
 use crate::sys::{Disposition, ForkLock, ForkLockGuard, SIGNALS};
 
-/// The account of one signal.
+/// The record of one signal.
 ///
 /// ```text
 ///   origin                    what the signal did before us: the handler does it when nobody watches
@@ -19,13 +19,13 @@ use crate::sys::{Disposition, ForkLock, ForkLockGuard, SIGNALS};
 pub(crate) struct Row {
     pub(crate) origin: Kept,
     pub(crate) over: Kept,
-    /// Ours was installed, and nothing was seen or done since that puts it elsewhere than on top.
+    /// Our handler was installed, and nothing since then shows that another one is on top of it.
     pub(crate) is_installed: bool,
-    /// Another owner's handler was put over ours, and ours was not seen again since.
+    /// Another owner installed a handler over ours, and ours has not been seen on top since.
     pub(crate) is_covered: bool,
 }
 
-/// A disposition that is kept, or none. A fork may come while another thread writes it: the child then finds none.
+/// An optional disposition. If a fork happens while another thread writes it, the child finds `NONE`.
 #[derive(Clone, Copy)]
 pub(crate) struct Kept {
     is_whole: bool,
@@ -39,7 +39,7 @@ impl Kept {
         self.is_whole.then_some(self.disposition)
     }
 
-    /// One store, so that no fork finds the half of it.
+    /// A single store, so a fork cannot copy a half-written value.
     pub(crate) fn forget(&mut self) {
         self.is_whole = false;
     }
@@ -53,7 +53,7 @@ impl Kept {
     }
 }
 
-/// The accounts of all signals.
+/// The records of all signals.
 pub(crate) struct Accounts {
     rows: [Row; SIGNALS],
 }
@@ -62,12 +62,12 @@ const UNKNOWN: Row = Row { origin: Kept::NONE, over: Kept::NONE, is_installed: f
 
 static ACCOUNTS: ForkLock<Accounts> = ForkLock::new(Accounts { rows: [UNKNOWN; SIGNALS] });
 
-/// The accounts, and the list of inboxes, while this thread may change them.
+/// The records and the list of inboxes; this thread may change both while it holds this.
 pub(crate) struct Locked {
     accounts: ForkLockGuard<'static, Accounts>,
 }
 
-/// Takes the lock of both. In the child of a fork it is free, even if the parent had it.
+/// Takes the lock of the records and the list. In the child of a fork it is free, even if the parent held it.
 pub(crate) fn lock() -> Locked {
     Locked { accounts: ACCOUNTS.lock(fork::epoch) }
 }

@@ -1,5 +1,5 @@
-//! What `Poll` and `Select` must both do, on either storage. Each case runs in a process of its own, where it may close
-//! descriptors behind the backend's back without meeting another test's.
+//! Tests that `Poll` and `Select` must both pass, with either storage. Each case runs in a process of its own, so it
+//! can close descriptors that the backend still has registered without disturbing another test.
 
 use core::time::Duration;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ pub(crate) use ready::*;
 pub(crate) use starts::*;
 pub(crate) use waits::*;
 
-/// What the core would be.
+/// Stands in for the core.
 #[derive(Default)]
 pub(crate) struct Core {
     places: HashMap<u64, Place>,
@@ -66,7 +66,7 @@ impl Sink<Fd> for Core {
     }
 }
 
-/// A backend and its core. A registration is named by a number.
+/// A backend with its stand-in for the core. Each registration has a number.
 pub(crate) struct Rig<B> {
     pub(crate) backend: B,
     pub(crate) core: Core,
@@ -97,7 +97,7 @@ impl<B: Backend> Rig<B> {
         self.core.places.remove(&name);
     }
 
-    /// What one wait reports, in the order it does.
+    /// The reports of one wait, in order.
     pub(crate) fn wait(&mut self, wait: Sleep) -> Vec<(u64, Ready)> {
         self.backend.dispatch(wait, &mut self.core).unwrap();
         core::mem::take(&mut self.core.ready)
@@ -107,14 +107,14 @@ impl<B: Backend> Rig<B> {
         self.wait(Sleep::None)
     }
 
-    /// Waits for so long; the time that it took, and what was found.
+    /// Waits for `milliseconds`. Returns the time the wait took and its reports.
     fn sleep(&mut self, milliseconds: u64) -> (Duration, Vec<(u64, Ready)>) {
         let start = self.backend.now();
         let found = self.wait(Sleep::Until(start.saturating_add(Duration::from_millis(milliseconds))));
         (self.backend.now().saturating_since(start), found)
     }
 
-    /// Whether a wait finds nothing, and takes its time for that.
+    /// Whether a wait reports nothing and lasts as long as it should.
     pub(crate) fn is_idle(&mut self) -> bool {
         let (time, found) = self.sleep(30);
         found.is_empty() && time >= Duration::from_millis(30)
@@ -134,7 +134,7 @@ pub(crate) fn alone(case: impl FnOnce()) {
     assert_eq!(status, 0, "the case failed in its process: run it with --nocapture to see why");
 }
 
-/// The two ends of a pipe: where to read, and where to write.
+/// The read end and the write end of a pipe.
 pub(crate) fn pipe() -> (File, File) {
     let (reader, writer) = crate::sys::pipe().unwrap();
     (reader.into(), writer.into())
@@ -146,12 +146,12 @@ fn full_pipe() -> (File, File) {
     (reader, writer)
 }
 
-/// A descriptor under a number of at least `least`.
+/// A duplicate of `fd` whose number is at least `least`.
 pub(crate) fn high(fd: &impl AsFd, least: i32) -> OwnedFd {
     crate::sys::tests::duplicate(fd, least)
 }
 
-/// Makes each case a test of one backend.
+/// Expands to one test per case for one backend.
 macro_rules! cases {
     ($make:expr; $($case:ident)*) => { $(
         #[test]

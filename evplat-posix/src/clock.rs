@@ -1,4 +1,4 @@
-//! The clock that deadlines are counted by, and waits that end by it.
+//! The clock for deadlines, and waits that end by it.
 
 use core::time::Duration;
 use std::io;
@@ -10,7 +10,7 @@ use evcore::backend::Sleep;
 use crate::error::is_temporary;
 use crate::sys;
 
-/// Which of the system's clocks a base counts by. Both are monotonic and precise; neither follows the wall clock.
+/// The system clock that a base uses. Both are monotonic and precise; neither follows the wall clock.
 ///
 /// ```
 /// use evplat_posix::Clock;
@@ -21,18 +21,19 @@ use crate::sys;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum Clock {
-    /// `CLOCK_MONOTONIC`. On Linux it stands still while the machine is suspended.
+    /// `CLOCK_MONOTONIC`. On Linux it stops while the machine is suspended.
     #[doc(alias = "EVENT_BASE_FLAG_PRECISE_TIMER")]
     #[default]
     Monotonic,
-    /// `CLOCK_BOOTTIME`: runs on while the machine is suspended. A wait that was under way at the suspend still ends
-    /// later by the time suspended, for the system counts waits by the other clock; the next wait is right again.
+    /// `CLOCK_BOOTTIME`: continues while the machine is suspended. The system measures waits by the other clock, so a
+    /// wait that spans a suspend ends late by the time suspended; later waits are correct again.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Boottime,
 }
 
 impl Clock {
-    /// The time: nanoseconds since the clock's start. Never coarse; about 20 ns without a system call on most machines.
+    /// The current time in nanoseconds since the clock's start. Never a coarse clock; about 20 ns, without a system
+    /// call, on most machines.
     #[doc(alias = "evutil_gettime_monotonic")]
     #[must_use]
     #[inline]
@@ -42,13 +43,12 @@ impl Clock {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             Self::Boottime => libc::CLOCK_BOOTTIME,
         };
-        // Both clocks exist on every system that the crate builds for, so there is no error to pass on.
+        // Both clocks exist on every system that the crate builds for, so this cannot fail.
         Instant::from_nanos(sys::clock_gettime(id).unwrap_or_default())
     }
 
-    /// Has `call` wait, for no longer than a time and never shorter than it says, until it finds something or `wait` is
-    /// over. An interrupted wait has found nothing; nor has one that the system has no memory for, which is over after
-    /// [`RETRY`] at most.
+    /// Calls `call` with a timeout until it finds something or `wait` is over; never ends early. An interrupted wait
+    /// finds nothing. So does a wait that the system has no memory for; that one ends after at most [`RETRY`].
     pub(crate) fn wait(
         self,
         wait: Sleep,
@@ -65,7 +65,7 @@ impl Clock {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
                 Err(error) if is_temporary(error.raw_os_error().unwrap_or(0)) => {
                     log!(Warn, "the system cannot wait: {error}");
-                    // Without it, a loop that waits again at once would spin until there is memory.
+                    // Without this pause, a loop that waits again at once would spin until memory is available.
                     thread::sleep(time.map_or(RETRY, |time| time.min(RETRY)));
                     return Ok(0);
                 }
@@ -75,15 +75,15 @@ impl Clock {
     }
 }
 
-/// How long a wait lasts at most that the system refuses for the time being.
+/// The longest duration of a wait that the system refuses for lack of memory.
 const RETRY: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The bound is generous: two cores, other work. What must not happen is a step of a tick's length (4 ms, the coarse
-    /// clock) in most samples.
+    /// The bound is generous because the machine has other work. The test detects a coarse clock, which advances by a
+    /// tick (4 ms) in most samples.
     #[test]
     fn it_is_precise_and_never_runs_backwards() {
         let mut last = Clock::Monotonic.now();

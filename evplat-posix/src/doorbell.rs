@@ -1,4 +1,4 @@
-//! What a sleeping loop is woken by.
+//! The descriptor that wakes a sleeping loop.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::fork::ForkGuard;
 use crate::sys;
 
-/// A descriptor that a loop waits on, and one that makes it readable: the two ends of a pipe, or one that is both, such as
-/// Linux's eventfd.
+/// A descriptor that a loop waits on, and one that makes it readable: the two ends of a pipe, or a single descriptor
+/// that is both, such as Linux's eventfd.
 ///
 /// ```text
 ///   ring() ──write──▶ ┌──────────────────┐ ──readable──▶ the loop's wait
@@ -16,8 +16,8 @@ use crate::sys;
 ///                     └──────────────────┘ ◀────read──── quiet()
 /// ```
 ///
-/// Ringing is async-signal-safe. It is a type and not a trait, because the handler of a signal must call nothing that a
-/// safe implementation could do wrong there.
+/// Ringing is async-signal-safe. This is a type rather than a trait so that the signal handler cannot call an
+/// implementation that is not.
 ///
 /// ```
 /// let doorbell = evplat_posix::backend::Doorbell::pipe()?;
@@ -28,25 +28,25 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Doorbell {
     listen: OwnedFd,
-    /// None: the descriptor is its own other end.
+    /// `None` if one descriptor serves as both ends.
     press: OnceLock<OwnedFd>,
     fork: ForkGuard,
 }
 
 impl Doorbell {
-    /// A doorbell made of a pipe, non-blocking and closed on exec: for every Unix system.
+    /// Creates a doorbell from a pipe, non-blocking and closed on exec. Works on every Unix system.
     ///
     /// # Errors
     ///
-    /// When the process or the system has no descriptors left; nothing is left behind.
+    /// When the process or the system has no descriptors left. Nothing stays open then.
     pub fn pipe() -> Result<Self, Error> {
         let fork = ForkGuard::new()?;
         let (listen, press) = sys::pipe().map_err(Error::during("pipe"))?;
         Ok(Self { listen, press: OnceLock::from(press), fork })
     }
 
-    /// A doorbell made of one descriptor that eight bytes can be written to, the number 1, and that is readable then: an
-    /// eventfd. It should be non-blocking and closed on exec.
+    /// Creates a doorbell from one descriptor that is readable after the number 1 was written to it as eight bytes:
+    /// an eventfd. It should be non-blocking and closed on exec.
     ///
     /// # Errors
     ///
@@ -55,23 +55,25 @@ impl Doorbell {
         Ok(Self { listen: descriptor, press: OnceLock::new(), fork: ForkGuard::new()? })
     }
 
-    /// Whether it has two ends, as a pipe has: what was rung is to be [`quiet`](Doorbell::quiet)ed then, however it is waited for.
+    /// Whether it has two ends, as a pipe has. Such a doorbell must be [`quiet`](Doorbell::quiet)ed after each ring,
+    /// even if the loop waits for it edge-triggered.
     #[must_use]
     pub fn has_two_ends(&self) -> bool {
         self.press.get().is_some()
     }
 
-    /// Whether a number is one of its ends'. A descriptor that was registered under it has been closed since.
+    /// Whether `number` is the number of one of its ends. If the program passes such a number, it means a descriptor
+    /// that it has since closed.
     #[must_use]
     pub fn has(&self, number: RawFd) -> bool {
         [&self.listen, self.press()].iter().any(|end| end.as_raw_fd() == number)
     }
 
-    /// Makes the descriptor readable: one system call. Safe in the handler of a signal, but for `errno`, which changes.
+    /// Makes the descriptor readable with one system call. Async-signal-safe, except that it may change `errno`.
     ///
-    /// A full pipe is readable already, so there is next to nothing that can go wrong. `false`: the system has interrupted the
-    /// call again and again, and the bell is to be rung once more, later. In the child of a fork it does nothing until
-    /// [`replace`](Doorbell::replace): the bell would ring at the parent's.
+    /// A full pipe is already readable, so that is a success. Returns `false` if the call was interrupted every time
+    /// it was tried: ring again later. In the child of a fork it does nothing until [`replace`](Doorbell::replace),
+    /// because it would ring the parent's doorbell.
     pub fn ring(&self) -> bool {
         self.fork.forked() || sys::write_one(self.press().as_fd())
     }
@@ -80,25 +82,25 @@ impl Doorbell {
         self.press.get().unwrap_or(&self.listen)
     }
 
-    /// Makes the descriptor unreadable again, where it is waited for by level.
+    /// Makes the descriptor unreadable again, for a loop that waits for it level-triggered.
     ///
     /// # Errors
     ///
-    /// When the descriptor cannot be read, because someone closed or broke it.
+    /// When the descriptor cannot be read because somebody closed or replaced it.
     pub fn quiet(&self) -> Result<(), Error> {
         sys::drain(self.listen.as_fd()).map_err(Error::during("read"))
     }
 
-    /// Puts the ends of `fresh` in the place of this doorbell's, under the same numbers: in the child of a fork, so that
-    /// this one rings at the child's own loop from now on. The parent's stay as they are.
+    /// Replaces both ends by those of `fresh`, under the same numbers. Use it in the child of a fork: from then on
+    /// this doorbell wakes the child's own loop. The parent's ends do not change.
     ///
     /// # Errors
     ///
-    /// When the system refuses; the bell stays silent then.
+    /// When the system refuses. The doorbell then continues to do nothing when it is rung.
     pub fn replace(&self, fresh: &Self) -> Result<(), Error> {
         let duplicated = Error::during("dup");
         let second = match (self.press.get(), fresh.press.get()) {
-            // This bell was rung where it is waited for, and the fresh one is not.
+            // This doorbell was its own other end; `fresh` has two.
             (None, Some(press)) => Some(press.try_clone().map_err(&duplicated)?),
             _ => None,
         };
@@ -172,7 +174,7 @@ mod tests {
         assert!(is_readable(&doorbell));
     }
 
-    /// A sandbox may refuse the child what the parent was given: an eventfd.
+    /// A sandbox may refuse the child what the parent could create: an eventfd.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_child_may_have_a_bell_of_another_kind() {

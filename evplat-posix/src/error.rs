@@ -1,9 +1,9 @@
-//! What goes wrong between a backend and its system.
+//! The errors of a Unix backend.
 
 use core::fmt;
 use std::io;
 
-/// What a Unix backend answers when an operation fails.
+/// Why a call of a Unix backend failed.
 ///
 /// ```
 /// use evplat_posix::Error;
@@ -18,27 +18,27 @@ use std::io;
 pub enum Error {
     /// The system refused an operation.
     System {
-        /// The system call, or what stands for it.
+        /// The name of the system call, or of the library function that makes it.
         operation: &'static str,
-        /// Why, as `<errno.h>` counts.
+        /// The value of `errno`.
         errno: i32,
     },
-    /// This process is the child of a fork and the base is the parent's: `reinit` gives the child its own.
+    /// This process is a forked child and the base is the parent's. Call `reinit` to give the child its own.
     Forked,
-    /// The backend has no place for a descriptor with so high a number: `select(2)` and `FD_SETSIZE`.
+    /// The descriptor's number is too large for `select(2)` (`FD_SETSIZE`).
     TooLarge {
         /// The descriptor's number.
         number: i32,
         /// The first number that is too large.
         limit: usize,
     },
-    /// The backend cannot watch for that; its features say so.
+    /// The backend cannot watch for this interest; its features say which it can.
     Unsupported,
-    /// The backend's table of fixed size is full, or there is no memory to make it longer.
+    /// The backend's table of fixed size is full, or there is no memory for a larger one.
     Full,
-    /// The base is asleep: [`EventBase::end_sleep`](evcore::EventBase::end_sleep) is to come first.
+    /// The base is asleep: call [`EventBase::end_sleep`](evcore::EventBase::end_sleep) first.
     Asleep,
-    /// It is not this sleep that the base is in.
+    /// The base is not in this sleep.
     NotAsleep,
 }
 
@@ -49,13 +49,13 @@ impl Error {
         Self::System { operation, errno }
     }
 
-    /// Makes an error of what the standard library tells of a failed `operation`: for `map_err`.
+    /// Converts the standard library's error of a failed `operation`; for `map_err`.
     pub fn during(operation: &'static str) -> impl Fn(io::Error) -> Self {
-        // An error that the library made itself has no number; nothing of this crate meets one.
+        // Errors that the standard library makes itself have no number; no call in this crate returns one.
         move |error| Self::system(operation, error.raw_os_error().unwrap_or(libc::EIO))
     }
 
-    /// Whether it is a shortage that passes, of memory or of descriptors: the same call may succeed later.
+    /// Whether it is a temporary shortage of memory or descriptors: the same call may succeed later.
     ///
     /// ```
     /// use evplat_posix::Error;
@@ -72,7 +72,7 @@ impl Error {
         }
     }
 
-    /// The system's number for it, where the system said no.
+    /// The system's `errno`, if the system refused.
     #[must_use]
     pub const fn errno(&self) -> Option<i32> {
         match self {
@@ -82,7 +82,7 @@ impl Error {
     }
 }
 
-/// Whether an error of the system is a shortage that passes.
+/// Whether this `errno` is a temporary shortage.
 pub(crate) const fn is_temporary(errno: i32) -> bool {
     matches!(errno, libc::ENOMEM | libc::ENOBUFS | libc::ENOSPC | libc::EMFILE | libc::ENFILE | libc::EAGAIN)
 }
@@ -106,7 +106,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// What can be done about it, as far as that is known.
+/// What the user can do about it, if known.
 fn advice(operation: &str, errno: i32) -> &'static str {
     match errno {
         libc::EMFILE => "; close descriptors, or raise RLIMIT_NOFILE",

@@ -1,12 +1,12 @@
-//! Noticing a fork, without a system call to ask.
+//! Detects forks without a system call.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 
 use crate::error::Error;
 use crate::sys;
 
-/// How many forks lie between this process and the one that the first guard was made in, and how many of its own are under
-/// way.
+/// The number of forks between the process of the first guard and this one, and the number of this process's own
+/// forks under way.
 ///
 /// ```text
 ///   bits   31 … 12 │ 11 … 0
@@ -16,35 +16,35 @@ static STATE: AtomicU32 = AtomicU32::new(0);
 const UNDER_WAY: u32 = (1 << 12) - 1;
 const ONE_EPOCH: u32 = UNDER_WAY + 1;
 
-/// The process that `STATE` is true of, while a fork of it is under way.
+/// The process that `STATE` describes, while a fork of it is under way.
 static OWNER: AtomicU32 = AtomicU32::new(0);
 
-/// The bits of a guard's number that say that the base is asleep. So many forks are never under way at once.
+/// These bits of a guard's number say that the base is asleep. That many forks are never under way at once.
 const ASLEEP: u32 = UNDER_WAY;
 
 /// Whether the functions below are registered with `pthread_atfork`.
 static WATCHING: AtomicBool = AtomicBool::new(false);
 
-/// A number that this process has, and its parent and its children have not. One load, but for the moments of a fork.
-/// Async-signal-safe.
+/// A number that differs between this process, its parent and its children. One load, except while a fork is under
+/// way. Async-signal-safe.
 #[inline]
 pub(crate) fn epoch() -> u32 {
-    // Relaxed, here and below: the epoch changes in a process of one thread only, the child that has just begun, and every
-    // thread that it starts later is started after that.
+    // Relaxed, here and below: the epoch changes only in a child that has just started and has one thread; all its
+    // later threads start after the change.
     let state = STATE.load(Ordering::Relaxed);
     if state & UNDER_WAY == 0 { state } else { epoch_during_fork(state) }
 }
 
-/// A program's own handlers of the fork run before ours in the child, and in the parent other threads run on: which of the
-/// two processes this is, only the system can tell.
+/// In the child the program's own fork handlers run before ours; in the parent other threads continue meanwhile. So
+/// only the system can say which of the two processes this is.
 #[cold]
 fn epoch_during_fork(state: u32) -> u32 {
-    // `before` has written the owner first.
+    // `before` wrote the owner before it counted the fork.
     fence(Ordering::Acquire);
     if sys::process_id() == OWNER.load(Ordering::Relaxed) { state & !UNDER_WAY } else { enter_child(state) }
 }
 
-/// The child begins: an epoch of its own, in which none of its forks is under way.
+/// In a new child: sets an epoch of its own, with no forks under way.
 fn enter_child(state: u32) -> u32 {
     let fresh = (state & !UNDER_WAY).wrapping_add(ONE_EPOCH);
     match STATE.compare_exchange(state, fresh, Ordering::Relaxed, Ordering::Relaxed) {
@@ -52,16 +52,16 @@ fn enter_child(state: u32) -> u32 {
             OWNER.store(sys::process_id(), Ordering::Relaxed);
             fresh
         }
-        // Another thread was first, one that a program's handler has started.
+        // Another thread, started by one of the program's fork handlers, did it first.
         Err(now) => now & !UNDER_WAY,
     }
 }
 
-/// Tells whether this process is a forked child of the one that the guard was made (or last renewed) in.
+/// Detects whether this process is a forked child of the process that the guard was made (or last renewed) in.
 ///
-/// The answer is one load: handlers of `pthread_atfork` count the forks. They take no lock and block no signal, so a program's
-/// own handlers may do to its bases what they like, in whichever order they were registered; in the child they see the fork
-/// too. A child that was not made by `fork`, but by a system call of its own (`clone`, `vfork`), is not noticed.
+/// The check is one load, because `pthread_atfork` handlers count the forks. These take no lock and block no signal,
+/// so the program's own fork handlers may use its bases freely, whatever the order of registration; in the child they
+/// see the fork too. A child made by a direct system call (`clone`, `vfork`) instead of `fork` is not detected.
 ///
 /// ```
 /// let guard = evplat_posix::backend::ForkGuard::new()?;
@@ -74,13 +74,14 @@ pub struct ForkGuard {
 }
 
 impl ForkGuard {
-    /// A guard of this process.
+    /// Creates a guard for this process.
     ///
     /// # Errors
     ///
-    /// When the system has no memory for one more `pthread_atfork`; only the first guard of a process asks it.
+    /// When the system has no memory for another `pthread_atfork`. Only the first guard of a process can fail.
     pub fn new() -> Result<Self, Error> {
-        // Two threads that both get here are harmless: what runs twice at a fork finds its work done.
+        // It is harmless if two threads get here at once: handlers that run twice at a fork change nothing the second
+        // time.
         if !WATCHING.load(Ordering::Acquire) {
             OWNER.store(sys::process_id(), Ordering::Relaxed);
             sys::pthread_atfork(before, in_parent, in_child).map_err(Error::during("pthread_atfork"))?;
@@ -89,29 +90,31 @@ impl ForkGuard {
         Ok(Self { epoch: AtomicU32::new(epoch()) })
     }
 
-    /// Whether the process was forked since: this one is the child.
+    /// Whether this process is a forked child of the guard's.
     #[inline]
     #[must_use]
     pub fn forked(&self) -> bool {
         let own = self.epoch.load(Ordering::Relaxed) & !ASLEEP;
-        // A guard's epoch has no fork under way, so when they are equal there is no more to ask.
+        // A guard's epoch never has forks under way, so if both are equal no further check is needed.
         STATE.load(Ordering::Relaxed) != own && epoch() != own
     }
 
-    /// Neither a forked child's nor [asleep](ForkGuard::set_asleep): one comparison for what nearly every call asks.
+    /// Whether this process is not a forked child and the base is not [asleep](ForkGuard::set_asleep): one comparison
+    /// for what nearly every call checks.
     #[inline]
     #[must_use]
     pub fn is_usual(&self) -> bool {
         self.epoch.load(Ordering::Relaxed) == STATE.load(Ordering::Relaxed)
     }
 
-    /// Notes whether the base that is guarded is asleep, for [`is_usual`](ForkGuard::is_usual). The guard's owner alone calls it.
+    /// Records whether the guarded base is asleep, for [`is_usual`](ForkGuard::is_usual). Only the guard's owner
+    /// calls it.
     pub fn set_asleep(&self, is_asleep: bool) {
         let epoch = self.epoch.load(Ordering::Relaxed) & !ASLEEP;
         self.epoch.store(if is_asleep { epoch | ASLEEP } else { epoch }, Ordering::Relaxed);
     }
 
-    /// From now on this process is the one that is guarded. Asleep is what was asleep.
+    /// Makes the current process the guarded one. Whether the base is asleep does not change.
     pub fn renew(&self) {
         let asleep = self.epoch.load(Ordering::Relaxed) & ASLEEP;
         self.epoch.store(epoch() | asleep, Ordering::Relaxed);
@@ -120,28 +123,28 @@ impl ForkGuard {
 
 #[cfg(test)]
 impl ForkGuard {
-    /// A guard such as this process's parent has.
+    /// A guard like those of this process's parent.
     pub(crate) fn before_the_last_fork() -> Self {
         Self { epoch: AtomicU32::new(epoch().wrapping_sub(ONE_EPOCH)) }
     }
 }
 
 extern "C" fn before() {
-    // A handler that runs before ours in a child may fork itself: then this is the child's first look.
+    // The program's fork handler may fork again in the child, so this can be the child's first call.
     let _ = epoch();
     OWNER.store(sys::process_id(), Ordering::Relaxed);
     STATE.fetch_add(1, Ordering::Release);
 }
 
 extern "C" fn in_parent() {
-    // Some systems call it for a fork that began before it was registered.
+    // Some systems call it even for a fork that began before it was registered.
     let end = |state: u32| (state & UNDER_WAY != 0).then(|| state.wrapping_sub(1));
     let _ = STATE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, end);
 }
 
 extern "C" fn in_child() {
     let state = STATE.load(Ordering::Relaxed);
-    // Unless a handler before this one has asked already.
+    // Unless an earlier handler has already entered the child.
     if state & UNDER_WAY != 0 || OWNER.load(Ordering::Relaxed) != sys::process_id() {
         enter_child(state);
     }
@@ -163,7 +166,7 @@ mod tests {
         assert!(!guard.forked());
     }
 
-    /// In a process of one thread: while another test forks, nothing is usual.
+    /// In a process of one thread: while another test forks, `is_usual` is false.
     #[test]
     fn asleep_is_not_forked() {
         let status = sys::tests::in_child(|| {
@@ -203,14 +206,14 @@ mod tests {
         assert!(!guard.forked());
     }
 
-    /// Runs a test in a process of its own: a child without handlers has what forks of other tests have begun, and the locks of
-    /// their threads.
+    /// Runs a test in a process of its own. A child without handlers would inherit the forks that other tests have
+    /// under way, and the locks of their threads.
     #[cfg(target_os = "linux")]
     fn alone(test: impl FnOnce(&ForkGuard)) {
         crate::cases::alone(|| test(&ForkGuard::new().unwrap()));
     }
 
-    /// As in a handler of the program's that was registered before ours: it runs before ours in the child, and it may fork.
+    /// Like a handler that the program registered before ours: it runs before ours in the child and may fork.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_child_is_noticed_before_its_handler_has_run() {
@@ -246,7 +249,7 @@ mod tests {
         });
     }
 
-    /// Our handlers were registered after the fork had begun: only the last of them runs.
+    /// Our handlers were registered after the fork had begun, so only the last of them runs.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_fork_that_began_before_the_first_guard_is_noticed_in_the_child() {
@@ -260,7 +263,7 @@ mod tests {
         });
     }
 
-    /// It is the process that its guards know, also when it forks in its turn.
+    /// The child remains the process that its guards know when it forks in turn.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_child_without_handlers_is_its_own_process_while_it_forks() {
@@ -278,7 +281,7 @@ mod tests {
     #[test]
     fn the_process_of_the_first_guard_is_no_child() {
         let status = sys::tests::in_child(|| {
-            // As in a process that has made none.
+            // As in a process that has forked no child.
             OWNER.store(0, Ordering::Relaxed);
             WATCHING.store(false, Ordering::Relaxed);
             let guard = ForkGuard::new().unwrap();

@@ -1,4 +1,4 @@
-//! The one handler of all signals that bases watch.
+//! The single handler for all signals that bases watch.
 
 use core::ffi::{c_int, c_void};
 
@@ -7,10 +7,10 @@ use evcore::backend::Signum;
 use crate::inbox;
 use crate::sys::{self, Action, Disposition, Origin, SIGNALS};
 
-/// What each signal did before us.
+/// What each signal did before our handler was installed.
 static ORIGINS: [Origin; SIGNALS] = [const { Origin::new() }; SIGNALS];
 
-/// Has the handler called.
+/// The disposition that calls our handler.
 pub(crate) fn ours() -> Disposition {
     Disposition::calling(on_signal)
 }
@@ -19,14 +19,14 @@ pub(crate) fn is_ours(disposition: &Disposition) -> bool {
     disposition.does_the_same_as(&ours())
 }
 
-/// Notes what `signum` did before us.
+/// Records what `signum` did before our handler was installed.
 pub(crate) fn set_origin(signum: Signum, disposition: &Disposition) {
     if let Some(place) = place(signum) {
         place.set(disposition);
     }
 }
 
-/// What `signum` did before us.
+/// What `signum` did before our handler was installed.
 pub(crate) fn origin(signum: Signum) -> Disposition {
     place(signum).map_or(Disposition::DEFAULT, Origin::get)
 }
@@ -35,8 +35,8 @@ fn place(signum: Signum) -> Option<&'static Origin> {
     ORIGINS.get(usize::try_from(signum).ok()?)
 }
 
-/// It interrupts any instruction of any thread, so it does nothing but atomic operations and one `write`; or what the signal
-/// did before us, where no base of this process watches it.
+/// It can interrupt any instruction of any thread, so it only does atomic operations and one `write`. If no base of
+/// this process watches the signal, it does what the signal did before.
 extern "C" fn on_signal(signum: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     sys::keeping_errno(|| {
         if !inbox::arrived(signum) {
@@ -45,8 +45,8 @@ extern "C" fn on_signal(signum: c_int, info: *mut libc::siginfo_t, context: *mut
     });
 }
 
-/// What the signal did before us: another owner has put our handler back after the last watcher had gone, or this is the
-/// child of a fork whose bases are still the parent's.
+/// Does what the signal did before our handler was installed. Needed if another owner reinstalled our handler after
+/// the last watcher had gone, or in a forked child whose bases are still the parent's.
 fn do_as_before(signum: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     match origin(signum).action() {
         Action::Ignore => {}
@@ -55,14 +55,15 @@ fn do_as_before(signum: c_int, info: *mut libc::siginfo_t, context: *mut c_void)
     }
 }
 
-/// Has the system do what it does by itself: end this process, or stop it. Afterwards, ours is there again.
+/// Lets the system take its default action, which ends or stops this process, then reinstalls our handler.
 fn do_by_default(signum: c_int) {
-    // These do nothing.
+    // Their default action is to do nothing.
     if matches!(signum, libc::SIGCHLD | libc::SIGCONT | libc::SIGURG | libc::SIGWINCH) {
         return;
     }
     let Ok(ours) = Disposition::DEFAULT.exchange(signum) else { return };
-    // It was to be stopped, and has gone on. (Where it could not be yet, it is at the default until then.)
+    // The process was stopped and has continued. (If the signal cannot be unblocked, its disposition remains the
+    // default.)
     if sys::raise_unblocked(signum) {
         ours.put_over(signum, &Disposition::DEFAULT);
     }

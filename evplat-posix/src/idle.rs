@@ -1,4 +1,4 @@
-//! When nothing has happened for a while.
+//! Decides when an idle loop verifies its descriptors.
 
 use core::mem;
 use core::time::Duration;
@@ -8,27 +8,27 @@ use evcore::backend::Sleep;
 
 use crate::clock::Clock;
 
-/// After so long without a report the numbers of all descriptors are verified.
+/// After this much time without a report, the numbers of all descriptors are verified.
 const IDLE: Duration = Duration::from_millis(100);
 
-/// How long nothing was found, altogether, since that was last done.
+/// How long waits have found nothing, in total, since the last verification.
 ///
-/// A number that has come to stand for another file is noticed when it is reported; this is for one that is not.
+/// If a descriptor's number was reused, its reports reveal that. This is for descriptors that report nothing.
 #[derive(Default)]
 pub(crate) struct Idle {
     time: Duration,
-    /// When the wait that is under way began.
+    /// When the current wait began.
     begin: Instant,
-    /// That is a sleeper's, and the look at its end is still to come.
+    /// The current wait is a sleeper's, and the scan after it is still to come.
     is_asleep: bool,
-    /// It was cut short for that.
+    /// The sleep was shortened to verify descriptors.
     is_cut: bool,
-    /// All were verified at the end of the last sleep, which was cut short.
+    /// All descriptors were verified after the last sleep, which had been shortened for that.
     is_rested: bool,
 }
 
 impl Idle {
-    /// How long to wait at first: `wait`, or until it is time to verify `count` descriptors.
+    /// How long to wait first: `wait`, or until it is time to verify `count` descriptors.
     pub(crate) fn first_part(&mut self, wait: Sleep, count: usize, clock: Clock) -> Sleep {
         if count == 0 || wait == Sleep::None {
             return wait;
@@ -41,7 +41,7 @@ impl Idle {
         }
     }
 
-    /// How long a sleeper is to wait: as above, but what follows directly on a sleep that ended for that is the rest of it.
+    /// How long a sleeper waits: like `first_part`, but a sleep directly after a shortened one gets its full length.
     pub(crate) fn begin_sleep(&mut self, sleep: Sleep, count: usize, clock: Clock) -> Sleep {
         let first = self.first_part(sleep, count, clock);
         self.is_asleep = count > 0 && sleep != Sleep::None;
@@ -50,8 +50,8 @@ impl Idle {
         part
     }
 
-    /// Whether it is time, and the rest of `wait` is to follow. `is_idle`: the first part, or the look after a sleep, has found
-    /// nothing.
+    /// Whether it is time to verify; the rest of `wait` follows after that. `is_idle`: the first part, or the scan
+    /// after a sleep, found nothing.
     pub(crate) fn is_over(&mut self, first: Sleep, wait: Sleep, is_idle: bool, clock: Clock) -> bool {
         let was_asleep = first == Sleep::None && mem::take(&mut self.is_asleep);
         if !is_idle || !was_asleep && !matches!(first, Sleep::Until(_)) {
@@ -75,7 +75,7 @@ mod tests {
 
     const CLOCK: Clock = Clock::Monotonic;
 
-    /// One look after the other, and between two of them at least so long.
+    /// Verifies repeatedly, each time after at least `IDLE`.
     #[test]
     fn all_are_verified_once_in_each_hundred_milliseconds_without_a_report() {
         let mut idle = Idle::default();
@@ -83,7 +83,7 @@ mod tests {
             let begin = CLOCK.now();
             let mut first = idle.first_part(Sleep::Forever, 1, CLOCK);
             assert!(matches!(first, Sleep::Until(end) if end >= begin.saturating_add(IDLE)));
-            // However late this is, it is not too early.
+            // However late this happens, it must not be early.
             while !idle.is_over(first, Sleep::Forever, true, CLOCK) {
                 first = idle.first_part(Sleep::Forever, 1, CLOCK);
                 thread::sleep(IDLE / 4);
@@ -104,7 +104,7 @@ mod tests {
         assert!(!idle.is_over(first, Sleep::Forever, false, CLOCK));
     }
 
-    /// The look that follows on a sleep verifies, and the next sleep is as long as asked, once.
+    /// The scan after a shortened sleep verifies, and the next sleep, once, is as long as requested.
     #[test]
     fn a_sleep_ends_once_for_it() {
         let mut idle = Idle::default();
@@ -119,7 +119,7 @@ mod tests {
         }
     }
 
-    /// A sleep that has found nothing, for as long as it takes until numbers are verified.
+    /// A sleep that finds nothing until it is time to verify.
     fn sleep(idle: &mut Idle) -> Sleep {
         let until = idle.begin_sleep(Sleep::Forever, 1, Clock::Monotonic);
         idle.time = IDLE;
@@ -127,7 +127,8 @@ mod tests {
         until
     }
 
-    /// What ends the rest of a sleep is a timer, or someone else; files may be replaced then as at any time.
+    /// A timer or a wake ended the full-length sleep. Files may be replaced during the next one, so it is shortened
+    /// again.
     #[test]
     fn a_sleep_after_the_rest_of_one_is_not_without_an_end() {
         let mut idle = Idle::default();

@@ -1,4 +1,4 @@
-//! Where the handler puts the signals that have arrived: one inbox for each base that watches any.
+//! Where the handler records the signals that have arrived: one inbox for each base that watches any.
 
 use core::iter;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
@@ -11,11 +11,11 @@ use crate::fork;
 use crate::sys::{Lent, Link, SIGNALS, Shared};
 use crate::waker::WakeState;
 
-/// A word of a set is 2 to this power bits.
+/// The base-2 logarithm of the bits in a set's word.
 const WORD: u32 = usize::BITS.ilog2();
 const WORDS: usize = SIGNALS >> WORD;
 
-/// What has arrived for one base.
+/// The signals that have arrived for one base.
 ///
 /// ```text
 ///                    FIRST ──▶ inbox ──▶ inbox ──▶ inbox        a list that only grows;
@@ -24,17 +24,18 @@ const WORDS: usize = SIGNALS >> WORD;
 ///       watched has 15?  counts[15] += 1,  arrived |= 15,  any = true,  wake the base
 /// ```
 ///
-/// A handler may stand at any inbox at any time, in any thread. So inboxes are never freed and the list needs no lock: each
-/// link is written once. What an inbox lends to handlers, the base's wake state, is taken back before it is freed.
+/// A handler may access any inbox at any time, in any thread. So inboxes are never freed, and the list needs no lock:
+/// each link is written once. The base's wake state, which an inbox lends to handlers, is taken back before it is
+/// freed.
 pub(crate) struct Inbox {
     next: Link<Inbox>,
-    /// Whether a base has it. Changed under the accounts' lock.
+    /// Whether a base owns this inbox. Changed only under the lock of `account`.
     taken: AtomicBool,
-    /// The process whose base has it. In the child of a fork it takes nothing in until `reinit`.
+    /// The process of the owning base. In the child of a fork the inbox records nothing until `reinit`.
     epoch: AtomicU32,
     watched: SignalSet,
     arrived: SignalSet,
-    /// Whether `arrived` may hold anything: so that looking costs one load.
+    /// Whether `arrived` may be nonempty, so that checking costs one load.
     any: AtomicBool,
     counts: [AtomicU32; SIGNALS],
     wake: Lent<WakeState>,
@@ -42,13 +43,13 @@ pub(crate) struct Inbox {
 
 static FIRST: Link<Inbox> = Link::new();
 
-/// Every inbox that there has ever been. Async-signal-safe: each step is one load.
+/// All inboxes ever made. Async-signal-safe: each step is one load.
 fn inboxes() -> impl Iterator<Item = &'static Inbox> {
     iter::successors(FIRST.get(), |inbox| inbox.next.get())
 }
 
-/// The handler's work: `signum` has arrived. Takes no lock and allocates nothing; the system call, if any, is the bell's.
-/// Answers whether any base of this process watches it.
+/// The handler's work: records that `signum` has arrived. Takes no lock and allocates nothing; its only system call
+/// is the doorbell's. Returns whether any base of this process watches the signal.
 pub(crate) fn arrived(signum: Signum) -> bool {
     let mut any = false;
     for inbox in inboxes() {
@@ -57,22 +58,22 @@ pub(crate) fn arrived(signum: Signum) -> bool {
     any
 }
 
-/// Whether any other inbox than this one watches `signum`.
+/// Whether any inbox other than this one watches `signum`.
 pub(crate) fn is_watched_besides(inbox: &Inbox, signum: Signum) -> bool {
     inboxes().any(|other| !core::ptr::eq(other, inbox) && other.watches(signum))
 }
 
-/// An inbox for a base that is woken through `wake`: a free one, or a new one.
+/// Claims a free or new inbox for a base that `wake` wakes.
 pub(crate) fn claim(_locked: &mut Locked, wake: Shared<WakeState>) -> Result<&'static Inbox, Error> {
-    // One that was borrowed while the process was forked stays so in the child, and could not be given up again.
+    // An inbox that was borrowed during a fork stays borrowed in the child and could never be released.
     let free = inboxes().find(|inbox| !inbox.taken.load(Ordering::Relaxed) && !inbox.wake.is_borrowed());
     let inbox = match free {
         Some(inbox) => inbox,
         None => append()?,
     };
-    // Relaxed: read and written under the accounts' lock only.
+    // Relaxed: accessed only under the lock.
     inbox.taken.store(true, Ordering::Relaxed);
-    // The base before may have left something.
+    // The previous owner may have left it set.
     inbox.any.store(false, Ordering::Relaxed);
     inbox.wake.lend(wake);
     inbox.adopt();
@@ -80,13 +81,13 @@ pub(crate) fn claim(_locked: &mut Locked, wake: Shared<WakeState>) -> Result<&'s
 }
 
 fn append() -> Result<&'static Inbox, Error> {
-    // A vector, because a box cannot say that there is no memory.
+    // `Vec`, because `Box` cannot report that there is no memory.
     let mut memory = Vec::new();
     memory.try_reserve_exact(1).map_err(|_| Error::Full)?;
     memory.push(Inbox::new());
     let inbox: &'static Inbox = memory.leak().first().ok_or(Error::Full)?;
     let end = inboxes().last().map_or(&FIRST, |last| &last.next);
-    // Under the accounts' lock nobody else writes the link.
+    // Under the lock no other thread writes the link.
     end.set(inbox);
     Ok(inbox)
 }
@@ -105,32 +106,33 @@ impl Inbox {
         }
     }
 
-    /// Takes in a signal, if it is watched. Answers whether it is.
+    /// Records a signal if it is watched. Returns whether it is.
     fn put(&self, signum: Signum) -> bool {
-        // Looked at before the wake state is borrowed: once a base has ended its watches, no handler that begins then comes
-        // as far as that, and the base that waits for the borrowers waits only for those that were on their way.
+        // Checked before the wake state is borrowed: handlers that begin after a base has stopped watching do not
+        // borrow it, so `release` waits only for handlers that had already begun.
         if !self.watched.contains(signum) {
             return false;
         }
-        // The parent's, in a child that may never look at it: nobody would see it.
+        // In a forked child the inbox is still the parent's, and the child may never read it.
         if self.epoch.load(Ordering::Relaxed) != fork::epoch() {
             return false;
         }
         let Some(count) = self.count(signum) else { return false };
-        // Count, bit, summary, bell: each is released by the next one, and `drain` goes the other way. So who finds a bit
-        // finds the count; who found the count before the bit finds a zero later, and says nothing of it.
+        // Count, bit, summary, doorbell: each is released by the next, and `drain` reads them in the opposite order.
+        // So a reader that finds the bit finds the count. A reader that found the count before the bit finds zero
+        // later and reports nothing.
         let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_add(1));
         self.arrived.insert(signum);
-        // Exchanged, not stored: a store would end what the handler before it in another thread has released, and `drain`,
-        // which finds only the last one, might then find the summary and not that handler's bit.
+        // A swap rather than a store: a store would break the release sequence of a handler in another thread.
+        // `drain`, which reads only the last write, could then find the summary without that handler's bit.
         self.any.swap(true, Ordering::Release);
         self.wake.with(WakeState::wake);
         true
     }
 
-    /// From now on it is this process's.
+    /// Makes this process the inbox's owner.
     pub(crate) fn adopt(&self) {
-        // Relaxed: the handler runs in this process too, and a child has one thread when it begins.
+        // Relaxed: the handler runs in this process, and a child starts with one thread.
         self.epoch.store(fork::epoch(), Ordering::Relaxed);
     }
 
@@ -144,7 +146,7 @@ impl Inbox {
         }
         self.arrived.take_each(|signum| {
             let count = self.count(signum).map_or(0, |count| count.swap(0, Ordering::Relaxed));
-            // A handler that was on its way when the watch ended, or when this inbox was another base's, may still come.
+            // A handler that had begun before the watch ended, or before this base owned the inbox, may still finish.
             if count > 0 && self.watched.contains(signum) {
                 report(signum, count);
             }
@@ -160,20 +162,20 @@ impl Inbox {
         (1..).take(SIGNALS - 1).filter(|&signum| self.watched.contains(signum))
     }
 
-    /// Begins to take in `signum`, from zero.
+    /// Starts to record `signum`, with a count of zero.
     pub(crate) fn watch(&self, signum: Signum) {
         self.forget(signum);
         self.watched.insert(signum);
     }
 
-    /// Takes in no more of it. What has arrived, or is on its way, is not reported.
+    /// Stops recording `signum`. Earlier arrivals, and handlers still running, are not reported.
     pub(crate) fn unwatch(&self, signum: Signum) {
         self.watched.remove(signum);
     }
 
-    /// Forgets what has arrived of `signum`. Answers how often it had.
+    /// Discards the arrivals of `signum`. Returns their number.
     pub(crate) fn forget(&self, signum: Signum) -> u32 {
-        // Its bit may stay: without a count it says nothing.
+        // Its bit may stay set: with a count of zero it is not reported.
         self.count(signum).map_or(0, |count| count.swap(0, Ordering::Relaxed))
     }
 
@@ -181,15 +183,15 @@ impl Inbox {
         self.counts.get(usize::try_from(signum).ok()?)
     }
 
-    /// Whether a handler was looking into it when this process was forked off, and so seems to for ever.
+    /// Whether a handler was using it when this process was forked; it then seems borrowed for ever.
     pub(crate) fn is_borrowed(&self) -> bool {
         self.wake.is_borrowed()
     }
 
-    /// Gives the inbox up. It watches nothing any more. `pause` is called while a handler in another thread is still busy
-    /// with it, and answers whether to go on waiting; if not, the inbox is never used again.
+    /// Releases the inbox, which must no longer watch anything. While a handler in another thread still uses it,
+    /// `pause` is called; if it returns `false`, this stops waiting and the inbox is never used again.
     pub(crate) fn release(&self, locked: impl FnOnce() -> Locked, pause: impl FnMut() -> bool) {
-        // Its end closes descriptors, perhaps: with no lock held.
+        // Dropping the wake state may close descriptors, so no lock is held.
         let wake = self.wake.take(pause);
         if wake.is_some() {
             let _locked = locked();
@@ -198,7 +200,7 @@ impl Inbox {
     }
 }
 
-/// A set of signal numbers that threads and handlers change at the same time.
+/// A set of signal numbers that threads and handlers may change concurrently.
 struct SignalSet {
     words: [AtomicUsize; WORDS],
 }
@@ -230,7 +232,7 @@ impl SignalSet {
         }
     }
 
-    /// Empties the set, in ascending order.
+    /// Removes all numbers, in ascending order.
     fn take_each(&self, each: impl FnMut(Signum)) {
         let numbers = (0..).zip(&self.words).flat_map(|(at, word): (Signum, _)| {
             let bits = word.swap(0, Ordering::Acquire);
@@ -242,12 +244,12 @@ impl SignalSet {
 
 #[cfg(test)]
 impl Inbox {
-    /// Behaves as a handler that is busy with this inbox while `busy` runs.
+    /// Behaves like a handler that uses this inbox while `busy` runs.
     pub(crate) fn lent_to_a_test(&self, busy: impl FnOnce()) {
         self.wake.with(|_| busy());
     }
 
-    /// Behaves as if `signum` had come so many times.
+    /// Behaves as if `signum` had arrived `count` times.
     pub(crate) fn pretend(&self, signum: Signum, count: u32) {
         self.count(signum).unwrap().store(count, Ordering::Relaxed);
     }
@@ -263,7 +265,7 @@ mod tests {
         all
     }
 
-    /// What a handler does that was interrupted before its first step, `watched`, had any consequence.
+    /// What a handler does if it is interrupted after it checked `watched`.
     fn straggle(inbox: &Inbox, signum: Signum) {
         inbox.watched.insert(signum);
         inbox.put(signum);

@@ -1,4 +1,4 @@
-//! What can interrupt a wait: wakers and signals.
+//! What can end a wait early: wakers and signals.
 
 use std::os::fd::RawFd;
 
@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::signal::Signals;
 use crate::waker::{WakeState, Waker};
 
-/// The wakers and the signals of one backend, which share a doorbell. Each is made when it is first asked for, so a base
-/// that uses neither has no descriptor for them and its turns cost nothing more.
+/// The wakers and signals of one backend, which share a doorbell. Both are made on first use, so a base that uses
+/// neither has no descriptor for them and no cost per turn.
 ///
 /// ```text
 ///   dispatch:  wait = prepare(wait) ─▶ the system's wait, on the doorbell too ─▶ awake ─▶ report into the sink
@@ -37,29 +37,29 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// None yet; `make` will make the doorbell.
+    /// Starts without a doorbell; `make` creates it on first use.
     #[must_use]
     pub const fn new(make: fn() -> Result<Doorbell, Error>) -> Self {
         Self { make, wake: None, signals: None }
     }
 
-    /// A waker.
+    /// Creates a waker.
     ///
     /// # Errors
     ///
-    /// When the doorbell cannot be made; nothing is left behind.
+    /// When the doorbell cannot be made. Nothing changes then.
     pub fn waker(&mut self) -> Result<Waker, Error> {
         self.wake()
     }
 
-    /// What to wait on, once there is a waker or a signal.
+    /// The doorbell to wait on, if there is a waker or a signal.
     #[inline]
     #[must_use]
     pub fn doorbell(&self) -> Option<&Doorbell> {
         self.wake.as_ref().map(|wake| wake.state().doorbell())
     }
 
-    /// Refuses a number that is the doorbell's: the program means a descriptor that it has closed since.
+    /// Refuses a number that is one of the doorbell's: the program means a descriptor that it has since closed.
     ///
     /// # Errors
     ///
@@ -71,8 +71,8 @@ impl Interrupts {
         }
     }
 
-    /// How to wait: as was asked, or not at all, because a wake has come. After it, wait on the doorbell too, and then call
-    /// [`awake`](Interrupts::awake), whatever the wait has answered.
+    /// How to wait: `wait`, or not at all if a wake has already come. Wait on the doorbell too, then call
+    /// [`awake`](Interrupts::awake), whatever the result of the wait.
     #[inline]
     #[must_use]
     pub fn prepare(&self, wait: Sleep) -> Sleep {
@@ -82,29 +82,30 @@ impl Interrupts {
         }
     }
 
-    /// The wait is over. Answers whether a wake has come; if the loop slept, it has rung.
+    /// Call this after the wait. Returns whether a wake has come; if the loop was asleep, the doorbell was rung too.
     #[inline]
     pub fn awake(&self) -> bool {
         self.wake.as_ref().is_some_and(|wake| wake.state().awake())
     }
 
-    /// The wait has failed: what came before it, and was taken by [`awake`](Interrupts::awake), counts for the next one.
+    /// Call this if the wait failed: the wake that [`awake`](Interrupts::awake) took is kept for the next wait.
     pub fn put_back(&self) {
         if let Some(wake) = &self.wake {
             wake.wake();
         }
     }
 
-    /// Quiets the doorbell, for a backend that waits for it by level and would be woken by it again.
+    /// Quiets the doorbell, for a backend that waits for it level-triggered and would be woken by it again.
     ///
     /// # Errors
     ///
-    /// As [`Doorbell::quiet`]: someone has closed or broken it.
+    /// As [`Doorbell::quiet`]: somebody has closed or replaced it.
     pub fn answer(&self) -> Result<(), Error> {
         self.doorbell().map_or(Ok(()), Doorbell::quiet)
     }
 
-    /// Puts what has come into `sink`: a wake, if [`awake`](Interrupts::awake) has answered so, and the signals.
+    /// Reports to `sink` the wake, if [`awake`](Interrupts::awake) returned `true`, and the signals that have
+    /// arrived.
     #[inline]
     pub fn report<Fd>(&mut self, woken: bool, sink: &mut impl Sink<Fd>) {
         if woken {
@@ -115,12 +116,12 @@ impl Interrupts {
         }
     }
 
-    /// Gives the child of a fork its own doorbell, under the numbers of the one it shares with its parent, and forgets the
-    /// signals that came to the parent. Wakers stay valid and wake the child's base in the child.
+    /// Gives the child of a fork its own doorbell, under the numbers of the one it shares with its parent, and
+    /// discards signals that arrived in the parent. Wakers stay valid; in the child they wake the child's base.
     ///
     /// # Errors
     ///
-    /// When the system has no descriptors left; to be called again then.
+    /// When the system has no descriptors left; call it again later.
     pub fn reinit(&mut self) -> Result<(), Error> {
         if let Some(wake) = &self.wake {
             wake.state().reinit(&(self.make)()?)?;
@@ -156,7 +157,7 @@ impl SignalOp for Interrupts {
                 Ok(())
             }
             Err(error) => {
-                // A doorbell that was made for this signal alone goes again.
+                // Drop a doorbell that was made only for this signal.
                 self.wake = self.wake.take().filter(|_| is_woken);
                 Err(error)
             }

@@ -1,6 +1,6 @@
-//! Backends for [`evcore`] on any Unix: `poll(2)` and `select(2)`, and what every Unix backend shares.
-//! [The guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps, on epoll; here it is the
-//! same with `Poll`.
+//! Backends for [`evcore`] on any Unix: `poll(2)` and `select(2)`, and the parts that every Unix backend shares. [The
+//! guide](https://github.com/evcore/evcore/blob/main/docs/guide.md) builds a server in seven steps on epoll; this is
+//! the same with `Poll`.
 //!
 //! ```text
 //!   your program          evcore                 evplat-posix                        the system
@@ -13,8 +13,8 @@
 //!                                        └─────────────────────────────┘
 //! ```
 //!
-//! A base on [`Poll`] watches any descriptor; [`Select`] is for systems that have nothing better. Both behave like all other
-//! backends; what they cannot do is missing in their [`features`](evcore::backend::EventOp::features).
+//! A base on [`Poll`] watches any descriptor; [`Select`] is for systems without anything better. Both behave like all
+//! other backends; their [`features`](evcore::backend::EventOp::features) say what they cannot do.
 //!
 //! ```
 //! use std::io::Write;
@@ -45,9 +45,9 @@
 //!
 //! # For backends of other crates
 //!
-//! A process has one registry of signal handlers, in this crate, so that bases may be dropped in any order. A backend on
-//! another system call must use its [`Signals`](backend::Signals), and may use the rest: [`Interrupts`](backend::Interrupts) has
-//! wakes and signals over any [`Doorbell`](backend::Doorbell).
+//! The registry of signal handlers is in this crate and shared by the whole process, so that bases may be dropped in
+//! any order. A backend on another system call must use its [`Signals`](backend::Signals), and may use the rest:
+//! [`Interrupts`](backend::Interrupts) provides wakers and signals with any [`Doorbell`](backend::Doorbell).
 
 #![deny(unsafe_code)]
 #![deny(
@@ -111,7 +111,7 @@ mod waker;
 
 pub use clock::Clock;
 pub use error::Error;
-/// The core crate. What most programs use is re-exported here; the rest is in its modules.
+/// The core crate. This crate re-exports what most programs use; the rest is in the core's modules.
 pub use evcore;
 #[doc(no_inline)]
 pub use evcore::{End, Event, EventId, Fd, Fired, Instant, Interest, Mode, Ready, Turn, Wait};
@@ -122,7 +122,7 @@ pub use sleeper::Sleeper;
 pub use sys::fd_from_raw;
 pub use waker::Waker;
 
-/// What a backend of another crate takes from this one: wakers, signals, forks, the fd table.
+/// Parts for backends in other crates: wakers, signals, fork detection, the fd table.
 pub mod backend {
     pub use crate::doorbell::Doorbell;
     pub use crate::fork::ForkGuard;
@@ -134,12 +134,12 @@ pub mod backend {
     pub use crate::waker::WakeState;
 }
 
-/// What choosing a backend at run time returns: see [`Preferences`].
+/// The types that choosing a backend at run time returns: see [`Preferences`].
 pub mod choice {
     pub use crate::preferences::{Choice, NoBackend, Reason, Refusal};
 }
 
-/// The numbers of signals, for [`insert_signal`](evcore::EventBase::insert_signal).
+/// Signal numbers, for [`insert_signal`](evcore::EventBase::insert_signal).
 pub mod signum {
     pub use libc::{
         SIGABRT, SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGPROF, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN,
@@ -147,9 +147,9 @@ pub mod signum {
     };
 }
 
-/// An event base on [`Poll`], in memory that grows.
+/// An event base on [`Poll`], with memory that grows.
 #[doc(alias = "event_base")]
 pub type EventBase<T> = evcore::EventBase<Poll, evcore::Growable, T>;
 
-/// An event base on [`Select`], in memory that grows.
+/// An event base on [`Select`], with memory that grows.
 pub type SelectBase<T> = evcore::EventBase<Select, evcore::Growable, T>;

@@ -23,18 +23,20 @@ use crate::table::{Slots, Table};
 ///                                ▲ doorbell: wakers, signals
 /// ```
 ///
-/// Each wait costs time in proportion to the number of descriptors registered: below about a hundred, or when most of them
-/// are ready, that is no slower than the alternatives. Files and other descriptors that never block are always ready.
-/// A descriptor that was closed while registered is found at the next wait: its own events get ERROR, nothing
-/// else notices, and it costs no further turns. So it is with one whose number stands for another file now (`dup2`): that is
-/// verified each 251 reports of it, for one by turns each 64 waits, and for all when nothing was found for 100 ms.
+/// Each wait costs time in proportion to the number of registered descriptors. Below about a hundred descriptors, or
+/// when most of them are ready, that is no slower than the alternatives. Files and other descriptors that never block
+/// are always ready. A descriptor that was closed while registered is found at the next wait: its own events get
+/// ERROR, no other event is affected, and it costs no further turns. The same happens if its number now belongs to
+/// another file (`dup2`). The backend checks for that after every 251 reports of a descriptor, for one descriptor in
+/// turn every 64 waits, and for all when nothing was found for 100 ms.
 ///
-/// A process must not lower its limit of descriptors (`RLIMIT_NOFILE`) below the number of those registered: the system then
-/// refuses each wait with `EINVAL`, until the limit is raised or enough are removed. Nothing is lost meanwhile.
+/// A process must not lower its limit of descriptors (`RLIMIT_NOFILE`) below the number of registered descriptors.
+/// The system then refuses each wait with `EINVAL` until the limit is raised or enough descriptors are removed; no
+/// event is lost meanwhile.
 ///
-/// A wait that the system has no memory for finds nothing, and lasts 10 ms at most.
+/// If the system has no memory for a wait, the wait finds nothing and lasts at most 10 ms.
 ///
-/// Waits are precise to the nanosecond where the system has `ppoll(2)`, else to the millisecond, rounded up.
+/// Waits are precise to the nanosecond where the system has `ppoll(2)`, otherwise to the millisecond, rounded up.
 ///
 /// ```
 /// use evcore::backend::{EventOp, Features};
@@ -48,7 +50,7 @@ use crate::table::{Slots, Table};
 #[doc(alias = "pollops")]
 pub type Poll<S = Growable> = Scan<PollCall, S>;
 
-/// `poll(2)`: the table is what it takes, and where it answers.
+/// `poll(2)`: takes the table as its argument and writes its results there.
 #[doc(hidden)]
 #[derive(Default)]
 #[allow(missing_debug_implementations, unreachable_pub, reason = "`Poll` leads to it")]
@@ -67,7 +69,7 @@ impl Call for PollCall {
         Doorbell::pipe()
     }
 
-    /// Any number will do.
+    /// Any number can be waited for.
     fn check(_: RawFd) -> Result<(), Error> {
         Ok(())
     }
@@ -93,7 +95,7 @@ impl Call for PollCall {
 
     #[inline]
     fn found(&self, entry: &pollfd) -> Option<(usize, Ready)> {
-        // POLLNVAL, of a number that is closed, comes alone and is none of these.
+        // POLLNVAL, for a closed number, comes alone and is none of these.
         let revents = entry.revents;
         if revents == 0 {
             return None;
@@ -131,7 +133,7 @@ mod tests {
     use crate::cases::{Rig, alone, high, pipe};
     use crate::sys::tests::{fd_limit, set_fd_limit};
 
-    /// As when a thread is interrupted between the swap and the ring of its wake.
+    /// As when a thread is interrupted in `wake`, between the swap and the ring.
     #[test]
     fn a_ring_that_comes_late_costs_one_wait() {
         alone(|| {

@@ -1,4 +1,4 @@
-//! Which backend a program runs on, where it leaves that open until it runs.
+//! Chooses a backend at run time.
 
 use core::fmt;
 use std::io::{self, Write};
@@ -9,10 +9,10 @@ use evcore::backend::{Either, EventOp, Features};
 use crate::error::Error;
 use crate::sys;
 
-/// What a program wants of its backend (`struct event_config`): what it must be able to do, and what it must not be.
+/// What a program requires of its backend (`struct event_config`): features it must have, and methods to avoid.
 ///
-/// Candidates are tried in order. One that is to be avoided is not even made; the first that is allowed, can be made
-/// and has the features wins. What was made and lacks a feature is dropped before the next is tried.
+/// Candidates are tried in order. The first that is not avoided, can be made and has the features is chosen. An
+/// avoided candidate is not even made. A candidate that lacks a feature is dropped before the next is tried.
 ///
 /// ```text
 ///   avoided? ──▶ EVENT_NO… set? ──▶ make ──▶ features? ──▶ the backend
@@ -24,7 +24,7 @@ use crate::sys;
 /// use evcore::{EventBase, Growable};
 /// use evplat_posix::{Poll, Preferences, Select};
 ///
-/// // With `evplat-linux` there would be `.pick("epoll", Epoll::new)` in front.
+/// // With `evplat-linux`, begin with `.pick("epoll", Epoll::new)`.
 /// let backend = Preferences::new()
 ///     .require(Features::FILES | Features::SIGNALS)
 ///     .avoid("poll")
@@ -39,14 +39,14 @@ use crate::sys;
 ///
 /// # The environment
 ///
-/// Whoever starts the program may have a say too:
+/// The environment can rule methods out, too:
 ///
-/// - `EVENT_NOEPOLL`, `EVENT_NOPOLL`, `EVENT_NOSELECT`, and so on for any method: set to anything, it rules the
-///   method out;
-/// - `EVENT_SHOW_METHOD`: set to anything, the method that was chosen is printed on the standard error stream.
+/// - `EVENT_NOEPOLL`, `EVENT_NOPOLL`, `EVENT_NOSELECT`, and so on for any method: if set, whatever the value, the
+///   method is not used;
+/// - `EVENT_SHOW_METHOD`: if set, whatever the value, the chosen method is printed to standard error.
 ///
-/// That is ignored after [`ignore_environment`](Preferences::ignore_environment), and in a program that runs with
-/// more rights than its caller (set-user-id, set-group-id; on Linux also privileged in another way).
+/// These are ignored after [`ignore_environment`](Preferences::ignore_environment), and in a program that runs with
+/// more rights than its caller (set-user-id, set-group-id; on Linux also other privileges).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[doc(alias = "event_config")]
 #[doc(alias = "event_config_free")]
@@ -64,7 +64,7 @@ impl Preferences {
         Self { required: Features::empty(), avoided: Vec::new(), ignores_environment: false }
     }
 
-    /// The backend must have these features, and those that were required before.
+    /// Requires these features, in addition to those required before.
     #[doc(alias = "event_config_require_features")]
     #[must_use]
     pub fn require(mut self, features: Features) -> Self {
@@ -72,7 +72,7 @@ impl Preferences {
         self
     }
 
-    /// The backend must not be this one: "epoll", "poll", "select", …
+    /// Does not use the backend of this name: "epoll", "poll", "select", …
     #[doc(alias = "event_config_avoid_method")]
     #[must_use]
     pub fn avoid(mut self, method: &str) -> Self {
@@ -80,7 +80,7 @@ impl Preferences {
         self
     }
 
-    /// The environment has no say (`EVENT_BASE_FLAG_IGNORE_ENV`).
+    /// Ignores the environment (`EVENT_BASE_FLAG_IGNORE_ENV`).
     #[doc(alias = "EVENT_BASE_FLAG_IGNORE_ENV")]
     #[doc(alias = "event_config_set_flag")]
     #[must_use]
@@ -89,7 +89,7 @@ impl Preferences {
         self
     }
 
-    /// The first candidate: its [name](EventOp::name), and what makes it.
+    /// Tries the first candidate: its [name](EventOp::name), and a function that makes it.
     pub fn pick<B>(self, method: &'static str, make: impl FnOnce() -> Result<B, Error>) -> Choice<B>
     where
         B: EventOp<Fd = Fd, Error = Error>,
@@ -113,7 +113,7 @@ impl Preferences {
     }
 }
 
-/// A choice between candidates that is under way: see [`Preferences::pick`].
+/// A choice between candidates: see [`Preferences::pick`].
 #[must_use = "the choice is made by `backend`"]
 pub struct Choice<B> {
     rules: Rules,
@@ -121,8 +121,8 @@ pub struct Choice<B> {
 }
 
 impl<B: EventOp<Fd = Fd, Error = Error>> Choice<B> {
-    /// The next candidate: its [name](EventOp::name), and what makes it. It is not made when one has been chosen
-    /// already.
+    /// Tries the next candidate: its [name](EventOp::name), and a function that makes it. Does nothing if one has
+    /// already been chosen.
     pub fn or<C>(mut self, method: &'static str, make: impl FnOnce() -> Result<C, Error>) -> Choice<Either<B, C>>
     where
         C: EventOp<Fd = Fd, Error = Error>,
@@ -134,17 +134,17 @@ impl<B: EventOp<Fd = Fd, Error = Error>> Choice<B> {
         Choice { rules: self.rules, made }
     }
 
-    /// The backend that was chosen (`event_base_new_with_config`).
+    /// Returns the chosen backend (`event_base_new_with_config`).
     ///
     /// # Errors
     ///
-    /// When no candidate was left; nothing is left behind. The error tells of each why.
+    /// When no candidate could be used. The error has the reason for each.
     #[doc(alias = "event_base_new_with_config")]
     #[doc(alias = "EVENT_SHOW_METHOD")]
     pub fn backend(self) -> Result<B, NoBackend> {
         let Some(backend) = self.made else { return Err(NoBackend { refusals: self.rules.refusals }) };
         if self.rules.environment.has("EVENT_SHOW_METHOD") {
-            // The stream is closed: there is no other place to report it.
+            // If standard error is closed, there is no other place to report it.
             let _ = writeln!(io::stderr(), "evcore: the method is {}", backend.name());
         }
         Ok(backend)
@@ -160,7 +160,7 @@ impl<B> fmt::Debug for Choice<B> {
     }
 }
 
-/// No candidate was left to run on: what was wrong with each.
+/// No candidate could be used; has the reason for each.
 ///
 /// ```
 /// use evplat_posix::choice::Reason;
@@ -176,34 +176,34 @@ pub struct NoBackend {
 }
 
 impl NoBackend {
-    /// What was wrong with each candidate, in the order in which they were tried.
+    /// Why each candidate was refused, in the order in which they were tried.
     #[must_use]
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
     }
 }
 
-/// Why a candidate was not chosen.
+/// Why a candidate was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// Which candidate.
+    /// The candidate's name.
     pub method: &'static str,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// What can be wrong with a candidate.
+/// The reason why a candidate was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Reason {
-    /// [`Preferences::avoid`].
+    /// The program excluded it with [`Preferences::avoid`].
     Avoided,
     /// `EVENT_NO…` is set in the environment.
     Environment,
-    /// It lacks these of the features that are required.
+    /// It lacks these required features.
     Lacks(Features),
-    /// It could not be made.
+    /// Making it failed.
     Failed(Error),
 }
 
@@ -222,7 +222,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The names of some features, with a plus between them.
+/// The names of some features, joined by plus signs.
 fn write_names(features: Features, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (count, (name, _)) in features.iter_names().enumerate() {
         f.write_str(if count > 0 { " + " } else { "" })?;
@@ -248,7 +248,7 @@ impl From<NoBackend> for io::Error {
     }
 }
 
-/// What the candidates are judged by, and what has been found.
+/// What candidates must satisfy, and the refusals so far.
 struct Rules {
     preferences: Preferences,
     environment: Environment,
@@ -256,13 +256,13 @@ struct Rules {
 }
 
 impl Rules {
-    /// Makes a candidate, unless there is something wrong with it, which is noted then.
+    /// Makes a candidate, or records why it is refused.
     fn make<B>(&mut self, method: &'static str, make: impl FnOnce() -> Result<B, Error>) -> Option<B>
     where
         B: EventOp<Fd = Fd, Error = Error>,
     {
         let made = self.judge(method).and_then(|()| make().map_err(Reason::Failed)).and_then(|backend| {
-            // Someone may call it by another name here than it does itself.
+            // The program may have passed another name than the backend's own.
             if backend.name() != method {
                 self.judge(backend.name())?;
             }
@@ -277,7 +277,7 @@ impl Rules {
         .ok()
     }
 
-    /// What can be said against a method by its name alone.
+    /// Whether the method's name alone rules it out.
     fn judge(&self, method: &str) -> Result<(), Reason> {
         if self.preferences.avoided.iter().any(|avoided| avoided == method) {
             Err(Reason::Avoided)
@@ -289,12 +289,12 @@ impl Rules {
     }
 }
 
-/// The variable that rules a method out.
+/// The environment variable that rules a method out.
 fn variable(method: &str) -> String {
     format!("EVENT_NO{}", method.to_ascii_uppercase())
 }
 
-/// The variables of the environment, as far as they may count.
+/// The environment variables, if they are not ignored.
 struct Environment {
     is_set: fn(&str) -> bool,
 }
@@ -304,7 +304,7 @@ impl Environment {
         let is_set: fn(&str) -> bool = if is_ignored {
             |_| false
         } else {
-            // In this order: as a rule nothing is set, and nothing has to be found out.
+            // The variable is checked first: usually it is unset, and the privilege check is not needed.
             |name| std::env::var_os(name).is_some() && !sys::is_privileged()
         };
         Self { is_set }

@@ -1,4 +1,4 @@
-//! A backend that names all descriptors at each wait, and looks through them after it.
+//! A backend that passes all descriptors to each wait and scans them afterwards.
 
 use core::fmt;
 use std::io;
@@ -18,26 +18,26 @@ use crate::sleeper::{Sleeper, Sleepers};
 use crate::table::{Found, Place, Slots, Table, silence};
 use crate::waker::Waker;
 
-/// The system call that waits, and what it has to keep besides the table. Sealed.
+/// The system call that waits, and the state it needs besides the table. Sealed.
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "older compilers do not see that `Scan` leads to it")]
 pub trait Call: Default {
     const NAME: &'static str;
-    /// What an interest is noted as in the table.
+    /// The table's flags for each interest.
     const EVENTS: &'static [(Interest, i16)];
 
     fn features() -> Features;
 
-    /// A doorbell that can be waited for.
+    /// Creates a doorbell that this call can wait for.
     fn doorbell() -> Result<Doorbell, Error>;
 
-    /// The error of a number that cannot be waited for.
+    /// Returns an error if the call cannot wait for this number.
     fn check(number: RawFd) -> Result<(), Error>;
 
-    /// The table has `number` for these events from now on; for none, it has not got it.
+    /// Records that the table now has `number` with these events; with no events, that it does not have it.
     fn note(&mut self, number: RawFd, events: i16);
 
-    /// Waits for what is in the table, and for the doorbell. Counts what it has found.
+    /// Waits for what is in the table and for the doorbell. Returns the number of results.
     fn wait<S: Slots>(
         &mut self,
         table: &mut Table<S>,
@@ -46,18 +46,19 @@ pub trait Call: Default {
         wait: Sleep,
     ) -> io::Result<usize>;
 
-    /// Whether the last wait, which has found something, has found the doorbell.
+    /// Whether the doorbell is among the results of the last wait, which found something.
     fn rings<S: Slots>(&self, table: &Table<S>, doorbell: Option<RawFd>) -> bool;
 
-    /// What the last wait has found of an entry, if anything, and how much of the count that is. An empty one: it is closed.
+    /// The last wait's result for an entry, if any, and how many it counts for. An empty readiness: the descriptor is
+    /// closed.
     fn found(&self, entry: &pollfd) -> Option<(usize, Ready)>;
 
-    /// Has a sleeper wait for the same.
+    /// Makes a sleeper wait for the same.
     fn watch<S: Slots>(&mut self, table: &mut Table<S>, doorbell: RawFd, sleeper: &mut Sleeper) -> Result<(), Error>;
 }
 
-/// What [`Poll`](crate::Poll) and [`Select`](crate::Select) are: a table of descriptors, all of which are named at each wait and
-/// looked through after it.
+/// The implementation of [`Poll`](crate::Poll) and [`Select`](crate::Select): a table of descriptors, all of which
+/// are passed to each wait and scanned after it.
 ///
 /// ```text
 ///   dispatch:  prepare ─▶ wait, first for as long as nothing is to be verified ─▶ awake ─▶ scan the table ─▶ sink
@@ -73,7 +74,7 @@ pub struct Scan<C: Call, S: Slots = Growable> {
 }
 
 impl<C: Call> Scan<C> {
-    /// A backend that grows with what is registered, on the monotonic clock.
+    /// Creates a backend whose table grows, on the monotonic clock.
     ///
     /// # Errors
     ///
@@ -85,8 +86,8 @@ impl<C: Call> Scan<C> {
 }
 
 impl<C: Call, S: Slots> Scan<C, S> {
-    /// A backend that counts by `clock`, with its table where `S` says: `Poll::<Fixed<16>>::with_clock(Clock::Monotonic)`
-    /// has room for 16 descriptors inside itself. Only wakers and signals need an allocator then.
+    /// Creates a backend that uses `clock`, with its table in `S`: `Poll::<Fixed<16>>::with_clock(Clock::Monotonic)`
+    /// has room for 16 descriptors inside itself. Then only wakers and signals need an allocator.
     ///
     /// # Errors
     ///
@@ -97,13 +98,13 @@ impl<C: Call, S: Slots> Scan<C, S> {
         Ok(Self { call, table: Table::new()?, interrupts, sleepers, clock, idle, fork })
     }
 
-    /// What is noted in the table when an event waits for `interest`.
+    /// The table's flags for an event that waits for `interest`.
     fn events(interest: Interest) -> Result<i16, Error> {
         let asked = C::EVENTS.iter().filter(|(bit, _)| interest.contains(*bit)).fold(0, |all, (_, event)| all | event);
         if asked == 0 || interest.contains(Interest::EDGE) { Err(Error::Unsupported) } else { Ok(asked) }
     }
 
-    /// As `check_awake`, asleep or in the child of a fork.
+    /// The error of a call while the base is asleep or in the child of a fork.
     #[cold]
     fn check_unusual(&self) -> Result<(), Error> {
         self.usable()?;
@@ -132,11 +133,11 @@ impl<C: Call, S: Slots> Scan<C, S> {
         });
     }
 
-    /// Looks at all numbers, and goes on without those that are closed or another file's. `true`: each stands for the file that
-    /// it was registered for.
+    /// Verifies all numbers, and drops those that are closed or belong to another file now. Returns `true` if none
+    /// was dropped.
     fn verify_all(&mut self, sink: &mut impl Sink<Fd>) -> bool {
         let (call, mut all_stand) = (&mut self.call, true);
-        // A scan that never has enough looks at each entry.
+        // With this maximum the scan visits every entry.
         self.table.scan(usize::MAX, |mut found| {
             if found.entry.fd >= 0 && !found.stands() {
                 all_stand = false;
@@ -194,7 +195,7 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
         self.sleepers.wake();
     }
 
-    // Out of line, and `del`, as beside epoll in an `Either`.
+    // `add` and `del` are not inlined, for a base on an `Either` with epoll.
     #[inline(never)]
     fn add(&mut self, fd: Fd, token: Token, interest: Interest, infos: &mut impl FdInfos<Place>) -> Result<(), Error> {
         self.usable()?;
@@ -202,7 +203,7 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
         let events = self.interrupts.check_foreign(fd.as_raw_fd()).and_then(|()| Self::events(interest));
         let added = events.and_then(|events| self.table.add(fd, token, events, infos).map(|()| events));
         if added.is_err() {
-            // An earlier registration of this number is void, too.
+            // An earlier registration of this number is no longer valid either.
             self.table.del(fd, token, infos);
         }
         self.call.note(fd.as_raw_fd(), *added.as_ref().unwrap_or(&0));
@@ -242,10 +243,11 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
             found = self.wait(wait, doorbell);
         }
         let woken = self.interrupts.awake();
-        // select(2) says no more than that something was closed; if none of the registered ones, then the doorbell.
+        // `select(2)` only reports that some descriptor is closed. If it is none of the registered ones, it is the
+        // doorbell.
         if found.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBADF)) && !self.verify_all(sink) {
-            // The others get it in the same turn. Where this fails, too, because more is closed meanwhile, the next one is
-            // soon enough.
+            // The remaining descriptors are reported in the same turn. If this wait fails too, because another one
+            // was closed meanwhile, the next turn reports them.
             found = Ok(self.wait(Sleep::None, doorbell).unwrap_or(0));
         }
         let found = found.map_err(|error| {
@@ -253,7 +255,7 @@ impl<C: Call, S: Slots> EventOp for Scan<C, S> {
             Error::during(C::NAME)(error)
         })?;
         let rings = found > 0 && self.call.rings(&self.table, doorbell);
-        // A signal that interrupted the wait has rung, and the wait does not tell.
+        // If a signal interrupted the wait, it has rung the doorbell, although the wait does not report that.
         let outcome = if rings || woken && wait != Sleep::None { self.interrupts.answer() } else { Ok(()) };
         if outcome.is_err() {
             self.interrupts.put_back();

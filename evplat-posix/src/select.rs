@@ -16,29 +16,30 @@ use crate::sleeper::Sleeper;
 use crate::sys::{self, FdSet};
 use crate::table::{Slots, Table};
 
-/// What goes into each of the three sets, and the word for it in the table.
+/// The set that each interest goes into, as a flag of the table.
 const EVENTS: [(Interest, i16); 3] =
     [(Interest::READ, libc::POLLIN), (Interest::WRITE, libc::POLLOUT), (Interest::URGENT, libc::POLLPRI)];
 
-/// What an answer in each of them means.
+/// The readiness that each set means in the result.
 const READY: [Ready; 3] = [Ready::READ, Ready::WRITE, Ready::URGENT];
 
-/// A backend on `select(2)`: the oldest way to wait, for descriptors whose number is below `FD_SETSIZE` (1024 on most
-/// systems). Another one is refused when it is added ([`Error::TooLarge`]), and nothing is written outside the sets.
+/// A backend on `select(2)`, the oldest way to wait, for descriptors below `FD_SETSIZE` (1024 on most systems).
+/// Larger numbers are refused when they are added ([`Error::TooLarge`]); nothing is ever written outside the sets.
 ///
 /// ```text
 ///   add, modify, del ──▶ table, three sets ──copy, select(2)──▶ scan the table ──▶ sink
 ///                                ▲ doorbell: wakers, signals
 /// ```
 ///
-/// It cannot tell errors and hang-ups from readiness: the same events wake as on the other backends, for READ and WRITE. (But
-/// a hang-up alone is reported as READ only. A writer misses that of a full socket which is shut down in both directions.) It
-/// knows nothing of a peer that has shut down its writing side, so an event that waits for CLOSED alone is refused.
+/// It cannot distinguish errors and hang-ups from readiness: it wakes the same events as the other backends, with
+/// READ and WRITE. (But a hang-up alone is reported as READ only, so a writer misses it if its socket is full and
+/// shut down in both directions.) It cannot detect that the peer has shut down its writing side, so an event that
+/// waits for CLOSED alone is refused.
 ///
-/// When a registered descriptor has been closed, the system fails the whole wait. The backend finds which, tells the events
-/// of that one of an error, and looks again without it. Whether a number stands for another file now is verified as
-/// [`Poll`](crate::Poll) does, and so is a wait without memory. (A closed number above all that the process has open may pass unnoticed:
-/// Linux does not look at it.)
+/// When a registered descriptor has been closed, the system fails the whole wait. The backend then finds that
+/// descriptor, reports ERROR to its events, and waits again without it. It verifies reused numbers and handles lack
+/// of memory as [`Poll`](crate::Poll) does. (A closed number higher than all open descriptors of the process may go
+/// unnoticed, because Linux does not check it.)
 ///
 /// ```
 /// use evcore::backend::{EventOp, Features};
@@ -52,15 +53,16 @@ const READY: [Ready; 3] = [Ready::READ, Ready::WRITE, Ready::URGENT];
 #[doc(alias = "selectops")]
 pub type Select<S = Growable> = Scan<SelectCall, S>;
 
-/// `select(2)`: beside the table, the sets that it takes.
+/// `select(2)`: its sets, in addition to the table.
 #[doc(hidden)]
 #[allow(missing_debug_implementations, unreachable_pub, reason = "`Select` leads to it")]
 pub struct SelectCall {
-    /// What is waited for.
+    /// The descriptors to wait for.
     sets: [FdSet; 3],
-    /// What the last wait has left of them: what is ready.
+    /// The result of the last wait: the descriptors that are ready.
     ready: [FdSet; 3],
-    /// One more than the highest number in the sets; `None` since that one was deleted, to be looked for before the wait.
+    /// One more than the highest number in the sets. `None` after that number was removed; computed again before the
+    /// next wait.
     end: Option<c_int>,
 }
 
@@ -71,7 +73,7 @@ impl Default for SelectCall {
 }
 
 impl SelectCall {
-    /// What is waited for, with the doorbell, and one more than the highest number in it.
+    /// The sets with the doorbell added, and one more than the highest number in them.
     fn asked<S: Slots>(&mut self, table: &Table<S>, doorbell: Option<RawFd>) -> ([FdSet; 3], c_int) {
         let mut asked = self.sets;
         let highest = || table.watched().map(|entry| entry.fd.saturating_add(1)).max().unwrap_or(0);
@@ -92,7 +94,7 @@ impl Call for SelectCall {
         Features::FILES | Features::URGENT | Features::SIGNALS
     }
 
-    /// One that fits into the sets.
+    /// Creates a doorbell whose numbers fit into the sets.
     fn doorbell() -> Result<Doorbell, Error> {
         let doorbell = Doorbell::pipe()?;
         Self::check(doorbell.as_fd().as_raw_fd()).map(|()| doorbell)
@@ -105,7 +107,7 @@ impl Call for SelectCall {
         }
     }
 
-    /// Puts a number into the sets of its events, and takes it out of the others.
+    /// Puts a number into the sets of its events and removes it from the others.
     fn note(&mut self, number: RawFd, events: i16) {
         for (set, (_, event)) in self.sets.iter_mut().zip(EVENTS) {
             set.set(number, events & event != 0);
@@ -127,7 +129,7 @@ impl Call for SelectCall {
     ) -> io::Result<usize> {
         let (asked, end) = self.asked(table, doorbell);
         clock.wait(wait, |time| {
-            // A wait that is taken up again has emptied them.
+            // An earlier part of this wait has emptied the sets.
             self.ready = asked;
             sys::select(end, &mut self.ready, time)
         })
@@ -174,7 +176,7 @@ mod tests {
     use super::*;
     use crate::cases::{Rig, alone, high};
 
-    /// As when a thread is interrupted between the swap and the ring of its wake.
+    /// As when a thread is interrupted in `wake`, between the swap and the ring.
     #[test]
     fn a_ring_that_comes_late_costs_one_wait() {
         alone(|| {

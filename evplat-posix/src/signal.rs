@@ -19,29 +19,30 @@ use crate::waker::Waker;
 ///   (any thread)                  └─▶ inbox of base B ──▶ wake B ──▶ B: drain
 /// ```
 ///
-/// There is one registry of signals in a process, shared by all backends, so that any number of bases may watch one signal
-/// and end in any order.
+/// All backends of a process share one registry of signals, so any number of bases may watch one signal and be
+/// dropped in any order.
 ///
-/// **What the signal did before.** While a base watches a signal, a handler that was installed before is not called. The last
-/// watcher restores what the signal did before the first, unless another owner has installed a handler over ours since: that
-/// one stays. If he puts ours back later, when nobody watches the signal any more, ours does what the signal did before: it
-/// calls the earlier handler, or does nothing, or has the system take its default action. (It calls it with every signal
-/// blocked.) A handler that is installed over ours while a base watches keeps the signals for itself, until another base begins
-/// to watch the signal, or this one does so again ([`del`](Signals::del) and [`add`](Signals::add)).
+/// **What the signal did before.** While a base watches a signal, a handler that was installed before is not called.
+/// The last watcher restores what the signal did before the first, unless another owner has installed a handler over
+/// ours since; that one stays. If that owner later reinstalls ours when nobody watches the signal any more, ours does
+/// what the signal did before: it calls the earlier handler, does nothing, or lets the system take its default
+/// action. (It calls the handler with every signal blocked.) A handler that is installed over ours while a base
+/// watches receives the signals instead, until another base starts to watch the signal, or this one does so again
+/// ([`del`](Signals::del) and [`add`](Signals::add)).
 ///
-/// **The mask.** [`add`](Signals::add) unblocks the signal in the calling thread, and so does [`reinit`](Signals::reinit); it
-/// stays so. Other threads keep their masks. No call blocks a signal.
+/// **The mask.** [`add`](Signals::add) and [`reinit`](Signals::reinit) unblock the signal in the calling thread,
+/// permanently. Other threads keep their masks. No call blocks a signal.
 ///
-/// **The handler** counts, marks and wakes; it takes no lock, allocates nothing and keeps `errno`. It runs on the thread's
-/// alternate stack where there is one (`SA_ONSTACK`). The count of an inbox is raised *before* the loop is woken and stops at
-/// `u32::MAX`: however many signals storm in, none that was sent after the last [`drain`](Signals::drain) is forgotten.
-/// Interrupted system calls are restarted (`SA_RESTART`).
+/// **The handler** counts, marks and wakes; it takes no lock, allocates nothing and preserves `errno`. It runs on the
+/// thread's alternate stack if there is one (`SA_ONSTACK`). The count of an inbox is incremented *before* the loop is
+/// woken and saturates at `u32::MAX`: however many signals arrive, none that was sent after the last
+/// [`drain`](Signals::drain) is lost. Interrupted system calls are restarted (`SA_RESTART`).
 ///
-/// **A fork.** In the child, a signal does what it did before any base watched it: `SIGTERM` ends a worker that has no use for
-/// its parent's loop. From [`reinit`](Signals::reinit) on it is counted there, with an inbox of the child's own. A child that
-/// must not miss a signal, nor be ended by it, blocks it before the fork; `reinit` unblocks it. In both processes, the other
-/// is never affected. A program that is executed finds a watched signal at its default action, also where it was ignored before:
-/// so it is with every handler. Ignore it again between the fork and the `exec`, where that matters.
+/// **A fork.** In the child, a signal does what it did before any base watched it: `SIGTERM` ends a worker that does
+/// not use its parent's loop. After [`reinit`](Signals::reinit) the child counts it in an inbox of its own. A child
+/// that must neither miss a signal nor be ended by it blocks it before the fork; `reinit` unblocks it. Neither
+/// process affects the other. A program that is executed finds a watched signal at its default action, even if it was
+/// ignored before; this is so for every handler. If that matters, ignore it again between the fork and the `exec`.
 ///
 /// ```
 /// use evplat_posix::Waker;
@@ -61,7 +62,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Watches nothing yet; later arrivals will wake the loop of `waker`.
+    /// Creates an inbox that watches nothing yet; arriving signals will wake the loop of `waker`.
     ///
     /// # Errors
     ///
@@ -72,20 +73,20 @@ impl Signals {
         Ok(Self { inbox, wake: waker.clone(), fork })
     }
 
-    /// Begins to watch `signum`, and unblocks it in the calling thread. Does nothing if it is watched already.
+    /// Starts watching `signum`, and unblocks it in the calling thread. Does nothing if it is already watched.
     ///
     /// # Errors
     ///
-    /// `EINVAL` when the number is no signal's, or a signal's that cannot be watched: `SIGKILL`, `SIGSTOP`, those that the
-    /// C library keeps for itself, and those that tell of a fault (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`): after a
-    /// fault the instruction is tried again, for ever. [`Error::Forked`] in the child of a fork. When the signal is blocked, and
-    /// the system refuses to unblock it.
+    /// `EINVAL` if the number is no signal, or a signal that cannot be watched: `SIGKILL`, `SIGSTOP`, those that the
+    /// C library reserves, and those that report a fault (`SIGSEGV`, `SIGBUS`, `SIGFPE`, `SIGILL`, `SIGTRAP`),
+    /// because after a fault the instruction is repeated for ever. [`Error::Forked`] in the child of a fork. An error
+    /// of the system if the signal is blocked and cannot be unblocked.
     #[doc(alias = "evsignal_add")]
     pub fn add(&mut self, signum: Signum) -> Result<(), Error> {
         if self.fork.forked() {
             return Err(Error::Forked);
         }
-        // Zero is no signal, though there is a row for it.
+        // Zero is no signal, though the arrays have a row for it.
         if signum == 0 || !usize::try_from(signum).is_ok_and(|number| number < SIGNALS) || FAULTS.contains(&signum) {
             return Err(Error::system("sigaction", libc::EINVAL));
         }
@@ -93,11 +94,11 @@ impl Signals {
         if self.inbox.watches(signum) {
             return Ok(());
         }
-        // The inbox first: as soon as the handler stands, a signal may come.
+        // The inbox first: a signal may arrive as soon as the handler is installed.
         self.inbox.watch(signum);
         let watched = registry::watch(&mut accounts, signum).map_err(Error::during("sigaction"));
         let outcome = watched.and_then(|()| {
-            // Now, when what waits behind the mask is counted.
+            // Last, so that signals pending behind the mask are counted.
             sys::unblock(signum).map_err(|error| {
                 registry::unwatch(&mut accounts, signum, self.inbox);
                 Error::during("pthread_sigmask")(error)
@@ -106,48 +107,49 @@ impl Signals {
         outcome.inspect_err(|_| self.inbox.unwatch(signum))
     }
 
-    /// Watches `signum` no more. Answers how often it has arrived and was not drained; nothing else will tell.
+    /// Stops watching `signum`. Returns how many arrivals were not drained; they are not reported any more.
     #[doc(alias = "evsignal_del")]
     pub fn del(&mut self, signum: Signum) -> u32 {
         let mut accounts = account::lock();
         if !self.inbox.watches(signum) {
             return 0;
         }
-        // The handler first: until it is gone, what comes is this base's.
+        // The handler first: signals that arrive until it is removed still belong to this base.
         registry::unwatch(&mut accounts, signum, self.inbox);
         self.inbox.unwatch(signum);
         let late = self.inbox.forget(signum);
-        // In the child of a fork these are the parent's.
+        // In the child of a fork the arrivals are the parent's.
         if self.fork.forked() { 0 } else { late }
     }
 
-    /// Whether anything has arrived since it was last drained. One load.
+    /// Whether any signal has arrived since the last `drain`. One load.
     #[inline]
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.inbox.is_pending()
     }
 
-    /// Reports each signal that has arrived, with its count, and resets the count. In ascending order; the count
-    /// is never zero and stops at `u32::MAX`.
+    /// Reports each signal that has arrived with its count, in ascending order, and resets the count. The count is
+    /// never zero and saturates at `u32::MAX`.
     pub fn drain(&mut self, report: impl FnMut(Signum, u32)) {
         self.inbox.drain(report);
     }
 
-    /// For the child of a fork, after its doorbell was replaced: forgets what had arrived at the parent, and watches the same
-    /// signals, also where the child has changed what they do. Does nothing in a process that was not forked since.
+    /// For the child of a fork, after its doorbell was replaced: discards what had arrived in the parent, and watches
+    /// the same signals, even if the child has changed their dispositions. Does nothing in a process that is not a
+    /// forked child.
     ///
     /// # Errors
     ///
-    /// When there is no memory, or the system refuses; to be called again then.
+    /// When there is no memory, or the system refuses; call it again later.
     pub fn reinit(&mut self) -> Result<(), Error> {
         if !self.fork.forked() {
             return Ok(());
         }
         let mut accounts = account::lock();
         if self.inbox.is_borrowed() {
-            // Another thread was in a handler when this one forked. There is no such thread here, and its count in this
-            // inbox will never go: leave the inbox for good and take another.
+            // Another thread was in a handler when this one forked. That thread does not exist here, so this inbox
+            // stays borrowed for ever: abandon it and claim another.
             let fresh = inbox::claim(&mut accounts, self.wake.share())?;
             for signum in self.inbox.watched() {
                 fresh.watch(signum);
@@ -160,7 +162,7 @@ impl Signals {
         }
         self.inbox.adopt();
         for signum in self.inbox.watched() {
-            // The child may have set its signals back, or have been forked by a thread that blocks them.
+            // The child may have reset its signals, or the thread that forked it blocks them.
             registry::watch_again(&mut accounts, signum).map_err(Error::during("sigaction"))?;
             sys::unblock(signum).map_err(Error::during("pthread_sigmask"))?;
         }
@@ -169,13 +171,13 @@ impl Signals {
     }
 }
 
-/// Signals that tell of a fault. When their handler returns, the instruction that was at fault is tried again: an event for
-/// one would come again and again, and never be handed out.
+/// Signals that report a fault. When their handler returns, the faulting instruction is repeated, so the signal would
+/// arrive again and again and its event would never be handed out.
 const FAULTS: [Signum; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
 
 impl Drop for Signals {
-    /// Ends every watch, and waits until the handlers that were on their way to this base, in other threads, are through:
-    /// microseconds, as a handler takes no lock. New signals do not prolong it. So it must not be dropped in a handler.
+    /// Stops all watches, then waits until handlers in other threads that have begun with this base are done:
+    /// microseconds, as a handler takes no lock. New signals do not prolong the wait. So do not drop it in a handler.
     fn drop(&mut self) {
         {
             let mut accounts = account::lock();
@@ -188,7 +190,7 @@ impl Drop for Signals {
         self.inbox.release(account::lock, || {
             sys::pause(turns);
             turns = turns.saturating_add(1);
-            // In the child of a fork the thread may be one of the parent's, and never come through.
+            // In the child of a fork the handler may be in a thread of the parent, which never finishes here.
             !self.fork.forked()
         });
     }

@@ -20,29 +20,29 @@ use crate::waker::Waker;
 
 /// What a sleeper waits for.
 enum Watched {
-    /// By `poll(2)`: what the backend's table holds, or its kernel object alone.
+    /// For `poll(2)`: the backend's table, or its kernel object alone.
     Poll(Vec<pollfd>),
-    /// By `select(2)`: the sets, and one more than the highest number in them.
+    /// For `select(2)`: the sets, and one more than the highest number in them.
     Select(Box<[FdSet; 3]>, c_int),
 }
 
-/// The wait of a base on Unix that is asleep: what [`EventBase::begin_sleep`](evcore::EventBase::begin_sleep) hands out there.
+/// The wait of a base on Unix that is asleep, from [`EventBase::begin_sleep`](evcore::EventBase::begin_sleep).
 ///
-/// It holds a copy of the list of descriptors, or for a backend with a kernel object another descriptor of that object. It
-/// only looks whether something is ready and takes nothing: the base does that when it is awake again, so nothing is lost
-/// with a sleeper.
+/// It has a copy of the list of descriptors, or, for a backend with a kernel object, a duplicate of that object's
+/// descriptor. It only checks whether something is ready and consumes no report: the base does that when it is awake
+/// again. So nothing is lost if a sleeper is dropped.
 ///
-/// In another loop, wait for the [`descriptors`](Sleeper::descriptors) and no longer than
-/// [`until`](evcore::backend::Asleep::until), in place of [`sleep`](evcore::backend::Asleep::sleep).
+/// In another loop, wait for the [`descriptors`](Sleeper::descriptors) until at most
+/// [`until`](evcore::backend::Asleep::until), instead of calling [`sleep`](evcore::backend::Asleep::sleep).
 pub struct Sleeper {
     watched: Watched,
-    /// The kernel object in `watched`, and which of the backend's it is.
+    /// The kernel object in `watched`, with its number among those the backend has had.
     set: Option<(u32, OwnedFd)>,
     until: Sleep,
     clock: Clock,
     fork: ForkGuard,
     error: Option<Error>,
-    /// Keeps the doorbell open, whose number is in `watched`.
+    /// Keeps open the doorbell whose number is in `watched`.
     wake: Waker,
     is_out: Arc<AtomicBool>,
 }
@@ -53,7 +53,8 @@ impl Sleeper {
         Ok(Self { watched: Watched::Poll(Vec::new()), set: None, until, clock, fork, error: None, wake, is_out })
     }
 
-    /// Waits for a kernel object that is readable when something is ready, the `number`th that the backend has had.
+    /// Waits for a kernel object that is readable when something is ready. `number` counts the objects that the
+    /// backend has had.
     ///
     /// # Errors
     ///
@@ -67,7 +68,7 @@ impl Sleeper {
         Ok(())
     }
 
-    /// Waits for a copy of these, the doorbell's among them.
+    /// Waits for a copy of these entries, which include the doorbell's.
     pub(crate) fn watch_entries(&mut self, entries: &[pollfd]) -> Result<(), Error> {
         if let Watched::Select(..) = self.watched {
             self.watched = Watched::Poll(Vec::new());
@@ -80,7 +81,7 @@ impl Sleeper {
         Ok(())
     }
 
-    /// Waits for the numbers below `end` in a copy of these sets, the doorbell's among them.
+    /// Waits for the numbers below `end` in a copy of these sets, which include the doorbell's.
     pub(crate) fn watch_sets(&mut self, sets: &[FdSet; 3], end: c_int) {
         match &mut self.watched {
             Watched::Select(copy, old_end) => {
@@ -91,9 +92,9 @@ impl Sleeper {
         }
     }
 
-    /// The descriptors that another loop has to wait for, level-triggered, and what for: a kernel object's alone, or all that
-    /// is registered and one for wakers, signals and changes. The numbers are good until the base is changed, after which one
-    /// of them is readable; then give the sleeper back.
+    /// The descriptors that another loop must wait for, level-triggered, with their interests: a kernel object's
+    /// alone, or all that are registered and one for wakers, signals and changes. The numbers are valid until the
+    /// base is changed; one of them is readable after that. Then give the sleeper back.
     ///
     /// ```
     /// use std::os::fd::AsRawFd;
@@ -127,7 +128,7 @@ impl Sleeper {
         match &mut self.watched {
             Watched::Poll(entries) => self.clock.wait(self.until, |time| sys::poll(entries, time)),
             Watched::Select(sets, end) => self.clock.wait(self.until, |time| {
-                // What is left of the sets is what is ready, which is not for the sleeper to report.
+                // The result in the sets is what is ready, which the sleeper does not report.
                 let mut ready = **sets;
                 sys::select(*end, &mut ready, time)
             }),
@@ -141,13 +142,13 @@ impl backend::Sleeper for Sleeper {
     }
 
     fn sleep(&mut self) {
-        // In the child the descriptors are the parent's still. The base says so when the sleeper is given back.
+        // In a forked child the descriptors are still the parent's. `end` returns the error.
         if self.fork.forked() {
             return;
         }
         self.error = match self.wait() {
             Ok(_) => None,
-            // select(2) tells no better that a descriptor was closed. The base finds which.
+            // `select(2)` does not say which descriptor was closed; the base finds it.
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => None,
             Err(error) => Some(Error::during("sleep")(error)),
         };
@@ -156,7 +157,8 @@ impl backend::Sleeper for Sleeper {
 
 impl Drop for Sleeper {
     fn drop(&mut self) {
-        // Nobody sleeps by it any more. Release: a thread that sees this sees all that the sleeper's thread did before.
+        // Nobody waits with it any more. Release: a thread that reads this sees everything that the sleeper's thread
+        // did before.
         self.is_out.store(false, Ordering::Release);
     }
 }
@@ -167,27 +169,29 @@ impl fmt::Debug for Sleeper {
     }
 }
 
-/// The sleepers of one backend, of which one at most is out.
+/// The sleepers of one backend, at most one of which is out.
 ///
-/// Why no change is missed: a backend is borrowed for `begin`, `wake` and `end`, so these have one order, that of the
-/// borrows (of the mutex, where there is one). Let a change come between a `begin` and its `end`; a change before the one is
-/// in what is waited for, and one after the other meets a base that is awake. Then `wake` finds `is_out`, and rings.
+/// Why no change is missed: `begin`, `wake` and `end` borrow the backend, so they have a total order (through the
+/// mutex, if there is one). Consider a change that happens between a `begin` and its `end`; an earlier change is in
+/// what the sleeper waits for, and a later one finds the base awake. `wake` then finds `is_out` and rings.
 ///
-/// - The doorbell is among what the sleeper waits for since before `begin` has returned, so a sleep that is going on ends, and
-///   one that begins later ends at once. It does not depend on the state of the wakers, nor does it change that: a change is no wake.
-/// - Only a wait of the backend silences the doorbell, and that is refused until `end`. So all sleeps of this sleeper end,
-///   however many there are.
-/// - After `end`, the next sleeper is rung for again. If the ring is still there, that costs one sleep that finds nothing.
+/// - The sleeper has been waiting for the doorbell since before `begin` returned, so a sleep under way ends, and one
+///   that begins later ends at once. This does not depend on the state of the wakers and does not change it: a change
+///   is not a wake.
+/// - Only a wait of the backend quiets the doorbell, and that is refused until `end`. So all sleeps of this sleeper
+///   end, however many there are.
+/// - After `end`, a change rings for the next sleeper again. If the previous ring is still there, it costs one sleep
+///   that finds nothing.
 ///
-/// A waker that is used between `begin` and `end` rings by the state, which is SLEEPING from `begin` on. One that was used
-/// before has left NOTIFIED there, and then the sleeper does not sleep.
+/// A waker that is used between `begin` and `end` rings because the state is SLEEPING from `begin` on. One that was
+/// used before has left NOTIFIED there, and then the sleeper does not sleep.
 #[derive(Default)]
 pub struct Sleepers {
     is_out: bool,
     is_rung: bool,
-    /// What is shared with the one that is out, or was last.
+    /// Shared with the sleeper that is out, or with the last one.
     shared: Option<Shared>,
-    /// The last one, for its memory and its descriptor.
+    /// The last sleeper, kept for its memory and its descriptor.
     spare: Option<Sleeper>,
 }
 
@@ -197,13 +201,13 @@ struct Shared {
 }
 
 impl Sleepers {
-    /// None yet.
+    /// Creates it without a sleeper.
     #[must_use]
     pub const fn new() -> Self {
         Self { is_out: false, is_rung: false, shared: None, spare: None }
     }
 
-    /// Whether a turn may begin: not while a sleeper is out.
+    /// Checks that no sleeper is out, so that a turn may begin.
     ///
     /// # Errors
     ///
@@ -213,7 +217,7 @@ impl Sleepers {
         if self.is_out && self.is_asleep() { Err(Error::Asleep) } else { Ok(()) }
     }
 
-    /// Wakes the one that is out.
+    /// Wakes the sleeper that is out.
     #[inline]
     pub fn wake(&mut self) {
         if self.is_out {
@@ -221,7 +225,7 @@ impl Sleepers {
         }
     }
 
-    /// A sleeper that does not know yet what to wait for. `wake` is one of the backend's wakers.
+    /// Returns a sleeper that has nothing to wait for yet. `wake` is one of the backend's wakers.
     ///
     /// # Errors
     ///
@@ -238,7 +242,8 @@ impl Sleepers {
         Sleeper::new(wake, is_out)
     }
 
-    /// Hands the sleeper out: it waits as `sleep` says, by `clock`. `guard` is the backend's; it is asleep until `end`.
+    /// Hands the sleeper out: it waits as `sleep` says, by `clock`. `guard`, the backend's, is marked asleep until
+    /// `end`.
     pub fn begin(&mut self, mut sleeper: Sleeper, sleep: Sleep, clock: Clock, guard: &ForkGuard) -> Sleeper {
         let may_sleep = sleep == Sleep::None || sleeper.wake.state().prepare_sleep();
         sleeper.until = if may_sleep { sleep } else { Sleep::None };
@@ -253,7 +258,7 @@ impl Sleepers {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAsleep`] when it is another one. When its wait has failed, the error of that.
+    /// [`Error::NotAsleep`] if it is another sleeper. If its wait failed, the error of the wait.
     pub fn end(&mut self, mut sleeper: Sleeper, guard: &ForkGuard) -> Result<(), Error> {
         let is_it = self.shared.as_ref().is_some_and(|shared| Arc::ptr_eq(&shared.is_out, &sleeper.is_out));
         if !(self.is_out && is_it) {
@@ -267,10 +272,10 @@ impl Sleepers {
         error.map_or(Ok(()), Err)
     }
 
-    /// For the child of a fork: the sleeper that is out is the parent's.
+    /// For the child of a fork: the sleeper that is out belongs to the parent.
     pub fn reinit(&mut self, guard: &ForkGuard) {
         guard.set_asleep(false);
-        // Without the end of a sleeper: the bell is the parent's, too.
+        // Without `end`, because the doorbell is the parent's, too.
         (self.is_out, self.is_rung, self.shared, self.spare) = (false, false, None, None);
     }
 
@@ -381,7 +386,7 @@ mod tests {
         on_each(test, test);
     }
 
-    /// A pipe has eight bytes for each ring.
+    /// Each ring writes eight bytes to the pipe.
     #[test]
     fn sleeper_is_rung_for_once_and_never_when_it_is_back() {
         let waker = Waker::new(crate::waker::WakeState::new(crate::doorbell::Doorbell::pipe().unwrap())).unwrap();
@@ -427,7 +432,7 @@ mod tests {
         });
     }
 
-    /// The first sleep makes a doorbell. A turn that cannot begin its sleep is the same one once more.
+    /// The first sleep makes a doorbell. If a turn cannot begin its sleep, the next attempt continues the same turn.
     #[test]
     fn prepare_events_come_once_though_the_sleep_is_refused() {
         fn test<B: Split<Fd = Fd, Sleeper = Sleeper, Error = Error>>(mut base: Base<B>) {

@@ -1,9 +1,9 @@
-//! Every system call of the crate, behind functions that are safe to call, and every `unsafe` of it.
+//! All system calls and all `unsafe` code of the crate, behind functions that are safe to call.
 //!
 //! # Safety
 //!
-//! Nothing here trusts a number that comes from outside: lengths are those of the slices that are passed, descriptors are
-//! owned or borrowed ones, or are only asked about. What the system answers is bounded before it is used.
+//! No number from outside is trusted: lengths are those of slices passed, and descriptors are owned, borrowed or only
+//! inspected. What the system returns is checked against bounds before it is used.
 
 use core::mem::MaybeUninit;
 use std::io;
@@ -11,7 +11,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use evcore::Fd;
 
-// With paths, because the models of threads include this file under another root, where the folder would not be found.
+// Each with its path, because the loom models include this file under another root, where the folder would not be
+// found.
 #[path = "sys/errno.rs"]
 mod errno;
 #[path = "sys/file_id.rs"]
@@ -46,35 +47,36 @@ pub(crate) use waits::{FdSet, LONGEST_WAIT, poll, select};
 
 // ---- Descriptors ---------------------------------------------------------------------------------------------------
 
-/// More descriptors than any system gives a process.
+/// An upper bound of the descriptors that any system gives a process.
 const DESCRIPTORS_MAX: RawFd = 1 << 30;
 
-/// The descriptor of this number, for a program that has nothing but the number: an interface in C, say. `None` for a number
-/// that no descriptor has: a negative one, or one of 2^30 or more.
+/// The descriptor with this number, for a program that has only the number, such as an interface for C. `None` for a
+/// number that no descriptor has: negative, or 2^30 or more.
 ///
-/// Everything else lends its descriptor to [`Fd::of`].
+/// Otherwise, lend the descriptor to [`Fd::of`].
 ///
 /// # Safety
 ///
-/// As for [`BorrowedFd::borrow_raw`]: the number is that of an open descriptor, which nobody has reason to think their own.
+/// As for [`BorrowedFd::borrow_raw`]: the number must be an open descriptor that no other code assumes it owns
+/// exclusively.
 ///
 /// ```
 /// use std::os::fd::AsRawFd;
 /// use evplat_posix::{Fd, fd_from_raw};
 ///
 /// let stdin = std::io::stdin();
-/// // SAFETY: standard input is open, and everybody's.
+/// // SAFETY: standard input is open and has no exclusive owner.
 /// assert_eq!(unsafe { fd_from_raw(stdin.as_raw_fd()) }, Some(Fd::of(&stdin)));
 /// // SAFETY: no descriptor has this number.
 /// assert_eq!(unsafe { fd_from_raw(-1) }, None);
 /// ```
 #[must_use]
 pub unsafe fn fd_from_raw(number: RawFd) -> Option<Fd> {
-    // SAFETY: the caller says that it is an open descriptor, and it is not -1.
+    // SAFETY: the caller guarantees that it is an open descriptor, and it is not -1.
     (0..DESCRIPTORS_MAX).contains(&number).then(|| Fd::of(&unsafe { BorrowedFd::borrow_raw(number) }))
 }
 
-/// The two ends of a new pipe, non-blocking and closed on exec: where to read, and where to write.
+/// The read end and the write end of a new pipe, both non-blocking and closed on exec.
 pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "haiku")))]
@@ -85,7 +87,7 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     checked(unsafe { libc::pipe(ends.as_mut_ptr()) })?;
     // SAFETY: the system has just made this descriptor and nobody else knows it.
     let read = unsafe { OwnedFd::from_raw_fd(ends[0]) };
-    // SAFETY: as above; the other one.
+    // SAFETY: as above, for the other descriptor.
     let write = unsafe { OwnedFd::from_raw_fd(ends[1]) };
     #[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "haiku"))]
     for end in [&read, &write] {
@@ -97,7 +99,8 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((read, write))
 }
 
-/// Makes `old` name what `new` names, under its old number, closed on exec. What it named before is closed.
+/// Makes the number of `old` refer to the same file as `new`, closed on exec. The file that it referred to before is
+/// closed.
 pub(crate) fn dup_onto(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
     until_uninterrupted(|| {
         #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "android", target_os = "haiku")))]
@@ -112,8 +115,8 @@ pub(crate) fn dup_onto(new: &OwnedFd, old: &OwnedFd) -> io::Result<()> {
     })
 }
 
-/// Writes the number 1 in eight bytes, as an eventfd wants it. A descriptor that is full is as good as one written to.
-/// Answers whether it needs no other try. Async-signal-safe, but for `errno`.
+/// Writes the number 1 as eight bytes, the format of an eventfd. If the descriptor is full, that is a success.
+/// Returns `false` if the call must be tried again. Async-signal-safe, except that it may change `errno`.
 pub(crate) fn write_one(fd: BorrowedFd<'_>) -> bool {
     let one = 1u64.to_ne_bytes();
     let written = until_uninterrupted(|| {
@@ -124,8 +127,8 @@ pub(crate) fn write_one(fd: BorrowedFd<'_>) -> bool {
     !written.is_err_and(|error| error.kind() == io::ErrorKind::Interrupted)
 }
 
-/// Reads and forgets what a non-blocking descriptor holds. Where each try is interrupted, something may be left: the
-/// descriptor is readable then, and its next reader tries again.
+/// Reads and discards what a non-blocking descriptor holds. If every attempt is interrupted, data may remain: the
+/// descriptor then stays readable, and the next call tries again.
 pub(crate) fn drain(fd: BorrowedFd<'_>) -> io::Result<()> {
     let mut bytes = [0u8; 512];
     loop {
@@ -147,7 +150,7 @@ pub(crate) fn drain(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 // ---- Time ----------------------------------------------------------------------------------------------------------
 
-/// What a clock shows, in nanoseconds since its start.
+/// Reads a clock, in nanoseconds since its start.
 #[inline]
 #[expect(clippy::as_conversions, clippy::cast_sign_loss, reason = "no clock shows a time before its start")]
 pub(crate) fn clock_gettime(id: libc::clockid_t) -> io::Result<u64> {
@@ -161,13 +164,13 @@ pub(crate) fn clock_gettime(id: libc::clockid_t) -> io::Result<u64> {
 
 // ---- The process ---------------------------------------------------------------------------------------------------
 
-/// Has the three functions called at each fork: before it, then after it in the parent and in the child.
+/// Registers three functions that are called at each fork: before it, then after it in the parent and in the child.
 pub(crate) fn pthread_atfork(
     before: extern "C" fn(),
     in_parent: extern "C" fn(),
     in_child: extern "C" fn(),
 ) -> io::Result<()> {
-    // SAFETY: the functions take nothing, stay where they are as long as the program, and are safe to call at any time.
+    // SAFETY: the functions take no arguments, exist as long as the program, and are safe to call at any time.
     let errno = unsafe { libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child)) };
     if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) }
 }

@@ -1,4 +1,4 @@
-//! The descriptors that a backend without a kernel object of its own has to name at each wait.
+//! The table of descriptors for a backend that passes all of them to each wait.
 
 use core::fmt;
 use std::os::fd::{AsRawFd, RawFd};
@@ -11,16 +11,16 @@ use libc::pollfd;
 use crate::error::Error;
 use crate::sys::{FileId, OneMore};
 
-/// Where a backend's table lives: [`Growable`] or [`Fixed`], as the base's own tables do. Sealed.
+/// Where a backend's table is stored: [`Growable`] or [`Fixed`], like the base's own tables. Sealed.
 ///
-/// The table has a place for each registered fd, so a backend for `Fixed` bases should be one of the same `Fixed`.
+/// The table has an entry for each registered fd, so for a `Fixed` base use a backend with the same `Fixed`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no place for a backend's table",
     label = "`Poll` and `Select` take `evcore::Growable` or `evcore::Fixed<N>`",
     note = "take what the base takes: the table has a place for each registered fd"
 )]
 pub trait Slots: sealed::Sealed {
-    /// A list with room for one element more than there are fds.
+    /// A list with room for one element more than there can be fds.
     #[doc(hidden)]
     type List<T: Copy>: List<T>;
 }
@@ -42,7 +42,7 @@ impl<const EVENTS: usize, const FDS: usize, const LEVELS: usize, P: Parts> Slots
     type List<T: Copy> = Array<T, FDS>;
 }
 
-/// A list that begins with one element and can refuse to become longer.
+/// A list that starts with one element, and whose growth can fail.
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "older compilers do not see that `Slots` leads to it")]
 pub trait List<T: Copy>: Sized {
@@ -79,7 +79,7 @@ impl<T: Copy> List<T> for Vec<T> {
     }
 }
 
-/// A list in an array of `N` elements and the first.
+/// The first element and an array of `N` more.
 #[doc(hidden)]
 pub struct Array<T, const N: usize> {
     items: OneMore<T, N>,
@@ -116,7 +116,7 @@ impl<T: Copy, const N: usize> List<T> for Array<T, N> {
     }
 }
 
-/// Where a backend's table has an fd. Kept in the base's fd map, so that the way from an fd to its entry costs nothing.
+/// The index of an fd in a backend's table. Stored in the base's fd map, so that finding an fd's entry costs nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Place(u32);
 
@@ -126,24 +126,25 @@ impl Place {
     }
 }
 
-/// What is known of an entry and not passed to the system.
+/// What is stored about an entry besides what the system gets.
 #[derive(Clone, Copy)]
 struct Row {
     token: Token,
-    /// Which file the number stood for when it was registered: if it stands for another one now, it was closed meanwhile.
+    /// The file of the number when it was registered. If it belongs to another file now, the descriptor was closed
+    /// since.
     file: FileId,
-    /// After how many reports that is looked at.
+    /// How many reports are left until that is checked.
     unverified: u8,
 }
 
-/// How many reports an entry makes at most for a file that is not its own.
+/// How many reports an entry makes at most after its number was reused.
 const VERIFIED_EVERY: u8 = 251;
 
-/// Once in this many waits one entry is verified that may never be reported: in a loop that always finds something, a file that was
-/// replaced under its number would be waited for for ever.
+/// How many waits there are between two rotating checks, each of one entry. They find a silent descriptor whose
+/// number was reused even if the loop always finds something ready.
 const ONE_VERIFIED_EVERY: u8 = 64;
 
-/// What a scan shows of an entry.
+/// An entry, as a scan visits it.
 pub(crate) struct Found<'a> {
     pub(crate) entry: &'a mut pollfd,
     pub(crate) token: Token,
@@ -151,15 +152,15 @@ pub(crate) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Counts a report. `false`: the number does not stand any more for the file that it was registered for; whether it does
-    /// is looked at now and then.
+    /// Counts a report, and every 251 reports verifies the number. Returns `false` if it no longer belongs to the
+    /// file that it was registered for.
     #[inline]
     pub(crate) fn note_report(&mut self) -> bool {
         self.row.unverified = self.row.unverified.saturating_sub(1);
         self.row.unverified > 0 || self.stands()
     }
 
-    /// Whether the number stands for the file that it was registered for.
+    /// Whether the number still belongs to the file that it was registered for.
     #[cold]
     pub(crate) fn stands(&mut self) -> bool {
         self.row.unverified = VERIFIED_EVERY;
@@ -167,7 +168,7 @@ impl Found<'_> {
     }
 }
 
-/// The registered descriptors, side by side and without a gap, as `poll(2)` wants them.
+/// The registered descriptors, contiguous, as `poll(2)` requires.
 ///
 /// ```text
 ///   place     0         1         2         3
@@ -177,14 +178,14 @@ impl Found<'_> {
 ///                       start: each scan begins behind the first that the one before it reported
 /// ```
 ///
-/// Adding appends; deleting moves the last entry to the gap, and tells the base's fd map of its new place.
+/// Adding appends an entry. Deleting moves the last entry into the gap and updates its index in the base's fd map.
 #[doc(hidden)]
 #[allow(unreachable_pub, reason = "older compilers do not see that `Scan` leads to it")]
 pub struct Table<S: Slots> {
     entries: S::List<pollfd>,
     rows: S::List<Row>,
     start: usize,
-    /// The place that was verified by turns last, and how many waits there are until the next.
+    /// The index verified last by rotation, and the number of waits until the next.
     verified: usize,
     calm: u8,
 }
@@ -197,12 +198,12 @@ impl<S: Slots> Table<S> {
         Ok(Self { entries: List::of(SILENT)?, rows: List::of(none)?, start: 1, verified: 0, calm: ONE_VERIFIED_EVERY })
     }
 
-    /// How many descriptors are registered.
+    /// The number of registered descriptors.
     pub(crate) fn len(&self) -> usize {
         self.rows.as_slice().len().saturating_sub(1)
     }
 
-    /// Registers an open descriptor, to be looked at for `events`.
+    /// Registers an open descriptor for `events`.
     pub(crate) fn add(
         &mut self,
         fd: Fd,
@@ -229,7 +230,7 @@ impl<S: Slots> Table<S> {
         Ok(())
     }
 
-    /// Changes what a descriptor is looked at for, and finds out whether it is still the same.
+    /// Changes the events of a descriptor, and checks that its number was not reused.
     pub(crate) fn modify(
         &mut self,
         fd: Fd,
@@ -248,27 +249,27 @@ impl<S: Slots> Table<S> {
         Ok(if kept { Modified::Kept } else { Modified::Replaced })
     }
 
-    /// Whether a number stands for the file that it was registered for.
+    /// Whether a number still belongs to the file that it was registered for.
     pub(crate) fn stands(&self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> bool {
         let row = self.find(fd, token, infos).and_then(|place| self.rows.as_slice().get(place));
         row.is_none_or(|row| FileId::of(fd.as_raw_fd()).is_ok_and(|now| now.may_be(row.file)))
     }
 
-    /// Ends a registration, if there is one.
+    /// Deletes a registration, if there is one.
     pub(crate) fn del(&mut self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) {
         let Some(place) = self.find(fd, token, infos) else { return };
         note(token, 0, infos);
         let last = self.entries.as_slice().last().copied().zip(self.rows.as_slice().last().copied());
         self.entries.pop();
         self.rows.pop();
-        // Unless it was the last itself, the last moves to its place.
+        // Move the last entry into the gap, unless it was the one removed.
         if let (Some((entry, row)), true) = (last, place <= self.len()) {
             self.put(place, entry, row);
             note(row.token, place, infos);
         }
     }
 
-    /// Ends every registration.
+    /// Deletes every registration.
     pub(crate) fn clear(&mut self) {
         while self.len() > 0 {
             self.entries.pop();
@@ -276,8 +277,8 @@ impl<S: Slots> Table<S> {
         }
     }
 
-    /// The doorbell's entry and all others, for the wait; where there is no doorbell, just the others, so that there are
-    /// never more than the process has descriptors.
+    /// The doorbell's entry and all others, to pass to the wait. Without a doorbell, only the others, so that there
+    /// are never more entries than the process has descriptors.
     pub(crate) fn entries(&mut self, doorbell: Option<RawFd>) -> &mut [pollfd] {
         let entries = self.entries.as_mut_slice();
         if let Some(first) = entries.first_mut() {
@@ -286,18 +287,18 @@ impl<S: Slots> Table<S> {
         entries.get_mut(usize::from(doorbell.is_none())..).unwrap_or_default()
     }
 
-    /// What the wait said of the doorbell.
+    /// The wait's result for the doorbell.
     pub(crate) fn doorbell(&self) -> i16 {
         self.entries.as_slice().first().map_or(0, |first| first.revents)
     }
 
-    /// The entries that are not silent, without the doorbell's.
+    /// The entries that are not disabled, without the doorbell's.
     pub(crate) fn watched(&self) -> impl Iterator<Item = &pollfd> {
         self.entries.as_slice().iter().skip(1).filter(|entry| entry.fd >= 0)
     }
 
-    /// Goes round the entries until `look` has found as much as there is to find. Whichever is first to be found is the last
-    /// to be looked at next time, so each comes to be the first.
+    /// Visits the entries in rotation until `look` has found as many results as there are. The next scan visits the
+    /// entry that was found first last, so every entry comes first at some point.
     #[inline]
     pub(crate) fn scan(&mut self, mut left: usize, mut look: impl FnMut(Found<'_>) -> usize) {
         let (entries, rows) = (self.entries.as_mut_slice(), self.rows.as_mut_slice());
@@ -323,7 +324,7 @@ impl<S: Slots> Table<S> {
         }
     }
 
-    /// To be called for each wait: now and then, the entry whose turn it is to be verified.
+    /// Call this for each wait. Now and then it returns an entry to verify, in rotation.
     #[inline]
     pub(crate) fn next_to_verify(&mut self) -> Option<Found<'_>> {
         self.calm = self.calm.saturating_sub(1);
@@ -342,7 +343,8 @@ impl<S: Slots> Table<S> {
         (entry.fd >= 0).then_some(Found { token: row.token, entry, row })
     }
 
-    /// The entry of `fd`: where the fd map says. Where the map does not know the registration, all entries are looked at.
+    /// The index of `fd`'s entry, from the fd map. If the map does not know the registration, all entries are
+    /// searched.
     fn find(&self, fd: Fd, token: Token, infos: &mut impl FdInfos<Place>) -> Option<usize> {
         let is_it = |entry: &pollfd| entry.fd == fd.as_raw_fd() || !entry.fd == fd.as_raw_fd();
         let entries = self.entries.as_slice();
@@ -362,15 +364,16 @@ impl<S: Slots> Table<S> {
     }
 }
 
-/// Tells the fd map where an entry is now.
+/// Writes an entry's index to the fd map.
 fn note(token: Token, place: usize, infos: &mut impl FdInfos<Place>) {
     if let Some(info) = infos.info(token) {
-        // A table of 2³² entries does not fit into any address space that has this many descriptors.
+        // A table of 2³² entries does not fit into any address space with that many descriptors.
         *info = Place(u32::try_from(place).unwrap_or(0));
     }
 }
 
-/// Takes an entry out of all waits, until it is registered or changed again. What the last one has found is of another file.
+/// Excludes an entry from waits until it is registered or changed again, and clears its last result, which belongs to
+/// another file.
 pub(crate) fn silence(entry: &mut pollfd) {
     entry.revents = 0;
     if entry.fd >= 0 {

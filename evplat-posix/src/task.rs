@@ -1,4 +1,4 @@
-//! Tasks on Unix: descriptors that are read, written, accepted from and connected by `await`. Feature `async`.
+//! Tasks on Unix: read, write, accept and connect with `await`. Feature `async`.
 //!
 //! ```
 //! use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -62,46 +62,47 @@ use crate::sys;
 #[cfg(feature = "futures-io")]
 mod futures;
 
-/// What tasks spawn and wait by, on any backend whose descriptors are Unix's: see [`evcore::task::Handle`].
+/// Spawns tasks and makes them wait, on any backend for Unix descriptors: see [`evcore::task::Handle`].
 pub type Handle = evcore::task::Handle<Fd, Error>;
 
-/// Any event as a future: see [`evcore::task::Watch`].
+/// A future for any event: see [`evcore::task::Watch`].
 pub type Watch = evcore::task::Watch<Fd, Error>;
 
-/// An executor on [`Poll`](crate::Poll); `T` is the data of events of your own.
+/// An executor on [`Poll`](crate::Poll); `T` is the type of data of your own events.
 pub type Executor<T = ()> = evcore::task::Executor<PollBackend, Growable, T>;
 
-/// An executor on a new base, which other threads can wake. For events of your own beside the tasks, make one on a base:
-/// `Executor::new(base)`.
+/// Creates an executor on a new base, which other threads can wake. To have your own events beside the tasks, create
+/// the base first: `Executor::new(base)`.
 ///
 /// # Errors
 ///
-/// When the system refuses what the base needs.
+/// When the system refuses a resource that the base needs.
 pub fn executor() -> io::Result<Executor> {
     Ok(Executor::new(evcore::EventBase::new(PollBackend::new()?))?)
 }
 
-/// A file whose reads and writes are awaited: a socket, a pipe, a terminal, anything that lends a descriptor. It owns the file,
-/// which does not block from then on.
+/// A file with asynchronous reads and writes: a socket, a pipe, a terminal, anything that lends a descriptor. It owns
+/// the file and makes it non-blocking.
 ///
-/// An operation is tried first, and waits only if it would block. The descriptor is registered once, when a task first waits for it.
-/// One task may read and one may write at a time, through a shared reference.
+/// An operation is tried first, and waits only if it would block. The descriptor is registered once, when a task
+/// first waits for it. One task may read while another writes, through a shared reference.
 ///
-/// Dropped, it ends its registration before the descriptor is closed.
+/// Dropping it deregisters the descriptor before it is closed.
 pub struct Io<T> {
     source: evcore::task::Source<T, Fd, Error>,
-    /// In which directions the next operation waits before it is tried: the last one has waited, or has taken all there was.
+    /// The directions in which the next operation waits before it is tried, because the last one waited or took
+    /// everything there was.
     waits: Cell<Interest>,
 }
 
 impl<T: AsFd + 'static> Io<T> {
-    /// Makes `file` non-blocking, and an event for it.
+    /// Makes `file` non-blocking, and creates an event for it.
     ///
     /// # Errors
     ///
-    /// With the file, when the system refuses or the base has no room.
+    /// When the system refuses or the base has no room. The error contains the file.
     pub fn new(handle: &Handle, file: T) -> Result<Self, Rejected<T, Error>> {
-        // First: a file that is handed back still blocks, also in other processes that share it.
+        // First, so that a file that is handed back still blocks, including in other processes that share it.
         let made_nonblocking = handle.room().and_then(|()| {
             sys::set_nonblocking(file.as_fd()).map_err(|error| evcore::Error::Backend(Error::during("fcntl")(error)))
         });
@@ -111,7 +112,7 @@ impl<T: AsFd + 'static> Io<T> {
         }
     }
 
-    /// As [`new`](Io::new), for a file that does not block.
+    /// Like [`new`](Io::new), for a file that is already non-blocking.
     fn of(handle: &Handle, file: T) -> Result<Self, Rejected<T, Error>> {
         let fd = Fd::of(&file);
         Ok(Self { source: handle.source(fd, file)?, waits: Cell::new(Interest::empty()) })
@@ -125,33 +126,34 @@ impl<T> Io<T> {
         self.source.get()
     }
 
-    /// The executor that it is on.
+    /// A handle to its executor.
     #[must_use]
     pub fn handle(&self) -> &Handle {
         self.source.handle()
     }
 
-    /// Ends the registration, and gives the file back, which does not block. `None` while the base is borrowed.
+    /// Deregisters the file and returns it; it stays non-blocking. Returns `None` while the base is borrowed.
     pub fn into_inner(self) -> Option<T> {
         self.source.into_inner()
     }
 
-    /// Has each wait fail with [`ErrorKind::TimedOut`] when nothing comes for `idle`, in either direction, beginning with the next
-    /// wait. It costs no event of its own.
+    /// Makes each wait fail with [`ErrorKind::TimedOut`] if nothing happens for `idle` in either direction. Takes
+    /// effect with the next wait. Needs no additional event.
     pub fn set_idle_timeout(&self, idle: Option<Duration>) {
         self.source.set_idle_timeout(idle);
     }
 
-    /// Waits until the file may be read: there are bytes, its end, a connection, or an error. Level-triggered.
+    /// Waits until the file is readable: there is data, end of file, a connection or an error. Level-triggered.
     ///
     /// # Errors
     ///
-    /// When the backend refuses the file, after the [idle timeout](Io::set_idle_timeout), and when the executor has ended.
+    /// When the backend refuses the file, after the [idle timeout](Io::set_idle_timeout), or when the executor has
+    /// ended.
     pub async fn readable(&self) -> io::Result<Ready> {
         in_time(self.source.ready(Interest::READ).await?)
     }
 
-    /// Waits until the file may be written, or is broken. Level-triggered.
+    /// Waits until the file is writable or broken. Level-triggered.
     ///
     /// # Errors
     ///
@@ -160,7 +162,7 @@ impl<T> Io<T> {
         in_time(self.source.ready(Interest::WRITE).await?)
     }
 
-    /// As [`readable`](Io::readable), for adapters and futures written by hand. For one task at a time.
+    /// Like [`readable`](Io::readable), for adapters and hand-written futures. Only one task at a time may use it.
     ///
     /// # Errors
     ///
@@ -169,7 +171,7 @@ impl<T> Io<T> {
         self.poll_ready(context, Interest::READ)
     }
 
-    /// As [`writable`](Io::writable), for adapters and futures written by hand. For one task at a time.
+    /// Like [`writable`](Io::writable), for adapters and hand-written futures. Only one task at a time may use it.
     ///
     /// # Errors
     ///
@@ -183,27 +185,28 @@ impl<T> Io<T> {
         Poll::Ready(in_time(ready))
     }
 
-    /// Does `read`, and waits whenever it says [`ErrorKind::WouldBlock`].
+    /// Calls `read`, and waits and retries whenever it returns [`ErrorKind::WouldBlock`].
     ///
     /// # Errors
     ///
-    /// What `read` answers, and as [`readable`](Io::readable).
+    /// Any other error of `read`, and as [`readable`](Io::readable).
     pub fn read_with<R>(&self, mut read: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
         let mut is_first = true;
         poll_fn(move |context| self.poll_with(context, Interest::READ, mem::take(&mut is_first), &mut read))
     }
 
-    /// Does `write`, and waits whenever it says [`ErrorKind::WouldBlock`].
+    /// Calls `write`, and waits and retries whenever it returns [`ErrorKind::WouldBlock`].
     ///
     /// # Errors
     ///
-    /// What `write` answers, and as [`readable`](Io::readable).
+    /// Any other error of `write`, and as [`readable`](Io::readable).
     pub fn write_with<R>(&self, mut write: impl FnMut(&T) -> io::Result<R>) -> impl Future<Output = io::Result<R>> {
         let mut is_first = true;
         poll_fn(move |context| self.poll_with(context, Interest::WRITE, mem::take(&mut is_first), &mut write))
     }
 
-    /// `is_first`: no wait of this operation has begun, so an idle timeout was that of a wait that was dropped.
+    /// `is_first`: this operation has not waited yet, so a pending idle timeout belongs to an earlier wait that was
+    /// dropped.
     fn poll_with<R>(
         &self,
         context: &Context<'_>,
@@ -220,10 +223,11 @@ impl<T> Io<T> {
                 ready!(self.handle().poll_proceed(context));
             }
             match operation(self.get_ref()) {
-                // What is reported by level is reported as long as it holds: to wait first loses nothing.
+                // Readiness is level-triggered, so waiting before the next attempt loses nothing.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.wait_first(interest);
-                    // Only now: a wait that was dropped may have ended so, and something has come since.
+                    // Checked only now: the idle timeout may be that of a dropped wait, and data may have arrived
+                    // since.
                     if is_late {
                         return Poll::Ready(Err(ErrorKind::TimedOut.into()));
                     }
@@ -240,22 +244,23 @@ impl<T> Io<T> {
 }
 
 // Not `async fn`, which would add a state machine around `poll_fn`'s future, in memory and in each poll.
-/// Reads and writes, where the file has them through a shared reference, as all of the standard library have.
+/// Reads and writes, for files that support them through a shared reference, as all files of the standard library do.
 impl<T> Io<T>
 where
     for<'a> &'a T: Read,
 {
-    /// Reads into `bytes`, as [`Read::read`]: 0 at the end of the file.
+    /// Reads into `bytes`, like [`Read::read`]. Returns 0 at the end of the file.
     ///
     /// # Errors
     ///
-    /// The file's, and as [`readable`](Io::readable).
+    /// The file's error, and as [`readable`](Io::readable).
     pub fn read(&self, bytes: &mut [u8]) -> impl Future<Output = io::Result<usize>> {
         let mut is_first = true;
         poll_fn(move |context| self.poll_read_some(context, mem::take(&mut is_first), bytes))
     }
 
-    /// Reads until `bytes` is full. On an error, `bytes` has what was read before it; how much that is is not returned.
+    /// Reads until `bytes` is full. On an error, `bytes` contains what was read before it; the amount is not
+    /// returned.
     ///
     /// # Errors
     ///
@@ -270,7 +275,7 @@ where
         Ok(())
     }
 
-    /// As [`read`](Io::read), for adapters and futures written by hand. For one task at a time.
+    /// Like [`read`](Io::read), for adapters and hand-written futures. Only one task at a time may use it.
     ///
     /// # Errors
     ///
@@ -296,21 +301,21 @@ impl<T> Io<T>
 where
     for<'a> &'a T: Write,
 {
-    /// Writes some of `bytes`, as [`Write::write`].
+    /// Writes some of `bytes`, like [`Write::write`].
     ///
     /// # Errors
     ///
-    /// The file's, and as [`readable`](Io::readable).
+    /// The file's error, and as [`readable`](Io::readable).
     pub fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> {
         let mut is_first = true;
         poll_fn(move |context| self.poll_write_some(context, mem::take(&mut is_first), bytes))
     }
 
-    /// Writes all of `bytes`. What was written when an error comes is lost count of.
+    /// Writes all of `bytes`. On an error, the amount written before it is not returned.
     ///
     /// # Errors
     ///
-    /// As [`write`](Io::write), and [`ErrorKind::WriteZero`] when the file takes nothing.
+    /// As [`write`](Io::write), and [`ErrorKind::WriteZero`] if the file accepts no more.
     pub fn write_all(&self, mut bytes: &[u8]) -> impl Future<Output = io::Result<()>> {
         let mut is_first = true;
         poll_fn(move |context| {
@@ -324,7 +329,7 @@ where
         })
     }
 
-    /// As [`write`](Io::write), for adapters and futures written by hand. For one task at a time.
+    /// Like [`write`](Io::write), for adapters and hand-written futures. Only one task at a time may use it.
     ///
     /// # Errors
     ///
@@ -339,12 +344,12 @@ where
 }
 
 impl Io<TcpListener> {
-    /// Waits for a connection, and accepts it. One that was given up before is passed over.
+    /// Waits for a connection and accepts it. Skips connections that the peer has already aborted.
     ///
     /// # Errors
     ///
-    /// The system's. Without descriptors left, or on a full base of fixed capacity, `accept` fails at once, again and
-    /// again: sleep before the next one. The connection stays in the system's queue.
+    /// The system's error. If no descriptors are left, or a base of fixed capacity is full, `accept` fails at once
+    /// each time: sleep before the next attempt. The connection stays in the system's queue.
     pub async fn accept(&self) -> io::Result<(Io<TcpStream>, SocketAddr)> {
         self.accept_with(TcpListener::accept).await
     }
@@ -367,7 +372,7 @@ impl<T> Io<T> {
         accept: impl Fn(&T) -> io::Result<(X, A)>,
     ) -> io::Result<(Io<X>, A)> {
         let accepted = self.read_with(|listener| {
-            // Before a connection is taken that could not be kept.
+            // Before accepting a connection that could not be kept.
             self.handle().room()?;
             loop {
                 match accept(listener) {
@@ -386,18 +391,19 @@ impl Io<TcpStream> {
     ///
     /// # Errors
     ///
-    /// Why there is no connection, and as [`readable`](Io::readable).
+    /// Why the connection failed, and as [`readable`](Io::readable).
     pub async fn connect(handle: &Handle, to: SocketAddr) -> io::Result<Self> {
         let stream = Self::of(handle, sys::connect(to)?)?;
         stream.connected().await?;
         Ok(stream)
     }
 
-    /// Waits for the end of a connect that was begun on a non-blocking socket, with options of your own for instance.
+    /// Waits until a connect that was started on a non-blocking socket ends. For sockets with options of your own,
+    /// for instance.
     ///
     /// # Errors
     ///
-    /// Why there is no connection, and as [`readable`](Io::readable).
+    /// Why the connection failed, and as [`readable`](Io::readable).
     pub async fn connected(&self) -> io::Result<()> {
         loop {
             let ready = self.writable().await?;
@@ -406,7 +412,7 @@ impl Io<TcpStream> {
             }
             match self.get_ref().peer_addr() {
                 Ok(_) => return Ok(()),
-                // Reported too early: the connect is still under way.
+                // A spurious report: the connect is still under way.
                 Err(error) if error.kind() == ErrorKind::NotConnected && !ready.is_hangup() => {}
                 Err(error) => return Err(error),
             }
@@ -414,7 +420,7 @@ impl Io<TcpStream> {
     }
 }
 
-/// An error, if the idle timeout has come and nothing else.
+/// Returns an error if the idle timeout has expired and nothing else is reported.
 fn in_time(ready: Ready) -> io::Result<Ready> {
     if ready == Ready::TIMEOUT { Err(ErrorKind::TimedOut.into()) } else { Ok(ready) }
 }

@@ -1,12 +1,12 @@
-//! A base's waker as a future's.
-// Beside `waker.rs`, which the models of threads compile against another `Arc`.
+//! Converts a base's waker to a future's.
+// Apart from `waker.rs`, which the loom models compile with another `Arc`.
 
 use std::sync::Arc;
 use std::task;
 
 use crate::waker::Waker;
 
-/// Wakes the base on behalf of a future that is polled beside it.
+/// Wakes the base for a future that is polled outside it.
 ///
 /// ```
 /// use evplat_posix::{EventBase, Poll};

@@ -7,14 +7,14 @@ use crate::doorbell::Doorbell;
 use crate::error::Error;
 use crate::sys::Shared;
 
-/// The loop runs, or looks for readiness without sleeping.
+/// The loop is running, or checks for readiness without sleeping.
 const AWAKE: u32 = 0;
-/// The loop sleeps, or is about to: a wake has to ring.
+/// The loop is asleep or about to sleep: a wake must ring.
 const SLEEPING: u32 = 1;
-/// A wake has come: the loop will not sleep before it has seen it.
+/// A wake has come: the loop must notice it before it sleeps.
 const NOTIFIED: u32 = 2;
 
-/// The wake protocol between one loop and everyone who may wake it.
+/// The wake protocol between one loop and the threads and handlers that may wake it.
 ///
 /// ```text
 ///            prepare_sleep                   wake: rings
@@ -24,51 +24,50 @@ const NOTIFIED: u32 = 2;
 ///   └───────── awake ────────────────────────────────────────────┘
 /// ```
 ///
-/// Every arrow is one atomic read-modify-write of one word. So all of them have one order, and the words of the memory
-/// model say the rest: `awake` acquires what each `wake` before it in that order released, be there one or a hundred.
-/// Nothing else is looked at between `prepare_sleep` and the wait, so no stronger order is needed.
+/// Each arrow is one atomic read-modify-write of the same word, so all of them have one order: `awake` acquires what
+/// every `wake` before it in that order released. Nothing else is read between `prepare_sleep` and the wait, so no
+/// stronger ordering is needed.
 ///
-/// A wake that saw the loop sleep may ring late, when the loop has woken for another reason, come back and sleeps again.
-/// That costs one wait that finds nothing. It is why a bell that is waited for by level has to be quieted also when it is
-/// *found* ringing, whatever the word says.
+/// A wake that saw the loop asleep may ring late, after the loop has woken for another reason and gone back to sleep.
+/// That costs one wait that finds nothing. It is also why a loop that waits for the doorbell level-triggered must
+/// quiet it whenever the wait *reports* it, whatever the state is.
 #[derive(Debug)]
 pub struct WakeState {
     state: AtomicU32,
-    /// A wake could not ring: the next one has to.
+    /// A wake failed to ring, so the next one must.
     is_unrung: AtomicBool,
     doorbell: Doorbell,
 }
 
 impl WakeState {
-    /// The state of a loop that is awake and waits on `doorbell` when it sleeps.
+    /// Creates the state of a loop that is awake and that waits on `doorbell` when it sleeps.
     #[must_use]
     pub const fn new(doorbell: Doorbell) -> Self {
         Self { state: AtomicU32::new(AWAKE), is_unrung: AtomicBool::new(false), doorbell }
     }
 
-    /// For the loop: says that it is about to sleep, after which it must wait on the doorbell too. `false`: it has been
-    /// woken since it was last [`awake`](WakeState::awake), and must not sleep.
+    /// For the loop: announces that it is about to sleep; it must then wait on the doorbell too. Returns `false` if a
+    /// wake has come since the last [`awake`](WakeState::awake): then it must not sleep.
     #[inline]
     #[must_use]
     pub fn prepare_sleep(&self) -> bool {
         self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire) != Err(NOTIFIED)
     }
 
-    /// For the loop: says that it is awake. To be called directly after each wait, slept or not. Answers whether it was
-    /// woken; if it slept, the doorbell has rung, or is just being rung.
+    /// For the loop: announces that it is awake. Call it directly after each wait, even one that did not sleep.
+    /// Returns whether a wake has come; if the loop was asleep, the doorbell has been rung or is being rung.
     #[inline]
     pub fn awake(&self) -> bool {
-        // The load spares a loop that does not sleep and is not woken the locked instruction. It may miss a wake that comes
-        // at this moment; the next `prepare_sleep` will not.
+        // The load saves the locked instruction if the loop did not sleep and no wake has come. It may miss a wake
+        // that comes at this moment, but the next `prepare_sleep` does not.
         self.state.load(Ordering::Relaxed) != AWAKE && self.state.swap(AWAKE, Ordering::AcqRel) == NOTIFIED
     }
 
-    /// Wakes the loop: O(1), takes no lock, and makes a system call only if the loop sleeps and this wake is the first.
-    /// Safe in the handler of a signal, but for `errno`, which may change.
+    /// Wakes the loop: O(1), takes no lock, and makes a system call only if the loop is asleep and this is the first
+    /// wake. Async-signal-safe, except that it may change `errno`.
     #[inline]
     pub fn wake(&self) {
-        // Always a swap, also where the state is NOTIFIED already: a load would not release to the loop what this thread
-        // wrote before.
+        // A swap even if the state is already NOTIFIED: a load would not release what this thread wrote before.
         let is_to_ring = self.state.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING;
         if is_to_ring || self.is_unrung.load(Ordering::Relaxed) {
             self.ring();
@@ -77,25 +76,25 @@ impl WakeState {
 
     #[inline(never)]
     fn ring(&self) {
-        // Relaxed: a ring too many costs a wait that finds nothing.
+        // Relaxed: a superfluous ring only costs a wait that finds nothing.
         self.is_unrung.store(!self.doorbell.ring(), Ordering::Relaxed);
     }
 
-    /// What the loop waits on.
+    /// The doorbell that the loop waits on.
     #[must_use]
     pub const fn doorbell(&self) -> &Doorbell {
         &self.doorbell
     }
 
-    /// For the child of a fork: takes the ends of `fresh`, see [`Doorbell::replace`]. The loop is awake; a wake that came
-    /// before stays noticed.
+    /// For the child of a fork: takes the ends of `fresh`, see [`Doorbell::replace`]. The loop becomes awake; an
+    /// earlier wake stays noted.
     ///
     /// # Errors
     ///
     /// As [`Doorbell::replace`].
     pub fn reinit(&self, fresh: &Doorbell) -> Result<(), Error> {
         self.doorbell.replace(fresh)?;
-        // Only the loop that sleeps leaves this state, and that one is the parent's.
+        // Only the sleeping loop leaves this state, and that loop is the parent's.
         let _ = self.state.compare_exchange(SLEEPING, AWAKE, Ordering::AcqRel, Ordering::Relaxed);
         Ok(())
     }
@@ -103,16 +102,16 @@ impl WakeState {
 
 /// Wakes a base from any thread.
 ///
-/// A wake makes the base's wait end, or the next one not begin; any number of wakes before that are one. It costs a system
-/// call only if the base sleeps. After the base is gone it does nothing; its descriptor lives until the last waker is
-/// dropped.
+/// A wake ends the base's current wait, or makes the next one return at once. Any number of wakes before that count
+/// as one. It costs a system call only if the base is asleep. After the base was dropped it does nothing; the
+/// doorbell's descriptor stays open until the last waker is dropped.
 #[derive(Clone)]
 pub struct Waker {
     state: Shared<WakeState>,
 }
 
 impl Waker {
-    /// The first waker of a loop that is woken through `state`; the others are its clones.
+    /// Creates the first waker of a loop with this `state`; the others are its clones.
     ///
     /// # Errors
     ///
@@ -121,7 +120,7 @@ impl Waker {
         Shared::new(state).map(|state| Self { state }).ok_or(Error::Full)
     }
 
-    /// The protocol that it shares with the loop.
+    /// The protocol state that it shares with the loop.
     #[inline]
     #[must_use]
     pub fn state(&self) -> &WakeState {
@@ -132,7 +131,7 @@ impl Waker {
         self.state.clone()
     }
 
-    /// Wakes the base. What this thread wrote before is visible to the loop after it.
+    /// Wakes the base. What this thread wrote before is visible to the loop after the wake.
     #[doc(alias = "event_active")]
     #[inline]
     pub fn wake(&self) {
@@ -209,7 +208,7 @@ mod tests {
         waker.clone().wake();
     }
 
-    /// Each message is published by a wake and waited for in a real sleep: a lost wake would leave the loop there until
+    /// Each message is published by a wake and awaited in a real sleep. A lost wake would leave the loop asleep until
     /// the wait's limit, and a reordered one would show an old message.
     #[test]
     fn of_a_hundred_thousand_wakes_none_is_lost() {
@@ -221,7 +220,8 @@ mod tests {
                 for message in 1..=WAKES {
                     sent.store(message, Ordering::Relaxed);
                     state.wake();
-                    // Sometimes far ahead, sometimes in step, so that the loop is met in each of its states.
+                    // Sometimes the sender runs ahead, sometimes it waits for the loop, so that wakes meet the loop
+                    // in each of its states.
                     while message % 3 == 0 && seen.load(Ordering::Relaxed) < message {
                         thread::yield_now();
                     }
@@ -240,8 +240,8 @@ mod tests {
         });
     }
 
-    /// A sandbox that interrupts each write and read. The loop is not woken then; it is by the next wake, when the system has
-    /// come to its senses.
+    /// A sandbox interrupts each write and read, so this wake does not end the wait; the next one does, when calls
+    /// succeed again.
     #[cfg(target_os = "linux")]
     #[test]
     fn what_is_always_interrupted_ends_and_is_made_good() {
@@ -249,7 +249,7 @@ mod tests {
             let state = WakeState::new(Doorbell::pipe().unwrap());
             assert!(state.prepare_sleep());
             std::thread::scope(|scope| {
-                // In another thread, because nothing takes a sandbox away.
+                // In another thread, because a seccomp filter cannot be removed.
                 scope.spawn(|| {
                     crate::sys::tests::interrupt(&[libc::SYS_write, libc::SYS_read]);
                     state.wake();

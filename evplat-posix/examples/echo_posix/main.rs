@@ -4,8 +4,8 @@
 //! cargo run --release -p evplat-posix --example echo_posix -- --method poll 127.0.0.1:7777 --idle 60s
 //! ```
 //!
-//! The server itself, `server.rs`, is the one of the echo example of `evplat-linux`, and a link to it: there is nothing in it
-//! that depends on what it runs on. It is a link and not a path, so that the published crate holds the file.
+//! `server.rs`, the server itself, is a link to that of `evplat-linux`'s echo example, as it does not depend on the
+//! backend. It is a link rather than a path, so that the published crate contains the file.
 
 #[path = "../cli/mod.rs"]
 mod cli;

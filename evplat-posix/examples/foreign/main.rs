@@ -1,14 +1,15 @@
-//! A base on select inside another loop, which owns the thread and knows nothing of ours. Here the other loop is a bare
-//! `poll(2)`.
+//! A base on select inside another loop, which owns the thread and does not know of the base. Here the other loop is
+//! a bare `poll(2)`.
 //!
 //! ```text
 //! cargo run -p evplat-posix --example foreign
 //! ```
 //!
-//! The other loop waits in place of the base: for the descriptors that the base's sleeper names, and until the time that it
-//! says. The same works on every backend of this project; on epoll there is one descriptor to wait for.
+//! The other loop waits instead of the base: for the descriptors that the base's sleeper lists, until the time that
+//! it returns. The same works with every backend of this project; on epoll there is one descriptor to wait for.
 //!
-//! Type lines; the other loop reads them, and sends them to the base through a socket. The end of the input ends it.
+//! Type lines; the other loop reads them, and sends them to the base through a socket. The end of the input ends the
+//! program.
 
 #[path = "../cli/mod.rs"]
 mod cli;
@@ -31,7 +32,7 @@ enum Task {
     Tick,
 }
 
-/// What lives in the base.
+/// The base and its state.
 struct Inner {
     base: SelectBase<Task>,
     received: usize,
@@ -60,14 +61,15 @@ fn run() -> io::Result<()> {
 
     loop {
         let asleep = inner.base.begin_sleep(Wait::Forever)?;
-        // Between the halves the base may be changed. One of the descriptors is readable then, and so the wait ends.
+        // Between the two halves of a turn the base may be changed. One of the descriptors is then readable, which
+        // ends the wait.
         let mut entries: Vec<_> = asleep.sleeper().descriptors().map(|(fd, interest)| (fd, events(interest))).collect();
         entries.push((stdin.as_raw_fd(), libc::POLLIN));
         sys::poll(&mut entries, inner.time_left(&asleep))?;
-        // Whatever it was that ended the wait: to look costs little.
+        // Whatever ended the wait: checking costs little.
         inner.wake_up(asleep)?;
         if is_ready(&entries, stdin.as_raw_fd()) {
-            // The other loop's own business.
+            // The other loop's own input.
             let len = stdin.lock().read(&mut line)?;
             if len == 0 {
                 break;
@@ -78,7 +80,7 @@ fn run() -> io::Result<()> {
     writeln!(io::stdout(), "received {} bytes, ticked {}", inner.received, if inner.ticks > 0 { "on" } else { "never" })
 }
 
-/// An interest, as `poll(2)` is asked for it.
+/// Converts an interest to the flags of `poll(2)`.
 fn events(interest: Interest) -> i16 {
     let names = [(Interest::READ, libc::POLLIN), (Interest::WRITE, libc::POLLOUT), (Interest::URGENT, libc::POLLPRI)];
     names.iter().filter(|(bit, _)| interest.contains(*bit)).fold(0, |all, (_, event)| all | event)
@@ -89,7 +91,7 @@ fn is_ready(entries: &[(RawFd, i16)], fd: RawFd) -> bool {
 }
 
 impl Inner {
-    /// How long the other loop may wait for the base's sake.
+    /// How long the other loop may wait before the base's next deadline.
     fn time_left(&self, asleep: &Asleep<Sleeper>) -> Option<Duration> {
         match asleep.until() {
             Sleep::None => Some(Duration::ZERO),
@@ -98,7 +100,7 @@ impl Inner {
         }
     }
 
-    /// The rest of the turn.
+    /// Runs the rest of the turn.
     fn wake_up(&mut self, asleep: Asleep<Sleeper>) -> io::Result<()> {
         if !self.base.end_sleep(asleep)?.is_running() {
             return Ok(());

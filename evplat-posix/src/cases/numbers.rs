@@ -1,4 +1,4 @@
-//! The table, and descriptors that were closed or whose numbers were given out again.
+//! The fd table, with descriptors that were closed or whose numbers were reused.
 
 use super::*;
 
@@ -28,7 +28,8 @@ pub(crate) fn a_closed_descriptor_fails_alone_and_once<B: Backend>(make: fn() ->
     });
 }
 
-/// `select` fails as a whole for a closed descriptor, and once reported nothing of the others in that turn.
+/// `select` fails as a whole for a closed descriptor. Once, the backend then reported nothing for the others in that
+/// turn.
 pub(crate) fn a_closed_descriptor_hides_no_ready_one<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -52,7 +53,7 @@ pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn
     alone(|| {
         let mut rig = Rig::new(make());
         let (old, _old_writer) = pipe();
-        // The old pipe lives on under another number.
+        // The old pipe stays open under another number.
         let _copy = old.try_clone().unwrap();
         let number = Fd::of(&old);
         rig.add(&old, 1, Interest::READ);
@@ -61,7 +62,7 @@ pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn
         let (new, _new_writer) = full_pipe();
         assert_eq!(new.as_raw_fd(), number.as_raw_fd());
         assert_eq!(rig.modify(number, 1, Interest::READ, Interest::READ), Ok(Modified::Replaced));
-        // Then the core registers it again.
+        // The core then registers it again.
         let place = rig.core.places.remove(&1).unwrap();
         rig.core.places.insert(1 << 32, place);
         assert_eq!(rig.modify(number, 1 << 32, Interest::READ, Interest::READ), Ok(Modified::Kept));
@@ -71,7 +72,7 @@ pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn
     });
 }
 
-/// Silent in place of silent, so that no report can tell; and one that is always ready, whose reports may not go on for ever.
+/// One silent file replaces another, so no report reveals it; or an always-ready one does, whose reports must end.
 pub(crate) fn another_file_under_a_number_is_told_once<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         for is_ready in [false, true] {
@@ -96,7 +97,7 @@ pub(crate) fn another_file_under_a_number_is_told_once<B: Backend>(make: fn() ->
     });
 }
 
-/// In a loop that always finds something, and has been through all its numbers before.
+/// In a loop that always finds something ready and has already verified all its numbers once.
 pub(crate) fn another_silent_file_is_told_beside_a_busy_one<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -114,7 +115,7 @@ pub(crate) fn another_silent_file_is_told_beside_a_busy_one<B: Backend>(make: fn
     });
 }
 
-/// Among so many others that its turn to be verified comes later than after its own reports.
+/// With enough other descriptors that its own reports cause the check before rotation does.
 pub(crate) fn another_ready_file_is_told_after_its_251st_report<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -148,7 +149,7 @@ pub(crate) fn a_registration_that_ended_does_not_end_the_next_of_its_number<B: B
     });
 }
 
-/// The program means a descriptor that it has closed since.
+/// The program means a descriptor that it has since closed.
 pub(crate) fn the_doorbells_number_is_refused<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -174,7 +175,7 @@ pub(crate) fn what_is_refused_leaves_nothing<B: Backend>(make: fn() -> Result<B,
         let (_again, _again_writer) = full_pipe();
         assert!(rig.is_idle());
         assert!(rig.core.failed.is_empty());
-        // Ending what never was is no one else's end.
+        // Deregistering an event that was never registered must not end another registration.
         rig.del(fd, 1, Interest::READ);
         rig.try_add(fd, 1, Interest::READ).unwrap();
         rig.del(fd, 1, Interest::READ);
@@ -183,7 +184,8 @@ pub(crate) fn what_is_refused_leaves_nothing<B: Backend>(make: fn() -> Result<B,
     });
 }
 
-/// Random additions, changes and ends against a plain list: whatever moves in the table, each report is its own event's.
+/// Compares random adds, changes and deletions with a plain list: each report must belong to its own event even
+/// though entries move within the table.
 pub(crate) fn the_table_stays_in_order<B: Backend>(make: fn() -> Result<B, Error>) {
     const PIPES: usize = 12;
     alone(|| {
@@ -219,7 +221,7 @@ pub(crate) fn the_table_stays_in_order<B: Backend>(make: fn() -> Result<B, Error
     });
 }
 
-/// For fixed tables of 16: the seventeenth is refused, and the doorbell needs no place.
+/// For fixed tables of 16 entries: the seventeenth is refused, and the doorbell needs no entry.
 pub(crate) fn a_full_table_refuses_and_works_on<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());

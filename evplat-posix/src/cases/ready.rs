@@ -33,7 +33,7 @@ pub(crate) fn the_end_of_a_pipe_wakes_both_sides<B: Backend>(make: fn() -> Resul
         rig.add(&reader, 1, Interest::READ);
         assert!(rig.is_idle());
         drop(writer);
-        // The core adds READ to what comes with HANGUP.
+        // The core adds READ to HANGUP.
         let expected = if rig.has(Features::ERRORS) { Ready::HANGUP } else { Ready::READ };
         assert_eq!(rig.wait(Sleep::Forever), [(1, expected)]);
         rig.del(Fd::of(&reader), 1, Interest::READ);
@@ -88,7 +88,7 @@ pub(crate) fn a_reset_wakes_every_interest<B: Backend>(make: fn() -> Result<B, E
         let mut far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (near, _) = listener.accept().unwrap();
         rig.add(&far, 1, Interest::READ);
-        // Unread data at the close makes it a reset.
+        // Closing a socket with unread data resets the connection.
         far.write_all(b"x").unwrap();
         assert!(wait_readable(&near, 5_000));
         drop(near);
@@ -111,13 +111,13 @@ pub(crate) fn interest_can_change<B: Backend>(make: fn() -> Result<B, Error>) {
         assert_eq!(rig.look(), [(1, Ready::WRITE)]);
         far.write_all(b"x").unwrap();
         assert_eq!(rig.modify(fd, 1, write, read | write), Ok(Modified::Kept));
-        // Level: as long as it is so.
+        // Level-triggered: reported for as long as it is ready.
         assert_eq!(rig.look(), [(1, Ready::READ | Ready::WRITE)]);
         assert_eq!(rig.look(), [(1, Ready::READ | Ready::WRITE)]);
         assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
         assert_eq!(rig.modify(fd, 1, read | write, read), Ok(Modified::Kept));
         assert!(rig.is_idle());
-        // A second `add`, as after a change that the core believes lost, takes the registration over.
+        // A second `add`, as after a change that the core believes lost, replaces the registration.
         rig.add(&near, 1, write);
         assert_eq!(rig.look(), [(1, Ready::WRITE)]);
         rig.del(fd, 1, write);

@@ -1,4 +1,4 @@
-//! New starts, forks, and what is left behind.
+//! `reinit`, forks, and dropping a backend.
 
 use std::{fs, thread};
 
@@ -17,7 +17,7 @@ pub(crate) fn a_new_start_forgets_everything<B: Backend>(make: fn() -> Result<B,
         rig.add(&reader, 2, Interest::READ);
         assert_eq!(rig.look(), [(2, Ready::READ)]);
         rig.del(Fd::of(&reader), 2, Interest::READ);
-        // But who wakes, and what signals are watched, is no fd's.
+        // Wakers and watched signals do not belong to an fd, so they stay.
         waker.wake();
         assert!(rig.wait(Sleep::Forever).is_empty());
         raise(SIGUSR1);

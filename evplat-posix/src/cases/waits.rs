@@ -1,4 +1,4 @@
-//! How long a wait is, and what ends it.
+//! How long a wait lasts, and what ends it.
 
 use std::thread;
 
@@ -27,7 +27,7 @@ pub(crate) fn waits_are_precise_and_never_early<B: Backend>(make: fn() -> Result
     });
 }
 
-/// Numbers are verified after a tenth of a second without a report, in the middle of a wait.
+/// After 100 ms without a report, numbers are verified in the middle of the wait.
 pub(crate) fn a_long_wait_is_one_wait<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -38,7 +38,7 @@ pub(crate) fn a_long_wait_is_one_wait<B: Backend>(make: fn() -> Result<B, Error>
     });
 }
 
-/// Somebody has closed the doorbell, or put what cannot be read under its number.
+/// The program closed the doorbell, or put a descriptor that cannot be read under its number.
 pub(crate) fn a_broken_doorbell_is_an_error_and_loses_no_wake<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
@@ -54,7 +54,7 @@ pub(crate) fn a_broken_doorbell_is_an_error_and_loses_no_wake<B: Backend>(make: 
             waker.wake();
             assert!(rig.backend.dispatch(Sleep::Forever, &mut rig.core).is_err());
             if is_closed {
-                // Something has the number, so that the next doorbell has not got it by itself.
+                // Keep the number in use, so that the next doorbell does not happen to get it.
                 core::mem::forget(File::open("/dev/null").unwrap());
             }
             doorbell.replace(&Doorbell::pipe().unwrap()).unwrap();
@@ -125,7 +125,7 @@ pub(crate) fn signals_end_a_wait_and_are_counted<B: Backend>(make: fn() -> Resul
         rig.wait(Sleep::Forever);
         assert_eq!(core::mem::take(&mut rig.core.signals), [(SIGUSR1, 100_000), (SIGTERM, 1)]);
         assert!(rig.is_idle());
-        // Now in the wait: it is interrupted, which is no error.
+        // The thread is waiting now. Interrupting the wait is not an error.
         let this = crate::sys::tests::this_thread();
         let thread = thread::spawn(move || {
             thread::sleep(Duration::from_millis(20));

@@ -21,7 +21,7 @@ mod forks;
 #[path = "tests/handlers.rs"]
 mod handlers;
 
-/// Signals belong to the process, the tests run in threads of it.
+/// Signals affect the whole process, and tests run in its threads, so each test takes this lock.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -143,7 +143,7 @@ fn what_came_before_del_is_not_reported_after_a_new_add() {
     assert_eq!(drained(&mut signals), []);
 }
 
-/// Handlers run in two threads all the while: none may touch a base that is gone, and they must not hold one back.
+/// Handlers run in two threads all the time: none may touch a dropped base or delay its drop for long.
 #[test]
 fn bases_come_and_go_in_a_storm() {
     let _alone = alone();
@@ -172,7 +172,7 @@ fn bases_come_and_go_in_a_storm() {
 fn a_handler_in_the_dropping_thread_does_not_lock_it_up() {
     let _alone = alone();
     let mut signals = signals();
-    // A signal that does nothing where nobody watches it.
+    // A signal that does nothing if nobody watches it.
     signals.add(SIGURG).unwrap();
     thread::scope(|scope| {
         let dropper = scope.spawn(move || {
@@ -218,7 +218,7 @@ fn the_count_stops_at_the_top() {
     assert_eq!(drained(&mut signals), [(SIGUSR1, u32::MAX)]);
 }
 
-/// A handler that has counted one more, after `work`.
+/// Whether our handler counts one more signal after `work`.
 fn counts_one(work: impl FnOnce()) -> bool {
     let before = COUNTED.load(Ordering::SeqCst);
     work();
@@ -230,7 +230,7 @@ fn signal_blocked_by_the_inherited_mask_arrives() {
     let _alone = alone();
     thread::spawn(|| {
         block(SIGUSR1);
-        // One that waits behind the mask arrives as well.
+        // A signal pending behind the mask arrives as well.
         raise(SIGUSR1);
         let mut signals = signals();
         signals.add(SIGUSR1).unwrap();

@@ -1,4 +1,4 @@
-//! What a system call says beside its answer.
+//! `errno` and interrupted system calls.
 
 use core::ffi::c_int;
 use std::io;
@@ -22,27 +22,27 @@ use libc::_Errno as errno_location;
 #[cfg(target_os = "haiku")]
 use libc::_errnop as errno_location;
 
-/// What a system call answered: its result, or the reason in `errno`.
+/// Converts the result of a system call: its value, or the error in `errno`.
 pub(super) fn checked(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Does `work` and leaves this thread's `errno` as it was: for the handler of a signal.
+/// Runs `work` and restores this thread's `errno`: for a signal handler.
 pub(crate) fn keeping_errno(work: impl FnOnce()) {
-    // SAFETY: the function takes nothing; it gives the address of this thread's errno.
+    // SAFETY: the function takes nothing; it returns the address of this thread's errno.
     let errno = unsafe { errno_location() };
-    // SAFETY: the address is valid as long as the thread runs, and no other thread's.
+    // SAFETY: the address is valid as long as the thread runs, and only this thread uses it.
     let saved = unsafe { errno.read() };
     work();
     // SAFETY: as above.
     unsafe { errno.write(saved) };
 }
 
-/// So often a call is made that is interrupted each time. No system does that to calls that do not block; where one did, or a
-/// sandbox, a handler of a signal would never return.
+/// How many times an interrupted call is repeated. No system interrupts a non-blocking call that often; but if one
+/// did, or a sandbox, a signal handler would never return.
 pub(super) const MOST_TRIES: u32 = 64;
 
-/// Makes a call again when it was interrupted, but not for ever.
+/// Repeats an interrupted call, up to `MOST_TRIES` times.
 pub(super) fn until_uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..MOST_TRIES {
         match call() {

@@ -1,4 +1,4 @@
-//! Which file a descriptor stands for.
+//! Identifies the file of a descriptor.
 
 use core::mem::MaybeUninit;
 use std::io::{self, Write as _};
@@ -6,29 +6,31 @@ use std::os::fd::RawFd;
 
 use super::errno::checked;
 
-/// Which file a descriptor stands for: two different ones, open at the same time, differ where the system can tell.
+/// Identifies the file of a descriptor. Two different files that are open at the same time differ if the system can
+/// distinguish them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileId {
     device: libc::dev_t,
     inode: libc::ino_t,
-    /// All anonymous files of Linux share an inode: timers, counters of events, epoll sets. This tells the kinds apart; two of
-    /// one kind look the same. Zero in other files, and where it cannot be known: a process may leave `/proc` behind.
+    /// On Linux all anonymous files share an inode: timers, event counters, epoll sets. This distinguishes the kinds;
+    /// two files of one kind look the same. Zero for other files, and where the kind cannot be determined, because a
+    /// process may lose access to `/proc`.
     kind: u32,
 }
 
 impl FileId {
-    /// Nothing is known of the file, but that it is there.
+    /// Only that the file exists is known.
     pub(crate) const UNKNOWN: Self = Self { device: 0, inode: 0, kind: 0 };
 
-    /// The file of a number that should be an open descriptor. The number is only asked about; if it has been closed, or is
-    /// another file's by now, that is the answer.
+    /// Identifies the file of a number that should be an open descriptor. The number is only inspected: an error says
+    /// that it is closed, and another identity that it now belongs to another file.
     pub(crate) fn of(number: RawFd) -> io::Result<Self> {
         let mut stat = MaybeUninit::uninit();
         // SAFETY: the pointer is to room for one `stat`.
         match checked(unsafe { libc::fstat(number, stat.as_mut_ptr()) }) {
             Ok(_) => {}
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => return Err(error),
-            // It is there, though the structure cannot hold what there is to say of it.
+            // It exists, though its attributes do not fit into the structure.
             Err(_) => return Ok(Self::UNKNOWN),
         }
         // SAFETY: the call succeeded, so it has written all of it.
@@ -41,7 +43,7 @@ impl FileId {
         Ok(Self { device: stat.st_dev, inode: stat.st_ino, kind })
     }
 
-    /// Whether both are the same file, as far as is known.
+    /// Whether both may be the same file, as far as is known.
     pub(crate) fn may_be(self, other: Self) -> bool {
         let is_kind = self.kind == other.kind || self.kind == 0 || other.kind == 0;
         let is_file = (self.device, self.inode) == (other.device, other.inode);
@@ -49,7 +51,8 @@ impl FileId {
     }
 }
 
-/// Whether a descriptor only names a file (`O_PATH`) and cannot be waited for. select(2) would call it always ready.
+/// Whether a descriptor only names a file (`O_PATH`) and cannot be waited for. select(2) would report it as always
+/// ready.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_path(number: RawFd) -> bool {
     // SAFETY: the command only asks, whatever the number is.
@@ -62,8 +65,7 @@ fn is_path(_: RawFd) -> bool {
     false
 }
 
-/// What kind of anonymous file a descriptor stands for, as a number: made of the name that `/proc` gives it. Zero where it
-/// gives none.
+/// The kind of a descriptor's anonymous file, as a hash of the name in `/proc`. Zero if there is no name.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn kind_of_anonymous(number: RawFd) -> u32 {
     let mut path = [0u8; 32];
@@ -91,7 +93,7 @@ mod tests {
 
     use super::*;
 
-    /// As in a process that has changed its root, or whose sandbox refuses to look there.
+    /// As in a process that has changed its root, or whose sandbox hides `/proc`.
     #[cfg(target_os = "linux")]
     #[test]
     fn an_anonymous_file_of_which_proc_says_nothing_any_more_is_no_other() {
@@ -105,7 +107,7 @@ mod tests {
         let made = made.map(|number| unsafe { OwnedFd::from_raw_fd(checked(number).unwrap()) });
         let [counter, set] = made.each_ref().map(|owned| FileId::of(owned.as_raw_fd()).unwrap());
         assert!(!counter.may_be(set));
-        // There is no such name.
+        // `/proc` has no entry of this name.
         let later = FileId { kind: kind_of_anonymous(-1), ..counter };
         assert!(later.may_be(counter) && counter.may_be(later));
     }

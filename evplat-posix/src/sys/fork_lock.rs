@@ -3,13 +3,13 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// A lock that the child of a fork finds free, even if the parent had it: a holder that is not of this process does not
-/// exist here. What it was about to write is then half written, so the value must bear that.
+/// A lock that is free in the child of a fork even if the parent held it, because a holder in another process does
+/// not count. The value may then be half written, so it must tolerate that.
 ///
-/// It takes no part in the fork: nothing is held while a program's own handlers of it run. What is done under it takes
-/// microseconds.
+/// It is not held across the fork, so the program's own fork handlers run without it. It is held for microseconds at
+/// a time.
 pub(crate) struct ForkLock<T> {
-    /// 0, or the epoch of the holder's process and one.
+    /// 0, or one more than the epoch of the holder's process.
     holder: AtomicU32,
     value: UnsafeCell<T>,
 }
@@ -17,7 +17,7 @@ pub(crate) struct ForkLock<T> {
 // SAFETY: the value is reached through a guard only, of which there is one at a time in a process.
 unsafe impl<T: Send> Sync for ForkLock<T> {}
 
-/// The lock is held.
+/// Holds the lock.
 pub(crate) struct ForkLockGuard<'a, T>(&'a ForkLock<T>);
 
 impl<T> ForkLock<T> {
@@ -25,13 +25,13 @@ impl<T> ForkLock<T> {
         Self { holder: AtomicU32::new(0), value: UnsafeCell::new(value) }
     }
 
-    /// `epoch` gives a number that each process has of its own.
+    /// `epoch` returns a number that is different for each process.
     pub(crate) fn lock(&self, epoch: impl Fn() -> u32) -> ForkLockGuard<'_, T> {
         let mut turns = 0u32;
         loop {
             let own = epoch() | 1;
             let holder = self.holder.load(Ordering::Relaxed);
-            // Of one process, all that wait and hold have the same number.
+            // All threads of one process, waiting or holding, use the same number.
             let is_free = holder != own;
             if is_free && self.holder.compare_exchange(holder, own, Ordering::Acquire, Ordering::Relaxed).is_ok() {
                 return ForkLockGuard(self);
@@ -64,12 +64,12 @@ impl<T> core::ops::DerefMut for ForkLockGuard<'_, T> {
     }
 }
 
-/// Lets another thread go on: one that is about to end something that takes microseconds.
+/// Yields to another thread that needs microseconds to finish.
 pub(crate) fn pause(turns: u32) {
     match turns {
         0..64 => core::hint::spin_loop(),
         64..128 => std::thread::yield_now(),
-        // That thread may be a less urgent one than this, and need the processor.
+        // That thread may have a lower priority than this one and need the processor.
         _ => std::thread::sleep(core::time::Duration::from_micros(50)),
     }
 }

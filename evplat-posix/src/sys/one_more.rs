@@ -2,7 +2,7 @@
 
 use core::ptr;
 
-/// An array with one element more than a parameter can say.
+/// An array of `N + 1` elements, which a const parameter cannot express.
 #[repr(C)]
 pub(crate) struct OneMore<T, const N: usize> {
     first: T,
@@ -15,8 +15,8 @@ impl<T: Copy, const N: usize> OneMore<T, N> {
     }
 
     pub(crate) fn as_slice(&self) -> &[T] {
-        // SAFETY: `repr(C)` puts the array directly behind the first element, for both are aligned alike, and the pointer is
-        // that of the whole structure.
+        // SAFETY: `repr(C)` puts the array directly behind the first element, since both have the same alignment, and
+        // the pointer is that of the whole structure.
         unsafe { core::slice::from_raw_parts(ptr::from_ref(self).cast(), N.saturating_add(1)) }
     }
 

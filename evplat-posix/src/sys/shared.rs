@@ -1,11 +1,11 @@
-//! What threads and the handlers of signals share.
+//! Values shared by threads and signal handlers.
 
 use core::ptr::{self, NonNull};
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 use std::alloc::Layout;
 
-/// A link to something that stays for ever, written once. To read it is one load, to write it one store: neither waits for
-/// a thread that the child of a fork has not got.
+/// A link to something that is never freed, written once. Reading is one load and writing one store, so neither waits
+/// for a thread that does not exist in the child of a fork.
 pub(crate) struct Link<T: 'static>(AtomicPtr<T>);
 
 impl<T: Sync> Link<T> {
@@ -15,7 +15,7 @@ impl<T: Sync> Link<T> {
 
     /// Async-signal-safe.
     pub(crate) fn get(&self) -> Option<&'static T> {
-        // SAFETY: null, or what `set` was given, which stays for ever and is only shared.
+        // SAFETY: null, or the reference given to `set`, which is `'static` and shared.
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
@@ -24,18 +24,18 @@ impl<T: Sync> Link<T> {
     }
 }
 
-/// What several owners share, as in an `Arc`; but where there is no memory for it, that is said and ends nothing.
+/// A shared value with several owners, like an `Arc`; but lack of memory is returned as `None` and does not abort.
 pub(crate) struct Shared<T> {
     counted: NonNull<Counted<T>>,
 }
 
 pub(crate) struct Counted<T> {
-    /// How many there are besides the first.
+    /// The number of owners besides the first.
     others: AtomicUsize,
     value: T,
 }
 
-// SAFETY: as an `Arc`: an owner in another thread sees the value, and may be the one to drop it.
+// SAFETY: as for `Arc`: an owner in another thread can read the value, and may be the one to drop it.
 unsafe impl<T: Send + Sync> Send for Shared<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Shared<T> {}
@@ -43,7 +43,7 @@ unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 impl<T> Shared<T> {
     /// `None` when there is no memory.
     pub(crate) fn new(value: T) -> Option<Self> {
-        // SAFETY: the layout has a size, that of the count at least.
+        // SAFETY: the layout's size is not zero: it includes the count.
         let memory = unsafe { std::alloc::alloc(Layout::new::<Counted<T>>()) };
         let counted = NonNull::new(memory.cast::<Counted<T>>())?;
         // SAFETY: the memory is new, and has this layout.
@@ -52,7 +52,7 @@ impl<T> Shared<T> {
     }
 
     fn counted(&self) -> &Counted<T> {
-        // SAFETY: it lives as long as one owner does.
+        // SAFETY: it lives as long as any owner does.
         unsafe { self.counted.as_ref() }
     }
 
@@ -63,9 +63,9 @@ impl<T> Shared<T> {
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
-        // Relaxed: a clone is made of one that exists, and nothing is read by the count.
+        // Relaxed: a clone is made from an owner that exists, and the count does not order any reads.
         if self.counted().others.fetch_add(1, Ordering::Relaxed) > usize::MAX >> 1 {
-            // So many that were forgotten: before the count wraps, as in an `Arc`.
+            // That many owners were leaked: abort before the count wraps, like `Arc`.
             std::process::abort();
         }
         Self { counted: self.counted }
@@ -83,12 +83,13 @@ impl<T> core::ops::Deref for Shared<T> {
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        // Release and acquire: what each owner did to the value was done before it is dropped.
+        // Release and acquire: everything each owner did to the value happens before it is dropped.
         if self.counted().others.fetch_sub(1, Ordering::Release) != 0 {
             return;
         }
         fence(Ordering::Acquire);
-        // SAFETY: this was the last owner. The value is dropped once, and the memory then given back as it was asked for.
+        // SAFETY: this was the last owner. The value is dropped once, and the memory is then freed with the layout it
+        // was allocated with.
         unsafe { self.counted.drop_in_place() };
         // SAFETY: as above.
         unsafe { std::alloc::dealloc(self.counted.as_ptr().cast(), Layout::new::<Counted<T>>()) };
@@ -101,15 +102,16 @@ impl<T: core::fmt::Debug> core::fmt::Debug for Shared<T> {
     }
 }
 
-/// A [`Shared`] that handlers of signals may look into while its owner takes it away.
+/// A [`Shared`] that signal handlers may read while its owner takes it away.
 ///
-/// A handler counts itself in, then loads the pointer; the owner removes the pointer, then waits until nobody is counted.
+/// A handler increments the count, then loads the pointer; the owner clears the pointer, then waits until the count
+/// is zero.
 pub(crate) struct Lent<T> {
     pointer: AtomicPtr<Counted<T>>,
     borrowers: AtomicUsize,
 }
 
-/// Counts one borrower, however it ends.
+/// Counts one borrower; dropping it ends the count, even during a panic.
 struct Borrower<'a>(&'a AtomicUsize);
 
 impl<'a> Borrower<'a> {
@@ -122,7 +124,7 @@ impl<'a> Borrower<'a> {
 
 impl Drop for Borrower<'_> {
     fn drop(&mut self) {
-        // Release: what the borrower read, it read before the owner sees the count.
+        // Release: the borrower's reads happen before the owner sees the count.
         self.0.fetch_sub(1, Ordering::Release);
     }
 }
@@ -132,39 +134,42 @@ impl<T: Send + Sync> Lent<T> {
         Self { pointer: AtomicPtr::new(ptr::null_mut()), borrowers: AtomicUsize::new(0) }
     }
 
-    /// Lends `value`. Another one that was lent is leaked: it is to be taken before.
+    /// Lends `value`. A value that was lent before is leaked; `take` it first.
     pub(crate) fn lend(&self, value: Shared<T>) {
         self.pointer.store(value.into_raw(), Ordering::SeqCst);
     }
 
-    /// Whether someone looks into it now, or looked into an earlier value when the process was forked.
+    /// Whether a handler reads it now, or was reading an earlier value when the process was forked.
     pub(crate) fn is_borrowed(&self) -> bool {
         self.borrowers.load(Ordering::SeqCst) != 0
     }
 
-    /// Looks into it, if something is lent. Async-signal-safe where `look` is.
+    /// Calls `look` with the value, if one is lent. Async-signal-safe if `look` is.
     pub(crate) fn with(&self, look: impl FnOnce(&T)) {
         let _borrower = Borrower::new(&self.borrowers);
         let pointer = self.pointer.load(Ordering::SeqCst);
-        // SAFETY: null, or the pointer of a `Shared` whose count `lend` has kept. `take` gives the count up only when it has
-        // seen no borrower after it removed the pointer, and this one has been counted since before it loaded it.
+        // SAFETY: null, or the pointer of a `Shared` whose reference `lend` has kept. `take` gives that reference up
+        // only after it removed the pointer and then saw no borrower, and this one has been counted since before it
+        // loaded the pointer.
         if let Some(counted) = unsafe { pointer.as_ref() } {
             look(&counted.value);
         }
     }
 
-    /// Takes it back, when nobody looks into it any more: those who begin now find nothing, and `pause` is called while
-    /// there are others. `None`: nothing was lent, or `pause` has answered that it waits no longer, and the value is leaked.
+    /// Takes the value back when no handler reads it any more. Handlers that begin now find nothing; `pause` is
+    /// called while there are others. Returns `None` if nothing was lent, or if `pause` returned `false`: then it
+    /// stops waiting and leaks the value.
     pub(crate) fn take(&self, mut pause: impl FnMut() -> bool) -> Option<Shared<T>> {
-        // This swap, the load below and the two operations of a borrower have one order, the sequentially consistent one. A
-        // borrower that loaded the pointer before this swap counted itself before, so the load below sees it.
+        // This swap, the load below and the two operations of a borrower are sequentially consistent, so they have
+        // one total order. A borrower that loaded the pointer before this swap was counted before that, so the load
+        // below sees it.
         let counted = NonNull::new(self.pointer.swap(ptr::null_mut(), Ordering::SeqCst))?;
         while self.is_borrowed() {
             if !pause() {
                 return None;
             }
         }
-        // It came from `into_raw`, the swap has given it to this thread alone, and no borrower is left.
+        // The pointer came from `into_raw`, the swap gave it to this thread alone, and no borrower is left.
         Some(Shared { counted })
     }
 }

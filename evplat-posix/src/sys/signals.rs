@@ -1,4 +1,4 @@
-//! Masks, and what happens when a signal arrives.
+//! Signal masks and dispositions.
 
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
@@ -8,7 +8,7 @@ use std::io;
 
 use super::errno::checked;
 
-/// One more than the highest number that a signal can have; no system counts further.
+/// One more than the highest signal number of any system.
 pub(crate) const SIGNALS: usize = 128;
 
 fn every_signal() -> libc::sigset_t {
@@ -30,7 +30,7 @@ pub(super) fn set_of(signum: c_int) -> libc::sigset_t {
     set
 }
 
-/// What this thread blocks; `None` where the system does not say.
+/// The signals that this thread blocks; `None` if the system does not say.
 pub(super) fn blocked() -> Option<libc::sigset_t> {
     let mut mask = every_signal();
     // SAFETY: the second pointer may be null, the third is to one set.
@@ -42,7 +42,8 @@ pub(super) fn blocked() -> Option<libc::sigset_t> {
 ///
 /// # Errors
 ///
-/// When the system refuses, and the signal is blocked. (Where a sandbox does not say either, it is taken for unblocked.)
+/// When the system refuses and the signal is blocked. (If a sandbox hides the mask too, the signal is assumed to be
+/// unblocked.)
 pub(crate) fn unblock(signum: c_int) -> io::Result<()> {
     // SAFETY: the first pointer is to one set, the second may be null.
     let errno = unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &set_of(signum), ptr::null_mut()) };
@@ -56,13 +57,13 @@ pub(crate) fn unblock(signum: c_int) -> io::Result<()> {
 pub(crate) struct Disposition(pub(super) libc::sigaction);
 
 impl Disposition {
-    /// What the system does by itself.
-    // SAFETY: the structure is made of numbers, sets and optional pointers, for all of which zeros are a value; and a handler
-    // of zero is the default.
+    /// The system's default action.
+    // SAFETY: the structure consists of numbers, sets and optional pointers, for all of which zero is a valid value;
+    // and a handler of zero is the default.
     pub(crate) const DEFAULT: Self = Self(unsafe { MaybeUninit::zeroed().assume_init() });
 
-    /// To call `handler`, which does only what a handler may, with all signals blocked. On the alternate stack of a thread that
-    /// has one: its own may be too small.
+    /// Calls `handler`, which must be async-signal-safe, with all signals blocked. It runs on the alternate stack of
+    /// a thread that has one, as the thread's own stack may be too small.
     pub(crate) fn calling(handler: Handler) -> Self {
         let mut calling = Self::DEFAULT;
         calling.0.sa_sigaction = handler as *const () as libc::sighandler_t;
@@ -83,7 +84,7 @@ impl Disposition {
         }
     }
 
-    /// What happens now when `signum` arrives.
+    /// The current disposition of `signum`.
     pub(crate) fn of(signum: c_int) -> io::Result<Self> {
         let mut now = Self::DEFAULT;
         // SAFETY: the second pointer may be null, the third is to one structure.
@@ -91,23 +92,23 @@ impl Disposition {
         Ok(now)
     }
 
-    /// Makes it what happens when `signum` arrives. Answers what it was until now, to the instant. Async-signal-safe.
+    /// Installs this disposition for `signum`. Atomically returns the one it replaced. Async-signal-safe.
     pub(crate) fn exchange(&self, signum: c_int) -> io::Result<Self> {
         let mut found = Self::DEFAULT;
-        // SAFETY: both pointers are to one structure. The first is that of a handler of this crate, or the
-        // default, or was the system's answer for this signal; so its handler is one that may run there.
+        // SAFETY: both pointers are to one structure. The first is that of a handler of this crate, or the default,
+        // or was the system's answer for this signal; so its handler is one that may run there.
         checked(unsafe { libc::sigaction(signum, &self.0, &mut found.0) })?;
         Ok(found)
     }
 
-    /// Puts it in the place of `expected`. Answers whether that was there: another owner who installs his handler in the same
-    /// moment keeps it. Async-signal-safe.
+    /// Replaces `expected` with this disposition. Returns whether `expected` was there; a handler that another owner
+    /// installs at the same moment stays. Async-signal-safe.
     pub(crate) fn put_over(&self, signum: c_int, expected: &Self) -> bool {
         let Ok(found) = self.exchange(signum) else { return false };
         if found.does_the_same_as(expected) {
             return true;
         }
-        // The latest that anyone else has installed is the one to stand in the end.
+        // The handler that another owner installed last must be the one that remains.
         let mut theirs = found;
         for _ in 0..MOST_OWNERS {
             match theirs.exchange(signum) {
@@ -119,36 +120,36 @@ impl Disposition {
     }
 }
 
-/// So many installations of others are stepped aside for while a disposition is put in a place.
+/// How many concurrent installations by others are given way to while a disposition is replaced.
 const MOST_OWNERS: u32 = 16;
 
-/// A handler of signals, with all arguments that the system gives it.
+/// A signal handler with all arguments that the system passes.
 pub(crate) type Handler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
 /// What a disposition does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// What the system does by itself.
+    /// The system's default action.
     Default,
     Ignore,
     Call(Address),
 }
 
-/// Where a handler is that the system has named.
+/// The address of a handler, as the system returned it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Address(libc::sighandler_t);
 
 impl Address {
-    /// Calls the handler, from another one of the same signal.
+    /// Calls the handler from another handler of the same signal.
     pub(crate) fn call(self, signum: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
-        // SAFETY: the system has named this address as that of the handler of a signal. One that takes fewer arguments
+        // SAFETY: the system returned this address as that of a signal handler. One that takes fewer arguments
         // ignores the others, in each calling convention of C; the kernel itself relies on it.
         let handler = unsafe { core::mem::transmute::<libc::sighandler_t, Handler>(self.0) };
         handler(signum, info, context);
     }
 }
 
-/// A disposition as far as a handler can tell, without its mask and flags: where handlers read it, and others write.
+/// A disposition without its mask and flags, which handlers can read while others write it.
 pub(crate) struct Origin(AtomicUsize);
 
 impl Origin {
@@ -169,8 +170,8 @@ impl Origin {
     }
 }
 
-/// Has the system do at once what it does for `signum` now. For a handler of it, which has every signal blocked. Answers
-/// whether it could: otherwise it is done when the handler returns.
+/// Makes the system take its current action for `signum` at once. For a handler of that signal, which runs with every
+/// signal blocked. Returns `false` if that was not possible; the action then happens when the handler returns.
 pub(crate) fn raise_unblocked(signum: c_int) -> bool {
     let mut blocked = every_signal();
     // SAFETY: it takes a number. The signal is blocked, so it is pending until it is unblocked below.

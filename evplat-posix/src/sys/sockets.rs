@@ -1,4 +1,4 @@
-//! What tasks need of descriptors and sockets beyond the standard library.
+//! Operations on descriptors and sockets that tasks need and the standard library lacks.
 
 #![allow(clippy::cast_possible_truncation, reason = "families and sizes of addresses are small")]
 
@@ -11,7 +11,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::errno::checked;
 
-/// Has reads and writes of a file return instead of block.
+/// Makes a file non-blocking.
 pub(crate) fn set_nonblocking(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is open, and this takes no argument.
     let flags = checked(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) })?;
@@ -23,7 +23,8 @@ pub(crate) fn set_nonblocking(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Ends the writing direction of a socket. Nothing happens to a file that has none, or that is not connected any more.
+/// Shuts down the writing direction of a socket. Does nothing for a file that has none, or a socket that is no longer
+/// connected.
 #[cfg(feature = "futures-io")]
 pub(crate) fn shutdown_write(file: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is open, and the argument a number.
@@ -35,7 +36,7 @@ pub(crate) fn shutdown_write(file: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// A socket that does not block.
+/// A non-blocking socket.
 fn socket(family: c_int) -> io::Result<OwnedFd> {
     #[cfg(not(any(target_vendor = "apple", target_os = "aix", target_os = "haiku")))]
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
@@ -43,7 +44,7 @@ fn socket(family: c_int) -> io::Result<OwnedFd> {
     let kind = libc::SOCK_STREAM;
     // SAFETY: the arguments are numbers.
     let number = checked(unsafe { libc::socket(family, kind, 0) })?;
-    // SAFETY: the number was just opened, and is nobody else's.
+    // SAFETY: the number was just opened, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(number) };
     #[cfg(any(target_vendor = "apple", target_os = "aix", target_os = "haiku"))]
     {
@@ -54,7 +55,7 @@ fn socket(family: c_int) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-/// Begins to connect a new socket, and does not wait.
+/// Starts to connect a new socket, without waiting.
 pub(crate) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     let socket = match to {
         SocketAddr::V4(to) => {
@@ -83,12 +84,12 @@ pub(crate) fn connect(to: SocketAddr) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-/// `A` is an address as the system has it: `sockaddr_in` or `sockaddr_in6`.
+/// `A` is the system's address type: `sockaddr_in` or `sockaddr_in6`.
 fn begin_connect<A>(socket: &OwnedFd, address: &A) -> io::Result<()> {
     let length = mem::size_of::<A>() as libc::socklen_t;
     // SAFETY: the address is readable for the length that is passed with it.
     match checked(unsafe { libc::connect(socket.as_raw_fd(), ptr::from_ref(address).cast(), length) }) {
-        // An interrupted connect goes on as well: a second call would be refused.
+        // An interrupted connect continues as well; a second call would be refused.
         Err(error) if !matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EINTR)) => Err(error),
         _ => Ok(()),
     }

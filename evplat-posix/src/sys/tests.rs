@@ -10,17 +10,17 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use super::signals::{blocked, set_of};
 use super::*;
 
-/// Runs `body` in a forked child and gives its exit status: 0 for `true`. The child is killed after 20 s.
+/// Runs `body` in a forked child and returns its exit status: 0 for `true`. The child is killed after 20 s.
 pub(crate) fn in_child(body: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: the child has this thread only; the C library keeps its allocator usable, and the tests take no lock in
-    // the child that another thread of the parent may hold.
+    // SAFETY: the child has only this thread; the C library keeps its allocator usable, and in the child the tests
+    // take no lock that another thread of the parent may hold.
     run_in_child(|| unsafe { libc::fork() }, body)
 }
 
 /// The same, without the handlers of `pthread_atfork`.
 #[cfg(target_os = "linux")]
 pub(crate) fn in_child_without_handlers(body: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: as above; `body` allocates nothing that matters. All arguments but the signal are none.
+    // SAFETY: as above; `body` does not depend on the allocator's locks. All arguments except the signal are zero.
     let fork = || unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) };
     run_in_child(|| libc::pid_t::try_from(fork()).unwrap(), body)
 }
@@ -35,7 +35,7 @@ fn run_in_child(fork: impl FnOnce() -> libc::pid_t, body: impl FnOnce() -> bool)
                 Ok(false) => 1,
                 Err(_) => 2,
             };
-            // SAFETY: it ends the process and runs nothing of the parent's.
+            // SAFETY: it ends the process and runs no code of the parent.
             unsafe { libc::_exit(status) }
         }
         pid => {
@@ -63,24 +63,24 @@ pub(crate) fn is_readable(fd: &impl AsFd) -> bool {
 pub(crate) fn eventfd() -> OwnedFd {
     // SAFETY: the call takes numbers.
     let fd = checked(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }).unwrap();
-    // SAFETY: it has just been opened, and nobody else has it.
+    // SAFETY: it has just been opened, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-/// Closes a number behind its owner's back.
+/// Closes a number while its owner still uses it.
 pub(crate) fn close(number: RawFd) {
-    // SAFETY: the tests do it where the number's owner is the code that they test.
+    // SAFETY: the tests do it only where the owner of the number is the code under test.
     assert_eq!(unsafe { libc::close(number) }, 0);
 }
 
-/// Whether `fd` is readable within so many milliseconds.
+/// Whether `fd` becomes readable within `milliseconds`.
 pub(crate) fn wait_readable(fd: &impl AsFd, milliseconds: c_int) -> bool {
     let mut entry = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: the pointer is to one entry.
     unsafe { libc::poll(&mut entry, 1, milliseconds) == 1 }
 }
 
-/// How many bytes `read(2)` gives.
+/// The number of bytes that `read(2)` returns.
 pub(crate) fn read(fd: &impl AsFd, bytes: &mut [u8]) -> Result<usize, i32> {
     // SAFETY: the pointer and the length are those of a slice.
     let read = unsafe { libc::read(fd.as_fd().as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len()) };
@@ -104,9 +104,9 @@ pub(crate) fn this_thread() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
-/// Sends `signum` to a thread that runs still.
+/// Sends `signum` to a thread that is still running.
 pub(crate) fn raise_in(thread: usize, signum: c_int) {
-    // SAFETY: the caller's thread was named by itself and waits for this one.
+    // SAFETY: the caller's thread got the identifier itself and waits for this one.
     assert_eq!(unsafe { libc::pthread_kill(thread as libc::pthread_t, signum) }, 0);
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn send_urgent(socket: &impl AsFd) {
     assert_eq!(sent, 1);
 }
 
-/// A copy under a number of at least `least`.
+/// A duplicate whose number is at least `least`.
 pub(crate) fn duplicate(fd: &impl AsFd, least: c_int) -> OwnedFd {
     // SAFETY: the descriptor is borrowed; the command takes a number.
     let copy = unsafe { libc::fcntl(fd.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) };
@@ -142,12 +142,12 @@ pub(crate) fn set_fd_limit(soft: libc::rlim_t) {
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) }, 0);
 }
 
-/// Whether `signum` is at its default, ignored, or else.
+/// The handler of `signum`, or its default action, or that it is ignored.
 pub(crate) fn handler_of(signum: c_int) -> libc::sighandler_t {
     Disposition::of(signum).unwrap().0.sa_sigaction
 }
 
-/// How a handler is called: its flags.
+/// The flags of the handler of `signum`.
 pub(crate) fn flags_of(signum: c_int) -> c_int {
     Disposition::of(signum).unwrap().0.sa_flags
 }
@@ -168,7 +168,7 @@ pub(crate) fn handle(signum: c_int, handler: libc::sighandler_t) {
     action.exchange(signum).unwrap();
 }
 
-/// A handler that counts, as a program would have it that knows nothing of event bases.
+/// A counting handler, like that of a program that does not use event bases.
 pub(crate) extern "C" fn count(_: c_int) {
     COUNTED.fetch_add(1, Ordering::SeqCst);
 }
@@ -180,7 +180,7 @@ pub(crate) fn count_handler() -> libc::sighandler_t {
 
 /// Calls a handler, as one that was installed over it does.
 pub(crate) fn call(handler: libc::sighandler_t, signum: c_int) {
-    // SAFETY: the address is that of a handler that the system has named.
+    // SAFETY: the system returned this address as that of a handler.
     let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = unsafe { core::mem::transmute(handler) };
     handler(signum, ptr::null_mut(), ptr::null_mut());
 }
@@ -198,7 +198,7 @@ pub(crate) fn blocked_signals() -> usize {
     (1..65).filter(|&signum| unsafe { libc::sigismember(&mask, signum) } == 1).count()
 }
 
-/// From now on these calls of this thread are interrupted.
+/// Makes these calls of this thread fail as interrupted from now on.
 #[cfg(target_os = "linux")]
 pub(crate) fn interrupt(calls: &[core::ffi::c_long]) {
     let step = |code: u32, jt: usize, k: u32| libc::sock_filter {
@@ -217,11 +217,11 @@ pub(crate) fn interrupt(calls: &[core::ffi::c_long]) {
     install(filter);
 }
 
-/// From now on this thread may block signals and ask for its mask, and unblock none.
+/// From now on this thread may block signals and read its mask, but not unblock any.
 #[cfg(target_os = "linux")]
 pub(crate) fn refuse_to_unblock() {
     let step = |code: u32, jf: u8, k: u32| libc::sock_filter { code: code.try_into().unwrap(), jt: 0, jf, k };
-    // Where the first argument is.
+    // The offset of the first argument.
     let low = if cfg!(target_endian = "little") { 16 } else { 20 };
     install(vec![
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),

@@ -9,13 +9,14 @@ use std::os::fd::RawFd;
 
 use super::errno::checked;
 
-/// The longest wait that `poll` and `select` are asked for. Some systems refuse longer ones than a thousand days, and some
-/// count milliseconds in 31 bits.
+/// The longest timeout passed to `poll` and `select`. Some systems refuse more than a thousand days, and some count
+/// milliseconds in 31 bits.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(i32::MAX as u64);
 
-/// Waits until an entry is ready, or `timeout` is over: never shorter, `None` for ever. Says how many are.
+/// Waits until an entry is ready or `timeout` is over, never less; `None` waits for ever. Returns how many entries
+/// are ready.
 pub(crate) fn poll(entries: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<usize> {
-    // The type of the count differs between systems; it holds the length of any array there.
+    // The type of the count differs between systems; each can hold the length of any array.
     let (start, count) = (entries.as_mut_ptr(), entries.len() as libc::nfds_t);
     let found = match timeout {
         // SAFETY: the pointer and the count are those of a slice.
@@ -59,12 +60,12 @@ fn timespec(time: Duration) -> libc::timespec {
     // SAFETY: the structure is made of numbers, and of padding on some systems.
     let mut spec: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
     spec.tv_sec = time.as_secs().try_into().unwrap_or(libc::time_t::MAX);
-    // Less than a second's; every system's type holds it.
+    // Less than a second in nanoseconds, which every system's type holds.
     spec.tv_nsec = time.subsec_nanos() as _;
     spec
 }
 
-/// A set of descriptors, as `select` wants it: numbers below [`FdSet::LIMIT`].
+/// A set of descriptors for `select`: numbers below [`FdSet::LIMIT`].
 #[derive(Clone, Copy)]
 pub(crate) struct FdSet(libc::fd_set);
 
@@ -83,7 +84,7 @@ impl FdSet {
         usize::try_from(number).is_ok_and(|number| number < Self::LIMIT)
     }
 
-    /// Puts a number in or takes it out. One that has no place in a set is never in it.
+    /// Adds or removes a number. A number that is too large for a set is never in it.
     pub(crate) fn set(&mut self, number: RawFd, is_in: bool) {
         if !Self::has_room_for(number) {
             return;
@@ -103,14 +104,15 @@ impl FdSet {
     }
 }
 
-/// Waits until a number below `end` is ready, or `timeout` is over: never shorter, `None` for ever. Leaves in the sets, for
-/// READ, WRITE and URGENT, what is ready, and says how much that is.
+/// Waits until a number below `end` is ready or `timeout` is over, never less; `None` waits for ever. Leaves in the
+/// sets, for READ, WRITE and URGENT, the numbers that are ready, and returns how many there are in total.
 pub(crate) fn select(end: c_int, sets: &mut [FdSet; 3], timeout: Option<Duration>) -> io::Result<usize> {
     let time = timeout.map(timespec);
     let time = time.as_ref().map_or(ptr::null(), ptr::from_ref);
     let end = end.min(FdSet::LIMIT.try_into().unwrap_or(c_int::MAX));
     let [read, write, except] = sets;
-    // SAFETY: each pointer is to one set, none of which is looked at beyond its size; the time is one structure or null.
+    // SAFETY: each pointer is to one set, none of which is accessed beyond its size; the time is one structure or
+    // null.
     let found = unsafe { libc::pselect(end, &mut read.0, &mut write.0, &mut except.0, time, ptr::null()) };
     checked(found).map(|found| usize::try_from(found).unwrap_or(0))
 }

@@ -1,4 +1,4 @@
-//! The traits of the futures crates, for TLS, WebSockets and whatever else is written on them.
+//! The I/O traits of `futures-io`, for libraries written on them, such as TLS and WebSockets.
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
@@ -29,12 +29,12 @@ where
         Io::poll_write(&self, context, bytes)
     }
 
-    /// Nothing is kept back.
+    /// Nothing is buffered.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the writing direction of a socket; of another file, nothing.
+    /// Shuts down the writing direction of a socket; does nothing for other files.
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(sys::shutdown_write(self.as_fd()))
     }

@@ -1,4 +1,4 @@
-//! Signals, and the children of forks.
+//! Signals in forked children.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn a_child_has_an_inbox_of_its_own() {
     assert_eq!(drained(&mut signals), [(SIGUSR1, 1)], "the child took the parent's");
 }
 
-/// A thread that was in a handler at the fork does not exist in the child, and must not be waited for there.
+/// A thread that was in a handler at the fork does not exist in the child, which must not wait for it.
 #[test]
 fn a_fork_during_a_handler_does_not_lock_up_the_child() {
     let _alone = alone();
@@ -83,7 +83,7 @@ fn child_that_blocks_a_signal_gets_it_after_reinit() {
     signals.add(SIGUSR1).unwrap();
     block(SIGUSR1);
     let status = in_child(|| {
-        // And that has set its signals back, as daemons do.
+        // This child has reset its signals, as daemons do.
         handle(SIGUSR1, libc::SIG_DFL);
         wake.state().reinit(&Doorbell::pipe().unwrap()).unwrap();
         signals.reinit().unwrap();
@@ -124,7 +124,7 @@ fn a_child_that_never_touches_its_base_gets_its_signals() {
     handle(SIGUSR1, libc::SIG_DFL);
 }
 
-/// One of two bases is the child's own; the other one is the parent's for ever.
+/// The child makes one of two bases its own; the other one stays the parent's.
 #[test]
 fn child_that_reinits_one_base_gets_signals_there_only() {
     let _alone = alone();

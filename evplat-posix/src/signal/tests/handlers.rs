@@ -1,4 +1,4 @@
-//! What was there before our handler, and what is installed over it.
+//! Handlers below ours and above ours.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn the_disposition_from_before_comes_back() {
     assert_ne!(handler_of(SIGHUP), libc::SIG_IGN);
     b.del(SIGHUP);
     assert_eq!(handler_of(SIGHUP), libc::SIG_IGN);
-    // Ends that were no beginnings change nothing.
+    // Stopping a watch that never began changes nothing.
     b.del(SIGHUP);
     b.add(SIGHUP).unwrap();
     a.del(SIGHUP);
@@ -34,7 +34,7 @@ fn a_handler_installed_over_ours_is_not_replaced() {
     ignore(SIGCONT);
     signals.del(SIGCONT);
     assert_eq!(handler_of(SIGCONT), libc::SIG_IGN);
-    // The other owner ends, and puts back what it found: ours. It still leads to what was there first.
+    // The other owner ends and reinstalls ours, which it had found. Ours still leads to the original handler.
     ours.exchange(SIGCONT).unwrap();
     signals.add(SIGCONT).unwrap();
     signals.del(SIGCONT);
@@ -72,7 +72,7 @@ fn a_handler_put_back_after_the_last_watcher_does_what_was_done_before() {
     assert_eq!(status, -SIGTERM);
 }
 
-/// Their handler, installed over ours, calls ours for its own reasons, and stands below the next watcher's.
+/// The other handler, installed over ours, calls ours for its own reasons; the next watcher installs ours over it.
 #[test]
 fn a_handler_that_leads_to_ours_and_stands_below_it_is_no_circle() {
     let _alone = alone();
@@ -100,7 +100,7 @@ fn a_handler_that_leads_to_ours_and_stands_below_it_is_no_circle() {
     assert_eq!(status, 0);
 }
 
-/// The second watch finds it over ours, which the first one has installed.
+/// The second watch finds the other handler over ours, which the first watch installed.
 #[test]
 fn a_handler_that_leads_to_ours_is_no_circle_under_a_second_watch() {
     let _alone = alone();
@@ -146,7 +146,7 @@ fn a_handler_that_leads_to_ours_is_no_circle_under_a_second_watch() {
     assert_eq!(status, 0);
 }
 
-/// Theirs stands below ours; a second watch finds ours on top, which says nothing of theirs.
+/// The other handler is below ours. A second watch finds ours on top and must not forget the other.
 #[test]
 fn a_handler_below_ours_comes_back_after_a_second_watch() {
     let _alone = alone();
@@ -168,7 +168,7 @@ fn a_handler_below_ours_comes_back_after_a_second_watch() {
                 signals.del(SIGUSR1);
             });
             assert_eq!(handler_of(SIGUSR1), count_handler());
-            // And when it goes, and puts ours back, what was there before both does.
+            // When it goes and reinstalls ours, ours does what was there before both.
             ours.exchange(SIGUSR1).unwrap();
             first.add(SIGUSR1).unwrap();
             first.del(SIGUSR1);
@@ -195,7 +195,7 @@ fn second_base_gets_signals_below_another_handler() {
     assert_eq!(status, 0);
 }
 
-/// Between the look at what stands there and the exchange.
+/// The other owner installs its handler between our check and our exchange.
 #[test]
 fn a_handler_installed_while_the_old_one_is_put_back_stands() {
     let _alone = alone();
@@ -223,7 +223,7 @@ fn the_handler_runs_with_every_signal_blocked() {
     assert!([SIGUSR1, SIGUSR2, SIGTERM, SIGHUP, SIGCONT].into_iter().all(|other| blocks(SIGUSR1, other)));
 }
 
-/// In the child of a fork: it is stopped, as by a terminal, or goes on at once where its process group has no parent.
+/// In the child of a fork: it is stopped, as by a terminal, or continues at once if its process group is orphaned.
 #[test]
 fn a_process_that_was_stopped_by_default_has_our_handler_again() {
     let _alone = alone();
@@ -241,7 +241,7 @@ fn a_process_that_was_stopped_by_default_has_our_handler_again() {
     assert_eq!(status, 0);
 }
 
-/// What a child of a fork does that never touches its base says what the origin is taken for.
+/// A child of a fork that never touches its base shows which disposition was recorded as the original.
 fn is_counted_in_a_child() -> bool {
     in_child(|| counts_one(|| raise(SIGUSR1))) == 0
 }
@@ -307,7 +307,7 @@ fn a_signal_that_the_system_does_not_unblock_is_refused_and_leaves_nothing() {
     assert_eq!(status, 0);
 }
 
-/// Then the end of our handler unblocks it, and the default is to be there.
+/// When our handler returns, the signal is unblocked, and its disposition must then be the default.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_child_that_may_not_unblock_is_ended_by_its_signal_all_the_same() {
