@@ -1,4 +1,4 @@
-//! A TCP echo server of tasks: one for each connection.
+//! A TCP echo server with one task for each connection.
 //!
 //! ```text
 //! cargo run --release -p evplat-linux --features async --example async_echo -- 127.0.0.1:7777
@@ -14,9 +14,9 @@ use std::time::Duration;
 use evplat_linux::signum;
 use evplat_linux::task::{Handle, Io, executor};
 
-/// After how long without traffic a connection is closed.
+/// A connection without traffic for this long is closed.
 const IDLE: Duration = Duration::from_secs(60);
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
 const HELP: &str = "\
@@ -44,9 +44,9 @@ fn run(address: SocketAddr) -> io::Result<()> {
 async fn serve(handle: Handle, listener: Io<TcpListener>) -> io::Result<()> {
     loop {
         match listener.accept().await {
-            // What goes wrong with one connection is of no concern to the others.
+            // An error of one connection does not affect the others.
             Ok((stream, _)) => drop(handle.spawn(echo(stream)).map(|task| task.detach())),
-            // No descriptor is left, or no memory.
+            // No descriptor or no memory is left.
             Err(_) => handle.sleep(PAUSE).await?,
         }
     }

@@ -1,12 +1,12 @@
-//! A SOCKS5 proxy of tasks, two for each session: half-closes, back-pressure, timeouts, a graceful stop.
+//! A SOCKS5 proxy with two tasks for each session: half-closes, back-pressure, timeouts, a graceful stop.
 //!
 //! ```text
 //! cargo run --release -p evplat-linux --features async --example async_proxy -- 127.0.0.1:1080
 //! curl --socks5 127.0.0.1:1080 http://example.com/
 //! ```
 //!
-//! Clients name servers by address. A connection must be made, and bytes must go either way, within `SECONDS` (60).
-//! After SIGTERM nobody is accepted any more, and the sessions have 10 s to end.
+//! Clients must name servers by address. Connecting may take `SECONDS` (60), and a session ends after that time
+//! without traffic. After SIGTERM no new client is accepted, and the sessions have 10 s to end.
 
 mod cli;
 
@@ -59,7 +59,7 @@ fn run(address: SocketAddr, patience: Duration) -> io::Result<()> {
     executor.block_on(stop.next())??;
     server.abort();
     drop(stop);
-    // A timer in the background: when the last session has ended, so has the loop.
+    // A background timer does not keep the loop running after the last session has ended.
     let grace = Event::timer().background().timeout(GRACE);
     executor.base().ok_or(ErrorKind::Other)?.start(grace, ().into())?;
     let is_cut = executor.next_event(Wait::Forever)?.is_some();
@@ -70,7 +70,7 @@ async fn serve(handle: Handle, listener: Io<TcpListener>, patience: Duration) ->
     loop {
         match listener.accept().await {
             Ok((client, _)) => drop(handle.spawn(session(client, patience)).map(|task| task.detach())),
-            // No descriptor is left, or no memory: not at once again.
+            // No descriptor or no memory is left: wait before the next attempt.
             Err(_) => handle.sleep(Duration::from_millis(100)).await?,
         }
     }
@@ -101,7 +101,7 @@ async fn session(client: Io<TcpStream>, patience: Duration) -> io::Result<()> {
     pass(server, client, moved, patience).await
 }
 
-/// Passes bytes on until the end, and the end as well. After an error both connections end.
+/// Forwards data, then the end of it. After an error both connections end.
 async fn pass(from: Stream, to: Stream, moved: Rc<Cell<Instant>>, patience: Duration) -> io::Result<()> {
     let passed = pass_bytes(&from, &to, &moved, patience).await;
     let how = if passed.is_ok() { (Shutdown::Write, Shutdown::Read) } else { (Shutdown::Both, Shutdown::Both) };
@@ -118,7 +118,7 @@ async fn pass_bytes(from: &Stream, to: &Stream, moved: &Cell<Instant>, patience:
                 to.write_all(&buffer[..len]).await?;
                 moved.set(from.handle().now()?);
             }
-            // Bytes went the other way in the meantime.
+            // Data was transferred in the other direction in the meantime.
             Err(error) if error.kind() == ErrorKind::TimedOut && from.handle().now()? < moved.get() + patience => {}
             Err(error) => return Err(error),
         }

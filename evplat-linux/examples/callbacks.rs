@@ -1,5 +1,5 @@
-//! libevent's shape: each event has a function and an argument, and all share one context. It greets each client, and
-//! ends by SIGINT or SIGTERM.
+//! Callbacks as in libevent: each event has a function and an argument, and all functions share one context. The
+//! program greets each client, and ends on SIGINT or SIGTERM.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example callbacks -- 127.0.0.1:7000
@@ -19,10 +19,10 @@ use std::time::Duration;
 use evplat_linux::evcore::{EventBase, Growable};
 use evplat_linux::{Epoll, Event, EventId, Fd, Fired, Interest, Mode, signum};
 
-/// What all callbacks share.
+/// The context that all callbacks share.
 struct Greeter {
     listener: TcpListener,
-    /// A callback has a number for its argument, so what a connection owns is kept here.
+    /// A callback's argument is a number, so the connections are stored here.
     streams: HashMap<EventId, TcpStream>,
     greeted: u64,
 }
@@ -30,18 +30,18 @@ struct Greeter {
 type Callback = evcore::callback::Callback<Epoll, Growable, Greeter>;
 type Base = EventBase<Epoll, Growable, Callback>;
 
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a client has to close its side.
+/// How long a client may take to close its side.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn on_connection(base: &mut Base, greeter: &mut Greeter, event: Fired, _: usize) {
     match greeter.listener.accept() {
-        // One that has gone already, or cannot be watched, is closed.
+        // If the client has already gone, or its socket cannot be watched, it is closed.
         Ok((stream, _)) => drop(greet(base, greeter, stream)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
         Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-        // No descriptor is left, or no memory. If there is no pause, it is tried again at once.
+        // No descriptor or no memory is left. If the pause fails, the next attempt follows at once.
         Err(_) => drop(base.pause_for(event.id, PAUSE)),
     }
 }
@@ -49,7 +49,7 @@ fn on_connection(base: &mut Base, greeter: &mut Greeter, event: Fired, _: usize)
 fn greet(base: &mut Base, greeter: &mut Greeter, mut stream: TcpStream) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     stream.write_all(b"Hello, World!\n")?;
-    // To close at once would take the greeting away from a client that is sending.
+    // Closing at once would discard the greeting if the client is still sending.
     stream.shutdown(Shutdown::Write)?;
     let event = Event::io(Fd::of(&stream), Interest::READ).persist();
     let id = base.start(event.timeout(LINGER), Callback::new(on_client, 0))?;
@@ -62,7 +62,7 @@ fn on_client(base: &mut Base, greeter: &mut Greeter, event: Fired, _: usize) {
     let read = greeter.streams.get_mut(&event.id).map(|stream| stream.read(&mut [0; 4096]));
     let goes_on = event.ready.is_io() && matches!(read, Some(Ok(1..)));
     if !goes_on {
-        // First the event, then its descriptor.
+        // Remove the event before its descriptor is closed.
         base.remove(event.id);
         greeter.streams.remove(&event.id);
     }

@@ -1,13 +1,14 @@
-//! A supervisor: it runs commands, prints what they say line by line, starts again what fails, and ends them in good order.
+//! A supervisor: it runs commands, prints their output line by line, restarts those that fail, and stops them
+//! cleanly.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example children -- --grace 2s 'echo hello; exit 1' 'sleep 60'
 //! kill -TERM $(pidof children)
 //! ```
 //!
-//! A command that exits with 0 is done. One that fails is started again after a while: 100 ms, and twice as long each time,
-//! up to 10 s; one that fails `--tries` times in a row is given up. On SIGTERM or SIGINT each process group gets SIGTERM,
-//! and after `--grace` SIGKILL.
+//! A command that exits with 0 is done. One that fails is restarted after a pause: 100 ms at first, doubled each
+//! time, up to 10 s. One that fails `--tries` times in a row is given up. On SIGTERM or SIGINT each process group
+//! gets SIGTERM, and after `--grace` SIGKILL.
 
 mod cli;
 
@@ -23,22 +24,22 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A line of output is not longer than this: what is longer is broken.
+/// The maximum length of a line of output; longer lines are split.
 const LINE_MAX: usize = 8 * 1024;
-/// How much fits into a pipe.
+/// The capacity of a pipe.
 const PIPE_MAX: usize = 64 * 1024;
 
-/// What an event is there for. The number is the job's.
+/// What an event is for. The number is the index of the job.
 enum Task {
     Ended(usize),
     Output(usize, Output),
     Start(usize),
     Stop,
-    /// The time that they had to end by themselves is over.
+    /// The grace period of the commands is over.
     Kill,
 }
 
-/// One of a child's pipes, and the beginning of a line.
+/// One of a child's pipes, and the line read so far.
 struct Output {
     pipe: Pipe,
     line: Vec<u8>,
@@ -51,12 +52,12 @@ enum Pipe {
 
 struct Job {
     command: String,
-    /// While it runs, and since when.
+    /// The child while it runs, and when it was started.
     running: Option<(Child, Instant)>,
     /// The events of its pipes.
     outputs: Vec<EventId>,
     failures: u32,
-    /// It will not be started again.
+    /// It will not be restarted.
     is_over: bool,
 }
 
@@ -114,10 +115,10 @@ impl Supervisor {
         Ok(Self { base, jobs, options, is_stopping: false, given_up: 0 })
     }
 
-    /// Until every command is done, given up or stopped; answers how many were given up.
+    /// Runs until every command is done, given up or stopped. Returns how many were given up.
     fn run(mut self) -> io::Result<usize> {
         let outcome = self.serve();
-        // After an error, such as a standard output that nobody reads any more, some may be running.
+        // After an error, such as a closed standard output, commands may still be running.
         self.signal(Signal::KILL);
         outcome.map(|()| self.given_up)
     }
@@ -126,7 +127,7 @@ impl Supervisor {
         for number in 0..self.jobs.len() {
             self.start(number)?;
         }
-        // What a child has left behind, in its pipes' other ends, is not waited for.
+        // Processes that a child left behind may keep its pipes open; they are not waited for.
         while !self.jobs.iter().all(|job| job.is_over) {
             let Some(fired) = self.base.next_event(Wait::Forever)? else { break };
             let id = fired.id;
@@ -151,7 +152,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Starts a command. One that cannot be started has failed.
+    /// Starts a command. Failure to start counts as a failed try.
     fn start(&mut self, number: usize) -> io::Result<()> {
         match self.jobs.get_mut(number) {
             Some(job) if !job.is_over => match job.start(&mut self.base, number) {
@@ -165,18 +166,19 @@ impl Supervisor {
         }
     }
 
-    /// A child has ended.
+    /// Handles the end of a child.
     fn end(&mut self, id: EventId, number: usize) -> io::Result<()> {
         let Some(job) = self.jobs.get_mut(number) else { return Ok(()) };
         let Some((child, since)) = &mut job.running else { return Ok(()) };
         let Some(status) = child.try_wait()? else { return Ok(()) };
         self.base.remove(id);
-        // One that held out is not held responsible for what was before.
+        // A command that ran for long enough starts with all its tries again.
         if self.base.now().saturating_since(*since) > LONGEST_PAUSE {
             job.failures = 0;
         }
         job.running = None;
-        // What it said last. Its pipes may go on: what it has started may have them, too.
+        // Print the last output. The pipes may stay open, because processes that the child started may have them,
+        // too.
         for id in job.outputs.drain(..) {
             let Some(Task::Output(_, output)) = self.base.get_mut(id) else { continue };
             for _ in 0..PIPE_MAX / LINE_MAX {
@@ -193,7 +195,7 @@ impl Supervisor {
         self.fail(number)
     }
 
-    /// Has a command wait before it is started again, or gives it up.
+    /// Schedules a restart of the command, or gives it up.
     fn fail(&mut self, number: usize) -> io::Result<()> {
         let Some(job) = self.jobs.get_mut(number) else { return Ok(()) };
         job.failures += 1;
@@ -209,7 +211,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Asks them to end, the first time; the second time it does not ask.
+    /// Sends SIGTERM the first time, SIGKILL the second time.
     fn stop(&mut self) -> io::Result<()> {
         if self.is_stopping {
             self.signal(Signal::KILL);
@@ -226,7 +228,7 @@ impl Supervisor {
 
     fn signal(&self, signal: Signal) {
         for (child, _) in self.jobs.iter().filter_map(|job| job.running.as_ref()) {
-            // It has not been waited for, so the number is still its own.
+            // The child has not been waited for, so its number has not been reused.
             if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
                 let _ = kill_process_group(group, signal);
             }
@@ -235,11 +237,12 @@ impl Supervisor {
 }
 
 impl Job {
-    /// Answers the number of the process.
+    /// Returns the process's number.
     fn start(&mut self, base: &mut EventBase<Task>, number: usize) -> io::Result<u32> {
         let mut command = Command::new("sh");
         command.args(["-c", &self.command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own, so that a signal reaches what the shell has started, and the terminal's reaches us alone.
+        // A process group of its own: a signal then reaches all processes that the shell started, and one from the
+        // terminal reaches only us.
         let mut process = command.process_group(0).spawn()?;
         let pipes = [process.stdout.take().map(Pipe::Stdout), process.stderr.take().map(Pipe::Stderr)];
         let (mut process, error) = match Child::new(process) {
@@ -253,7 +256,7 @@ impl Job {
             },
             Err(rejected) => (rejected.data, rejected.error.into()),
         };
-        // Nobody would notice its end.
+        // Without an event its end would go unnoticed.
         process.kill()?;
         process.wait()?;
         for output in self.outputs.drain(..) {
@@ -270,7 +273,7 @@ impl Job {
         pipes: [Option<Pipe>; 2],
     ) -> io::Result<()> {
         for pipe in pipes.into_iter().flatten() {
-            // Our end alone: how the child sees its own is its business.
+            // This makes only our end non-blocking; the child's end does not change.
             rustix::io::ioctl_fionbio(&pipe, true)?;
             let output = Output { pipe, line: Vec::new() };
             self.outputs.push(base.insert(Fd::of(&output.pipe), Interest::READ, Task::Output(number, output))?);
@@ -281,7 +284,8 @@ impl Job {
 }
 
 impl Output {
-    /// Prints the lines that have come. Answers how many bytes were read: 0 at the end of the pipe, `None` if not now.
+    /// Prints the complete lines. Returns how many bytes were read: 0 at the end of the pipe, `None` if the read
+    /// would block.
     fn pass_on(&mut self, name: usize) -> io::Result<Option<usize>> {
         let mut chunk = [0; LINE_MAX];
         let len = match self.pipe.read(&mut chunk) {

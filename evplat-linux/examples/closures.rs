@@ -1,4 +1,4 @@
-//! A closure for each event, which owns what it works on. It greets each client, and ends by SIGINT or SIGTERM.
+//! A closure for each event, which owns its data. The program greets each client, and ends on SIGINT or SIGTERM.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example closures -- 127.0.0.1:7000
@@ -17,13 +17,13 @@ use std::time::Duration;
 use evplat_linux::evcore::{EventBase, Growable};
 use evplat_linux::{Epoll, Event, Fd, Interest, Mode, signum};
 
-/// The context that all closures share: how many were greeted.
+/// The context that all closures share: the number of clients greeted.
 type Closure = evcore::callback::Closure<Epoll, Growable, u64>;
 type Base = EventBase<Epoll, Growable, Closure>;
 
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a client has to close its side.
+/// How long a client may take to close its side.
 const LINGER: Duration = Duration::from_secs(5);
 
 const HELP: &str = "\
@@ -51,11 +51,11 @@ fn run(address: SocketAddr) -> io::Result<()> {
     }
     let accept = Event::io(Fd::of(&listener), Interest::READ).persist();
     let on_connection = Closure::new(move |base, greeted, event| match listener.accept() {
-        // One that has gone already, or cannot be watched, is closed.
+        // If the client has already gone, or its socket cannot be watched, it is closed.
         Ok((stream, _)) => *greeted += u64::from(greet(base, stream).is_ok()),
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
         Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-        // No descriptor is left, or no memory. If there is no pause, it is tried again at once.
+        // No descriptor or no memory is left. If the pause fails, the next attempt follows at once.
         Err(_) => drop(base.pause_for(event.id, PAUSE)),
     });
     base.start(accept, on_connection)?;
@@ -68,11 +68,11 @@ fn run(address: SocketAddr) -> io::Result<()> {
 fn greet(base: &mut Base, mut stream: TcpStream) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     stream.write_all(b"Hello, World!\n")?;
-    // To close at once would take the greeting away from a client that is sending.
+    // Closing at once would discard the greeting if the client is still sending.
     stream.shutdown(Shutdown::Write)?;
     let event = Event::io(Fd::of(&stream), Interest::READ).persist();
     let on_client = Closure::new(move |base: &mut Base, _, event| {
-        // A timeout, an end or an error: the event goes, and the closure with its stream.
+        // A timeout, the end of the data or an error: remove the event, and with it the closure and its stream.
         if event.ready.is_timeout() && !event.ready.is_io() || !matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
             base.remove(event.id);
         }

@@ -5,9 +5,9 @@
 //! printf 'hello\n' | cargo run -p evplat-linux --example connect -- --timeout 3s 192.0.2.1:7 127.0.0.1:7777
 //! ```
 //!
-//! `connect` is what to copy. A connection attempt is an event that waits until its socket is writable, with a timeout; what
-//! became of it is asked from the socket. The next address is tried when one has failed, and also when none has answered for
-//! a while; the first that answers wins, and the others are dropped.
+//! `connect` is the function to copy. A connection attempt is an event that waits until its socket is writable, with
+//! a timeout; the socket then has the result. The next address is tried when an attempt has failed, or when no
+//! attempt has succeeded for a while. The first to succeed is used, and the others are dropped.
 
 mod cli;
 
@@ -20,15 +20,15 @@ use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait};
 use lexopt::{Arg, Error, Parser, ValueExt};
 use socket2::{Domain, Socket, Type};
 
-/// For how long one address has the attempts to itself.
+/// How long to wait for one address before the next is tried, too.
 const HEAD_START: Duration = Duration::from_millis(250);
-/// How much is read at once, and so the most that waits for the server.
+/// How much is read at once, and so the most that is buffered for the server.
 const CHUNK: usize = 16 * 1024;
 
 enum Task {
     /// An attempt to connect.
     Attempt(SocketAddr, Socket),
-    /// The time to try the next address as well.
+    /// It is time to try the next address as well.
     Next,
     Input,
     Server,
@@ -90,7 +90,7 @@ fn connect(base: &mut EventBase<Task>, patience: Duration, addresses: &[SocketAd
                 }
             }
             Task::Attempt(address, socket) => {
-                // Writable only says that it is over. An error of the attempt, if there was one, is the socket's to tell.
+                // Writable only means that the attempt has ended. The socket has its error, if there was one.
                 let error = match socket.take_error() {
                     Ok(None) if ready.is_io() => None,
                     Ok(None) => Some(ErrorKind::TimedOut.into()),
@@ -109,19 +109,20 @@ fn connect(base: &mut EventBase<Task>, patience: Duration, addresses: &[SocketAd
         }
     };
     base.remove(next);
-    // Those that were slower.
+    // Drop the slower attempts.
     for attempt in attempts {
         base.remove(attempt);
     }
     winner.map(TcpStream::from).ok_or_else(|| io::Error::other(failures.join("; ")))
 }
 
-/// Begins to connect. The event comes once, when the attempt is over or its time is up.
+/// Starts an attempt. Its event is one-shot, and reported when the attempt has ended or timed out.
 fn begin(base: &mut EventBase<Task>, address: SocketAddr, patience: Duration) -> io::Result<evplat_linux::EventId> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {
-        // Connected at once, or on its way: either way the socket will be writable. An interrupted one goes on, too.
+        // Connected, or the attempt is under way: the socket becomes writable in either case. An interrupted attempt
+        // continues, too.
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) || error.kind() == ErrorKind::Interrupted => {}
         Err(error) => return Err(error),
@@ -130,9 +131,10 @@ fn begin(base: &mut EventBase<Task>, address: SocketAddr, patience: Duration) ->
     Ok(base.start(event, Task::Attempt(address, socket))?)
 }
 
-/// Passes the standard input to the server, and what the server sends to the standard output.
+/// Copies the standard input to the server, and the server's data to the standard output.
 ///
-/// While something waits to be sent, nothing more is read. Our end of input is passed on; theirs is the end.
+/// Reads no more input while data waits to be sent. The end of the input is passed on to the server; the end of the
+/// server's data ends the program.
 fn converse(base: &mut EventBase<Task>, mut stream: TcpStream) -> io::Result<()> {
     let (mut stdin, mut stdout) = (io::stdin(), io::stdout());
     let mut chunk = vec![0; CHUNK];
@@ -172,7 +174,7 @@ fn converse(base: &mut EventBase<Task>, mut stream: TcpStream) -> io::Result<()>
             }
             (true, None) => {
                 base.modify(server, Interest::READ)?;
-                // Again and again is once; a server that has gone already says so by its end.
+                // Repeated shutdowns do nothing. If the server has already gone, the end of its data shows that.
                 let _ = stream.shutdown(Shutdown::Write);
             }
             (false, input) => {
@@ -185,7 +187,7 @@ fn converse(base: &mut EventBase<Task>, mut stream: TcpStream) -> io::Result<()>
     }
 }
 
-/// How many bytes were moved; `None` when it was not the time for it.
+/// How many bytes were transferred; `None` if the call would block.
 fn moved(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),

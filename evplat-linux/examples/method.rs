@@ -1,11 +1,11 @@
-//! A program that picks its backend when it runs: epoll, poll or select, whichever is the first that will do.
+//! A program that picks its backend at run time: the first of epoll, poll and select that is suitable.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example method -- --require ERRORS --avoid epoll
 //! EVENT_NOEPOLL=1 EVENT_SHOW_METHOD=1 cargo run -p evplat-linux --example method
 //! ```
 //!
-//! The choice is in `pick`; the rest is a program that does not know what it runs on.
+//! `pick` makes the choice; the rest of the program does not depend on it.
 
 mod cli;
 
@@ -34,7 +34,7 @@ enum Task {
     GiveUp,
 }
 
-/// Sends a line to itself through the loop.
+/// Sends itself a line through the loop.
 fn converse(backend: Backend) -> Result<String, Box<dyn Error>> {
     let (near, mut far) = UnixStream::pair()?;
     let mut base: EventBase<Backend, Growable, Task> = EventBase::new(backend);

@@ -1,12 +1,12 @@
-//! One base for each core: every thread has its own listener on the same port, and the kernel shares out the connections.
-//! The threads have nothing in common but the order to stop.
+//! One base for each core: every thread has its own listener on the same port, and the kernel distributes the
+//! connections. The threads share only the request to stop.
 //!
 //! ```text
 //! cargo run --release -p evplat-linux --example multicore -- 127.0.0.1:7000 4
 //! nc 127.0.0.1 7000
 //! ```
 //!
-//! Each client gets a line with its thread's number, and is closed.
+//! Each client gets a line with its thread's number and is disconnected.
 
 mod cli;
 
@@ -23,16 +23,16 @@ use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum}
 use lexopt::{Arg, Error, Parser, ValueExt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a client has to close its side.
+/// How long a client may take to close its side.
 const LINGER: Duration = Duration::from_secs(2);
 
 enum Task {
     Listener,
-    /// It has been greeted, and is waited for.
+    /// A greeted client, which has not closed its side yet.
     Greeted(TcpStream),
-    /// From the main thread.
+    /// The main thread requests a stop.
     Woken,
 }
 
@@ -73,7 +73,7 @@ fn run(mut address: SocketAddr, cores: usize) -> io::Result<()> {
     let (mut threads, mut wakers) = (Vec::new(), Vec::new());
     for number in 0..cores {
         let listener = listen(address)?;
-        // If the first has chosen a port, the others take the same.
+        // The first listener may have chosen the port; the others use the same.
         address = listener.local_addr()?;
         let mut worker = Worker::new(number, listener)?;
         wakers.push(worker.base.waker()?);
@@ -81,7 +81,7 @@ fn run(mut address: SocketAddr, cores: usize) -> io::Result<()> {
         threads.push(thread::Builder::new().spawn(move || worker.run(&stop))?);
     }
 
-    // This thread has a base as well, for the signals.
+    // This thread has a base as well, for signals.
     let mut base = EventBase::new(Epoll::new()?);
     for signum in [signum::SIGINT, signum::SIGTERM] {
         base.insert_signal(signum, ())?;
@@ -97,7 +97,7 @@ fn run(mut address: SocketAddr, cores: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// A listener that shares its port with others that are made in the same way.
+/// A listener that shares its port with others made in the same way.
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
@@ -116,13 +116,13 @@ impl Worker {
         Ok(Self { number, base, listener, greeted: 0 })
     }
 
-    /// Serves until it is woken to stop. Says how many it has greeted.
+    /// Serves until it is woken to stop. Returns how many clients it has greeted.
     fn run(&mut self, stop: &AtomicBool) -> io::Result<u64> {
         while let Some(fired) = self.base.next_event(Wait::Forever)? {
             let id = fired.id;
             match fired.data {
                 Task::Listener => self.accept(id)?,
-                // Its end, or its time is up.
+                // The client has closed its side, or has taken too long.
                 Task::Greeted(stream) => match stream.read(&mut [0; 4096]) {
                     Ok(1..) if fired.ready.is_readable() => {}
                     _ => drop(self.base.remove(id)),
@@ -136,17 +136,17 @@ impl Worker {
 
     fn accept(&mut self, id: EventId) -> io::Result<()> {
         match self.listener.accept() {
-            // One that has gone already, or cannot be watched, is closed.
+            // If the client has already gone, or its socket cannot be watched, it is closed.
             Ok((stream, _)) => self.greeted += u64::from(self.greet(stream).is_ok()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-            // No descriptor is left, or no memory.
+            // No descriptor or no memory is left.
             Err(_) => self.base.pause_for(id, PAUSE)?,
         }
         Ok(())
     }
 
-    /// There is room for so little in any new connection. To close it at once would take it away from a client that sends.
+    /// A new connection has room for so short a text. Closing at once would discard it if the client is sending.
     fn greet(&mut self, mut stream: TcpStream) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         stream.write_all(format!("thread {}\n", self.number).as_bytes())?;

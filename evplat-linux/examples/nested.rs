@@ -1,12 +1,12 @@
-//! A base inside another loop, such as that of a toolkit, which owns the thread and knows nothing of ours. Here the other
-//! loop is a bare `poll(2)`.
+//! A base inside another loop, such as a GUI toolkit's, which owns the thread and does not know of the base. Here the
+//! other loop is a bare `poll(2)`.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example nested
 //! ```
 //!
-//! Two things tell the other loop when the base has something to do: the base's descriptor, and its next deadline.
-//! Type lines; the other loop reads them, and sends them to the base through a socket. The end of the input ends it.
+//! Two things show the other loop when the base has work: the base's descriptor, and its next deadline. Type lines;
+//! the other loop reads them, and sends them to the base through a socket. The end of the input ends the program.
 
 mod cli;
 
@@ -27,7 +27,7 @@ enum Task {
     Tick,
 }
 
-/// What lives in the base.
+/// The base and its state.
 struct Inner {
     base: EventBase<Task>,
     received: u64,
@@ -50,13 +50,13 @@ fn run() -> io::Result<()> {
     let mut inner = Inner { base: EventBase::new(Epoll::new()?), received: 0, ticks: 0 };
     inner.base.insert(Fd::of(&near), Interest::READ, Task::Receive(near))?;
     inner.base.insert_interval(PERIOD, Task::Tick)?;
-    // A copy, for the descriptor belongs to the base, and the base is going to be used.
+    // A duplicate, because the base owns the descriptor and is borrowed mutably below.
     let nest = inner.base.backend_mut().nest()?.try_clone_to_owned()?;
     let stdin = io::stdin();
     let mut line = [0; 1024];
     writeln!(io::stdout(), "ready")?;
 
-    // Once before the first wait, and after each change from outside: what the base is to watch is registered by a turn.
+    // Once before the first wait, and after each change from outside: a turn registers what the base is to watch.
     inner.turn()?;
     loop {
         let mut fds = [PollFd::new(&stdin, PollFlags::IN), PollFd::from_borrowed_fd(nest.as_fd(), PollFlags::IN)];
@@ -65,14 +65,14 @@ fn run() -> io::Result<()> {
             other => other?,
         };
         if !fds[0].revents().is_empty() {
-            // The other loop's own business.
+            // The other loop's own input.
             let len = stdin.lock().read(&mut line)?;
             if len == 0 {
                 break;
             }
             far.write_all(line.get(..len).unwrap_or_default())?;
         }
-        // It costs little to look when there is nothing, and this way a deadline needs no second thought.
+        // A turn that finds nothing costs little, and this way deadlines need no extra code.
         inner.turn()?;
     }
     drop(far);
@@ -81,7 +81,7 @@ fn run() -> io::Result<()> {
 }
 
 impl Inner {
-    /// What is ready, without waiting: the other loop waits.
+    /// Handles what is ready, without waiting: the other loop waits.
     fn turn(&mut self) -> io::Result<()> {
         if !self.base.poll(Wait::None)?.is_running() {
             return Ok(());
@@ -112,7 +112,7 @@ impl Inner {
         Ok(())
     }
 
-    /// How long the other loop may wait for the base's sake.
+    /// How long the other loop may wait before the base's next deadline.
     fn time_left(&self) -> Option<Timespec> {
         let left = self.base.next_deadline()?.saturating_since(self.base.backend().now());
         Timespec::try_from(left).ok()

@@ -1,11 +1,12 @@
-//! Names in threads: the system's resolver blocks, so threads ask it, and wake the loop with what they have found.
+//! Resolves names in threads: the system's resolver blocks, so threads call it, and wake the loop when they have a
+//! result.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example resolve -- --timeout 2s localhost example.com:443
 //! ```
 //!
-//! `Resolver` is what to copy: any call that blocks fits in its place. It has few threads, so that a thousand names are not a
-//! thousand threads. A lookup cannot be cancelled; when its time is up, its answer is thrown away.
+//! `Resolver` is the type to copy: it works for any call that blocks. It has few threads, so a thousand names do not
+//! need a thousand threads. A lookup cannot be cancelled; after its timeout, its answer is discarded.
 
 mod cli;
 
@@ -24,13 +25,13 @@ use lexopt::{Arg, Error, Parser, ValueExt};
 const THREADS: usize = 4;
 
 enum Task {
-    /// Some names have been resolved.
+    /// Answers have arrived.
     Resolved,
-    /// The time of one of them is up.
+    /// A lookup has timed out.
     TooLate(usize),
 }
 
-/// A name and a port, under a number.
+/// A number that identifies the job, a name and a port.
 type Job = (usize, String, u16);
 type Answer = (usize, io::Result<Vec<SocketAddr>>);
 
@@ -40,7 +41,8 @@ struct Resolver {
 }
 
 impl Resolver {
-    /// Wakes by `waker` when there are answers. The threads end when this does.
+    /// Starts threads that wake the loop through `waker` when there are answers. They end when the resolver is
+    /// dropped.
     fn start(waker: &Waker) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (results, answers) = mpsc::channel();
@@ -49,13 +51,13 @@ impl Resolver {
             let (queue, results, waker) = (Arc::clone(&queue), results.clone(), waker.clone());
             thread::Builder::new().name("resolver".to_owned()).spawn(move || {
                 loop {
-                    // The lock is held while waiting for a name, and not while asking for it.
+                    // The lock is held while waiting for a job, and not during the lookup.
                     let Ok(Ok((number, host, port))) = queue.lock().map(|queue| queue.recv()) else { break };
                     let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
                     if results.send((number, found)).is_err() {
                         break;
                     }
-                    // First the answer, then the wake: the loop that wakes finds it.
+                    // Send the answer before the wake, so that the woken loop finds it.
                     waker.wake();
                 }
             })?;
@@ -90,14 +92,14 @@ fn parse(words: &mut Parser) -> Result<(Duration, Vec<String>), Error> {
     if names.is_empty() { Err("a NAME is missing".into()) } else { Ok((patience, names)) }
 }
 
-/// Prints what is found, in the order in which it is found; answers how many were not.
+/// Prints the answers in the order in which they arrive. Returns how many lookups failed.
 fn run(patience: Duration, names: &[String]) -> io::Result<usize> {
     let mut base: EventBase<Task> = EventBase::new(Epoll::new()?);
     base.insert_wake(Task::Resolved)?;
     let resolver = Resolver::start(&base.waker()?)?;
     let mut waiting: HashMap<usize, EventId> = HashMap::new();
     for (number, name) in names.iter().enumerate() {
-        // An address may have colons itself.
+        // An address may contain colons itself.
         let with_port = name.rsplit_once(':').filter(|_| name.parse::<IpAddr>().is_err());
         let with_port = with_port.and_then(|(host, port)| Some((host, port.parse().ok()?)));
         let (host, port) = with_port.unwrap_or((name, 0));
@@ -110,7 +112,7 @@ fn run(patience: Duration, names: &[String]) -> io::Result<usize> {
     while !waiting.is_empty() {
         let Some(event) = base.next_event(Wait::Forever)? else { break };
         match *event.data {
-            // However many wakes there were: whatever there is.
+            // Several wakes may be merged, so take all the answers there are.
             Task::Resolved => {
                 for (number, found) in resolver.answers.try_iter() {
                     let (Some(timer), Some(name)) = (waiting.remove(&number), names.get(number)) else { continue };
@@ -137,7 +139,7 @@ fn run(patience: Duration, names: &[String]) -> io::Result<usize> {
 fn say(name: &str, found: &[SocketAddr]) -> io::Result<()> {
     let mut line = format!("{name}:");
     for address in found {
-        // The same address comes once for each kind of socket.
+        // The resolver returns each address once for every kind of socket.
         let text = if address.port() == 0 { address.ip().to_string() } else { address.to_string() };
         if !line.split(' ').any(|word| word == text) {
             line += &format!(" {text}");

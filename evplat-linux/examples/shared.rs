@@ -4,11 +4,11 @@
 //! cargo run --release -p evplat-linux --example shared -- 1000
 //! ```
 //!
-//! Four threads add, delete and activate events as often as the argument says, while the loop runs in a fifth. None of them knows
-//! of a waker: a change ends the sleep.
+//! Four threads add, delete and activate events, as many times as the argument says, while the loop runs in a fifth.
+//! None of them needs a waker: a change ends the sleep.
 //!
-//! This is for programs that need it. Where threads can send their results to the loop and wake it, as in the example
-//! `threads`, that is simpler and costs less.
+//! This is for programs whose threads must change events. If threads only send results to the loop and wake it, as in
+//! the example `threads`, that is simpler and costs less.
 
 mod cli;
 
@@ -25,13 +25,13 @@ const DELAY: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Copy)]
 enum Task {
-    /// A thread has activated its event, once or more often.
+    /// A thread has activated its event, at least once.
     Activated(usize),
     /// A timer that a thread has added.
     Due,
-    /// One that it has deleted.
+    /// A timer that a thread has deleted.
     Never,
-    /// Keeps the loop alive while the threads work.
+    /// Keeps the loop running while the threads work.
     Working,
 }
 
@@ -61,7 +61,7 @@ fn run(rounds: u32) -> io::Result<()> {
             thread::Builder::new().spawn(move || work(&base, number, rounds))
         })
         .collect::<Result<_, _>>()?;
-    // They end the loop when all of them are done: nothing keeps it alive then.
+    // When all threads are done, the loop ends, because no event keeps it running.
     let last = {
         let base = Arc::clone(&base);
         thread::Builder::new().spawn(move || {
@@ -73,14 +73,14 @@ fn run(rounds: u32) -> io::Result<()> {
 
     let (mut due, mut activated, mut sleeps) = (0, [false; THREADS], 0_u64);
     loop {
-        // The lock is held for each of the halves, and not between them.
+        // The lock is held during each half of the turn, and not between them.
         let mut asleep = lock(&base).begin_sleep(Wait::Forever)?;
         asleep.sleep();
         sleeps += 1;
         if !lock(&base).end_sleep(asleep)?.is_running() {
             break;
         }
-        // Nor while an event is worked on.
+        // Nor is it held while an event is handled.
         while let Some(task) = next(&base) {
             match task {
                 Task::Activated(thread) => activated[thread] = true,
@@ -97,12 +97,12 @@ fn run(rounds: u32) -> io::Result<()> {
     writeln!(io::stdout(), "{due} timers came, {served} threads were served")
 }
 
-/// The next event of this turn, copied out of the base so that the lock can go.
+/// The next event of this turn, copied out of the base so that the lock can be released.
 fn next(base: &Shared) -> Option<Task> {
     lock(base).next_active().map(|fired| *fired.data)
 }
 
-/// What a thread does, one lock for each call: most of them come while the loop sleeps.
+/// The work of a thread. It takes the lock for each call; most calls happen while the loop sleeps.
 fn work(base: &Shared, number: usize, rounds: u32) -> io::Result<()> {
     let mine = lock(base).create(Event::user(), Task::Activated(number))?;
     for _ in 0..rounds {
@@ -110,7 +110,7 @@ fn work(base: &Shared, number: usize, rounds: u32) -> io::Result<()> {
         let never = lock(base).start(Event::timer().timeout(DELAY * 1000), Task::Never)?;
         lock(base).activate(mine, Ready::empty())?;
         lock(base).remove(never);
-        // So that the loop falls asleep now and then.
+        // Lets the loop fall asleep now and then.
         thread::yield_now();
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! Signals: HUP reads the configuration again, TERM and INT end the program when its work is done, USR1 begins a piece of
-//! work. The second TERM ends it at once.
+//! Signals: HUP reloads the configuration, TERM and INT end the program when its work is done, USR1 starts a unit of
+//! work. A second TERM ends it at once.
 //!
 //! ```text
 //! echo 2.5 > seconds.txt
@@ -7,7 +7,7 @@
 //! kill -USR1 $(pidof signals); echo 0.1 > seconds.txt; kill -HUP $(pidof signals); kill -TERM $(pidof signals)
 //! ```
 //!
-//! The file holds how long a piece of work takes. A file that is no good leaves the configuration as it was.
+//! The file says how long a unit of work takes. If the file is invalid, the configuration does not change.
 
 mod cli;
 
@@ -19,14 +19,14 @@ use std::time::Duration;
 use evplat_linux::{Epoll, EventBase, Wait, signum};
 use lexopt::{Arg, Error, Parser};
 
-/// A configuration is not longer than this.
+/// The maximum length of a configuration file.
 const FILE_MAX: u64 = 4096;
 
 enum Task {
     Reload,
     Begin,
     Stop,
-    /// A piece of work; here it is a timer.
+    /// A unit of work; here it is a timer.
     Work(u32),
 }
 
@@ -67,7 +67,7 @@ fn run(path: &Path) -> io::Result<()> {
     while let Some(event) = base.next_event(Wait::Forever)? {
         let count = event.count;
         match *event.data {
-            // However many signals have come, the file is read once.
+            // However many signals have arrived, the file is read once.
             Task::Reload => match load(path) {
                 Ok(time) => {
                     work_time = time;
@@ -75,7 +75,7 @@ fn run(path: &Path) -> io::Result<()> {
                 }
                 Err(error) => eprintln!("the configuration stays as it was: {error}"),
             },
-            // Here each of them counts.
+            // Here each signal counts.
             Task::Begin => {
                 for _ in 0..count {
                     begun += 1;

@@ -7,8 +7,8 @@
 //! dmesg --follow | cargo run -p evplat-linux --example tail -- /dev/stdin
 //! ```
 //!
-//! A pipe is ready when there is something in it. A file is always ready, at its end too: there it is left alone for a
-//! while, and looked at again. A file that has become shorter is read from its beginning.
+//! A pipe is ready when it contains data. A file is always ready, even at its end, so it is paused there and read
+//! again later. A file that has become shorter is read from its beginning.
 
 mod cli;
 
@@ -21,9 +21,9 @@ use std::time::Duration;
 use evplat_linux::{Epoll, Event, EventBase, Fd, Interest, Wait, signum};
 use lexopt::{Arg, Error, Parser, ValueExt};
 
-/// How often a file is looked at that has come to its end.
+/// How long a file is paused at its end.
 const LOOK: Duration = Duration::from_millis(100);
-/// How much is read from one before the others have their turn.
+/// How much is read from one file before the others are read.
 const CHUNK: usize = 16 * 1024;
 
 enum Task {
@@ -54,7 +54,7 @@ comes. What cannot be read is left out, and the exit status is 1.
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |names| match run(&names) {
-        // Whoever read our output has gone: then there is nothing left to do.
+        // The reader of our output has gone, so there is nothing left to do.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         other => other,
     })
@@ -77,7 +77,7 @@ fn run(names: &[String]) -> io::Result<ExitCode> {
         let source = Source::open(name).map_err(|error| cli::about(name, error))?;
         base.insert(Fd::of(&source.file), Interest::READ, Task::Source(source))?;
     }
-    // In the background: with the last pipe the program ends.
+    // Background events: the program ends with the last pipe.
     for signum in [signum::SIGINT, signum::SIGTERM] {
         base.start(Event::signal(signum).background(), Task::Stop)?;
     }
@@ -117,7 +117,7 @@ impl Source {
         let is_stdin = name.starts_with("/dev/") || name.starts_with("/proc/");
         let file = OpenOptions::new()
             .read(true)
-            // A pipe with a name has a writer as long as we are one ourselves, so it does not end with the first.
+            // Opening a named pipe for writing, too, keeps it from ending when its first writer does.
             .write(kind.is_fifo() && !is_stdin)
             .custom_flags(libc::O_NONBLOCK)
             .open(name)?;

@@ -1,12 +1,12 @@
-//! A worker pool: what takes long is done in other threads, which hand their results back and wake the loop.
+//! A worker pool: long computations run in other threads, which send their results back and wake the loop.
 //!
 //! ```text
 //! cargo run --release -p evplat-linux --example threads -- 127.0.0.1:7000
 //! printf '15\n1000036000099\n' | nc -q5 127.0.0.1 7000
 //! ```
 //!
-//! Each line is a number, and is answered by its factors. A client is not read from while its number is at work, so that
-//! there are never more jobs than clients, and nothing piles up.
+//! Each line is a number, and the answer is its factors. While a number is being factored nothing is read from its
+//! client, so there are never more jobs than clients.
 
 mod cli;
 
@@ -21,15 +21,15 @@ use std::time::Duration;
 use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, Waker, signum};
 
 const LINE_MAX: usize = 64;
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// For how long a client may be silent.
+/// How long a client may be silent.
 const IDLE: Duration = Duration::from_secs(60);
 
 enum Task {
     Listener,
     Client(Client),
-    /// A worker has finished something.
+    /// A worker has finished a job.
     Finished,
     Stop,
 }
@@ -39,7 +39,7 @@ struct Client {
     input: Vec<u8>,
 }
 
-/// The id is that of the client. If it has gone meanwhile, no other client has it.
+/// The client's id and its number. If the client has gone meanwhile, the id is stale and no other client has it.
 type Job = (EventId, u64);
 type Outcome = (EventId, String);
 
@@ -69,7 +69,7 @@ fn run(address: SocketAddr) -> io::Result<()> {
     let workers = thread::available_parallelism().map_or(1, usize::from);
     for _ in 0..workers {
         let (queue, results, waker) = (Arc::clone(&queue), results.clone(), base.waker()?);
-        // They end when the loop does, for nobody gives them a job any more.
+        // They end after the loop does, when the sender of jobs is dropped.
         thread::Builder::new().spawn(move || work(&queue, &results, &waker))?;
     }
     writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
@@ -83,7 +83,7 @@ fn run(address: SocketAddr) -> io::Result<()> {
                 let outcome = client.receive();
                 proceed(&mut base, id, outcome, &jobs);
             }
-            // However many wakes there were: whatever is finished.
+            // Several wakes may be merged, so take all the results there are.
             Task::Finished => {
                 for (id, line) in finished.try_iter() {
                     answer(&mut base, id, &line, &jobs);
@@ -95,7 +95,7 @@ fn run(address: SocketAddr) -> io::Result<()> {
     writeln!(io::stdout(), "{workers} workers")
 }
 
-/// A worker's life.
+/// The work of a thread.
 fn work(queue: &Mutex<Receiver<Job>>, results: &Sender<Outcome>, waker: &Waker) {
     loop {
         // The lock is held while waiting for a job, and not while working on it.
@@ -103,7 +103,7 @@ fn work(queue: &Mutex<Receiver<Job>>, results: &Sender<Outcome>, waker: &Waker) 
         if results.send((id, format!("{number}:{}\n", factors(number)))).is_err() {
             break;
         }
-        // First the result, then the wake: the loop that wakes finds it.
+        // Send the result before the wake, so that the woken loop finds it.
         waker.wake();
     }
 }
@@ -113,20 +113,20 @@ fn accept(base: &mut EventBase<Task>, id: EventId, listener: &TcpListener) -> io
         Ok((stream, _)) => {
             let event = Event::io(Fd::of(&stream), Interest::READ);
             if stream.set_nonblocking(true).is_ok() {
-                // One that cannot be watched is closed.
+                // If it cannot be watched, it is closed.
                 let _ = base.start(event.timeout(IDLE), Task::Client(Client { stream, input: Vec::new() }));
             }
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
         Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-        // No descriptor is left, or no memory.
+        // No descriptor or no memory is left.
         Err(_) => base.pause_for(id, PAUSE)?,
     }
     Ok(())
 }
 
 impl Client {
-    /// Reads once; the next number, if there is a whole one.
+    /// Reads once. Returns the next number if it is complete.
     fn receive(&mut self) -> io::Result<Option<u64>> {
         let mut buffer = [0; LINE_MAX];
         match self.stream.read(&mut buffer) {
@@ -138,7 +138,7 @@ impl Client {
         self.next()
     }
 
-    /// The next number that has been read.
+    /// The next complete number in what was read.
     fn next(&mut self) -> io::Result<Option<u64>> {
         let Some(end) = self.input.iter().position(|byte| *byte == b'\n') else {
             let is_too_long = self.input.len() > LINE_MAX;
@@ -150,7 +150,8 @@ impl Client {
     }
 }
 
-/// Hands a client's number to the workers, or waits for more of it. Its event comes once, so it rests until it is added.
+/// Sends a client's number to the workers, or waits for more input. The event is one-shot, so it is inactive until it
+/// is added again.
 fn proceed(base: &mut EventBase<Task>, id: EventId, next: io::Result<Option<u64>>, jobs: &Sender<Job>) {
     let goes_on = match next {
         Ok(Some(number)) => jobs.send((id, number)).is_ok(),
@@ -164,7 +165,7 @@ fn proceed(base: &mut EventBase<Task>, id: EventId, next: io::Result<Option<u64>
 
 fn answer(base: &mut EventBase<Task>, id: EventId, line: &str, jobs: &Sender<Job>) {
     let Some(Task::Client(client)) = base.get_mut(id) else { return };
-    // A short line at a time. Who has not read so many of them that there is no room for another one is let go.
+    // The line is short. A client that has left so many answers unread that there is no room for it is disconnected.
     let next = match client.stream.write(line.as_bytes()) {
         Ok(len) if len == line.len() => client.next(),
         Ok(_) => Err(ErrorKind::WriteZero.into()),

@@ -1,5 +1,5 @@
-//! A periodic timer that does not drift: each period is counted from when the one before was due, not from when it was
-//! handled. What is to become of periods that were missed, because a handler took long, is a choice.
+//! A periodic timer that does not drift: each period is counted from when the previous one was due, not from when it
+//! was handled. The program chooses what happens to periods that are missed because a handler takes long.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example timers                        # ten periods of 100 ms
@@ -8,7 +8,7 @@
 //! cargo run -p evplat-linux --example timers -- 20 10 delay 70      # none is, the next begins at the hand-out
 //! ```
 //!
-//! Prints for each hand-out how many periods it stands for, when it was due, and how late it is, in microseconds.
+//! For each hand-out, prints how many periods it covers, when it was due, and how late it is, in microseconds.
 
 mod cli;
 
@@ -79,7 +79,7 @@ fn run(options: &Options) -> io::Result<()> {
     let mut base = EventBase::new(Epoll::new()?);
     let timer = base.start(Event::timer().persist().missed(options.missed).timeout(options.period), ())?;
     let mut due = base.pending(timer).and_then(|pending| pending.deadline).unwrap_or(Instant::MAX);
-    // Where the first period begins: where the clock stood in `start`.
+    // The first period starts at the time of `start`.
     let start = Instant::from_nanos(due.as_nanos().saturating_sub(options.period.as_nanos() as u64));
     let (mut passed, mut hand_outs) = (0_u32, 0_u32);
 
@@ -93,7 +93,7 @@ fn run(options: &Options) -> io::Result<()> {
             due.saturating_since(start).as_micros(),
             base.now().saturating_since(due).as_micros(),
         )?;
-        // The timer has its next deadline already.
+        // The timer already has its next deadline.
         if let Some(next) = base.pending(timer).and_then(|pending| pending.deadline) {
             due = next;
         }

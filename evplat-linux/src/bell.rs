@@ -1,4 +1,4 @@
-//! What wakes the base: an eventfd.
+//! The eventfd that wakes the base.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -9,31 +9,31 @@ use evplat_posix::backend::{Doorbell, Interrupts};
 
 use crate::sys;
 
-/// What the kernel reports the doorbell by: nobody's token.
+/// The doorbell's user data in the epoll set, which is no registration's token.
 const COOKIE: u64 = Token::NONE.to_bits();
 
-/// The doorbell of a backend, and what rings it: wakers and signals.
+/// The doorbell of a backend, with the wakers and signals that ring it.
 ///
-/// An eventfd is registered edge-triggered: each ring is a report, and nobody ever has to read it. (Its counter has room for
-/// more rings than a machine can make.) Where a sandbox refuses eventfds it is a pipe, and that has to be emptied.
+/// The eventfd is registered edge-triggered: each ring causes a report, and it is never read. (Its counter cannot
+/// overflow in practice.) If a sandbox refuses eventfds, a pipe is used, which must be emptied.
 #[derive(Debug)]
 pub(crate) struct Bell {
     pub(crate) interrupts: Interrupts,
     is_pipe: bool,
-    /// What is in the set; no number when there is none.
+    /// The number registered in the set; `NONE` if there is none.
     number: RawFd,
 }
 
 const NONE: RawFd = -1;
 
 impl Bell {
-    /// None yet: it is made for the first waker or signal.
+    /// Starts without a doorbell; the first waker or signal creates it.
     pub(crate) const fn new() -> Self {
         Self { interrupts: Interrupts::new(doorbell), is_pipe: false, number: NONE }
     }
 
-    /// Does what needs a doorbell, which is put into `set` when it is the first time. After an error there is none more
-    /// than before.
+    /// Calls `act`, which needs a doorbell, and adds the doorbell to `set` if it is new. If that fails, no doorbell
+    /// is left that was not there before.
     pub(crate) fn with<R>(
         &mut self,
         set: BorrowedFd<'_>,
@@ -50,7 +50,7 @@ impl Bell {
         Ok(done)
     }
 
-    /// For the child of a fork: a doorbell of its own, which may be a pipe where the parent's was not.
+    /// For the child of a fork: makes a doorbell of its own, which may be a pipe even if the parent's is an eventfd.
     pub(crate) fn reinit(&mut self) -> Result<(), Error> {
         let done = self.interrupts.reinit();
         self.look();
@@ -63,14 +63,14 @@ impl Bell {
         self.is_pipe = doorbell.is_some_and(Doorbell::has_two_ends);
     }
 
-    /// Whether a number is the doorbell's. A descriptor that was registered under it has been closed since, and what is in the set
-    /// under it is not to be touched for its sake.
+    /// Whether a number is the doorbell's. If it was registered for another descriptor, that was closed since, and
+    /// the doorbell's entry in the set must not be changed on its behalf.
     #[inline]
     pub(crate) fn has(&self, fd: Fd) -> bool {
         fd.as_raw_fd() == self.number
     }
 
-    /// Puts the doorbell, if there is one, into a set.
+    /// Adds the doorbell, if there is one, to a set.
     pub(crate) fn register(&self, set: BorrowedFd<'_>) -> Result<(), Error> {
         let events = libc::EPOLLIN as u32 | libc::EPOLLET as u32;
         self.interrupts.doorbell().map_or(Ok(()), |doorbell| {
@@ -78,8 +78,8 @@ impl Bell {
         })
     }
 
-    /// Says that the base sleeps in another loop from now on, which looks at its set: every wake has to ring.
-    pub(crate) fn sleep_elsewhere(&self) {
+    /// Marks the base as asleep, because another loop waits on its set: every wake must ring.
+    pub(crate) fn mark_asleep(&self) {
         if let Some(doorbell) = self.interrupts.doorbell() {
             if self.interrupts.prepare(Sleep::Forever) == Sleep::None {
                 doorbell.ring();
@@ -87,21 +87,22 @@ impl Bell {
         }
     }
 
-    /// Whether there is a doorbell, without which nothing interrupts a wait.
+    /// Whether there is a doorbell. Without one nothing interrupts a wait.
     #[inline(always)]
     pub(crate) fn is_made(&self) -> bool {
         self.interrupts.doorbell().is_some()
     }
 
-    /// To be called after each wait. Answers whether a wake has come.
+    /// Call this after each wait. Returns whether a wake has come.
     #[inline(always)]
     pub(crate) fn awake(&self) -> bool {
         let mut woken = false;
         if self.is_made() {
             woken = self.interrupts.awake();
-            // A ring may come late, when the base is awake again and says that nobody has woken it.
+            // A late ring may arrive when the base is awake again and no wake is noted, so a pipe is emptied in any
+            // case.
             if self.is_pipe {
-                // Nobody else can have closed or broken it, so there is no error to tell.
+                // Only this code uses the pipe, so an error is not expected.
                 let _ = self.interrupts.doorbell().map(Doorbell::quiet);
             }
         }

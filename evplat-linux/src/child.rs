@@ -1,4 +1,4 @@
-//! Child processes as sources of events, by pidfd.
+//! Child processes as event sources, through pidfds.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,12 +12,13 @@ use crate::sys;
 
 /// A child process that an event can wait for: its descriptor is readable once the process has ended.
 ///
-/// It owns the [`std::process::Child`], and with it the pipes. Dropping it neither ends the process nor waits for it, as with
-/// the standard library: a child that nobody waits for stays a zombie until this process ends.
+/// It owns the [`std::process::Child`], including its pipes. Dropping it neither ends the process nor waits for it,
+/// as with the standard library: a child that nobody waits for stays a zombie until this process ends.
 ///
-/// The descriptor is a pidfd, which names this process and never another one that gets its number later. It stays readable,
-/// so an event on it is one-shot, or is removed when the child has ended. A child that ends before the event is created is
-/// reported in the first turn. Children of the child do not count: their parent's end is reported while they live.
+/// The descriptor is a pidfd, which identifies this process and never a later one with the same number. It stays
+/// readable, so use a one-shot event, or remove the event when the child has ended. If the child ended before the
+/// event was created, the first turn reports it. The child's own children do not matter: the event is reported when
+/// the child ends, even if they are still running.
 ///
 /// ```
 /// use std::process::Command;
@@ -40,10 +41,10 @@ use crate::sys;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// # Where there is no pidfd
+/// # Without pidfds
 ///
-/// Linux has them since 5.3, and a sandbox may refuse them: [`Child::new`] answers ENOSYS or EPERM. What is left there is
-/// SIGCHLD. One signal may stand for any number of children, so each of them is asked:
+/// Linux has pidfds since 5.3, and a sandbox may refuse them: [`Child::new`] then returns ENOSYS or EPERM. The
+/// alternative is SIGCHLD. One signal may represent any number of children, so check each of them:
 ///
 /// ```
 /// use std::process::{Child, Command};
@@ -51,7 +52,7 @@ use crate::sys;
 /// use evplat_linux::{Epoll, EventBase, Wait, signum};
 ///
 /// let mut base: EventBase<()> = EventBase::new(Epoll::new()?);
-/// // Before the first child is started, or its signal may be missed.
+/// // Before the first child is started, so that no signal is missed.
 /// base.insert_signal(signum::SIGCHLD, ())?;
 /// let mut children: Vec<Child> = Vec::new();
 /// for _ in 0..2 {
@@ -66,26 +67,28 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Child {
     process: process::Child,
-    /// Shared with the event of a task's wait: the number stays this file's while it is registered.
+    /// Shared with the event while a task waits, so that the descriptor stays open while it is registered.
     pidfd: Arc<OwnedFd>,
 }
 
 impl Child {
-    /// Takes a child, in whatever state it is: running, ended, or waited for already.
+    /// Takes a child in any state: running, ended, or already waited for.
     ///
-    /// Two or three system calls and one descriptor, which is closed on exec.
+    /// Costs two or three system calls and one descriptor, which is closed on exec.
     ///
     /// # Errors
     ///
-    /// The child is handed back in [`Rejected::data`], running or not, when there is no pidfd (`ENOSYS`, before Linux 5.3;
-    /// `EPERM`, in some sandboxes), no descriptor is left (`EMFILE`, `ENFILE`), or somebody else has waited for the child
-    /// (`ECHILD`): this process ignores SIGCHLD, waits for any child elsewhere, or is not the parent.
+    /// The child is returned in [`Rejected::data`], whether running or not, when there is no pidfd (`ENOSYS`, before
+    /// Linux 5.3; `EPERM`, in some sandboxes), no descriptor is left (`EMFILE`, `ENFILE`), or somebody else has
+    /// waited for the child (`ECHILD`): this process ignores SIGCHLD, waits for any child elsewhere, or is not the
+    /// parent.
     pub fn new(mut process: process::Child) -> Result<Self, Rejected<process::Child, Error>> {
         let opened = sys::pidfd_open(process.id()).map_err(Error::during("pidfd_open"));
-        // Asked after the open: the number of a child belongs to it until it is waited for, so this is the child's descriptor.
+        // Checked after the open: a child keeps its number until it is waited for, so the pidfd is this child's.
         let pidfd = match process.try_wait() {
             Ok(None) => opened,
-            // The number may be another's by now, and is of no use: the status is known, and any readable descriptor tells.
+            // The child's number may have been reused, and no pidfd is needed: the status is known, so any readable
+            // descriptor serves.
             Ok(Some(_)) => sys::readable_eventfd().map_err(Error::during("eventfd")),
             Err(error) => Err(Error::during("waitpid")(error)),
         };
@@ -95,19 +98,20 @@ impl Child {
         }
     }
 
-    /// The exit status, once the process has ended; `None` before. Never waits. The first `Some` removes the zombie, and later
-    /// calls answer the same status.
+    /// The exit status once the process has ended; `None` before. Never waits. The first `Some` removes the zombie;
+    /// later calls return the same status.
     ///
     /// # Errors
     ///
-    /// `ECHILD`, as for [`Child::new`]: the process has ended, and somebody else has its status.
+    /// `ECHILD`, as for [`Child::new`]: the process has ended, and somebody else took its status.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.process.try_wait()
     }
 
-    /// Waits until the process has ended, as a task, and answers its exit status. It does not close the child's standard input.
+    /// Waits, as a task, until the process has ended, and returns its exit status. It does not close the child's
+    /// standard input.
     ///
-    /// A wait that is dropped, by a timeout for example, changes nothing, and another one may follow.
+    /// If the wait is dropped, by a timeout for example, nothing changes, and you can wait again.
     ///
     /// # Errors
     ///
@@ -138,7 +142,7 @@ impl Child {
         }
     }
 
-    /// The process's number. It may be another process's once [`try_wait`](Child::try_wait) has answered a status.
+    /// The process's number. It may be reused once [`try_wait`](Child::try_wait) has returned a status.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
@@ -192,7 +196,7 @@ mod tests {
         process.wait().unwrap()
     }
 
-    /// The errno and the text of a refusal, whose child must still be there.
+    /// The errno and the text of a refused child; checks that the child is returned.
     fn refused(process: process::Child) -> (Option<i32>, String) {
         let Rejected { error, data } = Child::new(process).unwrap_err();
         assert_eq!(end(data).code(), None, "the child was not left as it was");
@@ -215,7 +219,7 @@ mod tests {
     fn without_a_descriptor_it_is_refused_and_can_be_tried_again() {
         let status = in_child(|| {
             let (process, open) = (sleeper(), open_descriptors());
-            // The lowest number that is free is the one that it would get.
+            // Descriptors get the lowest free number.
             let limit = (0..).find(|number| !open.contains(number)).unwrap();
             limit_descriptors(limit.try_into().unwrap());
             let Rejected { error, data } = Child::new(process).unwrap_err();
@@ -232,7 +236,7 @@ mod tests {
     fn of_a_child_that_was_waited_for_it_is_readable_at_once() {
         let mut process = Command::new("sh").args(["-c", "exit 5"]).spawn().unwrap();
         process.wait().unwrap();
-        // Nothing of this number is there any more, and whatever gets it is not asked.
+        // No process with this number exists any more, and no pidfd is opened for it.
         let mut child = Child::new(process).unwrap();
         assert!(is_readable(&child, 0) && is_cloexec(&child));
         assert_eq!(child.try_wait().unwrap().and_then(|status| status.code()), Some(5));
@@ -245,7 +249,7 @@ mod tests {
             let mut process = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
             let early = Child::new(process).unwrap();
             process = Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
-            // It is over when the kernel has thrown its status away.
+            // The child is gone when the kernel has discarded its status.
             let gone = loop {
                 if let Err(error) = process.try_wait() {
                     break error.raw_os_error() == Some(libc::ECHILD);
@@ -253,7 +257,7 @@ mod tests {
                 std::thread::yield_now();
             };
             let text = Child::new(process).unwrap_err().to_string();
-            // One that was watched before: its end is seen, its status is not.
+            // This child has been watched since before: the event reports its end, but its status is lost.
             let mut early = early;
             early.get_mut().stdin = None;
             let seen = is_readable(&early, 10_000);

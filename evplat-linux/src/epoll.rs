@@ -1,4 +1,4 @@
-//! `Epoll`: what an event base runs on.
+//! `Epoll`: the backend on epoll(7).
 
 use std::fmt;
 use std::io;
@@ -23,22 +23,22 @@ mod sleep;
 mod verify;
 mod wait;
 
-/// How many reports one wait may give, at first and at most. Between the two the buffer has room for one of each
-/// descriptor. What is ready beyond that comes with the next wait: the kernel takes the ready ones in turns.
+/// The initial and the maximum number of reports per wait. In between, the buffer grows with the number of
+/// descriptors. Further ready descriptors are reported by the next wait, as the kernel rotates through them.
 const REPORTS: usize = 64;
 const REPORTS_MAX: usize = 1024;
 
-/// Once in this many waits the numbers of what was reported are verified: a registration that is reported in every turn is
-/// handed out at most that often for a file that is not its own. A prime, so that whatever is reported periodically has its
-/// turn, too.
+/// After this many waits the numbers of reported descriptors are verified, so a registration that is reported in
+/// every turn is handed out at most this often after its number was reused. A prime, so that descriptors that are
+/// reported periodically are verified, too.
 const VERIFIED_EVERY: u32 = 251;
-/// After this many nanoseconds in which nothing was found, all numbers are verified, or as many as the next constant says.
+/// After this many nanoseconds without a report, all numbers are verified, or as many as `VERIFIED_AT_ONCE`.
 const IDLE: u64 = 100_000_000;
 const VERIFIED_AT_ONCE: usize = 1024;
-/// How long a wait lasts at least that finds nothing but what a rebuild would end, while that is not possible.
+/// The least duration of a wait that finds only stale reports while a needed rebuild fails.
 const OVERDUE: Duration = Duration::from_millis(5);
 
-/// A wait with an end, in nanoseconds from now.
+/// A wait with a timeout in nanoseconds.
 type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 
 /// Linux's epoll(7), as the backend of an event base.
@@ -50,28 +50,28 @@ type TimedWait = fn(BorrowedFd<'_>, &mut Reports, u64) -> io::Result<()>;
 ///   regular files, /dev/null ─────▶   files: always ready ─────────▶ reports
 /// ```
 ///
-/// The 64 bits that the kernel keeps for each descriptor hold the core's [`Token`], so a report is never taken for another
-/// registration's: not when the descriptor was closed behind the base's back, nor when its number was given out again.
-/// What the kernel then still reports is dropped, and if it goes on, the set is rebuilt.
+/// The 64 bits of user data that the kernel stores for each descriptor contain the core's [`Token`], so a stale
+/// report is never attributed to another registration, even if a descriptor was closed while registered and its
+/// number reused. Stale reports are dropped; if they continue, the set is rebuilt.
 ///
-/// Whether a number still stands for the file that was registered is verified for what is reported, each 251 waits, and for all
-/// when nothing was found for 100 ms: else a file that was closed here and lives on elsewhere would be reported for ever, and one
-/// that was replaced under its number (`dup2`) never. The events get ERROR then.
+/// Whether a number still belongs to the registered file is verified every 251 waits for reported descriptors, and
+/// for all when nothing was found for 100 ms. Otherwise a file that was closed here but is still open elsewhere would
+/// be reported for ever, and one whose number was replaced (`dup2`) never. Its events then get ERROR.
 ///
-/// Waits are precise to the nanosecond by `epoll_pwait2` (Linux 5.11). Where the kernel or a sandbox refuses it, this is
-/// noticed once, and from then on `epoll_pwait` waits in milliseconds, rounded up.
+/// Waits are precise to the nanosecond with `epoll_pwait2` (Linux 5.11). If the kernel or a sandbox refuses it, the
+/// backend switches once and for all to `epoll_pwait`, in milliseconds, rounded up.
 ///
-/// After a fork, everything fails with [`Error::Forked`] in the child until [`reinit`](EventOp::reinit), which leaves what
-/// is the parent's as it is. Every descriptor is closed on exec.
+/// In the child of a fork, every call fails with [`Error::Forked`] until [`reinit`](EventOp::reinit), which does not
+/// affect the parent. Every descriptor is closed on exec.
 ///
-/// Costs: one `epoll_ctl` for each of `add`, `modify` and `del`; a wait is independent of how many descriptors are
-/// registered. Memory: 12 or 16 bytes for each of the first 1024 descriptors. A regular file costs a wait only when it is due:
-/// always while it is level-triggered, else once for each `add` and `modify`.
+/// Costs: one `epoll_ctl` for each of `add`, `modify` and `del`; the cost of a wait does not depend on the number of
+/// registered descriptors. Memory: 12 or 16 bytes for each of the first 1024 descriptors. A regular file costs time
+/// in a wait only when it is due: always if it is level-triggered, otherwise once for each `add` and `modify`.
 #[doc(alias = "epollops")]
 #[doc(alias = "EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST")]
 pub struct Epoll {
     set: OwnedFd,
-    /// How many sets there were before this one.
+    /// The number of sets before this one.
     rebuilds: u32,
     reports: Reports,
     registered: usize,
@@ -82,33 +82,33 @@ pub struct Epoll {
     timed_wait: TimedWait,
     /// A `del` failed in a way that leaves the entry in the set.
     is_damaged: bool,
-    /// The last rebuild has failed.
+    /// The last attempt to rebuild the set failed.
     is_overdue: bool,
-    /// There are due files, a nest, damage or an overdue rebuild: what most waits need not look at.
+    /// There are due files, a nest, damage or an overdue rebuild, which most waits need not check for.
     is_special: bool,
-    /// How many waits there are until the next that has more to do than to report; none while `is_special`.
+    /// The number of waits until one must do more than report; 0 while `is_special`.
     calm: u32,
-    /// How many there are until numbers are verified, counted while `is_special`.
+    /// The number of waits until numbers are verified; counted here while `is_special`.
     unverified: u32,
-    /// The last registration that was verified by turns.
+    /// The last registration verified by rotation.
     verified: Token,
-    /// How often numbers were verified between two waits; each eighth time one is verified that was not reported.
+    /// The number of verifications of reported descriptors; every eighth also verifies one that was not reported.
     busy: u32,
-    /// How long nothing was found, altogether, since all numbers were verified.
+    /// The total time without a report since all numbers were verified.
     idle: u64,
-    /// The set has been looked at just now, and nothing is ready.
+    /// The set was just polled, and nothing is ready.
     has_looked: bool,
-    /// A sleeper has done the waiting of this turn, and a rebuild is overdue.
+    /// A sleeper did the waiting of this turn, and a rebuild is overdue.
     has_slept: bool,
-    /// The number of its duplicate of the set.
+    /// The number of the last sleeper's duplicate of the set.
     duplicate: RawFd,
-    /// When the last sleeper went to sleep.
+    /// When the last sleep began.
     slept_from: Instant,
-    /// Sleepers have found nothing for so long that numbers are to be verified.
+    /// Sleeps have found nothing for long enough that numbers must be verified.
     is_to_verify: bool,
-    /// The last sleep was cut short for that.
+    /// The last sleep was shortened to verify numbers.
     is_cut: bool,
-    /// They were, at the end of a sleep that was cut short.
+    /// Numbers were verified after a shortened sleep.
     is_rested: bool,
     clock: Clock,
     guard: ForkGuard,
@@ -117,7 +117,7 @@ pub struct Epoll {
 assert_impl_all!(Epoll: Send);
 
 impl Epoll {
-    /// A new, empty set that counts time by `CLOCK_MONOTONIC`.
+    /// Creates an empty set that uses `CLOCK_MONOTONIC`.
     ///
     /// ```
     /// use evcore::backend::EventOp;
@@ -130,13 +130,13 @@ impl Epoll {
     ///
     /// # Errors
     ///
-    /// When the process or the system has no descriptors or memory left; nothing is left behind.
+    /// When the process or the system has no descriptors or memory left. Nothing stays open then.
     #[doc(alias = "event_base_new")]
     pub fn new() -> Result<Self, Error> {
         Self::with_clock(Clock::default())
     }
 
-    /// As [`Epoll::new`], with a clock of your choice.
+    /// Like [`Epoll::new`], with a clock of your choice.
     ///
     /// # Errors
     ///
@@ -172,15 +172,15 @@ impl Epoll {
         })
     }
 
-    /// The descriptor to watch for READ in another loop, level-triggered, in order to run this base inside it.
+    /// The descriptor that another loop must watch for READ, level-triggered, to run this base inside it.
     ///
-    /// It is readable while a descriptor of this base is ready, or a waker was used, or a signal came. It is not when a
-    /// timer is due, nor for a regular file: the other loop needs a timer of its own, at this base's next deadline. When it
-    /// is readable, turn this base without waiting; do that also after changing what it watches.
+    /// It is readable while a descriptor of this base is ready, a waker was used, or a signal has arrived. Timers and
+    /// regular files do not make it readable: give the other loop a timer for this base's next deadline. When the
+    /// descriptor is readable, run a turn of this base without waiting; do the same after changing what it watches.
     ///
-    /// It stays valid when the set behind it is rebuilt. In the child of a fork it is, after `reinit`, the child's own
-    /// under the same number: the first base on epoll that is reinitialised there sees to the nests of all, so bases that are
-    /// inside of each other may be reinitialised in any order. It belongs to the backend, which closes it.
+    /// It stays valid when the set behind it is rebuilt. In the child of a fork, after `reinit`, the same number
+    /// refers to the child's own set. The first base on epoll that is reinitialised there renews the nests of all
+    /// bases, so nested bases may be reinitialised in any order. The backend owns the descriptor and closes it.
     ///
     /// ```
     /// use evcore::backend::EventOp;
@@ -202,18 +202,18 @@ impl Epoll {
             Some(nest) => nest,
             None => Nest::new(self.set.as_fd())?,
         };
-        self.bell.sleep_elsewhere();
+        self.bell.mark_asleep();
         self.be_special();
         let nest: &Nest = self.nest.insert(nest);
         Ok(nest.as_fd())
     }
 
-    /// Does what needs the doorbell, and sees to it that the doorbell is in the set.
+    /// Calls `act`, which needs the doorbell, and ensures that the doorbell is in the set.
     pub(crate) fn with_doorbell<R>(&mut self, act: impl Fn(&mut Interrupts) -> Result<R, Error>) -> Result<R, Error> {
         self.usable()?;
         let done = self.bell.with(self.set.as_fd(), act)?;
         if self.nest.is_some() {
-            self.bell.sleep_elsewhere();
+            self.bell.mark_asleep();
         }
         Ok(done)
     }
@@ -222,13 +222,13 @@ impl Epoll {
         &mut self.bell
     }
 
-    /// Puts a descriptor into the set, or among the files.
+    /// Adds a descriptor to the set, or to the files.
     #[inline]
     fn register(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<(), Error> {
         self.enter(fd, token, interest).or_else(|error| self.register_refused(fd, token, interest, &error))
     }
 
-    /// The set has no place for it. If it is a file, it goes among these.
+    /// The kernel refused to add it to the set. If it is a file, it is added to `files`.
     #[cold]
     fn register_refused(&mut self, fd: Fd, token: Token, interest: Interest, error: &io::Error) -> Result<(), Error> {
         if !is(error, libc::EPERM) {
@@ -238,8 +238,8 @@ impl Epoll {
         self.files.insert(fd, token, interest)
     }
 
-    /// Puts a descriptor into the set. If it is in there already, because its number was closed and opened again from a
-    /// duplicate (`dup2`), its entry is taken over.
+    /// Adds a descriptor to the set. If its number is already there, because it was closed and opened again from a
+    /// duplicate (`dup2`), takes over the entry.
     #[inline]
     fn enter(&self, fd: Fd, token: Token, interest: Interest) -> io::Result<()> {
         if self.bell.has(fd) {
@@ -258,11 +258,11 @@ impl Epoll {
         modify().or_else(|error| once_more(error, modify))
     }
 
-    /// The kernel has not taken a descriptor out of the set.
+    /// The kernel refused to remove a descriptor from the set.
     #[cold]
     fn del_refused(&mut self, fd: Fd, error: io::Error) {
         let Err(error) = once_more(error, || sys::epoll_del(self.set.as_fd(), fd)) else { return };
-        // These three mean that the descriptor was closed before.
+        // These three mean that the descriptor was already closed.
         let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
         if !is_gone {
             log!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be rebuilt");
@@ -270,7 +270,7 @@ impl Epoll {
         }
     }
 
-    /// Changes the registration of a file. The number may be another's by now that can be waited for.
+    /// Changes the registration of a file. Its number may have been reused for a descriptor that epoll accepts.
     fn modify_file(&mut self, fd: Fd, token: Token, interest: Interest) -> Result<Modified, Error> {
         match self.enter(fd, token, interest) {
             Ok(()) => {
@@ -287,19 +287,19 @@ impl Epoll {
         }
     }
 
-    /// Makes the buffer as long as there are descriptors, so that no wait has to.
+    /// Grows the buffer with the number of descriptors, so that no wait has to allocate.
     #[cold]
     fn make_room(&mut self) {
         let room = self.reports.room();
         if room < REPORTS_MAX {
-            // Without the memory waits give fewer reports at a time, and that is all.
+            // Without the memory, waits only return fewer reports at a time.
             if let Ok(reports) = Reports::with_room(room.saturating_mul(2)) {
                 self.reports = reports;
             }
         }
     }
 
-    /// Reports what comes from the kernel.
+    /// Reports what the kernel returned.
     #[inline(always)]
     fn report(&mut self, woken: bool, sink: &mut impl Sink<Fd>) {
         let found = self.reports.found();
@@ -307,19 +307,19 @@ impl Epoll {
             self.bell.interrupts.report(woken, sink);
         }
         for report in found {
-            // The doorbell's has no registration's token, and is dropped by the sink.
+            // The doorbell's cookie is no registration's token, so the sink drops it.
             sink.ready(Token::from_bits(report.u64), mask::ready(report.events));
         }
     }
 
-    /// As `check_awake`, asleep or in the child of a fork.
+    /// The error of a call while the base is asleep or in the child of a fork.
     #[cold]
     fn check_unusual(&self) -> Result<(), Error> {
         self.usable()?;
         self.sleepers.check_awake()
     }
 
-    /// An entry stays in the set that cannot be removed: the next wait asks for a new set.
+    /// The set has an entry that cannot be removed: the next wait requests a rebuild.
     fn note_damage(&mut self) {
         self.is_damaged = true;
         self.be_special();
@@ -332,7 +332,7 @@ impl Epoll {
         }
     }
 
-    /// Does what there is to do besides the reports of the kernel.
+    /// Does everything besides reporting what the kernel returned.
     #[inline(never)]
     fn report_special(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) {
         self.unverified = if self.is_special { self.unverified.saturating_sub(1) } else { 0 };
@@ -352,37 +352,37 @@ impl Epoll {
         if mem::take(&mut self.is_damaged) {
             sink.rebuild();
         }
-        // In a nest, another loop has done the waiting.
+        // In a nest, another loop did the waiting.
         let has_slept = mem::take(&mut self.has_slept) || wait != Sleep::None || self.nest.is_some();
-        if self.is_overdue && has_slept && self.has_found_what_has_ended(sink) {
+        if self.is_overdue && has_slept && self.found_only_stale(sink) {
             thread::sleep(OVERDUE);
         }
         if self.nest.is_some() {
-            self.bell.sleep_elsewhere();
+            self.bell.mark_asleep();
         }
         self.is_special = self.files.is_due() || self.is_overdue || self.nest.is_some();
-        // The wait that finds none left is one, too.
+        // The wait that finds the counter at zero counts, too.
         self.calm = if self.is_special { 0 } else { self.unverified.saturating_sub(1) };
     }
 
-    /// Whether the last wait has found nothing but what nobody waits for any more.
-    fn has_found_what_has_ended(&self, sink: &impl Sink<Fd>) -> bool {
+    /// Whether the last wait found only stale reports.
+    fn found_only_stale(&self, sink: &impl Sink<Fd>) -> bool {
         let mut tokens = self.reports.found().iter().map(|report| Token::from_bits(report.u64));
         !self.reports.found().is_empty() && tokens.all(|token| token != Token::NONE && sink.fd_of(token).is_none())
     }
 
-    /// Puts a new, empty set in the place of the old one. After an error the old one is still there.
+    /// Replaces the set by a new, empty one. On an error the old one stays.
     fn renew_set(&mut self, forked: bool) -> Result<(), Error> {
         let set = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
         if forked {
             self.bell.reinit()?;
             self.sleepers.reinit(&self.guard);
-            // Also the nests of other bases, which this one may watch.
+            // Includes the nests of other bases, which this one may watch.
             nest::renew_all()?;
         }
         self.bell.register(set.as_fd())?;
         if let Some(nest) = &self.nest {
-            // Around the set of a child, its nest is the child's own by now.
+            // If the set is a child's, its nest is now the child's own, too.
             nest.hold(set.as_fd())?;
         }
         let old = mem::replace(&mut self.set, set);
@@ -395,7 +395,7 @@ impl Epoll {
 
     #[cold]
     fn after_failed_wait(&mut self, error: io::Error) -> Result<(), Error> {
-        // What interrupted the wait, a signal, may be one that is watched; if not, there is just nothing.
+        // The signal that interrupted the wait may be a watched one; otherwise nothing is ready.
         if is(&error, libc::EINTR) {
             return Ok(());
         }
@@ -476,7 +476,7 @@ impl EventOp for Epoll {
         }
         match sys::epoll_mod(self.set.as_fd(), fd, mask::events(new), token.to_bits()) {
             Ok(()) => Ok(Modified::Kept),
-            // ENOENT: the number is another descriptor's now. EPERM: and that is a file.
+            // ENOENT: the number now belongs to another descriptor. EPERM: that descriptor is a file.
             Err(error) if is(&error, libc::ENOENT) || is(&error, libc::EPERM) => {
                 self.register(fd, token, new)?;
                 Ok(Modified::Replaced)
@@ -503,11 +503,11 @@ impl EventOp for Epoll {
         }
     }
 
-    // Part of each turn, and called once.
+    // Called once, in each turn.
     #[inline(always)]
     fn look(&mut self, sink: &mut impl Sink<Fd>) -> bool {
-        // While the last wait has found something, more is likely ready. A wait with an end costs the kernel more than a look,
-        // and needs the clock.
+        // If the last wait found something, more is probably ready. A wait with a timeout costs the kernel more than
+        // this check, and needs the clock.
         if self.calm == 0 || self.reports.found().is_empty() {
             return false;
         }
@@ -516,17 +516,17 @@ impl EventOp for Epoll {
             self.has_looked = !is_error;
             return false;
         }
-        // Only here: what finds nothing is one wait together with the wait that follows.
+        // Only here: a check that finds nothing counts as one wait together with the wait that follows.
         self.calm = self.calm.wrapping_sub(1);
         let woken = self.bell.awake();
         self.report(woken, sink);
         true
     }
 
-    // Out of line: while the loop is busy, `look` is all.
+    // Not inlined: while the loop is busy, only `look` runs.
     #[inline(never)]
     fn dispatch(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<(), Error> {
-        // The core has asked `usable` in this turn.
+        // The core has already called `usable` in this turn.
         let woken = self.wait(wait, sink)?;
         let (calm, is_over) = self.calm.overflowing_sub(1);
         self.calm = calm;
@@ -538,8 +538,8 @@ impl EventOp for Epoll {
     }
 
     fn stands(&mut self, fd: Fd, _: Token, _: &mut impl FdInfos<()>) -> bool {
-        // In the child of a fork the set is the parent's, who may have changed it since; one in which nothing is registered has
-        // taken another backend's place.
+        // In the child of a fork the set belongs to the parent, which may have changed it since. A set with no
+        // registrations has just replaced another backend, so every number stands.
         self.guard.forked() || self.registered == 0 || self.stands_now(fd)
     }
 
@@ -558,7 +558,7 @@ impl EventOp for Epoll {
             return Err(error);
         }
         if self.nest.is_some() {
-            self.bell.sleep_elsewhere();
+            self.bell.mark_asleep();
         }
         self.registered = 0;
         self.files.clear();
@@ -587,7 +587,7 @@ impl fmt::Debug for Epoll {
     }
 }
 
-/// Makes a call that needs no memory once more at once if it was refused for lack of memory.
+/// Repeats a call that was refused for lack of memory: it needs none to succeed.
 fn once_more(error: io::Error, call: impl Fn() -> io::Result<()>) -> io::Result<()> {
     if is(&error, libc::ENOMEM) { call() } else { Err(error) }
 }

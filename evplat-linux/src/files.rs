@@ -1,4 +1,4 @@
-//! What epoll refuses with EPERM: regular files, /dev/null, /dev/urandom.
+//! Descriptors that epoll refuses with EPERM: regular files, /dev/null, /dev/urandom.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -9,11 +9,11 @@ use evplat_posix::Error;
 
 use crate::sys::FileId;
 
-/// Each so many reports of a file it is verified that its number still stands for it.
+/// Every so many reports of a file, its number is verified.
 const VERIFIED_EVERY: u8 = 251;
 
-/// The registrations of descriptors that never block. poll(2) and select(2) report them as always ready, so epoll is made
-/// to do the same.
+/// The registrations of descriptors that never block. `poll(2)` and `select(2)` report them as always ready; this
+/// does the same for epoll.
 ///
 /// ```text
 ///   places   fd 7 ▶ 1    fd 4 ▶ 2    fd 9 ▶ 3
@@ -21,21 +21,21 @@ const VERIFIED_EVERY: u8 = 251;
 ///   due      0 ⇄ 2 ⇄ 3 ⇄ 0
 /// ```
 ///
-/// A file is found by its descriptor in O(1). A turn looks at the due ones only: level-triggered files always,
-/// edge-triggered ones once for each registration and change, files that are watched for neither READ nor WRITE never.
+/// A file is found by its descriptor in O(1). A turn visits only the due files: level-triggered files always,
+/// edge-triggered ones once for each registration and change, and files watched for neither READ nor WRITE never.
 /// They are reported in the order in which they became due.
 ///
 /// Memory: about 40 bytes for each file.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     places: HashMap<Fd, u32, BuildHasherDefault<FdHasher>>,
-    /// Place 1 is the first.
+    /// Index 0 of this vector is place 1.
     files: Vec<File>,
-    /// Place 0: behind the last due file and before the first.
+    /// Place 0: after the last due file and before the first.
     ends: Link,
-    /// The first free place, which leads to the next one by its `link.next`; 0 when there is none.
+    /// The first free place, linked to the next by its `link.next`; 0 if there is none.
     free: u32,
-    /// How many entries have been read or written.
+    /// The number of entries read or written.
     #[cfg(test)]
     pub(crate) steps: usize,
 }
@@ -44,12 +44,12 @@ pub(crate) struct Files {
 struct File {
     token: Token,
     fd: Fd,
-    /// Which file that was when it was registered; `None` where it was closed by then.
+    /// The file when it was registered; `None` if it was already closed then.
     id: Option<FileId>,
     interest: Interest,
-    /// After how many reports it is verified.
+    /// The number of reports until it is verified.
     unverified: u8,
-    /// The neighbours among the due files. A file that is not due is its own neighbour.
+    /// The neighbours in the list of due files. A file that is not due is linked to itself.
     link: Link,
 }
 
@@ -64,14 +64,14 @@ impl File {
         FileId::of(self.fd).zip(self.id).is_some_and(|(now, id)| now.may_be(id))
     }
 
-    /// READ and WRITE, as far as they are asked for. There is never urgent data and never a peer that closes.
+    /// READ and WRITE, if the event waits for them. Files never have urgent data or a peer that closes.
     fn ready(&self) -> Ready {
         Ready::from_bits_retain((self.interest & (Interest::READ | Interest::WRITE)).bits())
     }
 }
 
 impl Files {
-    /// Registers a file that is not registered. It is due.
+    /// Registers a file that is not registered, and makes it due.
     ///
     /// # Errors
     ///
@@ -106,13 +106,13 @@ impl Files {
         !self.places.is_empty() && self.places.contains_key(&fd)
     }
 
-    /// Whether the number of a registered file still stands for it.
+    /// Whether the number of a registered file still belongs to that file.
     pub(crate) fn is_same(&self, fd: Fd) -> bool {
         let at = self.places.get(&fd).and_then(|at| usize::try_from(at.checked_sub(1)?).ok());
         at.and_then(|at| self.files.get(at)).is_some_and(File::stands)
     }
 
-    /// Changes what a file is watched for, and by whom; it may be another file by now. It is due again.
+    /// Changes the interest and token of a file, whose number may belong to another file now. Makes it due again.
     pub(crate) fn change(&mut self, fd: Fd, token: Token, interest: Interest) {
         let at = self.places.get(&fd).copied().unwrap_or(0);
         if let Some(file) = self.file(at) {
@@ -121,7 +121,7 @@ impl Files {
         }
     }
 
-    /// Removes a file; `false` when it is not registered.
+    /// Removes a file; returns `false` if it is not registered.
     #[inline]
     pub(crate) fn remove(&mut self, fd: Fd) -> bool {
         !self.places.is_empty() && self.take_out(fd)
@@ -140,8 +140,8 @@ impl Files {
         self.ends.next != 0
     }
 
-    /// Reports what is due. A file whose registration has ended is removed, and so is one whose number does not stand for it
-    /// any more: its events get ERROR.
+    /// Reports the due files. Removes a file whose registration has ended, and one whose number was reused; the
+    /// events of the latter get ERROR.
     pub(crate) fn report(&mut self, sink: &mut impl Sink<Fd>) {
         let mut at = self.ends.next;
         while let Some(file) = self.next_report(at) {
@@ -159,7 +159,7 @@ impl Files {
         }
     }
 
-    /// A file that is reported now. Its `unverified` is zero when it is to be verified.
+    /// The file at `at`, which is reported now. If its `unverified` is zero, it must be verified.
     fn next_report(&mut self, at: u32) -> Option<File> {
         let file = self.file(at)?;
         let unverified = file.unverified.saturating_sub(1);
@@ -179,7 +179,7 @@ impl Files {
         true
     }
 
-    /// Makes a file due, if it can be ready at all. One that is due already keeps its turn.
+    /// Makes a file due, if it can be ready at all. A file that is already due keeps its position.
     fn schedule(&mut self, at: u32) {
         let Some(file) = self.file(at) else { return };
         match (file.ready().is_empty(), file.link.next == at) {
@@ -192,7 +192,7 @@ impl Files {
         }
     }
 
-    /// Takes a file off the due ones. For one that is not due, this changes nothing.
+    /// Removes a file from the list of due files. Does nothing if it is not due.
     fn unlink(&mut self, at: u32) {
         if let Some(&mut Link { prev, next }) = self.link(at) {
             self.join(prev, next);
@@ -200,7 +200,7 @@ impl Files {
         }
     }
 
-    /// Makes two places neighbours.
+    /// Links two places.
     fn join(&mut self, prev: u32, next: u32) {
         if let Some(link) = self.link(prev) {
             link.next = next;
@@ -223,8 +223,8 @@ impl Files {
     }
 }
 
-/// Hashes the number of a descriptor by one multiplication. The default hasher protects against keys that an attacker
-/// chooses, which descriptors are not, and panics where it gets no random bytes from the system, as in some sandboxes.
+/// Hashes a descriptor's number with one multiplication. The default hasher protects against keys chosen by an
+/// attacker, which descriptors are not, and panics if the system provides no random bytes, as in some sandboxes.
 #[derive(Default)]
 struct FdHasher(u64);
 
@@ -234,7 +234,8 @@ impl Hasher for FdHasher {
     }
 
     fn write_u32(&mut self, number: u32) {
-        // 2⁶⁴ divided by the golden ratio. The upper half of the product is the mixed one; the map wants it below.
+        // 2⁶⁴ divided by the golden ratio. The upper half of the product is well mixed; the rotation moves it down,
+        // where the map uses it.
         self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
     }
 

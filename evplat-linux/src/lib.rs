@@ -75,7 +75,7 @@ mod waker;
 
 pub use child::Child;
 pub use epoll::Epoll;
-/// The core crate. What most programs use is re-exported here; the rest is in its modules.
+/// The core crate. This crate re-exports what most programs use; the rest is in the core's modules.
 pub use evplat_posix::evcore;
 #[doc(no_inline)]
 pub use evplat_posix::{
@@ -83,7 +83,7 @@ pub use evplat_posix::{
     fd_from_raw, signum,
 };
 
-/// An event base that runs on epoll and grows as it needs to (`struct event_base`). `T` is the data of each event.
+/// An event base on epoll, with memory that grows (`struct event_base`). `T` is the type of each event's data.
 ///
 /// ```
 /// use std::time::Duration;
@@ -102,7 +102,7 @@ pub type EventBase<T> = evcore::EventBase<Epoll, evcore::Growable, T>;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The programs on the page about tasks.
+/// Runs the programs on the page about tasks.
 #[cfg(all(doctest, feature = "async"))]
 #[doc = include_str!("../../docs/async.md")]
 struct Async;

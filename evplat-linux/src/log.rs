@@ -1,14 +1,14 @@
-//! What a backend tells the program's `log` (feature `log`): what it does on its own account and no result tells of.
+//! What a backend writes to the program's `log` (feature `log`): actions that no result reports.
 //!
-//! Never from the handler of a signal, and in the child of a fork only once `reinit` is done: a thread that the child has
-//! not got may have held the logger's lock.
+//! Never from a signal handler, and in a forked child only after `reinit`: a thread that does not exist in the child
+//! may have held the logger's lock.
 
 #[cfg(feature = "log")]
 macro_rules! log {
     ($level:ident, $($message:tt)+) => { ::log::log!(::log::Level::$level, $($message)+) };
 }
 
-/// The same names are used, and no code is made.
+/// Uses the same names and produces no code.
 #[cfg(not(feature = "log"))]
 macro_rules! log {
     ($level:ident, $($message:tt)+) => {

@@ -1,4 +1,4 @@
-//! The kernel's event bits. Interest and Ready have the same values, but for EDGE, so one `and` translates each.
+//! The kernel's event bits. `Interest` and `Ready` use the same values, except for EDGE, so one `and` converts each.
 
 use evcore::{Interest, Ready};
 use static_assertions::const_assert_eq;
@@ -29,12 +29,12 @@ const fn bits(interest: Interest) -> u32 {
     interest.bits() as u32
 }
 
-/// What the kernel is to watch for. It adds ERR and HUP by itself.
+/// The events that the kernel watches for. It always adds ERR and HUP.
 pub(crate) const fn events(interest: Interest) -> u32 {
     bits(interest) & WATCHED | bits(interest.intersection(Interest::EDGE)) << EDGE_SHIFT
 }
 
-/// What the kernel has found.
+/// The readiness that the kernel reported.
 #[inline]
 pub(crate) const fn ready(events: u32) -> Ready {
     Ready::from_bits_retain(events as u16 & REPORTED)

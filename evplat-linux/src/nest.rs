@@ -1,4 +1,4 @@
-//! One descriptor for the whole base, to be watched in another loop.
+//! A single descriptor for the whole base, to watch in another loop.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -9,45 +9,45 @@ use evplat_posix::backend::ForkGuard;
 
 use crate::sys::{self, Everlasting};
 
-/// A second set around the base's own, so that its number outlives the other's.
+/// An outer epoll set that contains the base's own, so that its number stays the same when that is rebuilt.
 ///
 /// ```text
 ///   another loop ──watches──▶ outer set ──holds──▶ the base's set ──holds──▶ sockets, …
 ///                             (always this one)    (a new one after a rebuild)
 /// ```
 ///
-/// In the child of a fork the outer set is the parent's, and a new one is put under its number. A loop that had registered the
-/// number before that would watch the parent's set for ever. So the first base of the child that is reinitialised does it for
-/// all bases: each nest is in a list of the process.
+/// In the child of a fork the outer set is the parent's, so a new one replaces it under the same number. A loop that
+/// registers the number before that would watch the parent's set for ever. So the first base that the child
+/// reinitialises does it for all bases: a list of the process contains each nest.
 #[derive(Debug)]
 pub(crate) struct Nest {
-    // In this order: the number leaves the list before it is closed.
+    // In this order: the number is removed from the list before it is closed.
     _place: Listed,
     outer: OwnedFd,
 }
 
-/// All nests of the process. A handler of the program's own may fork in the middle of a change, or another thread, so there is
-/// no lock.
+/// All nests of the process. It has no lock, because another thread, or one of the program's fork handlers, may fork
+/// in the middle of a change.
 static NESTS: Everlasting<Place> = Everlasting::new();
 
-/// A place in the list, free or a nest's.
+/// An entry of the list, free or used by a nest.
 #[derive(Debug)]
 struct Place {
     number: AtomicI32,
-    /// Of the process whose set the number stands for.
+    /// The guard of the process that owns the set.
     guard: ForkGuard,
 }
 
 const FREE: RawFd = -1;
-/// Its nest is about to be made, or to go.
+/// The entry's nest is being made or dropped.
 const TAKEN: RawFd = -2;
 
-/// A place, as long as the nest has it.
+/// An entry that a nest uses; dropping this frees it.
 #[derive(Debug)]
 struct Listed(&'static Place);
 
 impl Nest {
-    /// An outer set that holds `set`.
+    /// Creates an outer set that contains `set`.
     pub(crate) fn new(set: BorrowedFd<'_>) -> Result<Self, Error> {
         let outer = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
         hold(outer.as_fd(), set)?;
@@ -56,30 +56,30 @@ impl Nest {
         Ok(Self { _place: place, outer })
     }
 
-    /// Takes in a set: readable when it is.
+    /// Adds a set: the nest is readable when that is.
     pub(crate) fn hold(&self, set: BorrowedFd<'_>) -> Result<(), Error> {
         hold(self.outer.as_fd(), set)
     }
 
-    /// Lets a set go. Closing it is not enough where the child of a fork holds it too.
+    /// Removes a set. Closing it is not enough if the child of a fork has it open, too.
     pub(crate) fn release(&self, set: BorrowedFd<'_>) {
-        // It can only be gone already.
+        // It fails only if the set is already gone.
         let _ = sys::epoll_del(self.outer.as_fd(), Fd::of(&set));
     }
 }
 
-/// For the child of a fork: sets of its own, empty ones, under the numbers of all nests.
+/// For the child of a fork: replaces the outer sets of all nests by empty ones of its own, under the same numbers.
 pub(crate) fn renew_all() -> Result<(), Error> {
     NESTS.iter().try_for_each(Place::renew)
 }
 
 impl Place {
-    /// Puts a set of this process under the number, if there is a nest and that has not been done.
+    /// Replaces the set under this number by one of this process, if there is a nest and that has not been done yet.
     fn renew(&self) -> Result<(), Error> {
         let number = self.number.load(Ordering::Acquire);
         if number >= 0 && self.guard.forked() {
             let fresh = sys::epoll_create().map_err(Error::during("epoll_create1"))?;
-            // A child may have closed any descriptor that it inherited, and have opened something else since.
+            // The child may have closed the descriptor it inherited and opened another one under its number.
             if sys::is_set(number, fresh.as_fd()) {
                 sys::replace(&fresh, number).map_err(Error::during("dup3"))?;
             }
@@ -121,7 +121,7 @@ impl AsFd for Nest {
     }
 }
 
-/// How many nests there have been at the same time.
+/// The largest number of nests so far at one time.
 #[cfg(test)]
 pub(crate) fn places() -> usize {
     NESTS.iter().count()

@@ -1,4 +1,4 @@
-//! Watching signals, through the process's one registry.
+//! Watches signals through the process's registry.
 
 use evcore::backend::{SignalOp, Signum};
 use evplat_posix::Error;

@@ -1,11 +1,11 @@
-//! For the tests: a sink that keeps what is reported.
+//! A sink for tests that stores the reports.
 
 use evcore::backend::{EventOp, FdInfos, Signum, Sink, Sleep, Token};
 use evcore::{Fd, Ready};
 
 use crate::epoll::Epoll;
 
-/// What one or more dispatches have put into the sink.
+/// The reports of one or more dispatches.
 #[derive(Default, Debug)]
 pub(crate) struct Found {
     pub(crate) ready: Vec<(u64, Ready)>,
@@ -17,14 +17,14 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// What a dispatch finds.
+    /// The reports of one dispatch.
     pub(crate) fn of(epoll: &mut Epoll, wait: Sleep) -> Self {
         let mut found = Self::default();
         epoll.dispatch(wait, &mut found).unwrap();
         found
     }
 
-    /// What a dispatch that does not wait finds ready, in the order of the tokens.
+    /// What a dispatch without waiting reports as ready, sorted by token.
     pub(crate) fn now(epoll: &mut Epoll) -> Vec<(u64, Ready)> {
         let mut ready = Self::of(epoll, Sleep::None).ready;
         ready.sort_by_key(|(token, _)| *token);
@@ -63,7 +63,7 @@ impl Sink<Fd> for Found {
     }
 }
 
-/// What a backend without data of its own is given.
+/// For backends that store no data in the fd map.
 pub(crate) struct NoInfos;
 
 impl FdInfos<()> for NoInfos {

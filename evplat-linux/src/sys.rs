@@ -1,10 +1,10 @@
-//! The system calls. The only file of this crate with `unsafe` in it.
+//! The system calls. The only file of this crate that contains `unsafe`.
 //!
 //! # Safety
 //!
-//! Nothing here has a precondition: each function is safe, lends descriptors as `BorrowedFd` and hands new ones out as
-//! `OwnedFd`. A descriptor that is being registered comes as [`evcore::Fd`] and may be closed already; the kernel says so.
-//! Buffers are initialised before the kernel sees them, so a wrong count from it cannot uncover what was never written.
+//! No function has a precondition: each is safe, takes descriptors as `BorrowedFd` and returns new ones as `OwnedFd`.
+//! A descriptor to register is passed as [`evcore::Fd`] and may already be closed; the kernel then returns an error.
+//! Buffers are initialised before the kernel sees them, so a wrong count from it cannot expose uninitialised memory.
 
 use std::collections::TryReserveError;
 use std::io;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use evcore::Fd;
 use libc::{c_int, c_long};
 
-/// One report of the kernel: `events` and `u64`.
+/// A report of the kernel: `events` and `u64`.
 pub(crate) type Report = libc::epoll_event;
 
 /// A new epoll set.
@@ -25,32 +25,32 @@ pub(crate) fn epoll_create() -> io::Result<OwnedFd> {
     owned(answer)
 }
 
-/// A new eventfd, counting from zero.
+/// A new eventfd with a count of zero.
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: takes no pointer.
     let answer = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     owned(answer)
 }
 
-/// An eventfd that is readable, and stays so.
+/// An eventfd that is readable and stays so.
 pub(crate) fn readable_eventfd() -> io::Result<OwnedFd> {
     // SAFETY: takes no pointer.
     let answer = unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     owned(answer)
 }
 
-/// A descriptor of the process that has this number now. Linux 5.3. The kernel closes it on exec, unasked.
+/// A descriptor of the process that has this number now. Needs Linux 5.3. The kernel always makes it close-on-exec.
 pub(crate) fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
     // SAFETY: takes no pointer.
     let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
     owned(c_int::try_from(answer).unwrap_or(-1))
 }
 
-/// Puts `new` in place of the set that an owner of this crate has under the number `old`. What `old` stood for is untouched
-/// where another process holds it too.
+/// Replaces the set under the number `old`, which this crate owns, by `new`. The previous set is not affected if
+/// another process has it open, too.
 pub(crate) fn replace(new: &OwnedFd, old: RawFd) -> io::Result<()> {
     let mut outcome = Ok(());
-    // So often, lest it takes a processor for ever where the system interrupts each try.
+    // A bounded number of times, in case the system interrupts every attempt.
     for _ in 0..MOST_TRIES {
         // SAFETY: takes no pointer. Both numbers are open, and the owner of `old` goes on owning its number.
         outcome = done(unsafe { libc::dup3(new.as_raw_fd(), old, libc::O_CLOEXEC) });
@@ -62,13 +62,14 @@ pub(crate) fn replace(new: &OwnedFd, old: RawFd) -> io::Result<()> {
     outcome
 }
 
-/// How often a call is made that is interrupted each time.
+/// How many times an interrupted call is made.
 const MOST_TRIES: u32 = 64;
 
-/// Whether a number is that of an epoll set, which has not got `other` in it. The number is only asked about.
+/// Whether a number is that of an epoll set that does not contain `other`. The number is only inspected.
 pub(crate) fn is_set(number: RawFd, other: BorrowedFd<'_>) -> bool {
     let nothing = ptr::null_mut();
-    // SAFETY: this operation looks at no event. A set answers that it has not got `other`, anything else that it is none.
+    // SAFETY: this operation reads no event. A set answers that it does not contain `other`, anything else that it is
+    // no set.
     let answer = unsafe { libc::epoll_ctl(number, libc::EPOLL_CTL_DEL, other.as_raw_fd(), nothing) };
     done(answer).is_err_and(|error| error.raw_os_error() == Some(libc::ENOENT))
 }
@@ -79,12 +80,12 @@ pub(crate) fn epoll_add(set: BorrowedFd<'_>, fd: Fd, events: u32, data: u64) -> 
     epoll_ctl(set, libc::EPOLL_CTL_ADD, fd, events, data)
 }
 
-/// Changes what `fd` is registered for.
+/// Changes the interest of `fd`.
 pub(crate) fn epoll_mod(set: BorrowedFd<'_>, fd: Fd, events: u32, data: u64) -> io::Result<()> {
     epoll_ctl(set, libc::EPOLL_CTL_MOD, fd, events, data)
 }
 
-/// Ends the registration of `fd`.
+/// Deregisters `fd`.
 #[inline]
 pub(crate) fn epoll_del(set: BorrowedFd<'_>, fd: Fd) -> io::Result<()> {
     epoll_ctl(set, libc::EPOLL_CTL_DEL, fd, 0, 0)
@@ -98,8 +99,8 @@ fn epoll_ctl(set: BorrowedFd<'_>, operation: c_int, fd: Fd, events: u32, data: u
     done(answer)
 }
 
-/// Whether `set` has a file under the number of `fd`, and it is the one that the number stands for now. `None` where the system
-/// does not say: before Linux 4.13, and in some sandboxes.
+/// Whether `set` has an entry under the number of `fd` for the file that the number belongs to now. `None` if the
+/// system cannot tell: before Linux 4.13, and in some sandboxes.
 pub(crate) fn epoll_has(set: BorrowedFd<'_>, fd: Fd) -> Option<bool> {
     const KCMP_EPOLL_TFD: c_int = 7;
     let slot = [set.as_raw_fd(), fd.as_raw_fd(), 0];
@@ -114,11 +115,11 @@ pub(crate) fn epoll_has(set: BorrowedFd<'_>, fd: Fd) -> Option<bool> {
     }
 }
 
-/// What a wait has found, in a buffer whose every place has been written once: so a wrong count from the kernel uncovers
-/// old reports at worst.
+/// The reports of a wait, in a buffer that is initialised as a whole, so a wrong count from the kernel exposes old
+/// reports at worst.
 pub(crate) struct Reports {
     found: Vec<Report>,
-    /// How many reports one wait may give.
+    /// The maximum number of reports per wait.
     room: c_int,
 }
 
@@ -127,7 +128,7 @@ impl Reports {
     pub(crate) fn with_room(room: usize) -> Result<Self, TryReserveError> {
         let mut found = Vec::new();
         found.try_reserve_exact(room)?;
-        // As many as were asked for, or a few more: all of them are written.
+        // The vector may have more capacity than requested; all of it is initialised.
         found.resize(found.capacity(), Report { events: 0, u64: 0 });
         found.clear();
         let room = c_int::try_from(room).unwrap_or(c_int::MAX);
@@ -139,29 +140,29 @@ impl Reports {
         self.found.capacity()
     }
 
-    /// What the last wait has found.
+    /// The reports of the last wait.
     #[inline]
     pub(crate) fn found(&self) -> &[Report] {
         &self.found
     }
 
-    /// Has the kernel fill the buffer: `wait` gets where it is and how long, and gives the kernel's answer.
-    // Part of each wait.
+    /// Lets the kernel fill the buffer: `wait` gets its address and length, and returns the kernel's answer.
+    // Called in each wait.
     #[inline(always)]
     fn fill(&mut self, wait: impl FnOnce(*mut Report, c_int) -> c_long) -> io::Result<()> {
         match usize::try_from(wait(self.found.as_mut_ptr(), self.room)) {
             Ok(count) if count <= self.found.capacity() => {
-                // SAFETY: the buffer is as long, and all of it has been written, see `with_room`.
+                // SAFETY: the buffer has at least this length, and all of it has been written, see `with_room`.
                 unsafe { self.found.set_len(count) };
                 Ok(())
             }
-            // A count that the buffer cannot hold is an error, not a length.
+            // A count larger than the buffer is an error, not a length.
             Ok(_) => Err(self.without_any(io::Error::from_raw_os_error(libc::EPROTO))),
             Err(_) => Err(self.without_any(io::Error::last_os_error())),
         }
     }
 
-    /// A wait that has failed has found nothing.
+    /// Clears the reports of a failed wait.
     #[cold]
     fn without_any(&mut self, error: io::Error) -> io::Error {
         self.found.clear();
@@ -169,23 +170,23 @@ impl Reports {
     }
 }
 
-/// Looks what is ready, without sleeping or without an end to the sleep.
+/// Returns what is ready, either at once or after waiting without a timeout.
 #[inline]
 pub(crate) fn epoll_wait(set: BorrowedFd<'_>, reports: &mut Reports, forever: bool) -> io::Result<()> {
     let timeout = if forever { -1 } else { 0 };
     reports.fill(|buffer, room| {
-        // SAFETY: the buffer has room for so many reports.
+        // SAFETY: the buffer has room for `room` reports.
         unsafe { libc::epoll_wait(set.as_raw_fd(), buffer, room, timeout) }.into()
     })
 }
 
 /// Waits at most `nanos` nanoseconds. Linux 5.11.
 pub(crate) fn epoll_pwait2(set: BorrowedFd<'_>, reports: &mut Reports, nanos: u64) -> io::Result<()> {
-    // The kernel's own timespec has 64-bit halves everywhere; the C library's has not on some 32-bit systems.
+    // The kernel's own timespec always has 64-bit fields; the C library's does not on some 32-bit systems.
     let timeout = [nanos / 1_000_000_000, nanos % 1_000_000_000];
     let (fd, no_mask) = (set.as_raw_fd(), ptr::null::<libc::sigset_t>());
     reports.fill(|buffer, room| {
-        // SAFETY: the buffer has room for so many reports, `timeout` outlives the call, and no signal mask is given.
+        // SAFETY: the buffer has room for `room` reports, `timeout` outlives the call, and no signal mask is given.
         unsafe { libc::syscall(libc::SYS_epoll_pwait2, fd, buffer, room, timeout.as_ptr(), no_mask, 0usize) }
     })
 }
@@ -194,12 +195,12 @@ pub(crate) fn epoll_pwait2(set: BorrowedFd<'_>, reports: &mut Reports, nanos: u6
 pub(crate) fn epoll_pwait(set: BorrowedFd<'_>, reports: &mut Reports, nanos: u64) -> io::Result<()> {
     let timeout = c_int::try_from(nanos.div_ceil(1_000_000)).unwrap_or(c_int::MAX);
     reports.fill(|buffer, room| {
-        // SAFETY: the buffer has room for so many reports, and no signal mask is given.
+        // SAFETY: the buffer has room for `room` reports, and no signal mask is given.
         unsafe { libc::epoll_pwait(set.as_raw_fd(), buffer, room, timeout, ptr::null()) }.into()
     })
 }
 
-/// Which file a descriptor stands for.
+/// Identifies the file of a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileId {
     device: libc::dev_t,
@@ -207,10 +208,10 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// Nothing is known of the file, but that it is there.
+    /// Only that the file exists is known.
     const UNKNOWN: Self = Self { device: 0, inode: 0 };
 
-    /// `None`: it is closed.
+    /// `None` if it is closed.
     pub(crate) fn of(fd: Fd) -> Option<Self> {
         let mut stat = std::mem::MaybeUninit::uninit();
         // SAFETY: the pointer is to room for one structure; a number that is not open is an error.
@@ -218,7 +219,7 @@ impl FileId {
         match done(answer) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::EBADF) => return None,
-            // It is there, though a sandbox does not let us ask, or the structure cannot hold what there is to say.
+            // It exists, though a sandbox refuses the call or the attributes do not fit into the structure.
             Err(_) => return Some(Self::UNKNOWN),
         }
         // SAFETY: the call has succeeded, so it has written all of it.
@@ -232,7 +233,8 @@ impl FileId {
     }
 }
 
-/// A list that only grows, of what stays for ever. It takes no lock, so a fork in the middle of a change leaves nothing locked.
+/// A list that only grows, of values that are never freed. It takes no lock, so a fork in the middle of a change
+/// leaves nothing locked.
 pub(crate) struct Everlasting<T: 'static> {
     first: AtomicPtr<Link<T>>,
 }
@@ -258,7 +260,7 @@ impl<T: Sync> Everlasting<T> {
 
     /// `None` when there is no memory.
     pub(crate) fn push(&self, value: T) -> Option<&'static T> {
-        // A vector, because a box cannot say that there is no memory.
+        // `Vec`, because `Box` cannot report that there is no memory.
         let mut memory = Vec::new();
         memory.try_reserve_exact(1).ok()?;
         memory.push(Link { value, next: None });
@@ -267,7 +269,7 @@ impl<T: Sync> Everlasting<T> {
             let first = self.first();
             link.next = first;
             let seen = first.map_or(ptr::null_mut(), |first| ptr::from_ref(first).cast_mut());
-            // The link is this thread's until the exchange succeeds, and everyone's from then on.
+            // Only this thread uses the link until the exchange succeeds; from then on it is shared.
             if self.first.compare_exchange(seen, link, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
                 return Some(&link.value);
             }
@@ -281,7 +283,7 @@ fn done(answer: c_int) -> io::Result<()> {
 
 fn owned(answer: c_int) -> io::Result<OwnedFd> {
     done(answer)?;
-    // SAFETY: the kernel has just made this descriptor for us, nobody else owns it.
+    // SAFETY: the kernel has just made this descriptor for us, nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(answer) })
 }
 
@@ -292,10 +294,10 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Runs `body` in a forked child and gives its exit status: 0 for `true`. The child is killed after 20 s.
+    /// Runs `body` in a forked child and returns its exit status: 0 for `true`. The child is killed after 20 s.
     pub(crate) fn in_child(body: impl FnOnce() -> bool) -> i32 {
-        // SAFETY: the child has this thread only; the C library keeps its allocator usable, and `body` takes no lock that
-        // another thread of the parent may hold.
+        // SAFETY: the child has only this thread; the C library keeps its allocator usable, and `body` takes no lock
+        // that another thread of the parent may hold.
         match unsafe { libc::fork() } {
             0 => {
                 // SAFETY: it takes a number.
@@ -305,7 +307,7 @@ pub(crate) mod tests {
                     Ok(false) => 1,
                     Err(_) => 2,
                 };
-                // SAFETY: it ends the process and runs nothing of the parent's.
+                // SAFETY: it ends the process and runs no code of the parent.
                 unsafe { libc::_exit(status) }
             }
             pid => {
@@ -320,7 +322,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A pipe: the end to read from, the end to write to.
+    /// The read end and the write end of a pipe.
     pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
         let mut ends = [0; 2];
         // SAFETY: the pointer is to two numbers.
@@ -335,7 +337,7 @@ pub(crate) mod tests {
         flags >= 0 && flags & libc::FD_CLOEXEC != 0
     }
 
-    /// Whether `fd` is readable within so many milliseconds.
+    /// Whether `fd` becomes readable within `milliseconds`.
     pub(crate) fn is_readable(fd: &impl AsFd, milliseconds: c_int) -> bool {
         let mut entry = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // SAFETY: the pointer is to one entry.
@@ -351,12 +353,12 @@ pub(crate) mod tests {
     /// Closes everything but the standard streams: for a child that counts its descriptors.
     pub(crate) fn close_all() {
         for number in 3..20_000 {
-            // SAFETY: in a child that uses nothing of what its parent had open.
+            // SAFETY: for a child that uses no descriptor of its parent.
             unsafe { libc::close(number) };
         }
     }
 
-    /// Sets how many descriptors this process may have.
+    /// Limits how many descriptors this process may have.
     pub(crate) fn limit_descriptors(limit: u64) {
         let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         // SAFETY: the pointer is to one pair of limits.
@@ -373,7 +375,7 @@ pub(crate) mod tests {
         assert_eq!(unsafe { libc::raise(signum) }, 0);
     }
 
-    /// Has the kernel throw away the status of each child that ends.
+    /// Makes the kernel discard the status of each child that ends.
     pub(crate) fn ignore_children() {
         // SAFETY: no handler is installed.
         assert_ne!(unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) }, libc::SIG_ERR);
@@ -386,15 +388,15 @@ pub(crate) mod tests {
         assert_eq!(sent, 1);
     }
 
-    /// Sends SIGALRM to this process again and again.
+    /// Sends SIGALRM to this process repeatedly.
     pub(crate) fn alarm_every(microseconds: i64) {
         let period = libc::timeval { tv_sec: 0, tv_usec: microseconds };
         let timer = libc::itimerval { it_interval: period, it_value: period };
-        // SAFETY: the pointer is to one timer, and the old one is not asked for.
+        // SAFETY: the pointer is to one timer, and the old one is not requested.
         assert_eq!(unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, ptr::null_mut()) }, 0);
     }
 
-    /// From now on the system calls of this process with these numbers fail with `errno`: what a sandbox does.
+    /// Makes these system calls of this process fail with `errno` from now on, like a sandbox.
     pub(crate) fn refuse(calls: &[c_long], errno: c_int) {
         let step = |code: u32, jt: usize, k: u32| libc::sock_filter {
             code: code.try_into().unwrap(),

@@ -1,4 +1,4 @@
-//! Tasks on epoll: see [`evplat_posix::task`], whose names stand here too. Feature `async`.
+//! Tasks on epoll: see [`evplat_posix::task`], whose items are re-exported here. Feature `async`.
 
 use std::io;
 
@@ -8,15 +8,15 @@ pub use evplat_posix::task::{Handle, Io, Item, JoinError, JoinHandle, Watch, yie
 
 use crate::epoll::Epoll;
 
-/// An executor on [`Epoll`]; `T` is the data of events of your own.
+/// An executor on [`Epoll`]; `T` is the type of data of your own events.
 pub type Executor<T = ()> = evcore::task::Executor<Epoll, Growable, T>;
 
-/// An executor on a new base, which other threads can wake. For events of your own beside the tasks, make one on a base:
-/// `Executor::new(base)`.
+/// Creates an executor on a new base, which other threads can wake. To have your own events beside the tasks, create
+/// the base first: `Executor::new(base)`.
 ///
 /// # Errors
 ///
-/// When the system refuses what the base needs.
+/// When the system refuses a resource that the base needs.
 ///
 /// ```
 /// use std::time::Duration;

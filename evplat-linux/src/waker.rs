@@ -1,4 +1,4 @@
-//! Waking the base.
+//! Wakes the base.
 
 use evcore::backend::Wake;
 use evplat_posix::backend::Interrupts;
@@ -9,7 +9,7 @@ use crate::epoll::Epoll;
 impl Wake for Epoll {
     type Waker = Waker;
 
-    /// A waker of this base. The first one makes an eventfd, the others are copies.
+    /// Creates a waker of this base. The first one creates an eventfd; the others share it.
     ///
     /// # Errors
     ///

@@ -63,7 +63,7 @@ impl Loop {
     }
 
     /// Says that it sleeps in another loop, as `Epoll::nest` and `dispatch` do.
-    fn sleep_elsewhere(&self) {
+    fn mark_asleep(&self) {
         if let (Bell::Nested, Some(doorbell)) = (self.bell, self.interrupts.doorbell()) {
             if self.interrupts.prepare(Sleep::Forever) == Sleep::None {
                 doorbell.ring();
@@ -96,7 +96,7 @@ impl Loop {
         }
         let mut signals = Signals::default();
         self.interrupts.report(is_woken, &mut signals);
-        self.sleep_elsewhere();
+        self.mark_asleep();
         signals
     }
 }
@@ -130,7 +130,7 @@ pub fn no_wake_is_lost(bell: Bell) {
                 waker.wake();
             })
         });
-        base.sleep_elsewhere();
+        base.mark_asleep();
         base.turn(true);
         while messages.iter().any(|message| message.load(Ordering::Relaxed) == 0) {
             base.turn(false);
@@ -153,7 +153,7 @@ pub fn wakes_of_one_thread_are_seen_in_their_order(bell: Bell) {
                 waker.wake();
             }
         });
-        base.sleep_elsewhere();
+        base.mark_asleep();
         while message.load(Ordering::Relaxed) < 2 {
             base.turn(false);
         }
@@ -215,7 +215,7 @@ pub fn no_signal_is_lost(bell: Bell) {
         base.interrupts.add(TERM).expect("a signal");
         base.interrupts.add(USR1).expect("a signal");
         let handlers = [USR1, TERM].map(|signum| thread::spawn(move || inbox::arrived(signum)));
-        base.sleep_elsewhere();
+        base.mark_asleep();
         let mut left = [(USR1, 1u32), (TERM, 1)];
         while left.iter().any(|(_, count)| *count > 0) {
             for (signum, count) in base.turn(false).came {

@@ -1,4 +1,4 @@
-//! One of those who talk.
+//! One participant.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use evplat_posix::{Interest, Ready};
 
 const LINE_MAX: usize = 1024;
-/// Whoever has so much to read still is let go.
+/// A client with more unread output than this is disconnected.
 const BEHIND_MAX: usize = 256 * 1024;
 
 pub(crate) struct Client {
@@ -14,7 +14,7 @@ pub(crate) struct Client {
     name: Option<String>,
     /// The beginning of a line.
     input: Vec<u8>,
-    /// What others have said, and this one has not taken yet.
+    /// What others have said and the client has not read yet.
     output: Vec<u8>,
 }
 
@@ -23,7 +23,7 @@ impl Client {
         Self { stream, name: None, input: Vec::new(), output: b"* your name?\n".to_vec() }
     }
 
-    /// None before the first line.
+    /// `None` before the first line, which is the name.
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -42,7 +42,7 @@ impl Client {
         fits
     }
 
-    /// Sends and receives, each once; what is left is reported again. Returns what to send to all others, or `None` at
+    /// Writes and reads once each; remaining work is reported again. Returns what to send to all others, or `None` at
     /// the end of the connection.
     pub(crate) fn serve(&mut self, ready: Ready, buffer: &mut [u8]) -> io::Result<Option<String>> {
         if ready.is_writable() && !self.output.is_empty() {
@@ -55,7 +55,7 @@ impl Client {
         let Some(len) = moved(self.stream.read(buffer))? else { return Ok(Some(String::new())) };
         self.input.extend_from_slice(buffer.get(..len).unwrap_or_default());
         let said = self.take_lines();
-        // A client that has talked and gone in one go has talked nevertheless.
+        // A client may have sent lines before it closed the connection.
         let is_over = len == 0 || self.input.len() > LINE_MAX;
         if is_over && said.is_empty() { Ok(None) } else { Ok(Some(said)) }
     }
@@ -79,12 +79,12 @@ impl Client {
     }
 }
 
-/// Nothing that would do something to somebody else's terminal.
+/// Removes control characters, which could affect the terminals of other clients.
 fn printable(line: &[u8]) -> String {
     String::from_utf8_lossy(line).chars().filter(|char| !char.is_control()).collect::<String>().trim().to_owned()
 }
 
-/// How many bytes were moved; `None` when it was not the time for it.
+/// How many bytes were transferred; `None` if the call would block.
 fn moved(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),

@@ -1,11 +1,12 @@
-//! A chat: what one says, all others read. Nobody waits for a slow reader: it is disconnected when it is too far behind.
+//! A chat: what one client says, all others read. A client that reads too slowly is disconnected, so nobody waits for
+//! it.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example chat -- 127.0.0.1:7000
 //! nc 127.0.0.1 7000        # in several terminals; the first line is your name
 //! ```
 //!
-//! `server.rs` is the loop, `client.rs` one of those who talk.
+//! `server.rs` is the loop, `client.rs` one participant.
 
 #[path = "../cli/mod.rs"]
 mod cli;

@@ -9,9 +9,9 @@ use evplat_linux::{Epoll, EventBase, EventId, Fd, Interest, Wait, signum};
 use crate::cli;
 use crate::client::Client;
 
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How much is read from one client before the others have their turn.
+/// How much is read from one client before the others are served.
 const CHUNK: usize = 4096;
 
 enum Task {
@@ -24,7 +24,7 @@ pub(crate) struct Server {
     base: EventBase<Task>,
     listener: TcpListener,
     buffer: [u8; CHUNK],
-    /// How many were let go because they did not read.
+    /// How many clients were disconnected because they did not read.
     dropped: u32,
 }
 
@@ -68,7 +68,7 @@ impl Server {
             Ok((stream, _)) => self.open(stream),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-            // No descriptor is left, or no memory.
+            // No descriptor or no memory is left.
             Err(_) => self.base.pause_for(id, PAUSE)?,
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Server {
         if stream.set_nonblocking(true).is_ok() {
             let client = Client::new(stream);
             let interest = client.interest();
-            // One that cannot be watched is closed.
+            // If it cannot be watched, it is closed.
             let _ = self.base.insert(fd, interest, Task::Client(client));
         }
     }
@@ -96,8 +96,8 @@ impl Server {
         client.name().map(|name| format!("* {name} is gone\n"))
     }
 
-    /// Tells all but one. It is only put down here, and sent when there is room for it: each has a write of its own in the
-    /// next turn, for all that was said in this one.
+    /// Queues a text for all clients but one. Each client gets one write in the next turn, with everything that was
+    /// said in this turn.
     fn broadcast(&mut self, speaker: EventId, said: String) {
         let mut news = vec![(speaker, said)];
         while let Some((speaker, said)) = news.pop() {
@@ -106,13 +106,13 @@ impl Server {
             }
             for id in self.tell_all(speaker, &said) {
                 self.dropped += 1;
-                // Which is news as well.
+                // The others must learn of this, too.
                 news.extend(self.remove(id).map(|said| (id, said)));
             }
         }
     }
 
-    /// Returns those that are too far behind.
+    /// Returns the clients that are too far behind.
     fn tell_all(&mut self, speaker: EventId, said: &str) -> Vec<EventId> {
         let mut ids: Vec<EventId> = self.base.iter().map(|(id, _)| id).filter(|id| *id != speaker).collect();
         ids.retain(|id| {

@@ -1,7 +1,8 @@
-//! The command line of an example: `--help`, errors that name what they are about, and the exit status.
+//! The command line of an example: `--help`, errors that name their cause, and the exit status.
 //!
-//! The status is 0 when the program has done its work, 1 when it failed and has said why, and 2 when its arguments are wrong and
-//! it has said which it takes. `main` of each example is one call of [`run`]; the program to copy is what it calls.
+//! The status is 0 if the program has done its work, 1 if it failed, and 2 if its arguments are wrong; for 1 and 2 it
+//! prints the reason. `main` of each example is one call of [`run`]; the program to copy is the function that it
+//! calls.
 
 #![allow(dead_code, reason = "no example uses all of it")]
 
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Error, Parser, ValueExt};
 
-/// Parses the arguments, and runs the program with what they say. `help` begins with a line `usage: NAME …`.
+/// Parses the arguments and runs the program with them. `help` begins with a line `usage: NAME …`.
 pub(crate) fn run<O, T: Termination, E: Display>(
     help: &str,
     parse: impl FnOnce(&mut Parser) -> Result<O, Error>,
@@ -24,7 +25,7 @@ pub(crate) fn run<O, T: Termination, E: Display>(
     let usage = help.lines().next().unwrap_or_default();
     let name = usage.split(' ').nth(1).unwrap_or_default();
     if std::env::args_os().any(|word| word == "--help") {
-        // A reader that has gone needs no help.
+        // If standard output is closed, nobody reads the help.
         let _ = writeln!(io::stdout(), "{help}");
         return ExitCode::SUCCESS;
     }
@@ -74,7 +75,7 @@ pub(crate) fn any_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
-/// A time as people write it: `500ms`, `60s`, `5m`.
+/// A time with its unit: `500ms`, `60s`, `5m`.
 pub(crate) fn time(text: &str) -> Result<Duration, &'static str> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let millis = match text.strip_prefix(digits) {
@@ -87,18 +88,18 @@ pub(crate) fn time(text: &str) -> Result<Duration, &'static str> {
     number.map(Duration::from_millis).ok_or("not a time")
 }
 
-/// A time that is not none.
+/// A time greater than zero.
 pub(crate) fn span(text: &str) -> Result<Duration, &'static str> {
     time(text).and_then(|time| if time.is_zero() { Err("not a time to wait for") } else { Ok(time) })
 }
 
-/// Seconds, such as `0.5`, and not none.
+/// Seconds greater than zero, such as `0.5`.
 pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     time.filter(|time| !time.is_zero()).ok_or("not a time to wait for")
 }
 
-/// The error, with the address or the file that it is about.
+/// Adds to an error the address or file that it concerns.
 pub(crate) fn about(what: impl Display, error: io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{what}: {error}"))
 }

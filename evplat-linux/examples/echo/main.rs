@@ -4,8 +4,8 @@
 //! cargo run --release -p evplat-linux --example echo -- 127.0.0.1:7777 --idle 60s
 //! ```
 //!
-//! The server is in `server.rs`, and that is the file to copy. It is written for any backend, so that the example
-//! `echo_posix` of evplat-posix is the same server on poll and on select; what makes it one on epoll is the line below.
+//! The server to copy is in `server.rs`. It works with any backend, so that the example `echo_posix` of evplat-posix
+//! is the same server on poll and on select; `main` chooses epoll.
 
 #[path = "../cli/mod.rs"]
 mod cli;

@@ -7,15 +7,15 @@ use lexopt::{Arg, Error, Parser, ValueExt};
 
 use crate::cli;
 
-/// What the command line asks for.
+/// The command line's options.
 pub(crate) struct Options {
     pub(crate) address: SocketAddr,
-    /// After how long without traffic a connection is closed.
+    /// A connection without traffic for this long is closed.
     pub(crate) idle: Duration,
     pub(crate) quiet: bool,
 }
 
-/// Which of these methods the server runs on, the first unless another is asked for; and its options.
+/// Returns the method to run on, the first of `methods` unless another is requested, and the options.
 pub(crate) fn parse(words: &mut Parser, methods: &'static [&'static str]) -> Result<(&'static str, Options), Error> {
     let (mut address, mut idle, mut quiet) = (None, Duration::from_secs(60), false);
     let mut method = methods.first().copied().unwrap_or_default();

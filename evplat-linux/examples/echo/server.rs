@@ -11,14 +11,14 @@ use evcore::{Event, EventBase, EventId, Fd, Growable, Interest, Wait};
 use crate::cli;
 use crate::options::Options;
 
-/// How many connections are accepted in one go, before the others have their turn again.
+/// How many connections are accepted before other events are handled.
 const ACCEPTS: usize = 64;
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How much is read at once, and so the most that is kept for a client that does not read.
+/// How much is read at once, and so the most that is buffered for a client that does not read.
 const BUFFER: usize = 64 * 1024;
 
-/// What an event of the server is there for.
+/// What an event is for.
 enum Task {
     Listener,
     Connection(Connection),
@@ -26,12 +26,12 @@ enum Task {
     Stop,
 }
 
-/// The server. `B` is what it runs on; one that needs epoll alone has an `evplat_linux::EventBase<Task>`, and no `B`.
+/// The server. `B` is its backend; a server for epoll alone has an `evplat_linux::EventBase<Task>`, and no `B`.
 pub(crate) struct Server<B: EventOp> {
     base: EventBase<B, Growable, Task>,
     listener: TcpListener,
     idle: Duration,
-    /// What is read goes here first, for all connections.
+    /// A read buffer shared by all connections.
     buffer: Vec<u8>,
     totals: Totals,
 }
@@ -43,12 +43,12 @@ struct Totals {
     refused: u64,
     pauses: u64,
     bytes: u64,
-    /// Events handed out when the figures were last printed.
+    /// The number of hand-outs when the figures were last printed.
     events: u64,
 }
 
 impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
-    /// Listens, and says where.
+    /// Listens, and prints the address.
     pub(crate) fn new(backend: B, options: &Options) -> io::Result<Self> {
         let listener = TcpListener::bind(options.address).map_err(|error| cli::about(options.address, error))?;
         listener.set_nonblocking(true)?;
@@ -70,7 +70,7 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
             let (id, ready, count) = (fired.id, fired.ready, fired.count);
             match fired.data {
                 Task::Listener => self.accept(id)?,
-                // An error, or its time was up and nothing else was found.
+                // An error, or the idle time has passed and nothing else is reported.
                 Task::Connection(_) if ready.is_error() || ready.is_timeout() && !ready.is_io() => self.close(id),
                 Task::Connection(connection) => match connection.serve(&mut self.buffer, &mut self.totals) {
                     Ok(Some(interest)) if self.base.modify(id, interest).is_ok() => {}
@@ -89,8 +89,8 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
                 Ok((stream, _)) => self.open(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                // No descriptor is left (EMFILE, ENFILE), or no memory. The connection stays in the kernel's queue, and the
-                // listener would be reported at once again, and again: it is left alone for a while.
+                // No descriptor (EMFILE, ENFILE) or no memory is left. The connection stays in the kernel's queue,
+                // and the listener would be reported in every turn, so it is paused.
                 Err(_) => {
                     self.totals.pauses += 1;
                     self.base.pause_for(id, PAUSE)?;
@@ -101,7 +101,7 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
         Ok(())
     }
 
-    /// Watches a connection, until it ends or nothing has happened on it for too long. One that cannot be watched is closed.
+    /// Watches a connection until it ends or has been idle for too long. If it cannot be watched, it is closed.
     fn open(&mut self, stream: TcpStream) {
         let event = Event::io(Fd::of(&stream), Interest::READ).persist().missed(Missed::Delay);
         let is_prepared = stream.set_nonblocking(true).is_ok();
@@ -121,7 +121,7 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
         let (stats, totals) = (self.base.stats(), &mut self.totals);
         let events = stats.handed_out.saturating_sub(totals.events) / u64::from(seconds.max(1));
         totals.events = stats.handed_out;
-        // Whether anyone reads them is no concern of the server.
+        // The server continues even if nobody reads the figures.
         let _ = writeln!(
             io::stderr(),
             "{} connections, {} bytes, {events} events/s, {} turns, largest lateness {:?}",
@@ -145,18 +145,19 @@ impl<B: EventOp<Fd = Fd, Error: Into<io::Error>>> Server<B> {
     }
 }
 
-/// A client, and what has been read from it but could not be written back yet.
+/// A client, and the data read from it that could not be written back yet.
 ///
-/// While there is such a backlog nothing more is read: the client that does not read its echo cannot send either, for long.
+/// While there is such a backlog nothing more is read, so a client that does not read its echo is soon unable to
+/// send.
 struct Connection {
     stream: TcpStream,
     backlog: Vec<u8>,
 }
 
 impl Connection {
-    /// Moves bytes, and says what to wait for next; `None` at the end of the connection.
+    /// Transfers data, and returns what to wait for next; `None` at the end of the connection.
     ///
-    /// It reads and writes once. What is left to do is reported again, after the other connections.
+    /// Reads and writes once. Remaining work is reported again, after the other connections.
     fn serve(&mut self, buffer: &mut [u8], totals: &mut Totals) -> io::Result<Option<Interest>> {
         let written;
         if self.backlog.is_empty() {
@@ -175,7 +176,7 @@ impl Connection {
     }
 }
 
-/// How many bytes were moved; `None` when it was not the time for it.
+/// How many bytes were transferred; `None` if the call would block.
 fn moved(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),

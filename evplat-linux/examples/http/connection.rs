@@ -1,4 +1,4 @@
-//! One client: what has come from it, and what has not gone out to it yet.
+//! One client: the data received from it, and the data not yet sent to it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -13,13 +13,13 @@ use crate::service;
 
 /// How much is read at once.
 const CHUNK: usize = 16 * 1024;
-/// A client that has so much to read already gets no further answer until it has.
+/// A client with this much unread output gets no further answer until it reads.
 const OUTPUT_MAX: usize = 64 * 1024;
-/// After the last answer: how much of what the client still sends is taken and thrown away, and for how long.
+/// After the last answer, how much the client may still send, which is discarded, and for how long.
 const LEFT_OVER: usize = 16 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// What all connections share.
+/// State that all connections share.
 pub(crate) struct Shared {
     pub(crate) options: Options,
     /// The time of this turn.
@@ -27,7 +27,7 @@ pub(crate) struct Shared {
     pub(crate) is_stopping: bool,
     pub(crate) requests: u64,
     date: Date,
-    /// What is read goes here first.
+    /// A read buffer shared by all connections.
     buffer: Vec<u8>,
 }
 
@@ -40,15 +40,15 @@ impl Shared {
 
 pub(crate) struct Connection {
     stream: TcpStream,
-    /// What has come and is not answered yet: the beginning of a request at most, unless the client does not read.
+    /// What was received and not answered yet: at most the beginning of a request, unless the client does not read.
     input: Vec<u8>,
-    /// How long that has to become before it is worth another look.
+    /// The length of `input` at which parsing is tried again.
     wanted: usize,
     output: Vec<u8>,
     deadline: Instant,
-    /// The answer that closes the connection is in the output, or sent.
+    /// The answer that closes the connection has been written or sent.
     is_last: bool,
-    /// The last answer is sent, and so much may still come.
+    /// The last answer is sent, and this many bytes may still arrive.
     left_over: Option<usize>,
 }
 
@@ -58,17 +58,17 @@ impl Connection {
         Self { stream, input, wanted: 0, output, deadline, is_last: false, left_over: None }
     }
 
-    /// When its time is up.
+    /// When its time limit expires.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Whether nobody waits for anything.
+    /// Whether neither side waits for the other.
     pub(crate) fn is_idle(&self) -> bool {
         self.input.is_empty() && self.output.is_empty() && !self.is_last
     }
 
-    /// Moves bytes, and says what to wait for next; `None`, or an error, at the end of the connection.
+    /// Transfers data, and returns what to wait for next; `None`, or an error, at the end of the connection.
     pub(crate) fn serve(&mut self, ready: Ready, shared: &mut Shared) -> io::Result<Option<Interest>> {
         if ready.is_error() {
             return Ok(None);
@@ -94,7 +94,7 @@ impl Connection {
         Ok(interest)
     }
 
-    /// Answers and sends in turns, until one of the two has to wait for the client.
+    /// Alternates between answering and sending until it has to wait for the client.
     fn proceed(&mut self, shared: &mut Shared) -> io::Result<Option<Interest>> {
         loop {
             self.answer_all(shared);
@@ -111,7 +111,7 @@ impl Connection {
         }
     }
 
-    /// Answers the requests that are there: all, unless the client is too slow to read that much.
+    /// Answers the complete requests: all of them, unless the client reads too slowly.
     fn answer_all(&mut self, shared: &mut Shared) {
         let mut done = 0;
         while !self.is_last && self.output.len() < OUTPUT_MAX {
@@ -122,7 +122,7 @@ impl Connection {
             match request::parse(rest) {
                 Ok(Parsed::Partial { wanted, expects_continue }) => {
                     self.wanted = wanted;
-                    // Asked for once: the next look is when all of it is there.
+                    // Sent only once: parsing is tried again when the whole request is there.
                     if expects_continue {
                         self.output.extend_from_slice(response::CONTINUE);
                     }
@@ -143,7 +143,7 @@ impl Connection {
         self.input.drain(..done);
     }
 
-    /// After this, nobody knows where the next request begins.
+    /// After this error, the beginning of the next request is unknown.
     fn refuse(&mut self, status: Status, shared: &mut Shared) {
         response::write_error(status, true, &mut shared.date, &mut self.output);
         self.is_last = true;
@@ -162,7 +162,7 @@ impl Connection {
         Ok(())
     }
 
-    /// A silent client is disconnected, half a request gets an answer (408), and a client that does not read is cut off.
+    /// Disconnects a silent client, answers 408 to half a request, and disconnects a client that does not read.
     fn time_out(&mut self, shared: &mut Shared) -> io::Result<Option<Interest>> {
         if self.input.is_empty() || !self.output.is_empty() || self.is_last {
             return Ok(None);
@@ -172,8 +172,8 @@ impl Connection {
         self.proceed(shared)
     }
 
-    /// Says that this was all, and waits for the client to say the same. To close at once would reset the connection if the
-    /// client is still sending, and a reset takes the last answer away from it.
+    /// Shuts down our side, and waits for the client to close its own. Closing at once would reset the connection if
+    /// the client is still sending, and the reset could discard the last answer.
     fn linger(&mut self, shared: &mut Shared) -> io::Result<Option<Interest>> {
         self.stream.shutdown(Shutdown::Write)?;
         (self.input, self.output) = (Vec::new(), Vec::new());
@@ -189,7 +189,7 @@ impl Connection {
     }
 }
 
-/// How many bytes were moved; `None` when it was not the time for it.
+/// How many bytes were transferred; `None` if the call would block.
 fn moved(result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),

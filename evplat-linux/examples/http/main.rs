@@ -1,5 +1,5 @@
-//! A small HTTP/1.1 server: keep-alive, pipelining, limits on all that a client may send, time limits that no slow client
-//! can stretch, and an end at which nobody is cut off.
+//! A small HTTP/1.1 server: keep-alive, pipelining, limits on everything that a client sends, time limits that a slow
+//! client cannot extend, and a graceful stop.
 //!
 //! ```text
 //! cargo run --release -p evplat-linux --example http -- 127.0.0.1:8080 --timeout 10 --keep-alive 5
@@ -11,15 +11,15 @@
 //! kill -TERM $(pidof http)
 //! ```
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! |---|---|
-//! | `server.rs` | the loop: accepting, time limits, the end |
-//! | `connection.rs` | one client: its bytes, in and out |
-//! | `request.rs` | from bytes to a request, and what is refused |
-//! | `response.rs` | from an answer to bytes |
-//! | `service.rs` | what the server is there for: replace this one |
+//! | `server.rs` | the loop: accepting, time limits, stopping |
+//! | `connection.rs` | one client: its input and output |
+//! | `request.rs` | parsing a request, and what is refused |
+//! | `response.rs` | formatting a response |
+//! | `service.rs` | what the server does: replace this file |
 //!
-//! What it does not do: TLS, HTTP/2, chunked requests (it asks for a length, by 411).
+//! Not supported: TLS, HTTP/2, chunked requests (answered by 411, which requests a length).
 
 #[path = "../cli/mod.rs"]
 mod cli;

@@ -1,5 +1,5 @@
-//! From bytes to a request. Whatever is ambiguous is refused: where two programs read a request differently, one of them can
-//! be made to see a second request that the other takes for a body.
+//! Parses requests. Anything ambiguous is refused: if two programs parse a request differently, a client can hide a
+//! second request in what one of them takes for a body.
 
 use httparse::{Error, Header};
 
@@ -10,7 +10,7 @@ const HEADERS_MAX: usize = 64;
 const BODY_MAX: usize = 1 << 20;
 
 pub(crate) enum Parsed<'a> {
-    /// More is needed: at least this many bytes in all. The client may wait for `100 Continue` first.
+    /// More data is needed: at least this many bytes in total. The client may be waiting for `100 Continue`.
     Partial { wanted: usize, expects_continue: bool },
     /// A request, in the first `len` bytes.
     Complete { request: Request<'a>, len: usize },
@@ -21,11 +21,11 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     pub(crate) body: &'a [u8],
     pub(crate) keeps_alive: bool,
-    /// An HTTP/1.0 client needs to read that the connection stays open.
+    /// An HTTP/1.0 client must be informed if the connection stays open.
     pub(crate) is_http_1_0: bool,
 }
 
-/// The first request of `input`, or how to refuse it.
+/// Parses the first request of `input`, or returns the status to refuse it with.
 pub(crate) fn parse(input: &[u8]) -> Result<Parsed<'_>, Status> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut head = httparse::Request::new(&mut headers);
@@ -34,7 +34,7 @@ pub(crate) fn parse(input: &[u8]) -> Result<Parsed<'_>, Status> {
         Ok(httparse::Status::Partial) if input.len() <= HEAD_MAX => {
             return Ok(Parsed::Partial { wanted: input.len().saturating_add(1), expects_continue: false });
         }
-        // No end of the first line: it is the target that is too long.
+        // The first line has no end yet, so its target is too long.
         Ok(_) if !input.iter().take(HEAD_MAX).any(|byte| *byte == b'\n') => return Err(Status::URI_TOO_LONG),
         Ok(_) | Err(Error::TooManyHeaders) => return Err(Status::HEADERS_TOO_LARGE),
         Err(Error::Version) => return Err(Status::VERSION_NOT_SUPPORTED),
@@ -99,18 +99,18 @@ impl Facts {
     }
 }
 
-/// Digits and nothing else: what `parse` would take besides, such as a sign, other programs read otherwise.
+/// Only digits: `parse` would also accept a sign, which other programs may treat differently.
 fn number(value: &[u8]) -> Option<u64> {
     let digits = std::str::from_utf8(value).ok()?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
-/// Whether a word is in a list with commas.
+/// Whether a comma-separated list contains a word.
 fn lists(value: &[u8], word: &str) -> bool {
     value.split(|byte| *byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// The path of a target: without a query, and without the scheme and host that a proxy's client may put before it.
+/// The path of a target: without a query, and without the scheme and host that a proxy's client may add.
 fn path_of(target: &str) -> &str {
     let path = match target.strip_prefix("http://") {
         Some(rest) => rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or("/"),

@@ -1,10 +1,10 @@
-//! From an answer to bytes.
+//! Formats responses.
 
 use std::fmt::{self, Display};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The answer to a client that waits before it sends its body.
+/// For a client that waits before it sends its body.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 #[derive(Clone, Copy)]
@@ -31,10 +31,10 @@ impl Display for Status {
 
 pub(crate) struct Response<'a> {
     pub(crate) status: Status,
-    /// Further header lines, each with its end.
+    /// Additional header lines, each with its line end.
     pub(crate) headers: &'a str,
     pub(crate) body: &'a [u8],
-    /// The answer to HEAD: all but the body.
+    /// Answers HEAD: everything but the body.
     pub(crate) is_head: bool,
 }
 
@@ -55,13 +55,13 @@ impl Response<'_> {
     }
 }
 
-/// An answer whose text is its status.
+/// A response whose body is the text of its status.
 pub(crate) fn write_error(status: Status, is_last: bool, date: &mut Date, output: &mut Vec<u8>) {
     let headers = if is_last { "Connection: close\r\n" } else { "" };
     Response { status, headers, body: format!("{status}\n").as_bytes(), is_head: false }.write(date, output);
 }
 
-/// The time of day, formatted once a second.
+/// The current date, formatted once a second.
 #[derive(Default)]
 pub(crate) struct Date {
     second: u64,
@@ -78,7 +78,7 @@ impl Date {
     }
 }
 
-/// As HTTP writes dates: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// The date in HTTP's format: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn http_date(second: u64) -> String {
     let (days, time) = (second / 86_400, second % 86_400);
     let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];

@@ -1,4 +1,4 @@
-//! The loop: who may connect, who has had his time, and how it ends.
+//! The loop: accepting connections, time limits, stopping.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,18 +9,18 @@ use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum}
 use crate::cli;
 use crate::connection::{Connection, Shared};
 
-/// How many connections are accepted in one go, before the others have their turn again.
+/// How many connections are accepted before other events are handled.
 const ACCEPTS: usize = 64;
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long requests may take to end after the request to stop.
+/// How long requests may take to finish after a stop was requested.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) struct Options {
     pub(crate) address: SocketAddr,
-    /// For a request and its answer, and for what is left of it after the answer.
+    /// The time limit for a request and its answer, and for lingering after the last answer.
     pub(crate) timeout: Duration,
-    /// Until the next request of the same client.
+    /// The time limit until the next request of the same client.
     pub(crate) keep_alive: Duration,
 }
 
@@ -39,13 +39,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Listens, and says where.
+    /// Listens, and prints the address.
     pub(crate) fn new(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(options.address).map_err(|error| cli::about(options.address, error))?;
         listener.set_nonblocking(true)?;
         let mut base = EventBase::new(Epoll::new()?);
         let id = base.insert(Fd::of(&listener), Interest::READ, Task::Listener)?;
-        // In the background: once the listener and all connections are gone, the loop ends.
+        // Background events: once the listener and all connections are gone, the loop ends.
         for signum in [signum::SIGINT, signum::SIGTERM] {
             base.start(Event::signal(signum).persist().background(), Task::Stop)?;
         }
@@ -53,7 +53,7 @@ impl Server {
         Ok(Self { base, listener: Some((id, listener)), shared: Shared::new(options) })
     }
 
-    /// Serves until SIGINT or SIGTERM, and then until the requests that had begun are answered.
+    /// Serves until SIGINT or SIGTERM, then finishes the requests that have begun.
     pub(crate) fn run(mut self) -> io::Result<()> {
         while self.base.poll(Wait::Forever)?.is_running() {
             self.shared.now = self.base.now();
@@ -80,7 +80,7 @@ impl Server {
                 Ok((stream, _)) => self.open(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-                // No descriptor is left, or no memory: the connection waits in the kernel's queue until some are.
+                // No descriptor or no memory is left: the connection waits in the kernel's queue.
                 Err(_) => {
                     self.base.pause_for(*id, PAUSE)?;
                     break;
@@ -90,19 +90,19 @@ impl Server {
         Ok(())
     }
 
-    /// A one-shot event, so that its time limit is not renewed by each byte that comes: see `wait_on`.
+    /// The event is one-shot, so that arriving data does not extend its time limit: see `wait_on`.
     fn open(&mut self, stream: TcpStream) {
         let event = Event::io(Fd::of(&stream), Interest::READ);
-        // Answers are written whole, so there is nothing that Nagle's algorithm could save.
+        // Each response is written whole, so Nagle's algorithm has no benefit.
         if stream.set_nonblocking(true).is_ok() && stream.set_nodelay(true).is_ok() {
             let connection = Connection::new(stream, self.shared.now.saturating_add(self.shared.options.timeout));
             let first = self.shared.options.timeout;
-            // One that cannot be watched is closed.
+            // If it cannot be watched, it is closed.
             let _ = self.base.start(event.timeout(first), Task::Connection(connection));
         }
     }
 
-    /// Waits for more on a connection, until its deadline, wherever that stands by now. To wait for the same as before is no
+    /// Waits for more on a connection until its current deadline. Waiting for the same interest as before needs no
     /// system call.
     fn wait_on(&mut self, id: EventId, interest: Interest) {
         let Some(Task::Connection(connection)) = self.base.get(id) else { return };
@@ -116,8 +116,8 @@ impl Server {
         self.base.remove(id);
     }
 
-    /// The first time: nobody new is let in, who has asked for nothing is let go, and who waits for an answer gets it, as the
-    /// last one. The second time: the end.
+    /// The first time, stops accepting, disconnects clients without a request, and answers the others one last time.
+    /// The second time, ends at once.
     fn stop(&mut self) -> io::Result<()> {
         let Some((listener, _)) = self.listener.take() else {
             self.base.loop_exit();

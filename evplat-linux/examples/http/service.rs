@@ -1,11 +1,11 @@
-//! What the server is there for.
+//! What the server does.
 
 use crate::request::Request;
 use crate::response::{Date, Response, Status, write_error};
 
 const GREETING: &[u8] = b"Hello, world\n";
 
-/// Appends the answer to a request. It cannot wait: what takes long belongs into a thread, see the example `threads`.
+/// Appends the answer to a request. It must not block: long work belongs in a thread, see the example `threads`.
 pub(crate) fn answer(request: &Request<'_>, is_last: bool, date: &mut Date, output: &mut Vec<u8>) {
     let is_head = request.method == "HEAD";
     let (status, headers, body) = match (request.path, request.method) {

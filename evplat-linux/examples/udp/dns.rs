@@ -1,4 +1,4 @@
-//! DNS messages (RFC 1035), as far as a server for a few addresses needs them.
+//! DNS messages (RFC 1035), limited to what a server for a few addresses needs.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 /// Without extensions, no message is longer.
 pub(crate) const QUERY_MAX: usize = 512;
 const HEADER: usize = 12;
-/// How long an answer may be kept, in seconds.
+/// How long an answer may be cached, in seconds.
 const TTL: u32 = 60;
 const TYPE_A: u16 = 1;
 const CLASS_IN: u16 = 1;
@@ -34,7 +34,7 @@ impl Zone {
         self.0.insert(name.trim_end_matches('.').to_ascii_lowercase().into_bytes(), address);
     }
 
-    /// The answer to a message, unless it must not be answered: what is an answer itself, or too short to tell.
+    /// Answers a message. `None` if it must not be answered, because it is a response itself or too short.
     pub(crate) fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
         let flags = word(query, 2)?;
         if query.len() < HEADER || flags & IS_RESPONSE != 0 {
@@ -58,12 +58,12 @@ struct Question<'a> {
     name: Vec<u8>,
     kind: u16,
     class: u16,
-    /// As it came, and is to be repeated.
+    /// The original bytes, to be repeated in the answer.
     bytes: &'a [u8],
 }
 
 impl<'a> Question<'a> {
-    /// The only question of a message; `None` if that is not what it has.
+    /// The only question of a message; `None` if it does not have exactly one.
     fn of(query: &'a [u8]) -> Option<Self> {
         if query.len() > QUERY_MAX || word(query, 4)? != 1 {
             return None;
@@ -74,7 +74,7 @@ impl<'a> Question<'a> {
             at += 1;
             match len {
                 0 => break,
-                // Longer ones are pointers, which the first name of a message has no use for.
+                // Larger values are pointers, which the first name of a message does not need.
                 1..=63 if name.len() + len < 254 => {
                     if !name.is_empty() {
                         name.push(b'.');
@@ -102,7 +102,7 @@ fn response(query: &[u8], outcome: Outcome, question: &[u8], address: Option<Ipv
     bytes.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
     bytes.extend(question);
     if let Some(address) = address {
-        // The name is that of the question, which follows the header.
+        // A pointer to the question's name, which follows the header.
         bytes.extend([0xc0, HEADER as u8]);
         bytes.extend([TYPE_A, CLASS_IN].iter().flat_map(|word| word.to_be_bytes()));
         bytes.extend(TTL.to_be_bytes());

@@ -1,4 +1,4 @@
-//! A DNS responder: it answers for the names that it is given, over UDP.
+//! A DNS responder over UDP, for the names given as arguments.
 //!
 //! ```text
 //! cargo run -p evplat-linux --example udp -- 127.0.0.1:5353 printer.test=192.0.2.7 router.test=192.0.2.1
@@ -6,7 +6,7 @@
 //! dig @127.0.0.1 -p 5353 nobody.test
 //! ```
 //!
-//! Everything about datagrams is here; `dns.rs` is what is in them, and knows of no socket.
+//! This file handles datagrams; `dns.rs` handles their contents and uses no socket.
 
 #[path = "../cli/mod.rs"]
 mod cli;
@@ -22,7 +22,7 @@ use lexopt::{Arg, Error, Parser, ValueExt};
 
 use dns::Zone;
 
-/// How many datagrams are answered before timers and signals have their turn again.
+/// How many datagrams are answered before timers and signals are handled.
 const BATCH: usize = 64;
 
 enum Task {
@@ -82,20 +82,20 @@ fn run(address: SocketAddr, zone: &Zone) -> io::Result<()> {
     writeln!(io::stdout(), "answered {answered}, ignored {ignored}")
 }
 
-/// Answers what is there, up to a batch; the rest is reported again.
+/// Answers the pending datagrams, up to a batch; the rest is reported again.
 fn serve(socket: &UdpSocket, zone: &Zone, answered: &mut u64, ignored: &mut u64) -> io::Result<()> {
-    // One byte more than is legal: a longer query is cut off there, and seen to be too long.
+    // One byte more than allowed, so that a longer query is detected.
     let mut query = [0; dns::QUERY_MAX + 1];
     for _ in 0..BATCH {
         let (len, peer) = match socket.recv_from(&mut query) {
             Ok(received) => received,
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            // Interrupted; or news of an earlier answer that did not arrive.
+            // Interrupted, or an error report about an earlier answer.
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionRefused) => continue,
             Err(error) => return Err(error),
         };
         match query.get(..len).and_then(|query| zone.answer(query)) {
-            // What cannot be sent now is lost, as datagrams are: the client asks again.
+            // An answer that cannot be sent now is dropped; the client asks again.
             Some(answer) if socket.send_to(&answer, peer).is_ok() => *answered += 1,
             _ => *ignored += 1,
         }

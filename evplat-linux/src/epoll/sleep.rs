@@ -1,4 +1,4 @@
-//! The wait without the base.
+//! Sleeps that do not borrow the base.
 
 use std::mem;
 use std::os::fd::AsFd;
@@ -13,15 +13,15 @@ use super::{Epoll, IDLE};
 impl Split for Epoll {
     type Sleeper = Sleeper;
 
-    /// A sleeper that waits by `poll(2)` on another descriptor of the set, which takes no report out of it: so an edge is still
-    /// there when the base is awake. The first one makes that descriptor, and the eventfd.
+    /// The sleeper waits with `poll(2)` on a duplicate of the set's descriptor and takes no report out of the set, so
+    /// an edge is still there when the base is awake. The first sleep creates the duplicate and the eventfd.
     fn begin_sleep(&mut self, sleep: Sleep) -> Result<Sleeper, Error> {
         self.check_awake()?;
         let wake = self.with_doorbell(Interrupts::waker)?;
         let mut sleeper = self.sleepers.take(wake)?;
         sleeper.watch_set(self.set.as_fd(), self.rebuilds)?;
         self.duplicate = sleeper.descriptors().next().map_or(self.duplicate, |(number, _)| number);
-        // A file that is due, and a set that is to be rebuilt, leave no time to sleep.
+        // If a file is due or the set must be rebuilt, there is no time to sleep.
         let must_look = self.is_damaged || self.files.is_due();
         let part = if must_look { Sleep::None } else { self.first_part(sleep) };
         self.is_cut = part != sleep;
@@ -40,8 +40,8 @@ impl Split for Epoll {
 }
 
 impl Epoll {
-    /// How long to sleep: as long as was asked, or until it is time to verify numbers. What follows directly on a sleep that
-    /// ended for that is the rest of it.
+    /// How long to sleep: as long as requested, or until it is time to verify numbers. A sleep directly after a
+    /// shortened one gets its full length.
     fn first_part(&mut self, sleep: Sleep) -> Sleep {
         if self.registered == 0 || sleep == Sleep::None {
             return sleep;
@@ -55,7 +55,7 @@ impl Epoll {
         }
     }
 
-    /// The look that follows verifies numbers if it finds nothing and it is time.
+    /// The wait after the sleep verifies numbers if it finds nothing and it is time.
     fn note_sleep(&mut self) {
         let slept = self.clock.now().saturating_since(self.slept_from);
         self.idle = self.idle.saturating_add(u64::try_from(slept.as_nanos()).unwrap_or(u64::MAX));

@@ -51,7 +51,7 @@ fn unwatch(epoll: &mut Epoll, signum: i32) {
     epoll.signals().unwrap().del(signum);
 }
 
-/// Ends `old` and gives its number to `new`: what `close` and then `open` do.
+/// Closes `old` and gives its number to `new`, like `close` followed by `open`.
 fn reopen(old: &impl AsFd, new: impl Into<OwnedFd>) {
     sys::replace(&new.into(), old.as_fd().as_raw_fd()).unwrap();
 }
@@ -60,7 +60,7 @@ fn pair() -> (UnixStream, UnixStream) {
     UnixStream::pair().unwrap()
 }
 
-/// A stream that has a byte to read.
+/// A stream with one byte to read.
 fn readable() -> (UnixStream, UnixStream) {
     let (mut near, far) = pair();
     near.write_all(b"x").unwrap();
@@ -71,7 +71,7 @@ fn after(epoll: &Epoll, delay: Duration) -> Sleep {
     Sleep::Until(epoll.now().saturating_add(delay))
 }
 
-/// Whether a wait finds nothing and is as long as it was asked for.
+/// Whether a wait finds nothing and lasts as long as requested.
 fn sleeps(epoll: &mut Epoll) -> bool {
     let deadline = epoll.now().saturating_add(Duration::from_millis(5));
     Found::of(epoll, Sleep::Until(deadline)).ready.is_empty() && epoll.now() >= deadline

@@ -1,4 +1,4 @@
-//! Which file does a number stand for now?
+//! Verifies that numbers still belong to the registered files.
 
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -9,7 +9,7 @@ use super::{Epoll, is};
 use crate::sys;
 
 impl Epoll {
-    /// Verifies the numbers of what the last wait has found.
+    /// Verifies the numbers that the last wait reported.
     pub(super) fn verify_found(&mut self, sink: &mut impl Sink<Fd>) {
         for report in self.reports.found() {
             let token = Token::from_bits(report.u64);
@@ -19,7 +19,7 @@ impl Epoll {
         }
     }
 
-    /// Verifies the next so many registrations. `true`: all of them stand.
+    /// Verifies the next `count` registrations. Returns `true` if none was stale.
     pub(super) fn verify_some(&mut self, count: usize, sink: &mut impl Sink<Fd>) -> bool {
         let mut all_stand = true;
         let count = count.min(self.registered);
@@ -32,7 +32,7 @@ impl Epoll {
         all_stand
     }
 
-    /// Reports ERROR to the events of a number that does not stand for their file any more.
+    /// Reports ERROR to the events of a number that no longer belongs to their file.
     pub(super) fn verify(&self, fd: Fd, token: Token, sink: &mut impl Sink<Fd>) -> bool {
         let stands = self.stands_now(fd);
         if !stands {
@@ -42,25 +42,25 @@ impl Epoll {
         stands
     }
 
-    /// Whether the set holds the file that a number stands for, under that number. Adding it says so and changes nothing,
-    /// if it does.
+    /// Whether the set has an entry for this number and the file it belongs to now. Adding it fails if so and then
+    /// changes nothing.
     pub(super) fn stands_now(&self, fd: Fd) -> bool {
         let set = self.set.as_fd();
-        // The doorbell is in the set under its number, too.
+        // The doorbell's number is in the set, too.
         if self.bell.has(fd) {
             return false;
         }
         match sys::epoll_add(set, fd, 0, Token::NONE.to_bits()) {
             Ok(()) => {
-                // It cannot fail: the entry has just been made.
+                // This cannot fail, because the entry was just added.
                 let _ = sys::epoll_del(set, fd);
                 false
             }
             Err(error) if is(&error, libc::EPERM) => self.files.is_same(fd),
-            // It is a set that this one is in, or one in which sets are nested too deep: kernels that count only what is below a
-            // set allow that to grow, and then refuse what is registered already.
+            // The descriptor is a set that contains this one, or contains sets nested too deep. Kernels that check
+            // only what is below a set allow that to grow later, and then refuse a set that is already registered.
             Err(error) if is(&error, libc::ELOOP) => sys::epoll_has(set, fd).unwrap_or(true),
-            // It is closed, or this set itself. Anything else says nothing.
+            // It is closed, or is this set itself. Other errors say nothing about the registration.
             Err(error) if is(&error, libc::EINVAL) => !self.is_this_set(fd),
             Err(error) => !is(&error, libc::EBADF),
         }

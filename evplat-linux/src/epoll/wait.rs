@@ -1,4 +1,4 @@
-//! How the base sleeps.
+//! The backend's wait.
 
 use std::io;
 use std::mem;
@@ -12,7 +12,7 @@ use super::{Epoll, IDLE, VERIFIED_AT_ONCE, is};
 use crate::sys;
 
 impl Epoll {
-    /// Waits, and leaves what it found in the buffer. Answers whether a wake has come.
+    /// Waits, and leaves the reports in the buffer. Returns whether a wake has come.
     pub(super) fn wait(&mut self, wait: Sleep, sink: &mut impl Sink<Fd>) -> Result<bool, Error> {
         let must_look = self.is_special && (self.is_damaged || self.files.is_due());
         let is_look = wait == Sleep::None;
@@ -20,10 +20,10 @@ impl Epoll {
         let has_looked = mem::take(&mut self.has_looked);
         let found = match wait {
             Sleep::None if is_look && has_looked => Ok(()),
-            // Also where a wake has come between that look and this wait.
+            // Or a wake came between the previous check and this wait.
             Sleep::None => self.look_now(),
             Sleep::Forever if has_looked => self.wait_until(Instant::MAX, has_looked, sink),
-            // More is likely ready, and a look costs less than a wait with an end.
+            // Something is probably ready already, and this check costs less than a wait with a timeout.
             Sleep::Forever => match self.look_now() {
                 Ok(()) if self.reports.found().is_empty() => self.wait_until(Instant::MAX, true, sink),
                 looked => looked,
@@ -42,8 +42,8 @@ impl Epoll {
         sys::epoll_wait(self.set.as_fd(), &mut self.reports, false)
     }
 
-    /// Waits. When nothing has been found for a while, the numbers are verified, once: a file that has left its number, and
-    /// with it the set, would never be reported.
+    /// Waits. If nothing has been found for a while, verifies the numbers once: a file whose number was replaced is
+    /// no longer in the set and would never be reported.
     #[inline(never)]
     fn wait_until(&mut self, point: Instant, has_looked: bool, sink: &mut impl Sink<Fd>) -> io::Result<()> {
         let nanos = self.nanos_until(point);
@@ -76,7 +76,7 @@ impl Epoll {
         }
     }
 
-    /// Waits for so many nanoseconds at most; `u64::MAX` is for ever.
+    /// Waits for at most `nanos` nanoseconds; `u64::MAX` waits for ever.
     fn wait_for(&mut self, nanos: u64) -> io::Result<()> {
         let set = self.set.as_fd();
         if matches!(nanos, 0 | u64::MAX) {

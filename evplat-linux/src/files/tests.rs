@@ -18,7 +18,7 @@ fn reported(files: &mut Files, ended: &[u64]) -> Vec<(u64, Ready)> {
     found.ready
 }
 
-/// The same by searches: files in any order, due ones from the first.
+/// A reference model that searches: files in any order, due ones from the first.
 #[derive(Default)]
 struct Model {
     files: Vec<(Fd, u64, Interest)>,
@@ -93,7 +93,7 @@ fn random_operations_as_a_list_does_them() {
                 files.insert(fd, token(round), interest).unwrap();
                 model.set(fd, round, interest);
             }
-            // Of one that is not registered, a change is none.
+            // A change to a file that is not registered counts as none.
             0..9 => {
                 files.change(fd, token(round), interest);
                 if is_registered {
@@ -135,7 +135,7 @@ fn due_files_come_in_the_order_they_became_due() {
     assert_eq!(reported(&mut files, &[]), expected);
 }
 
-/// How many entries are looked at with so many files that are not due.
+/// How many entries each operation touches with `count` files that are not due.
 fn steps_beside(count: usize) -> [usize; 5] {
     let (_open, fds) = descriptors(count + 1);
     let (last, others) = fds.split_last().unwrap();

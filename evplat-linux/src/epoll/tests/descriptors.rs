@@ -1,4 +1,4 @@
-//! Forks, and the descriptors of the backend itself.
+//! Forks, and the backend's own descriptors.
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn a_base_without_descriptors_left_is_an_error_that_leaves_nothing() {
                 let _waker = epoll.waker()?;
                 epoll.nest()?;
                 watch(&mut epoll, libc::SIGUSR1)?;
-                // A new set needs a descriptor while the old one is there.
+                // A new set needs a descriptor while the old one is still open.
                 epoll.reinit()
             })();
             let errno = made.err().and_then(|error| error.errno());
@@ -108,7 +108,7 @@ fn a_base_without_descriptors_left_is_an_error_that_leaves_nothing() {
     assert_eq!(status, 0);
 }
 
-/// What a failure takes away is only what failed.
+/// If a waker cannot be made, everything else still works.
 #[test]
 fn a_base_that_cannot_have_a_waker_works_without() {
     let status = in_child(|| {

@@ -86,7 +86,7 @@ fn a_number_that_is_no_file_any_more_is_noticed() {
     assert_eq!(Found::now(&mut epoll), [(1, Ready::READ)]);
     reopen(&number, File::open("/dev/null").unwrap());
     assert_eq!(modify(&mut epoll, &number, 2, READ), Ok(Modified::Replaced));
-    // The core follows up under another token, as reports for this one might be the socket's.
+    // The core then uses another token, as reports for this one might be the socket's.
     assert_eq!(modify(&mut epoll, &number, 3, READ), Ok(Modified::Kept));
     assert_eq!(Found::now(&mut epoll), [(3, Ready::READ)]);
 }
@@ -148,7 +148,7 @@ fn modify_of_a_file_that_was_closed_is_an_error() {
     assert_eq!(status, 0);
 }
 
-/// A report for which the core has no registration any more removes the file.
+/// A report whose registration has ended in the core removes the file.
 #[test]
 fn a_file_whose_registration_has_ended_is_dropped() {
     let mut epoll = Epoll::new().unwrap();
@@ -184,7 +184,7 @@ fn two_thousand_files_cost_a_socket_and_a_turn_nothing() {
     assert_eq!(status, 0);
 }
 
-/// As in a sandbox, or where the size of a file does not fit into the structure.
+/// As in a sandbox, or if the size of a file does not fit into the structure.
 #[cfg(target_pointer_width = "64")]
 #[test]
 fn a_file_that_the_system_says_nothing_of_is_no_other_file() {

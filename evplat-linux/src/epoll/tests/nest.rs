@@ -23,7 +23,7 @@ fn another_loop_sees_what_is_ready_inside_also_after_a_new_set() {
     }
 }
 
-/// As the child of a fork may hold it.
+/// The child of a fork may hold it, for example.
 #[test]
 fn another_loop_does_not_see_an_old_set_that_someone_else_holds() {
     let mut inner = Epoll::new().unwrap();
@@ -63,7 +63,7 @@ fn another_loop_sees_each_wake_and_signal() {
     assert_eq!(status, 0);
 }
 
-/// What a child does with its bases, one in the other, in any order.
+/// A child may reinitialise nested bases in any order.
 #[test]
 fn bases_in_bases_may_be_reinitialised_in_any_order() {
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
@@ -76,7 +76,7 @@ fn bases_in_bases_may_be_reinitialised_in_any_order() {
         let second = Fd::of(&bases[1].nest().unwrap());
         bases[2].add(second, token(3), READ, &mut NoInfos).unwrap();
         let status = in_child(|| {
-            // As the core does it: the set, and then what is registered.
+            // Like the core: first the set, then the registrations.
             for which in order {
                 bases[which].reinit().unwrap();
                 match which {
@@ -100,7 +100,7 @@ fn bases_in_bases_may_be_reinitialised_in_any_order() {
     }
 }
 
-/// Daemons close what they find open. What has the number since is not a nest.
+/// Daemons close all descriptors they find open. A descriptor that has the number afterwards is not a nest.
 #[test]
 fn a_number_that_a_child_has_given_to_another_file_is_left_alone() {
     let mut nested = Epoll::new().unwrap();
@@ -127,7 +127,7 @@ fn places_in_the_list_of_nests_are_used_again() {
     assert_eq!(status, 0);
 }
 
-/// A stream's number, which is a set that this one is in by now.
+/// The number was a stream's, and now belongs to a set that contains this one.
 #[test]
 fn a_number_that_is_an_outer_set_now_does_not_stand() {
     let (mut inner, mut outer) = (Epoll::new().unwrap(), Epoll::new().unwrap());
@@ -140,7 +140,7 @@ fn a_number_that_is_an_outer_set_now_does_not_stand() {
     assert!(!inner.stands_now(Fd::of(&near)));
 }
 
-/// As where sets were nested too deep below a set after it was registered, which only some kernels allow.
+/// As if sets were nested too deep below a set after it was registered, which only some kernels allow.
 #[test]
 fn a_set_that_could_not_be_registered_again_stands() {
     for is_sandbox in [false, true] {
@@ -171,7 +171,7 @@ fn a_sleep_after_a_new_set_waits_by_that() {
     assert_ne!(number().0, number().0);
 }
 
-/// The parent has had a nest before, whose place in the list is free.
+/// The parent had a nest before, so there is a free place in the list.
 #[test]
 fn a_nest_made_in_a_child_stays_when_another_base_is_reinitialised() {
     Epoll::new().unwrap().nest().unwrap();

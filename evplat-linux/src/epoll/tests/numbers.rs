@@ -1,4 +1,4 @@
-//! Descriptors that were closed or whose numbers were given out again; new sets.
+//! Descriptors that were closed or whose numbers were reused, and rebuilt sets.
 
 use evcore::Wait;
 use evcore::backend::{Sleeper as _, Split};
@@ -10,7 +10,7 @@ fn a_descriptor_that_is_registered_already_is_taken_over() {
     let mut epoll = Epoll::new().unwrap();
     let (near, _far) = readable();
     add(&mut epoll, &near, 1, READ);
-    // Its number comes back from a duplicate, so the kernel's entry has never gone: EEXIST.
+    // The number is reopened from a duplicate, so the kernel has kept its entry: EEXIST.
     reopen(&near, near.try_clone().unwrap());
     add(&mut epoll, &near, 2, READ | WRITE);
     assert_eq!(Found::now(&mut epoll), [(2, Ready::READ | Ready::WRITE)]);
@@ -57,7 +57,7 @@ fn a_set_inside_itself_is_an_error() {
     assert_eq!(Found::now(&mut epoll), []);
 }
 
-/// An entry that cannot be removed: its number was closed before `del`, and a duplicate lives.
+/// An entry that cannot be removed: its number was closed before `del`, and a duplicate is open.
 #[test]
 fn an_entry_that_nobody_can_remove_leads_to_a_new_set() {
     let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
@@ -117,13 +117,13 @@ fn a_new_set_is_asked_for_once() {
     let mut epoll = Epoll::new().unwrap();
     epoll.note_damage();
     assert_eq!(Found::of(&mut epoll, Sleep::Forever).rebuilds, 1);
-    // From here on it is the core's to try, and the base sleeps meanwhile.
+    // From here on the core retries, and the base sleeps in between.
     assert_eq!(Found::of(&mut epoll, Sleep::None).rebuilds, 0);
     epoll.reinit().unwrap();
     assert_eq!(Found::of(&mut epoll, Sleep::None).rebuilds, 0);
 }
 
-/// A new set cannot be made, and `wait` finds what only that would end: it must take its time.
+/// A new set cannot be made, and `wait` finds only what a rebuild would remove: it must not return at once.
 fn is_slow(mut wait: impl FnMut(&mut EventBase<&str>)) -> bool {
     let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
     let (orphan, _far) = readable();
@@ -167,7 +167,8 @@ fn a_nest_during_an_overdue_rebuild_does_not_keep_the_other_loop_busy() {
     assert_eq!(status, 0);
 }
 
-/// What ends the rest of a sleep is a timer, or someone else; files may be replaced then as at any time.
+/// A timer or a wake ended the full-length sleep. Files may be replaced during the next one, so it is shortened
+/// again.
 #[test]
 fn a_sleep_after_the_rest_of_one_is_not_without_an_end() {
     let mut epoll = Epoll::new().unwrap();
@@ -187,7 +188,8 @@ fn a_sleep_after_the_rest_of_one_is_not_without_an_end() {
     }
 }
 
-/// It is asked for by adding it, and the other file has hung up: its entry would be reported for ever.
+/// The check adds the file for a moment. As the other file has hung up, an entry left behind would be reported for
+/// ever.
 #[test]
 fn a_look_for_a_number_leaves_no_entry() {
     let mut epoll = Epoll::new().unwrap();
@@ -208,7 +210,7 @@ fn what_has_ended_is_not_counted() {
     assert_eq!(epoll.registered, 0);
 }
 
-/// It lives on under another number, and is found in every other turn.
+/// The replaced file is still open under another number, and is reported in every other turn.
 #[test]
 fn a_replaced_file_that_comes_every_other_turn_is_not_reported_for_long() {
     let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());

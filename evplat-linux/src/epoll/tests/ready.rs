@@ -73,7 +73,7 @@ fn interest_changes_in_place_and_ends() {
     assert_eq!(Found::now(&mut epoll), []);
 }
 
-/// Each ready descriptor has its turn before any has a second one.
+/// Each ready descriptor is reported before any is reported a second time.
 #[test]
 fn more_than_the_buffer_holds_come_in_turns() {
     const COUNT: u64 = 2_500;

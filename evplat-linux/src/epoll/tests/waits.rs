@@ -1,10 +1,10 @@
-//! How long a wait is.
+//! How long a wait lasts.
 
 use evcore::backend::Split;
 
 use super::*;
 
-/// A wait that fails has taken the wake that came before it, and gives it back.
+/// A failed wait keeps the wake that came before it.
 #[test]
 fn a_wait_that_fails_takes_no_wake_away() {
     let status = in_child(|| {
@@ -14,7 +14,7 @@ fn a_wait_that_fails_takes_no_wake_away() {
         sys::replace(&pipe().0, epoll.set.as_raw_fd()).unwrap();
         let failed = epoll.dispatch(Sleep::Forever, &mut Found::default()).is_err();
         sys::replace(&set, epoll.set.as_raw_fd()).unwrap();
-        // It would sleep for ever.
+        // If the wake were lost, this would sleep for ever.
         failed && epoll.dispatch(Sleep::Forever, &mut Found::default()).is_ok()
     });
     assert_eq!(status, 0);
@@ -27,7 +27,7 @@ fn no_wait_is_early_and_none_is_repeated() {
             let mut epoll = Epoll::with_clock(clock).unwrap();
             epoll.timed_wait = timed_wait;
             for nanos in [1, 999, 100_000, 999_999, 1_000_001, 10_500_000] {
-                // A machine that is suspended and goes on ends one wait early, but not the next.
+                // If the machine is suspended and resumed, one wait may be wrong, but not the next.
                 let is_late = (0..3).any(|_| {
                     let deadline = epoll.now().saturating_add(Duration::from_nanos(nanos));
                     assert_eq!(Found::of(&mut epoll, Sleep::Until(deadline)).ready, []);
@@ -107,10 +107,10 @@ fn a_sandbox_without_pwait2_and_eventfd_has_all_it_needs() {
                 assert!(epoll.bell.interrupts.prepare(Sleep::Forever) == Sleep::Forever);
                 waker.wake();
                 let found = Found::of(&mut epoll, Sleep::Forever);
-                // Left as it is, the pipe would be full one day, and a ring no edge any more.
+                // If it were never emptied, the pipe would be full one day, and a ring would cause no edge.
                 found.ready.is_empty() && !is_readable(epoll.bell.interrupts.doorbell().unwrap(), 0)
             });
-            // A ring that comes late, when the base has been awake for other reasons.
+            // A late ring, when the base is already awake for other reasons.
             epoll.bell.interrupts.doorbell().unwrap().ring();
             Found::of(&mut epoll, Sleep::Forever);
             let quiet = !is_readable(epoll.bell.interrupts.doorbell().unwrap(), 0);
@@ -135,7 +135,7 @@ fn an_interrupted_wait_is_no_error() {
     assert_eq!(status, 0);
 }
 
-/// It looks while the last wait has found something, and only then.
+/// `look` polls the set only while the last wait has found something.
 #[test]
 fn a_look_is_made_while_the_set_is_busy() {
     let mut epoll = Epoll::new().unwrap();
@@ -152,7 +152,7 @@ fn a_look_is_made_while_the_set_is_busy() {
     assert_eq!(found.ready.len(), 1);
 }
 
-/// A wake that came meanwhile, while nobody slept, does not ring the bell: the look leaves it to the wait.
+/// A wake while the loop does not sleep does not ring the doorbell; `look` must leave it to the wait.
 #[test]
 fn a_look_that_finds_nothing_leaves_a_wake_to_the_wait() {
     let mut epoll = Epoll::new().unwrap();
@@ -166,7 +166,7 @@ fn a_look_that_finds_nothing_leaves_a_wake_to_the_wait() {
     assert!(Found::of(&mut epoll, Sleep::Forever).ready.is_empty(), "it does not sleep");
 }
 
-/// A look that found nothing is of the wait after it, and of no later one: that would take its reports for those of a look.
+/// A `look` that found nothing counts for the next wait only, or a later wait would mistake it for its own.
 #[test]
 fn a_look_is_forgotten_by_the_next_wait() {
     for wait in [Sleep::Forever, Sleep::None] {
@@ -190,7 +190,7 @@ fn a_look_is_forgotten_by_the_next_wait() {
     }
 }
 
-/// A look before a wait that a wake then kept from sleeping counts for that wait only.
+/// A `look` before a wait that a wake kept from sleeping counts for that wait only.
 #[test]
 fn a_look_is_not_counted_for_a_later_wait() {
     let mut base: EventBase<&str> = EventBase::new(Epoll::new().unwrap());
@@ -209,7 +209,7 @@ fn a_look_is_not_counted_for_a_later_wait() {
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("socket"));
 }
 
-/// Many waits that are short come to the time after which numbers are verified.
+/// The time of many short waits adds up, and numbers are verified after it.
 #[test]
 fn a_short_wait_that_finds_nothing_is_counted() {
     let mut epoll = Epoll::new().unwrap();

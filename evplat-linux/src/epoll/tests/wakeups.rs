@@ -12,7 +12,7 @@ fn a_wake_from_another_thread_ends_the_wait_and_only_that() {
     });
     assert_eq!(Found::of(&mut epoll, Sleep::Forever).ready, []);
     thread.join().unwrap();
-    // What may still be on its way: one wake after the loop was awake, and the ring of an earlier one.
+    // Takes what may still be pending: one wake after the loop was awake, and the ring of an earlier one.
     Found::of(&mut epoll, Sleep::None);
     Found::of(&mut epoll, Sleep::None);
     assert!(sleeps(&mut epoll), "the wake was not over");
