@@ -7,26 +7,26 @@ use evcore::{Instant, Ready};
 
 use crate::fixture::Fixture;
 
-/// The fixture for [`Manual`]: sources are numbers, time is virtual, and nothing happens elsewhere.
+/// The fixture for [`Manual`]: sources are numbers, time is virtual, and there are no other threads.
 ///
 /// With the feature `std` it also catches panics.
 ///
-/// `N` is how many sources `Manual` has room for.
+/// `N` is the number of sources `Manual` has room for.
 #[derive(Debug, Default)]
 pub struct ByHand<const N: usize = 64> {
     sources: u32,
-    /// For the first backend. Two that shared one would take each other's wakes.
+    /// For the first backend only: two backends with one flag would take each other's wakes.
     flag: Option<&'static WakeFlag>,
 }
 
 impl ByHand {
-    /// A world without sources, whose backend cannot be woken.
+    /// Creates a fixture whose backends have no waker.
     #[must_use]
     pub const fn new() -> Self {
         Self { sources: 0, flag: None }
     }
 
-    /// As [`ByHand::new`], with the power to wake. The flag must be this fixture's alone.
+    /// Like [`ByHand::new`], with a waker. No other fixture may use the flag.
     ///
     /// ```
     /// use evcore::backend::WakeFlag;
@@ -45,14 +45,15 @@ impl ByHand {
 }
 
 impl<const N: usize> ByHand<N> {
-    /// As [`ByHand::with_flag`], with room for `N` sources: for the cases that need many.
+    /// Like [`ByHand::with_flag`], with room for `N` sources, for cases that need many.
     #[must_use]
     pub const fn with_room(flag: &'static WakeFlag) -> Self {
         Self { sources: 0, flag: Some(flag) }
     }
 }
 
-/// Every second number is far from the one before, and equal to it in its lower bits: they are not to be confused.
+/// Every second number is far from the previous one and has the same lower bits, to detect backends that confuse
+/// them.
 const fn number(source: u32) -> u32 {
     source.div_ceil(2) | if source % 2 == 0 { 1 << 24 } else { 0 }
 }
@@ -119,7 +120,7 @@ impl<const N: usize> Fixture for ByHand<N> {
     }
 
     fn reset(&mut self, backend: &mut Manual<N>, source: &mut u32) -> bool {
-        // Without CLOSED: that the peer's writing side is shut down is not what a system must say of a reset.
+        // Without CLOSED: a system need not report a reset as a shutdown of the peer's writing side.
         change(backend, *source, Ready::empty(), Ready::READ | Ready::WRITE | Ready::ERROR | Ready::HANGUP)
     }
 

@@ -1,6 +1,7 @@
 //! The cases, one file for each topic.
 //!
-//! Each is a public function that takes a fixture, and a storage as a type. Its first line says what must hold.
+//! Each is a public function that takes a fixture, and a storage as a type parameter. The first line of its
+//! documentation says what must hold.
 
 pub mod changes;
 pub mod clock;

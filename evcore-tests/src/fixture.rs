@@ -1,4 +1,4 @@
-//! What the suite needs of a backend's world.
+//! What the suite needs to test a backend.
 
 use core::time::Duration;
 
@@ -10,14 +10,13 @@ pub type FdOf<F> = <<F as Fixture>::Backend as EventOp>::Fd;
 /// The error type of a fixture's backend.
 pub(crate) type ErrorOf<F> = <<F as Fixture>::Backend as EventOp>::Error;
 
-/// A backend, sources that it can watch, and what can be done to them.
+/// A backend, sources that it can watch, and operations on them.
 ///
-/// The methods without a body are what each fixture must have. The others are powers: `false` or `None`, which is what they
-/// answer where they are not written, means that the fixture has not got it. Each one gets the backend, in case it is the
-/// backend that needs it.
+/// Each fixture must have the methods without a body. The others are optional: their default, `false` or `None`, says
+/// that the fixture cannot do this. Each method gets the backend, in case it is needed.
 ///
-/// What a method does must be visible to the backend's next wait when it returns, or very soon after: the cases wait up to
-/// [`PATIENCE`](crate::PATIENCE) for what must come.
+/// The effect of a method must be visible to the backend's next wait when the method returns, or very soon after:
+/// cases wait up to [`PATIENCE`](crate::PATIENCE) for expected events.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,7 +24,7 @@ pub(crate) type ErrorOf<F> = <<F as Fixture>::Backend as EventOp>::Error;
 /// use evcore::Ready;
 /// use evcore_tests::Fixture;
 ///
-/// /// As little as possible.
+/// /// A fixture with as few methods as possible.
 /// struct Plain {
 ///     sources: u32,
 /// }
@@ -67,42 +66,43 @@ pub(crate) type ErrorOf<F> = <<F as Fixture>::Backend as EventOp>::Error;
     note = "on Unix take `evcore_tests::Unix::new(YourBackend::new, YourWaker::wake)`, else implement `evcore_tests::Fixture`"
 )]
 pub trait Fixture {
-    /// What is tested.
+    /// The backend to test.
     type Backend: EventOp;
-    /// Something to be watched: as a rule, one end of a channel whose other end the fixture keeps.
+    /// Something the backend can watch: usually one end of a channel whose other end the fixture keeps.
     type Source;
-    /// What wakes the backend; `()` without that power.
+    /// What wakes the backend; `()` if the fixture has no wakers.
     type Waker: Clone + Send + Sync + 'static;
 
-    /// Whether time passes only in [`pass`](Fixture::pass) and in waits, and exactly as far as asked.
+    /// Whether time advances only in [`pass`](Fixture::pass) and in waits, and exactly as far as requested.
     const IS_VIRTUAL: bool;
 
-    /// A new backend. A case may ask for several.
+    /// Creates a backend. A case may create several.
     fn backend(&mut self) -> Self::Backend;
 
-    /// A new source, of both directions: nothing to read yet, room to write.
+    /// Creates a source for both directions: with nothing to read, and with room to write.
     fn source(&mut self, backend: &mut Self::Backend) -> Self::Source;
 
-    /// Its descriptor.
+    /// The source's descriptor.
     fn fd(&self, source: &Self::Source) -> FdOf<Self>;
 
-    /// Gives it something to read, which is an edge.
+    /// Gives the source something to read, which is an edge.
     fn feed(&mut self, backend: &mut Self::Backend, source: &mut Self::Source);
 
-    /// Reads all there is to read.
+    /// Reads everything from the source.
     fn drain(&mut self, backend: &mut Self::Backend, source: &mut Self::Source);
 
     /// Lets time pass.
     fn pass(&mut self, backend: &mut Self::Backend, time: Duration);
 
-    /// How long a case waits for what must come. Shorter than [`PATIENCE`](crate::PATIENCE) is for a test that expects a failure.
+    /// How long a case waits for expected events. A test that expects a failure returns less than
+    /// [`PATIENCE`](crate::PATIENCE).
     fn patience(&self) -> Duration {
         crate::PATIENCE
     }
 
-    // Powers over sources.
+    // Optional operations on sources.
 
-    /// How many sources there may be at a time. Cases with more are not shown.
+    /// The maximum number of sources at one time. Cases that need more are skipped, and say so.
     fn sources(&self) -> usize {
         48
     }
@@ -125,95 +125,96 @@ pub trait Fixture {
         false
     }
 
-    /// The peer goes away.
+    /// The peer closes the connection.
     fn hang_up(&mut self, backend: &mut Self::Backend, source: &mut Self::Source) -> bool {
         let _ = (backend, source);
         false
     }
 
-    /// The peer breaks the connection off: an error.
+    /// The peer resets the connection, which is an error.
     fn reset(&mut self, backend: &mut Self::Backend, source: &mut Self::Source) -> bool {
         let _ = (backend, source);
         false
     }
 
-    /// A source at which urgent data waits, and nothing else.
+    /// Creates a source with pending urgent data, and nothing else.
     fn urgent(&mut self, backend: &mut Self::Backend) -> Option<Self::Source> {
         let _ = backend;
         None
     }
 
-    /// A listener: feeding it connects to it, draining it accepts.
+    /// Creates a listener: feeding it connects to it, draining it accepts.
     fn listener(&mut self, backend: &mut Self::Backend) -> Option<Self::Source> {
         let _ = backend;
         None
     }
 
-    /// A connection that has begun, without waiting, to where nobody listens: it will be refused.
+    /// Starts to connect, without waiting, to an address without a listener: the connection will be refused.
     fn refused(&mut self, backend: &mut Self::Backend) -> Option<Self::Source> {
         let _ = backend;
         None
     }
 
-    /// Whether the system says of such a connection that it was refused. Asking takes the answer.
+    /// Whether the system reports that this connection was refused. Asking clears the error.
     fn is_refused(&self, source: &Self::Source) -> bool {
         let _ = source;
         false
     }
 
-    /// A source that can only be read, whose peer hangs up without leaving anything to read: a pipe.
+    /// Creates a source that can only be read, whose peer hangs up with nothing left to read: a pipe.
     fn pipe(&mut self, backend: &mut Self::Backend) -> Option<Self::Source> {
         let _ = backend;
         None
     }
 
-    /// A source that never blocks; several kinds, counted from 0.
+    /// Creates a source that never blocks, of one of several kinds, counted from 0.
     fn file(&mut self, backend: &mut Self::Backend, kind: usize) -> Option<Self::Source> {
         let _ = (backend, kind);
         None
     }
 
-    // Powers over descriptors.
+    // Optional operations on descriptors.
 
-    /// Another descriptor of the same source.
+    /// Creates another descriptor of the same source.
     fn duplicate(&mut self, backend: &mut Self::Backend, source: &Self::Source) -> Option<Self::Source> {
         let _ = (backend, source);
         None
     }
 
-    /// Closes the source's descriptor, whether it is registered or not. Its [`fd`](Fixture::fd) is that number still.
+    /// Closes the source's descriptor, whether or not it is registered. [`fd`](Fixture::fd) still returns its number.
     fn close(&mut self, backend: &mut Self::Backend, source: &mut Self::Source) -> bool {
         let _ = (backend, source);
         false
     }
 
-    /// Closes the source's descriptor and makes it a new source, whose descriptor has the same number.
+    /// Closes the source's descriptor and makes it a new source whose descriptor has the same number.
     fn reuse(&mut self, backend: &mut Self::Backend, source: &mut Self::Source) -> bool {
         let _ = (backend, source);
         false
     }
 
-    /// Whether the peer of a source whose descriptor was closed reads the end.
+    /// Whether the peer of a source with a closed descriptor reads the end of the data.
     fn is_over_for_peer(&mut self, source: &mut Self::Source) -> Option<bool> {
         let _ = source;
         None
     }
 
-    // Powers over the backend.
+    // Optional operations on the backend.
 
-    /// Has the backend refuse `count` registrations and changes.
+    /// Makes the backend refuse the next `count` registrations and changes.
     fn refuse(&mut self, backend: &mut Self::Backend, count: u32) -> bool {
         let _ = (backend, count);
         false
     }
 
-    /// Has the backend refuse `count` registrations and changes for the time being, as for lack of memory.
+    /// Makes the backend refuse the next `count` registrations and changes with a temporary error, such as lack of
+    /// memory.
     fn refuse_for_now(&mut self, backend: &mut Self::Backend, count: u32) -> bool {
         let _ = (backend, count);
         false
     }
 
-    /// Has each wait report at most `count` descriptors.
+    /// Makes each wait report at most `batch` descriptors.
     fn set_batch(&mut self, backend: &mut Self::Backend, batch: usize) -> bool {
         let _ = (backend, batch);
         false
@@ -225,109 +226,110 @@ pub trait Fixture {
         false
     }
 
-    /// The time since some beginning, by another clock than the backend's.
+    /// The time since some starting point, by a clock other than the backend's.
     fn elapsed(&self) -> Option<Duration> {
         None
     }
 
-    // Powers from elsewhere.
+    // Optional operations on other threads, signals and processes.
 
-    /// A waker of the backend.
+    /// Creates a waker of the backend.
     fn waker(&mut self, backend: &mut Self::Backend) -> Option<Self::Waker> {
         let _ = backend;
         None
     }
 
-    /// Whether each backend has wakers of its own, which wake no other one.
+    /// Whether each backend has wakers of its own, which do not wake another backend.
     fn has_wakers_apart(&self) -> bool {
         false
     }
 
-    /// Uses it.
+    /// Wakes the backend.
     fn wake(waker: &Self::Waker) {
         let _ = waker;
     }
 
-    /// Uses it after a while, from another thread or an interrupt.
+    /// Wakes the backend after a delay, from another thread or an interrupt.
     fn wake_later(&mut self, waker: &Self::Waker, delay: Duration) -> bool {
         let _ = (waker, delay);
         false
     }
 
-    /// Feeds a source after a while, from another thread or an interrupt.
+    /// Feeds a source after a delay, from another thread or an interrupt.
     fn feed_later(&mut self, source: &mut Self::Source, delay: Duration) -> bool {
         let _ = (source, delay);
         false
     }
 
-    /// Signals that nobody else uses, counted from 0; at least two if any.
+    /// The signals that cases may use, counted from 0; at least two if any.
     fn signal(&self, which: usize) -> Option<Signum> {
         let _ = which;
         None
     }
 
-    /// Numbers that no signal has, or one that cannot be watched, counted from 0.
+    /// Numbers that are no signal's, or a signal's that cannot be watched, counted from 0.
     fn bad_signal(&self, which: usize) -> Option<Signum> {
         let _ = which;
         None
     }
 
-    /// Raises a signal that is watched.
+    /// Raises a watched signal.
     fn raise(&mut self, backend: &mut Self::Backend, signum: Signum) {
         let _ = (backend, signum);
     }
 
-    /// The same, many times; or some, where that takes long.
+    /// Raises a watched signal many times; fewer than `times` if it takes long.
     fn raise_many(&mut self, backend: &mut Self::Backend, signum: Signum, times: u32) {
         for _ in 0..times {
             self.raise(backend, signum);
         }
     }
 
-    /// Raises a signal that is watched after a while, from another thread or an interrupt, so that it interrupts this one.
+    /// Raises a watched signal after a delay, from another thread or an interrupt, so that it interrupts this thread.
     fn raise_later(&mut self, signum: Signum, delay: Duration) -> bool {
         let _ = (signum, delay);
         false
     }
 
-    /// Stops this process after a while and has it go on after another, as a shell does (`SIGSTOP`, `SIGCONT`). It is done
-    /// from outside, and has failed when [`finish`](Fixture::finish) panics.
+    /// Stops this process after a delay and continues it after a pause, as a shell does (`SIGSTOP`, `SIGCONT`).
+    /// Another process does this; if that failed, [`finish`](Fixture::finish) panics.
     fn stop_later(&mut self, delay: Duration, pause: Duration) -> bool {
         let _ = (delay, pause);
         false
     }
 
-    /// Waits until all that was to happen later has happened.
+    /// Waits until all delayed operations have happened.
     fn finish(&mut self) {}
 
-    /// What a signal would do now, as a number: another one when it would do something else.
+    /// A number that identifies what a signal would do now; it differs if the signal would do something else.
     fn disposition(&self, signum: Signum) -> Option<usize> {
         let _ = signum;
         None
     }
 
-    /// Runs something in a child process that is a copy of this one. Answers what the child says.
+    /// Runs `child` in a forked child process and returns its result.
     fn fork(&mut self, child: &mut dyn FnMut(&mut Self) -> bool) -> Option<bool> {
         let _ = child;
         None
     }
 
-    /// How many descriptors the process has open.
+    /// The number of open descriptors of the process.
     fn open_descriptors(&self) -> Option<usize> {
         None
     }
 
-    /// How many of them a program that this one executes would inherit, apart from the standard ones.
+    /// The number of descriptors that a program executed by this one would inherit, besides the standard ones.
     fn inherited_descriptors(&self) -> Option<usize> {
         None
     }
 
-    /// Runs something that panics, and lives on. `false`: it did not panic.
+    /// Calls a function that panics, and catches the panic. `false` if it did not panic.
     fn catch(&mut self, panicking: &mut dyn FnMut()) -> Option<bool> {
         let _ = panicking;
         None
     }
 
-    /// From here on nothing else happens in the process: for cases about signals, and about numbers of descriptors.
+    /// Ensures that nothing else runs in the process from here on: for cases about signals, and about descriptor
+    /// numbers.
     fn alone(&mut self) {}
 }

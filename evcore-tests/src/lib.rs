@@ -1,4 +1,4 @@
-//! The suite that any backend of [`evcore`] must pass.
+//! The conformance suite that any backend of [`evcore`] must pass.
 //!
 //! ```text
 //!   conformance!(name, fixture)      one #[test] for each case, on each storage
@@ -11,11 +11,12 @@
 //!   └───────────────┘      └──────────────────┘
 //! ```
 //!
-//! A case is a public function over a [`Fixture`], which has your backend, sources for it, and ways to make them ready. Most of
-//! its methods are optional. Where one is missing, the case says so. Where the backend's [`Features`](evcore::backend::Features)
-//! lack something, the case asserts that it is refused. The case returns what was shown, a [`Proof`].
+//! A case is a public function that takes a [`Fixture`]: your backend, sources for it, and ways to make them ready.
+//! Most methods of a fixture are optional. If one is missing, the case says so. If the backend's
+//! [`Features`](evcore::backend::Features) lack something, the case asserts that it is refused. The case returns what
+//! it has shown, a [`Proof`].
 //!
-//! On Unix, a test file of your backend's crate is this:
+//! On Unix, this is a test file of your backend's crate:
 //!
 //! ```
 //! use evcore_tests::{ByHand, conformance};
@@ -24,8 +25,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! with [`Unix::new(YourBackend::new, YourWaker::wake)`](Unix::new) in place of `ByHand::new()`. Without the standard
-//! library, call [`run_all`] from `main`, or any case by itself: they allocate nothing. A case that fails panics.
+//! with [`Unix::new(YourBackend::new, YourWaker::wake)`](Unix::new) instead of `ByHand::new()`. Without the standard
+//! library, call [`run_all`] or single cases from `main`: they allocate nothing. A case that fails panics.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -73,22 +74,22 @@ pub use unix::{Fork, MakePipe, Powers, Raiser, Unix, UnixSource};
 pub(crate) use world::BUSY;
 pub use world::{PATIENCE, Seen, World};
 
-/// The README's program, so that it compiles and runs.
+/// Compiles and runs the README's program.
 #[cfg(all(doctest, target_os = "linux", feature = "std"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-/// The program on the page of `evcore`.
+/// Compiles and runs the program on the page of `evcore`.
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../../evcore/README.md")]
 struct Evcore;
 
-/// The programs of the page for users of libevent.
+/// Compiles and runs the programs on the page for users of libevent.
 #[cfg(all(doctest, target_os = "linux", feature = "std"))]
 #[doc = include_str!("../../docs/from-libevent.md")]
 struct FromLibevent;
 
-/// The program on the page of `evplat-posix`.
+/// Compiles and runs the program on the page of `evplat-posix`.
 #[cfg(all(doctest, unix, feature = "std"))]
 #[doc = include_str!("../../evplat-posix/README.md")]
 struct Posix;

@@ -1,4 +1,4 @@
-//! The list of cases: the one place that names them all.
+//! The list of all cases.
 
 use evcore::storage::Storage;
 
@@ -356,7 +356,7 @@ macro_rules! for_each_case {
     };
 }
 
-/// As [`for_each_case`], of the cases for backends that implement `Split`.
+/// Like [`for_each_case`], for the cases about backends that implement `Split`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_split_case {
@@ -384,7 +384,7 @@ macro_rules! for_each_split_case {
     };
 }
 
-/// As [`for_each_case`], of the cases about tasks.
+/// Like [`for_each_case`], for the cases about tasks.
 #[cfg(feature = "async")]
 #[doc(hidden)]
 #[macro_export]
@@ -421,10 +421,11 @@ macro_rules! for_each_task_case {
     };
 }
 
-/// Makes each case a `#[test]`, on each storage: `name::fixed::case` and `name::growable::case`.
+/// Makes each case a `#[test]`, for each storage: `name::fixed::case` and `name::growable::case`.
 ///
-/// The second argument makes the [`Fixture`]; it is evaluated in each test. Give the suite a test file of its own: cases
-/// about signals and about numbers of descriptors need the process to themselves, and lock each other out to have it.
+/// The second argument is an expression that makes the [`Fixture`], evaluated in each test. Give the suite a test
+/// file of its own: cases about signals and about descriptor numbers need the process to themselves, and exclude each
+/// other with a lock.
 ///
 /// ```
 /// use evcore_tests::{ByHand, conformance};
@@ -454,8 +455,8 @@ macro_rules! conformance {
     };
 }
 
-/// As [`conformance!`], with the cases for backends that implement [`Split`](evcore::backend::Split). They are not among those
-/// of [`conformance!`]; the name must be another one.
+/// Like [`conformance!`], for the cases about backends that implement [`Split`](evcore::backend::Split), which
+/// [`conformance!`] does not include. Choose another name for it.
 ///
 /// ```
 /// use evcore_tests::{ByHand, conformance, split_conformance};
@@ -486,8 +487,8 @@ macro_rules! split_conformance {
     };
 }
 
-/// As [`conformance!`], with the cases about tasks (feature `async` of evcore). They are not among those of [`conformance!`]; the name
-/// must be another one.
+/// Like [`conformance!`], for the cases about tasks (feature `async` of evcore), which [`conformance!`] does not
+/// include. Choose another name for it.
 ///
 /// ```
 /// use evcore::backend::WakeFlag;
@@ -540,10 +541,10 @@ macro_rules! names {
         /// The names of all cases.
         pub const NAMES: &[&str] = &[$($(stringify!($case)),*),*];
 
-        /// Runs all cases one after the other, for a program without a test harness: `begin` gets the name of each
-        /// before it runs and returns its fixture, `end` gets what it has shown. The first one that fails panics.
+        /// Runs all cases in order, for a program without a test harness. `begin` gets the name of each case before
+        /// it runs and returns its fixture; `end` gets its proof. A case that fails panics.
         ///
-        /// On a storage without everything, what a case needs that is not there is shown to be refused in its place.
+        /// If the storage lacks a part that a case needs, this shows instead that the part is refused.
         pub fn run_all<F: Fixture, S: Storage>(mut begin: impl FnMut(&'static str) -> F, mut end: impl FnMut(Proof)) {
             $($(
                 let fixture = begin(stringify!($case));

@@ -1,4 +1,4 @@
-//! What cases need of a storage, and what is shown where it has not got that.
+//! Which parts of a storage each case needs, and what is shown if one is missing.
 
 use evcore::storage::{Part as _, Storage};
 use evcore::{Error, Event, EventBase, Interest};
@@ -6,14 +6,14 @@ use evcore::{Error, Event, EventBase, Interest};
 use crate::fixture::{ErrorOf, FdOf, Fixture};
 use crate::proof::Proof;
 
-/// A part of a storage that a case cannot do without.
+/// A part of a storage that a case needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Needs {
     /// Events on descriptors.
     Fds,
     /// Several events on one descriptor.
     SharedFds,
-    /// More priorities than one.
+    /// More than one priority.
     Levels,
     /// Events on signals.
     Signals,
@@ -25,7 +25,7 @@ pub enum Needs {
     Pauses,
     /// Statistics.
     Stats,
-    /// Limits of a turn.
+    /// Limits on a turn.
     Limits,
 }
 
@@ -42,10 +42,10 @@ impl Needs {
         Self::Limits,
     ];
 
-    /// Whether a case needs this.
+    /// Whether the case needs this part.
     const fn is_of(self, case: &str) -> bool {
         match self {
-            // It is shorter to say which cases need none.
+            // The list of cases that need none is shorter.
             Self::Fds => !contains(WITHOUT_FDS, case),
             Self::SharedFds => contains(SHARED_FDS, case),
             Self::Levels => contains(LEVELS, case),
@@ -72,7 +72,8 @@ impl Needs {
         }
     }
 
-    /// What a case needs that the storage has not got. In a `const` it leaves the code of such cases out of an image.
+    /// The part that a case needs and the storage lacks. Evaluated in a `const`, this keeps the code of such cases
+    /// out of an image.
     #[must_use]
     pub const fn missing<S: Storage>(case: &str) -> Option<Self> {
         let mut rest = Self::ALL.as_slice();
@@ -85,9 +86,9 @@ impl Needs {
         None
     }
 
-    /// Shows, in place of a case that does not apply to a storage, that what it lacks is refused, and changes nothing. (What has no
-    /// way to be refused does not compile.)
-    // Its base is not on the frame of what runs the cases: small parts have a small stack.
+    /// Shows, instead of a case that does not apply to a storage, that the missing part is refused and nothing
+    /// changes. (Calls that cannot return a refusal do not compile.)
+    // Not inlined, so that its base does not enlarge the caller's stack frame: small devices have small stacks.
     #[inline(never)]
     pub fn refused<F: Fixture, S: Storage>(self, mut fixture: F) -> Proof {
         let mut base: EventBase<F::Backend, S, u32> = EventBase::new(fixture.backend());
@@ -132,7 +133,7 @@ impl Needs {
     }
 }
 
-/// An event is not created, and its data comes back.
+/// Checks that the event is not created and its data is returned.
 #[track_caller]
 fn is_refused<F: Fixture, S: Storage>(
     base: &mut EventBase<F::Backend, S, u32>,
@@ -145,7 +146,7 @@ fn is_refused<F: Fixture, S: Storage>(
     }
 }
 
-/// Whether a name is in a list, in a `const` too.
+/// Whether a list contains a name; works in a `const`.
 #[must_use]
 pub const fn contains(names: &[&str], name: &str) -> bool {
     let mut rest = names;
@@ -171,7 +172,7 @@ const fn is_same(mut one: &[u8], mut other: &[u8]) -> bool {
     true
 }
 
-/// These need no descriptor.
+/// Cases that need no descriptor.
 const WITHOUT_FDS: &[&str] = &[
     "delay_counts_from_a_point",
     "each_of_40_is_reported",

@@ -1,20 +1,20 @@
-//! What a case has shown.
+//! The result of a case.
 
 use core::fmt;
 
 use crate::needs::Needs;
 
-/// What a case has shown. One that fails panics, so there is no variant for that.
+/// What a case has shown. A case that fails panics, so there is no variant for that.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]
 pub enum Proof {
-    /// What the case is named for.
+    /// What the case's name says.
     Shown,
-    /// The backend cannot do this, and refuses it properly.
+    /// The backend cannot do this, and refuses it as it should.
     Refused(&'static str),
-    /// The fixture cannot bring this about, and says so; what can be said without it holds.
+    /// The fixture cannot do this. What can be shown without it holds.
     Absent(&'static str),
-    /// The storage has left out what the case needs, and refuses it.
+    /// The storage lacks the part that the case needs, and refuses it.
     LeftOut(Needs),
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Proof {
     }
 }
 
-/// Prints a proof that is not simply one.
+/// Prints a proof, unless it is `Shown`.
 #[cfg(feature = "std")]
 #[doc(hidden)]
 pub fn print(suite: &str, case: &str, proof: Proof) {

@@ -27,8 +27,8 @@ mod source;
 use source::End;
 pub use source::UnixSource;
 
-/// The fixture for a backend on Unix: socket pairs, files, threads, signals, real time. It needs the standard library and
-/// the `kill` program; what that cannot do is in [`Powers`].
+/// The fixture for a backend on Unix: socket pairs, files, threads, signals, real time. It needs the standard library
+/// and the program `kill`; [`Powers`] adds what these cannot do.
 ///
 /// ```no_run
 /// # use evcore::backend::Wake;
@@ -46,7 +46,7 @@ pub struct Unix<B: Wake<Fd = Fd>> {
     wake: fn(&B::Waker),
     powers: Powers,
     threads: Vec<JoinHandle<()>>,
-    /// The programs that stop this process and have it go on.
+    /// The helper processes that stop and continue this process.
     stops: Vec<Child>,
     turn: Option<Turn>,
     begin: Instant,
@@ -54,21 +54,21 @@ pub struct Unix<B: Wake<Fd = Fd>> {
     patience: Duration,
 }
 
-/// What the standard library cannot do. Each is optional.
+/// Optional operations that the standard library cannot do.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Powers {
     /// Sends a byte of urgent data (`send` with `MSG_OOB`).
     pub urgent: Option<fn(&TcpStream) -> io::Result<()>>,
-    /// Begins to connect to where nobody listens, without waiting for the answer (`connect` of a socket that does not block).
+    /// Starts to connect to an address without a listener, and does not wait (`connect` of a non-blocking socket).
     pub refused: Option<fn() -> io::Result<TcpStream>>,
-    /// Makes a pipe: the end to read from, which does not block, and the end to write to.
+    /// Makes a pipe: the read end, non-blocking, and the write end.
     pub pipe: Option<MakePipe>,
-    /// Raises a signal in the calling thread (`raise`); without it the program `kill` is run.
+    /// Raises a signal in the calling thread (`raise`); without this, the program `kill` is run.
     pub raise: Option<fn(Signum)>,
-    /// Makes something that raises a signal in the thread that calls this, from any thread (`pthread_kill`).
+    /// Returns a function that any thread can call to raise a signal in the thread that called this (`pthread_kill`).
     pub raiser: Option<fn() -> Raiser>,
-    /// Runs something in a child process (`fork`), and answers what it did.
+    /// Runs a function in a child process (`fork`), and returns its result.
     pub fork: Option<Fork>,
 }
 
@@ -81,7 +81,7 @@ pub type Fork = fn(&mut dyn FnMut() -> bool) -> bool;
 /// See [`Powers::raiser`].
 pub type Raiser = Box<dyn FnOnce(Signum) + Send>;
 
-/// All cases of a process share it; one that must be alone has it to itself.
+/// Cases of a process hold this lock: shared, or exclusive for a case that must be alone.
 enum Turn {
     Shared(#[expect(dead_code, reason = "held")] RwLockReadGuard<'static, ()>),
     Alone(#[expect(dead_code, reason = "held")] RwLockWriteGuard<'static, ()>),
@@ -90,7 +90,7 @@ enum Turn {
 static PROCESS: RwLock<()> = RwLock::new(());
 
 impl<B: Wake<Fd = Fd>> Unix<B> {
-    /// The world of the backend that `new` makes, and that `wake` wakes.
+    /// Creates a fixture for the backends that `new` makes and `wake` wakes.
     pub fn new(new: fn() -> Result<B, B::Error>, wake: fn(&B::Waker)) -> Self {
         let shared = PROCESS.read().unwrap_or_else(PoisonError::into_inner);
         Self {
@@ -106,21 +106,21 @@ impl<B: Wake<Fd = Fd>> Unix<B> {
         }
     }
 
-    /// The same, for a case that is expected to fail: it waits no longer than this for what must come.
+    /// Sets a shorter time to wait for expected events, for a case that is expected to fail.
     #[must_use]
     pub fn impatient(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// The same, with a backend that can be made to refuse a number of registrations and changes.
+    /// Adds a way to make the backend refuse a number of registrations and changes.
     #[must_use]
     pub fn refusing(mut self, refuse: fn(&mut B, u32)) -> Self {
         self.refuse = Some(refuse);
         self
     }
 
-    /// The same, with more powers.
+    /// Adds optional operations.
     #[must_use]
     pub fn with(mut self, powers: Powers) -> Self {
         self.powers = powers;
@@ -148,14 +148,14 @@ impl<B: Wake<Fd = Fd>> Drop for Unix<B> {
     }
 }
 
-/// Two of the user's, an alarm, a termination, the first and the last of real time.
+/// SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, and the first and the last real-time signal.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SIGNALS: [Signum; 6] = [10, 12, 14, 15, 34, 64];
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const SIGNALS: [Signum; 2] = [30, 31];
 
-/// None at all, none at all, `SIGKILL`, more than there are, and those of faults: `SIGILL`, `SIGTRAP`, `SIGFPE`, `SIGSEGV`,
-/// `SIGBUS`.
+/// Two numbers that are no signal's, `SIGKILL`, one that is too large, and signals of faults: `SIGILL`, `SIGTRAP`,
+/// `SIGFPE`, `SIGSEGV`, `SIGBUS`.
 const BAD_SIGNALS: [Signum; 9] = [0, -1, 9, Signum::MAX, 4, 5, 8, 11, BUS];
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const BUS: Signum = 7;
@@ -175,10 +175,10 @@ fn signal_mask(name: &str) -> Option<u64> {
     u64::from_str_radix(line.trim_start_matches(':').trim(), 16).ok()
 }
 
-/// This process is a child that a case has made.
+/// Whether this process is a child that a case has made.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+/// Makes a child print its panic at once: what the test harness captures to print later is lost with the child.
 fn show_panics_of_children() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -193,7 +193,7 @@ fn show_panics_of_children() {
     });
 }
 
-/// How many descriptors this process may have open, where `/proc` says so.
+/// How many descriptors this process may have open, if `/proc` says so.
 fn descriptor_limit() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
@@ -222,7 +222,7 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
     }
 
     fn sources(&self) -> usize {
-        // Two descriptors each; some are left for whatever else there is.
+        // Each needs two descriptors; some are left for other uses.
         descriptor_limit().map_or(48, |limit| (limit.saturating_sub(128) / 2).clamp(48, 1_000))
     }
 
@@ -273,7 +273,7 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
 
     fn hang_up(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
         if let Some(far) = &source.far {
-            // With nothing left unread, so that it is no reset.
+            // With nothing left unread, so that closing is not a reset.
             if !matches!(far, End::File(_)) {
                 far.read_all();
             }
@@ -282,7 +282,7 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
     }
 
     fn reset(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
-        // Closing a socket that has something unread breaks the connection off.
+        // Closing a socket with unread data resets the connection.
         let Some(near) = &source.near else { return false };
         near.write(b"unread").is_ok() && source.far.take().is_some()
     }
@@ -339,7 +339,7 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
 
     fn reuse(&mut self, _: &mut B, source: &mut UnixSource) -> bool {
         (source.near, source.far) = (None, None);
-        // The system gives the lowest free number, so it is not far away.
+        // The system gives out the lowest free number, so it comes up soon.
         let mut others = Vec::new();
         for _ in 0..64 {
             let mut fresh = UnixSource::pair();
@@ -425,7 +425,7 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
     }
 
     fn stop_later(&mut self, delay: Duration, pause: Duration) -> bool {
-        // Who is stopped cannot have itself go on.
+        // A stopped process cannot continue itself.
         let script = "sleep $1 && kill -STOP $0 && sleep $2 && kill -CONT $0";
         let seconds = |time: Duration| std::format!("{}.{:03}", time.as_secs(), time.subsec_millis());
         let mut shell = Command::new("sh");
@@ -439,7 +439,7 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
             assert!(is_done || thread::panicking(), "this process could not be stopped by `sh`");
         }
         for thread in self.threads.drain(..) {
-            // It has nothing to say; what it did not do, the case has missed.
+            // The result does not matter: if the thread failed, the case notices what is missing.
             let _ = thread.join();
         }
     }
@@ -475,7 +475,7 @@ impl<B: Wake<Fd = Fd>> Fixture for Unix<B> {
     }
 
     fn alone(&mut self) {
-        // Not while this case holds a share itself.
+        // A thread must release its own shared lock before it can have the exclusive one.
         self.turn = None;
         self.turn = Some(Turn::Alone(PROCESS.write().unwrap_or_else(PoisonError::into_inner)));
     }

@@ -1,4 +1,4 @@
-//! A base, and what cases do to it.
+//! A base, and what cases do with it.
 
 use core::time::Duration;
 
@@ -11,31 +11,31 @@ use evcore::{Error, Event, EventBase, EventId, Instant, Interest, Ready, Turn, W
 use crate::fixture::{ErrorOf, FdOf, Fixture};
 use crate::proof::Proof;
 
-/// The number of turns in which everything has come, or the loop spins.
+/// An upper bound for turns: if an expected event has not come by then, the loop spins.
 const TURNS: u32 = 50_000;
 
-/// How long a case waits for what must come.
+/// How long a case waits for expected events.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How much longer than without load something may take where time is real. Less than [`PATIENCE`], so that what a wait missed
-/// until then fails, and what was only late does not.
+/// How much later than expected something may happen on a busy machine, in real time. Less than [`PATIENCE`], so that
+/// a test detects what a wait missed, and tolerates what was only late.
 pub(crate) const BUSY: Duration = Duration::from_millis(4_999);
 
 /// A base on a fixture's backend, with a number for each event, and the fixture.
 ///
-/// `base` is public: a case does what it is about to it directly, and leaves the rest to these methods.
+/// `base` is public: a case calls the methods it tests directly, and uses `World`'s for everything else.
 #[derive(Debug)]
 pub struct World<F: Fixture, S: Storage, T = u32> {
-    /// What is tested.
+    /// The base to test.
     pub base: EventBase<F::Backend, S, T>,
-    /// Its world.
+    /// The fixture.
     pub fixture: F,
 }
 
-/// What was handed out.
+/// The hand-outs of one or more turns.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
-    /// The numbers of the events, in order; the first ones, if there are too many.
+    /// The numbers of the events in order; only the first if there are too many.
     order: heapless::Vec<u32, 64>,
     each: heapless::Vec<Each, 64>,
 }
@@ -50,23 +50,23 @@ struct Each {
 }
 
 impl<F: Fixture, S: Storage, T> World<F, S, T> {
-    /// A base without events.
+    /// Creates a base without events.
     pub fn new(mut fixture: F) -> Self {
         Self { base: EventBase::new(fixture.backend()), fixture }
     }
 
-    /// As [`World::new`], with nothing else happening in the process meanwhile.
+    /// Like [`World::new`], with nothing else running in the process.
     pub fn alone(mut fixture: F) -> Self {
         fixture.alone();
         Self::new(fixture)
     }
 
-    /// A new source.
+    /// Creates a source.
     pub fn source(&mut self) -> F::Source {
         self.fixture.source(self.base.backend_mut())
     }
 
-    /// Its descriptor.
+    /// The source's descriptor.
     pub fn fd(&self, source: &F::Source) -> FdOf<F> {
         self.fixture.fd(source)
     }
@@ -171,12 +171,13 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         self.fixture.raise(self.base.backend_mut(), signum);
     }
 
-    /// What the backend can do.
+    /// Whether the backend has this feature.
     pub fn can(&self, feature: Features) -> bool {
         self.base.features().contains(feature)
     }
 
-    /// The bits that this backend tells apart: without ERRORS and CLOSED, those show as READ and WRITE alone, and without URGENT it does not show.
+    /// What this backend reports of these bits: without ERRORS and CLOSED, those become READ and WRITE; without
+    /// URGENT, that is dropped.
     pub fn visible(&self, mut ready: Ready) -> Ready {
         if !self.can(Features::ERRORS) {
             ready.remove(Ready::ERROR | Ready::HANGUP);
@@ -190,40 +191,40 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         ready
     }
 
-    /// What the base has done so far. All zeros where the storage keeps no statistics: what a case says of them holds then, or it
-    /// needs [`Needs::Stats`](crate::Needs::Stats).
+    /// The base's statistics. All zeros if the storage keeps none: then an assertion about them must hold for zeros,
+    /// or the case needs [`Needs::Stats`](crate::Needs::Stats).
     pub fn stats(&self) -> Stats {
         self.base.stats_if_kept().unwrap_or_default()
     }
 
-    /// As [`World::stats`].
+    /// Like [`World::stats`].
     pub fn max_counts(&self) -> Counts {
         self.base.max_counts_if_kept().unwrap_or_default()
     }
 
-    /// As [`World::stats`].
+    /// Like [`World::stats`].
     pub fn clear_max_counts(&mut self) {
         self.base.clear_max_counts_if_kept();
     }
 
-    /// Bounds what a turn may do. A case that asks for it needs [`Needs::Limits`](crate::Needs::Limits).
+    /// Sets limits on a turn. A case that calls this needs [`Needs::Limits`](crate::Needs::Limits).
     #[track_caller]
     pub fn set_limits(&mut self, limits: Limits) {
         assert!(self.base.set_limits_if_kept(limits), "the storage keeps limits");
     }
 
-    /// Pauses an event. A case that asks for it needs [`Needs::Pauses`](crate::Needs::Pauses).
+    /// Pauses an event. A case that calls this needs [`Needs::Pauses`](crate::Needs::Pauses).
     #[track_caller]
     pub fn pause_for(&mut self, id: EventId, pause: Duration) -> Result<(), Error<ErrorOf<F>>> {
         self.base.pause_if_kept(id, pause).expect("the storage has pauses")
     }
 
-    /// The time, read now.
+    /// The current time.
     pub fn now(&mut self) -> Instant {
         self.base.update_now()
     }
 
-    /// So much of `time` as what happens in the case may really take longer: nothing when time is virtual.
+    /// `time` if the fixture's time is real, so things may happen later; zero if it is virtual.
     pub fn grace(time: Duration) -> Duration {
         if F::IS_VIRTUAL { Duration::ZERO } else { time }
     }
@@ -246,20 +247,20 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
         }
     }
 
-    /// A persistent event on a source.
+    /// Adds a persistent event on a source.
     #[track_caller]
     pub fn watch(&mut self, source: &F::Source, interest: Interest, data: T) -> EventId {
         let fd = self.fd(source);
         self.start(Event::io(fd, interest).persist(), data)
     }
 
-    /// A timer that comes once.
+    /// Adds a one-shot timer.
     #[track_caller]
     pub fn timer(&mut self, delay: Duration, data: T) -> EventId {
         self.start(Event::timer().timeout(delay), data)
     }
 
-    /// Every table of the base agrees with the others.
+    /// Checks that all tables of the base agree.
     #[track_caller]
     pub fn check(&self) {
         assert!(self.base.check(), "the base's tables disagree: {}", self.base);
@@ -267,7 +268,7 @@ impl<F: Fixture, S: Storage, T> World<F, S, T> {
 }
 
 impl<F: Fixture, S: Storage> World<F, S> {
-    /// How many events there is room for, up to more than any case has sources for.
+    /// How many events there is room for, up to a number larger than any case needs.
     pub fn room(&mut self) -> usize {
         let mut ids: heapless::Vec<EventId, 64> = heapless::Vec::new();
         while !ids.is_full() {
@@ -280,7 +281,7 @@ impl<F: Fixture, S: Storage> World<F, S> {
         ids.len()
     }
 
-    /// One turn, each hand-out of which goes to `handler`. Nothing is seen when there was no turn.
+    /// Runs one turn and calls `handler` for each hand-out. The result is empty if there was no turn.
     #[track_caller]
     pub fn turn(&mut self, wait: Wait, mut handler: impl FnMut(&mut Self, EventId, u32)) -> Seen {
         let mut seen = Seen::default();
@@ -296,7 +297,7 @@ impl<F: Fixture, S: Storage> World<F, S> {
         while let Some(fired) = self.base.next_active() {
             let (id, number, ready) = (fired.id, *fired.data, fired.ready);
             seen.note(number, ready, fired.count);
-            // No case activates an event of an fd for nothing, so this is a report without a bit.
+            // No case activates an fd's event without a bit, so this would be a report without one.
             let is_io = self.base.fd(id).is_some();
             assert!(!(is_io && ready.is_empty()), "event {number} was handed out for nothing");
             handler(self, id, number);
@@ -306,19 +307,19 @@ impl<F: Fixture, S: Storage> World<F, S> {
         }
     }
 
-    /// One turn that does not wait.
+    /// Runs one turn without waiting.
     #[track_caller]
     pub fn look(&mut self) -> Seen {
         self.turn(Wait::None, |_, _, _| {})
     }
 
-    /// Turns, up to the first that hands something out; nothing is seen if that takes too long.
+    /// Runs turns until one hands something out. The result is empty if that takes too long.
     #[track_caller]
     pub fn wait(&mut self) -> Seen {
         self.wait_with(|_, _, _| {})
     }
 
-    /// As [`World::wait`], with a handler.
+    /// Like [`World::wait`], with a handler.
     #[track_caller]
     pub fn wait_with(&mut self, mut handler: impl FnMut(&mut Self, EventId, u32)) -> Seen {
         let patience = self.fixture.patience();
@@ -332,7 +333,7 @@ impl<F: Fixture, S: Storage> World<F, S> {
         panic!("the loop spins");
     }
 
-    /// All that is handed out until `time` has passed.
+    /// Runs turns for `time`; returns all hand-outs.
     #[track_caller]
     pub fn during(&mut self, time: Duration) -> Seen {
         let end = self.now().saturating_add(time);
@@ -347,7 +348,7 @@ impl<F: Fixture, S: Storage> World<F, S> {
         panic!("the loop spins");
     }
 
-    /// Turns, until all of these have been handed out; what was handed out in them.
+    /// Runs turns until all of these were handed out; returns all hand-outs.
     #[track_caller]
     pub fn wait_for(&mut self, numbers: &[u32]) -> Seen {
         let patience = self.fixture.patience();
@@ -363,14 +364,14 @@ impl<F: Fixture, S: Storage> World<F, S> {
         panic!("the loop spins");
     }
 
-    /// Virtual time stands still while something is ready; so that a case ends, it does not here.
+    /// Virtual time does not advance while something is ready; advance it here, so that the case ends.
     fn tick(&mut self, seen: &Seen, time: Duration) {
         if F::IS_VIRTUAL && !seen.is_empty() {
             self.pass(time.max(Duration::from_nanos(1)));
         }
     }
 
-    /// What a case ends with for which the fixture lacks a power: the base works, as far as can be shown.
+    /// Ends a case that needs an operation the fixture lacks: checks that the base works without it.
     #[track_caller]
     pub fn without(&mut self, what: &'static str) -> Proof {
         const NUMBER: u32 = u32::MAX;
@@ -390,7 +391,7 @@ impl<F: Fixture, S: Storage> World<F, S> {
 }
 
 impl<F: Fixture<Backend: Split>, S: Storage> World<F, S> {
-    /// The two halves of a turn, with a wait between them. While the base is asleep, and before the wait, `between` is called.
+    /// Runs a turn as two halves with a wait in between. Calls `between` before the wait, while the base is asleep.
     #[track_caller]
     pub fn halves(&mut self, wait: Wait, between: impl FnOnce(&mut Self)) -> Turn {
         let mut asleep = match self.base.begin_sleep(wait) {
@@ -405,7 +406,7 @@ impl<F: Fixture<Backend: Split>, S: Storage> World<F, S> {
         }
     }
 
-    /// As [`World::turn`], in two halves.
+    /// Like [`World::turn`], in two halves.
     #[track_caller]
     pub fn turn_in_halves(&mut self, wait: Wait, between: impl FnOnce(&mut Self)) -> Seen {
         let mut seen = Seen::default();
@@ -415,7 +416,7 @@ impl<F: Fixture<Backend: Split>, S: Storage> World<F, S> {
         seen
     }
 
-    /// As [`World::wait`], in turns of two halves. `between` is called in the first of them.
+    /// Like [`World::wait`], in turns of two halves. Calls `between` in the first.
     #[track_caller]
     pub fn wait_in_halves(&mut self, between: impl FnOnce(&mut Self)) -> Seen {
         let end = self.now().saturating_add(PATIENCE);
@@ -460,32 +461,32 @@ impl Seen {
         self.each.iter().find(|each| each.number == number)
     }
 
-    /// Nothing was handed out.
+    /// Whether nothing was handed out.
     pub fn is_empty(&self) -> bool {
         self.each.is_empty()
     }
 
-    /// How much was handed out.
+    /// The number of hand-outs.
     pub fn len(&self) -> usize {
         self.each.iter().map(|each| each.times).sum()
     }
 
-    /// The numbers of the events, in order; the first ones, if there are too many.
+    /// The numbers of the events in order; only the first if there are too many.
     pub fn order(&self) -> &[u32] {
         &self.order
     }
 
-    /// How often an event was handed out.
+    /// How many times an event was handed out.
     pub fn times(&self, number: u32) -> usize {
         self.each(number).map_or(0, |each| each.times)
     }
 
-    /// Why an event was handed out: all bits together, none if it was not.
+    /// The readiness of all hand-outs of an event together; empty if there were none.
     pub fn of(&self, number: u32) -> Ready {
         self.each(number).map_or(Ready::empty(), |each| each.ready)
     }
 
-    /// How many occurrences the hand-outs of an event stand for.
+    /// The number of occurrences that the hand-outs of an event cover.
     pub fn count(&self, number: u32) -> u32 {
         self.each(number).map_or(0, |each| each.count)
     }

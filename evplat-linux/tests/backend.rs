@@ -1,5 +1,5 @@
-//! What an event base makes of epoll: the differences between the kernel's interfaces, descriptors that are closed too
-//! early, forks, threads, signals, and bases inside bases.
+//! Event bases on epoll: differences between the kernel's interfaces, descriptors that are closed too early, forks,
+//! threads, signals, and nested bases.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -22,7 +22,7 @@ fn base<T>() -> EventBase<T> {
     EventBase::new(Epoll::new().unwrap())
 }
 
-/// One turn without waiting: who was handed out, and why, in the order of the data.
+/// Runs one turn without waiting. Returns the data and readiness of each hand-out, sorted by data.
 fn turn(base: &mut EventBase<u32>) -> Vec<(u32, Ready)> {
     turn_until(base, Wait::None)
 }
@@ -37,7 +37,7 @@ fn turn_until(base: &mut EventBase<u32>, wait: Wait) -> Vec<(u32, Ready)> {
     handed_out
 }
 
-/// Turns the base for this long, and gives how many turns that took.
+/// Runs turns for this long, and returns their number.
 fn turns_in(base: &mut EventBase<u32>, time: Duration) -> u64 {
     let before = base.stats().turns;
     let end = base.update_now().saturating_add(time);
@@ -61,24 +61,24 @@ fn pipe() -> (OwnedFd, OwnedFd) {
     let mut ends = [0; 2];
     // SAFETY: the pointer is to two numbers.
     assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) }, 0);
-    // SAFETY: the kernel has just made it, nobody else owns it.
+    // SAFETY: the kernel has just made it, nothing else owns it.
     let reader = unsafe { OwnedFd::from_raw_fd(ends[0]) };
     // SAFETY: as above.
     let writer = unsafe { OwnedFd::from_raw_fd(ends[1]) };
     (reader, writer)
 }
 
-/// Ends `old` and gives its number to `new`: what `close` and then `open` do.
+/// Closes `old` and gives its number to `new`, like `close` followed by `open`.
 fn reopen(old: &impl AsFd, new: impl Into<OwnedFd>) {
     let (old, new) = (old.as_fd().as_raw_fd(), new.into());
     // SAFETY: both numbers are open and keep their owners.
     assert_eq!(unsafe { libc::dup3(new.as_raw_fd(), old, libc::O_CLOEXEC) }, old);
 }
 
-/// This process is a child of the test's.
+/// Whether this process is a child of the test's.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+/// Makes a child print its panic at once: what the test harness captures to print later is lost with the child.
 fn show_panics_of_children() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -93,17 +93,17 @@ fn show_panics_of_children() {
     });
 }
 
-/// Runs `body` in a forked child; whether it was content. The child is killed after 20 s.
+/// Runs `body` in a forked child and returns its result. The child is killed after 20 s.
 fn in_child(body: impl FnOnce() -> bool) -> bool {
     show_panics_of_children();
-    // SAFETY: the child has this thread only, and takes no lock that another one may hold.
+    // SAFETY: the child has only this thread, and takes no lock that another thread of the parent may hold.
     match unsafe { libc::fork() } {
         0 => {
             // SAFETY: it takes a number.
             unsafe { libc::alarm(20) };
             IS_CHILD.store(true, Ordering::Relaxed);
             let content = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(false);
-            // SAFETY: it ends the process and runs nothing of the parent's.
+            // SAFETY: it ends the process and runs no code of the parent.
             unsafe { libc::_exit((!content).into()) }
         }
         pid => {
@@ -122,13 +122,13 @@ fn raise(signum: i32) {
     assert_eq!(unsafe { libc::raise(signum) }, 0);
 }
 
-/// Signals belong to the process, the tests run in threads of it.
+/// Signals affect the whole process, and tests run in its threads, so each test takes this lock.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-// The differences between epoll, poll and select: what an event gets is the same on all of them.
+// Where epoll, poll and select differ, an event must get the same on all of them.
 
 #[test]
 fn new_event_on_a_closed_descriptor_is_refused() {
@@ -139,7 +139,8 @@ fn new_event_on_a_closed_descriptor_is_refused() {
     assert_eq!(turn(&mut base), []);
     drop(near);
     base.insert(fd, READ, 2).unwrap();
-    // The kernel is asked whether it still watches the descriptor, and says no: nobody may wait on in silence, nor the old event.
+    // When asked, the kernel answers that it no longer watches the descriptor. Both events must get an error instead
+    // of waiting for ever.
     assert_eq!(turn(&mut base), [(1, Ready::ERROR), (2, Ready::ERROR)]);
     assert_eq!(base.stats().refused, 1);
     assert_eq!(turn(&mut base), []);
@@ -251,7 +252,7 @@ fn three_changes_of_one_descriptor_are_one_call_or_none() {
     assert_eq!(base.stats().changes, changes + 1);
 }
 
-// Descriptors that are closed while they are registered.
+// Descriptors that are closed while registered.
 
 #[test]
 fn b11_a_number_that_was_given_out_again_is_watched_for_its_new_owner_only() {
@@ -264,7 +265,7 @@ fn b11_a_number_that_was_given_out_again_is_watched_for_its_new_owner_only() {
     reopen(&old, new);
     base.insert(Fd::of(&old), READ, 2).unwrap();
 
-    // The first gets ERROR for its descriptor, the second is not handed out for what the duplicate is ready for.
+    // The first event gets ERROR; the second is not handed out for the readiness of the duplicate.
     let mut got = Vec::new();
     for _ in 0..100 {
         got.extend(turn(&mut base));
@@ -371,7 +372,7 @@ fn two_bases_watch_one_signal_and_end_in_any_order() {
     }
 }
 
-// A base inside a base.
+// Nested bases.
 
 #[test]
 fn a_base_runs_inside_another() {
@@ -393,13 +394,13 @@ fn a_base_runs_inside_another() {
         waker.wake();
         assert_eq!(turn(&mut outer), [(9, Ready::READ)]);
         assert_eq!(turn(&mut inner), []);
-        // A new set tells of its doorbell once more.
+        // The doorbell in the new set is reported once more.
         inner.reinit().unwrap();
         turn(&mut inner);
     }
 }
 
-// Fork.
+// Forks.
 
 #[test]
 fn a_child_works_after_reinit_and_the_parent_all_the_time() {

@@ -1,4 +1,4 @@
-//! Child processes as sources of a base: every end is reported once, with its status, and no zombie is left.
+//! Child processes as event sources: each end is reported once, with its status, and no zombie is left.
 
 #![cfg(target_os = "linux")]
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use evplat_linux::{Child, Epoll, Event, EventBase, EventId, Fd, Interest, Wait};
 
-/// The longest that a test waits for what comes at once.
+/// How long a test waits for something immediate before it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn base<T>() -> EventBase<T> {
@@ -28,7 +28,7 @@ fn watch(base: &mut EventBase<Child>, child: Child) -> EventId {
     base.insert(Fd::of(&child), Interest::READ, child).unwrap()
 }
 
-/// How `count` children of the base end, by their numbers, each of which must be reported once.
+/// The exit statuses of `count` children of the base, by process number; each must be reported once.
 fn ends(base: &mut EventBase<Child>, count: usize) -> BTreeMap<u32, ExitStatus> {
     let mut ends = BTreeMap::new();
     while ends.len() < count {
@@ -44,7 +44,7 @@ fn ends(base: &mut EventBase<Child>, count: usize) -> BTreeMap<u32, ExitStatus> 
     ends
 }
 
-/// The state of a process as the kernel writes it, `Z` for a zombie; `None` where there is none.
+/// The state of a process as the kernel shows it, `Z` for a zombie; `None` if it does not exist.
 fn state(number: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
     stat.rsplit(')').next()?.trim_start().chars().next()
@@ -75,7 +75,7 @@ fn exit_codes_and_signals_differ() {
 fn one_that_ended_before_is_reported_in_the_first_turn() {
     let process = Command::new("sh").args(["-c", "exit 4"]).spawn().unwrap();
     until_zombie(process.id());
-    // Ended before there was a pidfd, and between the pidfd and the event.
+    // One ended before its pidfd was opened, the other between the pidfd and the event.
     let first = Child::new(process).unwrap();
     let second = shell("read line; exit 5");
     let (numbers, mut base) = ([first.id(), second.id()], base());
@@ -86,7 +86,7 @@ fn one_that_ended_before_is_reported_in_the_first_turn() {
     watch(&mut base, second);
     assert!(base.poll(Wait::None).unwrap().is_running());
     assert!([base.next_active().is_some(), base.next_active().is_some()] == [true, true]);
-    // Level-triggered: what was not asked for is reported again.
+    // Level-triggered: a child that was not waited for is reported again.
     let ends = ends(&mut base, 2);
     assert_eq!(numbers.map(|number| ends[&number].code()), [Some(4), Some(5)]);
 }
@@ -105,14 +105,14 @@ fn killed_while_registered() {
 #[test]
 fn grandchildren_do_not_hold_up_the_end() {
     let mut command = Command::new("sh");
-    // What the child leaves behind lives until its input ends, which is when this test is over.
+    // The grandchild lives until its input ends, at the end of this test.
     command.args(["-c", "exec 3<&0; cat <&3 & exit 6"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = Child::new(command.spawn().unwrap()).unwrap();
     let (mut stdin, mut stdout) = (child.get_mut().stdin.take().unwrap(), child.get_mut().stdout.take().unwrap());
     let mut base = base();
     watch(&mut base, child);
     assert_eq!(ends(&mut base, 1).into_values().map(|status| status.code()).collect::<Vec<_>>(), [Some(6)]);
-    // The grandchild lives: it echoes.
+    // The grandchild is alive: it echoes.
     stdin.write_all(b"x").unwrap();
     let mut byte = [0];
     stdout.read_exact(&mut byte).unwrap();
@@ -152,7 +152,8 @@ fn the_end_or_the_timeout_whichever_is_first() {
 fn the_process_may_be_waited_for_elsewhere_by_its_owner() {
     let mut base = base();
     let id = watch(&mut base, shell("exit 2"));
-    // By the standard library's own call, before the event comes: it still comes, and the status is still there.
+    // Waited for with the standard library's own call before the event is reported: it is still reported, and the
+    // status is still available.
     assert_eq!(base.get_mut(id).unwrap().get_mut().wait().unwrap().code(), Some(2));
     assert_eq!(ends(&mut base, 1).into_values().map(|status| status.code()).collect::<Vec<_>>(), [Some(2)]);
 }
@@ -204,7 +205,7 @@ mod tasks {
             child.wait(&handle).await.unwrap()
         });
         assert_eq!(status.unwrap().signal(), Some(9));
-        // It has ended, and the status stays.
+        // The child has ended, and its status stays.
         assert_eq!(executor.block_on(child.wait(&handle)).unwrap().unwrap().signal(), Some(9));
         assert_eq!(executor.base().unwrap().counts().events, 0, "an event is left");
     }
@@ -222,13 +223,13 @@ mod tasks {
         executor
             .block_on(async {
                 evplat_linux::task::yield_now().await;
-                // Its input ends with the child's drop, so that it ends as well, and nobody waits for it.
+                // Dropping the child closes its input, so it ends, and nobody waits for it.
                 task.abort();
                 assert!(task.await.is_err());
             })
             .unwrap();
         until_zombie(number);
-        // The numbers of its descriptors are others' now.
+        // Its descriptors' numbers are reused.
         let mut next = shell("exit 8");
         assert_eq!(executor.block_on(next.wait(&handle)).unwrap().unwrap().code(), Some(8));
         assert_eq!(executor.base().unwrap().counts().events, 0, "an event is left");

@@ -1,4 +1,4 @@
-//! Waiting allocates nothing, and a backend of fixed size never does, but for wakers and signals.
+//! Waiting never allocates, and a backend of fixed size allocates only for wakers and signals.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -12,17 +12,17 @@ use evcore::{EventBase, Fd, Fixed, Growable, Interest, Wait};
 use evplat_posix::backend::Slots;
 use evplat_posix::{Clock, Error, Poll, Select};
 
-/// Counts what each thread asks for.
+/// Counts each thread's allocations.
 struct Counting;
 
 thread_local! {
     static ASKED: Cell<usize> = const { Cell::new(0) };
     static FREED: Cell<usize> = const { Cell::new(0) };
-    /// So many requests are granted, and the next one is refused.
+    /// This many allocations succeed, and the next one fails.
     static GRANTED: Cell<usize> = const { Cell::new(usize::MAX) };
 }
 
-// SAFETY: it asks the system's allocator, and counts.
+// SAFETY: it passes requests on to the system's allocator, and counts them.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ASKED.set(ASKED.get() + 1);
@@ -31,7 +31,7 @@ unsafe impl GlobalAlloc for Counting {
         if granted == 0 {
             return std::ptr::null_mut();
         }
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.alloc(layout) }
     }
 
@@ -45,7 +45,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// How often `work` asks for memory.
+/// The number of allocations in `work`.
 fn asked(work: impl FnOnce()) -> usize {
     let before = ASKED.get();
     work();
@@ -59,7 +59,7 @@ fn turn<B: Wake<Fd = Fd, Error = Error>, S: Storage>(base: &mut EventBase<B, S, 
     while base.next_active().is_some() {}
 }
 
-/// All that an event goes through after it was created.
+/// Everything an event can do after it was created.
 fn work<B: Wake<Fd = Fd, Error = Error>, S: Storage>(
     base: &mut EventBase<B, S, ()>,
     pairs: &[(UnixStream, UnixStream)],
@@ -98,7 +98,7 @@ fn growable_is_quiet_after_warm_up<B: Wake<Fd = Fd, Error = Error>>(backend: B) 
 
 fn fixed_is_always_quiet<B: Wake<Fd = Fd, Error = Error>>(make: fn() -> Result<B, Error>) {
     let pairs = pairs();
-    // The process's first fork handler is the one thing that is asked for.
+    // The process's first fork handler is the only thing that allocates.
     drop(make().unwrap());
     let silent = asked(|| {
         let mut base: EventBase<B, Fixed<16>, ()> = EventBase::new(make().unwrap());
@@ -123,7 +123,7 @@ fn select() {
     fixed_is_always_quiet(|| Ok(fixed::<Fixed<16>>()?.1));
 }
 
-/// Where each request in turn is refused: the process lives on, and what was asked for can be asked for again.
+/// Each allocation in turn fails: the process survives, and the call succeeds when it is repeated.
 fn refused_memory_is_an_error<B: Wake<Fd = Fd, Error = Error>>(make: fn() -> Result<B, Error>) {
     drop(make().unwrap());
     let mut refused = 0;
@@ -143,7 +143,7 @@ fn refused_memory_is_an_error<B: Wake<Fd = Fd, Error = Error>>(make: fn() -> Res
             break;
         }
     }
-    // The waker's memory at least; an inbox may be left over from another test.
+    // At least the waker allocates; an inbox may be left over from another test.
     assert!(refused >= 1);
 }
 
@@ -157,7 +157,7 @@ fn select_without_memory() {
     refused_memory_is_an_error(|| Ok(fixed::<Fixed<16>>()?.1));
 }
 
-/// The list that a sleeper waits by has to grow.
+/// The sleeper's list has to grow.
 #[test]
 fn a_sleep_without_memory_is_an_error() {
     let mut base: EventBase<Poll, Growable, ()> = EventBase::new(Poll::new().unwrap());
@@ -174,7 +174,7 @@ fn a_sleep_without_memory_is_an_error() {
     assert!(base.begin_sleep(Wait::None).is_ok());
 }
 
-/// Each base takes an inbox that is free; when there is none, a new one needs memory.
+/// Each base takes a free inbox; if there is none, a new one is allocated.
 #[test]
 fn an_inbox_without_memory_is_an_error() {
     let mut held = Vec::new();
@@ -194,7 +194,7 @@ fn an_inbox_without_memory_is_an_error() {
     panic!("{} bases have an inbox without memory", held.len());
 }
 
-/// Of the two lists of a table, either may have no memory to grow; neither is longer than the other then.
+/// Either of the table's two lists may fail to grow; both must still have the same length.
 #[test]
 fn an_fd_that_finds_no_memory_leaves_the_table_in_order() {
     let pairs = pairs();
@@ -210,7 +210,7 @@ fn an_fd_that_finds_no_memory_leaves_the_table_in_order() {
                 base.insert(Fd::of(near), Interest::READ, index).unwrap();
             }
         }
-        // The last one moves to the place of the first.
+        // Removing the first entry moves the last one to its index.
         let first = base.iter().find(|(_, index)| **index == 0).map(|(id, _)| id);
         base.remove(first.unwrap());
         let (_, far) = pairs.last().unwrap();

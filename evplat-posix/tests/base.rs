@@ -1,4 +1,4 @@
-//! What an event base makes of poll and select: the same of both, and the same as of any other backend.
+//! Event bases on poll and select behave alike, and like those on any other backend.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -16,7 +16,7 @@ use evcore::options::Limits;
 use evcore::{EventBase, Fd, Fixed, Growable, Interest, Ready, Wait};
 use evplat_posix::{Clock, Error, Poll, Select};
 
-/// Makes each case a test of each backend.
+/// Expands to one test per case and backend.
 macro_rules! on_each_backend {
     ($($case:ident)*) => { $(
         mod $case {
@@ -33,8 +33,8 @@ macro_rules! on_each_backend {
     )* };
 }
 
-/// An event that was deleted, and whose descriptor was closed, leaves an entry until the next wait. A registration of the same
-/// number that is refused in between voids it.
+/// If an event was deleted and its descriptor closed, its entry stays until the next wait. A refused registration of
+/// the same number in between invalidates it.
 fn refused_registrations_leave_nothing_behind<B: EventOp<Fd = Fd, Error = Error>>(backend: B) {
     let mut base: EventBase<B, Fixed<4>, ()> = EventBase::new(backend);
     for _ in 0..6 {
@@ -76,10 +76,10 @@ impl<B: Wake<Fd = Fd, Error = Error, Waker = evplat_posix::Waker>> Backend for B
 
 type Base<B> = EventBase<B, Growable, u32>;
 
-/// This process is a child of the test's.
+/// Whether this process is a child of the test's.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+/// Makes a child print its panic at once: what the test harness captures to print later is lost with the child.
 fn show_panics_of_children() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -108,7 +108,7 @@ fn in_child(case: impl FnOnce()) -> i32 {
         unsafe { libc::alarm(20) };
         IS_CHILD.store(true, Ordering::Relaxed);
         let failed = catch_unwind(AssertUnwindSafe(case)).is_err();
-        // SAFETY: it ends the process, and runs nothing of the parent's.
+        // SAFETY: it ends the process and runs no code of the parent.
         unsafe { libc::_exit(failed.into()) }
     }
     let mut status = 0;
@@ -154,7 +154,7 @@ fn a_closed_descriptor_ends_its_own_event_only<B: Backend>(make: fn() -> Result<
     base.insert(Fd::of(&good), Interest::READ, 2).unwrap();
     drop(gone);
     let mut found = turn(&mut base, Wait::Forever);
-    // Where the whole wait fails, the others come a turn later.
+    // If the whole wait fails, the others are reported a turn later.
     found.extend(turn(&mut base, Wait::Forever));
     assert_eq!(found.iter().filter(|(data, _)| *data == 1).collect::<Vec<_>>(), [&(1, Ready::ERROR)]);
     assert!(found.contains(&(2, Ready::READ)));
@@ -183,7 +183,7 @@ fn a_wake_leaves_the_process_idle<B: Backend>(make: fn() -> Result<B, Error>) {
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
         (0..100).for_each(|_| waker.wake());
-        // Kept to the end: what is idle is the bell of a waker that lives.
+        // Kept alive: the test is about the idle doorbell of a live waker.
         waker
     });
     let start = cpu_time();
@@ -228,14 +228,14 @@ fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() -> Result<B
         assert_eq!(turn(&mut base, Wait::Forever), [(2, Ready::SIGNAL)]);
     });
     assert_eq!(status, 0, "the child");
-    // The child has read the byte; the registration and the signal were its own.
+    // The child has read the byte; its registration and its signal do not affect the parent.
     assert_eq!(turn(&mut base, Wait::None), []);
     far.write_all(b"y").unwrap();
     raise(libc::SIGUSR1);
     assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ), (2, Ready::SIGNAL)]);
 }
 
-/// With at most m hand-outs a turn, each of n ready ones is served within ⌈n/m⌉ + 1 turns.
+/// With at most m hand-outs per turn, each of n ready events is handed out within ⌈n/m⌉ + 1 turns.
 fn of_many_ready_ones_none_starves<B: Backend>(make: fn() -> Result<B, Error>) {
     const READY: u32 = 900;
     const BATCH: u32 = 64;
@@ -255,7 +255,7 @@ fn of_many_ready_ones_none_starves<B: Backend>(make: fn() -> Result<B, Error>) {
     assert!(served.iter().all(|&times| times > 0), "{served:?}");
 }
 
-/// One process, two backends, one signal: both get each burst, in whatever order they end.
+/// Two backends in one process watch the same signal: both get each burst, whichever ends first.
 #[test]
 fn two_bases_on_two_backends_share_a_signal() {
     alone(|| {
@@ -281,13 +281,13 @@ fn two_bases_on_two_backends_share_a_signal() {
                 assert_eq!(turn(&mut poll, Wait::Forever), [(1, Ready::SIGNAL)]);
             }
         }
-        // Nobody watches any more: the signal does what it did before, and ends the process.
+        // With no watcher left, the signal does what it did before, and ends the process.
         let status = in_child(|| raise(libc::SIGUSR1));
         assert!(libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGUSR1);
     });
 }
 
-/// A descriptor that select has no place for is an error of its own, and leaves nothing behind.
+/// A descriptor that is too large for select has its own error, and nothing is registered.
 #[test]
 fn select_refuses_high_numbers() {
     alone(|| {

@@ -1,4 +1,4 @@
-//! The example of a base inside another loop, as a process.
+//! Runs the example `foreign`, a base inside another loop, as a process.
 
 #![cfg(target_os = "linux")]
 
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 fn select_base_lives_in_a_poll_loop() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    // A target directory that is given by a relative path is relative to the workspace.
+    // A relative target directory is relative to the workspace.
     cargo.current_dir(manifest.parent().and_then(Path::parent).unwrap());
     cargo.args(["run", "--quiet", "--example", "foreign", "--manifest-path"]).arg(manifest);
     let mut child = cargo.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the example starts");
@@ -18,7 +18,7 @@ fn select_base_lives_in_a_poll_loop() {
     let mut lines = BufReader::new(stdout).lines();
     let mut line = || lines.next().expect("a line").unwrap();
     assert_eq!(line(), "ready");
-    // Nothing happens outside: it is the base's deadline that the outer loop wakes at.
+    // There is no input: the outer loop wakes at the base's deadline.
     assert_eq!(line(), "first tick");
     for _ in 0..3 {
         stdin.write_all(b"hello").unwrap();

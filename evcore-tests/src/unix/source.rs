@@ -1,4 +1,4 @@
-//! What the fixture for Unix watches.
+//! The sources of the fixture for Unix.
 
 use core::fmt;
 use std::fs::File;
@@ -9,10 +9,10 @@ use std::os::unix::net::UnixStream;
 
 use evcore::Fd;
 
-/// A source, and its other end.
+/// A source and its other end.
 pub struct UnixSource {
     pub(super) fd: Fd,
-    /// `None` when it has been closed behind the base's back.
+    /// `None` after the descriptor was closed while registered.
     pub(super) near: Option<End>,
     pub(super) far: Option<End>,
 }
@@ -82,14 +82,14 @@ impl End {
         })
     }
 
-    /// Whether there is nothing more to read, for ever.
+    /// Whether the end of the data has been reached.
     pub(super) fn reads_end(&self) -> bool {
         let mut buffer = [0; 4096];
         loop {
             match self.read(&mut buffer) {
                 Ok(0) => return true,
                 Ok(_) => {}
-                // A reset: the closed end had something unread.
+                // A reset: the closed end had unread data.
                 Err(error) => return error.kind() == ErrorKind::ConnectionReset,
             }
         }

@@ -1,4 +1,4 @@
-//! What a client may expect of the echo example, on any backend.
+//! What the echo example must do for its clients, on any backend.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::EXAMPLE;
 use crate::process::{self, Echo, PATIENCE, number_after, until};
 
-/// Makes every case a test against the example on one method, and tells how many connections at once that must bear.
+/// Expands to one test per case for one method, with the number of simultaneous connections it must support.
 macro_rules! against {
     ($method:ident, $connections:expr) => {
         $crate::cases::against! { $method, one_byte_comes_back, a_mebibyte_comes_back, what_was_sent_before_a_half_close_comes_back,
@@ -37,14 +37,14 @@ macro_rules! against {
 }
 pub(crate) use against;
 
-/// Held for writing by the case that needs nearly all the descriptors that a process has, for reading by all others.
+/// Locked exclusively by the case that needs nearly all descriptors of the process, shared by all others.
 static DESCRIPTORS: RwLock<()> = RwLock::new(());
 
 fn share() -> impl Drop {
     DESCRIPTORS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Bytes in which none is missing, doubled or in a wrong place unnoticed.
+/// Test data that reveals missing, duplicated and misplaced bytes.
 fn pattern(from: usize, len: usize) -> Vec<u8> {
     (from..from + len).map(|at| (at ^ at >> 8 ^ at >> 16) as u8).collect()
 }
@@ -56,7 +56,7 @@ fn assert_echoes(stream: &mut TcpStream, bytes: &[u8]) {
     assert!(echo == bytes, "not what was sent");
 }
 
-/// Asserts that the server closes this connection, by an end or a reset, without another byte.
+/// Asserts that the server closes or resets this connection without sending another byte.
 fn assert_closed(stream: &mut TcpStream) {
     match stream.read_exact(&mut [0]).map_err(|error| error.kind()) {
         Err(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {}
@@ -71,7 +71,7 @@ pub(crate) fn one_byte_comes_back(method: &str) {
     let summary = echo.end();
     assert_eq!((summary.connections, summary.bytes), (1, 1), "{summary:?}");
     assert_eq!((summary.refused, summary.pauses), (0, 0), "{summary:?}");
-    // The connection, the byte, its end, the signal; none of them in more turns than one.
+    // The connection, the byte, its end and the signal, each in one turn.
     assert_eq!(summary.events, 4, "{summary:?}");
     assert!(summary.turns <= 8, "{summary:?}");
 }
@@ -94,7 +94,7 @@ pub(crate) fn a_mebibyte_comes_back(method: &str) {
 pub(crate) fn what_was_sent_before_a_half_close_comes_back(method: &str) {
     let _shared = share();
     let echo = Echo::start(method);
-    // With the large one, the server has a backlog when the end arrives.
+    // With the largest, the server has a backlog when the end arrives.
     for len in [0, 1, 4 << 20] {
         let (stream, sent) = (echo.connect(), pattern(len, len));
         let mut received = Vec::new();
@@ -117,7 +117,8 @@ pub(crate) fn a_reset_ends_a_connection(method: &str) {
     let echo = Echo::start(method);
     let mut bystander = echo.connect();
     for round in 0..20 {
-        // To close a connection with unread bytes resets it: with few the server waits to read, with many to write.
+        // Closing a connection with unread bytes resets it. With little data the server is waiting to read, with much
+        // to write.
         let mut stream = echo.connect();
         stream.write_all(b"never read").unwrap();
         until("it sends it back", || stream.peek(&mut [0]).is_ok_and(|len| len == 1));
@@ -132,7 +133,8 @@ pub(crate) fn a_reset_ends_a_connection(method: &str) {
     assert_eq!(echo.end().connections, 21);
 }
 
-/// Sends until no more is taken for a while, or the server has closed the connection. Says how much was.
+/// Sends until the socket has accepted nothing for a while, or the server has closed the connection. Returns how much
+/// was sent.
 fn fill(stream: &mut TcpStream) -> usize {
     let (mut sent, mut since) = (0, Instant::now());
     stream.set_nonblocking(true).unwrap();
@@ -191,7 +193,7 @@ pub(crate) fn many_connections_at_once(method: &str, connections: usize) {
 pub(crate) fn short_connections_leave_nothing(method: &str) {
     let _shared = share();
     let echo = Echo::start(method);
-    // The client closes first, so what TCP keeps of each connection for a while is the client's.
+    // The client closes first, so that the TIME_WAIT state is on its side.
     for number in 0..10_000 {
         assert_echoes(&mut echo.connect(), &pattern(number, 4));
         assert!(echo.connections() <= 64, "connections pile up");
@@ -239,7 +241,7 @@ pub(crate) fn without_descriptors_it_waits_for_some(method: &str) {
     thread::sleep(Duration::from_secs(1));
     let spent = echo.cpu() - cpu;
     assert!(spent <= Duration::from_millis(100), "{spent:?} of a second spent on connections that cannot be accepted");
-    // Those that are served make room for the others, one by one.
+    // Served clients close their connections, so that the others are accepted one by one.
     for stream in &mut streams {
         stream.read_exact(&mut [0]).expect("it is served in its turn");
         stream.shutdown(Shutdown::Both).unwrap();

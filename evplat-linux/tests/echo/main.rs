@@ -1,4 +1,4 @@
-//! The echo example on epoll, as a client sees it that has nothing of ours.
+//! Tests the echo example on epoll through independent clients.
 
 #![cfg(target_os = "linux")]
 

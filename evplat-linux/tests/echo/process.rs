@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::EXAMPLE;
 
-/// How long a test waits for what should come at once, before it fails.
+/// How long a test waits for something immediate before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running echo server, killed when it is dropped.
@@ -24,7 +24,7 @@ pub(crate) struct Echo {
     descriptors_at_start: usize,
 }
 
-/// What a server says of itself at its end.
+/// The figures that a server prints when it ends.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) connections: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Summary {
 }
 
 impl Echo {
-    /// A server without figures, on a port that it chooses.
+    /// Starts a server without periodic figures, on a port that it chooses.
     pub(crate) fn start(method: &str) -> Self {
         Self::start_with(method, &["--quiet"])
     }
@@ -45,7 +45,7 @@ impl Echo {
         Self::spawn(Command::new(program()).args(["--method", method]).args(arguments))
     }
 
-    /// A server that may have so many descriptors open.
+    /// Starts a server limited to this many descriptors.
     pub(crate) fn start_limited(method: &str, descriptors: u32) -> Self {
         let script = format!("ulimit -n {descriptors} && exec \"$0\" --method {method} --quiet");
         Self::spawn(Command::new("sh").arg("-c").arg(script).arg(program()))
@@ -67,7 +67,7 @@ impl Echo {
         echo
     }
 
-    /// A connection whose calls all end.
+    /// A connection whose calls have a timeout.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect_timeout(&self.address, PATIENCE).expect("the server is there");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -80,7 +80,7 @@ impl Echo {
         fs::read_dir(self.proc("fd")).expect("it runs").count()
     }
 
-    /// Whether none of its descriptors below a limit is free. It may have inherited some above.
+    /// Whether all of its descriptors below a limit are in use. It may have inherited some above.
     pub(crate) fn has_all_below(&self, limit: u32) -> bool {
         let names = fs::read_dir(self.proc("fd")).expect("it runs").map(|entry| entry.unwrap().file_name());
         names.filter(|name| name.to_str().unwrap().parse::<u32>().unwrap() < limit).count() == limit as usize
@@ -91,10 +91,10 @@ impl Echo {
         self.descriptors().saturating_sub(self.descriptors_at_start)
     }
 
-    /// How much time of a processor it has used, to 10 ms.
+    /// The processor time it has used, to 10 ms.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(self.proc("stat")).expect("it runs");
-        // The name, in parentheses, may hold anything; user and system time are the 12th and 13th field behind it.
+        // The name, in parentheses, may contain anything; user and system time are the 12th and 13th field after it.
         let fields = stat.rsplit(')').next().unwrap().split_whitespace();
         let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 10)
@@ -116,7 +116,7 @@ impl Echo {
         assert!(Command::new("sh").arg("-c").arg(script).status().unwrap().success());
     }
 
-    /// Waits until every connection is closed, ends the server, and gives its summary.
+    /// Waits until every connection is closed, ends the server, and returns its summary.
     pub(crate) fn end(self) -> Summary {
         self.end_by("TERM")
     }
@@ -126,7 +126,7 @@ impl Echo {
         self.stop_by(signal)
     }
 
-    /// Ends the server by a signal, whatever it is doing, and gives its summary.
+    /// Ends the server with a signal, whatever it is doing, and returns its summary.
     pub(crate) fn stop_by(mut self, signal: &str) -> Summary {
         self.signal(signal);
         let summary = self.stdout.recv_timeout(PATIENCE).expect("it prints a summary");
@@ -165,13 +165,13 @@ impl Summary {
     }
 }
 
-/// The number that stands behind a word.
+/// The number after a word.
 pub(crate) fn number_after(line: &str, word: &str) -> Option<u64> {
     let number = line.split_whitespace().skip_while(|each| *each != word).nth(1)?;
     number.trim_end_matches([',', ';']).parse().ok()
 }
 
-/// Runs the program to its end, for arguments that it does not run with for long.
+/// Runs the program to its end, for arguments with which it ends soon.
 pub(crate) fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(program());
     let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -184,7 +184,7 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Looks again and again until something is so, and fails when that takes too long.
+/// Polls a condition, and fails if that takes too long.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
@@ -193,7 +193,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// What a process prints, line by line, so that waiting for a line can end.
+/// The lines that a process prints, as a channel, so that waiting for one can time out.
 fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -206,14 +206,14 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
 
 /// The example of this package.
 ///
-/// cargo tells tests where programs are, but not where examples are. Asking it to build one, which it has done for `cargo test`
-/// already, answers that.
+/// cargo passes the paths of programs to tests, but not those of examples. Building the example, which `cargo test`
+/// has already done, prints the path.
 pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        // A target directory that is given by a relative path is relative to the workspace.
+        // A relative target directory is relative to the workspace.
         cargo.current_dir(package.parent().unwrap()).args(["build", "--example", EXAMPLE, "--message-format", "json"]);
         cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
         if !cfg!(debug_assertions) {

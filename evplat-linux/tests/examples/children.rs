@@ -1,11 +1,11 @@
-//! `children`: what a supervisor owes its commands, and those who start it.
+//! Tests `children`, the supervisor.
 
 use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::program::{Program, path_of, until};
 
-/// The processes whose parent a process is, zombies included.
+/// The child processes of a process, including zombies.
 fn children_of(parent: u32) -> Vec<u32> {
     let names =
         fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
@@ -16,7 +16,7 @@ fn children_of(parent: u32) -> Vec<u32> {
     names.filter(|number| parent_of(number) == Some(parent)).collect()
 }
 
-/// Without the numbers of processes.
+/// The lines of one command, with process numbers removed.
 fn lines_of(name: usize, lines: &[String]) -> Vec<String> {
     let prefix = format!("[{name}] ");
     let lines = lines.iter().filter_map(|line| line.strip_prefix(&prefix));
@@ -29,7 +29,7 @@ fn what_fails_is_started_again_and_later_each_time() {
         Program::start("children", &["--tries", "3", "echo hello; printf half >&2; exit 3", "exit 0"]).outcome();
     assert_eq!(lines_of(2, &out), ["started", "ended with exit status: 0"]);
     let mut first = lines_of(1, &out);
-    // The two pipes are not in step with each other.
+    // The order of lines from different pipes is not defined.
     first.retain(|line| line != "half");
     let round = ["started", "hello", "ended with exit status: 3"];
     let expected = [&round[..], &["starts again in 100ms"], &round, &["starts again in 200ms"], &round].concat();
@@ -62,7 +62,7 @@ fn terminated_it_ends_all_and_kills_the_stubborn() {
     let ended = lines.iter().filter(|line| line.contains(" ended with signal: ")).count();
     assert_eq!(ended, 2, "{lines:?}");
     assert!(lines.iter().any(|line| line == "[1] ended with signal: 9 (SIGKILL)"), "{lines:?}");
-    // The whole groups: also what the shells have started.
+    // Checks the whole groups, which include processes that the shells started.
     until("nobody is left", || !groups.iter().any(|group| is_group_alive(*group)));
 }
 
@@ -75,7 +75,7 @@ fn is_group_alive(group: u32) -> bool {
 fn a_killed_child_leaves_no_zombie_and_costs_nothing() {
     let program = Program::start("children", &["read line; sleep 60"]);
     program.line();
-    // `read` fails at once, for there is no input; then it sleeps.
+    // `read` fails at once, because there is no input; then it sleeps.
     until("it has a child", || children_of(program.id()).len() == 1);
     let child = children_of(program.id())[0];
     let status = Command::new("sh").arg("-c").arg(format!("kill -KILL -{child}")).status().unwrap();

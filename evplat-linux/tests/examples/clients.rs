@@ -1,4 +1,4 @@
-//! `connect` and `resolve`: the programs that ask others.
+//! Tests the client programs `connect` and `resolve`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -15,12 +15,12 @@ fn listener() -> (TcpListener, String) {
     (listener, address)
 }
 
-/// An address that nobody listens on.
+/// An address with no listener.
 fn refusing() -> String {
     listener().1
 }
 
-/// An address where nobody answers: the listener's queue is full, and connections are not taken.
+/// An address that never answers: the listener's queue is full, and connections are not accepted.
 fn silent() -> (Socket, Vec<TcpStream>, String) {
     let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -37,12 +37,12 @@ fn start(arguments: &[&str]) -> Program {
     Program::spawn(Command::new(path_of("connect")).args(arguments).stdin(Stdio::piped()))
 }
 
-/// Serves one connection: everything comes back, and then the end.
+/// Serves one connection: echoes everything, then closes it.
 fn echo_once(listener: &TcpListener) -> Vec<u8> {
     let mut stream = listener.accept().unwrap().0;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut received = Vec::new();
-    // Only half-closed: the answer comes after the client has said all.
+    // Only half-closed: the answer comes after the client has shut down its side.
     stream.read_to_end(&mut received).unwrap();
     stream.write_all(&received).unwrap();
     received
@@ -53,7 +53,7 @@ fn what_is_sent_comes_back_after_a_half_close() {
     let (listener, address) = listener();
     let mut program = start(&[&address]);
     let mut stdin = program.stdin();
-    // Much more than the buffers between the two hold, so that there is a backlog.
+    // Much more than the buffers between the two can hold, so that there is a backlog.
     let text: String = (0..400_000).map(|number| format!("{number}\n")).collect();
     let sent = text.clone();
     let writer = thread::spawn(move || stdin.write_all(sent.as_bytes()).unwrap());
@@ -69,7 +69,7 @@ fn the_first_that_answers_is_taken() {
     let (listener, address) = listener();
     let (_silent, _queued, silent) = silent();
     let mut program = start(&[&refusing(), &silent, &address, &silent]);
-    // The silent one gets a head start, and no more.
+    // The silent address only delays the attempt at the next one.
     program.stdin().write_all(b"hello\n").unwrap();
     echo_once(&listener);
     assert_eq!(program.complaint(), format!("connected to {address}"));
@@ -126,7 +126,7 @@ fn more_names_than_threads_are_all_found() {
 
 #[test]
 fn a_lookup_that_takes_too_long_is_given_up() {
-    // Timers of no time: whatever the threads do, the answer may be too late, and nothing is lost or counted twice.
+    // Timeouts of zero: whatever the threads do, an answer may be too late, but none is lost or counted twice.
     let (code, out, err) = Program::start("resolve", &["--timeout", "0ms", "127.0.0.1", "127.0.0.2"]).outcome();
     let late = err.iter().filter(|line| line.contains("no answer within 0ns")).count();
     assert_eq!(out.len() + late, 2, "{out:?} {err:?}");

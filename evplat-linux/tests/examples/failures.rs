@@ -1,4 +1,4 @@
-//! An example that cannot do its work says what it is about, and its exit status is 1.
+//! An example that fails prints which address or file is concerned, and exits with status 1.
 
 use std::net::{TcpListener, UdpSocket};
 

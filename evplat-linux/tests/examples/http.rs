@@ -1,4 +1,4 @@
-//! `http`: what clients of all kinds may expect of it, hostile ones included.
+//! Tests `http` with all kinds of clients, including hostile ones.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -25,14 +25,14 @@ impl Server {
         Self { program, address, descriptors }
     }
 
-    /// All that it answers to these bytes, until it closes the connection.
+    /// Sends these bytes, and returns everything that the server sends until it closes the connection.
     fn tell(&self, bytes: &[u8]) -> String {
         let mut stream = connect(self.address);
         stream.write_all(bytes).expect("it takes what is sent");
         rest(&mut stream)
     }
 
-    /// Asserts that it lives, has closed every connection, and ends.
+    /// Asserts that it is still running, has closed every connection, and ends when asked.
     fn end(self) {
         assert_eq!(status(&self.tell(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")), "200");
         until("every connection is closed", || self.program.descriptors() == self.descriptors);
@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-/// What comes until the end, which must be a clean one.
+/// Reads up to the end, which must not be a reset.
 fn rest(stream: &mut TcpStream) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("a clean end");
@@ -52,7 +52,7 @@ fn status(answer: &str) -> &str {
     answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).unwrap_or("none")
 }
 
-/// One answer with a length, whose head and body these are.
+/// Reads one answer with a length. Returns its head and body.
 fn answer(reader: &mut impl BufRead) -> (String, Vec<u8>) {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -76,7 +76,7 @@ fn connections_are_kept_and_bodies_come_back() {
         assert_eq!((status(&head), &body[..]), ("200", &b"Hello, world\n"[..]));
         assert!(head.contains("\r\nDate: ") && head.contains(" GMT\r\n"), "{head}");
     }
-    // Far more than fits into the buffers between the two, so that the server has to wait with its answer.
+    // Far more than fits into the buffers between the two, so that the server has to wait while it answers.
     let sent: Vec<u8> = (0..1_u32 << 20).map(|at| (at ^ at >> 8) as u8).collect();
     let stream = reader.get_ref().try_clone().unwrap();
     thread::scope(|scope| {
@@ -242,7 +242,7 @@ fn half_requests_and_resets_leave_nothing() {
     let server = Server::start(&[]);
     for len in 0..GET.len() {
         let mut stream = connect(server.address);
-        // The answer to the whole one is not read, so that closing resets the connection.
+        // The answer to the complete request is not read, so closing resets the connection.
         stream.write_all(GET).unwrap();
         stream.write_all(&GET[..len]).unwrap();
         let _ = stream.peek(&mut [0]);
@@ -285,7 +285,8 @@ fn at_the_end_nobody_is_cut_off() {
     idle.write_all(GET).unwrap();
     answer(&mut BufReader::new(&idle));
     busy.write_all(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na").unwrap();
-    // Answered on another connection, so the server has seen what was sent before on this one.
+    // A request on another connection has been answered, so the server has processed what was sent on this one
+    // before.
     assert_eq!(status(&server.tell(b"GET / HTTP/1.0\r\n\r\n")), "200");
     server.program.signal("TERM");
     assert_eq!(rest(&mut idle), "");

@@ -1,4 +1,4 @@
-//! The examples that nobody connects to: `timers`, `signals`, `tail`, `nested`, `shared`.
+//! The examples without network clients: `timers`, `signals`, `tail`, `nested`, `shared`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::program::{Program, path_of};
 
-/// A file of this name for one test, empty.
+/// An empty file of this name for one test.
 fn file(name: &str) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     let _ = fs::remove_file(&path);
@@ -15,7 +15,7 @@ fn file(name: &str) -> PathBuf {
     path
 }
 
-/// Of each hand-out: how many periods, when due, how late.
+/// For each hand-out: how many periods it covers, when it was due, and how late it was.
 fn hand_outs(arguments: &[&str]) -> Vec<[u64; 3]> {
     let mut lines = Program::start("timers", arguments).rest();
     assert!(lines.pop().unwrap().contains(" periods in "));
@@ -27,7 +27,7 @@ fn hand_outs(arguments: &[&str]) -> Vec<[u64; 3]> {
 fn a_timer_does_not_drift_and_counts_what_it_missed() {
     let (mut passed, hand_outs) = (0, hand_outs(&["20", "10", "skip", "70"]));
     for [count, due, _late] in &hand_outs {
-        // Each is due where the period after the last one ends, to the microsecond.
+        // Each is due exactly when the period after the last one ends, to the microsecond.
         assert_eq!(*due, (passed + 1) * 20_000, "{hand_outs:?}");
         passed += count;
     }
@@ -40,7 +40,7 @@ fn a_burst_makes_up_for_each_and_a_delay_for_none() {
     assert_eq!(burst.iter().map(|each| each[0]).collect::<Vec<_>>(), [1; 10]);
     assert!(burst.iter().zip(1..).all(|([_, due, _], number)| *due == number * 20_000), "{burst:?}");
     let delay = hand_outs(&["20", "10", "delay", "70"]);
-    // The fourth was due in the stall; the fifth is due a period after it was handed out.
+    // The fourth was due during the stall; the fifth is due one period after the fourth was handed out.
     assert!(delay[4][1] >= delay[3][1] + delay[3][2] + 20_000, "{delay:?}");
 }
 
@@ -99,7 +99,7 @@ fn a_pipe_is_followed_to_its_end() {
     let text: String = (0..50_000).map(|number| format!("{number}\n")).collect();
     let mut stdin = child.stdin.take().unwrap();
     std::thread::scope(|scope| {
-        // By its drop, the pipe ends.
+        // Dropping it closes the pipe.
         scope.spawn(move || stdin.write_all(text.as_bytes()).unwrap());
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success());
@@ -117,7 +117,7 @@ fn the_inner_base_lives_in_the_outer_loop() {
     let program = Program::spawn(command.arg("-c").arg(script).arg(path_of("nested")).arg(&fifo));
     let mut pipe = OpenOptions::new().write(true).open(&fifo).unwrap();
     assert_eq!(program.line(), "ready");
-    // Nothing happens outside: it is the base's deadline that the outer loop wakes at.
+    // There is no input: the outer loop wakes at the base's deadline.
     assert_eq!(program.line(), "first tick");
     for _ in 0..3 {
         pipe.write_all(b"hello").unwrap();

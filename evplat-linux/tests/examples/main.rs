@@ -1,4 +1,4 @@
-//! The examples as processes, as somebody sees them who has nothing of ours.
+//! Tests the examples as processes, through independent clients.
 
 #![cfg(target_os = "linux")]
 

@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a test waits for what should come at once, before it fails.
+/// How long a test waits for something immediate before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running example, killed when it is dropped.
@@ -26,7 +26,7 @@ impl Program {
         Self::spawn(Command::new(path_of(example)).args(arguments).stdin(Stdio::null()))
     }
 
-    /// Starts it with so few descriptors.
+    /// Starts it with a limit on descriptors.
     pub(crate) fn start_limited(example: &str, descriptors: u32, arguments: &[&str]) -> Self {
         let script = format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"");
         let mut command = Command::new("sh");
@@ -52,7 +52,7 @@ impl Program {
         self.stderr.try_iter().collect()
     }
 
-    /// Where it listens, as its first line says.
+    /// The address where it listens, from its first line.
     pub(crate) fn address(&self) -> SocketAddr {
         let line = self.line();
         let address = line.strip_prefix("listening on ").and_then(|address| address.parse().ok());
@@ -63,7 +63,7 @@ impl Program {
         self.child.id()
     }
 
-    /// What it reads, if it was started with a pipe for that.
+    /// Its standard input, if it was started with a pipe for that.
     pub(crate) fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().expect("a pipe")
     }
@@ -82,20 +82,21 @@ impl Program {
         status
     }
 
-    /// Its exit code, what it prints, and what it complains of, until it ends, as it must by itself.
+    /// Waits until it ends without being asked. Returns its exit code and the lines on its standard output and
+    /// standard error.
     pub(crate) fn outcome(mut self) -> (Option<i32>, Vec<String>, Vec<String>) {
         let status = self.end();
         (status.and_then(|status| status.code()), self.stdout.iter().collect(), self.stderr.iter().collect())
     }
 
-    /// What it prints until it ends, as it must by itself and without an error.
+    /// Waits until it ends without being asked, which must be a success. Returns the lines it prints.
     pub(crate) fn rest(mut self) -> Vec<String> {
         let status = self.end();
         assert_eq!(status.and_then(|status| status.code()), Some(0), "{status:?} {:?}", self.complaints());
         self.stdout.iter().collect()
     }
 
-    /// What it prints while it is stopped.
+    /// Stops it, and returns the lines it prints.
     pub(crate) fn stop(self) -> Vec<String> {
         self.signal("TERM");
         self.rest()
@@ -105,7 +106,7 @@ impl Program {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
-    /// Whether none of its descriptors below a limit is free. It may have inherited some above.
+    /// Whether all of its descriptors below a limit are in use. It may have inherited some above.
     pub(crate) fn has_all_below(&self, limit: u32) -> bool {
         let names = fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs");
         let numbers = names.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse::<u32>().unwrap());
@@ -120,10 +121,10 @@ impl Program {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// How much time of a processor it has used, to 10 ms.
+    /// The processor time it has used, to 10 ms.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
-        // The name, in parentheses, may hold anything; user and system time are the 12th and 13th field behind it.
+        // The name, in parentheses, may contain anything; user and system time are the 12th and 13th field after it.
         let fields = stat.rsplit(')').next().unwrap().split_whitespace();
         let ticks: u64 = fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 10)
@@ -137,7 +138,7 @@ impl Drop for Program {
     }
 }
 
-/// A connection whose calls all end.
+/// A connection whose calls have a timeout.
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the server is there");
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -154,7 +155,7 @@ pub(crate) fn read_line(reader: &mut impl BufRead) -> String {
     }
 }
 
-/// Looks again and again until something is so, and fails when that takes too long.
+/// Polls a condition, and fails if that takes too long.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
@@ -163,7 +164,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// What a process prints, line by line, so that waiting for a line can end.
+/// The lines that a process prints, as a channel, so that waiting for one can time out.
 fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -174,10 +175,10 @@ fn lines(output: impl Read + Send + 'static) -> Receiver<String> {
     receiver
 }
 
-/// Where an example of this package is.
+/// The path of an example of this package.
 ///
-/// cargo tells tests where programs are, but not where examples are. Asking it to build them, which it has done for
-/// `cargo test` already, answers that.
+/// cargo passes the paths of programs to tests, but not those of examples. Building them, which `cargo test` has
+/// already done, prints the paths.
 pub(crate) fn path_of(example: &str) -> &'static Path {
     built().get(example).unwrap_or_else(|| panic!("no example {example} among {:?}", built()))
 }
@@ -195,10 +196,10 @@ fn built() -> &'static HashMap<String, PathBuf> {
     BUILT.get_or_init(|| {
         let package = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        // A target directory that is given by a relative path is relative to the workspace.
+        // A relative target directory is relative to the workspace.
         cargo.current_dir(package.parent().unwrap()).args(["build", "--examples", "--message-format", "json"]);
         cargo.arg("--manifest-path").arg(package.join("Cargo.toml"));
-        // As this test was built itself, or everything is built once more.
+        // With the same features as this test, or everything would be built again.
         let features = [
             ("async", cfg!(feature = "async")),
             ("futures-io", cfg!(feature = "futures-io")),

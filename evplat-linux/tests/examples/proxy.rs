@@ -1,4 +1,4 @@
-//! `async_proxy` and `async_echo`: servers of tasks, with curl and with clients that do what curl does not.
+//! Tests `async_proxy` and `async_echo` with curl, and with clients that curl cannot imitate.
 
 use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -31,14 +31,14 @@ impl Proxy {
         stream
     }
 
-    /// Asserts that it has closed every connection, and ends.
+    /// Asserts that it has closed every connection, and ends when asked.
     fn end(self) {
         until("every connection is closed", || self.program.descriptors() == self.descriptors);
         assert_eq!(self.program.stop(), ["0 sessions cut off"]);
     }
 }
 
-/// Asks for a connection; the proxy's answer.
+/// Requests a connection, and returns the proxy's reply code.
 fn request(stream: &mut TcpStream, server: SocketAddr) -> io::Result<u8> {
     let SocketAddr::V4(server) = server else { unreachable!("loopback") };
     stream.write_all(&[5, 2, 0, 2])?;
@@ -73,7 +73,7 @@ fn rest(mut stream: &TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Bytes of which no two pieces are alike.
+/// Test data without repetitions.
 fn bytes(len: usize) -> Vec<u8> {
     (0..len / 8 + 1)
         .flat_map(|number| (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_ne_bytes())
@@ -81,7 +81,7 @@ fn bytes(len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A session that is used, and ends in the proper way.
+/// Uses a session and ends it properly.
 fn converse(proxy: &Proxy, listener: &TcpListener, server: SocketAddr) {
     let mut near = proxy.through(server);
     let mut far = accept(listener);
@@ -110,7 +110,7 @@ fn curl_fetches_thirty_megabytes() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut stream = accept(&listener);
-            // All of it, or the close would be a reset.
+            // Read everything, otherwise closing would reset the connection.
             let mut request = BufReader::new(stream.try_clone().unwrap());
             while !read_line(&mut request).is_empty() {}
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", sent.len()).unwrap();
@@ -120,7 +120,7 @@ fn curl_fetches_thirty_megabytes() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(output.stdout == sent, "{} bytes came, not what was sent", output.stdout.len());
     });
-    // Nobody listens any more.
+    // The address has no listener any more.
     drop(listener);
     let output = curl().unwrap();
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("(5)"), "{output:?}");
@@ -132,7 +132,7 @@ fn each_half_ends_by_itself() {
     let proxy = Proxy::start(&[]);
     let (listener, server) = listener();
     let sent = bytes(1 << 20);
-    // The client's half first.
+    // The client shuts down its side first.
     let (mut near, mut far) = (proxy.through(server), accept(&listener));
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -147,7 +147,7 @@ fn each_half_ends_by_itself() {
     assert!(some[..] == sent[..1_000]);
     drop(far);
     assert_eq!(rest(&near), b"");
-    // The server's half first.
+    // The server shuts down its side first.
     let (mut near, mut far) = (proxy.through(server), accept(&listener));
     far.write_all(b"all I have to say").unwrap();
     far.shutdown(Shutdown::Write).unwrap();
@@ -198,7 +198,7 @@ fn a_reset_on_one_side_ends_the_other() {
     for side in 0..2 {
         let (near, far) = (proxy.through(server), accept(&listener));
         let (mut stays, goes) = if side == 0 { (near, far) } else { (far, near) };
-        // Unread bytes make a reset of the close.
+        // Closing with unread bytes resets the connection.
         stays.write_all(b"unread").unwrap();
         until("it has come", || goes.peek(&mut [0]).is_ok_and(|len| len > 0));
         drop(goes);
@@ -233,7 +233,7 @@ fn a_session_ends_after_silence_and_not_while_bytes_go_one_way() {
     let proxy = Proxy::start(&["127.0.0.1:0", "0.5"]);
     let (listener, server) = listener();
     let (near, mut far) = (proxy.through(server), accept(&listener));
-    // The client says nothing for several times as long as it may be silent.
+    // The client is silent for several times its idle timeout, while the server sends.
     let mut some = [0; 4];
     for _ in 0..15 {
         far.write_all(b"more").unwrap();
@@ -243,7 +243,7 @@ fn a_session_ends_after_silence_and_not_while_bytes_go_one_way() {
     let begin = Instant::now();
     assert_eq!((&near).read_exact(&mut some).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     assert!(begin.elapsed() >= Duration::from_millis(300), "after {:?} only", begin.elapsed());
-    // Who says nothing at all is let go as well.
+    // A client that never says anything is disconnected, too.
     assert_eq!(connect(proxy.address).read_exact(&mut some).unwrap_err().kind(), ErrorKind::UnexpectedEof);
     drop((near, far));
     proxy.end();
@@ -251,7 +251,7 @@ fn a_session_ends_after_silence_and_not_while_bytes_go_one_way() {
 
 #[test]
 fn five_hundred_sessions_at_once() {
-    // Here and there each session has two descriptors.
+    // Each session needs two descriptors in this process and two in the proxy.
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum.map_or(Some(4096), |maximum| Some(maximum.min(4096)));
     setrlimit(Resource::Nofile, limit).unwrap();
@@ -291,7 +291,7 @@ fn terminated_it_lets_the_sessions_end() {
     assert_eq!(proxy.program.rest(), ["0 sessions cut off"]);
 }
 
-/// `rounds` times many sessions, after which it has as much memory as before.
+/// Asserts that memory does not grow over `rounds` times many sessions.
 fn memory_is_flat(rounds: usize) {
     let proxy = Proxy::start(&[]);
     let (listener, server) = listener();

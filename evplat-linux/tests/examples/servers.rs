@@ -21,14 +21,14 @@ fn all_get_a_line_and_a_slow_reader_is_disconnected() {
     let address = program.address();
     let descriptors = program.descriptors();
     let mut ann = join(&program, address, "ann");
-    // A name is news for those who have one already.
+    // Clients that already have a name are told when another gets one.
     let slow = join(&program, address, "slow");
     assert_eq!(read_line(&mut ann), "* slow is here");
     let mut bob = join(&program, address, "b\x1b[2Job");
     assert_eq!(read_line(&mut ann), "* b[2Job is here");
     let line = "x".repeat(1000);
     let mut is_gone = false;
-    // More than all buffers between two processes have room for; ann reads, and loses nothing.
+    // More than the buffers between two processes can hold; ann reads, and misses nothing.
     for number in 0..40_000 {
         writeln!(bob.get_mut(), "{number} {line}").unwrap();
         let mut heard = read_line(&mut ann);
@@ -55,7 +55,7 @@ fn a_line_without_end_is_not_kept() {
     let program = Program::start("chat", &[]);
     let mut stream = connect(program.address());
     let sent = (0..1000).try_for_each(|_| stream.write_all(&[b'x'; 1000]));
-    // It closes while more comes, which is a reset.
+    // The server closes while more is arriving, which resets the connection.
     assert!(sent.is_err() || stream.read_to_end(&mut Vec::new()).is_err());
     program.stop();
 }
@@ -96,7 +96,7 @@ fn names_are_answered_for_and_nonsense_does_no_harm() {
     let mut status = query("printer.test", 1);
     status[2] = 0x10;
     assert_eq!(ask(&status)[3] & 15, 4);
-    // What must not be answered; then what is cut or spoilt at each place, and then something sensible.
+    // First what must not be answered, then a query cut or corrupted at each place, then a valid one.
     socket.send(&answer).unwrap();
     socket.send(b"").unwrap();
     let sound = query("printer.test", 1);
@@ -120,7 +120,7 @@ fn workers_answer_in_order_and_a_leaver_stops_no_one() {
     let descriptors = program.descriptors();
     let mut reader = BufReader::new(connect(address));
     reader.get_mut().write_all(b"15\n7\n1\n0\n1000036000099\n").unwrap();
-    // Gone before its answer is there.
+    // This client goes before its answer is ready.
     drop(connect(address).write_all(b"1000036000099\n"));
     for expected in ["15: 3 5", "7: 7", "1: 1", "0: 0", "1000036000099: 1000003 1000033"] {
         assert_eq!(read_line(&mut reader), expected);
@@ -152,7 +152,8 @@ fn functions_and_closures_greet_alike() {
         let program = Program::start_limited(example, 20, &[]);
         let (address, descriptors) = (program.address(), program.descriptors());
         let mut streams: Vec<_> = (0..40).map(|_| connect(address)).collect();
-        // Who sends is greeted as well, and those that cannot be accepted yet once others have gone.
+        // A client that has already sent data is greeted, too, and so are those that can be accepted only after
+        // others have gone.
         for mut stream in streams.drain(..) {
             let _ = stream.write_all(b"not asked for");
             let mut greeting = String::new();

@@ -1,4 +1,4 @@
-//! The servers while the kernel has no memory or no descriptors: each survives when every k-th registration fails.
+//! The servers while the kernel is out of memory or descriptors: each survives if every k-th registration fails.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use crate::program::{Program, connect, path_of, until};
 
-/// From this call on: what the servers register before they serve is let through, for that is an error to them.
+/// Calls before this one are not injected: a server's first registrations must succeed, or it ends with an error.
 const FIRST: u32 = 10;
 const CLIENTS: usize = 8;
 
-/// A program with few descriptors some of whose system calls fail: `calls` is what strace injects. `None`: there is no strace
-/// that may do so.
+/// Starts a program with few descriptors, some of whose system calls fail: `calls` is what strace injects. `None` if
+/// there is no strace that is allowed to.
 fn start(example: &str, arguments: &[&str], descriptors: u32, calls: &str) -> Option<Program> {
     let strace = |calls: &str| {
         let mut strace = Command::new("strace");
-        // The tracer is not the parent, so the process is the program, with its signals and its end.
+        // With `-D` strace is not the parent, so the process, its signals and its exit status are the program's.
         strace.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=epoll_ctl,epoll_create1", "-e", calls]);
         strace.stdin(Stdio::null()).stderr(Stdio::null());
         strace
@@ -30,17 +30,17 @@ fn start(example: &str, arguments: &[&str], descriptors: u32, calls: &str) -> Op
     Some(Program::spawn(strace(calls).args(["sh", "-c", &script]).arg(path_of(example)).args(arguments)))
 }
 
-/// Whether a client that says something is answered.
+/// Whether a client that sends something is answered.
 fn is_served(address: SocketAddr) -> bool {
     let mut stream = connect(address);
     stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    // One whose connection could not be watched is put out, which is no answer.
+    // If its connection could not be watched, the server closes it without an answer.
     let _ = stream.write_all(b"15\n");
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).is_ok_and(|bytes| bytes > 0)
 }
 
-/// With `descriptors`, which are fewer than there are clients.
+/// Checks that a server with `descriptors`, fewer than there are clients, survives.
 fn survives(example: &str, arguments: &[&str], descriptors: u32) {
     for error in ["ENOMEM", "EMFILE"] {
         for step in 2..=6 {

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::program::{PATIENCE, examples, path_of};
 
-/// The exit code, and what it prints and complains of. One that does not end is killed, and has no code.
+/// The exit code, and what it prints on standard output and standard error. If it does not end it is killed, and has
+/// no code.
 pub(crate) fn outcome(example: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(path_of(example));
     let command = command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -29,12 +30,12 @@ fn help_says_what_an_example_does() {
         let (usage, rest) = out.split_once('\n').expect("lines");
         let name = usage.strip_prefix("usage: ").and_then(|usage| usage.split(' ').next());
         assert_eq!(name, Some(example), "{out}");
-        // A sentence at least; and a line about each argument.
+        // At least a sentence, and a line for each argument.
         assert!(rest.trim().len() > 40, "{example}: {out}");
         for argument in usage.split(['[', ']', '…', ' ']).filter(|word| word.starts_with("--")) {
             assert!(rest.contains(&format!("\n  {argument} ")), "{example}: nothing about {argument}: {out}");
         }
-        // The same among other arguments.
+        // The same if `--help` follows other arguments.
         assert_eq!(outcome(example, &["x", "--help"]).1, out);
     }
 }

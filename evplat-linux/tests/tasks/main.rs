@@ -14,7 +14,7 @@ use std::time::Duration;
 use evplat_linux::evcore::Error;
 use evplat_linux::task::{Executor, Handle, Io, JoinError, executor, yield_now};
 
-/// So long that only a failure comes to its end.
+/// Long enough that it expires only if the test fails.
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -149,7 +149,7 @@ fn a_thread_wakes_a_sleeping_executor() {
     assert_eq!(received, 7);
     thread.unwrap().join().unwrap();
     drop(executor);
-    // Nobody is there.
+    // Nobody waits for this wake.
     waker.unwrap().wake();
 }
 
@@ -184,7 +184,7 @@ fn a_task_whose_reads_never_wait_lets_others_go_on() {
         .spawn({
             let stop = stop.clone();
             async move {
-                // As a peer that always has something.
+                // Like a peer that always has data.
                 while !stop.get() {
                     zeros.read_with(|_| Ok(())).await.unwrap();
                 }
@@ -251,7 +251,7 @@ fn threads_and_tasks_talk_by_a_channel() {
     }
 }
 
-/// The client of evcore's example `retries`, word for word.
+/// The client of evcore's example `retries`, unchanged.
 #[path = "../../../evcore/examples/retries/client.rs"]
 #[allow(dead_code, reason = "the example looks at more of it")]
 mod client;
@@ -309,7 +309,7 @@ fn io_dropped_in_a_wait_leaves_its_number_free() {
         let mut byte = [0];
         let late = executor.block_on(handle.timeout(Duration::from_millis(1), near.read(&mut byte))).unwrap();
         assert_eq!(late.unwrap_err(), Error::TimedOut);
-        // The next pair has the same numbers.
+        // The next pair gets the same numbers.
         drop(near);
         assert!(far.write_all(b"x").is_err(), "the descriptor is open still");
     }
@@ -402,7 +402,7 @@ fn idle_timeout_of_a_dropped_wait_hides_no_bytes() {
         let mut bytes = [0; 16];
         let early = handle.timeout(SHORT, stream.read(&mut bytes)).await;
         assert!(matches!(early, Err(Error::TimedOut)));
-        // The idle timeout comes, and after it the bytes.
+        // The idle timeout expires, then data arrives.
         handle.sleep(SHORT * 4).await.unwrap();
         peer.write_all(b"hello").unwrap();
         stream.read(&mut bytes).await
@@ -449,7 +449,7 @@ fn task_that_was_ready_and_wakes_itself_goes_on_in_the_next_turn() {
             waiter.await.unwrap();
             greedy.await.unwrap()
         });
-        // One in the turn that finds the other's byte, and one after it.
+        // One poll in the turn that finds the other's byte, and one after it.
         assert!(polls.unwrap() <= 2);
     }
 }
@@ -460,7 +460,7 @@ fn accept_on_a_full_base_loses_no_connection() {
     use evplat_linux::evcore::{EventBase, Fixed};
     use evplat_linux::task::Item;
 
-    // The listener, what is run, and one connection.
+    // Room for the listener, the executor's own event, and one connection.
     let base: EventBase<Epoll, Fixed<3>, Item<()>> = EventBase::new(Epoll::new().unwrap());
     let mut executor = evplat_linux::evcore::task::Executor::new(base).unwrap();
     let handle = executor.handle();
@@ -505,7 +505,7 @@ fn read_after_an_idle_time_in_which_nobody_waited_does_not_fail_at_once() {
             Poll::Ready(read.poll(context).is_pending())
         });
         assert!(is_pending.await);
-        // The idle timeout of the wait that was dropped comes now.
+        // Now the idle timeout of the dropped wait expires.
         handle.sleep(SHORT * 4).await.unwrap();
         stream.set_idle_timeout(Some(LONG));
         let answer = handle.spawn({

@@ -1,5 +1,5 @@
-//! The example `echo_posix` on poll and on select, as a client sees it that has nothing of ours: the cases are those of
-//! `evplat-linux`, by a link. They look at the process through `/proc`.
+//! Tests the example `echo_posix` on poll and on select through independent clients. The cases are those of
+//! `evplat-linux`, through a link. They inspect the process through `/proc`.
 
 #![cfg(target_os = "linux")]
 
@@ -10,5 +10,5 @@ mod shortages;
 const EXAMPLE: &str = "echo_posix";
 
 cases::against!(poll, 1000);
-// select has no place for a descriptor from 1024 on.
+// select cannot wait for descriptors from 1024 on.
 cases::against!(select, 900);

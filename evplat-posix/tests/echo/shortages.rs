@@ -1,4 +1,4 @@
-//! The echo example while the kernel has no memory and the process no descriptors: it survives when every k-th call of its
+//! The echo example while the kernel is out of memory or descriptors: it survives if every k-th system call of its
 //! backend fails.
 
 use std::io::{Read, Write};
@@ -8,21 +8,21 @@ use std::time::Duration;
 
 use crate::process::{Echo, program, until};
 
-/// What a backend asks of the system to wait, and to register a descriptor. A system that has not got one of them passes
-/// it by.
+/// The system calls of a backend's waits and registrations. `?` makes strace ignore a call that the system does not
+/// have.
 const CALLS: &str = "?poll,?ppoll,?select,?pselect6,?fstat,?newfstatat,?fcntl,?readlink,?readlinkat";
-/// From this one of each call on: those before are the process's start, which may fail.
+/// Calls of each kind before this one are not injected: those are the program's start, which may fail.
 const FIRST: u32 = 20;
 const CLIENTS: usize = 12;
 const DESCRIPTORS: u32 = 12;
 
-/// A server whose calls fail so. `None`: there is no strace that may do that.
+/// Starts a server with failing calls. `None` if there is no strace that is allowed to do that.
 fn start(method: &str, inject: &str) -> Option<Echo> {
     let strace = |inject: &str| {
         let mut strace = Command::new("strace");
-        // The tracer is not the parent, so the process is the program, with its signals and its end.
+        // With `-D` strace is not the parent, so the process, its signals and its exit status are the program's.
         strace.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("trace={CALLS}")).args(["-e", inject]);
-        // By which the loader would look for libraries in many places, with calls that are counted.
+        // With this variable the loader would search many places for libraries, with calls that are counted.
         strace.env_remove("LD_LIBRARY_PATH").stdin(Stdio::null()).stderr(Stdio::null());
         strace
     };
@@ -35,17 +35,17 @@ fn start(method: &str, inject: &str) -> Option<Echo> {
     Some(Echo::spawn(strace(inject).args(["sh", "-c", &script]).arg(program())))
 }
 
-/// Whether a client that says something is answered.
+/// Whether a client that sends something is answered.
 fn is_served(echo: &Echo) -> bool {
     let mut stream = echo.connect();
     stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    // One whose connection could not be watched is put out, which is no answer.
+    // If its connection could not be watched, the server closes it without an answer.
     stream.write_all(b"x").is_ok() && stream.read(&mut [0]).is_ok_and(|bytes| bytes == 1)
 }
 
 fn survives(method: &str) {
     for step in 1..=6 {
-        // Where each call fails, only waits are left out, or nobody would be served.
+        // If each call fails, waits are excluded, or nothing could be served.
         let calls = if step == 1 { CALLS.rsplit_once("?pselect6,").unwrap().1 } else { CALLS };
         let Some(echo) = start(method, &format!("inject={calls}:error=ENOMEM:when={FIRST}+{step}")) else { return };
         let clients: Vec<TcpStream> = (0..CLIENTS).map(|_| echo.connect()).collect();
