@@ -1,4 +1,4 @@
-//! Events that are added, changed, deleted and removed, outside of handlers and in them.
+//! Events that are added, changed, deleted and removed, both outside handlers and in them.
 
 use core::cell::Cell;
 
@@ -8,7 +8,7 @@ use evcore::{Error, Event, EventId, Interest, Ready, Wait};
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
 
-/// Of two ready events, the one whose handler deletes the other is the only one.
+/// If the handler of one of two ready events deletes the other, only the first is handed out.
 pub fn del_other_in_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, ids, _sources) = two_ready::<F, S>(fixture);
     let seen = world.wait_with(|world, id, _| {
@@ -20,7 +20,7 @@ pub fn del_other_in_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// An event may delete itself: it does not come again, and it may be added again later.
+/// An event may delete itself: it is not handed out again, and it may be added again later.
 pub fn del_self_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, ids, _sources) = two_ready::<F, S>(fixture);
     let seen = world.wait_with(|world, id, _| assert!(world.base.del(id).is_ok()));
@@ -31,7 +31,7 @@ pub fn del_self_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A removed event's place may be taken at once: what was found for the old event does not reach the new one.
+/// A removed event's slot may be reused at once: the new event gets none of the old one's readiness.
 pub fn free_other_then_reuse_slot<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, ids, _sources) = two_ready::<F, S>(fixture);
     let quiet = world.source();
@@ -50,7 +50,7 @@ pub fn free_other_then_reuse_slot<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// As above, and the new event's fd has the number of the old one's: what the wait found for the old one is dropped.
+/// As above, and the new event's fd has the old one's number: the readiness found for the old event is dropped.
 pub fn close_fd_reuse_number_in_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut sources = [world.source(), world.source()];
@@ -77,7 +77,7 @@ pub fn close_fd_reuse_number_in_batch<F: Fixture, S: Storage>(fixture: F) -> Pro
     if is_reused { Proof::Shown } else { Proof::Absent("numbers that are given out again") }
 }
 
-/// An event added in a handler comes in the next turn, also if its fd is ready.
+/// An event added in a handler is handed out in the next turn, even if its fd is already ready.
 pub fn add_in_callback_not_called_same_pass<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources = [world.source(), world.source()];
@@ -111,8 +111,8 @@ pub fn readd_oneshot_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Two one-shot events that add each other again: what the second one's own hand-out ends, the first one's wish included,
-/// is ended.
+/// Two one-shot events add each other again: being handed out ends the second one's registration, including the one
+/// that the first has just made.
 pub fn nonpersist_readd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources = [world.source(), world.source()];
@@ -127,7 +127,7 @@ pub fn nonpersist_readd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A change from reading to writing takes hold: the one stops, the other comes.
+/// Changing an event from reading to writing takes effect: it is not reported for READ any more, and for WRITE it is.
 pub fn modify_interest_read_to_write<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -142,7 +142,7 @@ pub fn modify_interest_read_to_write<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// What an event was queued for and does not wait for any more is not handed out.
+/// Queued readiness is not handed out if the event no longer waits for it.
 pub fn modify_drops_what_was_queued<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, ids, _sources) = two_ready::<F, S>(fixture);
     let seen = world.wait_with(|world, id, _| {
@@ -155,7 +155,7 @@ pub fn modify_drops_what_was_queued<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// Empty interest silences an event, which stays pending; another interest brings it back.
+/// An event with an empty interest stays pending and is not handed out; another interest ends that.
 pub fn empty_interest_is_silent<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -170,7 +170,7 @@ pub fn empty_interest_is_silent<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Adding an event that is pending is legal and changes nothing: it comes once a turn.
+/// Adding a pending event is legal and changes nothing: it is handed out once per turn.
 pub fn add_twice_is_one_registration<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -197,7 +197,8 @@ pub fn del_twice_ok<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Added and deleted without a wait between, an event ends as the last call says, and the backend is not called in between.
+/// Added and deleted without a wait in between, an event ends up as the last call says, and the backend is not
+/// called.
 pub fn add_del_add_without_dispatch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -214,7 +215,7 @@ pub fn add_del_add_without_dispatch<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// An interest that flips and flips back within a turn costs nothing; any mix of changes costs one call.
+/// An interest that changes and changes back within a turn costs no system call; any mix of changes costs one.
 pub fn changes_of_a_turn_are_merged<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -239,8 +240,8 @@ pub fn changes_of_a_turn_are_merged<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// The first registration of an fd is made at once: its error comes back from the call, nothing is left, and it may be
-/// tried again.
+/// The first registration of an fd is made at once: if it fails, the call returns the error, nothing is registered,
+/// and it may be tried again.
 pub fn failed_add_is_atomic<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -265,7 +266,7 @@ pub fn failed_add_is_atomic<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// `start` and `insert` on an fd that is refused leave no event behind, nor a registration, and give the data back.
+/// `start` and `insert` on an fd that is refused leave no event and no registration, and return the data.
 pub fn failed_insert_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -290,7 +291,7 @@ pub fn failed_insert_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// A change that was merged and then fails is ERROR for the events of that fd, and other fds work on.
+/// If a coalesced change fails later, the events of that fd get ERROR, and other fds are not affected.
 pub fn refused_change_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, mut other) = (world.source(), world.source());
@@ -309,7 +310,7 @@ pub fn refused_change_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// Removing one of two events of an fd leaves the other as it was.
+/// Removing one of two events of an fd does not affect the other.
 pub fn removing_one_of_two_keeps_the_other<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -326,7 +327,7 @@ pub fn removing_one_of_two_keeps_the_other<F: Fixture, S: Storage>(fixture: F) -
     Proof::Shown
 }
 
-/// An event can be moved to another fd: from then on it gets only that one's readiness.
+/// An event can be moved to another fd, and then gets only that fd's readiness.
 pub fn replaced_fd_is_watched_instead<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut old, mut new) = (world.source(), world.source());
@@ -341,7 +342,7 @@ pub fn replaced_fd_is_watched_instead<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// Everything may be removed from inside one handler; the loop then ends for want of events.
+/// A handler may remove all events; the loop then ends because it has none.
 pub fn all_removed_from_one_handler<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, ids, _sources) = two_ready::<F, S>(fixture);
     let seen = world.wait_with(|world, _, _| {
@@ -355,7 +356,7 @@ pub fn all_removed_from_one_handler<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// The data of each event is dropped exactly once: given back, dropped with its event, or with the base.
+/// The data of each event is dropped exactly once: after it was returned, with its event, or with the base.
 pub fn data_is_dropped_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     struct Counted<'a>(&'a Cell<u32>);
     impl Drop for Counted<'_> {

@@ -1,4 +1,4 @@
-//! The clock: what a delay counts from, and how long a wait lasts.
+//! The clock: when a delay starts, and how long a wait lasts.
 
 use core::time::Duration;
 
@@ -12,7 +12,7 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// A wait of more milliseconds than 31 or 32 bits hold is legal: the loop sleeps, and does not spin.
+/// A wait whose milliseconds overflow 31 or 32 bits is legal: the loop sleeps and does not spin.
 pub fn wait_longer_than_i32_ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let delays = [1 << 31, (1 << 32) + 1, 1 << 40, 1 << 43].map(ms);
@@ -43,7 +43,7 @@ pub fn wait_longer_than_i32_ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A delay counts from the call, also late in a slow handler, and not from the beginning of the turn.
+/// A delay starts at the call, even late in a slow handler, and not at the beginning of the turn.
 pub fn delay_counts_from_the_call<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.timer(Duration::ZERO, 1);
@@ -61,8 +61,8 @@ pub fn delay_counts_from_the_call<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A delay that counts from a point is due so long after that point, also where the clock has gone on; and it is the period
-/// of a persistent timer, to the nanosecond.
+/// A delay with a starting point is due that long after the point, even if the clock has advanced; and it is the
+/// period of a persistent timer, to the nanosecond.
 pub fn delay_counts_from_a_point<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let once = world.create(Event::timer(), 1);
@@ -80,7 +80,7 @@ pub fn delay_counts_from_a_point<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The turn's clock stands still for all its hand-outs, and moves when it is asked to.
+/// The turn's cached time does not change between its hand-outs, and is updated on request.
 pub fn cached_clock_stands_still<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for number in 0..3 {
@@ -100,7 +100,7 @@ pub fn cached_clock_stands_still<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A clock that runs backwards brings no timer twice, loses none, and does not turn the base's time back.
+/// If the clock runs backwards, no timer is reported twice or lost, and the base's time does not go back.
 pub fn clock_backwards_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.pass(ms(100));
@@ -116,7 +116,7 @@ pub fn clock_backwards_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// The backend's own clock never steps back, and goes on while sources are ready and the loop does not sleep.
+/// The backend's clock never steps back, and advances while sources are ready and the loop does not sleep.
 pub fn clock_goes_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -144,7 +144,7 @@ pub fn clock_goes_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The backend's clock goes as fast as any other, but for what is between two looks at them.
+/// The backend's clock keeps pace with another clock, apart from the time between reading the two.
 pub fn clock_keeps_pace<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (first, begin) = (world.fixture.elapsed(), world.base.backend().now());
@@ -156,13 +156,13 @@ pub fn clock_keeps_pace<F: Fixture, S: Storage>(fixture: F) -> Proof {
         return world.without("other clock");
     };
     let passed = end.saturating_since(begin);
-    // Two clocks need not have the same tick, nor agree to the last bit.
+    // Two clocks may have different resolutions.
     assert!(passed + ms(4) >= third.saturating_sub(second), "{passed:?} of {:?}", third.saturating_sub(second));
     assert!(passed <= fourth.saturating_sub(first) + ms(4), "{passed:?} of {:?}", fourth.saturating_sub(first));
     Proof::Shown
 }
 
-/// A wait that is none takes no time, and neither does one whose end has come; both find what is ready.
+/// A wait of zero, or one whose end has passed, takes no time; both find what is ready.
 pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -184,7 +184,7 @@ pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof
             assert_eq!(world.turn(wait(now), |_, _, _| {}).of(1), Ready::READ, "it did not look");
             world.drain(&mut source);
         }
-        // With a timer that is due besides.
+        // Now with a timer that is due, too.
         world.feed(&mut source);
         world.timer(Duration::ZERO, 2);
         world.pass(Duration::from_nanos(1));
@@ -196,7 +196,7 @@ pub fn wait_that_is_over_only_looks<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// A wait without an end sleeps until something comes.
+/// A wait without an end sleeps until an event is ready.
 pub fn wait_without_end_sleeps<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();

@@ -1,4 +1,4 @@
-//! Readiness by edge: changes are reported, states are not. Backends without EDGE refuse it.
+//! Edge-triggered readiness: changes are reported, not states. Backends without EDGE refuse it.
 
 use evcore::backend::Features;
 use evcore::storage::Storage;
@@ -9,7 +9,7 @@ use crate::{Fixture, Proof, World};
 
 const READ_EDGE: Interest = Interest::READ.union(Interest::EDGE);
 
-/// A world and a source; the proof that EDGE is refused, where the backend has not got it.
+/// A world and a source; or the proof that a backend without EDGE refuses it.
 pub(super) fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, F::Source), Proof> {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -19,7 +19,7 @@ pub(super) fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, 
     Err(refused(&mut world, &source, READ_EDGE, "EDGE"))
 }
 
-/// What is not read is reported once.
+/// Unread data is reported once.
 pub fn et_once_per_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -35,7 +35,7 @@ pub fn et_once_per_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What comes then is another report, though the first was not read.
+/// New data is reported again, even if earlier data was not read.
 pub fn et_new_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -50,7 +50,7 @@ pub fn et_new_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What was there before the event was added is reported once.
+/// What is ready before the event is added is reported once.
 pub fn et_initial_state_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -63,7 +63,7 @@ pub fn et_initial_state_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B18: edge and level cannot share an fd, whichever comes first; the first one stays as it was.
+/// B18: edge- and level-triggered events cannot share an fd; the first one is not affected by the refusal.
 pub fn b18_edge_and_level_do_not_mix<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -86,7 +86,7 @@ pub fn b18_edge_and_level_do_not_mix<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// Once the last edge event has left its fd, a level one may come; and the other way round.
+/// Once the last edge-triggered event of an fd has gone, a level-triggered one may be added; and the reverse.
 pub fn mode_may_change_when_all_have_left<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -109,7 +109,7 @@ pub fn mode_may_change_when_all_have_left<F: Fixture, S: Storage>(fixture: F) ->
     Proof::Shown
 }
 
-/// An edge reaches all events of its fd, and removing one of them leaves the others edge-triggered.
+/// An edge reaches all events of its fd; if one is removed, the others stay edge-triggered.
 pub fn et_multiple_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -122,7 +122,7 @@ pub fn et_multiple_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let seen = world.wait_for(&[1, 2, 3]);
     assert_eq!((seen.of(1), seen.of(2), seen.of(3)), (Ready::READ, Ready::READ, Ready::WRITE));
     world.base.remove(first);
-    // A backend that only says that it has edges has no end of them.
+    // A backend that only claims to support edges still reports after these turns.
     for _ in 0..16 {
         world.look();
     }
@@ -132,7 +132,7 @@ pub fn et_multiple_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// After a change of interest, what is ready then is reported again.
+/// After a change of interest, what is ready is reported again.
 pub fn et_rearm_after_modify<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -148,8 +148,8 @@ pub fn et_rearm_after_modify<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A change to the interest that an event has already changes nothing and costs nothing. What is left unread is reported again
-/// when the event is deleted and added.
+/// Setting the interest that an event already has changes nothing and costs no system call. Unread data is reported
+/// again if the event is deleted and added.
 pub fn et_unchanged_modify_is_no_edge<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -169,7 +169,7 @@ pub fn et_unchanged_modify_is_no_edge<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// A one-shot edge event that is added again gets what is ready then.
+/// A one-shot edge-triggered event that is added again gets what is ready then.
 pub fn et_readded_is_reported_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -185,8 +185,8 @@ pub fn et_readded_is_reported_again<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// The same when it is added again by its handler, before the next wait: what was left unread is not forgotten. And when its
-/// interest changes to another one and back.
+/// The same if its handler adds it again before the next wait: unread data is reported again. And if its interest
+/// changes to another one and back.
 pub fn et_readded_at_once_is_reported_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -210,8 +210,8 @@ pub fn et_readded_at_once_is_reported_again<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// Edges that come one after the other, with no look at an idle source between them, are each reported: also when the backend has just
-/// found something and looks before it waits.
+/// Consecutive edges are each reported, even if the loop never finds the source idle between them, and even if the
+/// backend has just found something and checks before it waits.
 pub fn et_edges_in_a_row_are_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut first) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -236,7 +236,7 @@ pub fn et_edges_in_a_row_are_reported<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// A second event of an fd gets what is ready when it joins, whatever it waits for; the first may get it again.
+/// A second event of an fd gets what is ready when it is added, whatever it waits for; the first may get it again.
 pub fn et_second_event_gets_what_is_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, mut source) = match world::<F, S>(fixture) {
         Ok(parts) => parts,

@@ -1,4 +1,4 @@
-//! What an event is: created, looked at, activated, handed out once; ids that go stale; the base's counts.
+//! Events: creation, queries, activation, single hand-out; stale ids; the base's counts.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -24,7 +24,7 @@ pub fn new_twice<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// An event that was created waits for nothing until it is added.
+/// A created event waits for nothing until it is added.
 pub fn created_is_idle<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -39,7 +39,8 @@ pub fn created_is_idle<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Only creation fails for want of room, and gives the data back; what exists works on, and a removed event makes room.
+/// Only creation fails for lack of room, and returns the data. Existing events still work, and removing one makes
+/// room.
 pub fn full_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut last, mut count) = (None, 0);
@@ -72,8 +73,8 @@ pub fn full_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What a storage leaves out is refused when it is asked for, and gives the data back: whatever the backend can do. What is there
-/// works on.
+/// A part that the storage lacks is refused when it is requested, and the data is returned, whatever the backend can
+/// do. Other parts still work.
 pub fn left_out_is_refused<F: Fixture, S: Storage>(mut fixture: F) -> Proof {
     type Timers = Fixed<3, 0, 1, Lean>;
     let mut base: EventBase<F::Backend, Timers, u32> = EventBase::new(fixture.backend());
@@ -108,7 +109,7 @@ pub fn left_out_is_refused<F: Fixture, S: Storage>(mut fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The id of a removed event is an error, or `None`, in every call, also when its place is another event's.
+/// The id of a removed event gives an error, or `None`, in every call, even if its slot is reused.
 pub fn stale_id_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -137,8 +138,7 @@ pub fn stale_id_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Two bases that give their events the same places: where debug builds tell them apart, neither takes the other's id for its
-/// own.
+/// Two bases whose events have the same slots: debug builds, which distinguish them, refuse an id of the other base.
 pub fn id_of_another_base_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
@@ -155,14 +155,14 @@ pub fn id_of_another_base_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Pro
     );
     assert_eq!((other.remove(own), other.get(own)), (None, None));
     assert_eq!((world.base.remove(own), other.remove(foreign)), (Some(1), Some(2)));
-    // Not when places are used again either.
+    // Not even if slots are reused.
     let own = world.create(Event::user(), 1);
     let Ok(foreign) = other.create(Event::user(), 2) else { panic!("no room for an event") };
     assert_eq!((world.base.remove(foreign), other.remove(own)), (None, None));
     Proof::Shown
 }
 
-/// What an event is can be asked for: its fd, interest, priority, data, and that it is no signal.
+/// The properties of an event can be queried: its fd, interest, priority and data, and that it is no signal event.
 pub fn getters_return_what_was_given<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(3).is_ok());
@@ -183,7 +183,8 @@ pub fn getters_return_what_was_given<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// What an event waits for can be asked for: registered, its timeout and what is left of it, what it is queued for.
+/// The state of an event can be queried: whether it is registered, its timeout and the time left, and what it is
+/// queued for.
 pub fn pending_shows_what_is_waited_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -203,7 +204,7 @@ pub fn pending_shows_what_is_waited_for<F: Fixture, S: Storage>(fixture: F) -> P
     Proof::Shown
 }
 
-/// Activating an idle event queues it, with any bits, none included; it is handed out once.
+/// Activating an idle event queues it, with any bits, even none; it is handed out once.
 pub fn activated_is_handed_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -221,7 +222,7 @@ pub fn activated_is_handed_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Activating an active event adds the bits: one hand-out with all of them.
+/// Activating an active event adds the bits: it is handed out once with all of them.
 pub fn activated_twice_is_one_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -247,7 +248,8 @@ pub fn deleted_while_active<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Activating by fd reaches the events that are pending on it, for what they wait for; others, and unknown fds, nothing.
+/// Activating an fd affects the events that are pending on it, for what they wait for. It does not affect other
+/// events, and does nothing for unknown fds.
 pub fn activated_by_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (source, unknown) = (world.source(), world.source());
@@ -267,7 +269,7 @@ pub fn activated_by_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// `again` brings an event in the next turn, which does not wait, and not in this one.
+/// `again` hands out an event in the next turn, which does not wait, and not in this one.
 pub fn again_is_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -286,7 +288,7 @@ pub fn again_is_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A once event is handed out once and is gone at the next turn; while its handler runs its id is valid.
+/// A once event is handed out once and is removed by the next turn; its id is valid while its handler runs.
 pub fn once_cleans_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -307,7 +309,8 @@ pub fn once_cleans_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A once event may be removed in its own handler, which gives the data back; and one that never comes goes with its base.
+/// A once event may be removed in its own handler, which returns the data; one that is never handed out is dropped
+/// with its base.
 pub fn once_removed_in_its_handler<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.start(Event::timer().once().timeout(Duration::ZERO), 1);
@@ -322,7 +325,7 @@ pub fn once_removed_in_its_handler<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// A base may be dropped with events that are pending, active, and half handed out.
+/// A base may be dropped with events that are pending, active, or being handed out.
 pub fn free_active_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -340,7 +343,7 @@ pub fn free_active_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The base counts what exists, what waits, what is active, and how much there was of each at most.
+/// The base counts existing, pending and active events, and the maximum of each.
 pub fn counts_and_their_maxima<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -366,7 +369,7 @@ pub fn counts_and_their_maxima<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// All events can be gone through, each once, and shown.
+/// All events can be iterated, each once, and printed.
 pub fn events_can_be_listed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     struct Text(heapless::String<1024>);
     impl Write for Text {
@@ -389,7 +392,7 @@ pub fn events_can_be_listed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What the base has done is counted: turns, waits, hand-outs, timers.
+/// The base counts turns, waits, hand-outs and timers.
 pub fn counters_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -406,7 +409,7 @@ pub fn counters_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B12: outside of a handler no event runs; in one it is the event that was handed out.
+/// B12: outside a handler there is no current event; in a handler it is the event that was handed out.
 pub fn b12_running_event_outside_is_none<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert_eq!(world.base.current_event(), None);
@@ -423,7 +426,7 @@ pub fn b12_running_event_outside_is_none<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// What does not apply to an event's kind is an error and changes nothing.
+/// A call that does not apply to an event's kind is an error and changes nothing.
 pub fn wrong_kind_is_an_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();

@@ -1,4 +1,4 @@
-//! What goes wrong in the backend's world: refusals, rebuilds, forks.
+//! Failures around the backend: refusals, rebuilds, forks.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use evcore::{Event, Interest, Ready, Turn, Wait};
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
 
-/// `reinit` keeps every registration, and what was queued.
+/// `reinit` keeps every registration and every queued event.
 pub fn reinit_registers_everything_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut first, mut second) = (world.source(), world.source());
@@ -30,7 +30,7 @@ pub fn reinit_registers_everything_again<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// Wakers and signals work on after `reinit`.
+/// Wakers and signals work after `reinit`.
 pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let waker = world.waker();
@@ -51,7 +51,7 @@ pub fn reinit_keeps_wakers_and_signals<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// A child that never touches its base gets its signals as if there were no base: this one ends the child.
+/// In a child that never touches its base, signals act as if there were no base: this one ends the child.
 pub fn fork_child_gets_its_signals<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match super::signals::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -73,7 +73,7 @@ pub fn fork_child_gets_its_signals<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// In the child of a fork each use fails until `reinit`; then everything works there.
+/// In the child of a fork each call fails until `reinit`; then everything works there.
 pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, other) = (world.source(), world.source());
@@ -118,7 +118,7 @@ pub fn fork_child_refused_until_reinit<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// Whatever a child does with its copy of the base, `reinit` included, the parent's works on.
+/// Whatever a child does with its copy of the base, including `reinit`, the parent's base is not affected.
 pub fn fork_parent_unharmed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -156,8 +156,8 @@ pub fn fork_parent_unharmed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A storage of fixed capacity, and what a wait finds in it, hold when everything happens at once: more sources, timers
-/// and activations than a turn hands out, added and removed in handlers; and the base is empty in the end.
+/// A storage of fixed capacity holds when everything happens at once: more sources, timers and activations than a
+/// turn hands out, added and removed in handlers. At the end the base is empty.
 pub fn everything_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources: [F::Source; 6] = core::array::from_fn(|_| world.source());
@@ -201,13 +201,13 @@ pub fn everything_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Each interest outlives a rebuild: by level as it was, by edge with one more report of what is ready; and afterwards it can be
-/// changed, and ends when its event does.
+/// Each interest survives a rebuild: level-triggered without a change, edge-triggered with one more report of what is
+/// ready. It can be changed afterwards, and ends when its event is deleted.
 pub fn reinit_keeps_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let modes = [Interest::empty(), Interest::EDGE];
     for edge in modes.into_iter().take(if world.can(Features::EDGE) { 2 } else { 1 }) {
-        // The first and the last of the registrations are not the ones that are looked at most.
+        // Three, so that neither the first nor the last registration is the only one tested.
         let mut sources = [world.source(), world.source(), world.source()];
         let interests = [Interest::READ, Interest::WRITE, Interest::READ | Interest::WRITE];
         let ids = [0, 1, 2].map(|at| world.watch(&sources[at], interests[at] | edge, at as u32));
@@ -226,7 +226,7 @@ pub fn reinit_keeps_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
         }
         assert!(world.base.modify(ids[2], Interest::WRITE | edge).is_ok());
         assert_eq!(world.look().of(2), Ready::WRITE, "{edge:?}");
-        // What had been deleted just before the rebuild is not registered after it.
+        // An event deleted just before the rebuild is not registered after it.
         assert!(world.base.del(ids[0]).is_ok() && world.base.modify(ids[1], Interest::empty()).is_ok());
         assert!(world.base.reinit().is_ok());
         world.feed(&mut sources[0]);
@@ -243,7 +243,7 @@ pub fn reinit_keeps_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A wake, a signal and readiness that came before a rebuild, and that no wait has seen, are seen after it.
+/// A wake, a signal and readiness that came before a rebuild, and that no wait has found, are found after it.
 pub fn reinit_loses_nothing_that_came_before<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let waker = world.waker();

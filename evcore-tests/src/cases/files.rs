@@ -1,4 +1,4 @@
-//! Descriptors that are closed behind the base's back, whose numbers are given out again, and those that never block.
+//! Descriptors that are closed while registered, or whose numbers are reused, and descriptors that never block.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use evcore::{Error, Event, Interest, Ready};
 use super::readiness::assert_quiet;
 use crate::{Fixture, Proof, World};
 
-/// A descriptor that is closed while registered: nobody else's event notices, and the loop does not spin.
+/// If a descriptor is closed while registered, events of other fds are not affected, and the loop does not spin.
 pub fn closed_fd_hits_only_its_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut gone, mut other) = (world.source(), world.source());
@@ -29,8 +29,8 @@ pub fn closed_fd_hits_only_its_event<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// As above, while a duplicate keeps what is behind the descriptor alive and ready: its event does not get that, once it
-/// has been removed, nor is anyone else, and the loop soon sleeps again.
+/// As above, while a duplicate keeps the open file alive and ready: once its event is removed, neither it nor another
+/// event is handed out for that, and the loop soon sleeps again.
 pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut gone, mut other) = (world.source(), world.source());
@@ -43,7 +43,7 @@ pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     world.feed(&mut gone);
     assert_eq!(world.base.remove(event), Some(1));
-    // Some turns may pass before the loop gets rid of it; how many does not depend on the machine.
+    // The loop may need some turns to get rid of it; their number does not depend on the machine's speed.
     for _ in 0..64 {
         assert!(world.look().is_empty());
     }
@@ -55,8 +55,8 @@ pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B11: a descriptor that was closed and whose number is another source's now: an event added on the new one is registered,
-/// though an event of the old one is still there.
+/// B11: a descriptor was closed and its number is now another source's: an event added for the new source is
+/// registered, even if an event of the old one still exists.
 pub fn b11_reused_fd_is_registered_again<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -76,8 +76,8 @@ pub fn b11_reused_fd_is_registered_again<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// B11, as it happens in a server: the old event is deleted after its descriptor was closed, and another event comes on a
-/// new source of that number, time and again. Each gets only its own source's readiness.
+/// B11 as it happens in a server: the old event is deleted after its descriptor was closed, and a new event is added
+/// for a new source with that number, repeatedly. Each gets only its own source's readiness.
 pub fn reused_numbers_are_not_confused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -95,7 +95,8 @@ pub fn reused_numbers_are_not_confused<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// An event that was deleted, whose descriptor was closed, may be added again on the new source of that number.
+/// An event that was deleted, and whose descriptor was closed, may be added again for the new source with that
+/// number.
 pub fn readded_after_reuse<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -112,7 +113,7 @@ pub fn readded_after_reuse<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A descriptor that is not open is refused, on every backend alike, and nothing is left behind.
+/// Every backend refuses a descriptor that is not open, and nothing is registered.
 pub fn bad_fd_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
@@ -129,11 +130,11 @@ pub fn bad_fd_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// How often an event is handed out at most for a file that is not its own.
+/// How many times an event is handed out at most after its number was reused.
 const MOST: usize = 256;
 
-/// ERROR once, and before it no more than what may be mistaken; nothing afterwards.
-fn assert_told<F: Fixture, S: Storage>(world: &mut World<F, S>, number: u32) {
+/// ERROR once; before that a bounded number of wrong reports; after that nothing.
+fn assert_reported<F: Fixture, S: Storage>(world: &mut World<F, S>, number: u32) {
     let (mut reports, mut errors) = (0, 0);
     for _ in 0..MOST + 2 {
         match world.wait().of(number) {
@@ -152,7 +153,7 @@ fn assert_told<F: Fixture, S: Storage>(world: &mut World<F, S>, number: u32) {
     assert_quiet(world);
 }
 
-/// The number of a registered descriptor becomes another source's, on which nobody adds an event: the old event gets ERROR.
+/// The number of a registered descriptor is reused for another source, which has no event: the old event gets ERROR.
 pub fn number_of_another_file_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut ready, mut silent) = (world.source(), world.source());
@@ -191,13 +192,13 @@ pub fn closed_number_of_an_open_file_reports_error<F: Fixture, S: Storage>(fixtu
         return world.without("descriptor that is closed");
     }
     world.feed(&mut source);
-    assert_told(&mut world, 1);
+    assert_reported(&mut world, 1);
     assert_eq!(world.base.remove(event), Some(1));
     drop(twin);
     Proof::Shown
 }
 
-/// A number that is another source's by now is not registered again: its event gets ERROR.
+/// `reinit` does not register a number that now belongs to another source: its event gets ERROR.
 pub fn reinit_registers_no_other_file<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (mut source, mut other) = (world.source(), world.source());
@@ -217,7 +218,7 @@ pub fn reinit_registers_no_other_file<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// What never blocks is always ready, for what was asked for, until its event is deleted.
+/// A descriptor that never blocks is always ready for what its event waits for, until the event is deleted.
 pub fn regular_file_is_always_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(file) = world.file(0) else { return world.without("files") };
@@ -244,7 +245,7 @@ pub fn regular_file_is_always_ready<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// A file that is always ready keeps neither sources nor timers from being served.
+/// A file that is always ready starves neither sources nor timers.
 pub fn file_starves_nobody<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(file) = world.file(0) else { return world.without("files") };
@@ -265,7 +266,7 @@ pub fn file_starves_nobody<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Bases that come and go leave no descriptor open.
+/// Creating and dropping bases leaves no descriptor open.
 pub fn drop_closes_all<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let Some(before) = world.fixture.open_descriptors() else { return world.without("count of open descriptors") };
@@ -281,7 +282,7 @@ pub fn drop_closes_all<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// No descriptor of a base is left open in a program that the process executes.
+/// A program that the process executes inherits no descriptor of a base.
 pub fn cloexec<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let Some(before) = world.fixture.inherited_descriptors() else { return world.without("other program") };
@@ -297,8 +298,8 @@ pub fn cloexec<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// `remove` and `deregister` end the registration now: a descriptor that is closed just after it is closed for its peer, before the next `poll`,
-/// whatever its event waited for and was active for, and also in a handler.
+/// `remove` and `deregister` end the registration at once: if the descriptor is then closed, its peer sees the end
+/// before the next `poll`, whatever its event waited for and was active for, and also in a handler.
 pub fn remove_lets_the_descriptor_be_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let edge = if world.can(Features::EDGE) { Interest::EDGE } else { Interest::empty() };
@@ -324,7 +325,7 @@ pub fn remove_lets_the_descriptor_be_closed<F: Fixture, S: Storage>(fixture: F) 
             None => return world.without("peer that sees the end"),
         }
         assert!(world.look().is_empty());
-        // Where `deregister` has left them.
+        // `deregister` has kept the events.
         world.base.remove(event);
         world.base.remove(second);
     }
@@ -341,8 +342,8 @@ pub fn remove_lets_the_descriptor_be_closed<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// An event that stays on a number which is another source's now gets ERROR once, or nothing, as soon as an event of the new
-/// source shows it to the loop: never what the new source is ready for.
+/// An event whose number now belongs to another source gets ERROR once, or nothing, as soon as an event of the new
+/// source reveals that to the loop; it never gets the new source's readiness.
 pub fn reused_number_does_not_reach_the_old_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     for interest in [Interest::READ, Interest::READ | Interest::WRITE] {
@@ -372,7 +373,7 @@ pub fn reused_number_does_not_reach_the_old_event<F: Fixture, S: Storage>(fixtur
     Proof::Shown
 }
 
-/// Rebuilds, and registrations that come and go, leave no descriptor open.
+/// Rebuilds and repeated registrations leave no descriptor open.
 pub fn reinit_closes_what_it_replaces<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let (source, file) = (world.source(), world.file(0));
@@ -393,7 +394,8 @@ pub fn reinit_closes_what_it_replaces<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// What never blocks is ready for each interest in it, after each change and after a rebuild; by edge it is reported once.
+/// A descriptor that never blocks is ready for each requested interest, after each change and after a rebuild;
+/// edge-triggered it is reported once.
 pub fn file_follows_its_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(file) = world.file(0) else { return world.without("files") };

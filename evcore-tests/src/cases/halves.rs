@@ -9,14 +9,14 @@ use evcore::{End, Event, EventId, Interest, Mode, Ready, Turn, Wait};
 use super::readiness::assert_quiet;
 use crate::{Fixture, PATIENCE, Proof, World};
 
-/// Longer than a case waits, and not much longer: one that fails ends.
+/// Longer than a case waits, but short enough that a failing case ends.
 const LONG: Duration = Duration::from_secs(20);
 
 const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// What is due ends a sleep in time, and no earlier.
+/// A deadline ends a sleep in time, and not early.
 pub fn halves_make_a_turn<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -35,7 +35,7 @@ pub fn halves_make_a_turn<F: Fixture<Backend: Split>, S: Storage>(fixture: F) ->
     Proof::Shown
 }
 
-/// What becomes ready while the base is asleep ends the sleep.
+/// Readiness during a sleep ends it.
 pub fn readiness_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -53,7 +53,7 @@ pub fn readiness_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F
     Proof::Shown
 }
 
-/// An edge that comes while the base is asleep is not taken by who sleeps.
+/// An edge during a sleep is not consumed by the sleeper.
 pub fn sleep_takes_no_edge<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     if !world.can(evcore::backend::Features::EDGE) {
@@ -70,14 +70,14 @@ pub fn sleep_takes_no_edge<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     asleep.sleep();
     drop(asleep);
     if world.base.poll(Wait::None).is_err() {
-        // A backend that does not notice.
+        // For a backend that does not notice the replaced file.
         assert!(world.base.reinit().is_ok());
     }
     assert_eq!(world.wait_for(&[1]).of(1), Ready::READ);
     Proof::Shown
 }
 
-/// While the base is asleep, each of these ends the sleep, and its effect is seen.
+/// During a sleep, each of these calls ends it and takes effect.
 pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (quiet, mut ready) = (world.source(), world.source());
@@ -111,7 +111,7 @@ pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     });
     expect(4, &mut |world| assert!(world.base.add(late, Some(ms(1))).is_ok()));
     expect(3, &mut |world| {
-        // While nothing watches the fd, it becomes what it waits for.
+        // The fd becomes ready for what the event then waits for while nothing watches it.
         assert!(world.base.modify(reader, Interest::WRITE).is_ok());
         assert!(world.pause_for(reader, ms(1)).is_ok());
     });
@@ -120,7 +120,7 @@ pub fn changes_end_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     Proof::Shown
 }
 
-/// Less slack, and a restarted timeout, change a sleep that has begun.
+/// Less slack or a restarted timeout shortens a sleep under way.
 pub fn earlier_deadline_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();
@@ -135,7 +135,7 @@ pub fn earlier_deadline_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fix
     Proof::Shown
 }
 
-/// Signals that come, or are played, while the base is asleep end the sleep.
+/// A signal that arrives or is activated during a sleep ends it.
 pub fn signal_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let Some(signum) = world.fixture.signal(0) else { return world.without("signals") };
@@ -147,7 +147,7 @@ pub fn signal_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     assert_eq!((seen.of(2), seen.count(2)), (Ready::SIGNAL, 3));
     let seen = world.wait_in_halves(|world| assert!(world.base.activate_counted(event, 2).is_ok()));
     assert_eq!((seen.of(2), seen.count(2)), (Ready::SIGNAL, 2));
-    // One that is watched only since the base sleeps.
+    // A signal that is first watched during the sleep.
     world.base.remove(event);
     let seen = world.wait_in_halves(|world| {
         world.start(Event::signal(signum), 3);
@@ -157,14 +157,14 @@ pub fn signal_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     Proof::Shown
 }
 
-/// What ends the loop while the base is asleep ends the sleep, and is answered by the second half, once.
+/// A request to end the loop during a sleep ends the sleep, and the second half returns it, once.
 pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();
     assert_eq!(world.halves(Wait::Forever, |_| {}), Turn::Ended(End::Empty));
     let source = world.source();
     let timer = world.timer(LONG, 1);
-    // So that a sleep ends that should have ended.
+    // Ends a sleep that failed to end.
     world.start(Event::timer().background().timeout(LONG), 3);
     let mut ends = |end: End, change: &dyn Fn(&mut World<F, S>)| {
         let mut turn = world.halves(Wait::Forever, |world| change(world));
@@ -177,7 +177,7 @@ pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture:
     ends(End::Exit, &|world| world.base.loop_exit());
     ends(End::Break, &|world| world.base.loop_break());
     ends(End::Exit, &|world| world.base.loop_exit_after(ms(1)));
-    // Nothing is left.
+    // The last event is deleted.
     ends(End::Empty, &|world| assert!(world.base.del(timer).is_ok()));
     assert!(world.base.add(timer, Some(LONG)).is_ok());
     let mut ends = |change: &dyn Fn(&mut World<F, S>, EventId), event: EventId| {
@@ -193,7 +193,7 @@ pub fn end_of_loop_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture:
     Proof::Shown
 }
 
-/// While the base is asleep no turn can begin. What is refused changes nothing.
+/// No turn can begin while the base is asleep. A refused call changes nothing.
 pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let idle = world.create(Event::user(), 1);
@@ -214,7 +214,7 @@ pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture
     });
     assert_eq!(turn, Turn::Ended(End::Exit), "a refused poll took the answer");
     assert_eq!(world.look().of(1), Ready::WRITE);
-    // Also where the loop would end without a wait.
+    // Even if the loop would end without a wait.
     world.base.remove(timer);
     let end = world.now() + ms(1);
     let turn = world.halves(Wait::Until(end), |world| {
@@ -224,7 +224,7 @@ pub fn poll_refused_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture
     Proof::Shown
 }
 
-/// A wake ends a sleep, and is a wake then; a change is none.
+/// A wake ends a sleep and counts as a wake; a change does not.
 pub fn change_is_no_wake<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.start(Event::wake(), 1);
@@ -234,7 +234,7 @@ pub fn change_is_no_wake<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> 
     assert_quiet(&mut world);
     let Some(waker) = world.waker() else { return world.without("waker") };
     let begin = world.now();
-    // While it is asleep, and before.
+    // During the sleep, and before it.
     assert_eq!(world.wait_in_halves(|_| F::wake(&waker)).times(1), 1);
     F::wake(&waker);
     assert_eq!(world.wait_in_halves(|_| {}).times(1), 1);
@@ -249,8 +249,8 @@ pub fn change_is_no_wake<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// Where there is nothing to wait for, the sleeper does not: for an active event, an exit that was asked for, a prepare event,
-/// an empty loop.
+/// If `poll` would not wait, neither does the sleeper: for an active event, a requested exit, a prepare event, or an
+/// empty loop.
 pub fn no_sleep_where_poll_has_none<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let idle = world.create(Event::user(), 1);
@@ -268,7 +268,7 @@ pub fn no_sleep_where_poll_has_none<F: Fixture<Backend: Split>, S: Storage>(fixt
     assert_eq!(until(&mut world, Wait::Forever), (Sleep::None, Some(Turn::Ended(End::Exit))));
     assert!(world.base.activate(idle, Ready::READ).is_ok());
     assert_eq!(until(&mut world, Wait::Forever), (Sleep::None, Some(Turn::Running)));
-    // It has not been handed out, and so there is none now.
+    // It has not been handed out, so nothing sleeps now.
     assert_eq!(until(&mut world, Wait::Forever), (Sleep::None, Some(Turn::Running)));
     assert!(world.base.next_active().is_some_and(|fired| *fired.data == 1));
     let deadline = world.base.pending(timer).and_then(|pending| pending.deadline);
@@ -277,7 +277,7 @@ pub fn no_sleep_where_poll_has_none<F: Fixture<Backend: Split>, S: Storage>(fixt
     Proof::Shown
 }
 
-/// Prepare events come before each sleep, in a turn of their own, and check events after it.
+/// Prepare events are handed out before each sleep, in a turn of their own, and check events after it.
 pub fn watchers_come_around_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.start(Event::prepare(), 1);
@@ -316,7 +316,7 @@ pub fn restarted_timeout_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fi
     Proof::Shown
 }
 
-/// An event that is deleted while the base is asleep does not come, whatever its fd is by then.
+/// An event that is deleted during a sleep is not handed out, whatever happens to its fd.
 pub fn deleted_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut one, mut two, mut three) = (world.source(), world.source(), world.source());
@@ -344,7 +344,7 @@ pub fn deleted_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// A sleep is its base's: another one refuses it. That one is over then.
+/// A base refuses the sleep of another base, which is over then.
 pub fn sleep_of_another_base_refused<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut other = evcore::EventBase::<F::Backend, S, u32>::new(world.fixture.backend());
@@ -356,8 +356,8 @@ pub fn sleep_of_another_base_refused<F: Fixture<Backend: Split>, S: Storage>(fix
     Proof::Shown
 }
 
-/// A sleep that is dropped is over, if need be after `reinit`, and nothing is lost. So is a base that is dropped asleep: who
-/// sleeps wakes.
+/// A dropped sleep is over, if necessary after `reinit`, and nothing is lost. If the base is dropped during a sleep,
+/// the sleeper wakes.
 pub fn dropped_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -382,7 +382,7 @@ pub fn dropped_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// `reinit` of a base that is asleep loses nothing. It may end the sleep.
+/// `reinit` during a sleep loses nothing. It may end the sleep.
 pub fn reinit_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -404,7 +404,7 @@ pub fn reinit_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -
     Proof::Shown
 }
 
-/// In the child of a fork the sleep is the parent's: `reinit` ends it there, and the parent's sleeps on.
+/// In the child of a fork the sleep is the parent's: `reinit` ends it in the child, and the parent's continues.
 pub fn fork_while_asleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();

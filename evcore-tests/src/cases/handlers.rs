@@ -1,4 +1,4 @@
-//! The process's handlers of signals: what they did before, several bases, and system calls that they interrupt.
+//! The process's signal handlers: earlier dispositions, several bases, and interrupted system calls.
 
 use core::time::Duration;
 
@@ -9,7 +9,8 @@ use evcore::{Event, EventBase, Interest, Ready, Wait};
 use super::signals::world;
 use crate::{Fixture, Proof, World};
 
-/// B15: two bases watch one signal; both get it, they are dropped in either order, and then the signal does what it did before.
+/// B15: two bases watch one signal and both get it. After both are dropped, in either order, the signal does what it
+/// did before.
 pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -17,7 +18,7 @@ pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) ->
     };
     let before = world.fixture.disposition(signum);
     for first_goes_first in [true, false] {
-        // Made where they stay: on a small part, the stack has no room for a third.
+        // Made in their final place: on a small device, the stack has no room for a third.
         let mut new = || Some(EventBase::<F::Backend, S, u32>::new(world.fixture.backend()));
         let mut bases = [new(), new()];
         for (number, base) in (0..).zip(bases.iter_mut().flatten()) {
@@ -36,7 +37,7 @@ pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) ->
     if before.is_some() { Proof::Shown } else { Proof::Absent("knowledge of what a signal does") }
 }
 
-/// Raises a signal, and sees that each base that is left gets it.
+/// Raises a signal, and checks that each remaining base gets it.
 fn raise_for_all<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
     bases: &mut [Option<EventBase<F::Backend, S, u32>>; 2],
@@ -61,7 +62,7 @@ fn raise_for_all<F: Fixture, S: Storage>(
     }
 }
 
-/// What a signal did before comes back when its last event is deleted.
+/// When its last event is deleted, the signal does again what it did before.
 pub fn handler_restored_after_del<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -83,7 +84,7 @@ pub fn handler_restored_after_del<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A signal that has come and was not handed out is no trouble when its base goes.
+/// A base may be dropped while a signal has arrived and was not handed out.
 pub fn pending_signal_at_drop_is_drained<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -101,18 +102,19 @@ pub fn pending_signal_at_drop_is_drained<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// An interrupted wait is no error and makes no timer early or late.
+/// An interrupted wait is not an error, and makes no timer early or late.
 pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    // Another base's: nothing of this one is concerned.
+    // The signal is watched by another base.
     let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
     assert!(other.insert_signal(signum, 2).is_ok());
     let timer = world.create(Event::timer(), 1);
     let (mut is_elsewhere, mut least) = (true, Duration::MAX);
-    // A busy machine makes some of them late, but not each. A wait that begins again with each signal is.
+    // A busy machine delays some of them, but not each. A wait that is restarted in full after each signal is always
+    // late.
     for _ in 0..50 {
         let due = world.now().saturating_add(Duration::from_millis(60));
         assert!(world.base.add_at(timer, due).is_ok());
@@ -136,8 +138,8 @@ pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A process that is stopped and goes on notices nothing but the time: no error, no hand-out without a reason, no timer
-/// that is early or forgotten. It is a child that is stopped, not the program that runs this.
+/// A process that is stopped and continued notices only that time has passed: no error, no hand-out without a reason,
+/// no early or lost timer. A child is stopped, not the program that runs this.
 pub fn stop_cont_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let can_stop = world.fixture.fork(&mut |fixture| {
@@ -153,7 +155,7 @@ pub fn stop_cont_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
         let source = fixture.source(base.backend_mut());
         assert!(base.insert(fixture.fd(&source), Interest::READ, 0).is_ok());
         let begin = base.update_now();
-        // While nothing runs, where the machine is not too busy for that; and after.
+        // One is due during the stop, if the machine is not too busy for that, and one after it.
         let dues = [100, 400].map(|millis| begin.saturating_add(Duration::from_millis(millis)));
         for (number, due) in (1..).zip(dues) {
             let timer = base.create(Event::timer(), number);

@@ -1,5 +1,5 @@
-//! Interest: each combination gets what it asked for and nothing else, in each state of its source, by level and by edge,
-//! from the first registration, after a change and beside others.
+//! Interest: each combination gets what it waits for and nothing else, in each state of its source, level- and
+//! edge-triggered, from the first registration, after a change, and beside other events.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use evcore::{EventId, Interest, Ready};
 
 use crate::{Fixture, Proof, World};
 
-/// How a source ends, or what comes to it that cannot be taken back.
+/// How a source ends, or an event on it that cannot be undone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Fate {
     HalfClosed,
@@ -19,7 +19,7 @@ enum Fate {
 }
 
 impl Fate {
-    /// What a source is ready for then.
+    /// The source's readiness after that.
     const fn ready(self) -> Ready {
         let both = Ready::READ.union(Ready::WRITE);
         match self {
@@ -51,7 +51,7 @@ impl Fate {
 
 const EDGE: Interest = Interest::EDGE;
 
-/// All that can be asked for without EDGE: each bit and each combination.
+/// All interests without EDGE: each bit and each combination.
 pub(super) fn interests<F: Fixture, S: Storage, T>(
     world: &World<F, S, T>,
 ) -> impl Iterator<Item = Interest> + Clone + use<F, S, T> {
@@ -62,24 +62,25 @@ pub(super) fn interests<F: Fixture, S: Storage, T>(
         let bits = [Interest::READ, Interest::WRITE, Interest::CLOSED, Interest::URGENT];
         let chosen = bits.into_iter().zip(0..4u8).filter(|(_, at)| choice >> at & 1 == 1);
         let interest = chosen.fold(Interest::empty(), |all, (bit, _)| all | bit);
-        // What waits for nothing that the backend knows is refused.
+        // An interest without any bit that the backend supports is refused.
         interest.intersects(known).then_some(interest)
     })
 }
 
-/// The same by level, and by edge where the backend can.
+/// The same level-triggered, and edge-triggered if the backend supports that.
 fn all_interests<F: Fixture, S: Storage>(world: &World<F, S>) -> impl Iterator<Item = Interest> + use<F, S> {
     let edge = world.can(Features::EDGE).then(|| interests(world).map(|interest| interest | EDGE));
     interests(world).chain(edge.into_iter().flatten())
 }
 
-/// What an event is handed out for: what it waits for of what its source is ready for, and errors.
+/// What an event is handed out for: the bits of the source's readiness that it waits for, and errors.
 pub(super) fn due<F: Fixture, S: Storage, T>(world: &World<F, S, T>, interest: Interest, ready: Ready) -> Ready {
     let asked = Ready::from_bits_retain(interest.bits()) | Ready::ERROR | Ready::HANGUP;
     world.visible(ready & asked & !Ready::from_bits_retain(EDGE.bits()))
 }
 
-/// Nothing comes, and that costs no turns. Shorter than [`assert_quiet`](super::readiness::assert_quiet), to be asked often.
+/// Asserts that nothing is handed out, and that this costs no turns. Shorter than
+/// [`assert_quiet`](super::readiness::assert_quiet), so it can be called often.
 #[track_caller]
 pub(super) fn assert_sleeps<F: Fixture, S: Storage>(world: &mut World<F, S>, what: impl core::fmt::Debug) {
     let before = world.stats().waits;
@@ -89,7 +90,8 @@ pub(super) fn assert_sleeps<F: Fixture, S: Storage>(world: &mut World<F, S>, wha
     assert!(waits <= 4, "{what:?}: {waits} waits in half a millisecond");
 }
 
-/// The only event that may come comes with just these bits, or, where there are none, does not come.
+/// Asserts that the only event that may be ready is handed out with exactly these bits, or, if there are none, not at
+/// all.
 #[track_caller]
 fn assert_due<F: Fixture, S: Storage>(world: &mut World<F, S>, bits: Ready, what: impl core::fmt::Debug) {
     if bits.is_empty() {
@@ -99,9 +101,9 @@ fn assert_due<F: Fixture, S: Storage>(world: &mut World<F, S>, bits: Ready, what
     assert!(seen.len() == 1 && seen.of(1) == bits, "{what:?}: not {bits:?} but {seen:?}");
 }
 
-/// As [`assert_due`]: by level it comes in each turn, by edge once.
+/// Like [`assert_due`]: a level-triggered event is handed out in each turn, an edge-triggered one once.
 #[track_caller]
-fn assert_told<F: Fixture, S: Storage>(
+fn assert_reported<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
     interest: Interest,
     ready: Ready,
@@ -118,21 +120,21 @@ fn assert_told<F: Fixture, S: Storage>(
     }
 }
 
-/// Lets go by what a registration by edge has to tell at first, or what a touched source tells again.
+/// Takes the initial report of an edge-triggered registration, or a repeated report of a source that changed.
 fn let_go_by<F: Fixture, S: Storage>(world: &mut World<F, S>, interest: Interest) {
     if interest.contains(EDGE) {
         assert!((0..16).any(|_| world.look().is_empty()), "an edge without end");
     }
 }
 
-/// A source that can be read and written, filled and emptied.
+/// A source that can be made readable and writable, and the opposite of both.
 struct Plain<F: Fixture> {
     source: F::Source,
     ready: Ready,
     can_fill: bool,
 }
 
-/// All that a plain source can be ready for.
+/// All states of such a source.
 const STATES: [Ready; 4] = [Ready::WRITE, Ready::READ.union(Ready::WRITE), Ready::READ, Ready::empty()];
 
 impl<F: Fixture> Plain<F> {
@@ -142,7 +144,7 @@ impl<F: Fixture> Plain<F> {
         Self { source, ready: Ready::WRITE, can_fill }
     }
 
-    /// Makes it ready for this and nothing else. `false`: the fixture cannot.
+    /// Makes it ready for exactly this. `false` if the fixture cannot.
     fn set<S: Storage>(&mut self, world: &mut World<F, S>, ready: Ready) -> bool {
         if !self.can_fill && !ready.contains(Ready::WRITE) {
             return false;
@@ -165,13 +167,13 @@ impl<F: Fixture> Plain<F> {
     }
 }
 
-/// What the case has shown: all of it with a source that can be full.
+/// What the case has shown: everything, if the source can be full.
 fn shown<F: Fixture, S: Storage>(world: &mut World<F, S>, plain: &Plain<F>) -> Proof {
     if plain.can_fill { Proof::Shown } else { world.without("way to fill a source") }
 }
 
-/// By level, each interest gets the bits that it asked for of what its source is ready for, whatever that is when it is
-/// registered, and in each turn; where nothing of it is ready, the loop sleeps.
+/// Level-triggered, each interest gets the bits it waits for of the source's readiness, whatever that is when it is
+/// registered, in each turn; if nothing of it is ready, the loop sleeps.
 pub fn interest_gets_its_bits<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut plain = Plain::new(&mut world);
@@ -181,20 +183,20 @@ pub fn interest_gets_its_bits<F: Fixture, S: Storage>(fixture: F) -> Proof {
                 continue;
             }
             let event = world.watch(&plain.source, interest, 1);
-            assert_told(&mut world, interest, ready, "registered when ready");
+            assert_reported(&mut world, interest, ready, "registered when ready");
             assert_eq!(world.base.remove(event), Some(1));
         }
     }
     shown(&mut world, &plain)
 }
 
-/// By level, each interest follows what its source is ready for, from each state to each other.
+/// Level-triggered, each interest follows its source's readiness, from each state to each other.
 pub fn interest_follows_its_source<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut plain = Plain::new(&mut world);
     for interest in interests(&world) {
         let event = world.watch(&plain.source, interest, 1);
-        // Each state comes after each other one.
+        // Each state follows each other one.
         for at in [0, 1, 2, 3, 0, 2, 1, 3, 1, 0, 3, 2, 0] {
             let ready = STATES[at];
             if plain.set(&mut world, ready) {
@@ -207,8 +209,8 @@ pub fn interest_follows_its_source<F: Fixture, S: Storage>(fixture: F) -> Proof 
     shown(&mut world, &plain)
 }
 
-/// From each interest to each other: from then on an event gets what it waits for, all of it, and what it does not wait for any
-/// more costs no turns.
+/// From each interest to each other: after the change an event gets everything it waits for, and what it no longer
+/// waits for costs no turns.
 pub fn modify_changes_to_any_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut plain = Plain::new(&mut world);
@@ -230,7 +232,8 @@ pub fn modify_changes_to_any_interest<F: Fixture, S: Storage>(fixture: F) -> Pro
     shown(&mut world, &plain)
 }
 
-/// The same for two events of one source that come and go: what the one waits for is watched for as long as it waits.
+/// The same for two events of one source, added and deleted: what one waits for is watched for as long as it is
+/// pending.
 pub fn interest_is_what_all_events_ask_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut plain = Plain::new(&mut world);
@@ -257,7 +260,7 @@ pub fn interest_is_what_all_events_ask_for<F: Fixture, S: Storage>(fixture: F) -
     shown(&mut world, &plain)
 }
 
-/// By edge, what is ready when an interest is registered is reported once, and then each change that it waits for.
+/// Edge-triggered, what is ready at registration is reported once, and then each change that the event waits for.
 pub fn et_interest_gets_its_edges<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, source) = match super::edge::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -271,13 +274,13 @@ pub fn et_interest_gets_its_edges<F: Fixture, S: Storage>(fixture: F) -> Proof {
                 continue;
             }
             let event = world.watch(&plain.source, interest, 1);
-            assert_told(&mut world, interest, ready, "registered when ready");
+            assert_reported(&mut world, interest, ready, "registered when ready");
             for come in [Ready::READ, Ready::WRITE] {
                 let (gone, full) = (ready.difference(come), ready | come);
                 if !plain.set(&mut world, gone) {
                     continue;
                 }
-                // That something is gone may bring a report of the rest, and tells nothing new.
+                // The end of some readiness may cause a report of the rest, with nothing new.
                 let_go_by(&mut world, interest);
                 plain.set(&mut world, full);
                 assert_edge(&mut world, interest, come, full);
@@ -290,7 +293,7 @@ pub fn et_interest_gets_its_edges<F: Fixture, S: Storage>(fixture: F) -> Proof {
     shown(&mut world, &plain)
 }
 
-/// What is new is reported, once; what else is ready may be reported with it.
+/// What is new is reported once; other readiness may be reported with it.
 #[track_caller]
 fn assert_edge<F: Fixture, S: Storage>(world: &mut World<F, S>, interest: Interest, new: Ready, ready: Ready) {
     let (must, may) = (due(world, interest, new), due(world, interest, ready));
@@ -300,7 +303,8 @@ fn assert_edge<F: Fixture, S: Storage>(world: &mut World<F, S>, interest: Intere
     assert!(world.look().is_empty(), "{interest:?}: {new:?} was reported twice");
 }
 
-/// By edge, a change from each interest to each other tells all that is ready and waited for then, once, and then each edge.
+/// Edge-triggered, after a change from each interest to each other, everything that is ready and waited for is
+/// reported once, and then each edge.
 pub fn et_modify_changes_to_any_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, source) = match super::edge::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -313,9 +317,9 @@ pub fn et_modify_changes_to_any_interest<F: Fixture, S: Storage>(fixture: F) -> 
             let all = Ready::READ | Ready::WRITE;
             plain.set(&mut world, all);
             let event = world.watch(&plain.source, old | EDGE, 1);
-            assert_told(&mut world, old | EDGE, all, new);
+            assert_reported(&mut world, old | EDGE, all, new);
             assert!(world.base.modify(event, new | EDGE).is_ok());
-            assert_told(&mut world, new | EDGE, all, old);
+            assert_reported(&mut world, new | EDGE, all, old);
             plain.set(&mut world, Ready::WRITE);
             let_go_by(&mut world, EDGE);
             plain.set(&mut world, all);
@@ -326,8 +330,8 @@ pub fn et_modify_changes_to_any_interest<F: Fixture, S: Storage>(fixture: F) -> 
     shown(&mut world, &plain)
 }
 
-/// A fate, for each interest by level and by edge: those that wait when it comes, and those that are registered after it.
-fn fate_is_told<F: Fixture, S: Storage>(fixture: F, fate: Fate) -> Proof {
+/// Tests a fate with each interest, level- and edge-triggered, for events registered before it and after it.
+fn test_fate<F: Fixture, S: Storage>(fixture: F, fate: Fate) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let room = world.room().saturating_sub(2);
     for (at, interest) in all_interests(&world).enumerate() {
@@ -363,7 +367,7 @@ fn fate_is_told<F: Fixture, S: Storage>(fixture: F, fate: Fate) -> Proof {
     Proof::Shown
 }
 
-/// An event whose interest changes when it is all over gets the bits that it waits for then.
+/// An event whose interest changes after the fate gets the bits that it then waits for.
 #[track_caller]
 fn assert_fate_after_modify<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
@@ -383,11 +387,11 @@ fn assert_fate_after_modify<F: Fixture, S: Storage>(
     }
 }
 
-/// As [`assert_told`]. Whether a reset is CLOSED, too, is the system's affair.
+/// Like [`assert_reported`]. Whether a reset is reported as CLOSED, too, depends on the system.
 #[track_caller]
 fn assert_fate<F: Fixture, S: Storage>(world: &mut World<F, S>, interest: Interest, fate: Fate, what: &'static str) {
     if fate != Fate::Reset {
-        return assert_told(world, interest, fate.ready(), (fate, what));
+        return assert_reported(world, interest, fate.ready(), (fate, what));
     }
     let bits = due(world, interest, fate.ready());
     let may = due(world, interest, Ready::CLOSED);
@@ -404,28 +408,29 @@ fn assert_fate<F: Fixture, S: Storage>(world: &mut World<F, S>, interest: Intere
     }
 }
 
-/// A peer that has closed its writing side: each interest gets its bits, WRITE included, and CLOSED where it asked.
+/// A peer that has closed its writing side: each interest gets its bits, including WRITE, and CLOSED if it waits for
+/// that.
 pub fn half_close_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    fate_is_told::<F, S>(fixture, Fate::HalfClosed)
+    test_fate::<F, S>(fixture, Fate::HalfClosed)
 }
 
-/// A peer that has gone away: each interest gets its bits, and HANGUP, each time.
+/// A peer that has closed the connection: each interest gets its bits, and HANGUP, each time.
 pub fn hang_up_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    fate_is_told::<F, S>(fixture, Fate::HungUp)
+    test_fate::<F, S>(fixture, Fate::HungUp)
 }
 
-/// A connection that was broken off: each interest gets its bits, and both ERROR and HANGUP, each time.
+/// A connection that was reset: each interest gets its bits, and both ERROR and HANGUP, each time.
 pub fn reset_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    fate_is_told::<F, S>(fixture, Fate::Reset)
+    test_fate::<F, S>(fixture, Fate::Reset)
 }
 
-/// Urgent data: each interest gets its bits, PRIORITY where it asked, and READ never.
+/// Urgent data: each interest gets its bits, URGENT if it waits for that, and never READ.
 pub fn urgent_data_reaches_each_interest<F: Fixture, S: Storage>(fixture: F) -> Proof {
-    fate_is_told::<F, S>(fixture, Fate::Urgent)
+    test_fate::<F, S>(fixture, Fate::Urgent)
 }
 
-/// Data, a peer that closes one side and one that goes away, one after the other on one source: each is reported, by level and by edge,
-/// though what came before is still there.
+/// Data, a half-close and a hang-up, in sequence on one source: each is reported, level- and edge-triggered, even
+/// while earlier readiness persists.
 pub fn each_change_of_a_connection_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let all = Interest::READ | if world.can(Features::CLOSED) { Interest::CLOSED } else { Interest::empty() };
@@ -435,24 +440,24 @@ pub fn each_change_of_a_connection_is_reported<F: Fixture, S: Storage>(fixture: 
         let event = world.watch(&source, all | edge, 1);
         assert_sleeps(&mut world, edge);
         world.feed(&mut source);
-        assert_told(&mut world, all | edge, Ready::READ, "data");
+        assert_reported(&mut world, all | edge, Ready::READ, "data");
         if !Fate::HalfClosed.befalls(&mut world, &mut source) {
             world.base.remove(event);
             return world.without(Fate::HalfClosed.power());
         }
-        assert_told(&mut world, all | edge, Fate::HalfClosed.ready(), "and a closed side");
+        assert_reported(&mut world, all | edge, Fate::HalfClosed.ready(), "and a closed side");
         if !Fate::HungUp.befalls(&mut world, &mut source) {
             world.base.remove(event);
             return world.without(Fate::HungUp.power());
         }
-        assert_told(&mut world, all | edge, Fate::HungUp.ready(), "and a hang-up");
+        assert_reported(&mut world, all | edge, Fate::HungUp.ready(), "and a hang-up");
         assert_eq!(world.base.remove(event), Some(1));
         assert_sleeps(&mut world, (edge, "removed"));
     }
     Proof::Shown
 }
 
-/// Urgent data and other data at one source are reported together.
+/// Urgent and normal data on one source are reported together.
 pub fn urgent_data_hides_nothing<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     if !world.can(Features::URGENT) {
@@ -464,7 +469,7 @@ pub fn urgent_data_hides_nothing<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert_eq!(world.wait().of(1), Ready::WRITE | Ready::URGENT);
     world.feed(&mut source);
     let all = Ready::READ | Ready::WRITE | Ready::URGENT;
-    // It may be under way.
+    // It may still be in transit.
     assert!((0..1_000).any(|_| world.wait().of(1) == all), "urgent data hides what follows it");
     assert_eq!(world.look().of(1), all);
     Proof::Shown

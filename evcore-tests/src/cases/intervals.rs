@@ -1,4 +1,4 @@
-//! Where intervals begin: at the hand-out or later, never at a clock that has stood still.
+//! Intervals start at the hand-out or later, never at an outdated time.
 
 use core::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::{Fixture, Proof, World};
 
 const IDLE: Duration = Duration::from_millis(40);
 
-/// The backend's clock, read without the base: its own stays as it is.
+/// The backend's clock, read without updating the base's time.
 fn clock<F: Fixture, S: Storage>(world: &World<F, S>) -> Instant {
     world.base.backend().now()
 }
 
-/// Hands out a turn whose first handler takes longer than `IDLE`. Answers when each event was handed out.
+/// Runs a turn whose first handler takes longer than `IDLE`. Returns when each event was handed out.
 fn slow_turn<F: Fixture, S: Storage, const N: usize>(world: &mut World<F, S>) -> [Option<Instant>; N] {
     let mut handed_out = [None; N];
     world.wait_with(|world, _, number| {
@@ -29,7 +29,7 @@ fn slow_turn<F: Fixture, S: Storage, const N: usize>(world: &mut World<F, S>) ->
     handed_out
 }
 
-/// Waits for the TIMEOUT of each event, which must not come before `IDLE` has passed since its hand-out.
+/// Waits for the TIMEOUT of each event, which must not be reported before `IDLE` has passed since its hand-out.
 fn assert_none_early<F: Fixture, S: Storage, const N: usize>(
     world: &mut World<F, S>,
     handed_out: [Option<Instant>; N],
@@ -45,7 +45,7 @@ fn assert_none_early<F: Fixture, S: Storage, const N: usize>(
     }
 }
 
-/// Connections that have data at once: no idle timeout comes early because the first handler takes long.
+/// Connections that have data at once: no idle timeout is early because the first handler takes long.
 pub fn idle_timeout_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources = [world.source(), world.source(), world.source(), world.source()];
@@ -64,7 +64,7 @@ pub fn idle_timeout_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// The same where the events are activated by hand.
+/// The same if the events are activated by `activate`.
 pub fn activated_restarts_at_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for number in 0..3 {
@@ -76,7 +76,7 @@ pub fn activated_restarts_at_hand_out<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// Missed periods, policy delay: the next period begins at the hand-out, however long the handlers before it took.
+/// Missed periods, policy delay: the next period begins at the hand-out, however long earlier handlers took.
 pub fn delay_period_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for number in 0..3 {
@@ -88,7 +88,7 @@ pub fn delay_period_counts_from_hand_out<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// `add` ends a pause in a handler: the event's timeout restarts at that moment.
+/// `add` in a handler ends a pause: the event's timeout restarts at that moment.
 pub fn add_ends_pause_and_restarts_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -107,7 +107,7 @@ pub fn add_ends_pause_and_restarts_now<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// What is left of a timeout that the present turn has restarted is all of it, and `next_deadline` is no later.
+/// A timeout that this turn has restarted has all its time left, and `next_deadline` is no later.
 pub fn pending_shows_restarted_timeout<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let id = world.start(Event::timer().persist().timeout(Duration::from_secs(3_600)), 1);
@@ -122,7 +122,7 @@ pub fn pending_shows_restarted_timeout<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// An idle timeout counts from its event's last hand-out, however many turns hand out others after that.
+/// An idle timeout starts at its event's last hand-out, however many turns hand out other events after that.
 pub fn idle_timeout_stays_while_others_are_busy<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let hour = Duration::from_secs(3_600);
@@ -146,7 +146,7 @@ pub fn idle_timeout_stays_while_others_are_busy<F: Fixture, S: Storage>(fixture:
         assert!(deadline(&world, busy) >= Some(before.saturating_add(Duration::from_secs(3_600))));
     }
     world.drain(&mut sources[1]);
-    // Nor does it matter how many turns nothing restarts in.
+    // It does not matter either how many turns restart no timeout.
     for turns in [61, 62, 63, 64, 126, 127, 128] {
         world.feed(&mut sources[0]);
         assert_eq!(world.wait().order(), [0]);
@@ -161,7 +161,7 @@ pub fn idle_timeout_stays_while_others_are_busy<F: Fixture, S: Storage>(fixture:
         assert_eq!(deadline(&world, idle), restarted, "after {turns} turns");
         world.drain(&mut sources[1]);
     }
-    // Moved to the present, they come in the order of that.
+    // After they are moved to the present, they are handed out in the new order.
     for (id, delay) in [(busy, 2), (idle, 1)] {
         assert!(world.base.add(id, Some(Duration::from_millis(delay))).is_ok());
     }
@@ -169,7 +169,8 @@ pub fn idle_timeout_stays_while_others_are_busy<F: Fixture, S: Storage>(fixture:
     Proof::Shown
 }
 
-/// Outside of hand-outs `now` is the time now: before the first turn, between two turns, and when a turn has handed out all.
+/// Outside hand-outs `now` is the current time: before the first turn, between turns, and after a turn has handed out
+/// everything.
 pub fn now_outside_hand_outs_is_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let check = |world: &mut World<F, S>| {
@@ -193,7 +194,7 @@ pub fn now_outside_hand_outs_is_now<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// An event that comes once by its timeout and has none any more then.
+/// Asserts that an event is handed out once for its timeout and then has none.
 fn assert_once<F: Fixture, S: Storage>(world: &mut World<F, S>, id: EventId, number: u32) {
     assert_eq!(world.wait().of(number), Ready::TIMEOUT);
     for _ in 0..3 {
@@ -202,7 +203,7 @@ fn assert_once<F: Fixture, S: Storage>(world: &mut World<F, S>, id: EventId, num
     assert_eq!(world.base.pending(id).map(|pending| pending.deadline), Some(None));
 }
 
-/// A persistent event with a point in the past for a deadline has no period: TIMEOUT comes once.
+/// A persistent event whose deadline is in the past has no period: TIMEOUT is reported once.
 pub fn past_deadline_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.pass(IDLE);
@@ -225,7 +226,7 @@ pub fn past_deadline_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A timeout of zero is no period, as in libevent: TIMEOUT comes once, whatever is done about missed periods.
+/// A timeout of zero is no period, as in libevent: TIMEOUT is reported once, whatever the policy for missed periods.
 pub fn zero_timeout_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for missed in [Missed::Skip, Missed::Burst, Missed::Delay] {

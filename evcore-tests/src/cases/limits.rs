@@ -1,4 +1,4 @@
-//! What a turn may do at most, so that timers and readiness are looked at again in time.
+//! Limits on a turn, so that timers and readiness are checked again in time.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -9,7 +9,7 @@ use evcore::{Event, EventId, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
-/// So many events are handed out in a turn, and between turns what has become ready in the meantime is looked at.
+/// A turn hands out at most this many events, and between turns new readiness is found.
 pub fn max_callbacks_budget_polls_between<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.set_limits(Limits { hand_outs: NonZeroU32::new(2), ..Limits::DEFAULT });
@@ -23,7 +23,7 @@ pub fn max_callbacks_budget_polls_between<F: Fixture, S: Storage>(fixture: F) ->
     Proof::Shown
 }
 
-/// A turn that has used up its bound does not wait the next time: what is active is handed out first.
+/// After a turn that reached its limit, the next does not wait: active events are handed out first.
 pub fn rest_of_a_turn_does_not_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
@@ -36,7 +36,7 @@ pub fn rest_of_a_turn_does_not_wait<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// A flood of the most urgent leaves something of each turn to every level.
+/// Many urgent events leave each priority a share of the turn.
 pub fn each_level_has_its_share<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(2).is_ok());
@@ -54,7 +54,7 @@ pub fn each_level_has_its_share<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// With a limit in time, hand-outs end when it is over, after one at least.
+/// With a time limit, hand-outs end when the time is over, but after at least one.
 pub fn interval_ends_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.set_limits(Limits { interval: Some(Duration::from_millis(20)), ..Limits::DEFAULT });
@@ -70,7 +70,7 @@ pub fn interval_ends_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// More urgent levels than the one given are exempt from the bounds.
+/// Priorities more urgent than the given one are exempt from the limits.
 pub fn exempt_levels_are_not_bounded<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(2).is_ok());
@@ -85,7 +85,7 @@ pub fn exempt_levels_are_not_bounded<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// The usual bound is there in a new base: no number of events that activate each other holds a turn up for ever.
+/// A new base has a default limit: events that activate each other, however many, do not prolong a turn for ever.
 pub fn bound_is_always_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let event = world.create(Event::user(), 0);
@@ -96,7 +96,7 @@ pub fn bound_is_always_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
         let old = fired.id;
         handed_out += 1;
         assert!(handed_out <= 1_024, "a turn without end");
-        // Not the same event, so that only the bound can end the turn.
+        // Not the same event, so that only the limit can end the turn.
         world.base.remove(old);
         let next = world.create(Event::user(), 0);
         assert!(world.base.activate(next, Ready::READ).is_ok());
@@ -105,7 +105,7 @@ pub fn bound_is_always_on<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Bounds that a handler sets are those of the next turn.
+/// Limits set in a handler apply to the next turn.
 pub fn bounds_are_those_of_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     active::<F, S, 5>(&mut world, None);
@@ -124,7 +124,7 @@ pub fn bounds_are_those_of_the_next_turn<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// So many active events, numbered from 0.
+/// This many active events, numbered from 0.
 fn active<F: Fixture, S: Storage, const N: usize>(world: &mut World<F, S>, priority: Option<u8>) -> [EventId; N] {
     core::array::from_fn(|number| {
         let event = match priority {

@@ -1,4 +1,4 @@
-//! How a loop runs, and for which reason it ends.
+//! How a loop runs, and for which reasons it ends.
 
 use core::time::Duration;
 
@@ -21,7 +21,7 @@ fn end<F: Fixture>(run: Run<F>) -> End {
     }
 }
 
-/// Without events there is nothing to run for.
+/// A loop without events ends at once.
 pub fn empty_run_returns_none<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for mode in [Mode::empty(), Mode::ONCE, Mode::NONBLOCK] {
@@ -31,7 +31,7 @@ pub fn empty_run_returns_none<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// With `NO_EXIT_ON_EMPTY` a loop without events goes on, until it is woken and ended.
+/// With `NO_EXIT_ON_EMPTY` a loop without events continues until it is woken and ended.
 pub fn no_exit_on_empty_waits<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();
@@ -62,7 +62,7 @@ pub fn runs_until_nothing_is_pending<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// Break ends the loop at once: what else is active stays so, and is handed out when the loop goes on.
+/// Break ends the loop at once: other active events stay active, and are handed out when the loop runs again.
 pub fn break_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for number in 0..3 {
@@ -79,7 +79,7 @@ pub fn break_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Exit ends the loop after the turn: what is active is still handed out.
+/// Exit ends the loop after the turn: active events are still handed out.
 pub fn exit_after_class<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -95,7 +95,7 @@ pub fn exit_after_class<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Asked for before the loop runs, break and exit end it before it begins, once.
+/// Break and exit requested before the loop runs end it before it begins, once.
 pub fn end_requested_in_advance<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.timer(Duration::ZERO, 1);
@@ -107,7 +107,7 @@ pub fn end_requested_in_advance<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Exit after a delay ends a loop whose events go on for ever, not before its time; the earliest of several counts.
+/// Exit after a delay ends a loop whose events never end, but not early; the earliest of several delays counts.
 pub fn exit_in_20ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.timer(Duration::from_secs(86_400), 1);
@@ -121,7 +121,7 @@ pub fn exit_in_20ms<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Continue ends the turn, and the next one hands out the rest without waiting.
+/// Continue ends the turn; the next turn hands out the rest without waiting.
 pub fn continue_rescans<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for number in 0..3 {
@@ -135,7 +135,7 @@ pub fn continue_rescans<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A loop cannot be run from inside one of its handlers: that is refused, and the outer one goes on.
+/// A handler cannot run its own loop: the call is refused, and the outer loop continues.
 pub fn reentrant_run_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.timer(Duration::ZERO, 1);
@@ -161,7 +161,7 @@ pub fn once_runs_one_pass<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Non-blocking: what is ready is handed out and the loop ends, also if nothing is, and also if events never end.
+/// Non-blocking: the loop hands out what is ready and ends, even if nothing is ready or events never end.
 pub fn nonblock_returns<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let timer = world.timer(Duration::from_secs(3_600), 1);
@@ -179,7 +179,7 @@ pub fn nonblock_returns<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The modes can be combined: a non-blocking loop ends, also with `NO_EXIT_ON_EMPTY`.
+/// Modes can be combined: a non-blocking loop ends, even with `NO_EXIT_ON_EMPTY`.
 pub fn modes_combine<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let modes = Mode::NONBLOCK | Mode::NO_EXIT_ON_EMPTY;
@@ -192,7 +192,7 @@ pub fn modes_combine<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Events in the background do not keep a loop alive, and are handed out while it lives.
+/// Background events do not keep a loop running, and are handed out while it runs.
 pub fn background_does_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -210,7 +210,7 @@ pub fn background_does_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// A wait with an end does not end the loop when nothing is pending, and takes no longer than asked.
+/// A wait with an end does not end the loop when nothing is pending, and takes no longer than requested.
 pub fn bounded_poll_comes_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();
@@ -237,7 +237,7 @@ pub fn break_after_removing_itself<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// A handler that panics, where panics can be caught, leaves a loop that runs on.
+/// After a handler panics, where panics can be caught, the loop still works.
 pub fn callback_panic_leaves_loop_usable<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.timer(Duration::ZERO, 1);
@@ -257,7 +257,7 @@ pub fn callback_panic_leaves_loop_usable<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// After a break nothing is handed out, not even the watchers of the wait, until the loop goes on.
+/// After a break nothing is handed out, including the watchers of the wait, until the loop runs again.
 pub fn nothing_comes_after_a_break<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.start(Event::check(), 1);

@@ -1,4 +1,4 @@
-//! Many registrations: each gets its own reports, whatever the others do, and none waits for ever.
+//! Many registrations: each gets its own reports, whatever the others do, and none starves.
 
 use core::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::{Fixture, Proof, World};
 
 const BOTH: Ready = Ready::READ.union(Ready::WRITE);
 const READ_EDGE: Interest = Interest::READ.union(Interest::EDGE);
-/// How many sources the random cases have.
+/// The number of sources in the random cases.
 const SOURCES: usize = 24;
 
-/// A source in the data of its event, and what the event got.
+/// The data of an event: its source, and what it was handed out for.
 struct Held<T> {
     source: Option<T>,
     times: u32,
@@ -28,7 +28,7 @@ impl<F: Fixture, S: Storage> Many<F, S> {
         self.base.iter().nth(at).map(|(id, _)| id).expect("an event")
     }
 
-    /// Does something with the source of an event.
+    /// Calls `act` with the source of an event.
     fn with(&mut self, at: usize, act: impl FnOnce(&mut Self, &mut F::Source)) {
         let id = self.id(at);
         let mut source = self.base.get_mut(id).and_then(|held| held.source.take()).expect("a source");
@@ -38,7 +38,7 @@ impl<F: Fixture, S: Storage> Many<F, S> {
         }
     }
 
-    /// One turn; what it brings is noted in the events.
+    /// Runs one turn, and records its hand-outs in the events.
     #[track_caller]
     fn take_turn(&mut self, wait: Wait) -> u32 {
         let mut count = 0;
@@ -51,7 +51,8 @@ impl<F: Fixture, S: Storage> Many<F, S> {
         count
     }
 
-    /// Turns, from the beginning, as long as `goes_on` says so and for a time in which each has come, a few in a turn.
+    /// Runs turns as long as `goes_on` returns `true`, at most for the time in which every event should be reported,
+    /// a few per turn.
     #[track_caller]
     fn take_turns(&mut self, mut goes_on: impl FnMut(&Self, u32) -> bool) {
         for at in 0..self.len() {
@@ -71,12 +72,12 @@ impl<F: Fixture, S: Storage> Many<F, S> {
         self.base.iter().count()
     }
 
-    /// What each event got: how often, and what.
+    /// For each event its index, its number of hand-outs and its bits.
     fn got(&self) -> impl Iterator<Item = (usize, u32, Ready)> {
         self.base.iter().enumerate().map(|(at, (_, held))| (at, held.times, held.ready))
     }
 
-    /// Nothing comes, and that costs no turns.
+    /// Asserts that nothing is handed out, and that this costs no turns.
     #[track_caller]
     fn assert_sleeps(&mut self, what: &str) {
         let end = self.now().saturating_add(Duration::from_millis(1));
@@ -88,14 +89,14 @@ impl<F: Fixture, S: Storage> Many<F, S> {
         assert!(waits <= 4, "{what}: {waits} waits in 1 ms");
     }
 
-    /// Each of these gets just these bits, in each turn, and no other event gets anything.
+    /// Asserts that each event gets exactly these bits, in each turn, and that no other event gets anything.
     #[track_caller]
     fn assert_reported_by_level(&mut self, what: &str, bits: impl Fn(usize) -> Ready) {
         let ready = (0..self.len()).filter(|at| !bits(*at).is_empty()).count() as u32;
         let mut turns = 0;
         self.take_turns(|many, count| {
             turns += 1;
-            // Where each turn brings all of them, a few are enough.
+            // If each turn reports all of them, a few turns are enough.
             turns < 4 || count < ready && many.got().any(|(at, times, _)| times < 2 && !bits(at).is_empty())
         });
         let mut total = 0;
@@ -104,13 +105,13 @@ impl<F: Fixture, S: Storage> Many<F, S> {
             total += times;
         }
         for (at, times, _) in self.got() {
-            // Nobody gets less than half of what would be fair.
+            // No event gets less than half of a fair share.
             let is_served = bits(at).is_empty() || times >= total / ready / 2;
             assert!(is_served, "{what}: the {at}th of {} came {times} times of {total}", self.len());
         }
     }
 
-    /// Each of these gets just these bits, once, and no other event gets anything.
+    /// Asserts that each event gets exactly these bits, once, and that no other event gets anything.
     #[track_caller]
     fn assert_reported_by_edge(&mut self, what: &str, bits: impl Fn(usize) -> Ready) {
         self.take_turns(|_, count| count > 0);
@@ -121,7 +122,7 @@ impl<F: Fixture, S: Storage> Many<F, S> {
     }
 }
 
-/// So many sources, each with an event, as far as there is room.
+/// Creates up to `count` sources with an event each, as many as there is room for.
 fn hold<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Many<F, S>> {
     let mut world = if count > 48 { Many::<F, S>::alone(fixture) } else { Many::<F, S>::new(fixture) };
     if world.fixture.sources() < count {
@@ -149,7 +150,7 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
         world.with(at, |world, source| world.feed(source));
     }
     world.assert_reported_by_level("all are ready", |_| Ready::READ);
-    // Every second one goes, and the others stay what they are.
+    // Every second event is removed, and the others are not affected.
     for at in (0..count / 2).rev() {
         let id = world.id(2 * at);
         assert!(world.base.remove(id).is_some());
@@ -177,7 +178,7 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
     if !world.can(Features::EDGE) {
         return Some(Proof::Shown);
     }
-    // What is created takes the place of what was removed last.
+    // New events reuse the slots that were freed last.
     let level = |world: &Many<F, S>| {
         let mut ids = world.base.iter().map(|(id, _)| id);
         ids.find(|id| world.base.interest(*id) != Some(READ_EDGE))
@@ -203,7 +204,7 @@ fn each_of_many<F: Fixture, S: Storage>(fixture: F, count: usize) -> Option<Proo
     Some(Proof::Shown)
 }
 
-/// Each of 40 registrations gets its own reports, by level and by edge, through changes, ends and a rebuild.
+/// Each of 40 registrations gets its own reports, level- and edge-triggered, through changes, removals and a rebuild.
 pub fn each_of_40_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     each_of_many::<F, S>(fixture, 40).unwrap_or(Proof::Absent("room for 40 sources"))
 }
@@ -218,15 +219,15 @@ pub fn each_of_1000_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     each_of_many::<F, S>(fixture, 1_000).unwrap_or(Proof::Absent("room for 1,000 sources"))
 }
 
-/// Sources that are readable all the time keep nobody from being served: not a writer, a closed peer, urgent data or an edge,
-/// whether registered before them or after, nor a timer, a signal or a wake.
+/// Sources that are always readable starve nothing: not a writer, a closed peer, urgent data or an edge, whether
+/// registered before them or after; nor a timer, a signal or a wake.
 pub fn busy_sources_starve_nobody<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let room = world.room().min(48);
     let batch = world.fixture.set_batch(world.base.backend_mut(), 3);
     let mut sources: heapless::Vec<F::Source, 64> = heapless::Vec::new();
     let mut victims: heapless::Vec<u32, 16> = heapless::Vec::new();
-    // Victims of each kind in front of the busy ones and behind them.
+    // Victims of each kind, registered before the busy ones and after them.
     for round in [0, 10] {
         for (kind, interest) in
             (0..).zip([Interest::WRITE, Interest::READ, READ_EDGE, Interest::CLOSED, Interest::URGENT])
@@ -268,7 +269,7 @@ pub fn busy_sources_starve_nobody<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A source that is ready for just this, and its event.
+/// A source with exactly this readiness, and its event.
 fn victim<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
     kind: u32,
@@ -291,13 +292,13 @@ fn victim<F: Fixture, S: Storage>(
     Some(source)
 }
 
-/// The world of the random cases: sources with an event each, and what they are ready for.
+/// The state of the random cases: sources with an event each, and their readiness.
 struct Field<F: Fixture> {
     sources: heapless::Vec<F::Source, SOURCES>,
     ids: heapless::Vec<EventId, SOURCES>,
     ready: [Ready; SOURCES],
     is_added: [bool; SOURCES],
-    /// What the next turn must report, and whether it may report anything: for edges.
+    /// What the next turn must report, and, for edges, whether it may report anything else.
     must: [Ready; SOURCES],
     is_touched: [bool; SOURCES],
     can_fill: bool,
@@ -333,7 +334,7 @@ impl<F: Fixture> Field<F> {
         (self.step >> 8) as usize % below
     }
 
-    /// Does something to one of the sources, or to its event.
+    /// Makes a random change to one of the sources, or to its event.
     fn disturb<S: Storage>(&mut self, world: &mut World<F, S>, edge: Interest) {
         let at = self.draw(self.sources.len());
         let id = self.ids[at];
@@ -378,14 +379,14 @@ impl<F: Fixture> Field<F> {
         }
     }
 
-    /// A source is ready for a direction, or is not any more.
+    /// Starts or ends a source's readiness for one direction.
     fn touch<S: Storage>(&mut self, world: &World<F, S>, at: usize, direction: Ready) {
         self.ready[at].toggle(direction);
         self.must[at] = (self.must[at] & self.ready[at]) | self.due(world, at) & direction;
         self.is_touched[at] = true;
     }
 
-    /// An event gets all that is ready.
+    /// Records that an event must get everything that is ready.
     fn is_new<S: Storage>(&mut self, world: &World<F, S>, at: usize) {
         self.must[at] = self.due(world, at);
         self.is_touched[at] = true;
@@ -399,8 +400,8 @@ impl<F: Fixture> Field<F> {
     }
 }
 
-/// Random changes of many sources and of their events: in each turn each event gets what it waits for and its source is ready
-/// for, and nothing else.
+/// Random changes of many sources and their events: in each turn each event gets exactly what it waits for and its
+/// source is ready for.
 pub fn random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut field = Field::new(&mut world, Interest::empty());
@@ -426,7 +427,7 @@ pub fn random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Proof 
     if field.can_fill { Proof::Shown } else { Proof::Absent("way to fill a source") }
 }
 
-/// The same by edge: each event gets all that is new, once.
+/// The same edge-triggered: each event gets everything that is new, once.
 pub fn et_random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, source) = match super::edge::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -455,7 +456,7 @@ pub fn et_random_changes_are_followed<F: Fixture, S: Storage>(fixture: F) -> Pro
     if field.can_fill { Proof::Shown } else { Proof::Absent("way to fill a source") }
 }
 
-/// However often a source was registered before, it is reported: more often than eight and sixteen bits count.
+/// A source is reported even if it was registered more times before than eight or sixteen bits can count.
 pub fn registered_many_times_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut source, mut other) = (world.source(), world.source());

@@ -1,4 +1,4 @@
-//! The loop in one call, and what it tells and takes.
+//! `next_event` and other calls that shorten the usual loop.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -14,7 +14,7 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// What `next_event` hands out: the number, the bits and the count.
+/// What `next_event` hands out: the event's number, bits and count.
 #[track_caller]
 fn next<F: Fixture, S: Storage>(world: &mut World<F, S>, wait: Wait) -> Option<(u32, Ready, u32)> {
     match world.base.next_event(wait) {
@@ -23,7 +23,7 @@ fn next<F: Fixture, S: Storage>(world: &mut World<F, S>, wait: Wait) -> Option<(
     }
 }
 
-/// As [`next`], where something must come.
+/// Like [`next`], when an event must be handed out.
 #[track_caller]
 fn must_come<F: Fixture, S: Storage>(world: &mut World<F, S>) -> (u32, Ready, u32) {
     let end = world.now() + crate::PATIENCE;
@@ -33,7 +33,7 @@ fn must_come<F: Fixture, S: Storage>(world: &mut World<F, S>) -> (u32, Ready, u3
     }
 }
 
-/// `next_event` goes through turns by itself, waits where nothing is active, and ends when nothing is pending any more.
+/// `next_event` runs turns, waits if nothing is active, and ends when nothing is pending.
 pub fn next_event_is_the_whole_loop<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -59,7 +59,7 @@ pub fn next_event_is_the_whole_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// `next_event` answers `None` when its wait is over, however often it was woken meanwhile, and when the loop is ended.
+/// `next_event` returns `None` when its wait is over, however many wakes came meanwhile, and when the loop is ended.
 pub fn next_event_ends_with_its_reason<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -81,13 +81,14 @@ pub fn next_event_ends_with_its_reason<F: Fixture, S: Storage>(fixture: F) -> Pr
     world.base.loop_break();
     assert_eq!((next(&mut world, Wait::Forever), world.base.ended()), (None, Some(End::Break)));
     assert_eq!((next(&mut world, Wait::None), world.base.ended()), (None, None));
-    // The time of an exit is the end of the wait.
+    // The wait ends at the time of the exit.
     world.base.loop_exit_after(Duration::ZERO);
     assert_eq!((next(&mut world, Wait::None), world.base.ended()), (None, Some(End::Exit)));
     Proof::Shown
 }
 
-/// Turns inside `next_event` keep their bounds: of two that are always active, each comes as often as the other.
+/// The turns of `next_event` keep their limits: of two events that are always active, each is handed out as often as
+/// the other.
 pub fn next_event_keeps_the_bounds<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.set_limits(Limits { hand_outs: NonZeroU32::new(1), ..Limits::DEFAULT });
@@ -109,7 +110,7 @@ pub fn next_event_keeps_the_bounds<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// A thousand timers that come once need no more room than are armed together: each is gone when it has come.
+/// A thousand one-shot timers need only as much room as are armed at one time: each is removed after its hand-out.
 pub fn insert_timer_is_gone_after_it_came<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut last: Option<EventId> = None;
@@ -129,7 +130,7 @@ pub fn insert_timer_is_gone_after_it_came<F: Fixture, S: Storage>(fixture: F) ->
     Proof::Shown
 }
 
-/// The timeout that an event was made with starts whenever it is added, until another one takes its place or it is cleared.
+/// The timeout that an event was created with starts whenever it is added, until it is replaced or cleared.
 pub fn own_timeout_starts_with_each_add<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -156,7 +157,8 @@ pub fn own_timeout_starts_with_each_add<F: Fixture, S: Storage>(fixture: F) -> P
     Proof::Shown
 }
 
-/// `restart` counts a timeout from now, and arms a timer that has come; an event without one is refused.
+/// `restart` starts a timeout from now, and re-arms a timer that was handed out; an event without a timeout is
+/// refused.
 pub fn restart_counts_from_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -196,7 +198,7 @@ pub fn restart_counts_from_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// `deregister` ends the watch at once and keeps the event, which may have another descriptor then.
+/// `deregister` stops watching at once and keeps the event, which may then get another descriptor.
 pub fn deregister_stops_watching_at_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -206,7 +208,7 @@ pub fn deregister_stops_watching_at_once<F: Fixture, S: Storage>(fixture: F) -> 
     assert!(world.base.deregister(event).is_ok());
     assert!(world.base.next_active().is_none(), "it was queued");
     drop(source);
-    // Another source, whose descriptor may have the number: it is not reported.
+    // Another source, whose descriptor may have the same number, is not reported.
     let mut other = world.source();
     world.feed(&mut other);
     assert!(world.during(ms(5)).is_empty());
@@ -219,7 +221,7 @@ pub fn deregister_stops_watching_at_once<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// `deregister` leaves the other events of the descriptor alone, and an event of another kind is just deleted.
+/// `deregister` does not affect other events of the descriptor; an event of another kind is simply deleted.
 pub fn deregister_leaves_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -235,7 +237,7 @@ pub fn deregister_leaves_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A turn of prepare events says so, and in it the wait that follows can be asked for.
+/// `poll` reports a turn of prepare events as such, and the wait that follows can be queried in it.
 pub fn poll_returns_the_kind_of_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let later = world.now() + Duration::from_secs(60);
@@ -261,7 +263,7 @@ pub fn poll_returns_the_kind_of_turn<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// Without a limit on hand-outs, a turn hands out all that is active, and each event once.
+/// Without a limit on hand-outs, a turn hands out everything that is active, each event once.
 pub fn turn_without_a_limit<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert_eq!(Limits::DEFAULT.hand_outs.map(NonZeroU32::get), Some(1_024));
@@ -288,7 +290,7 @@ pub fn turn_without_a_limit<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A wake event comes once for any number of wakes, keeps the loop alive, and hides nothing.
+/// A wake event is handed out once for any number of wakes, keeps the loop running, and hides nothing.
 pub fn wake_event_is_handed_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -317,7 +319,7 @@ pub fn wake_event_is_handed_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A wake brings `run` back that was asked for one turn, so that a flag which was set before it is seen.
+/// A wake ends a `run` of one turn, so that the caller sees a flag set before the wake.
 pub fn wake_ends_run_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -327,7 +329,7 @@ pub fn wake_ends_run_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
         if !world.fixture.wake_later(&waker, ms(2)) {
             F::wake(&waker);
         }
-        // Else a backend that does not tell would never come back.
+        // Otherwise a backend that misses the wake would never return.
         world.base.loop_exit_after(crate::PATIENCE);
         assert!(matches!(world.base.run(Mode::ONCE, |_, _| panic!("nothing is ready")), Ok(End::Once)));
     }

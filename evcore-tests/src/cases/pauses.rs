@@ -1,4 +1,4 @@
-//! Events that leave their fd alone for a while: what a listener does that has run out of descriptors.
+//! Pauses: an event ignores its fd for a while, as for a listener when no descriptors are left.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::{Fixture, Proof, World};
 
 const PAUSE: Duration = Duration::from_millis(40);
 
-/// A paused event gets nothing of its fd, which costs no wake-ups; then it does again.
+/// A paused event gets nothing of its fd, which costs no wake-ups; after the pause it does again.
 pub fn pause_is_quiet_and_ends<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -25,7 +25,7 @@ pub fn pause_is_quiet_and_ends<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What a paused event was queued for is dropped, and the pause keeps the loop alive.
+/// A pause discards what its event was queued for, and keeps the loop running.
 pub fn pause_drops_what_was_queued<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -51,7 +51,7 @@ pub fn add_ends_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A pause of one event of an fd is not one of the others.
+/// A pause of one event does not affect other events of the fd.
 pub fn pause_is_one_events<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -63,7 +63,7 @@ pub fn pause_is_one_events<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// The timeout of a paused event does not come meanwhile, and restarts after the pause.
+/// The timeout of a paused event does not expire during the pause, and restarts after it.
 pub fn timeout_restarts_after_a_pause<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -96,7 +96,7 @@ pub fn paused_may_be_removed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A pause of an event that waits for nothing adds it at its end, also one that got ERROR before.
+/// When the pause of an idle event ends, the event is added, even if it got ERROR before.
 pub fn pause_of_an_idle_event_adds_it<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -116,7 +116,7 @@ pub fn pause_of_an_idle_event_adds_it<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// A backend that refuses for the time being to watch an fd again after a pause is asked until it does.
+/// If a backend temporarily refuses to watch an fd again after a pause, it is asked again until it accepts.
 pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -129,7 +129,7 @@ pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture
     }
     assert!(world.look().is_empty());
     assert_eq!(world.base.pending(event).map(|pending| pending.registered), Some(true));
-    // It may be paused again, and others may come meanwhile.
+    // The event may be paused again, and other events may be handed out meanwhile.
     assert!(world.pause_for(event, Duration::ZERO).is_ok());
     assert!(world.look().is_empty());
     assert!(world.base.insert(fd, Interest::WRITE, 2).is_err());
@@ -139,7 +139,7 @@ pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture
     Proof::Shown
 }
 
-/// A change that is refused for the time being is asked for again, and nobody gets ERROR.
+/// A change that is refused temporarily is tried again, and no event gets ERROR.
 pub fn change_refused_for_now_comes_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -154,7 +154,7 @@ pub fn change_refused_for_now_comes_later<F: Fixture, S: Storage>(fixture: F) ->
     Proof::Shown
 }
 
-/// The same for what is registered again.
+/// The same when `reinit` registers it again.
 pub fn reinit_refused_for_now_comes_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources = [world.source(), world.source()];

@@ -1,4 +1,4 @@
-//! Priorities: who comes first, and that everybody comes.
+//! Priorities: which event is handed out first, and that every event is handed out.
 
 use evcore::options::Fairness;
 use evcore::storage::Storage;
@@ -6,7 +6,7 @@ use evcore::{Error, Event, Interest, Ready};
 
 use crate::{Fixture, Proof, World};
 
-/// The most urgent come first, whatever the order in which they became active.
+/// The most urgent events are handed out first, whatever the order in which they became active.
 pub fn urgent_comes_first<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(4).is_ok());
@@ -18,7 +18,7 @@ pub fn urgent_comes_first<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Strict: one level a turn, as in libevent; a less urgent event waits until nothing more urgent was found.
+/// Strict: one priority per turn, as in libevent; a less urgent event waits until a turn finds nothing more urgent.
 pub fn strict_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(2).is_ok());
@@ -37,7 +37,7 @@ pub fn strict_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Fair, as a new base is: less urgent events come in each turn, though more urgent ones never end.
+/// Fair, the default: less urgent events are handed out in each turn, even if more urgent ones never end.
 pub fn low_priority_not_starved<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(3).is_ok());
@@ -64,7 +64,7 @@ pub fn fifo_in_class<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// An event that a handler activates at a more urgent level comes next.
+/// An event that a handler activates at a more urgent priority is handed out next.
 pub fn higher_activated_in_callback_runs_first<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(8).is_ok());
@@ -83,7 +83,7 @@ pub fn higher_activated_in_callback_runs_first<F: Fixture, S: Storage>(fixture: 
     Proof::Shown
 }
 
-/// An event that activates itself comes once a turn, and others come between.
+/// An event that activates itself is handed out once per turn, with others in between.
 pub fn self_activation_bounded<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -102,7 +102,8 @@ pub fn self_activation_bounded<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Another event that a handler activates comes in the same turn; one that this turn has handed out already, in the next.
+/// Another event that a handler activates is handed out in the same turn; one that this turn has already handed out,
+/// in the next.
 pub fn activated_in_a_handler_comes_this_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let first = world.create(Event::user(), 1);
@@ -118,7 +119,7 @@ pub fn activated_in_a_handler_comes_this_turn<F: Fixture, S: Storage>(fixture: F
     Proof::Shown
 }
 
-/// Two events that activate each other for the next turn do not keep readiness from being looked at.
+/// Two events that activate each other for the next turn do not prevent readiness from being found.
 pub fn active_later_next_iteration<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -138,7 +139,7 @@ pub fn active_later_next_iteration<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// The priority of an event that is queued may change: it goes to the end of its new level.
+/// The priority of a queued event may change: it moves to the end of its new priority's queue.
 pub fn priority_change_while_active<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(2).is_ok());
@@ -158,7 +159,7 @@ pub fn priority_change_while_active<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// A priority that the base has not got is refused, and changes nothing.
+/// A priority that the base does not have is refused, and nothing changes.
 pub fn priority_out_of_range_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     match world.base.create(Event::user().priority(1), 7) {
@@ -177,8 +178,8 @@ pub fn priority_out_of_range_refused<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// B13: the number of priorities cannot shrink below an event's, nor change while one is active; events made before still
-/// work after a change.
+/// B13: the number of priorities cannot become too small for an existing event, nor change while an event is active;
+/// existing events still work after a change.
 pub fn b13_priorities_do_not_shrink_under_an_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert!(world.base.set_priorities(8).is_ok());
@@ -195,7 +196,7 @@ pub fn b13_priorities_do_not_shrink_under_an_event<F: Fixture, S: Storage>(fixtu
     Proof::Shown
 }
 
-/// Without a priority of its own, an event is in the middle.
+/// An event without an explicit priority gets the middle one.
 pub fn default_priority_is_the_middle<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for (priorities, middle) in [(1, 0), (2, 1), (3, 1), (8, 4)] {

@@ -1,4 +1,4 @@
-//! Readiness by level: what an fd is ready for is reported to its events, in each turn.
+//! Level-triggered readiness: what an fd is ready for is reported to its events, in each turn.
 
 use core::time::Duration;
 
@@ -8,7 +8,7 @@ use evcore::{Error, Event, Interest, Ready};
 
 use crate::{Fixture, Proof, World};
 
-/// What was there before the event was added is seen in the first turn.
+/// What is ready before the event is added is reported in the first turn.
 pub fn read_ready_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -18,7 +18,7 @@ pub fn read_ready_now<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What comes while the loop sleeps wakes it.
+/// Data that arrives while the loop sleeps wakes it.
 pub fn read_ready_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -61,7 +61,7 @@ pub fn write_blocks_then_ready<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Both directions come as one hand-out with both bits.
+/// Both directions are reported in one hand-out with both bits.
 pub fn read_write_same_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -72,7 +72,7 @@ pub fn read_write_same_event<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Two events of one fd get the bits they wait for, and no others.
+/// Two events of one fd get exactly the bits they wait for.
 pub fn two_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -84,7 +84,7 @@ pub fn two_events_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Two readers of one fd both get it, in the order in which they were added.
+/// Two readers of one fd both get its readiness, in the order in which they were added.
 pub fn two_readers_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -97,7 +97,7 @@ pub fn two_readers_same_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What nobody asked for wakes nobody.
+/// Readiness that no event waits for does not wake the loop.
 pub fn only_what_was_asked_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -111,7 +111,7 @@ pub fn only_what_was_asked_for<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What was not read is reported again in the next turn.
+/// Unread data is reported again in the next turn.
 pub fn level_repeats<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -124,7 +124,7 @@ pub fn level_repeats<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Once all is read there is nothing more to report.
+/// Once everything is read, nothing more is reported.
 pub fn level_stops_when_drained<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -138,7 +138,7 @@ pub fn level_stops_when_drained<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A peer that goes away makes its source readable: the read tells of the end.
+/// A peer that closes makes its source readable: a read finds the end.
 pub fn eof_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -153,7 +153,7 @@ pub fn eof_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A writer whose peer has gone away is woken: its write fails.
+/// A writer whose peer has closed is woken: its write fails.
 pub fn hang_up_wakes_a_writer<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -171,7 +171,7 @@ pub fn hang_up_wakes_a_writer<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A pipe whose writers are gone wakes its reader with READ, also where the system says nothing but "hung up".
+/// A pipe whose writers are gone wakes its reader with READ, even if the system reports only a hang-up.
 pub fn pipe_end_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(mut pipe) = world.pipe() else {
@@ -187,7 +187,7 @@ pub fn pipe_end_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A peer that shuts down its writing side is CLOSED for who asked for that, READ for who asked for that.
+/// If the peer shuts down its writing side, events get CLOSED and READ, as they wait for them.
 pub fn half_close_is_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -203,7 +203,7 @@ pub fn half_close_is_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     if world.can(Features::CLOSED) { Proof::Shown } else { Proof::Refused("CLOSED") }
 }
 
-/// An event that waits for CLOSED alone gets it, and no data.
+/// An event that waits for CLOSED alone gets it, and is not handed out for data.
 pub fn closed_alone_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -220,7 +220,8 @@ pub fn closed_alone_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B3: an event that waits for CLOSED alone gets a reset, and the loop does not spin on what is not reported.
+/// B3: an event that waits for CLOSED alone is handed out for a reset, and the loop does not spin on unreported
+/// readiness.
 pub fn b3_closed_alone_gets_a_reset<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -240,7 +241,7 @@ pub fn b3_closed_alone_gets_a_reset<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// B16: where CLOSED is unknown, an event that waits for it alone is refused, and nothing is left behind.
+/// B16: a backend without CLOSED refuses an event that waits for it alone, and nothing is registered.
 pub fn b16_closed_alone_is_refused_where_unknown<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -253,7 +254,7 @@ pub fn b16_closed_alone_is_refused_where_unknown<F: Fixture, S: Storage>(fixture
     Proof::Shown
 }
 
-/// A connection that was broken off wakes each event with the bits it asked for, once a turn, and with ERROR and HANGUP.
+/// A reset connection wakes each event with the bits it waits for, once per turn, and with ERROR and HANGUP.
 pub fn rst_is_read_write<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -273,7 +274,7 @@ pub fn rst_is_read_write<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A connection that is refused makes its socket ready for WRITE, and the socket says why.
+/// A refused connection makes its socket writable, and the socket has the error.
 pub fn connect_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(source) = world.refused() else { return world.without("connection that is refused") };
@@ -288,7 +289,7 @@ pub fn connect_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// ERROR and HANGUP are reported as themselves, each where it is one, where the backend says so, and never where it does not.
+/// A backend that claims so reports ERROR and HANGUP as such, exactly when they occur; another never does.
 pub fn error_and_hangup_show_as_declared<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -309,7 +310,7 @@ pub fn error_and_hangup_show_as_declared<F: Fixture, S: Storage>(fixture: F) -> 
     if world.can(Features::ERRORS) { Proof::Shown } else { Proof::Refused("ERRORS") }
 }
 
-/// A source that hung up and in which nobody has an interest costs no wake-ups.
+/// A source that hung up and that no event waits for costs no wake-ups.
 pub fn hup_without_interest_does_not_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.pipe().unwrap_or_else(|| world.source());
@@ -335,7 +336,7 @@ pub fn oob_not_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Urgent data is reported as URGENT to who waits for it, alone or among others.
+/// Urgent data is reported as URGENT to events that wait for it, alone or among other bits.
 pub fn urgent_data_is_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let plain = world.source();
@@ -354,7 +355,7 @@ pub fn urgent_data_is_priority<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A connection that waits to be accepted makes its listener readable, until it is.
+/// A pending connection makes its listener readable until it is accepted.
 pub fn listener_accept<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(mut listener) = world.listener() else {
@@ -369,7 +370,7 @@ pub fn listener_accept<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A one-shot event comes once, though there is more to read.
+/// A one-shot event is handed out once, even if there is more to read.
 pub fn oneshot_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -385,7 +386,7 @@ pub fn oneshot_comes_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A report that is not true any more when its event comes is harmless: the event finds nothing to read.
+/// A spurious report is harmless: the event finds nothing to read.
 pub fn spurious_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -398,7 +399,7 @@ pub fn spurious_is_harmless<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Two descriptors of one source are two registrations: both work, and each goes by itself.
+/// Two descriptors of one source are two independent registrations.
 pub fn dup_fd_both_registered<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -418,7 +419,7 @@ pub fn dup_fd_both_registered<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// However many sources are ready, each is served.
+/// However many sources are ready, each is handed out.
 pub fn every_ready_source_is_served<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (numbers, sources) = flood(&mut world);
@@ -429,7 +430,7 @@ pub fn every_ready_source_is_served<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// When a wait reports a few of many ready sources, each is served before any is served twice.
+/// If a wait reports only some of many ready sources, each is handed out before any is handed out twice.
 pub fn many_ready_small_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (numbers, _sources) = flood(&mut world);
@@ -437,7 +438,7 @@ pub fn many_ready_small_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     if !world.fixture.set_batch(world.base.backend_mut(), batch) {
         let seen = world.wait_for(&numbers);
         assert_eq!(seen.len() % numbers.len(), 0, "some were served twice before others were once");
-        // The storage may be full, and what follows is an event more.
+        // The storage may be full, and the next step needs room for one event.
         let first = world.base.iter().next().map(|(id, _)| id);
         assert_eq!(first.and_then(|id| world.base.remove(id)), Some(numbers[0]));
         return world.without("way to bound what a wait reports");
@@ -453,7 +454,7 @@ pub fn many_ready_small_batch<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Each feature that the backend claims can be asked for, and each other one is refused.
+/// Each feature that the backend claims can be used, and each other one is refused.
 pub fn caps_are_honest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let asked = [
@@ -485,8 +486,8 @@ pub fn caps_are_honest<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What is ready by level is reported in each of many turns, each kind of readiness by itself; and the loop sleeps at once when nothing
-/// is left.
+/// Level-triggered readiness is reported in each of many turns, each kind on its own; the loop sleeps at once when
+/// nothing is left.
 pub fn level_repeats_for_many_turns<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut reader, writer, mut ended) = (world.source(), world.source(), world.source());
@@ -507,13 +508,13 @@ pub fn level_repeats_for_many_turns<F: Fixture, S: Storage>(fixture: F) -> Proof
     }
     world.drain(&mut reader);
     assert_eq!((world.base.remove(second), world.base.remove(third)), (Some(1), Some(2)));
-    // Straight into a wait, with no look between.
+    // Starts with a wait, without a check for readiness before it.
     assert_quiet(&mut world);
     assert_eq!((world.stats().rebuilds, world.stats().stale), (0, 0));
     if can_end { Proof::Shown } else { world.without("peer that goes away") }
 }
 
-/// As many sources as there is room for, 48 at most, all ready.
+/// As many ready sources as there is room for, at most 48.
 fn flood<F: Fixture, S: Storage>(world: &mut World<F, S>) -> (heapless::Vec<u32, 64>, heapless::Vec<F::Source, 64>) {
     let (mut numbers, mut sources) = (heapless::Vec::new(), heapless::Vec::new());
     for number in 0..48 {
@@ -529,7 +530,7 @@ fn flood<F: Fixture, S: Storage>(world: &mut World<F, S>) -> (heapless::Vec<u32,
     (numbers, sources)
 }
 
-/// Asking for this is refused, and leaves nothing behind.
+/// Asserts that this request is refused, and that nothing is registered.
 #[track_caller]
 pub(crate) fn refused<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
@@ -551,7 +552,7 @@ pub(crate) fn refused<F: Fixture, S: Storage>(
     Proof::Refused(what)
 }
 
-/// Nothing comes in a while, and that costs next to no waits.
+/// Asserts that nothing is handed out for a while, and that this costs hardly any waits.
 #[track_caller]
 pub(crate) fn assert_quiet<F: Fixture, S: Storage>(world: &mut World<F, S>) {
     let before = world.stats().waits;

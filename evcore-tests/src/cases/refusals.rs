@@ -1,4 +1,4 @@
-//! What a backend refuses: the request is an error, and all that stood before it stands.
+//! What happens if a backend refuses: the request returns an error, and nothing else changes.
 
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{Fixture, Proof, World};
 
 const READ_EDGE: Interest = Interest::READ.union(Interest::EDGE);
 
-/// Registrations of each kind, a signal and a timer, that stand while something is refused.
+/// Registrations of each kind, a signal and a timer, which must not be affected by a refusal.
 struct Standing<F: Fixture> {
     sources: [F::Source; 3],
     has_edge: bool,
@@ -35,7 +35,7 @@ impl<F: Fixture> Standing<F> {
         Self { sources, has_edge, signum }
     }
 
-    /// All of them are as they were.
+    /// Asserts that none of them has changed.
     #[track_caller]
     fn assert_stand<S: Storage>(&mut self, world: &mut World<F, S>) {
         assert_sleeps(world, "what stood before");
@@ -58,7 +58,7 @@ impl<F: Fixture> Standing<F> {
     }
 }
 
-/// A registration that is refused leaves the others as they were, is none, and may be tried again, time and again.
+/// A refused registration does not affect the others, leaves nothing, and may be tried again, repeatedly.
 pub fn refused_add_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut standing = Standing::new(&mut world);
@@ -88,8 +88,8 @@ pub fn refused_add_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// A change that is refused is ERROR, once, for the event that it concerns; what the fd was watched for before stands, and
-/// so do all others.
+/// If a change is refused, the event that it concerns gets ERROR, once; the fd is still watched for what it was
+/// before, and no other event is affected.
 pub fn refused_modify_keeps_what_stood<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut standing = Standing::new(&mut world);
@@ -105,7 +105,7 @@ pub fn refused_modify_keeps_what_stood<F: Fixture, S: Storage>(fixture: F) -> Pr
             }
             let seen = world.look();
             assert!(seen.len() == 1 && seen.of(1).contains(Ready::ERROR), "{new:?}: {seen:?}");
-            // Back to what stands: nothing is to be asked of the backend.
+            // Changing back to the registered interest needs no call of the backend.
             assert!(world.base.modify(event, Interest::READ | edge).is_ok());
             world.feed(&mut source);
             assert_eq!(world.look().of(1), Ready::READ, "{new:?}: what stood before has ended");
@@ -113,7 +113,7 @@ pub fn refused_modify_keeps_what_stood<F: Fixture, S: Storage>(fixture: F) -> Pr
             world.look();
             assert_sleeps(&mut world, (new, "the change was refused"));
             standing.assert_stand(&mut world);
-            // And it can be changed again.
+            // It can be changed again.
             assert!(world.base.modify(event, new | edge).is_ok());
             assert_eq!(world.look().of(1), Ready::WRITE);
             assert_eq!(world.base.remove(event), Some(1));
@@ -123,7 +123,7 @@ pub fn refused_modify_keeps_what_stood<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// A second event of an fd whose interest is refused gets ERROR; the first one, which is registered, gets nothing.
+/// A second event of an fd whose interest is refused gets ERROR; the first, which is registered, gets nothing.
 pub fn refused_second_event_keeps_the_first<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut standing = Standing::new(&mut world);
@@ -148,7 +148,7 @@ pub fn refused_second_event_keeps_the_first<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// A signal that is refused may be tried again, and the one that is watched already is still.
+/// A refused signal may be tried again, and a signal that is already watched is not affected.
 pub fn refused_signal_keeps_the_other<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [_, refused]) = match super::signals::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -171,7 +171,7 @@ pub fn refused_signal_keeps_the_other<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// What the backend refuses for good, or the base does, leaves the event that stood on that fd as it was.
+/// A permanent refusal, by the backend or the base, does not affect an existing event of that fd.
 pub fn refused_kind_keeps_the_first<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -182,7 +182,7 @@ pub fn refused_kind_keeps_the_first<F: Fixture, S: Storage>(fixture: F) -> Proof
     let unknown =
         [(Features::EDGE, READ_EDGE), (Features::CLOSED, Interest::CLOSED), (Features::URGENT, Interest::URGENT)];
     for (feature, interest) in unknown {
-        // An edge beside a level is refused by all.
+        // Every backend refuses an edge-triggered event beside a level-triggered one.
         let is_known = world.can(feature) && feature != Features::EDGE;
         match world.base.insert(fd, interest, 2) {
             Ok(event) => {
@@ -207,7 +207,8 @@ pub fn refused_kind_keeps_the_first<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// A registration that is refused when the backend is rebuilt is ERROR for its event, or is made later; the others stand.
+/// If a registration is refused during a rebuild, its event gets ERROR, or it is made later; the others are not
+/// affected.
 pub fn refused_at_a_rebuild_concerns_one<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut sources = [world.source(), world.source(), world.source()];

@@ -8,7 +8,8 @@ use evcore::{Error, Event, EventBase, Interest, Ready, Wait};
 
 use crate::{Fixture, Proof, World};
 
-/// A world, alone, and its first two signals; the proof that signals are refused, where the backend has none.
+/// A world, alone in the process, and its first two signals; or the proof that a backend without signals refuses
+/// them.
 pub(super) fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, [Signum; 2]), Proof> {
     let mut world = World::<F, S>::alone(fixture);
     if !world.can(Features::SIGNALS) {
@@ -28,7 +29,7 @@ pub(super) fn world<F: Fixture, S: Storage>(fixture: F) -> Result<(World<F, S>, 
     }
 }
 
-/// A signal reaches its event, and no other.
+/// A signal reaches its event and no other.
 pub fn signal_delivered<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, other]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -47,7 +48,7 @@ pub fn signal_delivered<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A signal that comes while the loop sleeps wakes it; one that comes just before is not missed.
+/// A signal during a sleep wakes the loop; one just before it is not missed.
 pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -66,7 +67,7 @@ pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// Two events of one signal both get it; deleting one leaves the other.
+/// Two events of one signal both get it; deleting one does not affect the other.
 pub fn two_events_same_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -86,7 +87,7 @@ pub fn two_events_same_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A one-shot signal event comes once.
+/// A one-shot signal event is handed out once.
 pub fn signal_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -103,8 +104,8 @@ pub fn signal_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A one-shot signal event stands for what has come by its hand-out, also since the wait: nobody waits for the signal
-/// afterwards, and what its handler misses would be lost.
+/// A one-shot signal event covers what has arrived up to its hand-out, including after the wait: the signal is not
+/// watched afterwards, so later arrivals would be lost.
 pub fn signal_once_counts_until_its_hand_out<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -123,7 +124,7 @@ pub fn signal_once_counts_until_its_hand_out<F: Fixture, S: Storage>(fixture: F)
         assert_eq!(fired, Some((Ready::SIGNAL, 2)));
         assert!(world.look().is_empty());
     }
-    // By its time, with a signal that came since.
+    // Handed out for its timeout, with a signal that arrived after it expired.
     assert!(world.base.add(event, Some(Duration::ZERO)).is_ok());
     let end = world.now().saturating_add(crate::PATIENCE);
     while world.base.counts().active == 0 {
@@ -135,7 +136,7 @@ pub fn signal_once_counts_until_its_hand_out<F: Fixture, S: Storage>(fixture: F)
     Proof::Shown
 }
 
-/// The count of a signal is what came: never zero, never more.
+/// The count of a signal is the number of arrivals: never zero, never more.
 pub fn signal_count_is_what_came<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, last]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -143,7 +144,7 @@ pub fn signal_count_is_what_came<F: Fixture, S: Storage>(fixture: F) -> Proof {
     };
     world.start(Event::signal(signum).persist(), 1);
     world.start(Event::signal(last).persist(), 2);
-    // More than eight and sixteen bits count.
+    // More than eight or sixteen bits can count.
     let raised = if F::IS_VIRTUAL { 70_000 } else { 300 };
     world.fixture.raise_many(world.base.backend_mut(), signum, raised);
     world.raise(last);
@@ -155,7 +156,7 @@ pub fn signal_count_is_what_came<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A storm of one signal loses no last signal of another: both come, and the loop works on.
+/// A storm of one signal does not lose another: both are reported, and the loop still works.
 pub fn signal_storm_keeps_sigterm<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, last]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -174,7 +175,7 @@ pub fn signal_storm_keeps_sigterm<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A signal that comes in its own event's handler is not lost.
+/// A signal that arrives in its own event's handler is not lost.
 pub fn signal_while_processing<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -189,7 +190,7 @@ pub fn signal_while_processing<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// An event that is removed in its first hand-out does not come a second time, though its signal came twice.
+/// An event that is removed in its first hand-out is not handed out again, even if its signal arrived twice.
 pub fn signal_free_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -210,7 +211,7 @@ pub fn signal_free_in_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Numbers that are no signal's, and those that cannot be watched, are refused, and nothing is left behind.
+/// Numbers that are no signal's, and signals that cannot be watched, are refused, and nothing is registered.
 pub fn bad_signal_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, _) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -234,7 +235,7 @@ pub fn bad_signal_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B6: a persistent signal event with a timeout lives on after the timeout, for both.
+/// B6: a persistent signal event with a timeout still works after the timeout, for both.
 pub fn b6_signal_with_a_timeout_survives_it<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -258,7 +259,7 @@ pub fn b6_signal_with_a_timeout_survives_it<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// B7: dropping the timeout of a signal event that is active keeps what it is active for, and its count.
+/// B7: removing the timeout of an active signal event keeps the signal that it is active for, and its count.
 pub fn b7_remove_timer_keeps_an_active_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -276,7 +277,7 @@ pub fn b7_remove_timer_keeps_an_active_signal<F: Fixture, S: Storage>(fixture: F
     Proof::Shown
 }
 
-/// A signal by hand reaches the events that are pending on it, as one arrival.
+/// `activate_signal` activates the events that are pending on the signal, as one arrival.
 pub fn activated_by_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, other]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -293,7 +294,7 @@ pub fn activated_by_signal<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// An activation of a signal's event carries a count, which joins what has arrived; other events have none.
+/// Activating a signal event takes a count, which is added to the arrivals; other events have no count.
 pub fn activation_carries_a_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -316,8 +317,8 @@ pub fn activation_carries_a_count<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A signal event with a timeout, for which both come in one turn, is handed out once with both bits, and with the count
-/// of its signal.
+/// A signal event whose signal and timeout are found in one turn is handed out once with both bits, and with the
+/// count of its signal.
 pub fn signal_and_timeout_together<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -334,7 +335,7 @@ pub fn signal_and_timeout_together<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// Signals that come together with readiness, a timer and a wake are all handed out in the turn, and so are those.
+/// Signals found together with readiness, a timer and a wake are all handed out in that turn, and so are those.
 pub fn signal_beside_everything_else<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [first, second]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -364,7 +365,7 @@ pub fn signal_beside_everything_else<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// Of many arrivals, over many turns, none is counted twice.
+/// Of many arrivals over many turns, none is counted twice.
 pub fn signal_is_not_counted_twice<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, other]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -384,7 +385,8 @@ pub fn signal_is_not_counted_twice<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// When the last event of one signal is gone, the others still arrive; and it may be watched again, time and again.
+/// After the last event of one signal is gone, the others still arrive; and the signal may be watched again,
+/// repeatedly.
 pub fn signal_del_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [first, second]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -411,7 +413,7 @@ pub fn signal_del_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// Each signal that there is is watched for itself, alone and among the others, whatever its number.
+/// Each signal of the system is watched independently, alone and among the others, whatever its number.
 pub fn each_signal_is_its_own<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, _) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -437,14 +439,14 @@ pub fn each_signal_is_its_own<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What came for one signal is not lost when another one is watched, or is not watched any more; what came for a signal while nobody
-/// waited for it reaches no event.
+/// A signal's arrivals are not lost when another one is watched or no longer watched. Arrivals while nobody watched a
+/// signal reach no event.
 pub fn signal_survives_changes_of_others<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [first, second]) = match world::<F, S>(fixture) {
         Ok(parts) => parts,
         Err(proof) => return proof,
     };
-    // Keeps both from doing what they would do if nobody watched them.
+    // Another base watches both, so that they do not take their default actions.
     let mut keeper: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
     assert!(keeper.insert_signal(first, 1).is_ok() && keeper.insert_signal(second, 2).is_ok());
     let one = world.start(Event::signal(first).persist(), 1);

@@ -20,7 +20,7 @@ use crate::{Fixture, PATIENCE, Proof};
 pub(super) const READ: Interest = Interest::READ;
 pub(super) const MS: Duration = Duration::from_millis(1);
 
-/// A fixture whose backend tasks run on.
+/// A fixture whose backend can run tasks.
 pub trait FixtureOfTasks:
     Fixture<Backend: EventOp<Fd: 'static, Error: PartialEq> + 'static, Waker: Clone + Send + Sync + 'static> + 'static
 {
@@ -38,7 +38,7 @@ pub(super) struct Tasks<F: FixtureOfTasks, S: Complete + 'static> {
     can_be_woken: bool,
 }
 
-/// Wakes the base as the fixture does.
+/// Wakes the base with the fixture's waker.
 struct Alarm<F: Fixture>(F::Waker);
 
 impl<F: Fixture + 'static> alloc::task::Wake for Alarm<F> {
@@ -84,7 +84,7 @@ impl<F: FixtureOfTasks, S: Complete + 'static> Tasks<F, S> {
         self.executor.base().unwrap().counts().events
     }
 
-    /// Runs tasks for a while.
+    /// Runs tasks for `time`.
     pub(super) fn pass(&mut self, time: Duration) {
         let handle = self.handle.clone();
         self.block_on(handle.sleep(time)).unwrap();
@@ -96,7 +96,7 @@ fn poll_once<R>(future: impl Future<Output = R>) -> Poll<R> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// A task ends with its output, which its handle gets, also when it asks late.
+/// A task ends with its output, which its handle gets, even if it is awaited late.
 pub fn task_ends_with_its_output<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let task = tasks.handle.spawn(async { 7 }).unwrap();
@@ -104,14 +104,15 @@ pub fn task_ends_with_its_output<F: FixtureOfTasks, S: Complete + 'static>(fixtu
     tasks.block_on(yield_now());
     assert!(task.is_finished());
     assert_eq!(tasks.block_on(task).unwrap(), 7);
-    // A future that borrows, which only a task must not.
+    // Unlike a task, this future may borrow.
     let local = 5;
     assert_eq!(tasks.block_on(async { local + 1 }), 6);
     assert_eq!((tasks.events(), tasks.executor.tasks()), (0, 0));
     Proof::Shown
 }
 
-/// What two sources bring in one turn is one poll of the task that waits for both; what comes after its poll is for the next turn.
+/// Two sources that become ready in one turn cause one poll of the task that waits for both; what happens after that
+/// poll causes one in the next turn.
 pub fn task_is_polled_once_a_turn<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = [tasks.source(), tasks.source()];
@@ -167,7 +168,7 @@ pub fn task_woken_twice_is_polled_once<F: FixtureOfTasks, S: Complete + 'static>
     Proof::Shown
 }
 
-/// A task that another one aborts is not polled again: its future is dropped, and what it waited for is gone.
+/// A task that another one aborts is not polled again: its future is dropped, and its waits end.
 pub fn task_aborted_by_another<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let kept = Rc::new(());
@@ -196,7 +197,7 @@ pub fn task_aborted_by_another<F: FixtureOfTasks, S: Complete + 'static>(fixture
     Proof::Shown
 }
 
-/// A task that is aborted before its first poll, while it waits, and when it was woken is not polled again.
+/// A task that is aborted before its first poll, while it waits, or after it was woken is not polled again.
 pub fn task_aborted_in_each_state_is_not_polled<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     for state in ["not polled", "waiting", "woken"] {
@@ -224,12 +225,12 @@ pub fn task_aborted_in_each_state_is_not_polled<F: FixtureOfTasks, S: Complete +
     Proof::Shown
 }
 
-/// A task's waker may be used when the task and its executor are gone.
+/// A task's waker may be used after the task and its executor are gone.
 pub fn waker_outlives_its_executor<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let waker = tasks.block_on(poll_fn(|context| Poll::Ready(context.waker().clone())));
     waker.wake_by_ref();
-    // The place is another task's by now: a spurious wake.
+    // The slot is another task's now, which gets a spurious wake.
     let task = tasks.handle.spawn(yield_now()).unwrap();
     waker.wake_by_ref();
     tasks.block_on(task).unwrap();
@@ -274,7 +275,8 @@ fn wake_from_a_thread<F: FixtureOfTasks, S: Complete + 'static>(mut tasks: Tasks
     Proof::Shown
 }
 
-/// What is left of an executor that was dropped answers that it has ended, and wakes the tasks elsewhere that wait for it.
+/// What remains of a dropped executor returns the error that it has ended, and wakes tasks elsewhere that wait for
+/// it.
 pub fn futures_outlive_their_executor<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     struct Count(core::sync::atomic::AtomicUsize);
     impl alloc::task::Wake for Count {
@@ -303,7 +305,7 @@ pub fn futures_outlive_their_executor<F: FixtureOfTasks, S: Complete + 'static>(
     Proof::Shown
 }
 
-/// A task that wakes itself all the time is polled once a turn: others go on, and timers come.
+/// A task that constantly wakes itself is polled once per turn: other tasks and timers are not starved.
 pub fn task_that_wakes_itself_starves_nobody<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let polls = Rc::new(Cell::new(0u32));
@@ -314,7 +316,7 @@ pub fn task_that_wakes_itself_starves_nobody<F: FixtureOfTasks, S: Complete + 's
                 polls.set(polls.get() + 1);
                 yield_now().await;
                 if F::IS_VIRTUAL && polls.get() > 100 {
-                    // While somebody can go on, time stands still there.
+                    // Virtual time does not advance while a task can run.
                     handle.sleep(MS).await.unwrap();
                 }
             }
@@ -331,7 +333,7 @@ pub fn task_that_wakes_itself_starves_nobody<F: FixtureOfTasks, S: Complete + 's
     Proof::Shown
 }
 
-/// A task and what it waits for have its priority.
+/// A task and its waits have the task's priority.
 pub fn more_urgent_task_goes_first<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::with_priorities(fixture, 3);
     let order = Rc::new(RefCell::new(Vec::new()));
@@ -359,7 +361,7 @@ pub fn more_urgent_task_goes_first<F: FixtureOfTasks, S: Complete + 'static>(fix
     Proof::Shown
 }
 
-/// Events of the program's own are handed out beside the tasks, by both faces.
+/// The program's own events are handed out beside the tasks, through both interfaces.
 pub fn own_events_beside_tasks<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let task = tasks.handle.spawn({
@@ -386,7 +388,7 @@ pub fn own_events_beside_tasks<F: FixtureOfTasks, S: Complete + 'static>(fixture
     Proof::Shown
 }
 
-/// A task that finds no room is refused, and its future comes back; with room again it runs.
+/// If there is no room for a task, it is refused and its future returned; when there is room again it runs.
 pub fn refused_task_gives_its_future_back<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut fillers = Vec::new();
@@ -421,7 +423,7 @@ pub fn refused_task_gives_its_future_back<F: FixtureOfTasks, S: Complete + 'stat
     Proof::Shown
 }
 
-/// Where no other thread can wake them, tasks that wait for nothing on the base end the loop: a deadlock is an error.
+/// If no other thread can wake them, tasks that wait for nothing on the base end the loop: the deadlock is an error.
 pub fn tasks_that_nothing_wakes_end_the_loop<F: FixtureOfTasks, S: Complete + 'static>(mut fixture: F) -> Proof {
     let base: EventBase<F::Backend, S, Item<u32>> = EventBase::new(fixture.backend());
     let mut executor = Executor::local(base);
@@ -433,7 +435,7 @@ pub fn tasks_that_nothing_wakes_end_the_loop<F: FixtureOfTasks, S: Complete + 's
     });
     assert!(matches!(blocked, Err(Error::Ended)));
     assert_eq!(executor.ended(), Some(End::Empty));
-    // And may be used again.
+    // The executor can be used again.
     assert_eq!(executor.block_on(async { 7 }), Ok(7));
     Proof::Shown
 }

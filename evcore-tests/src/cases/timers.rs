@@ -1,4 +1,4 @@
-//! Time: never early, late by no more than must be, in order, in phase.
+//! Timers: never early, no later than necessary, in order, in phase.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -13,13 +13,13 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// How late a timer may be here where time is real. Machines that run tests are busy; that one timer of many is on time is
-/// [`some_timer_is_on_time`].
+/// How late a timer may be if time is real, since machines that run tests are busy. [`some_timer_is_on_time`] checks
+/// that one timer of many is on time.
 fn grace<F: Fixture, S: Storage>() -> Duration {
     World::<F, S>::grace(crate::BUSY)
 }
 
-/// No timer comes before its deadline, whatever fraction of a millisecond that is.
+/// No timer is handed out before its deadline, whatever fraction of a millisecond that is.
 pub fn timer_not_early<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let micros = [1, 13, 250, 999, 1_000, 1_001, 1_500, 2_003, 3_999, 5_000, 7_777, 10_001];
@@ -40,7 +40,7 @@ pub fn timer_not_early<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Many timers at once are each on time, in the order of their deadlines.
+/// Many timers are each on time, in the order of their deadlines.
 pub fn order_by_deadline<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let begin = world.now();
@@ -60,7 +60,8 @@ pub fn order_by_deadline<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// An otherwise idle timer costs two waits at most, however long it is, and comes soon after its time.
+/// If nothing else happens, a timer costs at most two waits, however long it is, and is handed out soon after its
+/// deadline.
 pub fn timer_late_bound<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for delay in [Duration::from_micros(10_500), ms(21), ms(1), Duration::from_micros(50), Duration::from_nanos(1)] {
@@ -75,10 +76,10 @@ pub fn timer_late_bound<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A loop waits for timers that are armed: those that were cancelled or moved later do not wake it one after the other.
+/// A loop waits only for armed timers: those that were cancelled or moved later do not wake it.
 pub fn cancelled_and_moved_timers_wake_once<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    // A machine that stands still for 25 ms brings timers together that are apart, but not each time.
+    // If the machine stalls for 25 ms, timers are handed out together, but that does not happen each time.
     for _ in 0..20 {
         if is_woken_once(&mut world) {
             return Proof::Shown;
@@ -93,7 +94,7 @@ pub fn cancelled_and_moved_timers_wake_once<F: Fixture, S: Storage>(fixture: F) 
     panic!("timers that are apart came together each time");
 }
 
-/// Whether each timer came alone. None came before it was to.
+/// Whether each timer was handed out in a turn of its own. None was early.
 fn is_woken_once<F: Fixture, S: Storage>(world: &mut World<F, S>) -> bool {
     let timers = [1, 2, 3, 4, 5, 6].map(|number| world.timer(ms(number.into()), number));
     world.timer(ms(25), 7);
@@ -109,13 +110,13 @@ fn is_woken_once<F: Fixture, S: Storage>(world: &mut World<F, S>) -> bool {
     assert_eq!(seen.order().first(), Some(&7));
     let waits = world.stats().waits - before;
     assert!(waits <= 2, "{waits} waits");
-    // One of them is armed again, for before the others.
+    // One of them is armed again, before the others.
     assert!(world.base.add(cancelled[1], Some(ms(5))).is_ok());
     let rest = world.wait_for(&[2, 4, 5, 6]);
     seen.order() == [7] && rest.order() == [2, 4, 5, 6]
 }
 
-/// A zero delay is legal: the timer comes in the next turn, not in the one whose handler armed it.
+/// A zero delay is legal: the timer is handed out in the next turn, not in the one whose handler armed it.
 pub fn zero_delay_fires_next_iteration<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let timer = world.timer(Duration::ZERO, 1);
@@ -128,7 +129,7 @@ pub fn zero_delay_fires_next_iteration<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// Equal deadlines come in the order in which they were armed.
+/// Timers with equal deadlines are handed out in the order in which they were armed.
 pub fn equal_deadline_fifo<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let due = world.now().saturating_add(ms(2));
@@ -142,7 +143,7 @@ pub fn equal_deadline_fifo<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A timer that is armed again for later does not come at its first time.
+/// A timer that is re-armed for later is not handed out at its first deadline.
 pub fn rearm_moves_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let event = world.timer(ms(2), 1);
@@ -153,7 +154,7 @@ pub fn rearm_moves_later<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A timer that is armed again for earlier does not wait for its first time.
+/// A timer that is re-armed for earlier does not wait for its first deadline.
 pub fn rearm_moves_earlier<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let event = world.timer(Duration::from_secs(3_600), 1);
@@ -163,7 +164,7 @@ pub fn rearm_moves_earlier<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Adding a pending event without a timeout leaves its timeout alone.
+/// Adding a pending event without a timeout does not change its timeout.
 pub fn add_without_timeout_keeps_it<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -176,7 +177,7 @@ pub fn add_without_timeout_keeps_it<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// Adding it with one takes back a timeout that has expired and is queued; what else it is queued for stays.
+/// Adding a pending event with a timeout withdraws a timeout that has expired and is queued; other queued bits stay.
 pub fn add_takes_back_a_queued_timeout<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let due = world.now().saturating_add(ms(1));
@@ -198,7 +199,7 @@ pub fn add_takes_back_a_queued_timeout<F: Fixture, S: Storage>(fixture: F) -> Pr
             }
         }
     });
-    // Readiness comes before time in a turn, so the third is the first that is handed out.
+    // A turn hands out readiness before timeouts, so the third is first.
     assert_eq!(seen.order(), [3], "{seen:?}");
     assert!(seen.of(3).contains(Ready::WRITE));
     for event in [first, pure, mixed] {
@@ -207,7 +208,8 @@ pub fn add_takes_back_a_queued_timeout<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// Dropping the timeout leaves readiness alone; a timer loses all it had, a queued timeout included.
+/// Removing the timeout of an event does not affect its fd; a timer then waits for nothing, and a queued timeout is
+/// withdrawn.
 pub fn remove_timer_keeps_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -229,7 +231,7 @@ pub fn remove_timer_keeps_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A timeout and readiness that are found in one turn are one hand-out with both bits.
+/// A timeout and readiness found in one turn are one hand-out with both bits.
 pub fn timeout_and_read_together<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -244,7 +246,7 @@ pub fn timeout_and_read_together<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A timeout that expires while its event is active for something else is not lost.
+/// A timeout that expires while its event is active for another reason is not lost.
 pub fn activate_plus_timeout_not_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let source = world.source();
@@ -257,7 +259,7 @@ pub fn activate_plus_timeout_not_lost<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// B4: adding an event with a timeout while it is active because of its timeout keeps its registration.
+/// B4: adding an event with a timeout while it is active for its timeout keeps its fd registered.
 pub fn b4_added_while_active_by_timeout_keeps_its_fd<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (mut source, other) = (world.source(), world.source());
@@ -269,7 +271,7 @@ pub fn b4_added_while_active_by_timeout_keeps_its_fd<F: Fixture, S: Storage>(fix
     let seen = world.wait_with(|world, _, number| {
         assert_eq!(number, 2);
         if core::mem::take(&mut is_first) {
-            // It is queued for its timeout now.
+            // It is now queued for its timeout.
             assert!(world.base.add(event, Some(Duration::from_secs(3_600))).is_ok());
         }
     });
@@ -302,7 +304,7 @@ pub fn persist_interval_no_drift<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Missed periods, policy skip: one hand-out stands for all of them, and the next comes in phase.
+/// Missed periods, policy skip: one hand-out covers all of them, and the next is in phase.
 pub fn persist_after_jump_skips<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let timer = world.start(Event::timer().persist().timeout(ms(10)), 1);
@@ -317,7 +319,7 @@ pub fn persist_after_jump_skips<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Missed periods, policy burst: each comes, one a turn.
+/// Missed periods, policy burst: each is handed out, one per turn.
 pub fn persist_after_jump_bursts<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.start(Event::timer().persist().missed(Missed::Burst).timeout(ms(20)), 1);
@@ -332,7 +334,7 @@ pub fn persist_after_jump_bursts<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Missed periods, policy delay: none comes, the next period begins at the hand-out.
+/// Missed periods, policy delay: they are not handed out; the next period begins at the hand-out.
 pub fn persist_after_jump_delays<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let timer = world.start(Event::timer().persist().missed(Missed::Delay).timeout(ms(20)), 1);
@@ -345,7 +347,7 @@ pub fn persist_after_jump_delays<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A persistent event's timeout is an idle timeout: each activity of its fd, found or made by hand, restarts it.
+/// A persistent event's timeout is an idle timeout: each activity, of its fd or by `activate`, restarts it.
 pub fn persist_io_resets_interval<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -364,7 +366,7 @@ pub fn persist_io_resets_interval<F: Fixture, S: Storage>(fixture: F) -> Proof {
         assert!(seen.times(1) == 1 && (!F::IS_VIRTUAL || !seen.of(1).contains(Ready::TIMEOUT)), "{seen:?}");
         world.drain(&mut source);
         let deadline = world.base.pending(event).and_then(|pending| pending.deadline).unwrap_or_default();
-        // On a slow machine the timeout may have passed as well; then it comes again in phase.
+        // On a slow machine the timeout may have expired as well; the next one is then in phase.
         assert!(deadline >= before.saturating_add(timeout) || seen.of(1).contains(Ready::TIMEOUT));
     }
     let before = world.now();
@@ -374,7 +376,7 @@ pub fn persist_io_resets_interval<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Delays beyond the end of time are legal, and never come.
+/// Delays beyond the end of time are legal, and never expire.
 pub fn huge_delays_never_fire<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let huge = [Duration::MAX, Duration::from_nanos(u64::MAX), Duration::from_secs(u64::MAX)];
@@ -394,7 +396,7 @@ pub fn huge_delays_never_fire<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Timers of less than a millisecond cost two waits each at most, and never come early.
+/// Timers shorter than a millisecond cost at most two waits each, and are never early.
 pub fn sub_millisecond_no_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let timer = world.create(Event::timer(), 1);
@@ -409,7 +411,7 @@ pub fn sub_millisecond_no_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// As many timers as there is room for, all due at once, all come, in order.
+/// As many timers as there is room for, all due at once, are all handed out, in order.
 pub fn ten_thousand_same_deadline<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let due = world.now().saturating_add(ms(1));
@@ -434,7 +436,7 @@ pub fn ten_thousand_same_deadline<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A timer's handler may cancel another timer that is due in the same turn, and its own.
+/// A timer's handler may cancel itself, and another timer that is due in the same turn.
 pub fn timer_cancel_in_timer_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let first = world.start(Event::timer().persist().timeout(ms(1)), 1);
@@ -451,14 +453,15 @@ pub fn timer_cancel_in_timer_callback<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// B1: a handler that takes long makes no timer late by its own time: the clock is read before the wait is computed.
+/// B1: a handler that takes long does not delay the next timer by its duration: the clock is read before the wait is
+/// computed.
 pub fn b1_timer_not_late_by_the_handlers_time<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let (work, delay) = (ms(30), ms(40));
     let user = world.create(Event::user(), 1);
     let timer = world.create(Event::timer(), 2);
     let mut least = Duration::MAX;
-    // A busy machine makes some of them late, but not each.
+    // A busy machine delays some of them, but not each.
     for _ in 0..100 {
         assert!(world.base.activate(user, Ready::READ).is_ok());
         let due = world.now().saturating_add(delay);
@@ -474,7 +477,7 @@ pub fn b1_timer_not_late_by_the_handlers_time<F: Fixture, S: Storage>(fixture: F
     panic!("late by {least:?} at least");
 }
 
-/// The next deadline can be asked for: never later than it is, none without timers.
+/// The next deadline can be queried: never later than the true one, `None` without timers.
 pub fn next_deadline_is_known<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     assert_eq!(world.base.next_deadline(), None);
@@ -486,7 +489,7 @@ pub fn next_deadline_is_known<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.base.add(timer, Some(ms(100))).is_ok());
     let later = world.base.pending(timer).and_then(|pending| pending.deadline);
     assert!(world.base.next_deadline() <= later && world.base.next_deadline() >= due);
-    // Those that were cancelled do not count.
+    // Cancelled timers do not count.
     let last = world.timer(ms(200), 2);
     let due = world.base.pending(last).and_then(|pending| pending.deadline);
     assert!(world.base.del(timer).is_ok());
@@ -506,7 +509,7 @@ pub fn past_deadline_is_due<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Slack lets timers that are due close together share one wake-up; none is early, none later than it allows.
+/// With slack, timers that are due close together share one wake-up; none is early, none later than its slack allows.
 pub fn slack_shares_a_wake_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.base.set_slack(ms(10));
@@ -524,7 +527,7 @@ pub fn slack_shares_a_wake_up<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A flood of timers keeps readiness from nothing: a bound on those that are moved in a turn lets the loop look.
+/// Many timers do not starve readiness: a limit on the timers taken per turn lets the loop check for it.
 pub fn timers_do_not_starve_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.set_limits(Limits { timers: NonZeroU32::new(2), ..Limits::DEFAULT });
@@ -542,8 +545,8 @@ pub fn timers_do_not_starve_io<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A timer is late by no more than the machine makes it: among many, one comes within three milliseconds of its time. With virtual
-/// time, each comes to the nanosecond.
+/// A timer is not later than the machine makes it: of many, one is handed out within three milliseconds of its
+/// deadline. With virtual time, each is exact to the nanosecond.
 pub fn some_timer_is_on_time<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let timer = world.create(Event::timer(), 1);
@@ -561,7 +564,7 @@ pub fn some_timer_is_on_time<F: Fixture, S: Storage>(fixture: F) -> Proof {
     panic!("three hundred timers were each late by more than {bound:?}");
 }
 
-/// Timers come on time beside sources that are ready all the time.
+/// Timers are on time beside sources that are always ready.
 pub fn timer_comes_beside_ready_sources<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();

@@ -1,8 +1,8 @@
-//! Calls that a handler makes while reports stand behind it: events that the same wait has found ready, and that have not been
-//! handed out yet. Here: calls that look at the base or control the loop.
+//! Calls made in a handler while reports are unread: other events that the same wait found ready and that have not
+//! been handed out yet. This file has calls that query the base or control the loop.
 //!
-//! In these handlers nothing of [`World`] that reaches the backend is called before the call under test, so that the call alone
-//! is tested.
+//! Before the call under test, these handlers call nothing of [`World`] that reaches the backend, so that only that
+//! call is tested.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -17,18 +17,19 @@ use crate::{Fixture, Proof, Seen, World};
 
 pub(super) const READ_EDGE: Interest = Interest::READ.union(Interest::EDGE);
 
-/// Three sources that are ready to read, and a persistent event on each, whose number is its place.
+/// Three readable sources, and a persistent event on each, numbered by index.
 pub(super) struct Three<F: Fixture> {
     pub(super) ids: [EventId; 3],
     pub(super) sources: [F::Source; 3],
-    /// Another source, that nobody watches.
+    /// Another source, without an event.
     pub(super) spare: F::Source,
-    /// READ, by level or by edge.
+    /// READ, level- or edge-triggered.
     pub(super) interest: Interest,
 }
 
 impl<F: Fixture> Three<F> {
-    /// Waits until they are handed out. The first handler calls `act` with the place of its event; the place comes back.
+    /// Waits until they are handed out. The first handler calls `act` with the index of its event, which is then
+    /// returned.
     #[track_caller]
     pub(super) fn first<S: Storage>(
         &self,
@@ -46,17 +47,18 @@ impl<F: Fixture> Three<F> {
         (first, seen)
     }
 
-    /// The event that a handler changes: the second one, or the third if the second comes first.
+    /// The event that a handler changes, whose report is unread: the second, or the third if the second is handed out
+    /// first.
     pub(super) const fn behind(first: usize) -> usize {
         if first == 1 { 2 } else { 1 }
     }
 
-    /// A second event on each source that may be behind the handler: 11 on the second one, 12 on the third.
+    /// Adds a second event on each source whose report may be unread: 11 on the second, 12 on the third.
     pub(super) fn add_twins<S: Storage>(&self, world: &mut World<F, S>, interest: Interest) -> [EventId; 2] {
         [1, 2].map(|at: u32| world.watch(&self.sources[at as usize], interest, 10 + at))
     }
 
-    /// The bits that make it edge-triggered, if it is.
+    /// EDGE if they are edge-triggered, otherwise nothing.
     pub(super) fn edge(&self) -> Interest {
         self.interest & Interest::EDGE
     }
@@ -65,7 +67,8 @@ impl<F: Fixture> Three<F> {
         world.fd(&self.sources[at])
     }
 
-    /// A turn after one that has handed out all but `left`: those come, and by level so do the others.
+    /// Checks the turn after one that has handed out all but `left`: those are handed out, and if level-triggered,
+    /// the others are, too.
     #[track_caller]
     fn assert_next<S: Storage>(&self, world: &mut World<F, S>, left: &[u32]) {
         let seen = world.look();
@@ -76,7 +79,8 @@ impl<F: Fixture> Three<F> {
     }
 }
 
-/// Runs `case` with three ready events for each of `variants`, level-triggered and, where the backend has that, edge-triggered.
+/// Runs `case` with three ready events for each of `variants`, level-triggered and, if the backend supports it,
+/// edge-triggered.
 #[track_caller]
 pub(super) fn rounds<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
@@ -111,13 +115,13 @@ pub(super) fn with_three<F: Fixture, S: Storage>(
     Proof::Shown
 }
 
-/// How the backend can watch for READ: by level, and by edge if it has that.
+/// The ways in which the backend can watch for READ: level-triggered, and edge-triggered if it supports that.
 pub(super) fn ways<F: Fixture, S: Storage>(world: &World<F, S>) -> impl Iterator<Item = Interest> + use<F, S> {
     let has_edge = world.can(Features::EDGE);
     [Interest::READ, READ_EDGE].into_iter().filter(move |interest| has_edge || !interest.contains(Interest::EDGE))
 }
 
-/// Removes every event; then nothing comes any more.
+/// Removes every event; then nothing is handed out any more.
 #[track_caller]
 pub(super) fn remove_all<F: Fixture, S: Storage>(world: &mut World<F, S>) {
     loop {
@@ -128,9 +132,9 @@ pub(super) fn remove_all<F: Fixture, S: Storage>(world: &mut World<F, S>) {
     assert!(world.look().is_empty() && world.base.is_empty());
 }
 
-// What a handler sees.
+// What a handler can query.
 
-/// `counts` counts the events whose reports stand behind the handler as active.
+/// `counts` counts the events of unread reports as active.
 pub fn counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (mut left, mut active) = (3, heapless::Vec::<_, 8>::new());
@@ -144,7 +148,7 @@ pub fn counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proo
     })
 }
 
-/// `max_counts` includes all events that one wait has found, from the first handler on, also those that it takes back.
+/// `max_counts` includes all events that one wait has found, from the first handler on, even those that it withdraws.
 pub fn max_counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     rounds(&mut world, &[0, 1, 2, 3], |world, three, variant| {
@@ -165,7 +169,7 @@ pub fn max_counts_include_unread_reports<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// `pending` tells what an event whose report stands behind the handler is active for.
+/// `pending` shows what an event with an unread report is active for.
 pub fn pending_shows_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let mut handed_out = [false; 3];
@@ -181,7 +185,7 @@ pub fn pending_shows_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof
     })
 }
 
-/// A base whose only events are in the background is not empty while the report of one stands behind the handler.
+/// A base with only background events is not empty while a report is unread.
 pub fn is_empty_sees_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources = [world.source(), world.source()];
@@ -205,7 +209,7 @@ pub fn is_empty_sees_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// The number of priorities cannot be changed while reports stand behind the handler.
+/// The number of priorities cannot be changed while reports are unread.
 pub fn set_priorities_refused_while_unread<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (_, seen) = three.first(world, |world, _| {
@@ -221,7 +225,7 @@ pub fn set_priorities_refused_while_unread<F: Fixture, S: Storage>(fixture: F) -
 
 // How a turn ends.
 
-/// A break comes before the reports that stand behind the handler; their events stay active and come when the loop goes on.
+/// A break takes effect before unread reports; their events stay active, and are handed out when the loop runs again.
 pub fn break_leaves_reports_active<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (first, seen) = three.first(world, |world, _| world.base.loop_break());
@@ -234,7 +238,7 @@ pub fn break_leaves_reports_active<F: Fixture, S: Storage>(fixture: F) -> Proof 
     })
 }
 
-/// `loop_continue` ends the turn before the reports that stand behind the handler; their events come first in the next one.
+/// `loop_continue` ends the turn before unread reports; their events are handed out first in the next turn.
 pub fn continue_leaves_reports_active<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (first, seen) = three.first(world, |world, _| world.base.loop_continue());
@@ -245,7 +249,7 @@ pub fn continue_leaves_reports_active<F: Fixture, S: Storage>(fixture: F) -> Pro
     })
 }
 
-/// What was not handed out before the next `poll` is not lost, and comes before what that one finds.
+/// What was not handed out before the next `poll` is not lost, and is handed out before what that one finds.
 pub fn poll_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (mut first, mut times) = (0, 0);
@@ -261,7 +265,8 @@ pub fn poll_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     })
 }
 
-/// A turn that has all events but the first of the one before: those come first, and by level the first comes again.
+/// Checks a turn that hands out all events except the first of the previous turn: those are first, and if
+/// level-triggered, the first one is handed out again.
 #[track_caller]
 fn assert_left_comes_first<F: Fixture>(three: &Three<F>, first: usize, seen: &Seen) {
     let is_level = three.edge().is_empty();
@@ -270,7 +275,7 @@ fn assert_left_comes_first<F: Fixture>(three: &Three<F>, first: usize, seen: &Se
     assert_eq!(comes_at, is_level.then_some(2), "{:?}: {first} came first, then {seen:?}", three.interest);
 }
 
-/// Two events of one fd come one after the other, though the reports of other fds stand before and behind theirs.
+/// Two events of one fd are handed out in sequence, even with reports of other fds before and after theirs.
 pub fn two_of_one_report_come_together<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let [_, last] = three.add_twins(world, three.interest);
@@ -281,8 +286,8 @@ pub fn two_of_one_report_come_together<F: Fixture, S: Storage>(fixture: F) -> Pr
     })
 }
 
-/// The bound of a turn counts all hand-outs, also when the reports before are for one event and those behind for two; what is left
-/// comes first in the next turn.
+/// The limit of a turn counts all hand-outs, even if the handed-out reports are for one event each and the unread
+/// ones for two; the rest is handed out first in the next turn.
 pub fn bound_counts_reports_of_both_kinds<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.set_limits(Limits { hand_outs: NonZeroU32::new(3), ..Limits::DEFAULT });
@@ -297,7 +302,7 @@ pub fn bound_counts_reports_of_both_kinds<F: Fixture, S: Storage>(fixture: F) ->
     Proof::Shown
 }
 
-/// A timer that is due comes after what the wait has found.
+/// A due timer is handed out after what the wait has found.
 pub fn timer_due_follows_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         world.timer(Duration::ZERO, 9);
@@ -306,7 +311,7 @@ pub fn timer_due_follows_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     })
 }
 
-/// A once event is gone at the next hand-out, also when that is a report that stood behind its handler.
+/// A once event is removed at the next hand-out, even if that is for a report that was unread in its handler.
 pub fn once_is_gone_at_the_next_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources: [F::Source; 4] = core::array::from_fn(|_| world.source());
@@ -331,9 +336,9 @@ pub fn once_is_gone_at_the_next_report<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-// What reaches the backend.
+// Calls that reach the backend.
 
-/// Rebuilding the backend loses no report that stands behind the handler: each event comes in this turn, once.
+/// Rebuilding the backend loses no unread report: each event is handed out in this turn, once.
 pub fn reinit_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (_, seen) = three.first(world, |world, _| assert!(world.base.reinit().is_ok()));
@@ -346,7 +351,7 @@ pub fn reinit_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof 
     })
 }
 
-/// `backend_mut`, and a source that is fed behind the handler, lose no report and hand none out twice.
+/// `backend_mut`, and feeding a source whose report is unread, lose no report and duplicate none.
 pub fn backend_mut_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (_, seen) = three.first(world, |world, _| assert!(!world.base.backend_mut().name().is_empty()));
@@ -365,7 +370,8 @@ pub fn backend_mut_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> P
     })
 }
 
-/// A handler puts another backend in the place of the one that found the reports behind it, and starts it: they come in this turn.
+/// A handler replaces the backend that found unread reports by another one and starts it: the events are handed out
+/// in this turn.
 pub fn backend_swap_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     rounds(&mut world, &[0], |world, three, _| {
@@ -384,7 +390,7 @@ pub fn backend_swap_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> 
     Proof::Shown
 }
 
-/// A waker that is made and used while reports stand behind the handler takes none of them away.
+/// Creating and using a waker while reports are unread loses none of them.
 pub fn waker_keeps_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut has_waker = false;

@@ -1,5 +1,5 @@
-//! Calls that a handler makes while reports stand behind it (see `unread`). Here: calls that change or activate the events of
-//! these reports, or others.
+//! Calls made in a handler while reports are unread (see `unread`). This file has calls that change or activate the
+//! events of these reports, or other events.
 
 use core::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::{Fixture, Proof, Seen, World};
 const HOUR: Duration = Duration::from_secs(3_600);
 const BOTH: Interest = Interest::READ.union(Interest::WRITE);
 
-/// Every event of a seen turn has come once.
+/// Asserts that every event was handed out once.
 #[track_caller]
 fn assert_once_each(seen: &Seen, count: usize) {
     assert_eq!(seen.len(), count, "{seen:?}");
     assert!(seen.order().iter().all(|number| seen.times(*number) == 1), "{seen:?}");
 }
 
-// An event behind the handler that leaves and comes back.
+// An event with an unread report that is taken off its fd and put back.
 
-/// The first handler takes the event behind it off its fd and puts it back by `change`: that event alone does not come in this
-/// turn, and it comes in the next one. The same when there is another event on its fd.
+/// The first handler takes an event with an unread report off its fd and puts it back with `change`: that event is
+/// not handed out in this turn, but in the next one. The same if there is another event on its fd.
 fn waits_a_turn<F: Fixture, S: Storage>(
     fixture: F,
     variants: &[u32],
@@ -52,7 +52,7 @@ fn waits_a_turn<F: Fixture, S: Storage>(
     Proof::Shown
 }
 
-/// An event that a handler deletes and adds again, while its report stands behind the handler, comes in the next turn.
+/// An event with an unread report that a handler deletes and adds again is handed out in the next turn.
 pub fn del_then_add_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     waits_a_turn::<F, S>(fixture, &[0, 1, 2], |world, _, id, variant| {
         assert!(world.base.del(id).is_ok());
@@ -66,7 +66,7 @@ pub fn del_then_add_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     })
 }
 
-/// An event whose interest a handler takes away and gives back, while its report stands behind it, comes in the next turn.
+/// An event with an unread report whose interest a handler clears and restores is handed out in the next turn.
 pub fn modify_back_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     waits_a_turn::<F, S>(fixture, &[0, 1], |world, three, id, variant| {
         let other = [Interest::WRITE | three.edge(), Interest::empty()][variant as usize];
@@ -75,7 +75,7 @@ pub fn modify_back_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     })
 }
 
-/// An event that a handler pauses and adds again, while its report stands behind the handler, comes in the next turn.
+/// An event with an unread report that a handler pauses and adds again is handed out in the next turn.
 pub fn pause_then_add_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     waits_a_turn::<F, S>(fixture, &[0], |world, _, id, _| {
         assert!(world.pause_for(id, HOUR).is_ok());
@@ -83,7 +83,7 @@ pub fn pause_then_add_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof 
     })
 }
 
-/// An event that a handler moves to another fd and back, while its report stands behind the handler, comes in the next turn.
+/// An event with an unread report that a handler moves to another fd and back is handed out in the next turn.
 pub fn replace_fd_back_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     waits_a_turn::<F, S>(fixture, &[0], |world, three, id, _| {
         let (here, there) = (world.base.fd(id), world.fd(&three.spare));
@@ -92,8 +92,8 @@ pub fn replace_fd_back_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof
     })
 }
 
-/// An event that a handler moves to the fd of another one, while the reports of both stand behind the handler, comes in the next
-/// turn; the other one comes in this.
+/// An event that a handler moves to the fd of another one, while the reports of both are unread, is handed out in the
+/// next turn; the other one in this turn.
 pub fn replace_fd_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (first, seen) = three.first(world, |world, first| {
@@ -108,15 +108,15 @@ pub fn replace_fd_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     })
 }
 
-// What comes to the fd of an event behind the handler.
+// Events and sources that come to the fd of an unread report.
 
-/// An event that a handler adds to an fd whose report stands behind the handler comes in the next turn; the one that was there
-/// comes in this.
+/// An event that a handler adds to an fd with an unread report is handed out in the next turn; the existing one in
+/// this turn.
 pub fn second_event_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     const NEW: u32 = 20;
     let mut world = World::<F, S>::new(fixture);
     rounds(&mut world, &[0, 1, 2], |world, three, variant| {
-        // Idle ones, of which one is added.
+        // Idle events, one of which the handler adds.
         let idle = [0, 1, 2].map(|at| {
             let event = Event::io(three.fd(world, at), three.interest).persist();
             world.create(event, NEW)
@@ -138,8 +138,8 @@ pub fn second_event_waits_a_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// What `modify` adds to the interest of an event whose report stands behind the handler comes in the next turn, also where the
-/// report has it, because another event of the fd waits for it.
+/// Bits that `modify` adds to the interest of an event with an unread report are handed out in the next turn, even if
+/// the report has them because another event of the fd waits for them.
 pub fn modify_gains_bits_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         three.add_twins(world, Interest::WRITE | three.edge());
@@ -154,12 +154,12 @@ pub fn modify_gains_bits_next_turn<F: Fixture, S: Storage>(fixture: F) -> Proof 
     })
 }
 
-/// A descriptor is closed while its report stands behind the handler, and a new event comes on the same number: the new event
-/// gets the new source's readiness only. The old one, which nobody removed, comes in this turn.
+/// A descriptor with an unread report is closed, and a new event is added on the same number: the new event gets only
+/// the new source's readiness. The old event, which was not removed, is handed out in this turn.
 pub fn reuse_gets_no_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     const NEW: u32 = 20;
     let mut world = World::<F, S>::alone(fixture);
-    // What is done to descriptors alone does not need the base's own backend, and asking for that may move the reports.
+    // Operations on descriptors do not need the base's own backend; borrowing that may move the reports.
     let mut apart = world.fixture.backend();
     for interest in ways(&world) {
         let mut sources: [F::Source; 3] = core::array::from_fn(|_| world.source());
@@ -192,9 +192,9 @@ pub fn reuse_gets_no_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-// By hand.
+// Activation.
 
-/// An event that a handler activates by hand, while its report stands behind the handler, comes once, with the bits of both.
+/// An event with an unread report that a handler activates is handed out once, with the bits of both.
 pub fn activate_joins_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (first, seen) = three.first(world, |world, first| {
@@ -206,8 +206,8 @@ pub fn activate_joins_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof
     })
 }
 
-/// A report that stands behind the handler concerns two events of one fd: they come in the order in which they were added, also when
-/// the handler activates the second one by hand.
+/// An unread report concerns two events of one fd: they are handed out in the order in which they were added, even if
+/// the handler activates the second.
 pub fn activate_keeps_order_of_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for (is_again, bit) in [(false, Ready::WRITE), (true, Ready::AGAIN)] {
@@ -233,7 +233,7 @@ pub fn activate_keeps_order_of_report<F: Fixture, S: Storage>(fixture: F) -> Pro
     Proof::Shown
 }
 
-/// `activate_fd` for an fd whose report stands behind the handler activates its event once, for what it waits for.
+/// `activate_fd` for an fd with an unread report activates its event once, for what it waits for.
 pub fn activate_fd_joins_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (first, seen) = three.first(world, |world, first| {
@@ -245,7 +245,7 @@ pub fn activate_fd_joins_unread_report<F: Fixture, S: Storage>(fixture: F) -> Pr
     })
 }
 
-/// `again` for an event whose report stands behind the handler keeps its place: it comes once, in this turn, with both bits.
+/// `again` for an event with an unread report does not move it: it is handed out once, in this turn, with both bits.
 pub fn again_joins_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     with_three::<F, S>(fixture, |world, three| {
         let (first, seen) = three.first(world, |world, first| {
@@ -258,14 +258,14 @@ pub fn again_joins_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     })
 }
 
-/// An idle event that a handler activates comes after all reports that stand behind the handler, those for two events included.
+/// An idle event that a handler activates is handed out after all unread reports, including those for two events.
 pub fn activate_follows_unread_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     follows(&mut world, Event::user(), |world, id| assert!(world.base.activate(id, Ready::READ).is_ok()));
     Proof::Shown
 }
 
-/// A more urgent event that a handler activates comes next, before the reports that stand behind the handler.
+/// A more urgent event that a handler activates is handed out next, before unread reports.
 pub fn activate_urgent_precedes_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     const URGENT: u32 = 30;
     let mut world = World::<F, S>::new(fixture);
@@ -279,7 +279,7 @@ pub fn activate_urgent_precedes_reports<F: Fixture, S: Storage>(fixture: F) -> P
     Proof::Shown
 }
 
-/// A signal event that a handler activates comes after all reports that stand behind the handler.
+/// A signal event that a handler activates is handed out after all unread reports.
 pub fn activate_signal_follows_reports<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let (mut world, [signum, _]) = match super::signals::world::<F, S>(fixture) {
         Ok(parts) => parts,
@@ -289,7 +289,8 @@ pub fn activate_signal_follows_reports<F: Fixture, S: Storage>(fixture: F) -> Pr
     Proof::Shown
 }
 
-/// An event that the first handler activates by `activate` is the last of its turn, and was never active besides all others.
+/// Checks that the event that the first handler activates with `activate` is the last of its turn, and was never
+/// active at the same time as all others.
 fn follows<F: Fixture, S: Storage>(
     world: &mut World<F, S>,
     event: Event<crate::FdOf<F>>,
@@ -315,7 +316,7 @@ fn follows<F: Fixture, S: Storage>(
     }
 }
 
-/// An event whose priority a handler sets, while its report stands behind the handler, comes last of its level.
+/// An event with an unread report whose priority a handler sets is handed out last of its priority.
 pub fn set_priority_moves_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     rounds(&mut world, &[1, 2], |world, three, variant| {
@@ -329,10 +330,10 @@ pub fn set_priority_moves_unread_report<F: Fixture, S: Storage>(fixture: F) -> P
     Proof::Shown
 }
 
-// Many.
+// Many reports.
 
-/// A handler removes the events of forty reports that stand behind it, or as many as there is room for: none of them comes, and no
-/// report counts as stale.
+/// A handler removes the events of forty unread reports, or as many as there is room for: none of them is handed out,
+/// and no report counts as stale.
 pub fn remove_makes_no_report_stale<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut sources: heapless::Vec<F::Source, 41> = heapless::Vec::new();
@@ -363,8 +364,8 @@ pub fn remove_makes_no_report_stale<F: Fixture, S: Storage>(fixture: F) -> Proof
     Proof::Shown
 }
 
-/// Sixty sources are ready, by edge where the backend has that, and the first handler inserts ten more: none of the reports behind
-/// it is lost, though the backend may need a larger buffer.
+/// Sixty sources are ready, edge-triggered if the backend supports that, and the first handler inserts ten more: no
+/// unread report is lost, even if the backend needs a larger buffer.
 pub fn insert_many_loses_no_report<F: Fixture, S: Storage>(fixture: F) -> Proof {
     const LATE: usize = 10;
     const NEW: u32 = 99;
@@ -392,7 +393,7 @@ pub fn insert_many_loses_no_report<F: Fixture, S: Storage>(fixture: F) -> Proof 
     });
     assert!(seen.order().iter().all(|number| seen.times(*number) == 1), "{seen:?}");
     left.retain(|number| seen.times(*number) == 0);
-    // A wait may report a few at a time.
+    // A wait may report only a few at a time.
     let seen = world.wait_for(&left);
     left.retain(|number| seen.times(*number) == 0);
     assert!(left.is_empty(), "of {count} events these never came: {left:?}");
@@ -404,7 +405,7 @@ pub fn insert_many_loses_no_report<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// How many events there is room for, as far as a case needs to know.
+/// How many events there is room for, up to the number that a case needs.
 fn room<F: Fixture, S: Storage>(world: &mut World<F, S>) -> usize {
     let mut room = 0;
     while room < 70 && world.base.create(Event::user(), 0).is_ok() {

@@ -19,7 +19,7 @@ use crate::{PATIENCE, Proof};
 
 const WRITE: Interest = Interest::WRITE;
 
-/// A future waits until its fd is ready, level-triggered: what is ready already does not have to change.
+/// A future waits until its fd is ready, level-triggered: it also completes if the fd is already ready.
 pub fn task_waits_for_readiness<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut source = tasks.source();
@@ -35,7 +35,7 @@ pub fn task_waits_for_readiness<F: FixtureOfTasks, S: Complete + 'static>(fixtur
     Proof::Shown
 }
 
-/// A source is one event for all its waits; a direction that nobody waits for does not make the loop spin.
+/// A source has one event for all its waits; readiness that nobody waits for does not make the loop spin.
 pub fn source_is_registered_once<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();
@@ -46,7 +46,7 @@ pub fn source_is_registered_once<F: FixtureOfTasks, S: Complete + 'static>(fixtu
         assert!(tasks.block_on(source.ready(READ)).unwrap().is_readable());
         assert!(tasks.block_on(source.ready(WRITE)).unwrap().is_writable());
         assert_eq!(tasks.events(), 1);
-        // Ready in both directions, and nobody waits.
+        // Ready in both directions, with nobody waiting.
         let waits = tasks.executor.base().unwrap().stats().waits;
         tasks.pass(MS * 5);
         let waits = tasks.executor.base().unwrap().stats().waits - waits;
@@ -58,7 +58,7 @@ pub fn source_is_registered_once<F: FixtureOfTasks, S: Complete + 'static>(fixtu
     Proof::Shown
 }
 
-/// What a source keeps is dropped after its event has gone: also when the source is dropped while the base is in use.
+/// A source's value is dropped after its event was removed, even if the source is dropped while the base is in use.
 pub fn source_keeps_its_value_until_it_is_gone<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let raw = tasks.source();
@@ -77,7 +77,7 @@ pub fn source_keeps_its_value_until_it_is_gone<F: FixtureOfTasks, S: Complete + 
     Proof::Shown
 }
 
-/// A wait that is dropped before it was polled, while it waits, and when what it waits for has come leaves no event.
+/// A wait that is dropped before its first poll, while it waits, or after it became ready leaves no event.
 pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();
@@ -107,7 +107,7 @@ pub fn wait_dropped_in_each_state_leaves_nothing<F: FixtureOfTasks, S: Complete 
     Proof::Shown
 }
 
-/// A wait that is dropped while the base is lent ends before the base is used again.
+/// A wait that is dropped while the base is borrowed ends before the base is used again.
 pub fn wait_dropped_while_the_base_is_lent_ends_first<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let raw = tasks.source();
@@ -123,7 +123,7 @@ pub fn wait_dropped_while_the_base_is_lent_ends_first<F: FixtureOfTasks, S: Comp
     let own = base.insert_timer(MS, Item::from(7)).unwrap();
     assert_eq!(base.counts().events, 1, "its event was there still");
     drop(base);
-    // So in a handler.
+    // Dropping it in a handler is such a case.
     let mut wait = Some(waiting());
     let mut seen = false;
     let sleep = handle.sleep(MS * 2);
@@ -139,7 +139,7 @@ pub fn wait_dropped_while_the_base_is_lent_ends_first<F: FixtureOfTasks, S: Comp
     Proof::Shown
 }
 
-/// There is room, or the next event is refused.
+/// `room` returns an error exactly when the next event would be refused.
 pub fn room_is_refused_as_an_event_is<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let raw = tasks.source();
@@ -161,7 +161,7 @@ pub fn room_is_refused_as_an_event_is<F: FixtureOfTasks, S: Complete + 'static>(
     Proof::Shown
 }
 
-/// A future that is ready when its time is over as well is ready.
+/// If a future is ready and its time is over as well, its result is returned.
 pub fn ready_and_timed_out_is_ready<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();
@@ -175,7 +175,7 @@ pub fn ready_and_timed_out_is_ready<F: FixtureOfTasks, S: Complete + 'static>(fi
     Proof::Shown
 }
 
-/// A sleep ends when its time is over and not before; shorter ones end first, whatever their tasks' order is.
+/// A sleep ends when its time is over and not before; shorter ones end first, whatever the order of their tasks.
 pub fn sleep_is_not_early<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let order = Rc::new(RefCell::new(Vec::new()));
@@ -219,7 +219,7 @@ pub fn interval_counts_what_was_missed<F: FixtureOfTasks, S: Complete + 'static>
     Proof::Shown
 }
 
-/// A signal ends a wait for it.
+/// A signal completes a wait for it.
 pub fn signal_is_awaited<F: FixtureOfTasks, S: Complete + 'static>(mut fixture: F) -> Proof {
     fixture.alone();
     let mut tasks = Tasks::<F, S>::new(fixture);
@@ -232,7 +232,7 @@ pub fn signal_is_awaited<F: FixtureOfTasks, S: Complete + 'static>(mut fixture: 
     Proof::Shown
 }
 
-/// An idle timeout ends a wait for a source, costs no event, and counts from the wait.
+/// An idle timeout ends a wait for a source, needs no additional event, and starts with the wait.
 pub fn idle_timeout_is_of_the_source<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
     let mut raw = tasks.source();

@@ -1,4 +1,4 @@
-//! Waking a loop from elsewhere.
+//! Waking a loop from other threads, interrupts and handlers.
 
 use core::time::Duration;
 
@@ -13,7 +13,7 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// A wake that comes before the wait is not missed.
+/// A wake before the wait is not missed.
 pub fn wake_before_wait_not_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -27,7 +27,7 @@ pub fn wake_before_wait_not_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A thousand wakes are at least one turn, and leave nothing behind: the next wait sleeps.
+/// A thousand wakes cause at least one turn, and leave nothing behind: the next wait sleeps.
 pub fn thousand_wakes_coalesce<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -41,7 +41,7 @@ pub fn thousand_wakes_coalesce<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B2: a wake wakes once: no backend spins on what the waker left in its doorbell.
+/// B2: a wake ends one wait: no backend spins on what the waker left in its doorbell.
 pub fn b2_a_wake_does_not_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -58,7 +58,7 @@ pub fn b2_a_wake_does_not_spin<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A wake from elsewhere ends a sleep that has begun.
+/// A wake from another thread or an interrupt ends a sleep under way.
 pub fn wake_from_elsewhere<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -75,7 +75,7 @@ pub fn wake_from_elsewhere<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A waker does not keep a loop alive.
+/// A waker does not keep a loop running.
 pub fn waker_does_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -85,7 +85,7 @@ pub fn waker_does_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A wake after the base is gone does nothing; and so does one on a waker that was kept from before a clone.
+/// A wake after the base was dropped does nothing, also with a clone of a waker.
 pub fn wake_after_the_base_is_gone<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -102,7 +102,7 @@ pub fn wake_after_the_base_is_gone<F: Fixture, S: Storage>(fixture: F) -> Proof 
     Proof::Shown
 }
 
-/// A wake and readiness in one wait are both seen: the wake hides nothing.
+/// A wake and readiness in one wait are both reported: the wake hides nothing.
 pub fn wake_hides_nothing<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -117,7 +117,7 @@ pub fn wake_hides_nothing<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Wakes and work from elsewhere, a few hundred at once: each piece of work is seen by a turn after its wake.
+/// A few hundred wakes from elsewhere, each for a piece of work: a turn after its wake sees the work.
 pub fn wakes_are_never_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -132,8 +132,8 @@ pub fn wakes_are_never_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// After a wake the next wait does not sleep, whatever was before: readiness, a signal, a timer, a turn that did not wait, a rebuild;
-/// and the one after that sleeps.
+/// After a wake the next wait does not sleep, whatever came before: readiness, a signal, a timer, a turn without a
+/// wait, a rebuild. The wait after that sleeps.
 pub fn wake_ends_the_next_wait_after_anything<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -165,7 +165,7 @@ pub fn wake_ends_the_next_wait_after_anything<F: Fixture, S: Storage>(fixture: F
             _ => {}
         }
         assert_wakes(&mut world, &waker, round);
-        // The next one is not lost either when the base changes between it and the wait.
+        // The next wake is not lost either if the base changes between it and the wait.
         F::wake(&waker);
         let other = world.watch(&other, Interest::READ, 4);
         match round % 4 {
@@ -187,7 +187,7 @@ pub fn wake_ends_the_next_wait_after_anything<F: Fixture, S: Storage>(fixture: F
     Proof::Shown
 }
 
-/// A wake, and a wait that it ends.
+/// Wakes, and checks that this ends a wait.
 #[track_caller]
 fn assert_wakes<F: Fixture, S: Storage>(world: &mut World<F, S>, waker: &F::Waker, what: impl core::fmt::Debug) {
     F::wake(waker);
@@ -197,7 +197,7 @@ fn assert_wakes<F: Fixture, S: Storage>(world: &mut World<F, S>, waker: &F::Wake
     assert!(slept <= World::<F, S>::grace(crate::BUSY), "{what:?}: missed a wake");
 }
 
-/// A wake by a handler, while other events wait to be handed out, ends the next wait.
+/// A wake in a handler, while other events are active, ends the next wait.
 pub fn wake_by_a_handler_ends_the_next_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -218,7 +218,7 @@ pub fn wake_by_a_handler_ends_the_next_wait<F: Fixture, S: Storage>(fixture: F) 
     Proof::Shown
 }
 
-/// Each waker that was asked for works, and each clone, however many there are and whichever of them is gone.
+/// Each waker works, and each clone, however many there are and whichever of them were dropped.
 pub fn each_waker_wakes<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(first) = world.waker() else { return world.without("waker") };
@@ -239,7 +239,7 @@ pub fn each_waker_wakes<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A waker wakes its own base, and no other one of the process.
+/// A waker wakes its own base, and no other base of the process.
 pub fn wake_reaches_its_own_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
@@ -261,7 +261,8 @@ pub fn wake_reaches_its_own_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// A wake event comes for a wake beside readiness, a timer and a turn that does not wait, once; and not without a wake.
+/// A wake event is handed out once for a wake beside readiness, a timer and a turn without a wait; and not without a
+/// wake.
 pub fn wake_event_comes_beside_readiness<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };

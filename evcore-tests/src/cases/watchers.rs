@@ -7,7 +7,8 @@ use evcore::{End, Event, Interest, Mode, Ready};
 
 use crate::{Fixture, Proof, World};
 
-/// Prepare comes before the wait, check after it and before all else, each in the order they were added.
+/// Prepare events are handed out before the wait, check events after it and before all others, each in the order in
+/// which they were added.
 pub fn watchers_come_around_the_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let mut source = world.source();
@@ -26,7 +27,7 @@ pub fn watchers_come_around_the_wait<F: Fixture, S: Storage>(fixture: F) -> Proo
     Proof::Shown
 }
 
-/// Watchers never keep a loop alive.
+/// Watchers never keep a loop running.
 pub fn watchers_do_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.start(Event::prepare(), 1);
@@ -36,7 +37,7 @@ pub fn watchers_do_not_keep_alive<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// B9: a watcher may remove itself, and the next one, and add another, in its own hand-out.
+/// B9: a watcher may remove itself and the next one, and add another, in its own hand-out.
 pub fn b9_watcher_removed_in_its_own_callback<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     for (number, make) in [(10, Event::prepare()), (20, Event::check())] {
@@ -67,13 +68,13 @@ pub fn b9_watcher_removed_in_its_own_callback<F: Fixture, S: Storage>(fixture: F
     Proof::Shown
 }
 
-/// B10: what a prepare watcher activates, or arms, shortens the wait that follows.
+/// B10: an event that a prepare watcher activates, or a timer it arms, shortens the wait that follows.
 pub fn b10_activated_in_prepare_shortens_the_wait<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let user = world.create(Event::user(), 1);
     let prepare = world.start(Event::prepare(), 2);
     world.timer(Duration::from_secs(3_600), 3);
-    // So that a loop that sleeps too long ends, and fails the case.
+    // Ends a loop that sleeps too long, so that the case fails.
     world.base.loop_exit_after(crate::PATIENCE);
     let mut begin = world.now();
     let mut handed_out = 0;
@@ -104,7 +105,7 @@ pub fn b10_activated_in_prepare_shortens_the_wait<F: Fixture, S: Storage>(fixtur
     Proof::Shown
 }
 
-/// A watcher that is deleted does not come; one that is added again does.
+/// A deleted watcher is not handed out; one that is added again is.
 pub fn watcher_deleted_and_added<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let check = world.create(Event::check(), 1);
@@ -123,7 +124,7 @@ pub fn exit_in_prepare<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     world.start(Event::prepare(), 1);
     world.timer(Duration::from_secs(3_600), 2);
-    // So that a loop that sleeps too long ends, and fails the case.
+    // Ends a loop that sleeps too long, so that the case fails.
     world.base.loop_exit_after(crate::PATIENCE);
     let begin = world.now();
     let ended = world.base.run(Mode::empty(), |base, _| base.loop_exit());
