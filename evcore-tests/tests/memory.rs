@@ -1,5 +1,4 @@
-//! What an event takes of an allocator's memory, per slot of capacity. `.ci/instructions` compares the line that is printed with
-//! the record.
+//! The heap memory of an event, per slot of capacity. `.ci/instructions` compares the printed line with the record.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,22 +6,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use evcore::backend::{EventOp, FdInfos, Features, Modified, Sink, Sleep, Token};
 use evcore::{Event, EventBase, Growable, Instant, Interest};
 
-/// The system's allocator, which knows how much of it is in use.
+/// The system's allocator, counting the memory in use.
 struct Measured;
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is left to the system's allocator; adding up is no allocation.
+// SAFETY: everything is passed on to the system's allocator; the counting does not allocate.
 unsafe impl GlobalAlloc for Measured {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         IN_USE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller has promised.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
         IN_USE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as the caller has promised.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -30,7 +29,7 @@ unsafe impl GlobalAlloc for Measured {
 #[global_allocator]
 static ALLOCATOR: Measured = Measured;
 
-/// A backend that takes any number of descriptors and keeps nothing.
+/// A backend that accepts any number of descriptors and stores nothing.
 struct Blind;
 
 impl EventOp for Blind {
@@ -72,7 +71,7 @@ impl EventOp for Blind {
     }
 }
 
-/// Tables double, so with a power of two of events there is no slot to spare.
+/// Tables double their size, so with a power of two of events no slot is unused.
 const EVENTS: usize = 1 << 9;
 
 fn bytes_per_event(create: impl Fn(&mut EventBase<Blind, Growable, ()>, usize)) -> usize {
@@ -85,12 +84,12 @@ fn bytes_per_event(create: impl Fn(&mut EventBase<Blind, Growable, ()>, usize)) 
     taken / EVENTS
 }
 
-// One test: another one beside it would be measured as well.
+// A single test, because a concurrent one would be measured as well.
 #[test]
 fn bytes_per_slot_are_as_recorded() {
     let files: Vec<_> = (0..EVENTS).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
     let event = |number: usize| Event::io(evcore::Fd::of(&files[number]), Interest::READ).persist();
-    // With or without a timeout: what a timeout needs is reserved when the event is created.
+    // With or without a timeout: memory for a timeout is reserved when the event is created.
     let fd_event = bytes_per_event(|base, number| {
         base.start(event(number).timeout(std::time::Duration::from_secs(1)), ()).unwrap();
     });
@@ -98,6 +97,6 @@ fn bytes_per_slot_are_as_recorded() {
         base.insert_timer(std::time::Duration::from_secs(1), ()).unwrap();
     });
     println!("bytes fd-event={fd_event} timer={timer}");
-    // A timer without an fd has no row; the tables are the same.
+    // A timer without an fd needs no row; the other tables are the same.
     assert!(timer < fd_event && fd_event <= 120, "fd event {fd_event}, timer {timer}");
 }

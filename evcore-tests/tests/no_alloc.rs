@@ -1,4 +1,4 @@
-//! With storage of fixed capacity nothing is allocated: neither by the core, nor by the cases that prove it.
+//! With a storage of fixed capacity nothing allocates: neither the core nor the cases that prove it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -7,28 +7,28 @@ use evcore::Fixed;
 use evcore::backend::WakeFlag;
 use evcore_tests::{ByHand, run_all};
 
-/// The system's allocator, which counts what each thread asks of it.
+/// The system's allocator, counting the allocations of each thread.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    /// There is no memory for this thread.
+    /// Whether allocations of this thread fail.
     static IS_REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
-// SAFETY: everything is left to the system's allocator; counting is no allocation.
+// SAFETY: everything is passed on to the system's allocator; the counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
         if IS_REFUSED.get() {
             return std::ptr::null_mut();
         }
-        // SAFETY: as the caller has promised.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: as the caller has promised.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.dealloc(memory, layout) }
     }
 }
@@ -49,7 +49,7 @@ fn fixed_mode_allocates_nothing() {
         },
         |_| {
             let allocations = ALLOCATIONS.get() - before.get();
-            // Panicking allocates, and that is what this one does.
+            // A panic allocates, which shows that the counter works.
             assert!(
                 allocations == 0 || case.get() == "callback_panic_leaves_loop_usable",
                 "{}: {allocations}",
@@ -59,7 +59,7 @@ fn fixed_mode_allocates_nothing() {
     );
 }
 
-/// What epoll asks memory for after it was made: files, which it refuses, and the list of nests.
+/// What epoll allocates after it was created: files, which the kernel refuses, and the list of nests.
 #[cfg(target_os = "linux")]
 #[test]
 fn epoll_without_memory_refuses_a_file_and_a_nest_and_takes_them_later() {

@@ -1,6 +1,6 @@
-//! What libevent's own tests ask and no other test here does, by hand: no system, and time that is virtual.
+//! What libevent's own tests check and no other test here does, on `Manual`: without a system, in virtual time.
 //!
-//! `docs/parity.md` says which of libevent's tests each of these stands for.
+//! `docs/parity.md` names the libevent tests that each of these corresponds to.
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
@@ -21,7 +21,7 @@ const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// One turn without waiting: the data of what was handed out.
+/// Runs one turn without waiting. Returns the data of its hand-outs.
 fn turn<T: Copy>(base: &mut Base<T>) -> Vec<T> {
     assert!(base.poll(Wait::None).unwrap().is_running());
     let mut handed_out = Vec::new();
@@ -78,7 +78,7 @@ fn a_once_event_that_never_comes_is_dropped_with_its_base() {
     assert_eq!(Rc::strong_count(&data), 1);
 }
 
-/// In libevent, a lock stayed locked after it.
+/// In libevent, a lock stayed held after it.
 #[test]
 fn b5_a_once_event_that_is_refused_leaves_a_base_that_works() {
     let mut base = base();
@@ -92,7 +92,7 @@ fn b5_a_once_event_that_is_refused_leaves_a_base_that_works() {
     assert!(base.check());
 }
 
-/// How a loop ends, and after how many waits, in each mode: without events, with one that is active, and with one that is
+/// How a loop ends, and after how many waits, in each mode: without events, with an active one, and with one that is
 /// due later.
 #[test]
 fn each_mode_ends_as_it_should_and_waits_no_more_than_it_must() {
@@ -122,7 +122,8 @@ fn each_mode_ends_as_it_should_and_waits_no_more_than_it_must() {
     }
 }
 
-/// Two timers without delay arm themselves again until one has come three times, with as many levels between them.
+/// Two timers without delay re-arm themselves until one has been handed out three times, at different distances in
+/// priority.
 #[test]
 fn less_urgent_endless_timer_starves_only_when_strict() {
     let counts = |priorities: u8, fairness| {
@@ -149,7 +150,7 @@ fn less_urgent_endless_timer_starves_only_when_strict() {
     assert_eq!([1, 2, 3].map(|levels| counts(levels, Fairness::Fair)), [[3, 3]; 3]);
 }
 
-/// Work that is never finished, a millisecond a piece: a timer waits for as much of it as a turn may do.
+/// Endless work, a millisecond each: a timer waits at most for the work that one turn may do.
 #[test]
 fn a_flood_of_activations_delays_a_timer_by_a_turn_at_most() {
     const TURN: u32 = 16;
@@ -177,7 +178,7 @@ fn a_flood_of_activations_delays_a_timer_by_a_turn_at_most() {
     assert_eq!(end, Ok(End::Break));
 }
 
-/// Each handler deletes and arms others at random; until 200,000 have come.
+/// Each handler deletes and arms others at random, until 200,000 hand-outs.
 #[test]
 fn twenty_thousand_timers_come_in_a_storm_of_changes() {
     const TIMERS: usize = 20_000;
@@ -216,7 +217,7 @@ fn twenty_thousand_timers_come_in_a_storm_of_changes() {
     assert!(base.check());
 }
 
-/// Those that there is room for are all handed out.
+/// All events that there is room for are handed out.
 #[test]
 fn one_event_of_an_fd_too_many_is_refused_with_its_data() {
     const MOST: usize = 65_535;
@@ -262,7 +263,7 @@ fn a_prepare_watcher_sees_how_long_the_wait_will_be() {
     assert_eq!(left(&mut base), Some(Duration::from_secs(1)));
 }
 
-/// `Manual`, counting how often its clock is read.
+/// `Manual`, counting how many times its clock is read.
 struct Counting {
     inner: Manual,
     reads: Cell<u32>,

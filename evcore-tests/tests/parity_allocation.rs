@@ -1,4 +1,4 @@
-//! libevent's `watch/malloc_failure`, for events of all kinds: an allocator that refuses is an error, and nothing is lost.
+//! libevent's `watch/malloc_failure`, for events of all kinds: a failed allocation is an error, and nothing is lost.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use evcore::backend::Manual;
 use evcore::{Error, Event, EventBase, Growable, Interest, Ready, Wait};
 
-/// Refuses one request of a thread: the one after so many.
+/// Makes one allocation of a thread fail, after a given number of others.
 struct Refusing;
 
 thread_local! {
@@ -21,13 +21,13 @@ fn is_refused() -> bool {
     left == 0
 }
 
-// SAFETY: it asks the system's allocator, or answers that there is no memory.
+// SAFETY: it passes requests on to the system's allocator, or returns that there is no memory.
 unsafe impl GlobalAlloc for Refusing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if is_refused() {
             return ptr::null_mut();
         }
-        // SAFETY: the caller's promise is passed on.
+        // SAFETY: the caller's guarantee is passed on.
         unsafe { System.alloc(layout) }
     }
 
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Refusing {
 #[global_allocator]
 static REFUSING: Refusing = Refusing;
 
-/// Each request that creating an event makes is refused in turn, until it makes no more.
+/// Each allocation that creating an event makes fails in turn, until none is left.
 #[test]
 fn an_allocator_that_refuses_is_an_error_and_nothing_is_lost() {
     let kinds = [
@@ -69,7 +69,7 @@ fn an_allocator_that_refuses_is_an_error_and_nothing_is_lost() {
                         refusals += 1;
                     }
                 }
-                // What there was is as it was, and there is room again.
+                // Nothing has changed, and there is room again.
                 let after = base.create(kind, 1_001).unwrap();
                 for event in events.iter().chain([&after]) {
                     base.activate(*event, Ready::READ).unwrap();

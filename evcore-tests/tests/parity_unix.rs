@@ -1,6 +1,7 @@
-//! What libevent's own tests ask and no other test here does, on real descriptors and in real time, of each backend.
+//! What libevent's own tests check and no other test here does, on real descriptors and in real time, on each
+//! backend.
 //!
-//! `docs/parity.md` says which of libevent's tests each of these stands for.
+//! `docs/parity.md` names the libevent tests that each of these corresponds to.
 
 #![cfg(target_os = "linux")]
 
@@ -15,7 +16,7 @@ use evcore::backend::{Features, Wake};
 use evcore::{End, Event, EventBase, Fd, Growable, Interest, Mode, Ready, Wait};
 use evplat_posix::{Error, Waker};
 
-/// Makes each case a test of each backend.
+/// Expands to one test per case and backend.
 macro_rules! on_each_backend {
     ($($case:ident)*) => { $(
         mod $case {
@@ -55,8 +56,8 @@ impl<B: Wake<Fd = Fd, Error = Error, Waker = Waker>> Backend for B {}
 type Make<B> = fn() -> Result<B, Error>;
 type Base<B, T> = EventBase<B, Growable, T>;
 
-/// A base that does not sleep for ever when its test goes wrong: it hands out what no handler here can do anything with. In
-/// the background, so that it keeps no loop alive.
+/// A base with a background timer that no handler here expects: it fails a test that would otherwise sleep for ever,
+/// and does not keep the loop running.
 fn base<B: Backend, T: Default>(make: Make<B>) -> Base<B, T> {
     let mut base = Base::new(make().unwrap());
     let guard = base.start(Event::timer().background().timeout(Duration::from_secs(20)), T::default());
@@ -122,7 +123,7 @@ fn a_writer_whose_peer_is_gone_is_told_each_time_it_is_added<B: Backend>(make: M
     assert_eq!((end, calls), (Ok(End::Empty), 2));
 }
 
-/// Closed or shut down, reported once or for ever, by level or by edge: with exactly these bits.
+/// Closed or shut down, reported once or repeatedly, level- or edge-triggered: with exactly these bits.
 fn the_end_of_a_peer_comes_in_each_mode<B: Backend>(make: Make<B>) {
     for mode in 0..8 {
         let (is_closed, is_persistent, is_edge) = (mode & 1 != 0, mode & 2 != 0, mode & 4 != 0);
@@ -159,7 +160,7 @@ fn the_end_of_a_peer_comes_in_each_mode<B: Backend>(make: Make<B>) {
     }
 }
 
-/// One end of a connection, and what is still to be written and has been read there.
+/// One end of a connection, with what is still to be written and what was read there.
 struct Side {
     stream: UnixStream,
     to_write: Vec<u8>,
@@ -265,7 +266,7 @@ fn what_is_left_of_a_delay_is_never_more_than_the_delay<B: Backend>(make: Make<B
     }
 }
 
-/// A base belongs to one thread: others send it what to do, and wake it.
+/// A base belongs to one thread: other threads send it requests, and wake it.
 fn ten_thousand_timers_asked_for_by_a_hundred_threads_all_come<B: Backend>(make: Make<B>) {
     const EACH: u64 = 100;
     let mut base: Base<B, ()> = Base::new(make().unwrap());
@@ -299,7 +300,7 @@ fn ten_thousand_timers_asked_for_by_a_hundred_threads_all_come<B: Backend>(make:
     assert_eq!((added, handed_out), (100 * EACH, 100 * EACH));
 }
 
-/// It sleeps for want of events; what a thread sends is seen by a watcher, and handed out.
+/// It sleeps without events; a watcher receives what a thread sends, and hands it out.
 fn a_loop_without_events_works_on_what_a_thread_sends<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let waker = base.waker().unwrap();

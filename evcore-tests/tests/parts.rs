@@ -1,4 +1,4 @@
-//! The suite on storages that leave parts out: what is present works as with everything, to the letter.
+//! The suite on storages that leave parts out: the remaining parts work exactly as in a complete storage.
 
 use std::panic;
 
@@ -17,7 +17,7 @@ macro_rules! table {
 }
 evcore_tests::for_each_case! { table! }
 
-/// What a case shows, or what it fails with.
+/// What a case shows, or its failure.
 fn outcome(case: fn(ByHand) -> Proof) -> Result<Proof, String> {
     panic::catch_unwind(|| case(ByHand::new())).map_err(|failed| match failed.downcast::<String>() {
         Ok(text) => *text,
@@ -25,11 +25,11 @@ fn outcome(case: fn(ByHand) -> Proof) -> Result<Proof, String> {
     })
 }
 
-/// Runs each case that applies to a storage, and has what the others need refused properly. Answers how many have shown what
-/// they are named for.
+/// Runs each case that applies to a storage, and checks that the parts that other cases need are refused. Returns how
+/// many cases were shown.
 ///
-/// A case that does not apply must fail where it is run all the same, so that none is left out for nothing. (One for which this
-/// fixture lacks a power ends before that can be seen.)
+/// If a case does not apply, running it anyway must fail, so that none is excluded without need. (A case that this
+/// fixture cannot run ends before that shows.)
 fn prove<S: Storage>() -> usize {
     let (mut shown, mut failed) = (0, Vec::new());
     for (name, case) in cases::<S>() {
@@ -51,7 +51,7 @@ fn prove<S: Storage>() -> usize {
     shown
 }
 
-/// Cases that do not apply panic, which nobody needs to read: so this has a process of its own.
+/// Cases that do not apply panic; in a process of its own, these messages can be suppressed.
 #[test]
 fn what_is_present_works_without_the_rest() {
     let print = panic::take_hook();
@@ -59,9 +59,9 @@ fn what_is_present_works_without_the_rest() {
     let shown = panic::catch_unwind(|| {
         [
             prove::<Fixed<64, 0>>(),
-            // Events on fds have places of their own here, which are looked for.
+            // Here events on fds have tables of their own, which are searched.
             prove::<Fixed<64, 63, 1>>(),
-            // And here there is one event on each fd.
+            // Here there is one event on each fd.
             prove::<Fixed<64, 63, 1, Lean>>(),
             prove::<Fixed<64, 0, 1, Lean>>(),
         ]

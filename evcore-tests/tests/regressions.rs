@@ -1,4 +1,4 @@
-//! What went wrong once, on `Manual`, each test named for it.
+//! Former bugs, on `Manual`; each test is named for one.
 
 use core::time::Duration;
 
@@ -25,7 +25,7 @@ fn a_turn_of_watchers_alone_ended_a_run_that_waits_for_events() {
     let mut base = base();
     base.start(Event::check(), "check").unwrap();
     base.insert_timer(Duration::from_millis(60), "timer").unwrap();
-    // The first wait finds what nobody wants any more.
+    // The first wait finds what no event waits for any more.
     let event = base.insert(3, Interest::READ | Interest::WRITE, "reader").unwrap();
     base.modify(event, Interest::READ).unwrap();
     base.backend_mut().refuse(1);
@@ -107,8 +107,8 @@ fn a_pause_ended_when_the_event_could_not_be_moved() {
     assert_eq!(base.backend().watched(4), Some(Interest::READ));
 }
 
-/// Two events that come again and again; the handler of the first panics once. The other one comes in the next turn or the
-/// same, the first one with its next period, and the loop runs as if nothing had happened.
+/// Two events that are handed out repeatedly; the handler of the first panics once. The other is handed out in the
+/// same turn or the next, the first one with its next period, and the loop continues as if nothing had happened.
 mod panics {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -119,7 +119,7 @@ mod panics {
 
     const PERIOD: Duration = Duration::from_millis(1);
 
-    /// What is seen by a way to run one turn, which ends with the error of a panic.
+    /// Checks a way to run one turn, which ends with a panic's error.
     fn check(mut turn: impl FnMut(&mut Vec<u32>)) {
         let mut seen = Vec::new();
         assert!(catch_unwind(AssertUnwindSafe(|| turn(&mut seen))).is_err());

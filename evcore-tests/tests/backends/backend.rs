@@ -1,4 +1,4 @@
-//! The backends, and a base on any of them.
+//! The backends under test, and a base on any of them.
 
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use evplat_posix::{Error, Poll, Preferences, Select, Sleeper, Waker};
 
 use crate::sys;
 
-/// What all of them are.
+/// What all of the backends implement.
 pub(crate) trait Backend:
     Wake<Waker = Waker> + Split<Fd = evcore::Fd, Error = Error, Sleeper = Sleeper>
 {
 }
 impl<B: Wake<Waker = Waker> + Split<Fd = evcore::Fd, Error = Error, Sleeper = Sleeper>> Backend for B {}
 
-/// What makes one.
+/// Creates a backend.
 pub(crate) type Make<B> = fn() -> Result<B, Error>;
 
-/// A base whose events are numbers.
+/// A base whose events' data are numbers.
 pub(crate) type Base<B> = EventBase<B, Growable, u32>;
 
-/// What a program runs on that chooses when it runs.
+/// The backend of a program that chooses at run time.
 pub(crate) type Chosen = Either<Either<Epoll, Poll>, Select>;
 
 pub(crate) fn choose(preferences: Preferences) -> Result<Chosen, NoBackend> {
@@ -53,7 +53,7 @@ pub(crate) fn base<B: Backend>(make: Make<B>) -> Base<B> {
     EventBase::new(make().unwrap())
 }
 
-/// One turn: what was handed out, in the order of the numbers.
+/// Runs one turn. Returns its hand-outs, sorted by number.
 pub(crate) fn turn<B: Backend>(base: &mut Base<B>, wait: Wait) -> Vec<(u32, Ready)> {
     assert!(base.poll(wait).unwrap().is_running());
     let mut found = Vec::new();
@@ -64,7 +64,7 @@ pub(crate) fn turn<B: Backend>(base: &mut Base<B>, wait: Wait) -> Vec<(u32, Read
     found
 }
 
-/// The first turn in which something is handed out; nothing, after five seconds without one.
+/// Runs turns until one hands something out. Returns nothing after five seconds.
 pub(crate) fn wait<B: Backend>(base: &mut Base<B>) -> Vec<(u32, Ready)> {
     let end = base.update_now().saturating_add(Duration::from_secs(5));
     loop {
@@ -75,7 +75,7 @@ pub(crate) fn wait<B: Backend>(base: &mut Base<B>) -> Vec<(u32, Ready)> {
     }
 }
 
-/// What a base does for a while in which nothing should happen: how many turns it takes, and how much of a processor.
+/// What a base does while nothing should happen: its number of turns and its processor time.
 pub(crate) struct Rest {
     pub(crate) turns: u64,
     pub(crate) cpu: Duration,
@@ -93,8 +93,8 @@ impl Rest {
         Self { turns: base.stats().turns - turns, cpu: sys::cpu_time() - cpu, found }
     }
 
-    /// Nothing was handed out, and the base slept: a few turns are allowed, and as much of a processor as B2 allows in
-    /// a second.
+    /// Asserts that nothing was handed out and the base slept: a few turns are allowed, and as much processor time as
+    /// B2 allows in a second.
     #[track_caller]
     pub(crate) fn assert_idle(&self, what: &str) {
         assert_eq!(self.found, [], "{what}");
@@ -103,7 +103,7 @@ impl Rest {
     }
 }
 
-/// The bits of `ready` that a backend tells apart: without ERRORS and CLOSED, those show as READ and WRITE alone.
+/// What a backend reports of these bits: without ERRORS and CLOSED, they become READ and WRITE.
 pub(crate) fn visible<B: Backend>(base: &Base<B>, mut ready: Ready) -> Ready {
     if !base.features().contains(Features::ERRORS) {
         ready.remove(Ready::ERROR | Ready::HANGUP);
@@ -114,7 +114,7 @@ pub(crate) fn visible<B: Backend>(base: &Base<B>, mut ready: Ready) -> Ready {
     ready
 }
 
-/// A socket with something to read, and its peer.
+/// A readable socket and its peer.
 pub(crate) fn readable() -> (UnixStream, UnixStream) {
     use std::io::Write;
     let (near, mut far) = UnixStream::pair().unwrap();

@@ -1,4 +1,4 @@
-//! The suite on the backend of boards: a part in virtual time.
+//! The suite on the backend for boards, with a simulated chip in virtual time.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
@@ -8,10 +8,10 @@ use evcore::backend::Wake;
 use evcore::board::{Board, Flags, Line, Lines};
 use evcore_tests::{Fixture, conformance};
 
-/// How many lines the part has: the suite watches 49 at most.
+/// The number of the chip's lines: the suite watches at most 49.
 const LINES: usize = 64;
 
-/// A part whose interrupts come from nowhere but the test: so a sleep takes until the alarm.
+/// A chip whose interrupts only the test raises, so a sleep lasts until the alarm.
 #[derive(Default)]
 struct Part {
     flags: Flags<LINES>,
@@ -20,7 +20,7 @@ struct Part {
     is_masked: AtomicBool,
 }
 
-/// One that lives as long as the program, as those in a `static` do.
+/// A chip that lives as long as the program, as in a `static`.
 #[derive(Clone, Copy)]
 struct Chip(&'static Part);
 

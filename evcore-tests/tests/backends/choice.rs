@@ -1,4 +1,4 @@
-//! The choice between backends: in a process with an environment, and when descriptors are short.
+//! The choice between backends, with environment variables and with few descriptors.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -13,13 +13,13 @@ use evplat_posix::{Error, Preferences};
 use crate::backend::choose;
 use crate::sys;
 
-/// The example that chooses, as any program would use it.
+/// The path of the example that chooses its backend.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        // A target directory that is given by a relative path is relative to the workspace.
+        // A relative target directory is relative to the workspace.
         cargo.current_dir(workspace).args(["build", "--example", "method", "--message-format", "json"]);
         cargo.arg("--manifest-path").arg(workspace.join("evplat-linux/Cargo.toml"));
         let output = cargo.output().expect("cargo runs");
@@ -30,7 +30,7 @@ fn program() -> &'static Path {
     })
 }
 
-/// Runs it with these variables: its exit status, and what it printed on its two streams.
+/// Runs it with these variables. Returns its exit status, and what it printed to its two streams.
 fn run(program: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(program);
     for name in ["EVENT_NOEPOLL", "EVENT_NOPOLL", "EVENT_NOSELECT", "EVENT_SHOW_METHOD"] {
@@ -89,14 +89,15 @@ fn a_program_may_ignore_the_environment() {
     assert_eq!(method(&[NO_EPOLL, NO_POLL, NO_SELECT], &["--ignore-environment", "--avoid", "epoll"]), "poll");
 }
 
-/// Whoever starts such a program must not have a say in what it runs on, nor make it print.
+/// A caller with fewer rights must neither choose the backend of such a program nor make it print.
 #[test]
 #[ignore = "needs root, to give a program to somebody else, and a target directory where set-user-id counts"]
 fn a_program_with_more_rights_ignores_the_environment() {
     let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join("method-of-somebody-else");
     for mode in [0o4755, 0o2755] {
         let _ = fs::remove_file(&own);
-        // Not by this process: a case that forks meanwhile would hold the copy open for writing, and nobody could run it.
+        // Another process copies it: if a case forked meanwhile, its child would hold the copy open for writing, and
+        // it could not be executed.
         assert!(Command::new("cp").arg(program()).arg(&own).status().unwrap().success());
         chown(&own, Some(65_534), Some(65_534)).expect("only root can");
         fs::set_permissions(&own, fs::Permissions::from_mode(mode)).unwrap();
@@ -111,7 +112,7 @@ fn what_was_made_in_vain_leaves_no_descriptor() {
         let open = || fs::read_dir("/proc/self/fd").unwrap().count();
         let before = open();
         for _ in 0..50 {
-            // A feature that none has: each is made.
+            // No backend has this feature, so each is made.
             let unknown = Features::from_bits_retain(1 << 15);
             let none = choose(Preferences::new().ignore_environment().require(unknown)).unwrap_err();
             assert!(none.refusals().iter().all(|refusal| refusal.reason == Reason::Lacks(unknown)));
@@ -121,7 +122,7 @@ fn what_was_made_in_vain_leaves_no_descriptor() {
     });
 }
 
-/// epoll needs a descriptor at once, poll does not.
+/// Creating epoll needs a descriptor, creating poll does not.
 #[test]
 fn where_one_cannot_be_made_the_next_is() {
     sys::alone(|| {

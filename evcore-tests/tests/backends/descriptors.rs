@@ -1,4 +1,4 @@
-//! Numbers that a backend has no place for, and descriptors that are closed under it.
+//! Numbers that are too large for a backend, and descriptors that are closed while registered.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -15,7 +15,7 @@ on_each_backend! {
     a_closed_descriptor_hits_its_own_event_only
 }
 
-/// `FD_SETSIZE`, and beyond.
+/// `FD_SETSIZE` and larger.
 fn a_high_number_is_watched_or_refused_by_an_error_of_its_own<B: Backend>(make: Make<B>) {
     sys::limit_descriptors(5_200);
     let (near, _far) = readable();
@@ -34,7 +34,7 @@ fn a_high_number_is_watched_or_refused_by_an_error_of_its_own<B: Backend>(make: 
             let expected = evplat_posix::Error::TooLarge { number, limit: 1_024 };
             assert_eq!((rejected.error, rejected.data), (Error::Backend(expected), 1));
             assert_eq!(base.counts().events, 0);
-            // Created without interest, its error comes from the change.
+            // Its interest is empty until the change, so the change returns the error.
             let event = base.create(Event::io(Fd::of(&high), Interest::READ), 2).unwrap();
             assert_eq!(base.add(event, None), Err(Error::Backend(expected)));
             assert_eq!(base.remove(event), Some(2));
@@ -47,14 +47,14 @@ fn a_high_number_is_watched_or_refused_by_an_error_of_its_own<B: Backend>(make: 
     assert!(base.check());
 }
 
-/// Its own event gets ERROR, once, or nothing. Nothing else changes, and nothing spins.
+/// Its own event gets ERROR, once, or nothing. No other event is affected, and the loop does not spin.
 fn a_closed_descriptor_hits_its_own_event_only<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let reader = |fd| Event::io(fd, Interest::READ).persist();
     let mut events = Vec::new();
     let (good, _good_far) = readable();
     let file = File::open("/dev/null").unwrap();
-    // Of several that are closed at once, beside some that are not.
+    // Several are closed at once, and others stay open.
     let gone: Vec<_> = (0..3).map(|_| UnixStream::pair().unwrap()).collect();
     for (number, (near, _)) in (1..).zip(&gone) {
         events.push(base.start(reader(Fd::of(near)), number).unwrap());
@@ -69,7 +69,7 @@ fn a_closed_descriptor_hits_its_own_event_only<B: Backend>(make: Make<B>) {
         let (own, found): (Vec<_>, Vec<_>) =
             turn(&mut base, Wait::None).into_iter().partition(|(number, _)| *number < 8);
         errors.extend(own);
-        // Where the whole wait fails, the others come a turn later.
+        // If the whole wait fails, the others are reported a turn later.
         assert!(turns == 0 && found.is_empty() || found == [(8, Ready::READ), (9, Ready::READ)], "{found:?}");
     }
     let expected = if base.method() == "epoll" { Vec::new() } else { (1..4).map(|n| (n, Ready::ERROR)).collect() };

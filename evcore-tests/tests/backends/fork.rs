@@ -1,4 +1,4 @@
-//! A fork: the child is given its own, and the parent keeps its own.
+//! Forks: the child gets its own backend, and the parent keeps its own.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -24,7 +24,7 @@ on_each_backend! {
     a_child_that_ends_is_heard_of
 }
 
-/// The child does everything to its base that could reach the parent's.
+/// The child does everything to its base that could affect the parent's.
 fn a_child_works_on_its_own_after_reinit<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (mut near, mut far) = readable();
@@ -40,7 +40,7 @@ fn a_child_works_on_its_own_after_reinit<B: Backend>(make: Make<B>) {
         assert!(base.insert(Fd::of(&far), Interest::READ, 9).is_err());
         base.reinit().unwrap();
         assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
-        // The bytes are both processes', the registrations are not.
+        // Both processes share the data, but not the registrations.
         base.modify(silent_event, Interest::WRITE).unwrap();
         assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ), (2, Ready::WRITE)]);
         assert_eq!(base.remove(event), Some(1));
@@ -59,7 +59,7 @@ fn a_child_works_on_its_own_after_reinit<B: Backend>(make: Make<B>) {
 
     assert_eq!(turn(&mut base, Wait::None), [(1, Ready::READ)]);
     assert_eq!(near.read(&mut [0; 8]).unwrap(), 1);
-    // Nothing of the child's has come here: no signal, no wake, no change of interest.
+    // Nothing of the child's has reached the parent: no signal, no wake, no change of interest.
     Rest::of(&mut base, Duration::from_millis(50)).assert_idle("the parent");
     far.write_all(b"y").unwrap();
     silent_far.write_all(b"z").unwrap();
@@ -71,7 +71,7 @@ fn a_child_works_on_its_own_after_reinit<B: Backend>(make: Make<B>) {
     assert!(base.check());
 }
 
-/// A bell rings that is this process's own.
+/// Asserts that the base's doorbell is this process's own.
 fn assert_woken_while_asleep<B: Backend>(base: &mut Base<B>, waker: &Waker) {
     let waker = waker.clone();
     let start = Instant::now();
@@ -132,7 +132,7 @@ fn a_child_of_a_child_works_too<B: Backend>(make: Make<B>) {
     assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)]);
 }
 
-/// A base on epoll inside of this one. The child of the fork begins with the one or the other.
+/// A base on epoll nested in this one. The child reinitialises them in either order.
 fn nested_bases_are_reinitialised_in_either_order<B: Backend>(make: Make<B>) {
     for inner_first in [true, false] {
         let mut inner: Base<Epoll> = base(Epoll::new);
@@ -171,8 +171,8 @@ fn nested_bases_are_reinitialised_in_either_order<B: Backend>(make: Make<B>) {
     }
 }
 
-/// Threads begin and end watches, are in handlers, and wake, while this one forks: none of them exists in the child, and what
-/// they have left half done must not matter there.
+/// While this thread forks, others start and end watches, run handlers, and wake. None of them exists in the child,
+/// and their unfinished work must not matter there.
 fn a_child_is_well_whatever_other_threads_were_doing<B: Backend>(make: Make<B>) {
     let stop = AtomicBool::new(false);
     let mut own = base(make);
@@ -212,8 +212,8 @@ fn a_child_is_well_whatever_other_threads_were_doing<B: Backend>(make: Make<B>) 
     assert_eq!(turn(&mut own, Wait::Forever), [(1, Ready::SIGNAL)]);
 }
 
-/// A handler that the program has installed forks whenever it is called, also in the middle of `insert_signal` and `remove`;
-/// the child comes back from it, and goes on with them.
+/// A handler that the program installed forks whenever it is called, including in the middle of `insert_signal` and
+/// `remove`; the child returns from it and finishes them.
 fn a_handler_of_the_programs_may_fork_in_the_middle_of_a_change<B: Backend>(make: Make<B>) {
     let parent = std::process::id();
     let mut own = base(make);
@@ -225,7 +225,7 @@ fn a_handler_of_the_programs_may_fork_in_the_middle_of_a_change<B: Backend>(make
         }
     }
     if std::process::id() != parent {
-        // Whatever it was in the middle of.
+        // Wherever the fork happened.
         own.reinit().unwrap();
         let mut fresh = base(make);
         fresh.insert_signal(SIGUSR1, 2).unwrap();
@@ -236,13 +236,13 @@ fn a_handler_of_the_programs_may_fork_in_the_middle_of_a_change<B: Backend>(make
     assert_eq!(sys::reap_all(), 0, "children that did not end well");
 }
 
-/// `SIGCHLD`, which the system ignores by itself: counted while a base watches, and no trouble in the child.
+/// `SIGCHLD`, which is ignored by default: counted while a base watches it, and harmless in the child.
 fn a_child_that_ends_is_heard_of<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     base.insert_signal(libc::SIGCHLD, 1).unwrap();
     for round in 0..3 {
         let ending = sys::in_child(|| {
-            // The child's own child: its end is for nobody.
+            // The end of the child's own child concerns nobody.
             assert_eq!(sys::in_child(|| ()), Ending::Exit(0));
             if round == 2 {
                 base.reinit().unwrap();

@@ -1,4 +1,4 @@
-//! `docs/writing-a-backend.md`: what it shows is what is compiled and tested here, all of it and nothing else.
+//! The code on `docs/writing-a-backend.md` is exactly the code that is compiled and tested here.
 
 mod lines;
 mod suite;
@@ -7,7 +7,7 @@ const GUIDE: &str = include_str!("../../../docs/writing-a-backend.md");
 const SOURCES: [(&str, &str); 2] =
     [("lines.rs", include_str!("guide/lines.rs")), ("suite.rs", include_str!("guide/suite.rs"))];
 
-/// The blocks of Rust in the guide, each with the number of its first line.
+/// The guide's code blocks, each with its first line's number.
 fn blocks() -> Vec<(usize, Vec<&'static str>)> {
     let (mut blocks, mut block) = (Vec::new(), None);
     for (number, line) in (1..).zip(GUIDE.lines()) {
@@ -22,7 +22,7 @@ fn blocks() -> Vec<(usize, Vec<&'static str>)> {
     blocks
 }
 
-/// Where a block stands in a source, perhaps further to the right.
+/// The line at which a block is found in a source, at any indentation.
 fn find(source: &[&str], block: &[&str]) -> Option<usize> {
     let is_at = |start: usize| {
         let indent = source[start].len().checked_sub(block[0].len())?;

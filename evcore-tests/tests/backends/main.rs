@@ -1,12 +1,11 @@
-//! What holds epoll, poll and select together: one answer of all three to everything that they differ in, the choice
-//! between them included.
+//! Checks that epoll, poll and select behave alike wherever they differ, and also when one is chosen at run time.
 //!
-//! The conformance suite asks each backend by itself; this asks them together, in real processes: processor time,
-//! forks, signals of the whole process. Most cases run in a process of their own.
+//! The conformance suite tests each backend on its own; this compares them in real processes: processor time, forks,
+//! signals of the whole process. Most cases run in a process of their own.
 
 #![cfg(target_os = "linux")]
 
-/// Makes each case a test of each backend, alone and as what a choice has come to, each in a process of its own.
+/// Expands to one test per case and backend, alone and within a choice, each in a process of its own.
 macro_rules! on_each_backend {
     ($($case:ident)*) => { $(
         mod $case {

@@ -1,4 +1,4 @@
-//! Numbers that have come to stand for another file, or for none, while an event waits for the old one.
+//! Numbers that were closed or now belong to another file, while an event waits for the old one.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -40,7 +40,7 @@ on_each_backend! {
     rebuild_at_the_limit_is_tried_again
 }
 
-/// So many reports an event gets at most that are meant for another file.
+/// The maximum number of reports of another file that an event gets.
 const MOST: usize = 256;
 const EVENT: u32 = 1;
 
@@ -58,12 +58,12 @@ impl Seen {
         }
     }
 
-    /// Turns up to that in which the event gets ERROR.
+    /// Runs turns until the event gets ERROR.
     fn of<B: Backend>(base: &mut Base<B>) -> Self {
         Self::with(base, |_| {})
     }
 
-    /// The same, with something done before each turn.
+    /// The same, calling `before` before each turn.
     fn with<B: Backend>(base: &mut Base<B>, mut before: impl FnMut(&mut Base<B>)) -> Self {
         let mut seen = Self::default();
         let end = base.update_now().saturating_add(Duration::from_secs(5));
@@ -74,11 +74,11 @@ impl Seen {
         seen
     }
 
-    /// ERROR once, after so many reports at most; and then the loop sleeps.
+    /// Asserts that ERROR comes once, after at most this many reports, and that the loop then sleeps.
     #[track_caller]
     fn assert_error_within<B: Backend>(&self, most: usize, base: &mut Base<B>) {
         assert!(self.errors == 1 && self.reports <= most, "{self:?}");
-        // Where the system goes on reporting, the backend is rebuilt before.
+        // If the system continues to report it, the backend is rebuilt first.
         for _ in 0..32 {
             let found = turn(base, Wait::None);
             assert!(!found.iter().any(|(number, _)| *number == EVENT), "{found:?}");
@@ -95,7 +95,7 @@ fn watch<B: Backend>(base: &mut Base<B>, fd: Fd) {
     turn(base, Wait::None);
 }
 
-/// F5: a process that was started with the connection holds it; this one closes it without `remove`.
+/// F5: a child process inherits the connection; this process closes it without `remove`.
 fn closed_but_inherited_is_told_once<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far)) = (base(make), readable());
     watch(&mut base, Fd::of(&near));
@@ -107,12 +107,12 @@ fn closed_but_inherited_is_told_once<B: Backend>(make: Make<B>) {
     heir.wait().unwrap();
 }
 
-/// The same, where it is reported in one turn of three, beside others.
+/// The same, if it is reported in one of three turns, beside others.
 fn closed_but_inherited_is_told_when_reported_rarely<B: Backend>(make: Make<B>) {
     let (mut base, (near, mut far), (busy, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
     watch(&mut base, Fd::of(&near));
     base.insert(Fd::of(&busy), Interest::READ, 2).unwrap();
-    // Of a number that is far away, as if it were another process's.
+    // With a distant number, as if it were another process's.
     let mut inherited = UnixStream::from(sys::duplicate(&near, 500));
     inherited.set_nonblocking(true).unwrap();
     drop(near);
@@ -144,7 +144,7 @@ fn closed_edge_triggered_is_told_once<B: Backend>(make: Make<B>) {
     seen.assert_error_within(MOST, &mut base);
 }
 
-/// F6: what never blocks is always ready, and does not stay so.
+/// F6: a file that never blocks is always ready, but not after it was closed.
 fn closed_file_is_told_once<B: Backend>(make: Make<B>) {
     for path in ["/dev/null", "/proc/self/exe"] {
         let (mut base, file) = (base(make), File::open(path).unwrap());
@@ -165,7 +165,7 @@ fn file_whose_number_is_anothers_is_told<B: Backend>(make: Make<B>) {
     }
 }
 
-/// F7: nobody has asked about the file that has the number now.
+/// F7: the file that has the number now has no event.
 fn number_of_an_unwatched_file_is_told<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
     watch(&mut base, Fd::of(&near));
@@ -197,7 +197,7 @@ fn path_only_descriptor_is_refused_or_told<B: Backend>(make: Make<B>) {
         if base.insert(Fd::of(&named), Interest::READ, EVENT).is_ok() {
             Seen::of(&mut base).assert_error_within(0, &mut base);
         }
-        // Nor if a number comes to stand for one later.
+        // Nor may a number belong to one later.
         let (near, _far) = UnixStream::pair().unwrap();
         watch(&mut base, Fd::of(&near));
         sys::dup2(named.as_raw_fd(), near.as_raw_fd());
@@ -205,7 +205,7 @@ fn path_only_descriptor_is_refused_or_told<B: Backend>(make: Make<B>) {
     }
 }
 
-/// F10: on all backends alike, also where the new file is silent.
+/// F10: on all backends alike, even if the new file is silent.
 fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
     for new in [readable, || UnixStream::pair().unwrap()] {
         let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
@@ -216,7 +216,7 @@ fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
     }
 }
 
-/// F10: the loop finds something in each turn, and never the new file.
+/// F10: each turn finds something, but never the new file.
 fn dup2_by_a_silent_stream_beside_busy_ones_is_told<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far), (busy, _busy_far)) = (base(make), UnixStream::pair().unwrap(), readable());
     let (other, _other_far) = UnixStream::pair().unwrap();
@@ -245,7 +245,7 @@ fn reinit_spares_events_of_the_new_file<B: Backend>(make: Make<B>) {
     assert_eq!(turn(&mut base, Wait::Forever), [(2, Ready::READ)]);
 }
 
-/// The number is watched all the time, for the other event.
+/// The number stays watched, for the other event.
 fn pause_ends_with_the_new_file_beside_an_event_of_the_old_one<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
     watch(&mut base, Fd::of(&near));
@@ -262,7 +262,7 @@ fn pause_ends_with_the_new_file_beside_an_event_of_the_old_one<B: Backend>(make:
     assert_eq!(found, [(EVENT, Ready::ERROR), (2, Ready::READ)]);
 }
 
-/// A handler that connects again gets the number that is free, and adds its event for that.
+/// A handler that reconnects gets the freed number, and adds its event again for that.
 fn event_that_was_told_may_be_added_again<B: Backend>(make: Make<B>) {
     for interests in [&[Interest::READ][..], &[Interest::READ, Interest::WRITE]] {
         let (mut base, (mut near, mut far)) = (base(make), readable());
@@ -291,7 +291,7 @@ fn event_that_was_told_may_be_added_again<B: Backend>(make: Make<B>) {
     }
 }
 
-/// F7, and a change besides: it is refused, as there is no file to watch any more.
+/// F7 with a change: it is refused, as the file is no longer open.
 fn changed_interest_of_a_closed_number_is_told_once<B: Backend>(make: Make<B>) {
     for (file, is_alive_elsewhere) in [(false, false), (false, true), (true, false)] {
         let (mut base, (stream, _far)) = (base(make), readable());
@@ -306,8 +306,8 @@ fn changed_interest_of_a_closed_number_is_told_once<B: Backend>(make: Make<B>) {
     }
 }
 
-/// The first waker of a base, and the first signal, take the number that is free. Under it, epoll's set has them, and not the
-/// stream that was closed.
+/// The first waker of a base, and the first signal, take a free number. Epoll's set then has the doorbell under that
+/// number, not the stream that was closed.
 fn number_that_the_doorbell_has_leaves_that_alone<B: Backend>(make: Make<B>) {
     for act in 0..4 {
         let (mut base, (near, _far)) = (base(make), readable());
@@ -333,7 +333,7 @@ fn number_that_the_doorbell_has_leaves_that_alone<B: Backend>(make: Make<B>) {
         for _ in 0..3 {
             thread::scope(|scope| {
                 scope.spawn(|| waker.wake());
-                // Nothing else ends this wait.
+                // Only this ends the wait.
                 assert_eq!(turn(&mut base, Wait::For(Duration::from_secs(15))), []);
             });
         }
@@ -342,7 +342,7 @@ fn number_that_the_doorbell_has_leaves_that_alone<B: Backend>(make: Make<B>) {
     }
 }
 
-/// A sleep, without the base.
+/// A sleep that does not borrow the base.
 fn sleep<B: Backend>(base: &mut Base<B>, wait: Wait) -> Vec<(u32, Ready)> {
     let mut asleep = base.begin_sleep(wait).unwrap();
     asleep.sleep();
@@ -354,7 +354,7 @@ fn sleep<B: Backend>(base: &mut Base<B>, wait: Wait) -> Vec<(u32, Ready)> {
     found
 }
 
-/// The base is never asked to wait, and of the new file nothing is ready.
+/// The base is never asked to wait, and the new file is not ready for anything.
 fn dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told<B: Backend>(make: Make<B>) {
     for wait in [Duration::from_millis(30), Duration::from_secs(5)] {
         let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
@@ -372,7 +372,7 @@ fn dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told<B: Backend>(make
     }
 }
 
-/// Not again and again: a base of which nothing happens sleeps.
+/// But not repeatedly: a base without reports sleeps.
 fn sleeps_end_once_to_verify_numbers<B: Backend>(make: Make<B>) {
     let (mut base, (near, mut far)) = (base(make), UnixStream::pair().unwrap());
     watch(&mut base, Fd::of(&near));
@@ -387,7 +387,7 @@ fn sleeps_end_once_to_verify_numbers<B: Backend>(make: Make<B>) {
     assert_eq!(sleep(&mut base, Wait::Forever), [(EVENT, Ready::READ)]);
 }
 
-/// F10: the new stream has the old one's number.
+/// F10: the new stream gets the old one's number.
 fn stream_replaced_by_its_handler_is_told<B: Backend>(make: Make<B>) {
     let (mut base, (near, far)) = (base(make), readable());
     base.insert(Fd::of(&near), Interest::READ, EVENT).unwrap();
@@ -400,7 +400,7 @@ fn stream_replaced_by_its_handler_is_told<B: Backend>(make: Make<B>) {
     Seen::of(&mut base).assert_error_within(MOST, &mut base);
 }
 
-/// A restart registers numbers again: not those of other files.
+/// `reinit` registers numbers again, but not those of other files.
 fn reinit_hands_no_number_on<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far), (good, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
     let file = File::open("/dev/null").unwrap();
@@ -414,7 +414,7 @@ fn reinit_hands_no_number_on<B: Backend>(make: Make<B>) {
     assert!(base.check());
 }
 
-/// The same, where the backend is rebuilt because of another number.
+/// The same if another number causes the rebuild.
 fn rebuild_hands_no_number_on<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far), (gone, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
     watch(&mut base, Fd::of(&near));
@@ -428,13 +428,13 @@ fn rebuild_hands_no_number_on<B: Backend>(make: Make<B>) {
     for _ in 0..40 {
         seen.note(&turn(&mut base, Wait::None));
     }
-    // poll and select have nothing to rebuild: they report the new file first.
+    // poll and select are never rebuilt: they report the new file first.
     if base.method() == "epoll" {
         assert_eq!((base.stats().rebuilds, seen.errors, seen.reports), (1, 1, 0));
     }
 }
 
-/// What is verified, again and again, stays as it was: nothing is lost, and no edge is reported twice.
+/// Numbers that are verified repeatedly do not change: nothing is lost, and no edge is reported twice.
 fn verified_numbers_stay_registered<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let edge = if base.features().contains(Features::EDGE) { Interest::EDGE } else { Interest::empty() };
@@ -461,7 +461,7 @@ fn verified_numbers_stay_registered<B: Backend>(make: Make<B>) {
     assert_eq!(base.stats().stale, 0);
 }
 
-/// Without a descriptor for a new set the loop runs on with the old one, and does not spin on what that goes on reporting.
+/// If there is no descriptor for a new set, the loop continues with the old one, and does not spin on stale reports.
 fn rebuild_at_the_limit_is_tried_again<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far), (good, mut peer)) = (base(make), readable(), UnixStream::pair().unwrap());
     if base.method() != "epoll" {
@@ -474,7 +474,7 @@ fn rebuild_at_the_limit_is_tried_again<B: Backend>(make: Make<B>) {
     drop(near);
     base.remove(id);
     sys::limit_descriptors(1);
-    // What nobody waits for is reported so often before a new set is asked for.
+    // Stale reports are repeated this often before a new set is requested.
     for _ in 0..20 {
         turn(&mut base, Wait::None);
     }

@@ -1,5 +1,5 @@
-//! nothing reaches anyone for a registration that was removed, its number and its slot taken again in the same
-//! turn included.
+//! no report reaches an event of another registration, even if an event was removed and its number and slot
+//! were reused in the same turn.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -13,8 +13,8 @@ on_each_backend! {
     r01_a_silent_one_in_its_place_is_not_called_at_all
 }
 
-/// Two sources are ready. Whichever comes first removes and closes the other, and puts a third into its place: under
-/// its number, and in its slot. Returns what the third got in that turn.
+/// Two sources are ready. The handler of the first removes and closes the other, and gives its number and slot to a
+/// third. Returns what the third got in that turn.
 fn replace_in_the_turn<B: Backend>(make: Make<B>, third: fn() -> (UnixStream, UnixStream), later: &[(u32, Ready)]) {
     let mut base = base(make);
     let pairs = [readable(), readable()];

@@ -1,4 +1,4 @@
-//! of many ready descriptors each has its turn, however few are handed out in one.
+//! of many ready descriptors each is handed out in turn, however few are handed out per turn.
 
 use std::fs::File;
 use std::num::NonZeroU32;
@@ -18,12 +18,12 @@ on_each_backend! {
 
 const BATCH: u32 = 64;
 
-/// As many as select has room for.
+/// As many as select supports.
 fn count<B: Backend>(base: &crate::backend::Base<B>) -> u32 {
     if base.method() == "select" { 900 } else { 1_000 }
 }
 
-/// With at most m hand-outs a turn, each of n ready ones is served within ⌈n/m⌉ + 1 turns, time and again.
+/// With at most m hand-outs per turn, each of n ready events is handed out within ⌈n/m⌉ + 1 turns, repeatedly.
 fn serve_all<B: Backend>(make: Make<B>, copy: impl Fn() -> OwnedFd) {
     sys::limit_descriptors(1_200);
     let mut base = base(make);
@@ -54,7 +54,7 @@ fn r40_every_file_has_its_turn<B: Backend>(make: Make<B>) {
     serve_all(make, || null.try_clone().unwrap().into());
 }
 
-/// One that becomes ready while the others keep the loop busy.
+/// One descriptor becomes ready while the others keep the loop busy.
 fn r40_a_late_comer_has_its_turn<B: Backend>(make: Make<B>) {
     use std::io::Write;
     sys::limit_descriptors(1_200);
@@ -70,6 +70,6 @@ fn r40_a_late_comer_has_its_turn<B: Backend>(make: Make<B>) {
     (0..10).for_each(|_| assert_eq!(turn(&mut base, Wait::Forever).len(), 8));
     late_far.write_all(b"x").unwrap();
     let turns = (0..).take(100).find(|_| turn(&mut base, Wait::Forever).iter().any(|(number, _)| *number == 1));
-    // Those reported before it, up to all of them, and then those reported with it.
+    // At most all others that were reported before it, and then those reported with it.
     assert!(turns.is_some_and(|turns| turns <= 2 * 201usize.div_ceil(8) + 1), "{turns:?}");
 }

@@ -11,7 +11,7 @@ use libc::{SIGTERM, SIGUSR1, SIGUSR2};
 use crate::backend::{Backend, Base, Make, Rest, base, chosen_epoll, chosen_poll, chosen_select, turn};
 use crate::sys::{self, Ending};
 
-/// Makes a pair of backends a test: the first base is made first.
+/// Expands to one test per pair of backends, in the order in which their bases are made.
 macro_rules! pairs {
     ($($name:ident: $first:expr, $second:expr;)*) => { $(
         #[test]
@@ -32,7 +32,7 @@ pairs! {
     b15_chosen_poll_then_chosen_epoll: chosen_poll, chosen_epoll;
 }
 
-/// Raises a burst and gives what a base says of it, in however many hand-outs.
+/// Raises a burst, and returns the base's total count, over all hand-outs.
 fn count<B: Backend>(base: &mut Base<B>) -> u32 {
     assert!(base.poll(Wait::None).unwrap().is_running());
     let mut count = 0;
@@ -47,7 +47,7 @@ fn burst(size: u32) {
     (0..size).for_each(|_| sys::raise(SIGUSR1));
 }
 
-/// In each order of the ends: of the bases, and of their events.
+/// In each order of dropping the bases and removing their events.
 fn b15_both_get_every_burst<A: Backend, B: Backend>(first: Make<A>, second: Make<B>) {
     sys::handle_by_counting(SIGUSR1);
     let before = sys::disposition(SIGUSR1);
@@ -62,7 +62,7 @@ fn b15_both_get_every_burst<A: Backend, B: Backend>(first: Make<A>, second: Make
                 burst(size);
                 assert_eq!((count(&mut a), count(&mut b)), (size, size));
             }
-            // Asleep, too: a signal that has come ends a wait for good.
+            // Also with a wait: a signal that has arrived ends it.
             burst(3);
             assert_eq!(turn(&mut b, Wait::Forever), [(2, Ready::SIGNAL)]);
             assert_eq!(turn(&mut a, Wait::Forever), [(1, Ready::SIGNAL)]);
@@ -105,7 +105,7 @@ on_each_backend! {
     a_thread_with_a_small_stack_is_interrupted
 }
 
-/// Another library installs its handler over ours, and puts ours back when no base is left.
+/// Another library installs its handler over ours, and reinstalls ours when no base is left.
 fn a_handler_that_is_put_back_does_what_was_done_before<B: Backend>(make: Make<B>) {
     sys::handle_by_counting(SIGUSR1);
     let mut own = base(make);
@@ -126,7 +126,7 @@ fn a_handler_that_is_put_back_does_what_was_done_before<B: Backend>(make: Make<B
     assert_eq!(sys::HANDLED.load(Ordering::Relaxed), 2);
 }
 
-/// A program inherits its caller's mask.
+/// A program inherits its parent's signal mask.
 fn a_signal_that_the_mask_blocks_is_heard<B: Backend>(make: Make<B>) {
     sys::block(SIGUSR1);
     sys::raise(SIGUSR1);
@@ -137,7 +137,7 @@ fn a_signal_that_the_mask_blocks_is_heard<B: Backend>(make: Make<B>) {
     assert_eq!(count(&mut base), 1);
 }
 
-/// A worker that has no use for its parent's loop. (One that has, calls `reinit`.)
+/// Like a worker that does not use its parent's loop. (One that does calls `reinit`.)
 fn a_child_that_never_touches_its_base_gets_its_signals<B: Backend>(make: Make<B>) {
     sys::handle_by_counting(SIGUSR1);
     let mut base = base(make);

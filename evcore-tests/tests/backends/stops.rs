@@ -1,5 +1,5 @@
-//! A process that is stopped and goes on: by a shell, by a debugger, or with its machine. Some waits of Linux end with EINTR
-//! then, without a handler of any signal.
+//! A process that is stopped and continued, by a shell, a debugger or a suspended machine. Some waits of Linux then
+//! fail with EINTR, even without a signal handler.
 
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -16,11 +16,11 @@ on_each_backend! {
 
 const STOPS: u32 = 20;
 
-/// So many turns at most: one for each stop, one for each time that numbers are verified, and a few besides.
+/// The maximum number of turns: one for each stop, one for each verification of numbers, and a few more.
 const TURNS: u32 = 3 * STOPS;
 
-/// A shell that stops this process and has it go on, again and again, each time when it is really stopped. It ends what it
-/// writes to when it is done.
+/// A shell that repeatedly stops this process and, when it has really stopped, continues it. The shell closes its
+/// output when it is done.
 fn stops() -> (Child, ChildStdout) {
     let script = format!(
         "for i in $(seq {STOPS}); do
@@ -39,7 +39,7 @@ fn end(mut shell: Child) {
     assert!(shell.wait().unwrap().success());
 }
 
-/// Takes turns until something comes.
+/// Runs turns until one hands something out.
 fn first<B: Backend>(base: &mut Base<B>, mut turn: impl FnMut(&mut Base<B>) -> Vec<(u32, Ready)>) -> (u32, Ready) {
     for _ in 0..TURNS {
         if let [found] = turn(base)[..] {

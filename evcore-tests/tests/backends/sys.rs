@@ -1,4 +1,4 @@
-//! The system calls of these tests, which the standard library has not got. All their `unsafe` is here.
+//! The system calls of these tests that the standard library lacks. All their `unsafe` is here.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -22,10 +22,10 @@ pub(crate) enum Ending {
     Signal(i32),
 }
 
-/// This process is such a child.
+/// Whether this process is such a child.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+/// Makes a child print its panic at once: what the test harness captures to print later is lost with the child.
 fn show_panics_of_children() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -40,10 +40,10 @@ fn show_panics_of_children() {
     });
 }
 
-/// Runs `work` in a child of this process: 0 is its exit status, or 1 when it panics.
+/// Runs `work` in a child of this process. Its exit status is 0, or 1 if it panics.
 pub(crate) fn in_child(work: impl FnOnce()) -> Ending {
     show_panics_of_children();
-    // SAFETY: the child has this thread alone. The C library keeps its allocator usable, and `work` takes no lock that
+    // SAFETY: the child has only this thread. The C library keeps its allocator usable, and `work` takes no lock that
     // another thread of the parent may hold.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork: {}", io::Error::last_os_error());
@@ -52,7 +52,7 @@ pub(crate) fn in_child(work: impl FnOnce()) -> Ending {
         unsafe { libc::alarm(20) };
         IS_CHILD.store(true, Ordering::Relaxed);
         let failed = catch_unwind(AssertUnwindSafe(work)).is_err();
-        // SAFETY: it ends the process, and runs nothing of the parent's.
+        // SAFETY: it ends the process, and runs no code of the parent.
         unsafe { libc::_exit(failed.into()) }
     }
     let mut status = 0;
@@ -75,48 +75,48 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
 
-/// A pipe: the end to read from, the end to write to.
+/// The read end and the write end of a pipe.
 pub(crate) fn pipe() -> (File, File) {
     let mut ends = [0; 2];
     // SAFETY: the pointer is to two numbers.
     assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) }, 0);
     let [reader, writer] = ends.map(|end| {
-        // SAFETY: the system has just made this descriptor, and nobody else knows it.
+        // SAFETY: the system has just made this descriptor, and nothing else owns it.
         unsafe { OwnedFd::from_raw_fd(end) }
     });
     (reader.into(), writer.into())
 }
 
-/// Another descriptor of the same file: the lowest number from `least` on that is free.
+/// Another descriptor of the same file, with the lowest free number that is at least `least`.
 pub(crate) fn duplicate(of: &impl AsFd, least: i32) -> OwnedFd {
     // SAFETY: the descriptor is borrowed; the command takes a number.
     let fd = unsafe { libc::fcntl(of.as_fd().as_raw_fd(), libc::F_DUPFD_CLOEXEC, least) };
     assert!(fd >= least, "fcntl: {}", io::Error::last_os_error());
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-/// Has the number `old` stand for what `new` stands for, behind everybody's back.
+/// Makes the number `old` refer to the file of `new`, while `old` is in use.
 pub(crate) fn dup2(new: i32, old: i32) {
     // SAFETY: it takes numbers; the owner of `old` stays its owner.
     assert_eq!(unsafe { libc::dup2(new, old) }, old);
 }
 
-/// A timer that is not armed.
+/// A disarmed timer.
 pub(crate) fn timerfd() -> OwnedFd {
     // SAFETY: it takes numbers.
     let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_CLOEXEC | libc::TFD_NONBLOCK) };
     assert!(fd >= 0, "timerfd_create: {}", io::Error::last_os_error());
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
-/// A counter of events, readable when it is not zero.
+/// An event counter, readable when it is not zero.
 pub(crate) fn eventfd(count: u32) -> OwnedFd {
     // SAFETY: it takes numbers.
     let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     assert!(fd >= 0, "eventfd: {}", io::Error::last_os_error());
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn send_urgent(socket: &TcpStream) {
     assert_eq!(sent, 1);
 }
 
-/// Lets this process have so many descriptors, of which the system must allow it that many.
+/// Sets how many descriptors this process may have, up to the system's limit.
 pub(crate) fn limit_descriptors(limit: u64) {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to one pair of limits.
@@ -144,21 +144,21 @@ pub(crate) fn raise(signum: i32) {
     assert_eq!(unsafe { libc::raise(signum) }, 0);
 }
 
-/// How often the handler of [`handle_by_counting`] has run.
+/// How many times the handler of [`handle_by_counting`] has run.
 pub(crate) static HANDLED: AtomicU32 = AtomicU32::new(0);
 
 extern "C" fn count(_: i32) {
     HANDLED.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Installs a handler that counts, as a program would that knows nothing of event bases.
+/// Installs a counting handler, like that of a program that does not use event bases.
 pub(crate) fn handle_by_counting(signum: i32) {
     // SAFETY: the handler adds to an atomic number, which is async-signal-safe.
     let before = unsafe { libc::signal(signum, count as extern "C" fn(i32) as libc::sighandler_t) };
     assert_ne!(before, libc::SIG_ERR);
 }
 
-/// What a signal does: the address of its handler, its flags.
+/// A signal's disposition: the address of its handler, and its flags.
 pub(crate) fn disposition(signum: i32) -> (usize, i32) {
     // SAFETY: the structure is made of numbers and of an address that may be null.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -167,7 +167,7 @@ pub(crate) fn disposition(signum: i32) -> (usize, i32) {
     (action.sa_sigaction, action.sa_flags)
 }
 
-/// Makes what `disposition` shows the disposition again, as another library does that puts back what it found.
+/// Exchanges the disposition, like another library that restores what it found.
 pub(crate) fn exchange_disposition(signum: i32, new: &libc::sigaction) -> libc::sigaction {
     // SAFETY: the structure is made of numbers and of an address that may be null.
     let mut old: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -194,8 +194,8 @@ pub(crate) fn block(signum: i32) {
     assert_eq!(unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) }, 0);
 }
 
-/// Sends `SIGUSR1` to this thread while it runs on a stack that has no room for the kernel's frame, as a coroutine's or a
-/// goroutine's has not, and has an alternate one.
+/// Sends `SIGUSR1` to this thread while it runs on a stack that has no room for the kernel's frame, such as a
+/// coroutine's or a goroutine's, and has an alternate stack.
 #[cfg(target_env = "gnu")]
 pub(crate) fn raise_on_a_small_stack() {
     extern "C" fn coroutine() {
@@ -206,7 +206,7 @@ pub(crate) fn raise_on_a_small_stack() {
     let frame = usize::try_from(unsafe { libc::getauxval(libc::AT_MINSIGSTKSZ) }).unwrap();
     let size = if frame == 0 { 2048 } else { frame.clamp(1024, PAGE) };
     let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: new memory, which nobody else knows; it is not given back.
+    // SAFETY: new memory, which nothing else uses; it is never freed.
     let pages = unsafe { libc::mmap(std::ptr::null_mut(), 64 * PAGE, access, kind, -1, 0) };
     assert_ne!(pages, libc::MAP_FAILED);
     // SAFETY: the second page of it.
@@ -215,7 +215,7 @@ pub(crate) fn raise_on_a_small_stack() {
     assert_eq!(unsafe { libc::mprotect(pages, PAGE, libc::PROT_NONE) }, 0);
     // SAFETY: the rest of it.
     let alternate = libc::stack_t { ss_sp: unsafe { pages.byte_add(4 * PAGE) }, ss_flags: 0, ss_size: 60 * PAGE };
-    // SAFETY: the memory stays.
+    // SAFETY: the memory is never freed.
     assert_eq!(unsafe { libc::sigaltstack(&alternate, std::ptr::null_mut()) }, 0);
     // SAFETY: the structures are made of numbers and addresses; `getcontext` fills them in.
     let [mut here, mut there]: [libc::ucontext_t; 2] = unsafe { std::mem::zeroed() };
@@ -224,9 +224,9 @@ pub(crate) fn raise_on_a_small_stack() {
     there.uc_stack.ss_sp = stack;
     there.uc_stack.ss_size = size;
     there.uc_link = &mut here;
-    // SAFETY: the context has a stack and one to go on with, and the function takes nothing.
+    // SAFETY: the context has a stack and a successor, and the function takes nothing.
     unsafe { libc::makecontext(&mut there, coroutine, 0) };
-    // SAFETY: both contexts stay until the coroutine has ended.
+    // SAFETY: both contexts exist until the coroutine has ended.
     assert_eq!(unsafe { libc::swapcontext(&mut here, &there) }, 0);
 }
 
@@ -246,15 +246,15 @@ extern "C" fn fork_now(_: i32) {
     }
 }
 
-/// Forks again and again, so many times, from the handler of a signal: wherever this process is.
+/// Forks this many times from a signal handler, wherever this process is at that moment.
 pub(crate) fn fork_by_alarm(period: Duration, times: u32) {
     FORKS_LEFT.store(times, Ordering::SeqCst);
-    // SAFETY: the handler is of a program of one thread, and forks.
+    // SAFETY: the program has one thread, and the handler forks.
     let before = unsafe { libc::signal(libc::SIGVTALRM, fork_now as extern "C" fn(i32) as libc::sighandler_t) };
     assert_ne!(before, libc::SIG_ERR);
     let time = libc::timeval { tv_sec: 0, tv_usec: period.subsec_micros().into() };
     let timer = libc::itimerval { it_interval: time, it_value: time };
-    // SAFETY: the pointer is to one timer; the old one is not asked for.
+    // SAFETY: the pointer is to one timer; the old one is not requested.
     assert_eq!(unsafe { libc::setitimer(libc::ITIMER_VIRTUAL, &timer, std::ptr::null_mut()) }, 0);
 }
 
@@ -262,13 +262,13 @@ pub(crate) fn is_done_forking() -> bool {
     FORKS_LEFT.load(Ordering::SeqCst) == 0
 }
 
-/// Ends this process, and runs nothing of its parent's.
+/// Ends this process, and runs no code of its parent.
 pub(crate) fn end(status: i32) -> ! {
     // SAFETY: it takes a number.
     unsafe { libc::_exit(status) }
 }
 
-/// Waits for all children. Answers how many did not end well.
+/// Waits for all children. Returns how many failed.
 pub(crate) fn reap_all() -> u32 {
     let (mut status, mut failed) = (0, 0);
     loop {

@@ -1,5 +1,5 @@
-//! The table of the differences between epoll, poll and select: each row, and the one answer that a base gives to it
-//! on all of them. What select(2) cannot tell, it does not claim in its features.
+//! The table of the differences between epoll, poll and select: for each row, a base behaves the same on all of them.
+//! What select(2) cannot report is missing in its features.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -47,7 +47,7 @@ fn what_never_blocks_is_always_ready<B: Backend>(make: Make<B>) {
         for _ in 0..3 {
             assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ)], "{name}");
         }
-        // Another event of the same file, in the other direction.
+        // Another event of the same file, for the other direction.
         let writer = watch(&mut base, Fd::of(&file), Interest::WRITE, 2);
         assert_eq!(turn(&mut base, Wait::Forever), [(1, Ready::READ), (2, Ready::WRITE)], "{name}");
         assert_eq!(base.remove(event), Some(1));
@@ -62,7 +62,7 @@ fn what_never_blocks_is_always_ready<B: Backend>(make: Make<B>) {
     }
 }
 
-/// The hang-up comes before and after the interest has become empty. As long as it is, there is nothing to spin on.
+/// The source hangs up before or after the interest becomes empty. While it is empty, the loop must not spin.
 fn assert_silent_without_interest<B: Backend, S: std::os::fd::AsFd>(
     make: Make<B>,
     pair: fn() -> (S, S),
@@ -81,11 +81,11 @@ fn assert_silent_without_interest<B: Backend, S: std::os::fd::AsFd>(
         base.modify(event, Interest::empty()).unwrap();
         drop(far);
         Rest::of(&mut base, Duration::from_millis(200)).assert_idle("a hung-up descriptor with empty interest");
-        // It can all still be queried.
+        // The hang-up is reported when the event waits again.
         base.modify(event, Interest::READ).unwrap();
         assert_eq!(wait(&mut base), [(1, visible(&base, expected))]);
 
-        // An event that is created with empty interest.
+        // An event that is created with an empty interest.
         let mut base = crate::backend::base(make);
         base.insert(Fd::of(&near), Interest::empty(), 2).unwrap();
         Rest::of(&mut base, Duration::from_millis(100)).assert_idle("an event without interest");
@@ -101,7 +101,7 @@ fn a_socket_without_a_peer_is_silent_when_nobody_asks<B: Backend>(make: Make<B>)
     assert_silent_without_interest(make, pair, Ready::READ | Ready::HANGUP);
 }
 
-/// epoll and poll say HUP and not IN.
+/// epoll and poll report HUP without IN.
 fn a_pipe_without_a_writer_is_readable_and_hung_up<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (mut reader, writer) = sys::pipe();
@@ -117,7 +117,7 @@ fn a_pipe_without_a_writer_is_readable_and_hung_up<B: Backend>(make: Make<B>) {
 fn a_pipe_without_a_reader_is_writable_and_an_error<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (reader, writer) = sys::pipe();
-    // Full, so that it is the error that makes it writable.
+    // Full, so that only the error makes it writable.
     while (&writer).write(&[0; 4096]).is_ok() {}
     watch(&mut base, Fd::of(&writer), Interest::WRITE, 1);
     assert_eq!(turn(&mut base, Wait::None), []);
@@ -161,7 +161,7 @@ fn a_reset_wakes_both_directions<B: Backend>(make: Make<B>) {
     let (mut far, _) = listener.accept().unwrap();
     watch(&mut base, Fd::of(&near), Interest::READ, 1);
     watch(&mut base, Fd::of(&near), Interest::WRITE, 2);
-    // What is left unread at the close makes it a reset. The second byte arrives behind the first.
+    // Closing with unread data resets the connection. The second byte follows the first.
     near.write_all(b"x").unwrap();
     assert_eq!(far.read(&mut [0; 1]).unwrap(), 1);
     near.write_all(b"y").unwrap();
@@ -178,7 +178,7 @@ fn a_reset_wakes_both_directions<B: Backend>(make: Make<B>) {
     assert_eq!(found, expected);
 }
 
-/// It is no data to read, on any of them.
+/// No backend reports it as readable data.
 fn urgent_data_is_priority_alone<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -191,8 +191,9 @@ fn urgent_data_is_priority_alone<B: Backend>(make: Make<B>) {
     assert_eq!(wait(&mut base), [(2, Ready::URGENT)]);
 }
 
-/// While it is registered epoll goes on with what is behind it, poll and select say that it is not open. Its own
-/// event gets the one or the other. Once that is removed none does, though epoll cannot be made to forget it.
+/// While it is registered, epoll still reports its open file, and poll and select report that it is closed. Its own
+/// event gets one or the other. Once that event is removed, no event does, though the entry cannot be removed from
+/// epoll.
 fn a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (near, mut far) = UnixStream::pair().unwrap();
@@ -208,7 +209,7 @@ fn a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed<B: Backen
         assert!(matches!(found[..], [] | [(1, Ready::READ | Ready::ERROR)]), "{found:?}");
     }
     assert_eq!(base.remove(event), Some(1));
-    // Up to sixteen reports of it are dropped; then the backend is rebuilt, without it.
+    // Up to sixteen of its reports are dropped; then the backend is rebuilt without it.
     for _ in 0..40 {
         assert_eq!(turn(&mut base, Wait::None), []);
     }
@@ -225,7 +226,7 @@ fn a_number_that_is_another_files_tells_the_old_event_of_an_error<B: Backend>(ma
     let number = old.as_raw_fd();
     let old_event = watch(&mut base, Fd::of(&old), Interest::READ, 1);
     assert_eq!(turn(&mut base, Wait::None), []);
-    // The old socket lives on under another number, and is readable.
+    // The old socket is still open under another number, and readable.
     let _twin = old.try_clone().unwrap();
     drop(old);
     old_far.write_all(b"x").unwrap();
@@ -260,7 +261,7 @@ fn a_timer_between_two_milliseconds_is_not_early_and_costs_two_waits<B: Backend>
     }
 }
 
-/// In epoll the set is the parent's too.
+/// On epoll, the set is shared with the parent, too.
 fn what_a_child_removes_stays_with_the_parent<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (near, _far) = readable();
@@ -270,7 +271,7 @@ fn what_a_child_removes_stays_with_the_parent<B: Backend>(make: Make<B>) {
     assert_eq!(turn(&mut base, Wait::None), [(1, Ready::READ)]);
     let ending = sys::in_child(|| {
         assert_eq!(base.remove(event), Some(1));
-        // As code that does not know of the fork would.
+        // Like code that does not expect the fork.
         assert!(base.poll(Wait::None).is_err());
     });
     assert_eq!(ending, Ending::Exit(0), "the child");
@@ -279,7 +280,7 @@ fn what_a_child_removes_stays_with_the_parent<B: Backend>(make: Make<B>) {
     assert_eq!(wait(&mut base), [(1, Ready::READ), (2, Ready::READ)]);
 }
 
-/// However many there are, awake or asleep: a counter or a pipe that is full is as good as one that has room.
+/// However many there are, awake or asleep: a full counter or pipe works like one that has room.
 fn wakes_beyond_count_are_a_wake<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let waker = base.waker().unwrap();

@@ -1,4 +1,4 @@
-//! B2: a wake that nobody answers keeps a loop spinning.
+//! B2: a wake that is not cleared makes a loop spin.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,16 +13,16 @@ on_each_backend! {
     a_wake_after_the_base_is_gone_is_harmless
 }
 
-/// One wake of a base that sleeps; then a second in which nothing happens.
+/// One wake of a sleeping base, then a second in which nothing happens.
 fn b2_a_wake_leaves_the_process_idle<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let waker = base.waker().unwrap();
-    // Before the thread begins: its wake comes later than 50 ms from here.
+    // Measured before the thread starts, so its wake is at least 50 ms from here.
     let start = Instant::now();
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
         waker.wake();
-        // It comes back to be kept: the bell of a waker that lives is what must be quiet.
+        // Kept alive: the doorbell of a live waker must be quiet.
         waker
     });
     let end = base.update_now().saturating_add(Duration::from_secs(5));
@@ -35,7 +35,7 @@ fn b2_a_wake_leaves_the_process_idle<B: Backend>(make: Make<B>) {
     drop(waker);
 }
 
-/// Many wakes, from several threads, that meet the base in all of its states.
+/// Many wakes from several threads, which find the base in all of its states.
 fn b2_a_storm_of_wakes_leaves_the_process_idle<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let waker = base.waker().unwrap();
@@ -54,7 +54,7 @@ fn b2_a_storm_of_wakes_leaves_the_process_idle<B: Backend>(make: Make<B>) {
             })
             .collect();
         while !storm.iter().all(|thread| thread.is_finished()) {
-            // The last wake may have been seen already.
+            // The last wake may have been noticed already.
             let soon = base.update_now().saturating_add(Duration::from_millis(5));
             assert!(soon < end, "it does not come to an end");
             assert_eq!(turn(&mut base, Wait::Until(soon)), []);

@@ -1,4 +1,4 @@
-//! A sound backend with a fault.
+//! A correct backend with a fault.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use crate::wakers::Shared;
 pub(crate) const URGENT: Interest = Interest::URGENT;
 const NOW: Sleep = Sleep::None;
 
-/// A sound backend.
+/// A correct backend.
 pub(crate) trait Sound: Wake<FdInfo = ()> + 'static {
-    /// What keeps a descriptor's file alive.
+    /// Keeps a descriptor's file open.
     type Kept;
 
-    /// What it answers when it refuses.
+    /// The error with which it refuses.
     fn refusal() -> Self::Error;
     /// Uses a waker.
     fn wake(waker: &Self::Waker);
-    /// Keeps a descriptor's file alive.
+    /// Keeps a descriptor's file open.
     fn keep(fd: Self::Fd) -> Option<Self::Kept>;
-    /// A descriptor of that number.
+    /// A descriptor with that number.
     fn fd(number: u32, fd: Self::Fd) -> Self::Fd;
 }
 
-/// A sound backend, with a fault.
+/// A correct backend, with a fault.
 pub(crate) struct Broken<B: Sound> {
     pub(crate) inner: B,
     pub(crate) fault: Fault,
     /// How many registrations and changes are refused.
     refusals: u32,
-    /// Every registration that there ever was, in order.
+    /// All registrations ever made, in order.
     pub(crate) known: Vec<Known<B::Fd>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) wakers: u32,
@@ -51,7 +51,7 @@ pub(crate) struct Broken<B: Sound> {
     adds: Vec<(B::Fd, Token, Interest)>,
     poisoned: Vec<u32>,
     pub(crate) reports: u32,
-    /// Changes since the last wait, and ever.
+    /// Changes since the last wait, and in total.
     modifies: u32,
     made: u32,
     waits: u32,
@@ -67,7 +67,7 @@ pub(crate) struct Known<F> {
     pub(crate) token: Token,
     pub(crate) interest: Interest,
     pub(crate) lives: bool,
-    /// How often it was reported.
+    /// How many times it was reported.
     pub(crate) reported: u32,
     pub(crate) hung_up: bool,
     pub(crate) is_mute: bool,
@@ -134,7 +134,7 @@ impl<B: Sound> Broken<B> {
         self.inner.del(fd, token, interest, infos);
     }
 
-    /// What an `add` really asks for.
+    /// The interest that the faulty `add` registers.
     fn asked_by_add(&self, interest: Interest) -> Interest {
         let without = |bits: Interest| if interest == bits { interest } else { interest.difference(bits) };
         let edge = Interest::EDGE;
@@ -148,7 +148,7 @@ impl<B: Sound> Broken<B> {
         }
     }
 
-    /// What a `modify` really asks for.
+    /// The interest that the faulty `modify` registers.
     fn asked_by_modify(&self, old: Interest, new: Interest) -> Interest {
         let without = |bits: Interest| if new == bits { new } else { new.difference(bits) };
         match self.fault {
@@ -161,7 +161,7 @@ impl<B: Sound> Broken<B> {
         }
     }
 
-    /// Whether an `add` is answered with `Ok` and does nothing.
+    /// Whether `add` returns `Ok` and does nothing.
     fn ignores_add(&mut self, fd: B::Fd) -> bool {
         let number = fd.number();
         match self.fault {
@@ -178,7 +178,7 @@ impl<B: Sound> Broken<B> {
         }
     }
 
-    /// What is refused, and what becomes of it.
+    /// Whether `add` is refused, with the fault's side effects.
     fn refuse_add(
         &mut self,
         fd: B::Fd,
@@ -230,7 +230,7 @@ impl<B: Sound> Broken<B> {
         }
     }
 
-    /// What really becomes of a wait.
+    /// How long the faulty wait is.
     fn wait(&self, sleep: Sleep) -> Sleep {
         let now = self.inner.now();
         match (self.fault, sleep) {
@@ -248,7 +248,7 @@ impl<B: Sound> Broken<B> {
         }
     }
 
-    /// What is done late.
+    /// Carries out delayed operations.
     fn catch_up(&mut self) {
         struct Nothing;
         impl FdInfos<()> for Nothing {
@@ -507,7 +507,7 @@ impl<B: Sound> EventOp for Broken<B> {
         match self.fault {
             Fault::ReinitKeepsTheOld => return Ok(()),
             Fault::ReinitLosesAWake | Fault::ReinitLosesASignal => {
-                // What it finds is lost.
+                // Its reports are lost.
                 let mut found = Found::default();
                 self.inner.dispatch(NOW, &mut found)?;
             }

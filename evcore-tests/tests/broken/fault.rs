@@ -1,4 +1,4 @@
-//! What is wrong with a backend.
+//! The faults of a backend.
 
 /// One way to break the contract.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -8,112 +8,112 @@ pub(crate) enum Fault {
     // Reports.
     /// Every second report is lost.
     LosesReports,
-    /// Of what is ready only the first three are ever reported.
+    /// Only the first three ready sources are ever reported.
     StarvesTheRest,
-    /// What waits for WRITE alone is not reported while anything can be read.
+    /// An event that waits for WRITE alone is not reported while anything is readable.
     StarvesWriters,
-    /// What waits for CLOSED or URGENT alone is not reported while anything can be read.
+    /// An event that waits for CLOSED or URGENT alone is not reported while anything is readable.
     StarvesRareKinds,
-    /// What is found beyond the 16th, 32nd, 64th or 256th in one wait is lost.
+    /// Reports beyond the 16th, 32nd, 64th or 256th in one wait are lost.
     CutsAt16,
     CutsAt32,
     CutsAt64,
     CutsAt256,
-    /// Eight are reported at a time, and always those that were registered first.
+    /// Eight are reported at a time, always those that were registered first.
     ServesTheFirstEight,
-    /// What is found for a registration that has ended is reported under one that lives.
+    /// Reports of an ended registration get the token of a current one.
     ReportsTheDeadAsTheLiving,
-    /// A registration that has ended is reported once more.
+    /// A registration is reported once more after it has ended.
     ReportsOnceMore,
-    /// What was found by the last wait is reported by this one too.
+    /// The reports of the last wait are repeated by this one.
     ReportsTwice,
-    /// Two that are found by one wait are reported as each other.
+    /// Two reports of one wait have their tokens exchanged.
     SwapsTokens,
     /// A token is reported without its generation.
     DropsTheGeneration,
-    /// What is ready by level is reported once.
+    /// Level-triggered readiness is reported once.
     LevelAsEdge,
     /// Room to write is reported once.
     RoomOnce,
     /// A hang-up is reported once.
     HangUpOnce,
-    /// What is ready by level is reported ten times.
+    /// Level-triggered readiness is reported ten times.
     TiresAfterTen,
-    /// What is ready by level is reported by each second wait.
+    /// Level-triggered readiness is reported by every second wait.
     LevelEachSecondTime,
-    /// What is ready by edge is reported until it is not.
+    /// Edge-triggered readiness is reported for as long as it lasts.
     EdgeAsLevel,
-    /// Of an edge in both directions only READ is reported.
+    /// An edge in both directions is reported as READ only.
     EdgeReadHidesWrite,
-    /// ERROR and HANGUP are declared and not reported.
+    /// ERROR and HANGUP are declared but not reported.
     HidesErrors,
     /// ERROR is not reported.
     HidesError,
     /// HANGUP is not reported.
     HidesHangUp,
-    /// A hang-up is no news to who waits for WRITE alone.
+    /// A hang-up is not reported to an event that waits for WRITE alone.
     HidesHangUpFromWriters,
-    /// A reset is no news to who waits for CLOSED alone.
+    /// A reset is not reported to an event that waits for CLOSED alone.
     HidesResets,
     /// WRITE is reported with each READ.
     WriteWithRead,
     /// READ is reported with each URGENT.
     ReadWithUrgent,
-    /// After the peer has shut down its writing side, there is no room to write any more.
+    /// After the peer has shut down its writing side, WRITE is not reported any more.
     HalfCloseStopsWriting,
-    /// CLOSED is reported as READ to who waits for it alone.
+    /// CLOSED is reported as READ to an event that waits for CLOSED alone.
     ClosedAsRead,
     /// A hang-up is reported as an error.
     HangUpAsError,
     /// After CLOSED a hang-up is not reported.
     ClosedHidesHangUp,
-    /// By edge, CLOSED is not reported after READ.
+    /// Edge-triggered, CLOSED is not reported after READ.
     ReadHidesClosedEdge,
-    /// What can be read is not reported with urgent data.
+    /// READ is not reported together with urgent data.
     UrgentHidesRead,
-    /// A hang-up is reported as a registration that the system has ended.
+    /// A hang-up is reported as if the system had ended the registration.
     FailsAtHangUp,
-    /// Of a token's generation eight bits are kept.
+    /// A token's generation is truncated to eight bits.
     TruncatesTheGeneration,
     /// The same with sixteen bits.
     TruncatesTheGenerationTo16,
-    /// What is not ready is reported all the same, without a bit.
+    /// A source that is not ready is reported without a bit.
     ReportsNothing,
 
     // Registrations.
-    /// An fd that was registered before is not registered a second time.
+    /// An fd that was registered before is not registered again.
     MissesTheReadd,
-    /// `add` takes hold only after the next wait.
+    /// `add` takes effect only after the next wait.
     AddsLate,
-    /// `add` does not see what is ready already, until something changes.
+    /// `add` does not report what is already ready, until something changes.
     AddMissesWhatIsReady,
-    /// `add` of READ | CLOSED is one of READ.
+    /// `add` of READ | CLOSED registers READ.
     AddForgetsClosed,
-    /// `add` of READ | URGENT is one of READ.
+    /// `add` of READ | URGENT registers READ.
     AddForgetsUrgent,
-    /// `add` of READ | WRITE with EDGE is one of READ with EDGE.
+    /// `add` of READ | WRITE with EDGE registers READ with EDGE.
     AddForgetsWriteEdge,
-    /// The 65th registration is answered with `Ok`, and is none.
+    /// The 65th registration returns `Ok` and is not made.
     HoldsOnly64,
-    /// The 33rd registration is answered with `Ok`, and is none.
+    /// The 33rd registration returns `Ok` and is not made.
     HoldsOnly32,
-    /// A descriptor is known by the lower 16 bits of its number.
+    /// Only the lower 16 bits of a descriptor's number count.
     TruncatesNumbers,
-    /// What the system refuses is answered with `Ok`.
+    /// `add` returns `Ok` although the system refuses.
     HidesRefusals,
-    /// What the system refuses is registered all the same.
+    /// A registration is made although it is refused.
     LeavesRefusalsBehind,
-    /// After an `add` that was refused, the next one of that fd does nothing.
+    /// After a refused `add`, the next one of that fd does nothing.
     RefusedAddPoisons,
-    /// A refused `add` ends the registration that was made last.
+    /// A refused `add` ends the most recent registration.
     RefusedAddEndsAnother,
     /// A refused `modify` ends the registration.
     RefusedModifyEnds,
-    /// A refused `modify` takes hold.
+    /// A refused `modify` takes effect.
     RefusedModifyTakesHold,
-    /// A refused `modify` ends the registration that was made first.
+    /// A refused `modify` ends the oldest registration.
     RefusedModifyEndsAnother,
-    /// CLOSED is declared, and asking for it is refused.
+    /// CLOSED is declared but refused.
     ClaimsTooMuch,
 
     // Changes.
@@ -121,35 +121,36 @@ pub(crate) enum Fault {
     IgnoresModify,
     /// `modify` to the same interest does nothing.
     IgnoresEqualModify,
-    /// Of the changes between two waits only the first is made.
+    /// Only the first of several changes between two waits is made.
     OneModifyATurn,
-    /// `modify` adds to the interest and never takes away.
+    /// `modify` extends the interest but never reduces it.
     NeverNarrows,
-    /// `modify` takes away from the interest and never adds.
+    /// `modify` reduces the interest but never extends it.
     NeverWidens,
-    /// `modify` forgets CLOSED.
+    /// `modify` ignores CLOSED.
     ModifyForgetsClosed,
-    /// `modify` also changes the registration that was made before this one.
+    /// `modify` also changes the registration made before this one.
     ModifyHitsNeighbour,
-    /// `modify` makes an edge-triggered registration one by level.
+    /// `modify` makes an edge-triggered registration level-triggered.
     ModifyForgetsEdge,
-    /// `modify` of an edge-triggered registration does not report again what is ready.
+    /// `modify` of an edge-triggered registration does not report what is ready again.
     ModifyReportsNoEdge,
-    /// `modify` of an edge-triggered registration loses the edge that comes next.
+    /// `modify` of an edge-triggered registration loses the next edge.
     ModifyLosesNextEdge,
-    /// A number that is another file's now is taken over without a report.
+    /// A reused number is taken over without a report.
     ReplacedAsKept,
-    /// Each eighth `modify` answers that the number is another file's.
+    /// Every eighth `modify` reports that the number was reused.
     KeptAsReplaced,
 
-    // Ends.
+    // Deregistration.
     /// `del` does nothing.
     IgnoresDel,
-    /// `del` takes hold at the next wait.
+    /// `del` takes effect at the next wait.
     DelsLate,
-    /// `del` also ends the registration that was made next.
+    /// `del` also ends the next registration.
     DelEndsNeighbour,
-    /// After a `del`, changes of the registration that was made last do nothing: it has moved to the other's place.
+    /// After a `del`, changes of the most recent registration do nothing, as if it had moved to the deleted one's
+    /// place.
     DelMovesTheLast,
 
     // Waits and time.
@@ -157,51 +158,51 @@ pub(crate) enum Fault {
     WakesLate,
     /// Waits are half as long as they should be.
     WakesEarly,
-    /// Every wait is none.
+    /// No wait ever sleeps.
     NeverSleeps,
-    /// A wait without an end does not wait.
+    /// A wait without an end returns at once.
     ForeverIsNone,
-    /// A wait that is no wait lasts a millisecond.
+    /// A wait of zero lasts a millisecond.
     NoneWaits,
-    /// A wait that is no wait does not look.
+    /// A wait of zero does not check for readiness.
     NoneDoesNotLook,
-    /// A wait whose end has come does not look.
+    /// A wait whose end has passed does not check for readiness.
     PastDoesNotLook,
-    /// A wait ends at the millisecond before its end.
+    /// A wait ends at the last whole millisecond before its end.
     WaitsWholeMilliseconds,
     /// The clock stands still.
     ForgetsTheClock,
-    /// The clock shows whole milliseconds, the next one.
+    /// The clock is rounded up to whole milliseconds.
     RoundsTheClock,
-    /// The clock is read when a wait has found nothing, and stands still until then.
+    /// The clock is updated only by waits that find nothing.
     ClockStopsWhenBusy,
-    /// Each 16th look at the clock is a millisecond behind.
+    /// Every 16th reading of the clock is a millisecond behind.
     ClockStepsBack,
-    /// Each 997th look at the clock is 20 µs behind.
+    /// Every 997th reading of the clock is 20 µs behind.
     ClockStepsBackRarely,
     /// A rebuild sets the clock back.
     ReinitSetsTheClockBack,
-    /// The clock goes at half its speed.
+    /// The clock runs at half speed.
     ClockIsSlow,
-    /// A wait past a point in time does not end there.
+    /// A wait until a point in time does not end there.
     ForgetsTheDeadline,
     /// With more than a hundred registrations no wait sleeps.
     NeverSleepsWithMany,
-    /// A rebuild is asked for by each eighth wait.
+    /// Every eighth wait requests a rebuild.
     RebuildsOften,
-    /// A look answers that it has found something, and reports nothing.
+    /// `look` returns that it has found something, and reports nothing.
     LookLies,
-    /// What a look finds is lost.
+    /// What `look` finds is lost.
     LookLosesReports,
 
     // Wakes.
     /// A wake does not end a wait.
     LosesWakes,
-    /// A wake ends a wait, and it is not said why.
+    /// A wake ends a wait but is not reported.
     SaysNothingOfWakes,
-    /// The same when something was found besides.
+    /// The same if something else was found as well.
     SaysNothingOfWakesWhenBusy,
-    /// After a wake each wait is said to have been ended by one.
+    /// After a wake each wait reports a wake.
     SaysWokenEachTime,
     /// A wake ends all waits from then on.
     SpinsAfterAWake,
@@ -211,7 +212,7 @@ pub(crate) enum Fault {
     WakesOnce,
     /// Only the first waker works.
     SecondWakerIsDead,
-    /// A wake is lost when a registration is made or changed before the wait.
+    /// A wake is lost if a registration is made or changed before the wait.
     ChangesLoseAWake,
     /// Wakers do not work after a rebuild.
     ReinitLosesWakers,
@@ -219,31 +220,31 @@ pub(crate) enum Fault {
     ReinitLosesAWake,
 
     // Signals.
-    /// A signal that came more than once is reported as one.
+    /// A signal that arrived several times is reported with a count of one.
     CountsToOne,
     /// Each signal is counted twice.
     CountsDouble,
-    /// A signal is counted in eight bits.
+    /// A signal's count has eight bits.
     CountsInAByte,
     /// Signals from 32 on are not watched.
     IgnoresHighSignals,
-    /// A signal that came while nobody waited for it is reported to who waits for it later.
+    /// A signal that arrived while it was not watched is reported to a later watcher.
     SignalsAreKept,
-    /// A signal that has come is lost when another one is watched.
+    /// Arrivals of a signal are lost when another one is watched.
     SignalAddLosesOthers,
-    /// A second signal of the same wait is lost.
+    /// The second signal of one wait is lost.
     LosesSignals,
-    /// A signal that comes together with readiness is lost.
+    /// A signal that is found together with readiness is lost.
     ReadinessHidesSignals,
-    /// A signal is reported by the next wait too.
+    /// A signal is reported by the next wait, too.
     SignalsTwice,
-    /// With one signal, all are no longer watched.
+    /// When one signal is no longer watched, none is.
     SignalDelEndsAll,
-    /// Arrivals that were not reported are lost when the signal is not watched any more.
+    /// Arrivals that were not reported are lost when the signal is no longer watched.
     SignalDelTellsNothing,
-    /// A signal that is watched a second time is not.
+    /// A signal that is watched again is not.
     SignalReaddIsIgnored,
-    /// After a refused `add` of a signal the next one does nothing.
+    /// After a refused `add` of a signal, the next one does nothing.
     RefusedSignalPoisons,
     /// Signals are not watched after a rebuild.
     ReinitLosesSignals,
@@ -251,15 +252,15 @@ pub(crate) enum Fault {
     ReinitLosesASignal,
 
     // Rebuilds.
-    /// `reinit` forgets what is watched and says nothing when it is registered again.
+    /// `reinit` loses all registrations, and returns `Ok` when they are made again.
     ForgetsAfterReinit,
-    /// After a rebuild the fd that is registered first is not.
+    /// After a rebuild the fd registered first is not watched.
     ReinitForgetsTheFirst,
-    /// After a rebuild edges are levels.
+    /// After a rebuild edge-triggered registrations are level-triggered.
     ReinitForgetsEdge,
-    /// After a rebuild what is ready is not reported as an edge.
+    /// After a rebuild readiness is not reported as an edge.
     ReinitReportsNoEdge,
-    /// A rebuild keeps what was registered, under the old tokens.
+    /// A rebuild keeps the old registrations, under their old tokens.
     ReinitKeepsTheOld,
     /// After a rebuild `del` does nothing.
     ReinitStopsDels,

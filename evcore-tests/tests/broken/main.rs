@@ -1,7 +1,7 @@
-//! The test of the tests: a backend that breaks the contract fails the suite, by the case that is meant for it.
+//! Tests the suite: for each fault of a backend, the intended case fails.
 //!
-//! A [`Fault`] is put into a sound backend, `Manual` or epoll, by a wrapper around it. The table says which case is meant to find it,
-//! and on which of the two it can be seen.
+//! A wrapper puts a [`Fault`] into a correct backend, `Manual` or epoll. The table names the case that should find
+//! it, and the backends on which it can be observed.
 
 #![cfg(target_os = "linux")]
 
@@ -25,7 +25,7 @@ mod sys;
 mod wakers;
 mod worlds;
 
-/// A fault, and the case that is meant for it.
+/// A fault, and the case that should find it.
 struct Meant {
     fault: Fault,
     case: &'static str,
@@ -33,7 +33,7 @@ struct Meant {
     on_epoll: Option<fn(OnEpoll) -> Proof>,
 }
 
-/// Each fault, the case that is meant for it, and where it shows.
+/// Each fault, the case that should find it, and where it can be observed.
 macro_rules! meant {
     ($($fault:ident => $topic:ident::$case:ident on $($backend:ident)*;)*) => {
         const MEANT: &[Meant] = &[$({
@@ -182,11 +182,11 @@ meant! {
 }
 
 thread_local! {
-    /// The panics of this thread are what is expected.
+    /// Whether panics of this thread are expected.
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has panics that are expected say nothing.
+/// Suppresses the messages of expected panics.
 fn quieten() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -199,7 +199,7 @@ fn quieten() {
     });
 }
 
-/// Whether a case fails. One that should not says why.
+/// Whether a case fails. Prints the reason if it should not.
 fn fails<F>(case: fn(F) -> Proof, fixture: F, is_expected: bool) -> bool {
     IS_QUIET.set(is_expected);
     let has_failed = panic::catch_unwind(AssertUnwindSafe(|| case(fixture))).is_err();
@@ -207,7 +207,7 @@ fn fails<F>(case: fn(F) -> Proof, fixture: F, is_expected: bool) -> bool {
     has_failed
 }
 
-/// Whether the case that is meant for a fault passes without it and fails with it, on one of the two backends.
+/// Whether the case for a fault passes without it and fails with it, on one of the two backends.
 fn outcome(meant: &Meant, is_epoll: bool) -> Option<(bool, bool)> {
     let both = [(Fault::None, false), (meant.fault, true)];
     let [sound, broken] = match (is_epoll, meant.on_manual, meant.on_epoll) {

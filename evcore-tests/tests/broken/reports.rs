@@ -1,4 +1,4 @@
-//! What a faulty backend makes of the reports of a wait.
+//! How a faulty backend changes the reports of a wait.
 
 use evcore::backend::{Signum, Sink, Token};
 use evcore::{Interest, Ready};
@@ -6,7 +6,7 @@ use evcore::{Interest, Ready};
 use crate::backend::{Broken, Sound, URGENT};
 use crate::fault::Fault;
 
-/// Keeps what is found.
+/// Collects reports.
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) reports: Vec<(Token, Ready)>,
@@ -41,7 +41,7 @@ impl<F> Sink<F> for Found {
 }
 
 impl<B: Sound> Broken<B> {
-    /// What becomes of the reports of a wait.
+    /// Applies the fault to the reports of a wait.
     pub(crate) fn distorted(&mut self, mut reports: Vec<(Token, Ready)>) -> Vec<(Token, Ready)> {
         let fault = self.fault;
         let interest_of = |token: Token| {
@@ -172,7 +172,7 @@ impl<B: Sound> Broken<B> {
         reports
     }
 
-    /// Distorts by what was reported before.
+    /// Applies faults that depend on earlier reports.
     fn by_history(&mut self, reports: &mut [(Token, Ready)]) {
         let fault = self.fault;
         for (token, ready) in reports {

@@ -15,7 +15,7 @@ pub(crate) struct Shared {
     pub(crate) was_busy: AtomicBool,
     pub(crate) is_dead: AtomicBool,
     pub(crate) wakes: AtomicU32,
-    /// Nobody has waited since the last wake.
+    /// A wake has come since the last wait.
     pub(crate) is_pending: AtomicBool,
 }
 

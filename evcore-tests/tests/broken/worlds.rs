@@ -1,4 +1,4 @@
-//! Sound backends to put faults into, and the fixtures for what comes of it.
+//! Correct backends to put faults into, and the fixtures for the result.
 
 use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::sys;
 use crate::wakers::BrokenWaker;
 
-/// With room for the cases that need many sources.
+/// Large enough for the cases that need many sources.
 pub(crate) type Large = Manual<1_040>;
 
 impl Sound for Large {
@@ -59,13 +59,13 @@ thread_local! {
 /// See [`on_epoll`].
 pub(crate) type OnEpoll = Unix<Broken<Epoll>>;
 
-/// The fixture for epoll with a fault. The backend is made in this thread.
+/// The fixture for epoll with a fault. The backend is created in this thread.
 pub(crate) fn on_epoll(fault: Fault) -> OnEpoll {
     FAULT.set(fault);
     Unix::new(|| Epoll::new().map(|epoll| Broken::new(epoll, FAULT.get())), BrokenWaker::wake)
         .with(sys::powers())
         .refusing(Broken::refuse)
-        // What a fault keeps back does not come later either.
+        // What a fault withholds does not come later, so a short wait is enough.
         .impatient(if fault == Fault::None { PATIENCE } else { Duration::from_millis(200) })
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn on_manual(fault: Fault) -> OnManual {
 pub(crate) struct OnManual {
     hands: ByHand<1_040>,
     fault: Fault,
-    /// Whether it can bound what a wait reports.
+    /// Whether it can limit the reports of a wait.
     pub(crate) can_bound: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The suite, on every backend of this project.
+//! Runs the suite on every backend of this project.
 
 #[cfg(target_os = "linux")]
 use evcore::backend::Either;
@@ -73,7 +73,7 @@ task_conformance!(select_tasks, Unix::new(Select::new, Waker::wake).with(sys::po
 #[cfg(target_os = "linux")]
 task_conformance!(chosen_tasks, Unix::new(|| choose(&["epoll"]), Waker::wake).with(sys::powers()));
 
-/// The backend of a program that chooses when it runs, and avoids some.
+/// The backend of a program that chooses at run time, and avoids some.
 #[cfg(target_os = "linux")]
 fn choose(avoided: &[&'static str]) -> Result<Either<Either<Epoll, Poll>, Select>, Error> {
     let preferences = avoided.iter().fold(Preferences::new().ignore_environment(), |all, name| all.avoid(name));

@@ -1,4 +1,4 @@
-//! What the suite's fixture can do only with system calls. All `unsafe` code of the tests is here.
+//! The operations of the suite's fixture that need system calls. All `unsafe` code of the tests is here.
 
 use std::io;
 use std::net::TcpStream;
@@ -29,21 +29,21 @@ fn refused() -> io::Result<TcpStream> {
     if socket < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     let stream = TcpStream::from(socket);
     stream.set_nonblocking(true)?;
     // SAFETY: an address is made of numbers, and may be all zeros.
     let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
     name.sin_family = libc::AF_INET as libc::sa_family_t;
-    // The lowest port is one that no system hands out and that nobody serves any more.
+    // Systems never assign the lowest port automatically, and no program listens on it nowadays.
     name.sin_port = 1u16.to_be();
     name.sin_addr.s_addr = u32::from(std::net::Ipv4Addr::LOCALHOST).to_be();
     let len = size_of_val(&name) as libc::socklen_t;
     // SAFETY: the pointer and the length are those of an address.
     let answer = unsafe { libc::connect(stream.as_raw_fd(), (&raw const name).cast(), len) };
     let error = io::Error::last_os_error();
-    // An answer at once would be no readiness, but it never is one while the socket is asked to wait.
+    // A connect that fails at once is no test of readiness. It does not happen on a non-blocking socket.
     if answer < 0 && error.raw_os_error() == Some(libc::EINPROGRESS) { Ok(stream) } else { Err(error) }
 }
 
@@ -54,12 +54,12 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
         return Err(io::Error::last_os_error());
     }
     for end in ends {
-        // SAFETY: both descriptors are open, and nobody else knows them.
+        // SAFETY: both descriptors are open, and nothing else owns them.
         unsafe { libc::fcntl(end, libc::F_SETFD, libc::FD_CLOEXEC) };
         // SAFETY: as above.
         unsafe { libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK) };
     }
-    // SAFETY: the descriptor is open, and nobody else owns it.
+    // SAFETY: the descriptor is open, and nothing else owns it.
     let reader = unsafe { OwnedFd::from_raw_fd(ends[0]) };
     // SAFETY: as above.
     let writer = unsafe { OwnedFd::from_raw_fd(ends[1]) };
@@ -81,12 +81,12 @@ fn raiser() -> Raiser {
 }
 
 fn fork(child: &mut dyn FnMut() -> bool) -> bool {
-    // SAFETY: the child runs the closure and ends without returning. The other threads of this process wait for their turn
-    // and hold no lock that the closure needs.
+    // SAFETY: the child runs the closure and ends without returning. The other threads of this process are blocked by
+    // the fixture's lock and hold no lock that the closure needs.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "no child: {}", io::Error::last_os_error());
     if pid == 0 {
-        // SAFETY: a call without pointers: a child that hangs is killed.
+        // SAFETY: a call without pointers. It kills a child that hangs.
         unsafe { libc::alarm(20) };
         let code = if child() { 0 } else { 1 };
         // SAFETY: ends the child at once, without the harness's exit handlers.
@@ -100,11 +100,11 @@ fn fork(child: &mut dyn FnMut() -> bool) -> bool {
     status == 0
 }
 
-/// Another descriptor of what a number stands for.
+/// Another descriptor of a number's file.
 #[allow(dead_code, reason = "one of the tests that share this file needs it")]
 pub(crate) fn keep(number: i32) -> Option<OwnedFd> {
     // SAFETY: a call without pointers.
     let fresh = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     (fresh >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fresh) })
 }

@@ -1,4 +1,4 @@
-//! Time that passes when a script says so.
+//! Time that advances only when a script says so.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -7,12 +7,12 @@ use std::time::Duration;
 use evcore::backend::{EventOp, FdInfos, Features, Modified, SignalOp, Sink, Sleep, Token, Wake};
 use evcore::{Instant, Interest};
 
-/// One clock for everybody, so that nobody can differ because the machine was slow.
+/// One clock for all bases, so that a slow machine causes no difference.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock(Rc<Cell<Duration>>);
 
 impl Clock {
-    /// Not at the beginning of time, which libevent takes for no time at all.
+    /// Not zero, which libevent takes for "no time".
     pub(crate) fn new() -> Self {
         Self(Rc::new(Cell::new(Duration::from_secs(1_000))))
     }
@@ -26,7 +26,7 @@ impl Clock {
     }
 }
 
-/// A backend that goes by this clock. It really waits, as long as it says.
+/// A backend on this clock. Its waits still last as long as requested in real time.
 #[derive(Debug)]
 pub(crate) struct Timed<B> {
     backend: B,

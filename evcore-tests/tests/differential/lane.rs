@@ -1,4 +1,4 @@
-//! A base on one of the backends, with what it must do.
+//! A base on one of the backends, with its model.
 
 use std::time::{Duration, Instant};
 
@@ -12,21 +12,21 @@ use crate::script::{EVENTS, From, Script, Start, Step, Timeout};
 use crate::world::{Raw, World};
 use crate::{SIGNALS, sys};
 
-/// Longer than any machine takes to come back from a wait that is over.
+/// Longer than any machine needs to return from a wait that is over.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LATER: Duration = Duration::from_secs(3_600);
 
-/// One of three, whatever it runs on.
+/// A lane on any of the three backends.
 pub(crate) trait Run {
     fn name(&self) -> &'static str;
     fn model(&self) -> &Model;
     fn model_mut(&mut self) -> &mut Model;
-    /// Does a step that the model allows.
+    /// Carries out a step that the model allows.
     fn step(&mut self, step: Step, world: &World) -> Result<(), String>;
     fn turn(&mut self, sleeps: bool, raw: &Raw, world: &World) -> Result<Told, String>;
 }
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
     pub(crate) handed: Vec<Handed>,
@@ -50,7 +50,7 @@ impl<B: Backend> Lane<B> {
         Self { base, waker, model, ids: [None; EVENTS as usize] }
     }
 
-    /// What the base answers: whether it refuses the step as one that it cannot do.
+    /// Carries out a step. The base must refuse it exactly if the model says so.
     fn carry_out(&mut self, step: Step, world: &World) -> Result<(), String> {
         let id = |event: u8| self.ids[usize::from(event)].ok_or("there is no such event");
         let delay = |timeout| match timeout {
@@ -63,7 +63,7 @@ impl<B: Backend> Lane<B> {
             Step::Add(event, timeout) => self.base.add(id(event)?, delay(timeout)),
             Step::Del(event) => self.base.del(id(event)?),
             Step::Remove(event) => {
-                // One whose descriptor was closed may have got ERROR, and be gone.
+                // If its descriptor was closed, it may have got ERROR and been removed.
                 let (gone, id) = (self.base.remove(id(event)?).is_none(), self.ids[usize::from(event)].take());
                 let is_lost = self.model.is_lost(event);
                 return if gone && !is_lost { Err(format!("{id:?} is gone")) } else { Ok(()) };
@@ -104,7 +104,7 @@ impl<B: Backend> Lane<B> {
         if start.once {
             made = made.once();
         }
-        // Not `start`: in libevent a timeout is given to `event_add`, and is not the event's own.
+        // Not `start`: in libevent a timeout is an argument of `event_add`, not a property of the event.
         let id = self.base.create(made, event.into()).map_err(|rejected| text(&rejected.error))?;
         self.base.add(id, timeout).map_err(|error| {
             self.base.remove(id);
@@ -114,7 +114,7 @@ impl<B: Backend> Lane<B> {
         Ok(())
     }
 
-    /// Where there is something to wake it, it may sleep, and must not.
+    /// Waits. With `may_sleep` the wait has an end far away, but something must end it at once.
     fn wait(&mut self, may_sleep: bool) -> Result<(), String> {
         let began = Instant::now();
         let end = self.base.update_now().saturating_add(PATIENCE);
@@ -186,7 +186,7 @@ impl<B: Backend<Waker = evplat_posix::Waker>> Run for Lane<B> {
     }
 }
 
-/// What the test shares with the one of three backends side by side, in this process.
+/// Makes signals harmless in this process while no base watches them.
 pub(crate) fn prepare() {
     for signum in SIGNALS {
         sys::handle_by_counting(signum);

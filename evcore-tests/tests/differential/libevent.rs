@@ -1,4 +1,4 @@
-//! The same on libevent: a C program carries the steps out, on sources of its own, and prints what its events get.
+//! The same on libevent: a C program carries out the steps on sources of its own, and prints what its events get.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -14,10 +14,10 @@ use crate::script::{Body, From, Kind, Shut, Start, Step, Timeout};
 use crate::trace::{Trace, Track};
 use crate::world::Raw;
 
-/// A difference is one if it comes so often in a row: the other program has a network of its own.
+/// Only a difference that occurs this many times in a row counts, because the other program has its own connections.
 const TIMES: usize = 3;
 
-// libevent's bits, and the feature of telling CLOSED.
+// libevent's bits, and its feature for CLOSED.
 const EV_TIMEOUT: u32 = 0x01;
 const EV_READ: u32 = 0x02;
 const EV_WRITE: u32 = 0x04;
@@ -32,7 +32,7 @@ pub(crate) struct Libevent {
     drivers: [Driver; 3],
 }
 
-/// What an event got in a turn: its bits, and how often it was called.
+/// What an event got in a turn: its bits, and its number of calls.
 struct Called {
     event: u8,
     ready: Ready,
@@ -48,7 +48,7 @@ struct Driver {
 }
 
 impl Libevent {
-    /// Compiles the driver and starts it. Otherwise: why that cannot be.
+    /// Compiles and starts the driver; or returns why that is not possible.
     pub(crate) fn build() -> Result<Self, String> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/differential/driver.c");
         let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("libevent-driver-{}", std::process::id()));
@@ -68,7 +68,7 @@ impl Libevent {
         Ok(Self { drivers: [drivers.0?, drivers.1?, drivers.2?] })
     }
 
-    /// Whether libevent's events got the same. `false`: its descriptors were never ready for the same.
+    /// Whether libevent's events got the same. Returns `false` if its descriptors never had the same readiness.
     pub(crate) fn compare(&mut self, trace: &Trace) -> Result<bool, String> {
         let mut is_proof = true;
         for (driver, track) in self.drivers.iter_mut().zip(&trace.tracks) {
@@ -123,7 +123,7 @@ impl Driver {
         Ok(true)
     }
 
-    /// What came of each turn; `None` if its descriptors were not ready for the same.
+    /// The results of each turn; `None` if its descriptors did not have the same readiness.
     fn repeat(&mut self, track: &Track) -> std::io::Result<Option<Vec<Vec<Called>>>> {
         let text: String = track.lines.iter().map(|line| format!("{line}\n")).collect();
         self.steps.write_all(format!("begin\n{text}end\n").as_bytes())?;
@@ -182,7 +182,7 @@ fn compare(ours: &Told, its: &[Called], has_closed: bool) -> Result<(), String> 
     Ok(())
 }
 
-/// A step for the driver, before it is done here; `None` of those that it does not know.
+/// The driver's line for a step, made before the step is carried out here; `None` if the driver does not support it.
 pub(crate) fn line(step: Step, model: &Model) -> Option<String> {
     Some(match step {
         Step::Write(end, bytes) => format!("write {end} {bytes}"),
@@ -230,7 +230,7 @@ pub(crate) fn open(source: u8, kind: Kind) -> String {
     format!("open {source} {kind}")
 }
 
-/// What the descriptors must be ready for before it goes on.
+/// The readiness that the driver must wait for before it continues.
 pub(crate) fn await_line(raw: &Raw) -> String {
     raw.iter().fold("await".into(), |line, end| format!("{line} {}", end.unwrap_or(-1)))
 }

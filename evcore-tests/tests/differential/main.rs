@@ -1,4 +1,5 @@
-//! The differential test: random scripts of what is done to real descriptors, on epoll, poll and select, and on libevent.
+//! The differential test: random scripts of operations on real descriptors, on epoll, poll and select, and on
+//! libevent.
 //!
 //! ```text
 //!   script ──▶ world    pipes, socket pairs, connections: the same descriptors for all
@@ -10,12 +11,13 @@
 //!   libevent            the same script in a C program, on its own epoll, poll and select
 //! ```
 //!
-//! - `EVCORE_DIFFERENTIAL_OPS`: how many steps to do, 10,000 without it; as many again against libevent.
-//! - `EVCORE_DIFFERENTIAL_SEED`: what the random scripts are made from, 1 without it.
-//! - `EVCORE_DIFFERENTIAL_BATCH`: which batch of scripts to begin with: to see a difference again, the one that it names.
+//! - `EVCORE_DIFFERENTIAL_OPS`: the number of steps, by default 10,000; the same number again against libevent.
+//! - `EVCORE_DIFFERENTIAL_SEED`: the seed of the random scripts, by default 1.
+//! - `EVCORE_DIFFERENTIAL_BATCH`: the first batch of scripts; to reproduce a difference, the batch that it names.
 //!
-//! Time passes when a script says so, on all bases at once and in libevent, too: no difference comes from a slow machine.
-//! Against libevent it needs a C compiler and libevent's headers; when there are none it says so, and does the rest.
+//! Time advances when a script says so, on all bases and in libevent at once, so a slow machine causes no difference.
+//! Comparing with libevent needs a C compiler and libevent's headers; without them the test says so, and does the
+//! rest.
 
 #![cfg(target_os = "linux")]
 
@@ -45,16 +47,16 @@ use run::Outcome;
 use script::{Profile, Script, script};
 
 const SIGNALS: [i32; 2] = [libc::SIGUSR1, libc::SIGUSR2];
-/// How many scripts are drawn from one state of the random numbers.
+/// The number of scripts drawn from one state of the random generator.
 const BATCH: u32 = 20;
-/// After how many steps a long run tells how far it is.
+/// The number of steps between progress messages of a long run.
 const PROGRESS: u64 = 20_000;
-/// How often a script is run again that proves nothing, because something was under way in the system.
+/// How often a script is repeated if it proves nothing, because the system had not finished something.
 const ATTEMPTS: usize = 5;
-/// How long it may take to shorten a script on which someone differs, in milliseconds.
+/// How long shrinking a script with a difference may take, in milliseconds.
 const PATIENCE: u32 = 120_000;
 
-/// The signals are the process's, and so are the numbers of the descriptors.
+/// Signals and descriptor numbers belong to the process, so tests take this lock.
 static PROCESS: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -73,7 +75,7 @@ fn libevent_tells_the_same() {
     }
 }
 
-/// A search for a script on which someone differs.
+/// A search for a script with a difference.
 struct Search {
     profile: Profile,
     libevent: Option<Libevent>,
@@ -143,7 +145,7 @@ impl Search {
         }
     }
 
-    /// Runs a script until it proves something.
+    /// Runs a script until the result proves something.
     fn compare(&mut self, script: &Script, tally: &mut Tally) -> Result<(), String> {
         tally.scripts += 1;
         tally.steps += script.steps.len() as u64;
@@ -164,7 +166,7 @@ impl Search {
     }
 }
 
-/// Says something also when the test passes.
+/// Prints a line even if the test passes.
 fn tell(line: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "{line}");

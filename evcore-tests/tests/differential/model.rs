@@ -1,7 +1,7 @@
-//! What each event must get, worked out from what poll(2) says of its descriptor by itself.
+//! The model: what each event must get, computed from what poll(2) reports for its descriptor alone.
 //!
-//! One for each backend, because some refuse what others take. It knows the rules for events in the plainest form, and nothing
-//! of how they are kept.
+//! One for each backend, because some refuse what others accept. It has the rules for events in the simplest form,
+//! and nothing of their implementation.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ mod turn;
 
 pub(crate) use turn::Due;
 
-/// How long a timeout is that a script gets to.
+/// The duration of a timeout that expires during a script.
 pub(crate) const SOON: Duration = Duration::from_millis(50);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,7 +25,7 @@ enum Lost {
     No,
     /// Its descriptor was closed.
     Closed,
-    /// And the number is another's.
+    /// Its descriptor was closed, and the number reused.
     OpenAgain,
 }
 
@@ -35,15 +35,15 @@ pub(crate) struct Event {
     pub(crate) interest: Interest,
     pub(crate) pending: bool,
     paused: bool,
-    /// When its timeout is due, if that is soon.
+    /// The deadline of its timeout, if the script lasts that long.
     deadline: Option<Duration>,
     pub(crate) is_timed: bool,
     pub(crate) queued: Option<Ready>,
     signals: u32,
     lost: Lost,
-    /// Of a lost one: how often it may get ERROR.
+    /// For an event whose descriptor was closed: how many times it may get ERROR.
     errors: u8,
-    /// Of an edge-triggered one: what was reported and is so still; and whether it has been added or changed since then.
+    /// For an edge-triggered event: what was reported and still holds; and whether it was added or changed since.
     known: i16,
     is_anew: bool,
 }
@@ -63,10 +63,10 @@ pub(crate) struct Model {
     strict: bool,
     edges: u8,
     pub(crate) events: [Option<Event>; EVENTS as usize],
-    /// How often each signal came since the last turn, where somebody waited for it.
+    /// The arrivals of each signal since the last turn, if it was watched.
     arrived: [u32; 2],
     woken: bool,
-    /// The sources that something has been done to since the last turn, or to events that watch them.
+    /// The sources that were changed since the last turn, or whose events were.
     touched: [bool; SOURCES as usize],
 }
 
@@ -96,13 +96,13 @@ impl Model {
         self.event(event).is_some_and(|event| event.lost != Lost::No)
     }
 
-    /// The interest of an event on this end: edges are a matter of the end.
+    /// The interest of an event on this end, which decides whether it is edge-triggered.
     pub(crate) fn on_end(&self, end: End, interest: Interest) -> Interest {
         let is_edge = self.edges >> end & 1 == 1 && !interest.is_empty();
         if is_edge { interest | Interest::EDGE } else { interest }
     }
 
-    /// Whether the step can be done to what there is; `raw` tells which ends are open.
+    /// Whether the step is possible in this state; `raw` shows which ends are open.
     pub(crate) fn allows(&self, step: Step, raw: &Raw) -> bool {
         let is_open = |end: End| raw[usize::from(end)].is_some();
         let is_edge = |end: End| self.edges >> end & 1;
@@ -134,7 +134,7 @@ impl Model {
         }
     }
 
-    /// The answer that a step must have: whether it is refused.
+    /// Whether the step must be refused.
     pub(crate) fn is_refused(&self, step: Step) -> bool {
         let refused = |interest| refuses(self.features, interest);
         match step {
@@ -151,7 +151,7 @@ impl Model {
         }
     }
 
-    /// What comes of a step that was not refused.
+    /// Applies a step that was not refused.
     pub(crate) fn apply(&mut self, step: Step) {
         self.touch_of(step);
         match step {
@@ -231,7 +231,7 @@ impl Model {
         });
     }
 
-    /// An end was closed; `true`: and its number is another's now.
+    /// An end was closed and, if `true`, its number reused.
     pub(crate) fn lose(&mut self, end: End, is_open_again: bool) {
         for event in self.events.iter_mut().flatten() {
             if matches!(event.start.from, From::Io(its, _) if its == end) {
@@ -244,7 +244,7 @@ impl Model {
         }
     }
 
-    /// A lost event goes: the others of its descriptor may get ERROR for the refused change.
+    /// Removes a lost event: the others of its descriptor may get ERROR for the refused change.
     fn leave_lost(&mut self, event: u8) {
         let Some(Event { start: Start { from: left, .. }, lost: Lost::Closed, .. }) = self.event(event) else {
             return;
@@ -258,12 +258,12 @@ impl Model {
             .for_each(|event| event.errors = event.errors.saturating_add(1));
     }
 
-    /// Something was done to a source.
+    /// Records that a source was changed.
     pub(crate) fn touch(&mut self, source: u8) {
         self.touched[usize::from(source)] = true;
     }
 
-    /// What a step changes of an event may make the system look at its source again.
+    /// Records sources that the system may check again because of a step's change to an event.
     fn touch_of(&mut self, step: Step) {
         match step {
             Step::Start(event, _)
@@ -283,7 +283,7 @@ impl Model {
         }
     }
 
-    /// What was reported to an edge-triggered event and is over may be reported again.
+    /// Readiness that was reported to an edge-triggered event and has ended may be reported again.
     pub(crate) fn observe(&mut self, raw: &Raw) {
         for event in self.events.iter_mut().flatten() {
             if let From::Io(end, _) = event.start.from {
@@ -292,12 +292,12 @@ impl Model {
         }
     }
 
-    /// When the last of the timers is due that are due soon.
+    /// The last deadline of the timers that expire during a script.
     pub(crate) fn lapse(&self) -> Option<Duration> {
         self.events.iter().flatten().filter_map(|event| event.deadline).max()
     }
 
-    /// What a handler does, as a step.
+    /// A handler's operation as a step.
     pub(crate) fn step_of(&self, me: u8, body: Body) -> Option<Step> {
         let level = self.event(me)?.start.level;
         let later = |other| self.event(other).filter(|other| other.start.level > level && other.lost == Lost::No);

@@ -1,4 +1,4 @@
-//! Carries a script out on all backends at once.
+//! Carries out a script on all backends at once.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ use crate::trace::Trace;
 use crate::world::World;
 use crate::{SIGNALS, libevent, sys};
 
-/// Why a script cannot be gone on with.
+/// Why a script cannot continue.
 enum Fault {
-    /// Something changed while one looked.
+    /// Something changed during the check.
     Blurred,
     Differs(String),
 }
 
-/// What comes of a script.
+/// The result of a script.
 pub(crate) enum Outcome {
     Same(Trace),
-    /// Who differs, and how, below the steps up to there.
+    /// Which lane differs, and how, after the steps up to that point.
     Differs(String),
-    /// Something was under way: it proves nothing.
+    /// Something was still changing: it proves nothing.
     Blurred,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn run(script: &Script, profile: Profile) -> Outcome {
     let mut trace = Trace::default();
     (0..).zip(script.kinds).for_each(|(source, kind)| trace.add(&libevent::open(source, kind)));
     let mut runner = Runner { profile, world, clock, lanes, trace };
-    // One turn at the end in any case.
+    // With one turn at the end in any case.
     let steps = script.steps.iter().copied().chain([Step::Turn(false)]);
     for step in steps {
         for step in runner.expand(step, script) {
@@ -67,7 +67,7 @@ pub(crate) fn run(script: &Script, profile: Profile) -> Outcome {
 }
 
 impl Runner {
-    /// A step as it can be done: without what would get in its way, and so that all can do it.
+    /// A step in the form in which all lanes can carry it out, after steps that remove what is in its way.
     fn expand(&self, step: Step, script: &Script) -> Vec<Step> {
         let step = match self.profile {
             Profile::Ours => step,
@@ -102,7 +102,7 @@ impl Runner {
         steps
     }
 
-    /// The removal of each event that watches an end.
+    /// Steps that remove each event that watches an end.
     fn watchers(&self, end: End) -> Vec<Step> {
         let on_end = |event: &u8| {
             let is_on_end = |model: &Model| {
@@ -113,7 +113,8 @@ impl Runner {
         (0..EVENTS).filter(on_end).map(Step::Remove).collect()
     }
 
-    /// Whether it removes an event whose descriptor was closed before: of several such numbers nobody can say what is reported.
+    /// Whether it removes an event whose descriptor was closed earlier: if there are several such numbers, the
+    /// reports cannot be predicted.
     fn is_of_lost(&self, step: Step) -> bool {
         matches!(step, Step::Remove(event) if self.lanes.iter().any(|lane| lane.model().is_lost(event)))
     }
@@ -140,7 +141,8 @@ impl Runner {
         Ok(())
     }
 
-    /// Before it is done, for the driver's line depends on what there is. What a backend refuses is not asked of libevent's.
+    /// Called before the step, because the driver's line depends on the state. If a backend refuses a step, it is not
+    /// sent to libevent's.
     fn note(&mut self, step: Step, allowed: [bool; 3]) {
         self.trace.done.push(step);
         for ((lane, track), allowed) in self.lanes.iter().zip(&mut self.trace.tracks).zip(allowed) {
@@ -201,12 +203,12 @@ impl Runner {
         self.trace.add(&libevent::await_line(&raw));
         self.note(Step::Turn(sleeps), [true; 3]);
         for (lane, track) in self.lanes.iter_mut().zip(&mut self.trace.tracks) {
-            // An acknowledgement that comes late is an edge, too.
+            // A late acknowledgement is an edge, too.
             let connections = (0..SOURCES).filter(|source| self.world.kind(2 * source) == Kind::Tcp);
             connections.for_each(|source| lane.model_mut().touch(source));
             match lane.turn(sleeps, &raw, &self.world) {
                 Ok(turn) => track.turns.push(turn),
-                // Perhaps because it was not the same any more.
+                // The readiness may have changed meanwhile.
                 Err(_) if self.world.raw() != raw => return Err((lane.name(), Fault::Blurred)),
                 Err(why) => return Err((lane.name(), Fault::Differs(why))),
             }
@@ -218,7 +220,7 @@ impl Runner {
     }
 }
 
-/// The source that a step is done to.
+/// The source that a step affects.
 fn source_of(step: Step) -> u8 {
     match step {
         Step::Reopen(source, _) => source,

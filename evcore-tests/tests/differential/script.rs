@@ -1,16 +1,16 @@
-//! Random scripts: what is done to some sources, and to some events that watch them.
+//! Random scripts: operations on a few sources, and on events that watch them.
 
 use evcore::{Interest, Ready};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// How many sources a script has; each has two ends.
+/// The number of sources in a script; each has two ends.
 pub(crate) const SOURCES: u8 = 3;
 pub(crate) const ENDS: u8 = 2 * SOURCES;
-/// How many events there are at a time, at most.
+/// The maximum number of events at one time.
 pub(crate) const EVENTS: u8 = 8;
 pub(crate) const LEVELS: u8 = 3;
-/// In milliseconds; no longer than [`SOON`](crate::model::SOON) is.
+/// In milliseconds; at most [`SOON`](crate::model::SOON).
 const LONGEST_PASS: u8 = 50;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,7 +36,7 @@ pub(crate) enum Timeout {
     None,
     /// Due after [`SOON`](crate::model::SOON).
     Soon,
-    /// Never in this test.
+    /// Does not expire in this test.
     Later,
 }
 
@@ -47,7 +47,8 @@ pub(crate) enum From {
     Timer,
 }
 
-/// What an event's handler does: to itself, or to a less urgent one, so that the order in a level is of no account.
+/// What an event's handler does: to itself, or to a less urgent event, so that the order within a priority does not
+/// matter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Body {
     Nothing,
@@ -74,16 +75,16 @@ pub(crate) struct Start {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
     Write(End, u16),
-    /// Until there is no room.
+    /// Writes until there is no room.
     Fill(End),
     Read(End, u16),
     Drain(End),
     Shut(End, Shut),
     Close(End),
-    /// Closed so that the peer gets a reset.
+    /// Closes it so that the peer gets a reset.
     Reset(End),
     Urgent(End),
-    /// Other sources, on the same numbers.
+    /// Opens another source with the same numbers.
     Reopen(u8, Kind),
     Start(u8, Start),
     Add(u8, Timeout),
@@ -98,11 +99,11 @@ pub(crate) enum Step {
     Reinit,
     Raise(u8, u8),
     Wake,
-    /// Lets time pass until all timers are due that are due soon, and no longer.
+    /// Advances the time exactly until all timers that expire soon have expired.
     Lapse,
-    /// Lets so many milliseconds pass.
+    /// Advances the time by this many milliseconds.
     Pass(u8),
-    /// A turn; one that may sleep, if there is something to wake it.
+    /// A turn; `true`: it may sleep if something will end the wait.
     Turn(bool),
 }
 
@@ -111,18 +112,18 @@ pub(crate) enum Step {
 pub(crate) enum Profile {
     /// Everything that our backends have in common.
     Ours,
-    /// What can be said to libevent, too, and means the same there: see [`differences`](crate::differences).
+    /// Everything that libevent can do as well, with the same meaning: see [`differences`](crate::differences).
     Libevent,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) kinds: [Kind; SOURCES as usize],
-    /// The ends whose events are edge-triggered, a bit each.
+    /// The ends whose events are edge-triggered, as a bit mask.
     pub(crate) edges: u8,
-    /// libevent's order: one level a turn.
+    /// libevent's order: one priority per turn.
     pub(crate) strict: bool,
-    /// A base without priorities hands out by a shorter way.
+    /// A base without priorities uses a faster path to hand out.
     pub(crate) one_level: bool,
     pub(crate) steps: Vec<Step>,
 }
@@ -137,8 +138,8 @@ impl Script {
         if self.one_level { 1 } else { LEVELS }
     }
 
-    /// A step within the levels of the script; what is served in libevent's order has no timers, as it is not known in which
-    /// of several turns they come.
+    /// A step restricted to the script's priorities. In libevent's order there are no timers, as it cannot be
+    /// predicted in which of several turns they are handed out.
     pub(crate) fn fit(&self, step: Step) -> Step {
         let later = |timeout| if self.strict && timeout == Timeout::Soon { Timeout::Later } else { timeout };
         match step {
@@ -161,7 +162,8 @@ pub(crate) fn script(profile: Profile) -> BoxedStrategy<Script> {
     (kinds, edges, strict, one_level, vec(step(profile), 1..60))
         .prop_map(|(kinds, edges, strict, one_level, steps)| Script {
             kinds,
-            // A report that is put off until less urgent levels are served may be over: edges are for fair scripts.
+            // In strict order a report may be outdated when its less urgent event is handed out, so edges are only
+            // for fair scripts.
             edges: if strict { 0 } else { edges },
             strict,
             one_level,

@@ -1,4 +1,4 @@
-//! What was done and what came of it.
+//! What was done, and the results.
 
 use crate::lane::Told;
 use crate::script::Step;
@@ -11,7 +11,7 @@ pub(crate) struct Trace {
     pub(crate) tracks: [Track; 3],
 }
 
-/// On one backend, for libevent to repeat.
+/// The results on one backend, for libevent to repeat.
 #[derive(Debug, Default)]
 pub(crate) struct Track {
     /// The steps, as the driver reads them.
@@ -24,7 +24,7 @@ impl Trace {
         self.tracks.iter().flat_map(|track| &track.turns).map(|turn| turn.handed.len()).sum()
     }
 
-    /// What is done to the world is done to all.
+    /// Adds a step that affects the sources to all tracks.
     pub(crate) fn add(&mut self, line: &str) {
         self.tracks.iter_mut().for_each(|track| track.lines.push(line.to_owned()));
     }

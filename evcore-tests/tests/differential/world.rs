@@ -1,4 +1,4 @@
-//! The sources of a script: real descriptors, which all bases watch.
+//! The sources of a script: real descriptors that all bases watch.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,10 +13,10 @@ use crate::sys as shared;
 
 mod sys;
 
-/// The numbers of the ends begin here: above all that the test opens for a moment, below what select(2) has room for.
+/// The first number of the ends: above those that the test opens temporarily, and below the limit of select(2).
 const NUMBERS: i32 = 600;
 
-/// What poll(2) says of each end; `None` of those that are closed.
+/// What poll(2) reports for each end; `None` if it is closed.
 pub(crate) type Raw = [Option<i16>; ENDS as usize];
 
 pub(crate) struct World {
@@ -57,7 +57,7 @@ impl World {
         self.ends.each_ref().map(|end| end.as_ref().map(sys::revents))
     }
 
-    /// Waits until nothing is under way any more, as far as one can see.
+    /// Waits until nothing is in transit, as far as that can be observed.
     pub(crate) fn settle(&self) -> Raw {
         let mut raw = self.raw();
         for _ in 0..100 {
@@ -71,7 +71,7 @@ impl World {
         raw
     }
 
-    /// Carries out what is done to a source. `false`: that cannot be done to this end, or not any more.
+    /// Carries out a step on a source. Returns `false` if this end cannot do it.
     pub(crate) fn act(&mut self, step: Step) -> bool {
         match step {
             Step::Reopen(source, kind) => {
@@ -96,7 +96,7 @@ impl World {
         }
     }
 
-    /// What the system says to it does not matter: that is the same for all.
+    /// The result of the system call does not matter, since it is the same for all.
     fn transfer(&self, end: End, step: Step) -> bool {
         let Some(mut file) = self.ends[usize::from(end)].as_ref() else { return false };
         let mut buffer = [0; 4_096];
@@ -130,19 +130,19 @@ impl World {
         true
     }
 
-    /// Whether nothing more can be sent: then writing nothing is refused.
+    /// Whether the end can no longer send: then even writing nothing fails.
     fn is_shut(&self, end: End) -> bool {
         let peer = end ^ 1;
         !self.is_open(peer) || self.raw()[usize::from(peer)].is_some_and(|raw| raw & libc::POLLRDHUP != 0)
     }
 }
 
-/// Another descriptor of the same file, for a moment.
+/// A temporary descriptor of the same file.
 fn copy(file: &File) -> OwnedFd {
     file.as_fd().try_clone_to_owned().unwrap()
 }
 
-/// Both ends of a new source, which do not block.
+/// Both ends of a new source, non-blocking.
 fn pair(kind: Kind) -> [OwnedFd; 2] {
     match kind {
         Kind::Pipe => {

@@ -1,7 +1,7 @@
-//! A program's own handlers of `pthread_atfork`, registered before its first base: they run after ours in the parent before
-//! the fork, and before ours in both processes after it. They may do to bases what they like, from another thread too.
+//! A program's own handlers of `pthread_atfork`, registered before its first base: they run after ours in the parent
+//! before the fork, and before ours in both processes after it. They may use bases freely, even from another thread.
 //!
-//! A process of its own, as the order of registration is the process's.
+//! In a process of its own, because the order of registration is global.
 
 #![cfg(target_os = "linux")]
 
@@ -56,7 +56,8 @@ fn turn<B: Wake<Fd = Fd, Error = Error, Waker = Waker>>(base: &mut Base<B>) -> V
     found
 }
 
-/// What a handler may do in the process that forks: begin and end a watch, itself and in another thread that it waits for.
+/// What a handler may do in the forking process: start and end a watch, itself and in another thread that it waits
+/// for.
 fn touch<B: Wake<Fd = Fd, Error = Error, Waker = Waker> + Send + 'static>(base: &mut Base<B>, make: fn() -> B) {
     let event = base.insert_signal(SIGUSR1, 9).unwrap();
     base.remove(event);
@@ -101,7 +102,7 @@ fn handlers_may_touch_bases<B: Wake<Fd = Fd, Error = Error, Waker = Waker> + Sen
     assert_eq!(turn(&mut base), [(2, Ready::SIGNAL)]);
 }
 
-/// The nest of a base is the parent's as long as the child has not made its own.
+/// The nest of a base belongs to the parent until the child has made its own.
 fn a_child_that_is_early_leaves_the_nest_alone() {
     let mut inner: Base<Epoll> = EventBase::new(Epoll::new().unwrap());
     let waker = inner.waker().unwrap();
@@ -125,7 +126,7 @@ fn a_child_that_is_early_leaves_the_nest_alone() {
 
 #[test]
 fn handlers_of_a_fork_may_touch_bases() {
-    // It deadlocked here.
+    // Once, this deadlocked.
     sys::within_a_minute();
     sys::register();
     handlers_may_touch_bases(|| Epoll::new().unwrap());

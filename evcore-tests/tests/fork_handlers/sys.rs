@@ -15,22 +15,22 @@ pub(crate) extern "C" fn child() {
     crate::handle(crate::Moment::Child);
 }
 
-/// Registers the program's own handlers of a fork.
+/// Registers the program's own fork handlers.
 pub(crate) fn register() {
-    // SAFETY: the functions stay where they are as long as the program, and catch what panics in them.
+    // SAFETY: the functions exist as long as the program, and catch their panics.
     assert_eq!(unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) }, 0);
 }
 
-/// Runs `work` in a child of this process: `true` when it ended well, within 20 s.
+/// Runs `work` in a child of this process. Returns `true` if it succeeded within 20 s.
 pub(crate) fn in_child(work: impl FnOnce()) -> bool {
-    // SAFETY: the child has this thread alone, and takes no lock that another one may hold.
+    // SAFETY: the child has only this thread, and takes no lock that another thread of the parent may hold.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork: {}", io::Error::last_os_error());
     if pid == 0 {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(20) };
         let failed = catch_unwind(AssertUnwindSafe(work)).is_err();
-        // SAFETY: it ends the process, and runs nothing of the parent's.
+        // SAFETY: it ends the process, and runs no code of the parent.
         unsafe { libc::_exit(failed.into()) }
     }
     let mut status = 0;
@@ -41,7 +41,7 @@ pub(crate) fn in_child(work: impl FnOnce()) -> bool {
     status == 0
 }
 
-/// Ends this process, with a word, if `work` takes longer than a minute.
+/// Kills this process with a message if `work` takes longer than a minute.
 pub(crate) fn within_a_minute() {
     // SAFETY: it takes a number.
     unsafe { libc::alarm(60) };

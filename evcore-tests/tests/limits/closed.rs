@@ -1,4 +1,4 @@
-//! An epoll set that was closed, by a program that closes numbers that are not its own.
+//! An epoll set that the program closed by its number.
 
 use std::fs::File;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use evcore::{Error, Fd, Interest, Ready, Wait};
 
 use crate::{set, sys, turn};
 
-/// Each wait and each registration is an error that names the call, none is handed out as nothing found, and a new start
-/// makes all of it good.
+/// Each wait and each registration returns an error that names the call, none looks like a wait without reports, and
+/// `reinit` repairs everything.
 #[test]
 fn a_set_that_was_closed_is_an_error_and_no_spin() {
     sys::alone(|| {
@@ -29,7 +29,7 @@ fn a_set_that_was_closed_is_an_error_and_no_spin() {
         let refused = base.insert(Fd::of(&other), Interest::READ, 2).unwrap_err();
         assert!(matches!(refused.error, Error::Backend(_)), "{refused:?}");
         assert_eq!(refused.data, 2);
-        // What is changed reaches the backend at the next wait, which fails before anything is handed out.
+        // The change reaches the backend at the next wait, which fails before anything is handed out.
         base.modify(event, Interest::READ | Interest::WRITE).unwrap();
         assert!(turn(&mut base, Wait::None).is_err());
         assert!(base.check());

@@ -1,4 +1,4 @@
-//! Few descriptors, and then more again.
+//! Too few descriptors, and enough again.
 
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
@@ -12,18 +12,18 @@ on_each_backend! {
     each_step_of_a_server_is_made_or_refused_and_then_made
 }
 
-/// Under it nothing is refused.
+/// With this limit nothing is refused.
 const ENOUGH: u64 = 64;
 
-/// The limit that a server runs under, and how often it was refused something.
+/// A server's limit of descriptors, and how many times it was refused something.
 struct Limit {
     limit: u64,
     refusals: u32,
 }
 
 impl Limit {
-    /// Does a step under the limit. Where it is refused, that is for the want of descriptors, leaves none behind, and when
-    /// there are more the same step does it.
+    /// Carries out a step under the limit. A refusal must be due to lack of descriptors and leave none open; with
+    /// more of them the same step must succeed.
     fn step<T>(&mut self, what: &str, mut act: impl FnMut() -> io::Result<T>) -> T {
         let before = sys::open_descriptors();
         sys::limit_descriptors(self.limit);
@@ -32,7 +32,7 @@ impl Limit {
         match done {
             Ok(done) => done,
             Err(error) => {
-                // poll(2) says EINVAL of more entries than there may be descriptors.
+                // poll(2) returns EINVAL for more entries than the limit of descriptors.
                 let is_clear = matches!(error.raw_os_error(), Some(EMFILE))
                     || error.raw_os_error() == Some(EINVAL) && what == "wait";
                 assert!(is_clear, "{what} under {}: {error}", self.limit);
@@ -55,8 +55,9 @@ fn each_step_of_a_server_is_made_or_refused_and_then_made<B: Backend>(make: Make
             limit.refusals
         })
         .collect();
-    // The listener, the client, the accepted one and what wakes the base are refused at first; nothing is in the end. In
-    // between they need not become fewer: a choice comes to poll(2) under 3, which takes no descriptor, and to epoll under 4.
+    // At first the listener, the client, the accepted connection and the doorbell are refused, and at the end nothing
+    // is. In between the number of refusals need not decrease: below 3 a choice falls back to poll(2), which needs no
+    // descriptor, and below 4 it makes epoll.
     assert!(refusals[0] >= 4 && refusals.last() == Some(&0), "{refusals:?}");
 }
 
@@ -70,7 +71,7 @@ fn serve<B: Backend>(limit: &mut Limit, make: Make<B>) {
     let address = listener.local_addr().unwrap();
     let mut client = limit.step("connect", || TcpStream::connect(address));
     assert_eq!(limit.step("wait", || Ok(turn(&mut base, Wait::Forever)?)), [(2, Ready::READ)]);
-    // Until it is accepted the listener is reported, by a base that goes on.
+    // Until the connection is accepted, the loop continues to report the listener.
     let (served, _) =
         limit.step("accept", || listener.accept().inspect_err(|_| assert!(base.check() && base.counts().active == 0)));
     limit.step("watch", || Ok(base.insert(Fd::of(&served), Interest::READ, 3)?));

@@ -1,4 +1,4 @@
-//! Reports that nobody's registration stands behind.
+//! Reports whose token belongs to no registration.
 
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -9,7 +9,7 @@ use evcore::{Fd, Interest, Ready, Wait};
 
 use crate::{set, sys, turn};
 
-/// What differs from a registration's token in its row, its generation or everything; and, by chance, nothing at all else.
+/// Tokens that differ from a registration's in its row, its generation or everything; by chance some may not differ.
 fn forgeries(real: u64) -> Vec<u64> {
     const ROW: u64 = 1;
     const GENERATION: u64 = 1 << 32;
@@ -30,7 +30,7 @@ fn forgeries(real: u64) -> Vec<u64> {
     forgeries
 }
 
-/// Each is counted and dropped; those that keep coming are got rid of by a new set; and who is registered is served.
+/// Each is counted and dropped; if they continue, a new set removes them; and registered events are still handed out.
 #[test]
 fn a_made_up_token_is_stale_and_wrongs_nobody() {
     sys::alone(|| {
@@ -50,7 +50,7 @@ fn a_made_up_token_is_stale_and_wrongs_nobody() {
                 assert_eq!(turn(&mut base, Wait::None).unwrap(), [], "token {forged:x}");
             }
             assert!(base.stats().rebuilds > rebuilds, "token {forged:x} is borne for ever");
-            // It is in no set any more, so the base sleeps.
+            // The new set no longer has it, so the base sleeps.
             let (stale, waits, begin) = (base.stats().stale, base.stats().waits, base.update_now());
             let end = begin.saturating_add(Duration::from_millis(20));
             assert_eq!(turn(&mut base, Wait::Until(end)).unwrap(), []);
@@ -63,7 +63,7 @@ fn a_made_up_token_is_stale_and_wrongs_nobody() {
     });
 }
 
-/// Nobody's token is the doorbell's: it wakes, and names no event.
+/// The doorbell has the token `NONE`: it wakes, and belongs to no event.
 #[test]
 fn nobodys_token_is_dropped() {
     sys::alone(|| {
@@ -79,7 +79,7 @@ fn nobodys_token_is_dropped() {
     });
 }
 
-/// The descriptor that other loops watch is a set as well, and lies outside: what is put into it is no report of this base's.
+/// The descriptor for other loops is an outer set: what is put into that is not reported by this base.
 #[test]
 fn what_is_put_into_the_outer_set_reaches_nobody_inside() {
     sys::alone(|| {

@@ -1,12 +1,11 @@
-//! At the limits of what a process may have and do: descriptors, system calls; and an epoll set that somebody else has
-//! laid hands on.
+//! At the limits of a process: descriptors, system calls; and an epoll set that other code has changed.
 //!
-//! Limits and sandboxes belong to the process, so each case runs in one of its own. That an allocator may refuse is
+//! Limits and sandboxes belong to the process, so each case runs in one of its own. Lack of memory is tested by
 //! `parity_allocation.rs`.
 
 #![cfg(target_os = "linux")]
 
-/// Makes each case a test of each backend, in a process of its own.
+/// Expands to one test per case and backend, in a process of its own.
 macro_rules! on_each_backend {
     ($($case:ident)*) => { $(
         mod $case {
@@ -56,14 +55,14 @@ impl<B: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker>> Backend for B {}
 type Make<B> = fn() -> Result<B, Error>;
 type Base<B> = EventBase<B, Growable, u32>;
 
-/// What a program runs on that chooses when it runs.
+/// The backend of a program that chooses at run time.
 fn choose() -> Result<Either<Either<Epoll, Poll>, Select>, Error> {
     let wanted = Preferences::new().ignore_environment();
     let choice = wanted.pick("epoll", Epoll::new).or("poll", Poll::new).or("select", Select::new);
     choice.backend().map_err(|_| Error::Unsupported)
 }
 
-/// What a turn hands out, in the order of the numbers.
+/// The hand-outs of a turn, sorted by number.
 fn turn<B: Backend>(base: &mut Base<B>, wait: Wait) -> Result<Vec<(u32, Ready)>, Error> {
     assert!(base.poll(wait)?.is_running());
     let mut found = Vec::new();
@@ -74,7 +73,7 @@ fn turn<B: Backend>(base: &mut Base<B>, wait: Wait) -> Result<Vec<(u32, Ready)>,
     Ok(found)
 }
 
-/// A socket with something to read, and its peer.
+/// A readable socket and its peer.
 fn readable() -> (UnixStream, UnixStream) {
     let (near, mut far) = UnixStream::pair().unwrap();
     far.write_all(b"x").unwrap();

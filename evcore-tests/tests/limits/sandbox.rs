@@ -1,4 +1,4 @@
-//! Under a filter that refuses system calls, as sandboxes have and old kernels are.
+//! Under a filter that refuses system calls, like a sandbox or an old kernel.
 
 use std::thread;
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn without_either_by_eperm<B: Backend>(make: Make<B>) {
     all_works_without(&[SYS_epoll_pwait2, SYS_eventfd2, SYS_signalfd4, SYS_timerfd_create], EPERM, make);
 }
 
-/// `false`, and a line that says so, where the kernel has no such filters.
+/// Installs the filter. Returns `false`, and prints a line, if the kernel has no such filters.
 fn is_refused(calls: &[c_long], errno: i32) -> bool {
     match sys::refuse(calls, errno) {
         Err(error) => {
@@ -64,7 +64,7 @@ fn all_works_without<B: Backend>(calls: &[c_long], errno: i32, make: Make<B>) {
     }
 }
 
-/// A program goes into its sandbox when everything is made; what it was used to is refused from then on.
+/// A program enters its sandbox when everything is set up: calls that worked before are refused from then on.
 fn refused_after_it_was_used<B: Backend>(make: Make<B>) {
     let mut base: Base<B> = EventBase::new(make().unwrap());
     all_works(&mut base);
@@ -75,7 +75,7 @@ fn refused_after_it_was_used<B: Backend>(make: Make<B>) {
     }
 }
 
-/// The child of a fork needs a doorbell of its own, and cannot have one such as its parent's.
+/// A forked child needs a doorbell of its own, and cannot have one of its parent's kind.
 fn forked_after_it_was_refused<B: Backend>(make: Make<B>) {
     let mut base: Base<B> = EventBase::new(make().unwrap());
     all_works(&mut base);
@@ -117,7 +117,7 @@ fn all_works<B: Backend>(base: &mut Base<B>) {
     let signal = base.insert_signal(SIGUSR1, 3).unwrap();
     for _ in 0..20 {
         thread::scope(|scope| {
-            // Nothing else ends this wait; the child is killed if it lasts.
+            // Only this ends the wait; the child is killed if it does not end.
             scope.spawn(|| {
                 thread::sleep(Duration::from_micros(200));
                 waker.wake();
@@ -132,7 +132,7 @@ fn all_works<B: Backend>(base: &mut Base<B>) {
     assert!(base.check());
 }
 
-/// Nothing is left that keeps the base awake: no ring, no refused call that is made again and again.
+/// Nothing keeps the base awake: no ring, and no refused call that is repeated.
 fn sleeps<B: Backend>(base: &mut Base<B>) {
     let (turns, cpu) = (base.stats().turns, sys::cpu_time());
     let end = base.update_now().saturating_add(Duration::from_millis(100));

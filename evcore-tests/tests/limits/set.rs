@@ -1,4 +1,4 @@
-//! A base's epoll set, seen from outside.
+//! Inspects a base's epoll set.
 
 use std::fs;
 use std::os::fd::{AsRawFd, RawFd};
@@ -8,7 +8,7 @@ use evplat_linux::Epoll;
 
 use crate::{Base, sys};
 
-/// A base on epoll, and the number of its set: in a process that has no other.
+/// A base on epoll, and the number of its set, in a process that has no other.
 pub(crate) fn base() -> (Base<Epoll>, RawFd) {
     let base = EventBase::new(Epoll::new().unwrap());
     let sets = numbers();
@@ -24,8 +24,8 @@ pub(crate) fn numbers() -> Vec<RawFd> {
     sys::open_descriptors().into_iter().filter(is_set).collect()
 }
 
-/// The 64 bits that a set keeps for a descriptor, as the kernel shows them:
-/// `tfd:        5 events:       19 data:        100000000  pos:0 ino:2f sdev:8`.
+/// The 64 bits of user data that a set stores for a descriptor, as the kernel shows them: `tfd:        5 events:
+/// 19 data:        100000000  pos:0 ino:2f sdev:8`.
 pub(crate) fn bits(set: RawFd, fd: &impl AsRawFd) -> u64 {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{set}")).unwrap();
     let fd = fd.as_raw_fd().to_string();

@@ -1,4 +1,4 @@
-//! The system calls of these tests, which the standard library has not got. All their `unsafe` is here.
+//! The system calls of these tests that the standard library lacks. All their `unsafe` is here.
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -11,10 +11,10 @@ fn done(answer: i32) -> io::Result<i32> {
     if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
 }
 
-/// This process is a child of the test's.
+/// Whether this process is a child of the test's.
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Has a child say at once why it panics: what the test harness keeps to be shown later is lost with the child.
+/// Makes a child print its panic at once: what the test harness captures to print later is lost with the child.
 fn show_panics_of_children() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -33,7 +33,7 @@ fn show_panics_of_children() {
 #[track_caller]
 pub(crate) fn alone(case: impl FnOnce()) {
     show_panics_of_children();
-    // SAFETY: the child has this thread alone. The C library keeps its allocator usable, and a case takes no lock that
+    // SAFETY: the child has only this thread. The C library keeps its allocator usable, and a case takes no lock that
     // another thread of the parent may hold.
     let pid = done(unsafe { libc::fork() }).unwrap();
     if pid == 0 {
@@ -41,7 +41,7 @@ pub(crate) fn alone(case: impl FnOnce()) {
         unsafe { libc::alarm(20) };
         IS_CHILD.store(true, Ordering::Relaxed);
         let failed = catch_unwind(AssertUnwindSafe(case)).is_err();
-        // SAFETY: it ends the process, and runs nothing of the parent's.
+        // SAFETY: it ends the process, and runs no code of the parent.
         unsafe { libc::_exit(failed.into()) }
     }
     let mut status = 0;
@@ -52,22 +52,22 @@ pub(crate) fn alone(case: impl FnOnce()) {
     assert_eq!(status, 0, "it has said why");
 }
 
-/// Closes all but the standard streams: for a case whose descriptors have small numbers.
+/// Closes all but the standard streams, for a case that needs small numbers.
 pub(crate) fn close_all() {
-    // A limit may be lower than the numbers that are open, but not these.
+    // The limit may be lower than the open numbers, so it says nothing about them.
     for entry in open_descriptors().into_iter().filter(|number| *number > 2) {
-        // SAFETY: in a child that uses nothing of what its parent had open.
+        // SAFETY: for a child that uses no descriptor of its parent.
         unsafe { libc::close(entry) };
     }
 }
 
-/// Which descriptors below 256 are open. It needs none to find out.
+/// The open descriptors below 256. Needs no descriptor itself.
 pub(crate) fn open_descriptors() -> Vec<RawFd> {
     // SAFETY: the command takes numbers, and changes nothing.
     (0..256).filter(|number| unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0).collect()
 }
 
-/// Lets this process have so many descriptors.
+/// Limits how many descriptors this process may have.
 pub(crate) fn limit_descriptors(limit: u64) {
     let mut limits = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to one pair of limits.
@@ -91,29 +91,29 @@ pub(crate) fn cpu_time() -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap(), time.tv_nsec.try_into().unwrap())
 }
 
-/// A descriptor that is readable for good.
+/// A descriptor that is always readable.
 pub(crate) fn eventfd() -> io::Result<OwnedFd> {
     // SAFETY: it takes numbers.
     let fd = done(unsafe { libc::eventfd(1, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// Puts a descriptor into somebody's epoll set, to be reported as READ with these 64 bits.
+/// Adds a descriptor to an epoll set, for READ, with these 64 bits of user data.
 pub(crate) fn enter(set: RawFd, fd: &impl AsFd, bits: u64) {
     let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: bits };
     // SAFETY: the pointer is to one event, which is only read.
     done(unsafe { libc::epoll_ctl(set, libc::EPOLL_CTL_ADD, fd.as_fd().as_raw_fd(), &mut event) }).unwrap();
 }
 
-/// Has the number `old` stand for what `new` stands for. Whoever owns the number goes on owning it.
+/// Makes the number `old` refer to the file of `new`. The number's owner does not change.
 pub(crate) fn usurp(new: &impl AsFd, old: RawFd) {
-    // SAFETY: both are open; what `old` stood for is not memory, so nothing dangles.
+    // SAFETY: both are open; the file that `old` referred to is not memory, so nothing dangles.
     done(unsafe { libc::dup2(new.as_fd().as_raw_fd(), old) }).unwrap();
 }
 
-/// From now on the system calls of this thread with these numbers fail with `errno`, and of all threads that it starts:
-/// what a sandbox does. An error where the kernel has no such filters.
+/// Makes these system calls of this thread, and of threads it starts later, fail with `errno` from now on, like a
+/// sandbox. Returns an error if the kernel has no such filters.
 pub(crate) fn refuse(calls: &[libc::c_long], errno: i32) -> io::Result<()> {
     let step = |code: u32, jt: usize, k: u32| libc::sock_filter {
         code: code.try_into().unwrap(),
@@ -121,7 +121,7 @@ pub(crate) fn refuse(calls: &[libc::c_long], errno: i32) -> io::Result<()> {
         jf: 0,
         k,
     };
-    // The number of the call is the first word of what the filter is given.
+    // The call's number is the first word of the filter's input.
     let mut filter = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
     for (index, call) in calls.iter().enumerate() {
         let to_refusal = calls.len() - index;

@@ -1,22 +1,22 @@
-//! What is done to a base, step by step, and what must come of it.
+//! The operations on a base, step by step, with their expected results.
 
 use evcore::backend::{Features, ManualError};
 use evcore::options::{Fairness, Limits, Missed};
 use evcore::{End, Error, Instant, Interest, Mode, Ready, Turn, Wait};
 
-/// Names an event in the model: never given twice.
+/// Identifies an event in the model; never reused.
 pub(crate) type Uid = usize;
 
-/// Which event a call is about.
+/// The event of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
-    /// One that exists, or has existed.
+    /// An event that exists or has existed.
     Event(Uid),
-    /// The bits of an id that no base has given.
+    /// The bits of an id that no base has returned.
     Nobody(u64),
 }
 
-/// Where an event comes from.
+/// What an event is created from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
     Io(u32, Interest),
@@ -27,7 +27,7 @@ pub(crate) enum Kind {
     Wake,
 }
 
-/// What an event is created from.
+/// The arguments of an event's creation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Spec {
     pub(crate) kind: Kind,
@@ -39,11 +39,11 @@ pub(crate) struct Spec {
     pub(crate) timeout: Option<u64>,
 }
 
-/// One step. Delays and points in time are in nanoseconds; the largest is "never".
+/// One step. Times are in nanoseconds; the largest means "never".
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Call {
     Create(Uid, Spec),
-    /// By the method that is made for this kind of event, where there is one and `short` is set.
+    /// If `short` is set, with the method for this kind of event, if there is one.
     Start {
         uid: Uid,
         spec: Spec,
@@ -80,7 +80,7 @@ pub(crate) enum Call {
     Poll(Wait),
     Next,
     NextEvent(Wait),
-    /// Calls `run`; up to the `RunEnds` that belongs to it, what happens inside.
+    /// Calls `run`; the steps up to the matching `RunEnds` happen inside.
     Run(Mode),
     /// The handler of `run` is called.
     Enter,
@@ -88,7 +88,7 @@ pub(crate) enum Call {
     World(World),
 }
 
-/// What the world does: the backend's side.
+/// Changes to the backend.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum World {
     SetReady(u32, Ready),
@@ -97,24 +97,24 @@ pub(crate) enum World {
     Advance(u64),
     SetNow(u64),
     Refuse(u32),
-    /// The same, for the time being.
+    /// The same with a temporary error.
     RefuseForNow(u32),
     SetBatch(usize),
-    /// What the backend can do.
+    /// Sets what the backend can do.
     SetFeatures(Features),
-    /// The next so many waits fail.
+    /// The next waits fail, this many times.
     FailWaits(u32),
-    /// The next so many new starts fail.
+    /// The next `reinit`s fail, this many times.
     FailReinits(u32),
-    /// The next so many changes find that the descriptor is another one now.
+    /// The next changes find that the number was reused, this many times.
     Replace(u32),
-    /// During the next wait: the registration of this fd is given up by the system.
+    /// During the next wait: the system ends the registration of this fd.
     Fail(u32),
-    /// During the next wait: a report by number, watched or not.
+    /// During the next wait: reports an fd by its number, whether watched or not.
     ReportFd(u32, Ready),
-    /// During the next wait: one more report of this fd's registration.
+    /// During the next wait: reports this fd's registration once more.
     Report(u32, Ready),
-    /// During the next wait: reports of all registrations that have ended.
+    /// During the next wait: reports all ended registrations.
     ReportStale(Ready),
     /// During the next wait: the backend requests a rebuild.
     Rebuild,
@@ -128,24 +128,24 @@ pub(crate) struct Handed {
     pub(crate) count: u32,
 }
 
-/// What a call answers.
+/// The result of a call.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Outcome {
     Done,
     Refused(Error<ManualError>),
-    /// Refused, and the data of this event given back.
+    /// Refused; returns the data of this event.
     Rejected(Error<ManualError>, Uid),
     Data(Option<Uid>),
     Time(Instant),
     Turn(Turn),
     Handed(Option<Handed>),
-    /// Of `next_event`: what was handed out, or why there was nothing.
+    /// The result of `next_event`: the hand-out, or why there was none.
     Event(Option<Handed>, Option<End>),
     Ended(End),
     Failed(ManualError),
 }
 
-/// What can be seen of an event.
+/// The visible state of an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Seen {
     pub(crate) uid: Uid,
@@ -159,7 +159,7 @@ pub(crate) struct Seen {
     pub(crate) signum: Option<i32>,
 }
 
-/// What is counted.
+/// The statistics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) turns: u64,
@@ -174,35 +174,36 @@ pub(crate) struct Tally {
     pub(crate) lateness_max: u64,
 }
 
-/// What can be seen of a base from outside.
+/// The visible state of a base.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Snapshot {
-    /// `None` where it is not looked at (and then stale reports are not counted): to look at it makes the base put its queues in order first.
+    /// `None` if it is not compared (then stale reports are not counted): querying it makes the base sort its queues
+    /// first.
     pub(crate) full: Option<Full>,
     pub(crate) existing: Vec<Uid>,
     pub(crate) tally: Tally,
     pub(crate) next_deadline: Option<u64>,
     pub(crate) running: Option<Uid>,
     pub(crate) priorities: u8,
-    /// What the backend watches each fd for.
+    /// The interest that the backend watches each fd for.
     pub(crate) watched: [Option<Interest>; FDS.len()],
-    /// How often the data of each event has been dropped.
+    /// How many times the data of each event has been dropped.
     pub(crate) drops: Vec<u8>,
 }
 
-/// What can be seen of the events and of their queues.
+/// The visible state of the events and queues.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Full {
     /// By uid.
     pub(crate) events: Vec<Seen>,
     pub(crate) is_empty: bool,
-    /// Events, pending and active ones, now and at most.
+    /// Existing, pending and active events: now, and the maximum.
     pub(crate) counts: [u32; 3],
     pub(crate) max_counts: [u32; 3],
 }
 
 impl Snapshot {
-    /// What is seen, a line for each thing.
+    /// The state as text, one line per item.
     pub(crate) fn lines(&self) -> Vec<String> {
         let Self { full, existing, tally, next_deadline, running, priorities, watched, drops } = self;
         let mut lines = vec![
@@ -220,12 +221,12 @@ impl Snapshot {
     }
 }
 
-/// The fds that programs use: some on one page of the growable fd map, some far away.
+/// The fds that programs use: some on one page of the growable fd map, some far apart.
 pub(crate) const FDS: [u32; 5] = [3, 4, 5, 70, 5_000];
 /// The signals that programs use.
 pub(crate) const SIGNALS: [i32; 3] = [1, 2, 15];
 
-/// A call with what must come of it. `seen` is `None` where nothing can be looked at: when `run` begins.
+/// A call with its expected result. `seen` is `None` where no query is possible: when `run` begins.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) call: Call,

@@ -1,4 +1,4 @@
-//! The model test: random programs on a base and on a plain reference, which must agree after each step.
+//! The model test: runs random programs on a base and on a simple reference, which must agree after each step.
 //!
 //! ```text
 //!   op ──────────▶ plan ──────────────────▶ replay
@@ -6,12 +6,12 @@
 //!   program        out on the reference     can be seen of the base, compared
 //! ```
 //!
-//! Programs are carried out from outside and from inside of handlers: each event has a small program of its own, which is
-//! run whenever it is handed out. The base stands on `Stage`: `Manual`, which can also fail.
+//! Operations are done outside and inside handlers: each event has a small program of its own, which runs whenever it
+//! is handed out. The base's backend is `Stage`: `Manual`, which can also fail.
 //!
-//! - `EVCORE_MODEL_OPS`: how many operations to do on each storage, 10,000 without it.
-//! - `EVCORE_MODEL_SEED`: what the random programs are made from, 1 without it.
-//! - `EVCORE_MODEL_SHRINK`: with 0, a program that shows a difference is not made short, which takes a while.
+//! - `EVCORE_MODEL_OPS`: the number of operations on each storage, by default 10,000.
+//! - `EVCORE_MODEL_SEED`: the seed of the random programs, by default 1.
+//! - `EVCORE_MODEL_SHRINK`: if 0, a failing program is not shrunk, which takes a while.
 
 mod call;
 mod op;
@@ -32,9 +32,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use op::Program;
 use plan::Plan;
 
-/// How many programs are drawn from one state of the random numbers.
+/// The number of programs drawn from one state of the random generator.
 const BATCH: u32 = 20;
-/// After how many operations a long run tells how far it is.
+/// The number of operations between progress messages of a long run.
 const PROGRESS: usize = 100_000;
 
 macro_rules! storages {
@@ -43,7 +43,7 @@ macro_rules! storages {
         fn $name() {
             static FLAG: WakeFlag = WakeFlag::new();
             let search = Search { name: stringify!($name), capacity: $capacity, flag: &FLAG };
-            // Programs inside of programs are drawn by functions inside of functions: without optimisation, large ones.
+            // Nested programs are drawn by nested functions, whose frames are large without optimisation.
             let thread = std::thread::Builder::new().stack_size(64 << 20);
             let search = thread.spawn(move || search.run::<$storage>()).unwrap();
             search.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -84,7 +84,7 @@ impl Search {
         eprintln!("{}: {done} operations without a difference, seed {seed}", self.name);
     }
 
-    /// Says how many operations were carried out.
+    /// Runs a batch. Returns the number of operations.
     fn run_batch<S: Complete>(&self, seed: usize, batch: u64) -> usize {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&(seed as u64).to_le_bytes());
@@ -111,7 +111,7 @@ impl Search {
         }
     }
 
-    /// Carries a program out on both. Says how many steps it has, or tells them up to the difference.
+    /// Runs a program on both. Returns its number of steps, or prints them up to the difference.
     fn compare<S: Complete>(&self, program: &Program) -> Result<usize, String> {
         let steps = Plan::of(program, self.capacity);
         let Err(difference) = replay::replay::<S>(&steps, self.flag) else { return Ok(steps.len()) };
@@ -120,7 +120,7 @@ impl Search {
         Err(format!("{shown}at step {}: {}", difference.at, difference.what))
     }
 
-    /// The same, where only that matters. A panic is a failure, too.
+    /// Whether the program fails. A panic is a failure, too.
     fn fails<S: Complete>(&self, program: &Program) -> bool {
         let compare = std::panic::AssertUnwindSafe(|| self.compare::<S>(program).is_err());
         std::panic::catch_unwind(compare).unwrap_or(true)

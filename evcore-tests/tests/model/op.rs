@@ -1,4 +1,4 @@
-//! Random programs, as they are drawn: what is to be done, and to which event, before it is known which events there are.
+//! Random programs as they are drawn: operations that choose their events only when they run.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,28 +12,28 @@ use proptest::prelude::*;
 use crate::reference::{fd, signum};
 use crate::stage::readiness;
 
-/// A base, its first settings, and what is done to it.
+/// A base's initial settings, and the operations on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) priorities: u8,
     pub(crate) begins_at: u64,
-    /// The kinds of operations that this program does without, a bit each: so that programs differ in more than luck.
+    /// The kinds of operations that this program omits, as a bit mask, so that programs differ systematically.
     pub(crate) without: u16,
     pub(crate) features: Features,
-    /// After how many steps all that can be seen of the base is looked at.
+    /// The number of steps between full comparisons.
     pub(crate) looks: usize,
     pub(crate) ops: Vec<Op>,
 }
 
-/// Which event, among those that there are when it comes to it.
+/// Chooses one of the events that exist when the operation runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Who {
-    /// The one that is handed out, if that is so.
+    /// The event being handed out, if there is one.
     Me,
     Existing(u8),
-    /// One that watches an fd, if there is one.
+    /// An event that watches an fd, if there is one.
     ExistingIo(u8),
-    /// Of all that have ever been.
+    /// Any event that has ever existed.
     Ever(u8),
     Nobody(u64),
 }
@@ -43,7 +43,7 @@ pub(crate) enum Who {
 pub(crate) enum When {
     In(u64),
     Ago(u64),
-    /// As many nanoseconds after the first deadline; before it, if negative.
+    /// This many nanoseconds after the first deadline; before it, if negative.
     Deadline(i8),
     At(u64),
 }
@@ -64,11 +64,11 @@ pub(crate) struct New {
     pub(crate) persist: bool,
     pub(crate) once: bool,
     pub(crate) background: bool,
-    /// Taken for one of those that there are, unless it is 255.
+    /// Reduced to one of the existing priorities, unless it is 255.
     pub(crate) priority: Option<u8>,
     pub(crate) missed: Missed,
     pub(crate) timeout: Option<u64>,
-    /// What is done whenever it is handed out.
+    /// The operations at each of its hand-outs.
     pub(crate) body: Vec<Op>,
 }
 
@@ -79,8 +79,8 @@ pub(crate) enum Op {
         new: New,
         short: bool,
     },
-    /// An event on each fd, all of them ready. Of each bit, lowest first: whether it comes once, whether it is persistent,
-    /// whether it is at the most urgent level, whether more is going to be reported than it waits for.
+    /// An event on each fd, all of them ready. The bits, lowest first: whether it is one-shot, whether it is
+    /// persistent, whether it has the most urgent priority, whether more is reported than it waits for.
     Readers {
         once: u8,
         persist: u8,
@@ -88,7 +88,8 @@ pub(crate) enum Op {
         more: u8,
         body: Vec<Op>,
     },
-    /// Many timers at once, three of four at the most urgent level, each with the same body; and bounds on hand-outs and on timers.
+    /// Many timers at once, three of four with the most urgent priority, all with the same body; and limits on
+    /// hand-outs and timers.
     Crowd {
         count: u8,
         delay: u64,
@@ -97,7 +98,7 @@ pub(crate) enum Op {
         body: Vec<Op>,
     },
     Add(Who, Option<u64>),
-    /// `del`, and `add`.
+    /// `del`, then `add`.
     AddAnew(Who, Option<u64>),
     AddAt(Who, When),
     Modify(Who, Interest),
@@ -129,7 +130,7 @@ pub(crate) enum Op {
     /// A wait, and all hand-outs of its turn.
     Turn(Wait),
     Poll(Wait),
-    /// So many turns, without waiting and without hand-outs.
+    /// This many turns without waiting and without hand-outs.
     Polls(u8),
     Next,
     NextEvent(Wait),
@@ -139,9 +140,9 @@ pub(crate) enum Op {
     Wake,
     Advance(When),
     SetBack(u64),
-    /// The backend refuses so many registrations, all of them while the next operation is carried out.
+    /// The backend refuses this many registrations; all of them during the next operation.
     Refuse(u8),
-    /// The backend refuses so many registrations for the time being.
+    /// The backend refuses this many registrations temporarily.
     RefuseForNow(u8),
     SetBatch(usize),
     FailWait,
@@ -150,7 +151,7 @@ pub(crate) enum Op {
     Fail(u32),
     Report(u32, Ready),
     ReportFd(u32, Ready),
-    /// So often.
+    /// This many times.
     ReportStale(Ready, u8),
     Rebuild,
 }
@@ -164,7 +165,7 @@ pub(crate) enum Wait {
 }
 
 impl Op {
-    /// The kind of operation that a program may do without, a bit of [`Program::without`].
+    /// The kind of an operation, as a bit of [`Program::without`].
     pub(crate) fn kind(&self) -> u16 {
         let kind = match self {
             Self::Create(new) | Self::Start { new, .. } => match new.from {
@@ -196,7 +197,7 @@ impl Op {
     }
 }
 
-/// How many operations a program has, outside of handlers.
+/// The number of operations in a program, outside handlers.
 const LENGTH: std::ops::RangeInclusive<usize> = 1..=80;
 
 pub(crate) fn program() -> impl Strategy<Value = Program> {
@@ -287,7 +288,7 @@ fn of_the_loop() -> impl Strategy<Value = Op> {
     prop_oneof![
         18 => wait().prop_map(Op::Turn),
         2 => wait().prop_map(Op::Poll),
-        // The ends of 64 turns are kept.
+        // The base keeps the ends of 64 turns.
         1 => (60u8..66).prop_map(Op::Polls),
         4 => Just(Op::Next),
         6 => wait().prop_map(Op::NextEvent),
@@ -314,7 +315,7 @@ fn of_the_world() -> impl Strategy<Value = Op> {
         1 => Just(Op::FailReinit),
         1 => (1u8..3).prop_map(Op::Replace),
         1 => fds().prop_map(Op::Fail),
-        // A report has a bit at least.
+        // A report has at least one bit.
         1 => (fds(), any::<u8>()).prop_map(|(fd, bits)| Op::ReportFd(fd, readiness(bits | 1))),
         2 => (fds(), any::<u8>(), any::<u8>()).prop_map(|(fd, a, b)| Op::Report(fd, readiness((a & b) | 1))),
         1 => (any::<u8>(), prop_oneof![3 => Just(1), 1 => 1u8..20])
@@ -343,7 +344,7 @@ fn who() -> impl Strategy<Value = Who> {
         6 => Just(Who::Me),
         12 => any::<u8>().prop_map(Who::Existing),
         2 => any::<u8>().prop_map(Who::Ever),
-        // Slots and generations that no program gets to.
+        // Slots and generations that no program reaches.
         1 => (0u64..3, 1u64..100).prop_map(|(slot, generation)| Who::Nobody((u64::from(u32::MAX) - generation) << 32 | slot)),
         1 => (1u64..4, 1_000_000u64..).prop_map(|(generation, slot)| Who::Nobody(generation << 32 | slot & 0xffff_ffff)),
     ]
@@ -370,7 +371,7 @@ fn timeout() -> impl Strategy<Value = Option<u64>> {
     prop_oneof![2 => Just(None), 3 => delay().prop_map(Some)]
 }
 
-/// Few different ones, so that deadlines meet.
+/// Few different values, so that some deadlines are equal.
 fn delay() -> impl Strategy<Value = u64> {
     prop_oneof![
         2 => Just(0),

@@ -1,4 +1,4 @@
-//! Carries a program out on the reference, and so finds out what must come of it.
+//! Runs a program on the reference, which computes the expected results.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,24 +10,24 @@ use crate::call::{Call, FDS, Handed, Kind, Outcome, Spec, Step, Target, Uid, Wor
 use crate::op::{self, From, New, Op, Program, When, Who};
 use crate::reference::Model;
 
-/// How many calls one operation may lead to, through what handlers do.
+/// The maximum number of calls that one operation may cause through handlers.
 const CALLS: usize = 120;
-/// How many turns a `run` may have: one that would go on is left out.
+/// The maximum number of turns of a `run`; a longer one is omitted.
 const TURNS: u32 = 60;
-/// How deep a hand-out inside a hand-out inside … may be.
+/// The maximum depth of nested hand-outs.
 const DEPTH: u32 = 3;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     model: Model,
     pub(crate) steps: Vec<Step>,
-    /// What is done when an event is handed out, by uid.
+    /// The operations at each event's hand-outs, by uid.
     bodies: Vec<Vec<Op>>,
     without: u16,
-    /// Where the steps of this operation end at the latest.
+    /// The last step that this operation may reach.
     ends_at: usize,
     depth: u32,
-    /// After how many steps all is looked at again.
+    /// The number of steps until the next full comparison.
     looks: usize,
 }
 
@@ -279,14 +279,14 @@ impl Plan {
         }
     }
 
-    /// The next hand-out of this turn, and what its handler does.
+    /// The next hand-out of this turn, with what its handler does.
     fn next(&mut self) -> Result<bool, Endless> {
         let Outcome::Handed(Some(handed)) = self.call(Call::Next) else { return Ok(false) };
         self.handle(handed)?;
         Ok(true)
     }
 
-    /// The next event, however many turns that takes, and what its handler does; nothing if it does not come soon.
+    /// The next event after any number of turns, with what its handler does; nothing if it would take too long.
     fn next_event(&mut self, wait: Wait) -> Result<(), Endless> {
         let before = self.model.clone();
         let Some(outcome) = self.model.next_event(wait, TURNS) else {
@@ -315,7 +315,7 @@ impl Plan {
         Ok(())
     }
 
-    /// A `run`, or nothing if it would not end soon.
+    /// A `run`; nothing if it would not end soon.
     fn run_whole(&mut self, mode: Mode) -> Result<(), Endless> {
         if self.model.is_running {
             return self.run(mode);

@@ -1,7 +1,7 @@
-//! The reference: what a base does, said as plainly as can be, with vectors that are looked through from end to end.
+//! The reference: the behaviour of a base in the simplest form, with vectors that are searched linearly.
 //!
-//! It shares no code with the core, and keeps nothing that could be worked out again: what an fd is wanted for is the union
-//! of its members whenever somebody asks, an event is active when a queue has it. Its uids are never given twice.
+//! It shares no code with the core, and stores nothing that can be computed: an fd's interest is the union of its
+//! members whenever it is needed, and an event is active if a queue contains it. Its uids are never reused.
 
 use evcore::backend::ManualError;
 use evcore::options::{Fairness, Limits};
@@ -23,28 +23,30 @@ pub(crate) type Answer = Result<(), Error<ManualError>>;
 /// A base and its world.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
-    /// How many events can exist; `None` without a bound.
+    /// The maximum number of events; `None` if unlimited.
     capacity: Option<usize>,
-    /// All that have ever been, by uid.
+    /// All events ever created, by uid.
     events: Vec<Event>,
     world: World,
 
-    /// The fds that events exist on, in the places that they took; and the places that are free, the next one last.
-    /// Which event has, or had last, each slot; and those that none has, the next one to be taken last.
+    /// The event that has, or last had, each slot.
     slots: Vec<Uid>,
+    /// The free slots, the next one last.
     free_slots: Vec<usize>,
     entries: timers::Entries,
     restarts: timers::Restarts,
+    /// The fds with events.
     rows: Vec<Option<Row>>,
+    /// The free rows, the next one last.
     free_rows: Vec<usize>,
-    /// The rows whose changes the backend is to get, the next one last.
+    /// The rows with pending changes for the backend, the next one last.
     changes: Vec<usize>,
     registrations: u64,
 
-    /// Counts armings: the order among equal deadlines.
+    /// Counts armings, which order equal deadlines.
     armings: u64,
 
-    /// By level; what goes ahead of all of them; what is for the next turn.
+    /// The queues by priority; the queue before all of them; the queue of the next turn.
     levels: Vec<Vec<Uid>>,
     front: Vec<Uid>,
     later: Vec<Uid>,
@@ -53,7 +55,7 @@ pub(crate) struct Model {
     limits: Limits,
     fairness: Fairness,
     slack: u64,
-    /// The clock as it was read last, and whether that is the time of this turn.
+    /// The last reading of the clock, and whether it is the time of this turn.
     clock: u64,
     clock_is_current: bool,
     exit_at: Option<u64>,
@@ -63,13 +65,13 @@ pub(crate) struct Model {
     preparing: bool,
     /// A waker has ended the wait of this turn.
     woken: bool,
-    /// The backend is to be rebuilt; reports of registrations that had ended, since that was last done.
+    /// Whether the backend must be rebuilt; the number of stale reports since the last rebuild.
     rebuild: bool,
     rebuild_is_postponed: bool,
-    /// When what the backend has refused is asked for again.
+    /// When the backend's temporary refusals are retried.
     retry_at: Option<u64>,
     stale: u64,
-    /// The event handed out last was that for the only time.
+    /// The last event handed out was a once event.
     spent: bool,
     running: Option<Uid>,
     /// Inside of `run`.
@@ -83,27 +85,27 @@ struct Event {
     spec: Spec,
     exists: bool,
     level: u8,
-    /// Its fd, signal or watcher; a paused one is registered all the same.
+    /// Its fd, signal or watcher is registered; stays set during a pause.
     registered: bool,
     paused: bool,
-    /// Has a timeout, armed or expired; had one when its pause began.
+    /// Has a timeout, armed or expired, or had one when its pause began.
     timed: bool,
     timed_before: bool,
-    /// A timeout was given to it, which can be counted again.
+    /// Was given a timeout, which can restart.
     was_given_timeout: bool,
-    /// Was made with a timeout, which starts whenever the event is added.
+    /// Was created with a timeout, which starts whenever the event is added.
     keeps_timeout: bool,
-    /// Its timeout counts from the end of the hand-outs of this turn.
+    /// Its timeout restarts at the end of this turn's hand-outs.
     restarting: bool,
     deadline: u64,
     interval: u64,
-    /// When it was armed last, and what it stands in the queue of timers for: a deadline that moves later leaves that alone
-    /// until it comes to the top, or is looked at in passing.
+    /// When it was last armed, and its entry in the timer queue: a deadline that moves later does not change the
+    /// entry until that reaches the top, or is visited by a sweep.
     armed: u64,
     ready: Ready,
     handed_out_in: u64,
     arrivals: u32,
-    /// Where it is in `rows`.
+    /// Its index in `rows`.
     row: usize,
     /// Has not been registered since it was bound to its fd.
     fresh: bool,
@@ -151,7 +153,7 @@ impl Model {
         }
     }
 
-    /// Carries out a call. Those that open or close a `run` are the caller's.
+    /// Carries out a call. The caller handles those that begin or end a `run`.
     pub(crate) fn call(&mut self, call: Call) -> Outcome {
         match call {
             Call::Create(uid, spec) => self.created(uid, spec, |_, _| Ok(())),
@@ -246,12 +248,12 @@ impl Model {
         }
     }
 
-    /// The events that exist, by uid.
+    /// The existing events, by uid.
     pub(crate) fn existing(&self) -> Vec<Uid> {
         (0..self.events.len()).filter(|uid| self.events[*uid].exists).collect()
     }
 
-    /// Those of them that watch an fd.
+    /// The existing events that watch an fd.
     pub(crate) fn existing_io(&self) -> Vec<Uid> {
         let is_io = |uid: &Uid| matches!(self.events[*uid].spec.kind, Kind::Io(..));
         self.existing().into_iter().filter(is_io).collect()
@@ -261,12 +263,12 @@ impl Model {
         self.levels.len() as u8
     }
 
-    /// How many events there have been.
+    /// The number of events ever created.
     pub(crate) fn ever(&self) -> usize {
         self.events.len()
     }
 
-    /// Who is handed out, in a turn that `run` began; what `run` does between turns.
+    /// Whether `run` ends between turns because the base is empty; then it ends the turn.
     pub(crate) fn ends_empty(&mut self, mode: Mode) -> bool {
         let ends = !mode.contains(Mode::NO_EXIT_ON_EMPTY) && self.is_empty() && !self.end_is_asked_for();
         if ends {
@@ -292,12 +294,12 @@ impl Model {
         self.preparing
     }
 
-    /// Whether a turn was answered.
+    /// Whether the outcome is a turn.
     pub(crate) fn has_begun(outcome: &Outcome) -> bool {
         matches!(outcome, Outcome::Turn(turn) if turn.is_running())
     }
 
-    /// The first deadline, of those that can come.
+    /// The first deadline that can expire.
     pub(crate) fn first_deadline(&self) -> Option<u64> {
         let armed = (0..self.events.len()).filter(|uid| self.is_armed(*uid));
         let deadlines = armed.map(|uid| self.events[uid].deadline);
@@ -312,7 +314,7 @@ impl Model {
         self.world.now.max(self.clock)
     }
 
-    /// As `now` tells it: the time of the turn to handlers, else the time.
+    /// The result of `now`: in handlers the time of the turn, otherwise the current time.
     fn time(&mut self) -> u64 {
         if self.running.is_some() { self.now() } else { self.update_now() }
     }
@@ -344,7 +346,7 @@ impl Model {
         [existing.len() as u32, pending as u32, self.active() as u32]
     }
 
-    /// How many exist, and how many wait, are most after a call that made them more.
+    /// Updates the maxima of existing and pending events after a call that increased them.
     fn note_counts(&mut self) {
         let counts = self.counts();
         for (most, count) in self.max_counts.iter_mut().zip(counts).take(2) {
@@ -352,7 +354,7 @@ impl Model {
         }
     }
 
-    /// What can be seen from outside; all of it, or what is quickly compared.
+    /// The visible state: all of it, or what is cheap to compare.
     pub(crate) fn snapshot(&self, is_full: bool) -> Snapshot {
         let full = || Full {
             events: self.existing().into_iter().map(|uid| self.seen(uid)).collect(),
@@ -397,7 +399,7 @@ impl Model {
     }
 }
 
-/// The signals and fds of a program are few: their numbers, as these are drawn.
+/// Converts a program's small index to an fd or a signal.
 pub(crate) fn fd(at: u8) -> u32 {
     FDS[usize::from(at) % FDS.len()]
 }
@@ -406,7 +408,7 @@ pub(crate) fn signum(at: u8) -> i32 {
     SIGNALS[usize::from(at) % SIGNALS.len()]
 }
 
-/// An interest of EDGE alone is none.
+/// An interest of EDGE alone counts as empty.
 fn normal(interest: Interest) -> Interest {
     if interest == Interest::EDGE { Interest::empty() } else { interest }
 }

@@ -1,4 +1,4 @@
-//! What went wrong once, as the model test found it.
+//! Former bugs that the model test has found.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,12 +16,12 @@ fn base() -> Base {
     Base::new(Manual::new())
 }
 
-/// What is handed out in this turn.
+/// The hand-outs of this turn.
 fn handed_out(base: &mut Base) -> Vec<&'static str> {
     std::iter::from_fn(|| base.next_active().map(|fired| *fired.data)).collect()
 }
 
-/// A turn: what is handed out in it.
+/// Runs a turn, and returns its hand-outs.
 fn turn(base: &mut Base) -> Vec<&'static str> {
     assert!(base.poll(Wait::None).unwrap().is_running());
     handed_out(base)
@@ -70,7 +70,7 @@ fn a_refused_registration_leaves_nothing_of_the_one_before() {
     base.backend_mut().refuse(1);
     assert_eq!(base.add(new, None), Err(Error::Backend(ManualError::Refused)));
     assert_eq!(base.backend().watched(3), None);
-    // A report that no event waits for would keep the time from passing.
+    // A report without a waiting event would keep virtual time from advancing.
     base.insert_timer(Duration::from_secs(1), "timer").unwrap();
     assert!(base.poll(Wait::Forever).unwrap().is_running());
     assert_eq!(handed_out(&mut base), ["timer"]);
@@ -123,7 +123,7 @@ fn a_more_urgent_activation_gives_its_level_no_second_share() {
     assert!(base.poll(Wait::None).unwrap().is_running());
     assert_eq!(base.next_active().map(|fired| *fired.data), Some("a"));
     base.activate(urgent, Ready::READ).unwrap();
-    // Level 1 has had its share: what is left is for the urgent one, or for the least.
+    // Priority 1 has used its share: the rest is for the most urgent one, or for the least.
     assert_ne!(base.next_active().map(|fired| *fired.data), Some("b"));
 }
 
@@ -155,7 +155,7 @@ fn a_level_that_has_had_its_share_is_not_opened_again_by_an_activation() {
         last = if priority == 0 { Some(event) } else { last };
     }
     assert!(base.poll(Wait::None).unwrap().is_running());
-    // Two of eight are kept for level 1.
+    // Two of eight are reserved for priority 1.
     for name in ["urgent", "urgent", "urgent", "urgent", "urgent", "urgent", "x"] {
         assert_eq!(base.next_active().map(|fired| *fired.data), Some(name));
     }
@@ -367,7 +367,7 @@ fn loop_exit_works_with_no_time_left() {
     assert_eq!((end, turns), (Ok(End::Exit), 0));
 }
 
-/// It is armed when the hand-outs end, so it comes after what they have armed for the same point.
+/// It is armed when the hand-outs end, so it comes after timers that they armed for the same time.
 #[test]
 fn a_restarted_timeout_comes_after_what_its_turn_has_armed() {
     let mut base = base();

@@ -1,4 +1,4 @@
-//! Carries out on a base what the reference has foretold, and compares.
+//! Runs on a base what the reference has predicted, and compares.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use crate::stage::Stage;
 
 type Base<S> = EventBase<Stage, S, Data>;
 
-/// The data of an event, which counts how often it is dropped.
+/// The data of an event, which counts its drops.
 struct Data {
     uid: Uid,
     drops: Rc<RefCell<Vec<u8>>>,
@@ -27,7 +27,7 @@ impl Drop for Data {
     }
 }
 
-/// A difference: the step at which it showed, and what it is.
+/// The step at which base and reference differ, and how.
 #[derive(Debug)]
 pub(crate) struct Difference {
     pub(crate) at: usize,
@@ -37,13 +37,13 @@ pub(crate) struct Difference {
 struct Replay<'s> {
     steps: &'s [Step],
     at: usize,
-    /// By uid, where it came to exist.
+    /// By uid; `None` if it was refused.
     ids: Vec<Option<EventId>>,
     drops: Rc<RefCell<Vec<u8>>>,
     difference: Option<Difference>,
 }
 
-/// Replays the steps on a new base; answers the first difference.
+/// Replays the steps on a new base; returns the first difference.
 pub(crate) fn replay<S: Complete>(steps: &[Step], flag: &'static WakeFlag) -> Result<(), Difference> {
     let drops = Rc::new(RefCell::new(Vec::new()));
     let mut replay = Replay { steps, at: 0, ids: Vec::new(), drops: Rc::clone(&drops), difference: None };
@@ -61,7 +61,7 @@ pub(crate) fn replay<S: Complete>(steps: &[Step], flag: &'static WakeFlag) -> Re
 }
 
 impl Replay<'_> {
-    /// Up to where the handler of `run` is left, or the end.
+    /// Replays up to the end of the `run` handler, or to the end.
     fn go_on<S: Complete>(&mut self, base: &mut Base<S>) {
         while let Some(Step { call, .. }) = self.steps.get(self.at) {
             match *call {
@@ -138,7 +138,7 @@ impl Replay<'_> {
     fn id(&self, target: Target) -> EventId {
         let nobody = EventId::from_bits(u64::MAX).expect("its generation is not zero");
         match target {
-            // One that never came to exist is as foreign as any.
+            // An event that was refused has no id, so a foreign one is used.
             Target::Event(uid) => self.ids[uid].unwrap_or(nobody),
             Target::Nobody(bits) => EventId::from_bits(bits).unwrap_or(nobody),
         }
@@ -323,7 +323,7 @@ fn event(spec: &Spec) -> Event<u32> {
     event.missed(spec.missed)
 }
 
-/// The methods made for one kind of event are these.
+/// The methods for one kind of event.
 fn start<S: Complete>(
     base: &mut Base<S>,
     spec: &Spec,
@@ -347,7 +347,7 @@ fn duration(nanos: u64) -> Duration {
     if nanos == u64::MAX { Duration::MAX } else { Duration::from_nanos(nanos) }
 }
 
-/// Where two looks at a base differ.
+/// Describes how two states differ.
 fn unlike(seen: &Snapshot, right: &Snapshot) -> String {
     let pairs = seen.lines().into_iter().zip(right.lines()).filter(|(seen, right)| seen != right);
     pairs.map(|(seen, right)| format!("\n   seen: {seen}\n  right: {right}")).collect()

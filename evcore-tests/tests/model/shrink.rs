@@ -1,8 +1,8 @@
-//! Makes a program that fails a short one. What proptest has made simple is tried without each of its operations.
+//! Shrinks a failing program: after proptest has simplified it, removes single operations.
 
 use crate::op::{New, Op, Program};
 
-/// The program without all operations that it fails without, those of handlers included.
+/// The program without any operation that it still fails without, including those of handlers.
 pub(crate) fn shortest(mut program: Program, fails: impl Fn(&Program) -> bool) -> Program {
     let mut at = 0;
     let mut any = false;
@@ -13,7 +13,7 @@ pub(crate) fn shortest(mut program: Program, fails: impl Fn(&Program) -> bool) -
             if !any {
                 return program;
             }
-            // What could not be left out before may be of no use now.
+            // An operation that was needed before may now be removable.
             (at, any) = (0, false);
         } else if fails(&shorter) {
             (program, any) = (shorter, true);
@@ -23,7 +23,7 @@ pub(crate) fn shortest(mut program: Program, fails: impl Fn(&Program) -> bool) -
     }
 }
 
-/// Removes the operation at a place, counted from the outside in. `false`: there are not so many.
+/// Removes one operation, counted from the outside in. Returns `false` if there are not that many.
 fn remove(ops: &mut Vec<Op>, skip: &mut usize) -> bool {
     if *skip < ops.len() {
         ops.remove(*skip);

@@ -1,4 +1,4 @@
-//! `Manual`, with the faults that it cannot show by itself.
+//! `Manual` with faults that it does not have itself.
 
 use std::cell::Cell;
 
@@ -9,10 +9,10 @@ use evcore::{Instant, Interest, Ready};
 
 use crate::call::{SIGNALS, World};
 
-/// How often a base may wait in one program: a loop that waits without end and finds nothing is a failure.
+/// The maximum number of waits in a program: a loop that waits without end and finds nothing is a failure.
 const WAITS: u32 = 20_000;
 
-/// The backend of the model test: [`Manual`], which can also fail to wait, lose descriptors, and report nonsense.
+/// The backend of the model test: [`Manual`], which can also fail to wait, lose descriptors, and make wrong reports.
 #[derive(Debug)]
 pub(crate) struct Stage {
     manual: Manual,
@@ -21,11 +21,11 @@ pub(crate) struct Stage {
     fail_reinits: u32,
     replace: u32,
     features: Features,
-    /// How often the core has asked whether nothing is unusual: the answer is yes but for each third time.
+    /// How many times the core has called `is_usual`, which returns `false` every third time.
     asked: Cell<u32>,
-    /// For the next wait.
+    /// Reports and faults for the next wait.
     plans: Vec<World>,
-    /// The token of each registration, and all that there have been.
+    /// The token of each registration, and all tokens ever made.
     current: Vec<(u32, Token)>,
     given: Vec<Token>,
 }
@@ -71,7 +71,7 @@ impl Stage {
         }
     }
 
-    /// What is found besides.
+    /// Adds the reports that a step asked for.
     fn report_more(&self, plan: World, reports: &mut Vec<(Token, Ready)>) {
         match plan {
             World::Report(fd, ready) => {
@@ -100,7 +100,7 @@ impl Stage {
     }
 }
 
-/// A sink that keeps reports and passes everything else on.
+/// A sink that collects reports and passes on everything else.
 struct Collected<'a, K> {
     sink: &'a mut K,
     reports: Vec<(Token, Ready)>,
@@ -203,10 +203,10 @@ impl EventOp for Stage {
         if counted_down(&mut self.fail_waits) {
             return Err(ManualError::Refused);
         }
-        // A signal that has come no times says nothing.
+        // A signal with a count of zero must have no effect.
         SIGNALS.into_iter().for_each(|signum| sink.signal(signum, 0));
         let plans = std::mem::take(&mut self.plans);
-        // What else is found ends a wait, too.
+        // These reports end a wait, too.
         let mut found = Collected { sink, reports: Vec::new() };
         self.manual.dispatch(if plans.is_empty() { wait } else { Sleep::None }, &mut found)?;
         let mut reports = found.reports;
@@ -249,7 +249,7 @@ impl EventOp for Stage {
     }
 }
 
-/// What an fd can be ready for.
+/// The readiness that an fd can have.
 pub(crate) fn readiness(bits: u8) -> Ready {
     let all = [Ready::READ, Ready::WRITE, Ready::URGENT, Ready::CLOSED, Ready::ERROR, Ready::HANGUP];
     all.into_iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1).map(|(_, bit)| bit).collect()

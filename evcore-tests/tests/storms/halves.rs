@@ -1,4 +1,4 @@
-//! Threads that change a base behind a mutex, while it sleeps.
+//! Threads that change a base behind a mutex while it sleeps.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
@@ -15,10 +15,10 @@ on_each_backend! {
 }
 
 const THREADS: usize = 4;
-/// What has not come by then was missed.
+/// An event that has not come by then was missed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What a thread does to the base, each with an event that must come for it.
+/// The changes that a thread makes to the base, each with an event that must be handed out for it.
 const KINDS: usize = 6;
 
 type Counts = [[AtomicU32; KINDS]; THREADS];
@@ -28,11 +28,11 @@ fn counts() -> Counts {
 }
 
 fn lock<B: Backend>(base: &Mutex<Base<B>>) -> MutexGuard<'_, Base<B>> {
-    // A thread that panics says why; the others go on until they miss it.
+    // A thread that panics prints why; the others continue until they time out.
     base.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The events of one thread. Each one's data says which thread's it is, and of which kind.
+/// The events of one thread. Each one's data has its thread and its kind.
 struct Events {
     name: u32,
     user: EventId,
@@ -52,7 +52,7 @@ impl Events {
         Self { name, user, timer, reader, silent, fd }
     }
 
-    /// One change, after which the event of this kind must come.
+    /// Makes one change, after which the event of this kind must be handed out.
     fn change<B: Backend>(&mut self, base: &mut Base<B>, kind: usize) {
         match kind {
             0 => base.activate(self.user, Ready::READ).unwrap(),
@@ -66,7 +66,7 @@ impl Events {
                 self.silent = base.start(Event::io(self.fd, Interest::READ), self.name + 3).unwrap();
             }
             4 => _ = base.insert_timer(Duration::from_micros(50), self.name + 4).unwrap(),
-            // Gone before it can come, and then another.
+            // Removed before it can be handed out, then replaced.
             _ => {
                 let gone = base.insert(self.fd, Interest::READ, u32::MAX).unwrap();
                 base.deregister(gone).unwrap();
@@ -78,8 +78,9 @@ impl Events {
     }
 }
 
-/// Each thread changes the base and counts; the loop, which sleeps without the base and without an end, counts what it sees. Every
-/// few changes a thread waits for the loop, so that it is met asleep.
+/// Each thread changes the base and counts its changes; the loop, which sleeps without borrowing the base and without
+/// a deadline, counts the hand-outs. Every few changes a thread waits for the loop, so that the next change finds it
+/// asleep.
 fn no_change_is_slept_over<B: Backend>(make: Make<B>) {
     let _alone = alone();
     let each = storm(60_000) / u32::try_from(THREADS).unwrap();
@@ -123,7 +124,7 @@ fn no_change_is_slept_over<B: Backend>(make: Make<B>) {
 
 fn run<B: Backend>(base: &Mutex<Base<B>>, sent: &Counts, seen: &Counts) {
     loop {
-        // Longer than the threads wait for it, and not for ever, so that a storm that fails ends.
+        // Longer than the threads wait for it, but bounded, so that a failing storm ends.
         let mut asleep = lock(base).begin_sleep(Wait::For(PATIENCE * 2)).unwrap();
         asleep.sleep();
         let mut base = lock(base);
@@ -150,7 +151,7 @@ fn wait_for(sent: &[AtomicU32; KINDS], seen: &[AtomicU32; KINDS]) {
     }
 }
 
-/// Bases end while another thread sleeps for them, or is about to, or sleeps again.
+/// Bases are dropped while another thread sleeps for them, is about to, or sleeps again.
 fn who_sleeps_wakes_when_the_base_goes<B: Backend>(make: Make<B>) {
     let _alone = alone();
     let source = sys::never_readable();

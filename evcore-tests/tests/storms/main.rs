@@ -1,11 +1,11 @@
-//! Storms: more wakes, signals, reused numbers and changes of a base that is asleep than anyone sends, on each backend.
+//! Storms: large numbers of wakes, signals, reused numbers and changes of a sleeping base, on each backend.
 //!
-//! The counts are small here, so that a test run is short. `EVCORE_STORM=10000000` makes each storm that long;
+//! By default the counts are small, so that a test run is short. `EVCORE_STORM=10000000` makes each storm that long;
 //! `.ci/threads` does, also under a sanitizer.
 
 #![cfg(target_os = "linux")]
 
-/// Makes each case a test of each backend. Those with signals lock the others out.
+/// Expands to one test per case and backend. Those with signals exclude the others.
 macro_rules! on_each_backend {
     ($($case:ident)*) => { $(
         mod $case {
@@ -48,12 +48,12 @@ impl<B: Wake<Fd = evcore::Fd, FdInfo: Send, Error = Error, Waker = Waker> + Spli
 type Make<B> = fn() -> Result<B, Error>;
 type Base<B> = EventBase<B, Growable, u32>;
 
-/// How many: so many as `EVCORE_STORM` says, or a few.
+/// The length of a storm: `EVCORE_STORM`, or `few`.
 fn storm(few: u32) -> u32 {
     std::env::var("EVCORE_STORM").map_or(few, |count| count.parse().expect("EVCORE_STORM is a number"))
 }
 
-/// Signals and descriptor numbers belong to the process.
+/// Signals and descriptor numbers belong to the process, so these tests take this lock.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

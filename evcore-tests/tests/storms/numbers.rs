@@ -1,4 +1,4 @@
-//! Descriptors that are closed, and their numbers given out again.
+//! Descriptors that are closed, and whose numbers are reused.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -10,7 +10,7 @@ on_each_backend! {
     nothing_stale_is_handed_out
 }
 
-/// One descriptor that is readable, registered; whose generation is the event's data.
+/// A readable, registered descriptor; its event's data is its generation.
 struct Held {
     fd: OwnedFd,
     event: EventId,
@@ -19,8 +19,8 @@ struct Held {
 
 const HELD: usize = 8;
 
-/// In each cycle one of several descriptors is closed, its event before, after or not at all removed, and its number is
-/// another one's at once. Only living events of the present generation may be handed out.
+/// In each cycle one of several descriptors is closed, its event removed before, after or not at all, and its number
+/// reused at once. Only existing events of the current generation may be handed out.
 fn nothing_stale_is_handed_out<B: Backend>(make: Make<B>) {
     let _alone = alone();
     let mut base: Base<B> = EventBase::new(make().unwrap());
@@ -30,7 +30,7 @@ fn nothing_stale_is_handed_out<B: Backend>(make: Make<B>) {
     let (mut reused, mut stale) = (0u32, 0u32);
     for cycle in 0..cycles {
         if cycle % 4 == 0 {
-            // What the wait finds is of before the change.
+            // The reports of this wait are from before the change.
             assert!(base.poll(Wait::None).unwrap().is_running());
         }
         let old = held.swap_remove(cycle as usize % HELD);
@@ -49,7 +49,7 @@ fn nothing_stale_is_handed_out<B: Backend>(make: Make<B>) {
         while let Some(fired) = base.next_active() {
             let number = *fired.data;
             let is_alive = held.iter().any(|held| held.generation == number);
-            // An event that was not removed gets what was found before the close, and the close.
+            // An event that was not removed gets what was found before the close, and an error for the close.
             stale += u32::from(!(is_alive || is_left && number == old.generation));
         }
         if is_left {

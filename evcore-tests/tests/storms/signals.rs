@@ -1,4 +1,4 @@
-//! Signals.
+//! Storms of signals.
 
 use std::thread;
 
@@ -22,7 +22,7 @@ fn base<B: Backend>(make: Make<B>) -> Base<B> {
     base
 }
 
-/// One turn: how many of each came. None that is handed out stands for zero.
+/// Runs one turn. Returns the count of each signal; no hand-out has a count of zero.
 fn turn<B: Backend>(base: &mut Base<B>, wait: Wait) -> [u32; 2] {
     let mut counts = [0; 2];
     assert!(base.poll(wait).unwrap().is_running());
@@ -33,7 +33,7 @@ fn turn<B: Backend>(base: &mut Base<B>, wait: Wait) -> [u32; 2] {
     counts
 }
 
-/// Nobody looks meanwhile: libuv loses the SIGTERM after 4,096, libevent both after 65,536.
+/// No turn runs during the storm: libuv loses the SIGTERM after 4,096, libevent both after 65,536.
 fn a_storm_of_one_loses_no_other<B: Backend>(make: Make<B>) {
     let _alone = alone();
     for count in [1, 4_095, 4_096, 65_535, 65_536, storm(200_000)] {
@@ -45,7 +45,7 @@ fn a_storm_of_one_loses_no_other<B: Backend>(make: Make<B>) {
     }
 }
 
-/// The loop turns all the while.
+/// The loop runs all the time.
 fn a_storm_from_threads_is_counted_to_the_last<B: Backend>(make: Make<B>) {
     let _alone = alone();
     let mut base = base(make);
@@ -62,7 +62,7 @@ fn a_storm_from_threads_is_counted_to_the_last<B: Backend>(make: Make<B>) {
         }
     });
     sys::raise(SIGTERM);
-    // What has come ends the wait.
+    // Signals that have arrived end the wait.
     add(turn(&mut base, Wait::Forever));
     assert_eq!(counted, [each * 2, 1]);
 }

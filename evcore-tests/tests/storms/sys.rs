@@ -9,7 +9,7 @@ pub(crate) fn raise(signum: i32) {
     assert_eq!(unsafe { libc::raise(signum) }, 0);
 }
 
-/// A descriptor that is readable for good: the cheapest there is.
+/// A descriptor that is always readable, of the cheapest kind.
 pub(crate) fn readable() -> OwnedFd {
     eventfd(1)
 }
@@ -23,6 +23,6 @@ fn eventfd(count: u32) -> OwnedFd {
     // SAFETY: it takes numbers.
     let fd = unsafe { libc::eventfd(count, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     assert!(fd >= 0, "eventfd: {}", io::Error::last_os_error());
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }

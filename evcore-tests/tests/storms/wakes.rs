@@ -1,4 +1,4 @@
-//! Wakes from several threads.
+//! Storms of wakes from several threads.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -14,11 +14,11 @@ on_each_backend! {
 }
 
 const THREADS: u32 = 3;
-/// A sleep that lasts so long was not woken from.
+/// A sleep this long means that a wake was lost.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Each thread publishes a number by a wake. The loop sleeps without anything else that could end its sleep, and must see
-/// the last number of each; every few wakes a thread waits for the loop, so that the loop is met asleep as well.
+/// Each thread publishes a number, then wakes the loop. Only wakes end the loop's sleep, and it must see the last
+/// number of each thread; every few wakes a thread waits for the loop, so that the next wake finds it asleep.
 fn of_all_wakes_none_is_lost<B: Backend>(make: Make<B>) {
     let _alone = alone();
     let mut base: Base<B> = EventBase::new(make().unwrap());
@@ -51,7 +51,7 @@ fn of_all_wakes_none_is_lost<B: Backend>(make: Make<B>) {
     assert!(base.check());
 }
 
-/// Bases end while threads wake them, and their wakers outlive them.
+/// Bases are dropped while threads wake them, and their wakers outlive them.
 fn bases_come_and_go_under_their_wakers<B: Backend>(make: Make<B>) {
     let _alone = alone();
     for round in 0..storm(150_000) / 1_000 {

@@ -1,4 +1,4 @@
-//! A turn: what is found, and whether what is handed out is that.
+//! A turn: what it finds, and whether the hand-outs match.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::differences::matching;
 use crate::script::{EVENTS, End, From, LEVELS, SOURCES, Step};
 use crate::world::Raw;
 
-/// What an event must get in a turn, and what it may get: for levels the same.
+/// What an event must get in a turn, and what it may get; the same if it is level-triggered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Due {
     pub(crate) must: Ready,
     pub(crate) may: Ready,
-    /// What it is ready for, whatever was reported before.
+    /// Its readiness, even if it was reported before.
     pub(crate) all: Ready,
 }
 
@@ -24,23 +24,23 @@ impl Due {
     }
 }
 
-/// A turn that has begun.
+/// The state of a turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(crate) found: Vec<(u8, Due)>,
-    /// The level that is handed out now, and the last one of this turn.
+    /// The priority being handed out, and the last one of this turn.
     level: u8,
     last: u8,
 }
 
 impl Model {
-    /// Whether a wait ends by itself now.
+    /// Whether a wait would return at once.
     pub(crate) fn ends_a_wait(&self, raw: &Raw) -> bool {
         let is_due = |event: &Event| event.queued.is_some() || !self.due(event, raw).must.is_empty();
         self.woken || self.events.iter().flatten().any(|event| event.lost == Lost::No && is_due(event))
     }
 
-    /// What is found for an event by a turn now.
+    /// What a turn must find for an event now.
     fn due(&self, event: &Event, raw: &Raw) -> Due {
         let mut due = Due { must: Ready::empty(), may: Ready::empty(), all: Ready::empty() };
         match event.start.from {
@@ -63,8 +63,8 @@ impl Model {
         due
     }
 
-    /// Of an edge-triggered event: it must get what is new, and where anything has happened it may get all. Else
-    /// there is nothing to tell.
+    /// For an edge-triggered event: it must get what is new, and if anything changed it may get everything. Otherwise
+    /// nothing.
     fn edges_due(&self, event: &Event, end: End, raw: i16) -> Due {
         let is_quiet = !self.touched[usize::from(end / 2)];
         let of = |raw| matching(self.features, event.interest, raw);
@@ -72,7 +72,7 @@ impl Model {
         Due { must, may: if is_quiet { must } else { of(raw) }, all: of(raw) }
     }
 
-    /// A turn begins: queues what must be reported.
+    /// Begins a turn: queues what must be reported.
     pub(crate) fn begin_turn(&mut self, raw: &Raw) -> Turn {
         let existing = (0..EVENTS).filter_map(|number| Some((number, self.event(number)?)));
         let existing = existing.filter(|(_, event)| event.lost == Lost::No);
@@ -86,7 +86,7 @@ impl Model {
         Turn { found, level: 0, last: first.filter(|_| self.strict).unwrap_or(LEVELS) }
     }
 
-    /// Queues what an event must get, with what it was queued for before.
+    /// Queues what an event must get, in addition to what is already queued.
     fn find(&mut self, number: u8, due: &mut Due, raw: &Raw) {
         let arrived = self.arrived;
         self.change(number, |event| {
@@ -107,7 +107,7 @@ impl Model {
         });
     }
 
-    /// Whether this may be handed out now; and what its handler does.
+    /// Checks that this may be handed out now; returns what its handler does.
     pub(crate) fn hand_out(&mut self, turn: &mut Turn, one: &Handed) -> Result<Option<Step>, String> {
         if self.is_lost(one.event) {
             return self.hand_out_lost(one).map(|()| None);
@@ -136,14 +136,14 @@ impl Model {
         Ok(self.step_of(one.event, start.body))
     }
 
-    /// After the handler: a once event is gone.
+    /// Called after the handler: removes a once event.
     pub(crate) fn handled(&mut self, one: &Handed) {
         if self.event(one.event).is_some_and(|event| event.start.once && event.lost == Lost::No) {
             self.events[usize::from(one.event)] = None;
         }
     }
 
-    /// Nothing more is handed out.
+    /// Checks that nothing more had to be handed out.
     pub(crate) fn end_turn(&self, turn: &Turn) -> Result<(), String> {
         for (event, number) in self.events.iter().zip(0u8..) {
             let Some(event) = event.as_ref().filter(|event| event.lost == Lost::No) else { continue };
@@ -160,7 +160,7 @@ impl Model {
         }
         let Some(event) = self.event_mut(one.event) else { return Ok(()) };
         let again = event.lost == Lost::OpenAgain;
-        // Its timeout is its own, and what it was activated for by hand.
+        // Its timeout, and what it was activated for, belong to it.
         let own = event.queued.take().unwrap_or(Ready::empty()) | Ready::TIMEOUT;
         if !event.start.persist {
             event.disarm();
@@ -176,13 +176,13 @@ impl Model {
     }
 }
 
-/// Whether more may be reported than must.
+/// Whether more may be reported than must be.
 fn is_loose(due: &Due) -> bool {
     due.must != due.may
 }
 
 impl Event {
-    /// It was handed out: what it waits for from now on, and how much the hand-out stands for.
+    /// Updates an event that was handed out. Returns how many occurrences the hand-out covers.
     fn settle(&mut self, ready: Ready, now: Duration) -> u32 {
         let signals = std::mem::take(&mut self.signals);
         let mut periods = 1;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-/// What a descriptor is ready for, as poll(2) says of it alone.
+/// What poll(2) reports for a descriptor alone.
 pub(crate) fn revents(file: &File) -> i16 {
     let events = libc::POLLIN | libc::POLLPRI | libc::POLLOUT | libc::POLLRDHUP;
     let mut entry = libc::pollfd { fd: file.as_raw_fd(), events, revents: 0 };
@@ -14,7 +14,7 @@ pub(crate) fn revents(file: &File) -> i16 {
     entry.revents
 }
 
-/// Makes the close of a connection break it off.
+/// Makes closing a connection reset it.
 pub(crate) fn break_off_at_close(socket: &File) {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let size = u32::try_from(size_of_val(&linger)).unwrap();
@@ -30,6 +30,6 @@ pub(crate) fn duplicate_to(file: &OwnedFd, number: i32) -> OwnedFd {
     // SAFETY: the descriptor is borrowed; the command takes a number.
     let fd = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, number) };
     assert_eq!(fd, number, "fcntl: {}", io::Error::last_os_error());
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     unsafe { OwnedFd::from_raw_fd(fd) }
 }

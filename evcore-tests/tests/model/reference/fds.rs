@@ -1,4 +1,4 @@
-//! Which events watch an fd, and what the backend knows of it.
+//! Which events watch an fd, and the backend's registrations.
 
 use evcore::backend::{Features, ManualError};
 use evcore::{Error, Interest, Ready};
@@ -6,19 +6,19 @@ use evcore::{Error, Interest, Ready};
 use super::{Answer, Model, normal};
 use crate::call::{Kind, Uid};
 
-/// An fd that events exist on.
+/// An fd with existing events.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     fd: u32,
-    /// Names the registration: never given twice.
+    /// Identifies the registration; never reused.
     registration: u64,
-    /// The events that are watching, in the order they began to.
+    /// The watching events, in the order in which they started.
     members: Vec<Uid>,
-    /// How many events exist on it.
+    /// The number of events that exist on it.
     users: usize,
-    /// What is registered with the backend.
+    /// The interest registered with the backend.
     registered: Interest,
-    /// Whether the backend is to be asked if the registration still stands.
+    /// Whether to ask the backend if the registration still stands.
     verify: bool,
 }
 
@@ -44,7 +44,7 @@ impl Model {
         }
     }
 
-    /// What the fd's members want together.
+    /// The union of the members' interests.
     fn wanted(&self, place: usize) -> Interest {
         let members = self.rows[place].iter().flat_map(|row| &row.members);
         members.map(|uid| self.interest(*uid)).fold(Interest::empty(), Interest::union)
@@ -55,7 +55,7 @@ impl Model {
         self.registrations
     }
 
-    /// Binds an event to its fd, watching it not yet.
+    /// Binds an event to its fd, without watching it yet.
     pub(super) fn bind(&mut self, uid: Uid, fd: u32, interest: Interest) {
         let place = match self.place_of(fd) {
             Some(place) => place,
@@ -82,7 +82,7 @@ impl Model {
         event.fresh = true;
     }
 
-    /// The event gives its fd up. When it was the last one, the backend is called at once.
+    /// Unbinds the event from its fd. After the last event, the backend is called at once.
     pub(super) fn unbind(&mut self, uid: Uid) {
         let place = self.events[uid].row;
         let row = self.row(place);
@@ -95,11 +95,11 @@ impl Model {
             self.world.unwatch(fd);
         }
         self.rows[place] = None;
-        // A fd that takes its place takes its place among the changes, too.
+        // An fd that reuses the row also reuses its position among the changes.
         self.free_rows.push(place);
     }
 
-    /// Ends the registration of an event's fd if no event wants it any more.
+    /// Ends the registration of an event's fd if no event waits for it any more.
     pub(super) fn end_unwanted(&mut self, uid: Uid) {
         let place = self.events[uid].row;
         let (fd, registered) = (self.row(place).fd, self.row(place).registered);
@@ -109,7 +109,7 @@ impl Model {
         }
     }
 
-    /// Begins to watch. The first registration of an fd is made at once, everything else before the next wait.
+    /// Starts watching. The first registration of an fd is made at once, any other change before the next wait.
     pub(super) fn watch_fd(&mut self, uid: Uid) -> Answer {
         let (place, interest, fresh) = (self.events[uid].row, self.interest(uid), self.events[uid].fresh);
         self.supports(interest)?;
@@ -126,12 +126,12 @@ impl Model {
             row.registered = Interest::empty();
             let fd = row.fd;
             if !self.world.watch(fd, registration, interest) {
-                // Nothing is left of the registration that was there before.
+                // Nothing remains of an earlier registration.
                 self.world.unwatch(fd);
                 return Err(Error::Backend(self.world.refusal()));
             }
             let row = self.row(place);
-            // Of those that wait since the fd was refused nothing is verified yet.
+            // Members that waited while the fd was refused have not been verified.
             (row.registered, row.verify) = (interest, !row.members.is_empty());
             self.events[uid].fresh = false;
         } else {
@@ -141,7 +141,7 @@ impl Model {
         Ok(())
     }
 
-    /// Edges are watched for or not at all; the end and urgent data may be missed beside what else an event waits for.
+    /// EDGE must be supported; CLOSED and URGENT may be missing if the event waits for something else as well.
     pub(super) fn supports(&self, interest: Interest) -> Answer {
         let lacks = |feature| self.world.lacks.contains(feature);
         let level = interest - Interest::EDGE;
@@ -151,7 +151,7 @@ impl Model {
         if is_refused { Err(Error::Unsupported) } else { Ok(()) }
     }
 
-    /// Whether there would be edge-triggered events among level-triggered ones.
+    /// Whether edge- and level-triggered events would be mixed.
     pub(super) fn would_mix(&self, uid: Uid, interest: Interest) -> bool {
         let members = self.rows[self.events[uid].row].iter().flat_map(|row| &row.members);
         let mut others = members.filter(|member| **member != uid).map(|member| self.interest(*member));
@@ -175,12 +175,12 @@ impl Model {
         let row = self.row(place);
         if row.members.contains(&uid) {
             row.members.retain(|member| *member != uid);
-            // The union of several is determined when the changes are made.
+            // The union of several is computed when the changes are made.
             if row.members.len() == 1 { self.list_if_changed(place) } else { self.list(place) }
         }
     }
 
-    /// What a member waits for is another thing now; it keeps its place.
+    /// A member's interest has changed; its position has not.
     pub(super) fn ask_anew(&mut self, uid: Uid) {
         let (place, fresh) = (self.events[uid].row, self.events[uid].fresh);
         let is_edge = self.interest(uid).contains(Interest::EDGE);
@@ -189,7 +189,7 @@ impl Model {
         self.list(place);
     }
 
-    /// Notes a change for the backend, if there is one.
+    /// Lists a change for the backend, if there is one.
     fn list_if_changed(&mut self, place: usize) {
         let wanted = self.wanted(place);
         let row = self.row(place);
@@ -198,14 +198,14 @@ impl Model {
         }
     }
 
-    /// Notes a possible change for the backend.
+    /// Lists a possible change for the backend.
     fn list(&mut self, place: usize) {
         if !self.changes.contains(&place) {
             self.changes.push(place);
         }
     }
 
-    /// Tells the backend of each change, the latest first.
+    /// Passes each change to the backend, the latest first.
     pub(super) fn apply_changes(&mut self) {
         while let Some(place) = self.changes.pop() {
             if self.rows[place].is_none() {
@@ -222,7 +222,7 @@ impl Model {
         }
     }
 
-    /// Whether it is because of this event that the backend is asked whether a registration stands.
+    /// Whether the backend is asked about a registration because of this event.
     fn is_asked_for(&self, uid: Uid) -> bool {
         self.events[uid].fresh || self.interest(uid).contains(Interest::EDGE)
     }
@@ -265,7 +265,7 @@ impl Model {
             }
         }
         if replaced {
-            // What the system may still report of the old one is not the new one's.
+            // Later reports of the old registration must not reach the new one.
             let registration = self.next_registration();
             self.row(place).registration = registration;
             self.row(place).verify = true;
@@ -273,7 +273,7 @@ impl Model {
         self.list_if_changed(place);
     }
 
-    /// Ends what the members of an fd wait for, those alone that were registered before, and tells them.
+    /// Ends the waits of an fd's members, optionally only of those registered before, and reports ERROR to them.
     fn expel_members(&mut self, place: usize, fresh_too: bool) {
         for member in self.row(place).members.clone() {
             if fresh_too || !self.events[member].fresh {
@@ -291,7 +291,7 @@ impl Model {
         self.activate(uid, Ready::ERROR);
     }
 
-    /// A report by registration. `false`: it has ended.
+    /// Handles a report by registration. Returns `false` if that has ended.
     pub(super) fn report(&mut self, registration: u64, ready: Ready) -> bool {
         let is_it = |row: &Option<Row>| row.as_ref().is_some_and(|row| row.is_registered_as(registration));
         let Some(place) = self.rows.iter().position(is_it) else {
@@ -304,7 +304,7 @@ impl Model {
 
     pub(super) fn report_fd(&mut self, fd: u32, ready: Ready) {
         match self.place_of(fd) {
-            // Also if it is still going to be registered.
+            // Even if it is still to be registered.
             Some(place) if !self.row(place).registered.is_empty() || !self.wanted(place).is_empty() => {
                 self.report_at(place, ready)
             }
@@ -366,7 +366,7 @@ impl Model {
         Ok(())
     }
 
-    /// What was refused is asked for again in 10 ms.
+    /// Retries refused changes in 10 ms.
     pub(super) fn retry_later(&mut self) {
         self.retry_at = self.retry_at.or(Some(self.fresh_now().saturating_add(10_000_000)));
     }
@@ -381,7 +381,8 @@ impl Model {
     }
 }
 
-/// What a member gets of a report: what it waits for, an error or a hang-up always; and then it may read and write.
+/// What a member gets of a report: the bits it waits for; an error or a hang-up always, and then READ and WRITE if it
+/// waits for them.
 fn matching(interest: Interest, ready: Ready) -> Ready {
     let trouble = Ready::ERROR | Ready::HANGUP;
     let more = if ready.intersects(trouble) { Ready::READ | Ready::WRITE } else { Ready::empty() };

@@ -1,4 +1,4 @@
-//! Events: created, added, changed, activated, removed.
+//! The life of events: create, add, change, activate, remove.
 
 use evcore::backend::{Features, ManualError};
 use evcore::{Error, Interest, Ready};
@@ -7,7 +7,7 @@ use super::{Answer, Event, Model};
 use crate::call::{Kind, Spec, Uid};
 
 impl Model {
-    /// The next uid is the event's, whether it comes to exist or not.
+    /// The event uses up the next uid, even if it is refused.
     pub(super) fn create(&mut self, spec: Spec) -> Answer {
         let levels = self.levels.len() as u8;
         let level = spec.priority.unwrap_or(levels / 2);
@@ -67,7 +67,7 @@ impl Model {
         self.add_with(uid, Some((deadline, interval)))
     }
 
-    /// Not a timer that comes once and has no timeout of its own.
+    /// False for a one-shot timer without a timeout of its own.
     fn uses_interval(&self, uid: Uid) -> bool {
         let event = &self.events[uid];
         event.spec.kind != Kind::Timer || event.spec.persist || event.keeps_timeout
@@ -199,15 +199,14 @@ impl Model {
         }
     }
 
-    /// The time of a pause is over.
+    /// A pause has ended.
     pub(super) fn resume(&mut self, uid: Uid, now: u64) {
         self.end_pause(uid, now);
         self.events[uid].fresh = true;
         self.watch_again(uid);
     }
 
-    /// Watches again what was watched before. What the backend refuses for the time being is done before the next wait, or
-    /// later.
+    /// Watches again what was watched before. A temporary refusal is retried before the next wait, or later.
     fn watch_again(&mut self, uid: Uid) {
         match self.watch_fd(uid) {
             Ok(()) => {}
@@ -229,7 +228,7 @@ impl Model {
         (event.keeps_timeout, event.was_given_timeout) = (false, false);
     }
 
-    /// On behalf of the user: not twice in a turn.
+    /// Activation by the user: at most one hand-out per turn.
     pub(super) fn activate(&mut self, uid: Uid, ready: Ready) {
         self.settle_before_hand_outs();
         if self.events[uid].handed_out_in == self.turn.number {
@@ -261,7 +260,7 @@ impl Model {
         }
     }
 
-    /// Counts arrivals. Says whom they concern.
+    /// Counts arrivals. Returns the events concerned.
     pub(super) fn signalled(&mut self, signum: i32, arrivals: u32) -> Vec<Uid> {
         let concerned: Vec<Uid> = self
             .existing()
@@ -279,7 +278,7 @@ impl Model {
         self.unqueue(uid);
     }
 
-    /// As `del`, and the backend is called at once, unless another event waits for the fd.
+    /// Like `del`, and the backend is called at once, unless another event waits for the fd.
     pub(super) fn deregister(&mut self, uid: Uid) {
         self.del(uid);
         if matches!(self.events[uid].spec.kind, Kind::Io(..)) {
@@ -296,7 +295,7 @@ impl Model {
         self.free_slots.extend(self.slots.iter().position(|owner| *owner == uid));
     }
 
-    /// Takes an event out of everything that it waits for. Answers what has come of its signal, if nobody else waits for it.
+    /// Ends everything an event waits for. Returns the arrivals of its signal, if no other event waits for that.
     pub(super) fn disarm(&mut self, uid: Uid) -> u32 {
         let mut late = 0;
         let was_registered = std::mem::take(&mut self.events[uid].registered);
@@ -339,7 +338,7 @@ impl Model {
     }
 }
 
-/// What is 292 years long or longer is for ever.
+/// An interval of 292 years or more means for ever.
 fn forever(interval: u64) -> u64 {
     if interval < (1 << 63) - 1 { interval } else { u64::MAX }
 }

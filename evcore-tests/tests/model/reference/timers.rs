@@ -3,8 +3,8 @@
 use super::Model;
 use crate::call::{Kind, Uid};
 
-/// The slots of the events whose timeouts restart when the hand-outs end, or have restarted, each once and in order: at the
-/// end of which turn they are forgotten, and whether any is still to.
+/// The slots of events whose timeouts restart at the end of the hand-outs, or have restarted, each once and in order;
+/// the turn after which they are forgotten; and whether any is still to restart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Restarts {
     slots: Vec<usize>,
@@ -12,18 +12,18 @@ pub(super) struct Restarts {
     is_open: bool,
 }
 
-/// The queue of timers: what each slot stands there for, by its deadline and the order of arming. A deadline that moves later
-/// leaves that alone until it comes to the top, or is looked at in passing, and so does a timer that is cancelled: the
-/// next one armed in its slot takes its place over.
+/// The timer queue: each slot's entry, by its deadline and the order of arming. A deadline that moves later, or a
+/// cancelled timer, does not change the entry until that reaches the top or is visited by a sweep; the next timer
+/// armed in the slot takes over the entry.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
     by_slot: Vec<Option<Entry>>,
-    /// Has each slot whose timer was cancelled, and others: a slot stays when it is armed again.
+    /// Contains each slot whose timer was cancelled, and possibly others: a slot stays listed when it is armed again.
     cancelled: Vec<usize>,
-    /// The slot that is looked at next in passing, and where the list is looked at.
+    /// The next slot to sweep, and the position in the list.
     swept: usize,
-    /// There are so few slots that they are looked through: then entries are always right, and a bound of the first deadline says
-    /// when to look.
+    /// If there are few slots, all are searched: then entries are always correct, and a bound on the first deadline
+    /// says when to search.
     bound: Option<u64>,
 }
 
@@ -33,7 +33,7 @@ struct Entry {
     is_cancelled: bool,
 }
 
-/// A deadline, and when it was armed for that.
+/// A deadline, and the order in which it was armed.
 type Key = (u64, u64);
 
 impl Entries {
@@ -46,7 +46,7 @@ impl Entries {
         self.keys(|_| true).min()
     }
 
-    /// The first one that was not cancelled.
+    /// The first entry that was not cancelled.
     fn first_armed(&self) -> Option<u64> {
         self.keys(|entry| !entry.is_cancelled).min().map(|((deadline, _), _)| deadline)
     }
@@ -81,7 +81,7 @@ impl Entries {
         self.by_slot.get(slot).copied().flatten().is_some_and(|entry| !entry.is_cancelled)
     }
 
-    /// The timer restarts: where entries are lazy, its entry does not.
+    /// Restarts the timer; if entries are lazy, its entry does not change.
     fn restart(&mut self, slot: usize, key: Key) {
         if let (Some(_), Some(entry)) = (self.bound, self.by_slot.get_mut(slot).and_then(Option::as_mut)) {
             entry.key = key;
@@ -101,8 +101,8 @@ impl Entries {
         }
     }
 
-    /// The list is at most half as long as there are entries. What leaves it loses its entry if that is a cancelled one; the
-    /// last of the list gets its place.
+    /// Keeps the list at most half as long as the entries. A slot that leaves it loses its entry if that is
+    /// cancelled; the last of the list moves to its position.
     fn bound_cancelled(&mut self) {
         while 2 * self.cancelled.len() > self.keys(|_| true).count() {
             let others = self.cancelled.len() - 1;
@@ -126,7 +126,7 @@ impl Entries {
         }
     }
 
-    /// Drops cancelled ones that come before all others: `most` at most.
+    /// Drops up to `most` cancelled entries before the first armed one.
     fn drop_cancelled_first(&mut self, most: u32) {
         for _ in 0..most {
             match self.first() {
@@ -145,7 +145,7 @@ impl Model {
         self.slots.iter().position(|owner| *owner == uid).expect("it exists")
     }
 
-    /// When the wait ends at the latest for a timer.
+    /// The deadline by which a wait must end for a timer.
     pub(super) fn deadline_to_wait_for(&mut self) -> Option<u64> {
         if self.entries.bound.is_some() {
             let first = self.entries.first_armed();
@@ -177,8 +177,7 @@ impl Model {
         self.entries.arm(slot, (deadline, self.armings));
     }
 
-    /// Its timeout counts from the end of the hand-outs. The place in the order is the slot's: if it is listed already, that
-    /// one.
+    /// Its timeout restarts at the end of the hand-outs. A slot that is already listed keeps its position.
     pub(super) fn restart_later(&mut self, uid: Uid) {
         self.events[uid].restarting = true;
         self.restarts.is_open = true;
@@ -214,7 +213,7 @@ impl Model {
         }
     }
 
-    /// Nobody is listed any more. The next turn that ends is this one.
+    /// Clears the list. The next turn to end is this one.
     fn settle_restarts(&mut self, next: u64) {
         if !self.restarts.slots.is_empty() {
             self.forget_restarts(next);
@@ -236,14 +235,14 @@ impl Model {
         self.entries.cancel(slot);
     }
 
-    /// Puts an armed timer's entry right. `false`: it was.
+    /// Corrects an armed timer's entry. Returns `false` if it was correct.
     fn correct(&mut self, slot: usize) -> bool {
         let event = &self.events[self.slots[slot]];
         let right = Entry { key: (event.deadline, event.armed), is_cancelled: false };
         self.entries.by_slot[slot].replace(right).is_some_and(|entry| entry.key != right.key)
     }
 
-    /// Puts those of the next sixteen slots right.
+    /// Corrects those of the next sixteen slots.
     fn sweep(&mut self, corrections: &mut u32) {
         let slots = self.entries.by_slot.len();
         for _ in 0..slots.min(16) {
@@ -260,7 +259,7 @@ impl Model {
         self.limits.timers.map_or(u32::MAX, std::num::NonZeroU32::get)
     }
 
-    /// Takes the first timer that is due. `None`: there is none, or it cannot be known yet.
+    /// Takes the first due timer. `None` if there is none, or if that cannot be decided yet.
     fn take_due(&mut self, now: u64, corrections: &mut u32) -> Option<(Uid, u64)> {
         if let Some(bound) = self.entries.bound {
             return if bound > now { None } else { self.take_first(now) };
@@ -286,7 +285,7 @@ impl Model {
         }
     }
 
-    /// Takes the first timer if it is due, and bounds the next.
+    /// Takes the first timer if it is due, and updates the bound.
     fn take_first(&mut self, now: u64) -> Option<(Uid, u64)> {
         let first = self.entries.first().filter(|((deadline, _), _)| *deadline <= now && *deadline < u64::MAX);
         if let Some((_, slot)) = first {
@@ -325,13 +324,13 @@ impl Model {
         }
     }
 
-    /// A persistent event whose timeout was handed out is timed again, in phase. Says for how many periods.
+    /// Re-arms a persistent event after its timeout was handed out, in phase. Returns the number of periods.
     pub(super) fn next_period(&mut self, uid: Uid) -> u32 {
         let now = self.now();
         let (due, interval) = (self.events[uid].deadline, self.events[uid].interval);
         let next = due.saturating_add(interval);
         match self.events[uid].spec.missed {
-            // No period: it came once.
+            // No period: it is one-shot.
             _ if interval == 0 => self.events[uid].timed = false,
             evcore::options::Missed::Delay => {
                 self.arm(uid, now.saturating_add(interval));
@@ -339,7 +338,7 @@ impl Model {
             }
             evcore::options::Missed::Burst => self.arm(uid, next),
             evcore::options::Missed::Skip => {
-                // The first in phase that is still to come.
+                // The first deadline in phase that is still to come.
                 let periods = u128::from((now - due) / interval) + 1;
                 let next = u128::from(due) + periods * u128::from(interval);
                 self.arm(uid, u64::try_from(next).unwrap_or(u64::MAX));

@@ -1,4 +1,4 @@
-//! The queues of what is active, and the turn of the loop.
+//! The active queues, and the turn.
 
 use evcore::backend::{ManualError, Sleep};
 use evcore::options::Fairness;
@@ -8,23 +8,23 @@ use super::Model;
 use crate::call;
 use crate::call::{Handed, Kind, Outcome, Uid};
 
-/// What a turn may still hand out, and how the levels share it.
+/// What a turn may still hand out, and how the priorities share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Quota {
     pub(super) number: u64,
-    /// There is a turn: what is active is handed out.
+    /// A turn is in progress: active events are handed out.
     is_open: bool,
-    /// Hand-outs left; and how many of these are kept for less urgent levels than the present share is for.
+    /// The hand-outs left; and how many of these are reserved for priorities less urgent than the present share's.
     left: u32,
     kept: u32,
-    /// The least urgent level that the present share is for.
+    /// The least urgent priority that the present share is for.
     share: Option<u8>,
-    /// More urgent levels than this one have had their share.
+    /// Priorities more urgent than this one have used their share.
     closed: u8,
-    /// More urgent levels than this one have no bound.
+    /// Priorities more urgent than this one have no limit.
     bounded_from: u8,
     until: Option<u64>,
-    /// Something has been handed out that the bounds apply to.
+    /// Something that the limits apply to has been handed out.
     any: bool,
 }
 
@@ -37,7 +37,7 @@ impl Model {
         self.levels.iter().chain([&self.front, &self.later]).any(|queue| queue.contains(&uid))
     }
 
-    /// Adds the bits to those of an active event. `false`: it is not active, and these are its bits now.
+    /// Adds the bits to an active event's. Returns `false` if it is not active; these are its bits then.
     fn add_bits(&mut self, uid: Uid, ready: Ready) -> bool {
         let is_active = self.is_active(uid);
         let event = &mut self.events[uid];
@@ -67,7 +67,7 @@ impl Model {
         }
     }
 
-    /// Takes some of its bits from an active event; it is not active any more when these were all.
+    /// Withdraws some bits of an active event; if it has none left, it is no longer active.
     pub(super) fn retract(&mut self, uid: Uid, bits: Ready) {
         if self.is_active(uid) && self.events[uid].ready.intersects(bits) {
             self.events[uid].ready -= bits;
@@ -110,7 +110,7 @@ impl Model {
         self.apply_changes();
         let sleep = self.bounded(wait);
         if let Err(error) = self.dispatch(sleep) {
-            // Prepare events that were left are still handed out.
+            // Prepare events that were left over are still handed out.
             (self.preparing, self.turn.is_open) = (prepared, prepared);
             return Err(error);
         }
@@ -140,7 +140,7 @@ impl Model {
         }
     }
 
-    /// Says whether there are any.
+    /// Returns whether there are any.
     fn queue_watchers(&mut self, kind: Kind) -> bool {
         let mut watchers = self.existing();
         watchers.retain(|uid| self.events[*uid].registered && self.events[*uid].spec.kind == kind);
@@ -204,7 +204,7 @@ impl Model {
         Ok(())
     }
 
-    /// Counts a report of a registration that has ended. When they keep coming, the backend is rebuilt.
+    /// Counts a stale report. If they continue, the backend is rebuilt.
     pub(super) fn count_stale(&mut self) {
         self.tally.stale += 1;
         self.stale += 1;
@@ -235,7 +235,7 @@ impl Model {
         (0u8..).zip(&self.levels).filter(|(_, queue)| !queue.is_empty()).map(|(level, _)| level).collect()
     }
 
-    /// The level whose turn it is: the most urgent one that is without bound, or has not had its share.
+    /// The priority to hand out: the most urgent one that has no limit, or has not used its share.
     fn choose_level(&mut self) -> Option<u8> {
         let busy = self.busy_levels();
         let turn = &mut self.turn;
@@ -298,7 +298,7 @@ impl Model {
         Some(Handed { uid, ready, count })
     }
 
-    /// `None`: that takes more turns than so many.
+    /// `None` if it would take more than `turns` turns.
     pub(crate) fn next_event(&mut self, wait: Wait, turns: u32) -> Option<Outcome> {
         if let Some(handed) = self.next() {
             return Some(Outcome::Event(Some(handed), None));
@@ -325,7 +325,7 @@ impl Model {
         None
     }
 
-    /// Counted from now.
+    /// Converts to a point in time, starting now.
     fn absolute(&self, wait: Wait) -> Wait {
         match wait {
             Wait::For(time) => Wait::Until(Instant::from_nanos(self.fresh_now().saturating_add(nanos(time)))),
@@ -345,13 +345,13 @@ impl Model {
         }
     }
 
-    /// No event is handed out any more; the timeouts of those that were count from now.
+    /// Ends the hand-outs; the timeouts of the events handed out start now.
     fn end_hand_outs(&mut self) {
         self.running = None;
         self.restart_timeouts();
     }
 
-    /// Brings an event to the state that its handler finds it in. Says how many occurrences the hand-out stands for.
+    /// Updates an event to the state that its handler sees. Returns how many occurrences the hand-out covers.
     fn hand_out(&mut self, uid: Uid, mut ready: Ready) -> (Ready, u32) {
         let arrivals = std::mem::take(&mut self.events[uid].arrivals);
         let mut count = arrivals.max(1);

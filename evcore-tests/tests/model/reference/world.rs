@@ -1,4 +1,4 @@
-//! The backend and its world, as they look from outside.
+//! The backend and its world as a base sees them.
 
 use evcore::backend::{Features, ManualError};
 use evcore::{Interest, Ready};
@@ -8,23 +8,23 @@ use crate::call;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct World {
     pub(crate) now: u64,
-    /// In the order in which they are looked at, from `start`.
+    /// In the order in which they are scanned, beginning with `start`.
     pub(crate) sources: Vec<Source>,
     pub(crate) start: usize,
     pub(crate) batch: usize,
-    /// Watched signals, in the order that they were watched, and how often each has arrived.
+    /// The watched signals, in the order in which they were watched, with their arrivals.
     pub(crate) signals: Vec<(i32, u32)>,
     pub(crate) woken: bool,
     pub(crate) refusals: u32,
-    /// For the time being: the base asks again later.
+    /// Whether refusals are temporary: the base then retries.
     pub(crate) is_refusal_temporary: bool,
     pub(crate) fail_waits: u32,
     pub(crate) fail_reinits: u32,
     pub(crate) replace: u32,
-    /// What it cannot do.
+    /// The features it lacks.
     pub(crate) lacks: Features,
     pub(crate) plans: Vec<call::World>,
-    /// All registrations that there have been.
+    /// All registrations ever made.
     pub(crate) given: Vec<u64>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Source {
     pub(crate) fd: u32,
     pub(crate) state: Ready,
     pub(crate) edges: Ready,
-    /// The registration, and what for.
+    /// The registration, and its interest.
     pub(crate) watch: Option<(u64, Interest)>,
 }
 
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    /// The source of an fd. A new one takes the place of the first that nobody needs.
+    /// The source of an fd. A new one replaces the first unused one.
     fn source(&mut self, fd: u32) -> &mut Source {
         let fresh = Source { fd, state: Ready::empty(), edges: Ready::empty(), watch: None };
         let known = self.sources.iter().position(|source| source.fd == fd);
@@ -97,14 +97,14 @@ impl World {
         self.sources.iter().find(|source| source.fd == fd)?.watch.map(|(registration, _)| registration)
     }
 
-    /// Registers an fd, or changes what it is registered for.
+    /// Registers an fd, or changes its interest.
     pub(crate) fn watch(&mut self, fd: u32, registration: u64, interest: Interest) -> bool {
         if counted_down(&mut self.refusals) {
             return false;
         }
         let source = self.source(fd);
         source.watch = Some((registration, interest));
-        // Watched again: what is ready now is new.
+        // Registered again: current readiness counts as new.
         source.edges = source.state;
         if !self.given.contains(&registration) {
             self.given.push(registration);
@@ -112,7 +112,7 @@ impl World {
         true
     }
 
-    /// What [`World::watch`] and [`World::watch_signal`] are refused with.
+    /// The error of a refused [`World::watch`] or [`World::watch_signal`].
     pub(crate) fn refusal(&self) -> ManualError {
         if self.is_refusal_temporary { ManualError::Busy } else { ManualError::Refused }
     }
@@ -129,13 +129,13 @@ impl World {
         true
     }
 
-    /// Answers how often it has come and was not reported.
+    /// Returns the arrivals that were not reported.
     pub(crate) fn unwatch_signal(&mut self, signum: i32) -> u32 {
         let at = self.signals.iter().position(|(watched, _)| *watched == signum);
         at.map_or(0, |at| self.signals.remove(at).1)
     }
 
-    /// What this wait reports of fds: registrations, and what for.
+    /// The fd reports of this wait: registrations and readiness.
     pub(crate) fn reports(&mut self) -> Vec<(u64, Ready)> {
         let mut found = Vec::new();
         let count = self.sources.len();
@@ -160,7 +160,7 @@ impl World {
         found
     }
 
-    /// What is found besides.
+    /// Adds the reports that a step asked for.
     pub(crate) fn report_more(&self, plan: call::World, reports: &mut Vec<(u64, Ready)>) {
         match plan {
             call::World::Report(fd, ready) => {
