@@ -1,13 +1,14 @@
 //! W3: changes of interest on pipes that are watched for READ.
 //!
-//! | kind | a pass over all N pipes | an operation |
+//! | kind | a pass over all N pipes | one operation |
 //! |---|---|---|
 //! | `pair` | each is deleted and added again; one turn of the loop | a pair |
-//! | `toggle` | each is watched for WRITE too, and then not any more; one turn | a pair |
+//! | `toggle` | WRITE is added to each one's interest and removed again; one turn | a pair |
 //! | `bulk` | all are deleted; a turn; all are added; a turn | a pair |
 //! | `oneshot` | each is readable; it is handed out, once, and added again by its handler | a hand-out |
 //!
-//! In `pair` and `toggle` nothing is to be changed in the end, in `bulk` everything is, in `oneshot` what the loop makes of it.
+//! In `pair` and `toggle` the kernel's state need not change, in `bulk` it must, in `oneshot` that depends on the
+//! loop.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,16 +20,16 @@ use crate::{Figures, Stopwatch, sys};
 pub trait Churn: Sized {
     /// Watches all for READ, until they are deleted.
     fn new(readers: Vec<OwnedFd>) -> io::Result<Self>;
-    /// Watches all for READ, each until it is handed out.
+    /// Watches all for READ, as one-shot events.
     fn once(readers: Vec<OwnedFd>) -> io::Result<Self>;
-    /// As in the table above; each says how many operations it has carried out.
+    /// As in the table above; each returns how many operations it has carried out.
     fn pair(&mut self) -> io::Result<u64>;
     fn toggle(&mut self) -> io::Result<u64>;
     fn bulk(&mut self) -> io::Result<u64>;
     fn oneshot(&mut self) -> io::Result<u64>;
 }
 
-/// A pass that is not counted, and as many as it takes for all operations.
+/// Runs one pass that is not measured, then as many as all operations need.
 pub fn measure<C: Churn>(options: &Options) -> io::Result<Figures> {
     let pipes = (0..options.n).map(|_| sys::pipe()).collect::<io::Result<Vec<_>>>()?;
     let (readers, writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();

@@ -1,4 +1,4 @@
-//! Timers for a loop that has none, as async-io keeps them: an ordered map by deadline.
+//! Timers for a loop that has none, in an ordered map by deadline, like async-io's.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::timers::Timers;
 
-/// Which timers are due when. A timer is named by a number, and may be armed once.
+/// The armed timers by deadline. A timer is identified by a number, and may be armed once.
 #[derive(Debug, Default)]
 pub struct Deadlines {
     ordered: BTreeMap<(Instant, usize), ()>,
@@ -30,14 +30,14 @@ impl Deadlines {
         self.ordered.first_key_value().map(|((deadline, _), ())| deadline.saturating_duration_since(now))
     }
 
-    /// Takes out what is due.
+    /// Removes the due timers.
     pub fn take_due(&mut self, now: Instant) -> impl Iterator<Item = usize> + use<> {
         let later = self.ordered.split_off(&(now, usize::MAX));
         std::mem::replace(&mut self.ordered, later).into_keys().map(|(_, timer)| timer)
     }
 }
 
-/// W4 on such a map: of a timer, its deadline is kept beside the map.
+/// W4 on such a map; each timer's deadline is stored beside the map.
 pub struct MapTimers {
     map: Deadlines,
     deadlines: Vec<Instant>,

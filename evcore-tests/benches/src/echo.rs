@@ -7,11 +7,12 @@ use crate::{Figures, Stopwatch};
 
 /// A server.
 pub trait Echo {
-    /// Serves until the last of its connections is closed. `listener` does not block. Says how many requests were served.
+    /// Serves until the last of its connections is closed. `listener` is non-blocking. Returns how many requests were
+    /// served.
     fn serve(listener: TcpListener) -> io::Result<Served>;
 }
 
-/// What is left to do, and what has been done.
+/// The counts of a server: what is left to do, and what has been done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Served {
     accepted: u64,
@@ -21,7 +22,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Accepts until nobody waits any more.
+    /// Accepts all pending connections.
     #[inline]
     pub fn accept(&mut self, listener: &TcpListener) -> io::Result<Option<TcpStream>> {
         match listener.accept() {
@@ -36,7 +37,7 @@ impl Served {
         }
     }
 
-    /// The handler: reads a request and answers. `false`: the connection has ended.
+    /// The handler: reads a request and answers it. Returns `false` when the connection has ended.
     ///
     /// A request is one segment, and its answer fits the socket's buffer, because a client waits for the answer.
     #[inline]
@@ -68,7 +69,7 @@ impl Served {
     }
 }
 
-/// Listens, says where, serves.
+/// Listens, prints the address, and serves.
 pub fn measure<E: Echo>() -> io::Result<Figures> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;

@@ -1,4 +1,4 @@
-//! The comparison of evcore with other event loops: what is the same for all of them.
+//! The comparison of evcore with other event loops: the code that all peers share.
 //!
 //! ```text
 //!   benchmarks ──▶ raw, evcore, mio, polling, calloop        src/bin: a program a peer, on this library
@@ -7,23 +7,23 @@
 //!       └────────▶ generator                                 the clients of W5 and W9
 //! ```
 //!
-//! Every peer program has the same command line and answers with one line of `key=value`:
+//! Every peer program has the same command line and prints one line of `key=value`:
 //!
 //! ```text
 //! evcore w1 --n 1000 --active 100 --events 100000
 //! ```
 //!
-//! | workload | what an operation is | file |
+//! | workload | one operation | file |
 //! |---|---|---|
 //! | `w1` | a byte is read from one pipe of a ring and written to the next | [`ring`] |
 //! | `w2` | the same, and the pipe's idle timeout restarts | [`ring`] |
 //! | `w3` | a change of interest, by `--kind pair\|toggle\|bulk\|oneshot` | [`churn`] |
 //! | `w4` | a timer is inserted, cancelled, added, re-armed, expires, by `--kind creation\|random` | [`timers`] |
 //! | `w5` | a request of 64 bytes is echoed over TCP | [`echo`] |
-//! | `w6` | an fd or a timer, by `--kind fd\|fd-timeout\|timer`, is kept in memory | [`memory`] |
+//! | `w6` | an fd or a timer, by `--kind fd\|fd-timeout\|timer`, is stored in memory | [`memory`] |
 //! | `w7` | a wake, by `--kind trip\|awake` | [`wake`] |
-//! | `w8` | what may cost more with N, by `--kind` | [`cliffs`] |
-//! | `w9` | what tasks do, by `--kind echo\|spawn\|sleep\|wake` | [`tasks`] |
+//! | `w8` | operations whose cost may grow with N, by `--kind` | [`cliffs`] |
+//! | `w9` | operations of tasks, by `--kind echo\|spawn\|sleep\|wake` | [`tasks`] |
 
 #![deny(unsafe_code)]
 
@@ -43,19 +43,19 @@ pub mod wake;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// What a program has measured: named numbers.
+/// A program's results: named numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Figures(Vec<(&'static str, f64)>);
 
 impl Figures {
-    /// One number more.
+    /// Adds a number.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: f64) -> Self {
         self.0.push((name, value));
         self
     }
 
-    /// What `ops` operations took, each.
+    /// The cost of each of `ops` operations.
     #[must_use]
     pub fn of(ops: u64, spent: Spent) -> Self {
         let each = |time: Duration| time.as_nanos() as f64 / ops.max(1) as f64;
@@ -72,14 +72,14 @@ impl fmt::Display for Figures {
     }
 }
 
-/// How long something took, by the clock and by the processor.
+/// Elapsed time, and processor time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
     pub cpu: Duration,
     pub wall: Duration,
 }
 
-/// Begun by [`Stopwatch::start`].
+/// Started by [`Stopwatch::start`].
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch {
     cpu: Duration,
@@ -99,7 +99,7 @@ impl Stopwatch {
     }
 }
 
-/// The version of a crate that this one is locked to.
+/// The version of a crate in this crate's lock file.
 #[must_use]
 pub fn locked_version(name: &str) -> &'static str {
     let lock = include_str!("../Cargo.lock");

@@ -1,5 +1,5 @@
-//! W6: how much memory the process needs more for each fd that is watched, and for each timer. What a user of the peer has
-//! to keep for it (a handle, a structure) is part of it.
+//! W6: how much more memory the process needs for each watched fd, and for each timer. This includes what a user of
+//! the peer has to store for it (a handle, a structure).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -23,7 +23,7 @@ pub fn measure<C: Churn, T: Timers, L: RingLoop>(options: &Options) -> io::Resul
             drop(churn);
             after.saturating_sub(before)
         }
-        // Two descriptors a link, so that the ring's loops can be taken as they are.
+        // Two descriptors for each link, so that the ring's loops can be used unchanged.
         "fd-timeout" => {
             let (reader, writer) = sys::pipe()?;
             let link = |_| Ok(Link::new(reader.try_clone()?, writer.try_clone()?));
@@ -47,12 +47,12 @@ pub fn measure<C: Churn, T: Timers, L: RingLoop>(options: &Options) -> io::Resul
     Ok(Figures::default().with("ops", count as f64).with("bytes", bytes as f64 / count as f64))
 }
 
-/// Bytes of this process that are in memory.
+/// This process's resident memory in bytes.
 fn resident() -> io::Result<usize> {
     of_rollup("Rss:")
 }
 
-/// The same without what is in files, which is code: how much of that is in memory depends on what has run.
+/// The same without file pages, which are code: how much of that is resident depends on what has run.
 pub fn anonymous() -> io::Result<usize> {
     of_rollup("Anonymous:")
 }

@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-/// What is wanted of a peer.
+/// What a peer must run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `w1` to `w9`.
     pub workload: String,
-    /// Which one of the workload's kinds.
+    /// The workload's kind.
     pub kind: String,
-    /// Which one of the peer's ways: the backend of evcore, say.
+    /// The peer's variant: the backend of evcore, for example.
     pub variant: String,
-    /// How many pipes, descriptors, timers.
+    /// The number of pipes, descriptors or timers.
     pub n: usize,
-    /// How many of them are active at a time.
+    /// How many of them are active at one time.
     pub active: usize,
-    /// How many operations.
+    /// The number of operations.
     pub events: u64,
-    /// How often everything is done.
+    /// How many times everything is done.
     pub cycles: usize,
-    /// The last phase that is carried out.
+    /// The last phase to run.
     pub until: String,
     pub idle: Duration,
 }

@@ -1,4 +1,4 @@
-//! The program of a peer.
+//! The main function of a peer.
 
 use std::io;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ pub trait Peer {
     type Wake: Wakeable;
 }
 
-/// Carries out what the command line asks for.
+/// Runs what the command line asks for.
 pub fn run(name: &str, version: &str, choose: impl FnOnce(&Options) -> io::Result<Figures>) -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(options) => options,
@@ -35,7 +35,7 @@ pub fn run(name: &str, version: &str, choose: impl FnOnce(&Options) -> io::Resul
             println!(
                 "peer={name} variant={variant} version={version} workload={workload} kind={kind} n={n} active={active}{figures}"
             );
-            // What the process has is the kernel's to take back, also from the counts of instructions.
+            // The kernel frees the process's resources, which excludes that from the counts of instructions.
             std::process::exit(0)
         }
         Err(error) => {
@@ -59,7 +59,7 @@ pub fn measure<P: Peer>(options: &Options) -> io::Result<Figures> {
     }
 }
 
-/// A workload, or a kind of one, that a peer has not.
+/// The error if a peer does not have a workload, or a kind of it.
 pub fn no_such(workload: &str) -> io::Error {
     io::Error::other(format!("no such workload: {workload}"))
 }

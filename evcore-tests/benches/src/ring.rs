@@ -7,9 +7,9 @@
 //!   └───────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! N pipes are watched for READ. A round begins with a byte in each of A of them, evenly spaced; each hand-out reads its byte
-//! and writes it to the next pipe. In W2 each pipe has an idle timeout besides, which each of its events restarts. W8's
-//! `levels` is W1 with the pipes spread over priorities.
+//! N pipes are watched for READ. A round begins with a byte in each of A of them, evenly spaced; each hand-out reads
+//! its byte and writes it to the next pipe. In W2 each pipe also has an idle timeout, which each of its events
+//! restarts. W8's `levels` is W1 with the pipes spread over priorities.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,7 +20,7 @@ use evcore::Event;
 use crate::options::Options;
 use crate::{Figures, Stopwatch, sys};
 
-/// A pipe of the ring: where it is read, and where its byte is passed on to.
+/// A pipe of the ring: its read end, and the write end that its byte is passed on to.
 #[derive(Debug)]
 pub struct Link {
     pub reader: OwnedFd,
@@ -34,7 +34,8 @@ impl Link {
         Self { reader, next }
     }
 
-    /// The handler, the same for all peers. There is one byte as a rule; an edge-triggered handler has to take all.
+    /// The handler, the same for all peers. Usually there is one byte; an edge-triggered handler must read
+    /// everything.
     #[inline]
     pub fn pass_on(&self, round: &mut Round) -> io::Result<()> {
         let mut bytes = [0; 16];
@@ -49,7 +50,7 @@ impl Link {
     }
 }
 
-/// How far a round is.
+/// The progress of a round.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Round {
     writes: usize,
@@ -72,7 +73,7 @@ pub struct Setup {
     pub idle: Option<Duration>,
     /// How many priorities the links are spread over.
     pub priorities: u8,
-    /// How many links there are for each that is active.
+    /// One of so many links is active at first.
     step: usize,
 }
 
@@ -83,13 +84,13 @@ impl Setup {
         Self { idle, priorities: 1, step: 1 }
     }
 
-    /// The event of a link, with the timeout that it is to have.
+    /// Adds the link's timeout to its event.
     pub fn with_idle<Fd: Copy>(&self, event: Event<Fd>) -> Event<Fd> {
         self.idle.map_or(event, |idle| event.timeout(idle))
     }
 
-    /// The priority of a link. Bytes start `step` links apart and advance together, so without the second summand they could
-    /// all be at one priority at a time.
+    /// The priority of a link. Bytes start `step` links apart and advance together, so without the second summand all
+    /// of them could have one priority at a time.
     #[must_use]
     pub fn priority(&self, place: usize) -> u8 {
         ((place + place / self.step) % usize::from(self.priorities)) as u8
@@ -105,7 +106,7 @@ pub trait RingLoop: Sized {
     fn run(&mut self, round: &mut Round) -> io::Result<()>;
 }
 
-/// A short round, which is not counted, and a long one.
+/// Runs a short round, which is not measured, and a long one.
 pub fn measure<L: RingLoop>(options: &Options, idle: Option<Duration>) -> io::Result<Figures> {
     around::<L>(options, Setup::plain(idle))
 }
@@ -127,7 +128,7 @@ fn around<L: RingLoop>(options: &Options, setup: Setup) -> io::Result<Figures> {
     Ok(Figures::of(passed as u64, spent))
 }
 
-/// One round: how many bytes were passed on.
+/// Runs a round. Returns how many bytes were passed on.
 fn run<L: RingLoop>(engine: &mut L, starters: &[OwnedFd], events: usize) -> io::Result<usize> {
     let mut round = Round { writes: events.saturating_sub(starters.len()), ..Round::default() };
     for starter in starters {
@@ -137,7 +138,7 @@ fn run<L: RingLoop>(engine: &mut L, starters: &[OwnedFd], events: usize) -> io::
     Ok(round.read)
 }
 
-/// The links; and a writer to each that starts active.
+/// The links, and a write end for each that starts active.
 pub fn open(options: &Options) -> io::Result<(Vec<Link>, Vec<OwnedFd>)> {
     let pipes = (0..options.n).map(|_| sys::pipe()).collect::<io::Result<Vec<_>>>()?;
     let (readers, mut writers): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();

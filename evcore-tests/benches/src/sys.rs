@@ -26,13 +26,13 @@ impl EpollSet {
         self.control(libc::EPOLL_CTL_ADD, source, events, cookie)
     }
 
-    /// Watches it for something else.
+    /// Changes what it is watched for.
     #[inline]
     pub fn modify(&mut self, source: &impl AsFd, events: i32, cookie: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, source, events, cookie)
     }
 
-    /// Does not watch it any more.
+    /// Stops watching it.
     #[inline]
     pub fn remove(&mut self, source: &impl AsFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, source, 0, 0)
@@ -46,18 +46,18 @@ impl EpollSet {
         checked(unsafe { libc::epoll_ctl(set, operation, source, &raw mut event) }).map(drop)
     }
 
-    /// Waits, for ever without a timeout. Gives the cookies of what is ready.
+    /// Waits, for ever without a timeout. Returns the events that are ready.
     #[inline]
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<&[libc::epoll_event]> {
         let millis = timeout.map_or(-1, |timeout| timeout.as_nanos().div_ceil(1_000_000) as i32);
         let (set, room) = (self.fd.as_raw_fd(), self.events.len() as i32);
-        // SAFETY: the buffer has room for as many events as is said.
+        // SAFETY: the buffer has room for `room` events.
         let count = checked(unsafe { libc::epoll_wait(set, self.events.as_mut_ptr(), room, millis) })?;
         Ok(&self.events[..count as usize])
     }
 }
 
-/// A pipe that does not block: where to read, where to write.
+/// The read end and the write end of a pipe, both non-blocking.
 pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [0; 2];
     // SAFETY: the array has room for the two descriptors.
@@ -71,11 +71,11 @@ pub fn eventfd(flags: i32) -> io::Result<OwnedFd> {
     checked(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | flags) }).map(own)
 }
 
-/// read(2), without what a library might put around it for one peer and not for another.
+/// read(2), without additions that a library might make for some peers and not for others.
 #[inline]
 pub fn read(source: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     let fd = source.as_fd().as_raw_fd();
-    // SAFETY: the pointer is to as many bytes as is said.
+    // SAFETY: the pointer and the length are those of a slice.
     let count = unsafe { libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len()) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
@@ -84,14 +84,14 @@ pub fn read(source: &impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
 #[inline]
 pub fn write(sink: &impl AsFd, buffer: &[u8]) -> io::Result<usize> {
     let fd = sink.as_fd().as_raw_fd();
-    // SAFETY: the pointer is to as many bytes as is said.
+    // SAFETY: the pointer and the length are those of a slice.
     let count = unsafe { libc::write(fd, buffer.as_ptr().cast(), buffer.len()) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
-/// A copy of a descriptor, with this number.
+/// A duplicate of a descriptor, with this number.
 pub fn duplicate_to(source: &impl AsFd, number: usize) -> io::Result<OwnedFd> {
-    // SAFETY: a plain system call; whatever had the number before was no one's, as the callers choose one that is free.
+    // SAFETY: a plain system call; the callers choose a free number, so no descriptor of another owner is closed.
     checked(unsafe { libc::dup3(source.as_fd().as_raw_fd(), number as i32, libc::O_CLOEXEC) }).map(own)
 }
 
@@ -119,7 +119,7 @@ fn clock(id: libc::clockid_t) -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Runs this thread, and the processes that it starts, on these processors only.
+/// Restricts this thread, and the processes that it starts, to these processors.
 pub fn pin(processors: &[usize]) -> io::Result<()> {
     let mut words = [0u64; 16];
     for processor in processors {
@@ -127,11 +127,11 @@ pub fn pin(processors: &[usize]) -> io::Result<()> {
             *word |= 1 << (processor % 64);
         }
     }
-    // SAFETY: the kernel reads as many bytes as is said, which is a mask of 1,024 processors.
+    // SAFETY: the kernel reads the given number of bytes, a mask of 1,024 processors.
     checked(unsafe { libc::sched_setaffinity(0, size_of_val(&words), (&raw const words).cast()) }).map(drop)
 }
 
-/// Raises the soft limit of open descriptors to the hard one, and says what it is.
+/// Raises the soft limit of open descriptors to the hard one, and returns it.
 pub fn descriptors() -> io::Result<usize> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the structure lives until the call returns.
@@ -144,7 +144,7 @@ pub fn descriptors() -> io::Result<usize> {
     Ok(limit.rlim_cur as usize)
 }
 
-/// A descriptor that was made just now.
+/// Takes ownership of a new descriptor.
 fn own(fd: i32) -> OwnedFd {
     // SAFETY: the callers have it from the system call that opened it, and keep no copy.
     unsafe { OwnedFd::from_raw_fd(fd) }

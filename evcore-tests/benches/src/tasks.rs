@@ -1,13 +1,13 @@
-//! W9: what tasks do.
+//! W9: tasks.
 //!
-//! | kind | an operation |
+//! | kind | one operation |
 //! |---|---|
 //! | `echo` | a request of 64 bytes is echoed over TCP, by a task for each connection; the clients are those of W5 |
 //! | `spawn` | a task that does nothing is spawned, and awaited |
-//! | `sleep` | a sleep of a minute is begun, by its first poll, and dropped, while N others wait |
+//! | `sleep` | a sleep of a minute is polled once and dropped, while N others wait |
 //! | `wake` | a thread wakes a task, which answers through an eventfd that the thread waits for |
 //!
-//! A peer has only the futures to run; what is counted and timed is here.
+//! A peer only has to run the futures; counting and timing are done here.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,14 +23,14 @@ use crate::options::Options;
 use crate::peer::no_such;
 use crate::{Figures, Spent, Stopwatch, memory, sys};
 
-/// What a peer does; each for as many operations as is said.
+/// The operations of a peer, each as many times as requested.
 pub trait Tasks {
-    /// Serves until [`Meter::until_over`] is done. The listener does not block.
+    /// Serves until [`Meter::until_over`] is done. The listener is non-blocking.
     fn echo(listener: TcpListener) -> io::Result<()>;
     fn spawn(ops: u64) -> io::Result<Spent>;
-    /// Beside `waiting` others.
+    /// While `waiting` others wait.
     fn sleep(waiting: usize, ops: u64) -> io::Result<Spent>;
-    /// Runs this as a task, to its end.
+    /// Runs this as a task until it is done.
     fn wake(answering: impl Future<Output = io::Result<()>> + Send + 'static) -> io::Result<()>;
 }
 
@@ -44,10 +44,10 @@ pub fn measure<T: Tasks>(options: &Options) -> io::Result<Figures> {
     }
 }
 
-/// How often a task that never has to wait lets the executor go on: some of them ask for it.
+/// After how many operations a task that never has to wait yields, which some executors require.
 pub const YIELD_EACH: u64 = 64;
 
-/// How long the sleep of an operation is, so that each has a place of its own.
+/// The duration of an operation's sleep; different for each, so that it has its own place among the timers.
 #[must_use]
 pub fn delay(number: u64) -> Duration {
     Duration::from_secs(60) + Duration::from_micros(number * 7_919 % 1_000_000)
@@ -63,7 +63,7 @@ pub async fn begin(future: impl Future) {
     .await;
 }
 
-/// What all the tasks of an echo server share. Without locks, for every peer pays for it.
+/// The counters that all tasks of an echo server share. Without locks, because every peer pays for it.
 pub static METER: Meter = Meter {
     accepted: AtomicU64::new(0),
     closed: AtomicU64::new(0),
@@ -78,7 +78,7 @@ pub struct Meter {
     accepted: AtomicU64,
     closed: AtomicU64,
     requests: AtomicU64,
-    /// At this request the memory is looked at.
+    /// The request at which memory is measured.
     probe: AtomicU64,
     memory: AtomicU64,
     began: Mutex<Option<Stopwatch>>,
@@ -89,7 +89,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Only one thread adds.
+/// Increments without a read-modify-write, as only one thread does it.
 fn add(count: &AtomicU64) -> u64 {
     let number = count.load(Ordering::Relaxed) + 1;
     count.store(number, Ordering::Relaxed);
@@ -101,7 +101,7 @@ impl Meter {
         add(&self.accepted);
     }
 
-    /// A request was answered.
+    /// Counts an answered request.
     #[inline]
     pub fn answered(&self) {
         let number = add(&self.requests);
@@ -126,7 +126,7 @@ impl Meter {
         accepted > 0 && accepted == self.closed.load(Ordering::Relaxed)
     }
 
-    /// When the last connection is closed.
+    /// Waits until the last connection is closed.
     pub async fn until_over(&self) {
         poll_fn(|context| {
             if self.is_over() {
@@ -139,8 +139,8 @@ impl Meter {
     }
 }
 
-/// Listens, says where, serves. Memory is what has come to it when each connection has had about four requests; time counts from
-/// then on.
+/// Listens, prints the address, and serves. Memory is the increase after each connection has had about four requests;
+/// time is measured from then on.
 pub fn echo(connections: u64, serve: impl FnOnce(TcpListener) -> io::Result<()>) -> io::Result<Figures> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
@@ -155,11 +155,11 @@ pub fn echo(connections: u64, serve: impl FnOnce(TcpListener) -> io::Result<()>)
     Ok(Figures::of(requests.saturating_sub(probe), spent).with("bytes", bytes).with("total", requests as f64))
 }
 
-/// Where the task of a trip waits.
+/// How many times the thread has asked.
 static ASKED: AtomicU64 = AtomicU64::new(0);
 static WAITING: Mutex<Option<Waker>> = Mutex::new(None);
 
-/// A thread asks, for its part: from now on the task can go on.
+/// Called by the thread: the task can continue.
 fn ask() {
     ASKED.fetch_add(1, Ordering::Release);
     let waker = lock(&WAITING).take();
@@ -168,7 +168,7 @@ fn ask() {
     }
 }
 
-/// Until more was asked than this.
+/// Waits until the thread has asked more often than this.
 async fn asked(before: u64) -> u64 {
     poll_fn(|context| {
         let mut waiting = lock(&WAITING);

@@ -1,19 +1,21 @@
 //! W4: timers.
 //!
-//! | phase | what is done | an operation |
+//! | phase | what is done | one operation |
 //! |---|---|---|
 //! | `insert` | N timers are created and armed at random deadlines | a timer |
-//! | `cancel` | every second one of the order is cancelled | a timer |
+//! | `cancel` | every second one in the order is cancelled | a timer |
 //! | `add` | these are armed again, at random deadlines | a timer |
-//! | `again` | each is cancelled and at once armed again at a random deadline | a timer |
-//! | `rearm` | each is moved to later than all others, without being cancelled | a timer |
+//! | `again` | each is cancelled and immediately armed again at a random deadline | a timer |
+//! | `rearm` | each is moved later than all others, without being cancelled | a timer |
 //! | `expire` | all are due, and the loop hands them out | a timer |
 //!
-//! `--kind creation`: timers are taken in the order of their creation, and re-armed each to later than the one before, as idle
-//! timeouts are. `--kind random`: they are taken in a random order, the same for all peers, and re-armed each to a random deadline.
+//! `--kind creation`: timers are used in the order of their creation, and each is re-armed later than the one before,
+//! like idle timeouts. `--kind random`: they are used in a random order, the same for all peers, and re-armed at
+//! random deadlines.
 //!
-//! Every peer is given the turn's clock: nobody reads a clock for each timer. The loop does not run between the phases, so
-//! it makes no difference when a deadline passes. The re-arm to later comes last: a loop that only notes it pays at `expire`.
+//! Every peer uses the turn's clock: none reads a clock for each timer. The loop does not run between the phases, so
+//! it does not matter when a deadline passes. Re-arming to later comes last: a loop that only stores the new deadline
+//! pays for that in `expire`.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -21,10 +23,11 @@ use std::time::{Duration, Instant};
 use crate::options::Options;
 use crate::{Figures, sys};
 
-/// A loop with timers, which are numbered from 0. All delays count from `begin`, and stand beside their timers.
+/// A loop with timers, which are numbered from 0. All delays count from `begin`; each is at the same index as its
+/// timer.
 pub trait Timers: Sized {
     fn new() -> io::Result<Self>;
-    /// Looks at the clock. All timers of the cycle before have been handed out.
+    /// Reads the clock. All timers of the previous cycle have been handed out.
     fn begin(&mut self) -> io::Result<()>;
     /// Creates a timer for each delay and arms it.
     fn insert(&mut self, delays: &[Duration]) -> io::Result<()>;
@@ -51,13 +54,13 @@ const DELAY: Duration = Duration::from_millis(1);
 
 pub const PHASES: [&str; 6] = ["insert", "cancel", "add", "again", "rearm", "expire"];
 
-/// How many operations each phase has.
+/// The number of operations in each phase.
 #[must_use]
 pub fn operations(n: usize) -> [usize; 6] {
     [n, n / 2, n / 2, n, n * passes(n), n]
 }
 
-/// A few re-arms of each, where there are few timers.
+/// The number of re-arms of each timer, larger if there are few timers.
 fn passes(n: usize) -> usize {
     (2_000 / n).max(1)
 }
@@ -93,20 +96,20 @@ pub fn measure<T: Timers>(options: &Options) -> io::Result<Figures> {
     Ok(figures)
 }
 
-/// In which order timers are taken, and their delays.
+/// The order of timers, and their delays.
 struct Work {
     order: Vec<u32>,
     /// Every second one.
     half: Vec<u32>,
     random: Vec<Duration>,
     other: Vec<Duration>,
-    /// Later than these, for each pass of re-arms.
+    /// Later deadlines, for each pass of re-arms.
     later: Vec<Duration>,
 }
 
 impl Work {
     fn new(n: usize, is_random: bool) -> Self {
-        // Few timers are soon over, many need not be so close together.
+        // Few timers expire soon even so, and many need not be so close together.
         let spread = Duration::from_micros((n as u64).clamp(1_000, 100_000));
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut order: Vec<_> = (0..n as u32).collect();
@@ -124,7 +127,7 @@ impl Work {
         Self { order, half, random, other, later }
     }
 
-    /// A phase before the last.
+    /// Runs a phase other than the last.
     fn run<T: Timers>(&self, phase: &str, timers: &mut T) -> io::Result<()> {
         match phase {
             "insert" => timers.insert(&self.random),
@@ -148,7 +151,7 @@ fn next(state: &mut u64) -> f64 {
     (*state >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// Adds up what each phase takes, less what it takes to look at the clock.
+/// Sums the time of each phase, without the time needed to read the clock.
 struct Meter {
     spent: [Duration; PHASES.len()],
     look: Duration,

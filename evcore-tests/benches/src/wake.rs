@@ -1,6 +1,6 @@
 //! W7: one thread wakes the loop of another.
 //!
-//! | kind | an operation |
+//! | kind | one operation |
 //! |---|---|
 //! | `trip` | a thread wakes the sleeping loop, which answers through an eventfd that the thread waits for |
 //! | `awake` | a thread wakes a loop that is awake, in a handler, and has been woken already |
@@ -31,7 +31,7 @@ pub fn measure<W: Wakeable>(options: &Options) -> io::Result<Figures> {
     }
 }
 
-/// Half of an eventfd: a number that somebody waits for.
+/// Writes to an eventfd that a thread waits for.
 fn send(to: &OwnedFd) -> io::Result<()> {
     sys::write(to, &1u64.to_ne_bytes()).map(drop)
 }

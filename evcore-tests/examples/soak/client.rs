@@ -12,17 +12,17 @@ use crate::sys;
 /// How a connection ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
-    /// The client has everything back, and closes.
+    /// The client has got everything back, and closes.
     Close,
-    /// It says that it will send no more, and then waits for the rest and the server's close.
+    /// It shuts down its writing side, then waits for the rest and the server's close.
     HalfClose,
-    /// It reads nothing, and breaks the connection off when the server does not take any more, or all is sent.
+    /// It reads nothing, and resets the connection when the server accepts no more, or everything is sent.
     Reset,
-    /// It has everything back, and falls silent until the server closes.
+    /// It has got everything back, and is silent until the server closes.
     Idle,
 }
 
-/// So much is sent at once.
+/// How much is sent at once.
 const CHUNK: usize = 16 * 1024;
 
 pub(crate) struct Client {
@@ -33,28 +33,28 @@ pub(crate) struct Client {
     pub(crate) sent: usize,
     pub(crate) received: usize,
     is_connected: bool,
-    /// It sends more than all buffers between it and the server hold.
+    /// It sends more than the buffers between it and the server can hold.
     pub(crate) is_heavy: bool,
-    /// It reads nothing until the server takes no more, so that its echo has to wait there.
+    /// It reads nothing until the server accepts no more, so that the server has a backlog.
     reads_nothing: bool,
     is_shut: bool,
-    /// Not after the last byte was sent.
+    /// A time no later than that of the last byte sent.
     sent_at: Instant,
 }
 
-/// What comes next.
+/// What the client does next.
 #[derive(Debug)]
 pub(crate) enum Next {
     Wait(Interest),
-    /// All went as it should.
+    /// It has ended as it should.
     Done,
 }
 
 impl Client {
-    /// A client that has begun to connect.
+    /// A client that has started to connect.
     pub(crate) fn new(address: SocketAddrV4, ending: Ending, is_heavy: bool, random: &mut Random) -> io::Result<Self> {
         let most = match ending {
-            // One piece, so that the server's last event is not before it was sent.
+            // One piece, so that the server's last event is not earlier than the send.
             Ending::Idle => 1024,
             _ if is_heavy => 16 * 1024 * 1024,
             Ending::Reset => 256 * 1024,
@@ -79,12 +79,12 @@ impl Client {
         Fd::of(&self.stream)
     }
 
-    /// Bytes that were sent and did not come back, where they should have.
+    /// How many bytes should have come back and did not.
     pub(crate) fn lost(&self) -> usize {
         if self.ending == Ending::Reset { 0 } else { self.sent.saturating_sub(self.received) }
     }
 
-    /// Breaks the connection off when that is what this client does.
+    /// Resets the connection if this client should.
     pub(crate) fn end(self) -> io::Result<()> {
         if self.ending == Ending::Reset { sys::reset(self.stream) } else { Ok(()) }
     }
@@ -103,7 +103,8 @@ impl Client {
             self.is_connected = true;
         }
         if self.reads_nothing {
-            // Until the system refuses: it may call a socket unready for WRITE before that, and then nobody would move.
+            // Until the system refuses: it may report a socket as not writable earlier, and then neither side would
+            // continue.
             while self.sent < self.wanted && self.send(buffer)? {}
             self.reads_nothing = false;
         }
@@ -125,7 +126,7 @@ impl Client {
         Ok(Next::Wait(Interest::READ | rest))
     }
 
-    /// Sends a piece; `false` when the server does not take it now.
+    /// Sends a piece; returns `false` if the socket accepts nothing now.
     fn send(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         let len = CHUNK.min(self.wanted.saturating_sub(self.sent)).min(buffer.len());
         let piece = buffer.get_mut(..len).unwrap_or_default();
@@ -144,7 +145,7 @@ impl Client {
         }
     }
 
-    /// Takes what has come, and compares it; `true` at the end of the connection.
+    /// Reads and compares what has arrived; returns `true` at the end of the connection.
     fn receive(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         let len = match self.stream.read(buffer) {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
@@ -158,7 +159,7 @@ impl Client {
         Ok(len == 0)
     }
 
-    /// The server has closed: whether it was right to.
+    /// Whether the server was right to close.
     fn at_end(&self, idle: Duration) -> io::Result<Next> {
         let silence = self.sent_at.elapsed();
         let wrong = match self.ending {
@@ -171,7 +172,7 @@ impl Client {
     }
 }
 
-/// What is sent at a place, different from client to client.
+/// The byte at a position, different for each client.
 fn pattern(seed: u64, at: usize) -> u8 {
     (at.wrapping_mul(31) ^ at >> 8).wrapping_add(seed as usize) as u8
 }

@@ -10,21 +10,21 @@ use evplat_linux::Waker;
 use crate::random::Random;
 use crate::sys;
 
-/// A wake that is not seen for so long is lost.
+/// A wake that is not noticed for this long is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the disturber and the loop tell each other.
+/// State that the disturber and the loop share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) is_over: AtomicBool,
-    /// The number that was published by the last wake, and the one that the loop has seen.
+    /// The number published by the last wake, and the last one that the loop has seen.
     pub(crate) wakes: AtomicU64,
     pub(crate) seen: AtomicU64,
     pub(crate) signals: AtomicU64,
     pub(crate) stops: AtomicU64,
 }
 
-/// Disturbs until it is over, or a wake is lost, which is an error.
+/// Disturbs until the end. A lost wake is an error.
 pub(crate) fn disturb(shared: &Shared, waker: &Waker, server: u32, mut random: Random) -> io::Result<()> {
     while !shared.is_over.load(Ordering::Acquire) {
         for _ in 0..random.below(20) {
@@ -57,7 +57,7 @@ fn wait_until_seen(shared: &Shared) -> io::Result<()> {
     Ok(())
 }
 
-/// Stops the server for a while, as a shell does by ^Z and `fg`: what it waits for is interrupted.
+/// Stops the server for a while, like a shell's ^Z and `fg`, which interrupts its waits.
 fn stop(server: u32, pause: Duration) -> io::Result<()> {
     sys::kill(server, libc::SIGSTOP)?;
     thread::sleep(pause);

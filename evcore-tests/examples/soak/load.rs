@@ -1,4 +1,4 @@
-//! The load: clients on a base of their own, in rounds.
+//! The load: clients on their own base, in rounds.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, SocketAddrV4};
@@ -18,22 +18,22 @@ use crate::random::Random;
 use crate::report::Report;
 use crate::server::Server;
 
-/// After how long the server closes a silent connection.
+/// After how long without traffic the server closes a connection.
 const IDLE: Duration = Duration::from_secs(3);
-/// A client to whom nothing happens for so long is stuck.
+/// A client without any progress for this long is stuck.
 const PATIENCE: Duration = Duration::from_secs(10);
 const ROUND: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_millis(10);
-/// So many clients begin in a beat at most, so that the ports of those that have closed suffice.
+/// The maximum number of clients started at each beat, so that there are enough ports despite closed connections.
 const STARTS: usize = 20;
-/// So many heavy clients there are at a time: with many, each is served so seldom on a busy machine that the server may take
-/// it for silent.
+/// The maximum number of heavy clients: with more, each is served so rarely on a busy machine that the server may
+/// consider it silent.
 const HEAVY: usize = 4;
 const BUFFER: usize = 64 * 1024;
 
 enum Task {
     Client(Client),
-    /// New clients in place of those that have ended.
+    /// Time to replace clients that have ended.
     Beat,
     Progress,
     Signal,
@@ -45,16 +45,16 @@ struct Load {
     random: Random,
     buffer: Vec<u8>,
     address: SocketAddrV4,
-    /// How many clients there may be; none, between rounds.
+    /// The current number of clients to run; zero between rounds.
     wanted: usize,
     clients: usize,
     heavy: usize,
-    /// No silent client begins after this, so that a round ends in time.
+    /// No silent client starts after this time, so that a round ends in time.
     last_idle: Instant,
     report: Report,
 }
 
-/// Runs the rounds, and says what came of them.
+/// Runs the rounds, and returns the results.
 pub(crate) fn soak(options: &Options) -> io::Result<Report> {
     let server = Server::start(&options.server, IDLE)?;
     let mut load = Load::new(&server, options)?;
@@ -72,7 +72,7 @@ pub(crate) fn soak(options: &Options) -> io::Result<Report> {
             load.report.opened, now.0, now.1
         );
         let (of_server, of_client) = *first.get_or_insert(now);
-        // What went wrong once would go wrong again.
+        // After the first error, end: it would be repeated.
         let is_wrong = disturber.is_finished() || !load.report.wrong.is_empty();
         if round == rounds || is_wrong {
             load.report.compare("the server", of_server, now.0);
@@ -110,7 +110,7 @@ impl Load {
         Ok(thread::spawn(move || disturber::disturb(&shared, &waker, id, random)))
     }
 
-    /// Load for a while, until the last client has ended.
+    /// Runs the load for `time`, then until the last client has ended.
     fn round(&mut self, clients: usize, time: Duration) -> io::Result<()> {
         let end = Instant::now() + time;
         self.last_idle = end.checked_sub(IDLE).unwrap_or(end);
@@ -125,8 +125,8 @@ impl Load {
         Ok(())
     }
 
-    /// Waits until the server has closed all that was left, which is as it should be when it takes no longer than the idle
-    /// timeout and some patience.
+    /// Waits until the server has closed the remaining connections, which must take no longer than the idle timeout
+    /// and some tolerance.
     fn rest(&mut self, server: &Server) -> io::Result<()> {
         let end = Instant::now() + PATIENCE;
         while server.holdings()?.descriptors != server.at_start.descriptors {
@@ -144,7 +144,7 @@ impl Load {
         if !self.base.poll(Wait::Forever)?.is_running() {
             return Err(io::Error::other("the loop has ended"));
         }
-        // What was published before this wait was woken by it, or will be by the next.
+        // A number published before this wait has woken it, or will wake the next.
         self.shared.seen.store(self.shared.wakes.load(Ordering::Acquire), Ordering::Release);
         while let Some(fired) = self.base.next_active() {
             let (id, ready, count) = (fired.id, fired.ready, fired.count);
@@ -218,7 +218,7 @@ impl Load {
 
     fn finish(mut self, server: Server, disturber: JoinHandle<io::Result<()>>) -> io::Result<Report> {
         self.shared.is_over.store(true, Ordering::Release);
-        // A base that does not turn sees no wake.
+        // A base that runs no turns would not see a wake.
         while !disturber.is_finished() {
             self.turn()?;
         }
@@ -227,7 +227,7 @@ impl Load {
             Ok(Err(error)) => self.report.wrong.push(error.to_string()),
             Err(_) => self.report.wrong.push("the disturber panicked".into()),
         }
-        // What came last is found by a turn that begins after it.
+        // A turn that begins now finds the last one.
         self.turn()?;
         let sent = self.shared.signals.load(Ordering::Acquire);
         let report = &mut self.report;

@@ -1,4 +1,4 @@
-//! The soak: an echo server under everything that clients do, for as long as is asked for.
+//! The soak test: an echo server under all kinds of clients, for as long as requested.
 //!
 //! ```text
 //!   ┌ soak ─────────────────────────────────────┐          ┌ the echo example of evplat-linux ┐
@@ -8,16 +8,17 @@
 //!   └───────────────────────────────────────────┘          └──────────────────────────────────┘
 //! ```
 //!
-//! Some clients close, some close their writing side first, some break the connection off in the middle of a transfer, and
-//! some fall silent until the server closes. The load comes in rounds. After each the server must be as it was: no
-//! descriptor more, and after the first round no memory more; and so must be the base that drives it.
+//! Some clients close, some shut down their writing side first, some reset the connection in the middle of a
+//! transfer, and some are silent until the server closes. The load comes in rounds. After each round the server must
+//! have no more descriptors than before, and after the first round no more memory; and so must the base that drives
+//! it.
 //!
 //! ```text
 //! cargo build --release -p evplat-linux --example echo
 //! cargo run --release -p evcore-tests --example soak -- --server target/release/examples/echo --seconds 20 --seed 1
 //! ```
 //!
-//! `.ci/soak` does both. The exit status is 1 when something got lost, and each thing that did is printed.
+//! `.ci/soak` does both. Everything that was lost is printed, and the exit status is then 1.
 
 #[cfg(target_os = "linux")]
 #[path = "../cli/mod.rs"]

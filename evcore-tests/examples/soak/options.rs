@@ -12,7 +12,7 @@ pub(crate) struct Options {
     pub(crate) server: PathBuf,
     pub(crate) seconds: u64,
     pub(crate) seed: u64,
-    /// How many there are at a time.
+    /// How many clients there are at one time.
     pub(crate) clients: usize,
 }
 

@@ -1,13 +1,13 @@
-//! What the system says of a process.
+//! The system's information about a process.
 
 use std::fs;
 use std::io::{self, ErrorKind};
 
-/// What a process holds.
+/// The resources of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Holdings {
     pub(crate) descriptors: usize,
-    /// Memory of its own, in KiB: without the pages of its program, which come as they are needed.
+    /// Private memory in KiB, without the pages of its program, which are loaded on demand.
     pub(crate) memory: u64,
 }
 

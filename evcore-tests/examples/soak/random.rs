@@ -1,4 +1,4 @@
-//! Numbers that a seed determines.
+//! Pseudo-random numbers determined by a seed.
 
 /// Steele's SplitMix64.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Random {
         mixed ^ mixed >> 31
     }
 
-    /// One of `0..end`; 0 when there is none.
+    /// A number in `0..end`; 0 if that is empty.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next().checked_rem(end).unwrap_or(0)
     }

@@ -1,11 +1,11 @@
-//! What came of it.
+//! The results.
 
 use std::time::Duration;
 
 use crate::process::Holdings;
 
-/// So much more memory, in KiB, is no leak: the allocator's own disorder. The smallest leak that is looked for, 64 bytes a
-/// connection, is more than that in the default 20 s.
+/// How much more memory, in KiB, is not considered a leak, because of the allocator's fragmentation. The smallest
+/// leak to be detected, 64 bytes a connection, is more than that in the default 20 s.
 const MEMORY_NOISE: u64 = 512;
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Report {
     pub(crate) reset: u64,
     pub(crate) idle: u64,
     pub(crate) sent: u64,
-    /// Bytes on connections that the client broke off.
+    /// Bytes on connections that the client reset.
     pub(crate) broken_off: u64,
     pub(crate) received: u64,
     pub(crate) lost: u64,
@@ -24,13 +24,13 @@ pub(crate) struct Report {
     pub(crate) wakes: u64,
     pub(crate) stops: u64,
     pub(crate) lateness: Duration,
-    /// What the server said of itself.
+    /// The server's own summary.
     pub(crate) server: String,
     pub(crate) wrong: Vec<String>,
 }
 
 impl Report {
-    /// Compares what a process held after the first round, and after the last.
+    /// Compares the resources of a process after the first round and after the last.
     pub(crate) fn compare(&mut self, whose: &str, first: Holdings, last: Holdings) {
         println!(
             "soak: {whose}: {} descriptors and {} KiB after the first round, {} and {} KiB after the last",
@@ -44,7 +44,7 @@ impl Report {
         }
     }
 
-    /// Prints everything; whether all is well.
+    /// Prints everything. Returns whether all is well.
     pub(crate) fn print(&self) -> bool {
         println!("soak: server: {}", self.server);
         println!(

@@ -1,4 +1,4 @@
-//! The server: another process.
+//! The server, in another process.
 
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::net::SocketAddr;
@@ -15,11 +15,11 @@ pub(crate) struct Server {
     child: Child,
     output: BufReader<ChildStdout>,
     pub(crate) address: SocketAddr,
-    /// What it held before anybody connected.
+    /// Its resources before any client connected.
     pub(crate) at_start: Holdings,
 }
 
-/// What it said in the end.
+/// What it printed at its end.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) line: String,
@@ -62,7 +62,7 @@ impl Server {
         Ok(line.trim_end().to_owned())
     }
 
-    /// Ends it, and gives what it says of itself.
+    /// Stops it, and returns its summary.
     pub(crate) fn stop(mut self) -> io::Result<Summary> {
         sys::kill(self.id(), libc::SIGTERM)?;
         let line = self.line()?;
@@ -76,13 +76,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Both fail when it has ended, which is what is wanted.
+        // Both fail if it has already ended, which is fine.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The number that stands behind a word.
+/// The number after a word.
 fn number_after(line: &str, word: &str) -> Option<u64> {
     let number = line.split_whitespace().skip_while(|each| *each != word).nth(1)?;
     number.trim_end_matches([',', ';']).parse().ok()

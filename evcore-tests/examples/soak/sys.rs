@@ -1,4 +1,4 @@
-//! The system calls that the standard library has not got. All `unsafe` is here.
+//! The system calls that the standard library lacks. All `unsafe` is here.
 
 #![allow(unsafe_code)]
 
@@ -17,12 +17,12 @@ fn size_of<T>() -> libc::socklen_t {
     libc::socklen_t::try_from(mem::size_of::<T>()).unwrap_or(0)
 }
 
-/// Begins to connect. The stream does not block; it is writable when it is connected, or cannot be.
+/// Starts to connect. The stream is non-blocking; it is writable when the attempt has succeeded or failed.
 pub(crate) fn connect(address: SocketAddrV4) -> io::Result<TcpStream> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: it takes numbers.
     let socket = done(unsafe { libc::socket(libc::AF_INET, kind, 0) })?;
-    // SAFETY: the system has just made this descriptor, and nobody else knows it.
+    // SAFETY: the system has just made this descriptor, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(socket) };
     let name = libc::sockaddr_in {
         sin_family: libc::sa_family_t::try_from(libc::AF_INET).unwrap_or(0),
@@ -39,7 +39,7 @@ pub(crate) fn connect(address: SocketAddrV4) -> io::Result<TcpStream> {
     }
 }
 
-/// Closes a connection by breaking it off (RST), and not in good order.
+/// Resets a connection instead of closing it normally.
 pub(crate) fn reset(stream: TcpStream) -> io::Result<()> {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
     let (level, option) = (libc::SOL_SOCKET, libc::SO_LINGER);
@@ -57,13 +57,13 @@ pub(crate) fn kill(process: u32, signum: i32) -> io::Result<()> {
     done(unsafe { libc::kill(process, signum) }).map(drop)
 }
 
-/// Sends `signum` to this thread: it has arrived when this returns, so that none is merged with another.
+/// Sends `signum` to this thread: it has arrived when this returns, so that no two are merged.
 pub(crate) fn raise(signum: i32) -> io::Result<()> {
     // SAFETY: it takes a number.
     done(unsafe { libc::raise(signum) }).map(drop)
 }
 
-/// Has the process that `command` starts killed when the thread that starts it ends, however it does.
+/// Makes the kernel kill the process that `command` starts when the thread that starts it ends, for any reason.
 pub(crate) fn end_with_this_process(command: &mut Command) {
     // SAFETY: what runs between fork and exec is one system call, which takes numbers.
     unsafe { command.pre_exec(kill_me_at_the_end) };

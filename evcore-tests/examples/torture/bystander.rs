@@ -1,4 +1,4 @@
-//! The other thread.
+//! The second thread.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -8,10 +8,10 @@ use evplat_posix::Waker;
 
 use crate::sys;
 
-/// What the other thread is to do, in a moment.
+/// What the second thread does after a moment.
 pub(crate) enum Errand {
     Wake(Waker),
-    /// To itself, so that the handler runs in a thread that does not sleep in the base.
+    /// Raises it in itself, so that the handler runs in a thread that does not sleep in the base.
     Raise(i32),
 }
 
@@ -23,7 +23,7 @@ enum State {
     Ended,
 }
 
-/// A thread that runs errands while the base sleeps. After it has begun nothing here allocates.
+/// A thread that runs errands while the base sleeps. Once it has started, nothing here allocates.
 pub(crate) struct Bystander {
     desk: Arc<Desk>,
     thread: JoinHandle<()>,
@@ -34,11 +34,11 @@ struct Desk {
     changed: Condvar,
 }
 
-/// Long enough for the base to have fallen asleep.
+/// Long enough for the base to fall asleep.
 const MOMENT: Duration = Duration::from_millis(5);
 
 impl Bystander {
-    /// Starts it, and waits until it stands by.
+    /// Starts it, and waits until it is ready.
     pub(crate) fn new() -> Self {
         let desk = Arc::new(Desk { state: Mutex::new(State::Starting), changed: Condvar::new() });
         let its = Arc::clone(&desk);
@@ -51,7 +51,7 @@ impl Bystander {
         self.desk.put(State::Sent(errand));
     }
 
-    /// Waits until the errand is done and nothing of it is left.
+    /// Waits until the errand is completely done.
     pub(crate) fn rest(&self) {
         drop(self.desk.wait(|state| matches!(state, State::Idle)));
     }

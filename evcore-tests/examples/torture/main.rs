@@ -1,11 +1,11 @@
-//! The victim of the torture: a program that uses everything of a base once, while some system call of it is made to fail.
+//! The program under test of `.ci/torture`: it uses each part of a base once, while some of its system calls fail.
 //!
 //! ```text
 //!   .ci/torture ──▶ strace -f -e inject=epoll_ctl:error=ENOMEM:when=3 ──▶ torture epoll ──▶ one line: how it ended
 //! ```
 //!
-//! A call that answers an error is made again, for the fault is gone then. At the end nothing may have got lost: no signal,
-//! no wake, no descriptor, no memory; and the base must still work. The line that it prints is
+//! A call that returns an error is repeated, as the fault is gone then. At the end nothing may be lost: no signal, no
+//! wake, no descriptor, no memory; and the base must still work. The program prints the line
 //!
 //! ```text
 //! torture: METHOD: ok                               bytes=0 fds=0
@@ -13,7 +13,7 @@
 //! torture: METHOD: BAD: LOST signal; (poll: EINVAL) bytes=0 fds=0
 //! ```
 //!
-//! and the exit status 0, 0 or 3. A forked child prints a line of its own.
+//! and exits with status 0, 0 or 3. A forked child prints a line of its own.
 
 #[cfg(target_os = "linux")]
 mod bystander;

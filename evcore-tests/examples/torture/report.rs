@@ -1,4 +1,4 @@
-//! How it went.
+//! The results.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use crate::sys::{self, Numbers};
 
 type Refusal = evcore::Error<Error>;
 
-/// What was reported to the program, and what went wrong without a report. Its lists do not grow, so that it does not disturb the
-/// count of the memory.
+/// What was reported to the program, and what went wrong without a report. Its lists do not grow, so that it does not
+/// affect the count of memory.
 pub(crate) struct Report {
     who: &'static str,
     /// Which call was refused and why; without a reason, an event got ERROR.
@@ -22,14 +22,14 @@ pub(crate) struct Report {
 const ROOM: usize = 32;
 
 impl Report {
-    /// Begins: what is allocated and open from here on should not be at the end.
+    /// Begins: what is allocated and opened from here on must be freed at the end.
     pub(crate) fn new(who: &'static str) -> Self {
         let (reported, bad) = (Vec::with_capacity(ROOM), Vec::with_capacity(ROOM));
         Self { who, reported, bad, bytes: sys::bytes_allocated(), descriptors: sys::open_descriptors() }
     }
 
-    /// Makes a call until it answers no error. The fault is gone at the second time; some calls make several of the
-    /// system's, and of those more may fail.
+    /// Repeats a call until it succeeds. The fault is gone the second time; but some calls make several system calls,
+    /// and more of those may fail.
     pub(crate) fn attempt<T, E: Into<Refusal>>(
         &mut self,
         call: &'static str,
@@ -51,15 +51,15 @@ impl Report {
         }
     }
 
-    /// Something is wrong: `LOST signal`.
+    /// Records a failure: `LOST signal`.
     pub(crate) fn bad(&mut self, how: &'static str, what: &'static str) {
         if self.bad.len() < ROOM && !self.bad.contains(&(how, what)) {
             self.bad.push((how, what));
         }
     }
 
-    /// Ends: prints the line, and says whether all was well. More memory and descriptors are for the driver to judge, which
-    /// knows what a run without faults leaves, and whether it was close(2) that failed.
+    /// Prints the line, and returns whether all was well. The driver judges leaked memory and descriptors, as it
+    /// knows what a run without faults leaves, and whether close(2) failed.
     pub(crate) fn end(self) -> bool {
         let bytes = sys::bytes_allocated() - self.bytes;
         let descriptors = i64::from(sys::open_descriptors().len()) - i64::from(self.descriptors.len());

@@ -1,4 +1,4 @@
-//! What is tortured.
+//! The backends under test.
 
 use std::os::fd::AsFd;
 
@@ -9,9 +9,9 @@ use evplat_posix::{Error, Poll, Preferences, Select, Waker};
 
 use crate::sys;
 
-/// A backend whose faults are to be met.
+/// A backend under test.
 pub(crate) trait Subject: Wake<Fd = evcore::Fd, Error = Error, Waker = Waker> {
-    /// Makes the descriptor for another loop, where there is such a thing; whether it is readable.
+    /// Makes the descriptor for another loop, if the backend has one. Returns whether it is readable.
     fn is_nest_readable(&mut self) -> Option<Result<bool, Error>> {
         None
     }
@@ -37,7 +37,7 @@ impl<A: Subject, B: Subject<FdInfo: Default>> Subject for Either<A, B> {
     }
 }
 
-/// The first that will do, as a program chooses it when it runs.
+/// The first that can be made, as a program chooses at run time.
 pub(crate) fn choose() -> Result<Either<Either<Epoll, Poll>, Select>, Error> {
     let wanted = Preferences::new().ignore_environment();
     let choice = wanted.pick("epoll", Epoll::new).or("poll", Poll::new).or("select", Select::new);

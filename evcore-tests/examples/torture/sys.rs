@@ -1,5 +1,5 @@
-//! What the victim itself needs of the system. It uses other calls for it than the backends do, so that the faults, which go
-//! by the call's name, hit the backends and not the victim.
+//! The system calls of the program itself. They differ from those of the backends, so that faults, which are selected
+//! by the call's name, affect the backends only.
 
 #![allow(unsafe_code)]
 
@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-/// How many bytes are allocated now.
+/// How many bytes are allocated.
 static BYTES: AtomicIsize = AtomicIsize::new(0);
 
 struct Counting;
@@ -20,11 +20,11 @@ fn count(bytes: usize) -> isize {
     isize::try_from(bytes).unwrap_or(isize::MAX)
 }
 
-// SAFETY: all of it is done by the system's allocator, whose contract is the same.
+// SAFETY: everything is passed on to the system's allocator, whose contract is the same.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         BYTES.fetch_add(count(layout.size()), Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
+        // SAFETY: the caller's guarantees are passed on.
         unsafe { System.alloc(layout) }
     }
 
@@ -49,11 +49,11 @@ impl Numbers {
     }
 }
 
-/// Which descriptors are open. Asked by lseek(2), which no backend uses.
+/// Which descriptors are open, determined with lseek(2), which no backend uses.
 pub(crate) fn open_descriptors() -> Numbers {
     let mut open = [0; 4];
     for number in 0..256 {
-        // SAFETY: it takes numbers, and moves nothing.
+        // SAFETY: it takes numbers, and changes no position.
         let moved = unsafe { libc::lseek(number, 0, libc::SEEK_CUR) };
         if moved >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EBADF) {
             open[number as usize / 64] |= 1 << (number % 64);
@@ -62,7 +62,7 @@ pub(crate) fn open_descriptors() -> Numbers {
     Numbers(open)
 }
 
-/// A call that the driver finds in the trace: what counts begins at a thread's first and ends at its second.
+/// A call that the driver finds in the trace: faults count from a thread's first mark to its second.
 pub(crate) fn mark() {
     // SAFETY: it takes nothing.
     unsafe { libc::getppid() };
@@ -79,7 +79,7 @@ pub(crate) fn send(socket: &impl AsFd) {
     unsafe { libc::send(socket.as_fd().as_raw_fd(), b"x".as_ptr().cast(), 1, libc::MSG_DONTWAIT) };
 }
 
-/// Takes what has come; whether there was anything.
+/// Reads what has arrived. Returns whether there was anything.
 pub(crate) fn receive(socket: &impl AsFd) -> bool {
     let mut bytes = [0u8; 64];
     let fd = socket.as_fd().as_raw_fd();
@@ -87,10 +87,10 @@ pub(crate) fn receive(socket: &impl AsFd) -> bool {
     unsafe { libc::recv(fd, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT) > 0 }
 }
 
-/// Has the number of `old` stand for what `new` stands for: what it stood for is closed behind everybody's back.
+/// Makes the number of `old` refer to the file of `new`, which closes its former file while it is in use.
 pub(crate) fn usurp(new: &impl AsFd, old: &impl AsFd) {
     let (new, old): (RawFd, RawFd) = (new.as_fd().as_raw_fd(), old.as_fd().as_raw_fd());
-    // SAFETY: both are open, and the owner of the number stays its owner.
+    // SAFETY: both are open, and the number's owner does not change.
     unsafe { libc::dup2(new, old) };
 }
 
@@ -101,16 +101,16 @@ pub(crate) fn is_readable(fd: &impl AsFd) -> bool {
     (0..4).any(|_| unsafe { libc::poll(&mut entry, 1, 0) == 1 })
 }
 
-/// Runs `body` in a forked child, which is killed after four seconds. Whether it was well.
+/// Runs `body` in a forked child, which is killed after four seconds. Returns whether it succeeded.
 pub(crate) fn in_child(body: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child has this thread alone, and takes no lock that the bystander may hold.
+    // SAFETY: the child has only this thread, and takes no lock that the bystander may hold.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         // SAFETY: it takes a number.
         unsafe { libc::alarm(4) };
         let status =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).map_or(101, |good| 3 * i32::from(!good));
-        // SAFETY: it ends the process, and runs nothing of the parent's.
+        // SAFETY: it ends the process, and runs no code of the parent.
         unsafe { libc::_exit(status) }
     }
     let mut status = -1;
@@ -123,7 +123,7 @@ pub(crate) fn in_child(body: impl FnOnce() -> bool) -> bool {
     status == 0
 }
 
-/// Prints a line at once.
+/// Prints a line, unbuffered.
 pub(crate) fn print(line: &str) {
     let part = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
     // SAFETY: the pointer is to one part, which lives as long as the call and is only read.

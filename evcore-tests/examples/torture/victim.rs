@@ -1,4 +1,4 @@
-//! The program: everything of a base, once.
+//! The program: uses each part of a base once.
 
 use std::fs::File;
 use std::mem;
@@ -14,17 +14,17 @@ use crate::report::Report;
 use crate::subject::{Base, Subject};
 use crate::sys;
 
-/// How long is waited for what should come at once, or within milliseconds.
+/// How long to wait for something that should happen at once, or within milliseconds.
 const PATIENCE: Duration = Duration::from_millis(800);
 const PERIOD: Duration = Duration::from_millis(10);
 
-/// The events' numbers.
+/// The numbers of the events.
 const SOCKET: u32 = 1;
 const FILE: u32 = 2;
 const TICK: u32 = 3;
 const SIGNAL: u32 = 4;
 const STRANGER: u32 = 5;
-/// A signal that the parent watches and only the child gets.
+/// A signal that the parent watches and only the child raises.
 const INHERITED: u32 = 6;
 
 const fn name(number: u32) -> &'static str {
@@ -42,24 +42,24 @@ const fn name(number: u32) -> &'static str {
 struct World {
     near: UnixStream,
     far: UnixStream,
-    /// A number of its own, which is given to other files.
+    /// A descriptor whose number is reused for other files.
     borrowed: OwnedFd,
     quiet: (UnixStream, UnixStream),
     file: File,
 }
 
-/// The base, and what is known of it.
+/// The base, and what the program knows about it.
 struct Victim<'a, B: Subject> {
     base: Base<B>,
     world: &'a World,
     report: Report,
     bystander: Bystander,
     socket: Option<EventId>,
-    /// An event will get ERROR, rightly.
+    /// An event may get ERROR now.
     expects_error: bool,
 }
 
-/// Does all of it on a backend that `make` makes. Whether all was well.
+/// Runs everything on a backend that `make` makes. Returns whether all was well.
 pub(crate) fn torture<B: Subject>(make: impl Fn() -> Result<B, Error>) -> bool {
     let Ok(world) = World::new() else { return false };
     let bystander = Bystander::new();
@@ -102,7 +102,7 @@ impl<B: Subject> Victim<'_, B> {
         self.nest();
     }
 
-    /// The base works still: several things at once; then each by itself, for what one would hide of another.
+    /// Checks that the base still works: several things at once, then each alone, in case one hides another.
     fn finish(&mut self) {
         let interval = self.report.attempt("insert_interval", || self.base.insert_interval(PERIOD, TICK));
         sys::send(&self.world.far);
@@ -126,11 +126,11 @@ impl<B: Subject> Victim<'_, B> {
         }
         sys::send(&self.world.far);
         self.expect(SOCKET, Ready::READ);
-        // With nothing ready, a look.
+        // A turn with nothing ready.
         self.turn(Wait::None, |_, _, _| {});
     }
 
-    /// What epoll refuses is always ready.
+    /// A file that epoll refuses is always ready.
     fn read_file(&mut self) {
         let fd = Fd::of(&self.world.file);
         let event = self.report.attempt("insert file", || self.base.insert(fd, Interest::READ, FILE));
@@ -164,7 +164,7 @@ impl<B: Subject> Victim<'_, B> {
         self.remove(event);
     }
 
-    /// Once while it is awake, once while it sleeps. A turn that failed is none: the wake is still owed.
+    /// Once while the base is awake, once while it sleeps. After a failed turn the wake is still pending.
     fn wake(&mut self) {
         let waker = self.report.attempt("waker", || self.base.waker().map_err(evcore::Error::Backend));
         let Some(waker) = waker else { return };
@@ -175,7 +175,7 @@ impl<B: Subject> Victim<'_, B> {
         self.bystander.rest();
     }
 
-    /// Merged changes: what fails of them is ERROR for the event.
+    /// Coalesced changes: if one fails, its event gets ERROR.
     fn change_interest(&mut self) {
         let Some(id) = self.socket else { return };
         let both = Interest::READ | Interest::WRITE;
@@ -188,7 +188,7 @@ impl<B: Subject> Victim<'_, B> {
         self.report.attempt("del", || self.base.del(id));
         self.turn(Wait::None, |_, _, _| {});
         self.report.attempt("add", || self.base.add(id, None));
-        // A second event of the same fd, for which the backend looks whether the first one's registration stands.
+        // For a second event of the same fd, the backend checks whether the first one's registration still stands.
         let fd = Fd::of(&self.world.near);
         let second = Event::io(fd, Interest::WRITE);
         let second = self.report.attempt("start", || self.base.start(second, STRANGER));
@@ -197,7 +197,7 @@ impl<B: Subject> Victim<'_, B> {
         self.read_socket();
     }
 
-    /// The number of a registered descriptor is given to another file.
+    /// The number of a registered descriptor is reused for another file.
     fn lose_number(&mut self) {
         let (borrowed, quiet) = (&self.world.borrowed, &self.world.quiet);
         sys::usurp(&quiet.1, borrowed);
@@ -207,7 +207,7 @@ impl<B: Subject> Victim<'_, B> {
         self.turn(Wait::None, |_, _, _| {});
         sys::usurp(&self.world.near, borrowed);
         self.report.attempt("modify", || self.base.modify(id, Interest::READ | Interest::WRITE));
-        // Its old events get ERROR; registered again, the number is the new file's.
+        // Its old events get ERROR; after they are registered again, the number is the new file's.
         self.expects_error = true;
         self.turn(Wait::None, |_, _, _| {});
         self.expects_error = false;
@@ -217,7 +217,7 @@ impl<B: Subject> Victim<'_, B> {
         self.remove(event);
     }
 
-    /// The number comes back to the file that it was registered for: the kernel has an entry of it already.
+    /// The number refers again to the file that it was registered for: the kernel already has an entry for it.
     fn find_number_taken(&mut self) {
         let (borrowed, quiet) = (&self.world.borrowed, &self.world.quiet);
         sys::usurp(&quiet.1, borrowed);
@@ -234,8 +234,8 @@ impl<B: Subject> Victim<'_, B> {
         self.remove(event);
     }
 
-    /// A descriptor that was closed without a word while another of its file is open: epoll goes on reporting it, until the
-    /// base rebuilds its backend.
+    /// A descriptor is closed while registered, and another one of its file stays open: epoll continues to report it
+    /// until the base rebuilds its backend.
     fn hear_of_what_ended(&mut self) {
         let (borrowed, quiet) = (&self.world.borrowed, &self.world.quiet);
         sys::usurp(&quiet.1, borrowed);
@@ -245,7 +245,7 @@ impl<B: Subject> Victim<'_, B> {
         self.remove(event);
         sys::send(&quiet.0);
         let rebuilds = self.base.stats().rebuilds;
-        // Neither a spin nor a hand-out: after some reports of nobody's event it sleeps.
+        // The base must neither spin nor hand out anything: after some stale reports it sleeps.
         for _ in 0..40 {
             self.turn(Wait::None, |_, _, _| {});
         }
@@ -261,7 +261,7 @@ impl<B: Subject> Victim<'_, B> {
         sys::receive(&quiet.1);
     }
 
-    /// Readable while there is something for the base to do.
+    /// The nest is readable while the base has something to do.
     fn nest(&mut self) {
         sys::send(&self.world.far);
         let is_readable = self
@@ -278,7 +278,7 @@ impl<B: Subject> Victim<'_, B> {
         self.read_socket();
     }
 
-    /// A child that uses its copy of the base, and leaves the parent's as it is.
+    /// A child uses its copy of the base, and does not affect the parent's.
     fn fork(&mut self) {
         let event = self.report.attempt("insert_signal", || self.base.insert_signal(libc::SIGUSR2, INHERITED));
         if !sys::in_child(|| self.live_as_child(event.is_some())) {
@@ -289,7 +289,7 @@ impl<B: Subject> Victim<'_, B> {
     }
 
     fn live_as_child(&mut self, has_inherited: bool) -> bool {
-        // This process has no other thread yet, and its report is its own. The parent's are left as they are.
+        // This process has no other thread yet, and a report of its own. The parent's are not dropped here.
         let of_parent = mem::replace(&mut self.bystander, Bystander::new());
         mem::forget((of_parent, mem::replace(&mut self.report, Report::new("child"))));
         sys::mark();
@@ -310,7 +310,7 @@ impl<B: Subject> Victim<'_, B> {
 
     // Turns.
 
-    /// One turn. Each hand-out is looked at; what fits no event is wrong.
+    /// Runs one turn and checks each hand-out against its event.
     fn turn(&mut self, wait: Wait, mut seen: impl FnMut(u32, Ready, u32)) {
         let polled = self.report.attempt("poll", || self.base.poll(wait).map_err(evcore::Error::Backend));
         if polled.is_none() {
@@ -346,7 +346,7 @@ impl<B: Subject> Victim<'_, B> {
         }
     }
 
-    /// Turns until an event is handed out. What comes only because the time was over was not found by itself.
+    /// Runs turns until an event is handed out. A hand-out that came only after the timeout was missed.
     fn expect(&mut self, number: u32, wanted: Ready) {
         let end = self.base.update_now().saturating_add(PATIENCE);
         let mut found = false;
@@ -358,7 +358,7 @@ impl<B: Subject> Victim<'_, B> {
         }
     }
 
-    /// One turn, which has to end before its time because of a wake.
+    /// Runs one turn, which must end early because of a wake.
     fn expect_turn(&mut self, what: &'static str) {
         let end = self.base.update_now().saturating_add(PATIENCE);
         self.turn(Wait::Until(end), |_, _, _| {});

@@ -1,4 +1,4 @@
-//! Bytes as a source of choices.
+//! A sequence of bytes as a source of choices.
 
 /// Some bytes, taken one after the other.
 pub(crate) struct Bytes<'a>(&'a [u8]);
@@ -8,14 +8,14 @@ impl<'a> Bytes<'a> {
         Self(bytes)
     }
 
-    /// The next byte; `None` at the end of all.
+    /// The next byte; `None` at the end.
     pub(crate) fn next(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
-    /// The next byte, and zero at the end.
+    /// The next byte; zero at the end.
     pub(crate) fn byte(&mut self) -> u8 {
         self.next().unwrap_or(0)
     }
@@ -24,7 +24,7 @@ impl<'a> Bytes<'a> {
         self.byte() & 1 == 1
     }
 
-    /// One of so many.
+    /// A number below `count`.
     pub(crate) fn below(&mut self, count: usize) -> usize {
         usize::from(self.byte()) % count.max(1)
     }

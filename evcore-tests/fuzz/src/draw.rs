@@ -1,7 +1,7 @@
-//! Programs of the model test, drawn from bytes: one byte for what an operation is, a few for what it is done with.
+//! Programs of the model test, drawn from bytes: one byte for an operation's kind, and a few for its arguments.
 //!
-//! The model test draws them from random numbers, by strategies that split the stream of numbers at each choice. A fuzzer
-//! changes a byte and wants to see a part of the program change, so here they come one after the other.
+//! The model test draws them from random numbers, with strategies that split the stream of numbers at each choice. A
+//! fuzzer changes a byte and expects a part of the program to change, so here choices use the bytes in sequence.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::reference::{fd, signum};
 use crate::script::model::op::{From, New, Op, Program, Wait, When, Who};
 use crate::stage::readiness;
 
-/// How many operations a program has, outside of handlers.
+/// The number of operations in a program, outside handlers.
 const LENGTH: usize = 80;
-/// How many operations a handler has, and how deep handlers are in handlers.
+/// The number of operations in a handler, and the maximum depth of nested handlers.
 const BODY: usize = 4;
 const DEPTH: usize = 2;
 
@@ -41,7 +41,7 @@ pub(crate) fn program(bytes: &mut Bytes<'_>) -> Program {
 }
 
 fn body(bytes: &mut Bytes<'_>, depth: usize) -> Vec<Op> {
-    // Three of four events have nothing to do.
+    // Three of four events have an empty handler.
     let drawn = bytes.byte();
     if depth == 0 || drawn & 3 != 0 {
         return Vec::new();
@@ -49,7 +49,7 @@ fn body(bytes: &mut Bytes<'_>, depth: usize) -> Vec<Op> {
     (0..usize::from(drawn >> 2) % (BODY + 1)).map(|_| op(bytes.byte(), bytes, depth - 1)).collect()
 }
 
-/// What comes often has several numbers.
+/// Frequent operations have several numbers.
 fn op(kind: u8, bytes: &mut Bytes<'_>, depth: usize) -> Op {
     match kind % 80 {
         0..=5 => Op::Create(new(bytes, depth)),
@@ -155,7 +155,7 @@ fn of_the_world(bytes: &mut Bytes<'_>) -> Op {
         17 => Op::FailReinit,
         18 => Op::Replace(1 + bytes.byte() % 2),
         19 => Op::Fail(fd(bytes.byte())),
-        // A report has a bit at least.
+        // A report has at least one bit.
         20 => Op::ReportFd(fd(bytes.byte()), readiness(bytes.byte() | 1)),
         21 => Op::Report(fd(bytes.byte()), readiness(bytes.byte() | 1)),
         22 => {
@@ -187,7 +187,7 @@ fn who(bytes: &mut Bytes<'_>) -> Who {
         5..=9 => Who::Existing(at),
         10..=12 => Who::ExistingIo(at),
         13 | 14 => Who::Ever(at),
-        // A slot or a generation that no program gets to.
+        // A slot or a generation that no program reaches.
         _ if at & 1 == 0 => Who::Nobody((u64::from(u32::MAX) - 1 - u64::from(at)) << 32 | u64::from(at % 3)),
         _ => Who::Nobody(u64::from(at % 4) << 32 | (1_000_000 + u64::from(at))),
     }
@@ -214,7 +214,7 @@ fn timeout(bytes: &mut Bytes<'_>) -> Option<u64> {
     if bytes.byte() % 5 < 2 { None } else { Some(delay(bytes)) }
 }
 
-/// Few different ones, so that deadlines meet.
+/// Few different values, so that some deadlines are equal.
 fn delay(bytes: &mut Bytes<'_>) -> u64 {
     match bytes.byte() {
         drawn @ 0..=199 => u64::from(drawn % 4),

@@ -10,14 +10,14 @@ use evcore::{Error, Event, EventBase, EventId, Fixed, Growable, Instant, Interes
 use crate::Reached;
 use crate::bytes::Bytes;
 
-/// How many events there are at most.
+/// The maximum number of events.
 const EVENTS: usize = 12;
-/// Some on one page of the growable map, some far away.
+/// Some on one page of the growable map, some far apart.
 const FDS: [u32; 6] = [0, 3, 4, 70, 5_000, 70_000];
-/// How many bytes are used: each check looks at all events.
+/// The maximum number of bytes used: each check visits all events.
 const LENGTH: usize = 4_096;
 
-/// The first byte says on which storage, the others are what is done to the events.
+/// The first byte chooses the storage, the others the operations on the events.
 pub fn fds(data: &[u8]) -> Reached {
     let mut bytes = Bytes::new(&data[..data.len().min(LENGTH)]);
     match bytes.below(3) {
@@ -31,9 +31,9 @@ pub fn fds(data: &[u8]) -> Reached {
 #[derive(Default)]
 struct Desk {
     registered: BTreeMap<u32, (Token, Interest)>,
-    /// All tokens that there have been.
+    /// All tokens ever given.
     given: BTreeSet<u64>,
-    /// The fds that this wait's flush has changed.
+    /// The fds whose registrations were changed before this wait.
     flushed: BTreeSet<u32>,
     reports: Vec<(Token, Ready)>,
     restarts: u32,
@@ -73,7 +73,7 @@ impl EventOp for Desk {
         infos: &mut impl FdInfos<u32>,
     ) -> Result<(), Infallible> {
         assert!(!self.given.contains(&token.to_bits()), "{token:?} is given twice");
-        // What is kept of a registration is its own.
+        // The data stored for a registration must be its own.
         *infos.info(token).expect("the core does not know what it registers") = fd;
         self.note(fd, token, interest);
         Ok(())
@@ -171,7 +171,7 @@ impl<S: Complete> Rig<S> {
         self.readers.iter().flatten().count()
     }
 
-    /// What the events of an fd wait for together, one of them left out.
+    /// The union of the interests of an fd's events, except one.
     fn want(&self, fd: u32, except: Option<usize>) -> Interest {
         let others = self.readers.iter().enumerate().filter(|(which, _)| Some(*which) != except);
         let waiting = others.filter_map(|(_, reader)| *reader).filter(|reader| reader.pending && reader.fd == fd);
@@ -181,7 +181,7 @@ impl<S: Complete> Rig<S> {
             .fold(Interest::empty(), |all, one| all | one)
     }
 
-    /// Whether an event cannot wait besides the others of this fd.
+    /// Whether an event cannot be added beside the others of this fd.
     fn mixes(&self, which: usize, fd: u32, interest: Interest) -> bool {
         let others = self.want(fd, Some(which));
         !is_silent(interest) && !others.is_empty() && (others ^ interest).contains(Interest::EDGE)
@@ -259,10 +259,10 @@ impl<S: Complete> Rig<S> {
         self.change(which, |reader| reader.fd = fd);
     }
 
-    /// Reports of some registrations, of some that have ended and of one that never was; and what comes of them.
+    /// Reports some registrations, some ended ones and one that never existed; checks the hand-outs.
     fn turn(&mut self, bytes: &mut Bytes<'_>) {
         let draw = usize::from(bytes.byte() % 8);
-        // Between the flush and the reports nothing can be asked, so the flush has a turn of its own.
+        // Between the changes and the reports nothing can be queried, so the changes have a turn of their own.
         self.poll();
         assert!(self.base.next_active().is_none(), "nothing was reported");
         let mut expected = BTreeMap::new();
@@ -301,7 +301,7 @@ impl<S: Complete> Rig<S> {
         assert_eq!(self.base.stats().stale - before, stale, "reports of registrations that have ended");
     }
 
-    /// A wait, before which the backend must have all changes.
+    /// A wait, before which the backend must get all changes.
     fn poll(&mut self) {
         let restarts = self.base.backend().restarts;
         self.base.backend_mut().flushed.clear();
@@ -377,7 +377,7 @@ fn interest(bytes: &mut Bytes<'_>) -> Interest {
     if bits >> 6 == 3 { some | Interest::EDGE } else { some }
 }
 
-/// What can be ready, and bits that mean nothing. A report has a bit at least.
+/// Readiness, including bits without a meaning. A report has at least one bit.
 fn ready(bytes: &mut Bytes<'_>) -> Ready {
     let drawn = Ready::from_bits_retain(u16::from_le_bytes([bytes.byte(), bytes.byte() & 0x20]));
     if drawn.is_empty() { Ready::READ } else { drawn }

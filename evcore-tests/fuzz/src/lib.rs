@@ -1,14 +1,17 @@
-//! What is fuzzed, as functions of some bytes. Each compares `evcore` with something plain, and panics where they differ.
+//! Fuzz targets, as functions of a byte sequence. Each compares `evcore` with something simple, and panics if they
+//! differ.
 //!
-//! | target | what the bytes are | what it is compared with |
+//! | target | meaning of the bytes | compared with |
 //! |---|---|---|
-//! | `script` | programs of the model test: every operation, also from handlers | the model test's reference |
-//! | `timers` | timers, armed, moved and taken back, and time that passes | a `BTreeMap` of deadlines |
-//! | `fds` | events of few fds, which come, change, move and go, and reports, stale and forged ones too | a vector of events |
+//! | `script` | programs of the model test: every operation, including those in handlers | the model test's reference
+//! |
+//! | `timers` | arming, moving and cancelling timers, and advancing time | a `BTreeMap` of deadlines |
+//! | `fds` | adding, changing, moving and removing events of few fds, and reports, including stale and forged ones |
+//! a vector of events |
 //!
 //! The functions need no fuzzer: `cargo test` runs each of them on the committed seeds, on any compiler.
 
-//! Each says what it has come across, so that a seed can be held to what it is for.
+//! Each returns what it has reached, so that a seed can be checked against its purpose.
 
 #![forbid(unsafe_code)]
 
@@ -25,5 +28,5 @@ pub use fds::fds;
 pub use script::{calls, script};
 pub use timers::timers;
 
-/// Things come across, each by a short name.
+/// What a run has reached, each by a short name.
 pub type Reached = std::collections::BTreeSet<&'static str>;

@@ -7,7 +7,7 @@ use evcore::backend::WakeFlag;
 use evcore::storage::Complete;
 use evcore::{Fixed, Growable, Turn};
 
-/// The model test, as it stands there.
+/// The model test's own files.
 #[path = "../../tests/model"]
 #[allow(dead_code, reason = "the model test draws its programs in another way, and looks at a difference longer")]
 pub(crate) mod model {
@@ -28,7 +28,7 @@ use model::replay::replay;
 
 static FLAG: WakeFlag = WakeFlag::new();
 
-/// The first byte says on which storage, the others are the program.
+/// The first byte chooses the storage, the others are the program.
 pub fn script(data: &[u8]) {
     let (capacity, program) = program_of(data);
     let steps = Plan::of(&program, capacity);
@@ -41,7 +41,7 @@ pub fn script(data: &[u8]) {
     }
 }
 
-/// What such a program comes to: the names of its calls, and of their answers where these are not the usual one.
+/// The names of the calls in such a program, and of their results if those are unusual.
 pub fn calls(data: &[u8]) -> BTreeSet<String> {
     let (capacity, program) = program_of(data);
     let mut names = BTreeSet::new();

@@ -10,12 +10,12 @@ use evcore::{Event, EventBase, EventId, Fixed, Growable, Instant, Ready, Wait};
 use crate::Reached;
 use crate::bytes::Bytes;
 
-/// How many timers there are at most.
+/// The maximum number of timers.
 const TIMERS: usize = 24;
-/// How many bytes are used: each check looks at all timers.
+/// The maximum number of bytes used: each check visits all timers.
 const LENGTH: usize = 4_096;
 
-/// The first byte says on which storage, the others are what is done to the timers.
+/// The first byte chooses the storage, the others the operations on the timers.
 pub fn timers(data: &[u8]) -> Reached {
     let mut bytes = Bytes::new(&data[..data.len().min(LENGTH)]);
     if bytes.bool() {
@@ -29,10 +29,10 @@ pub fn timers(data: &[u8]) -> Reached {
 struct Rig<S: Storage> {
     base: EventBase<Manual, S, usize>,
     timers: [Option<Timer>; TIMERS],
-    /// By deadline, and by when they were armed: which timer.
+    /// The armed timers, by deadline and order of arming.
     armed: BTreeMap<(u64, u64), usize>,
     armings: u64,
-    /// Its period restarts when the hand-outs of this turn end.
+    /// A timer whose period restarts at the end of this turn's hand-outs.
     restarting: Option<usize>,
     reached: Reached,
 }
@@ -41,9 +41,9 @@ struct Rig<S: Storage> {
 struct Timer {
     id: EventId,
     persist: bool,
-    /// The nanoseconds of its last delay; what a persistent one is re-armed with, unless they are none.
+    /// The last delay in nanoseconds; a persistent timer is re-armed with it, unless it is zero.
     interval: u64,
-    /// Where in `armed` it is.
+    /// Its key in `armed`.
     at: Option<(u64, u64)>,
     /// Has a timeout, armed or not.
     timed: bool,
@@ -104,7 +104,7 @@ impl<S: Storage> Rig<S> {
         let id =
             self.base.start(event.timeout(Duration::from_nanos(delay)), which).expect("there is room for all of them");
         self.timers[which] = Some(Timer { id, persist, interval: 0, at: None, timed: false });
-        // A timeout of the event's own that is 292 years long or longer is one for ever.
+        // An event's own timeout of 292 years or more means for ever.
         let delay = if delay < (1 << 63) - 1 { delay } else { u64::MAX };
         self.arm(which, self.clock().saturating_add(delay), delay);
     }
@@ -116,7 +116,7 @@ impl<S: Storage> Rig<S> {
         self.arm(which, deadline, deadline.saturating_sub(now));
     }
 
-    /// A hand-out at once. A persistent timer's period restarts when the hand-outs end.
+    /// Activates a timer. A persistent timer's period restarts when the hand-outs end.
     fn activate(&mut self, which: usize, timer: Timer) {
         assert_eq!(self.base.activate(timer.id, Ready::READ), Ok(()));
         self.turn_with(Wait::None, Some(which));
@@ -134,7 +134,7 @@ impl<S: Storage> Rig<S> {
         assert!(self.base.poll(wait).is_ok_and(evcore::Turn::is_running));
         let now = self.clock();
         assert_eq!(self.base.now().as_nanos(), now, "the turn's clock");
-        // It may wake too early, for a timer that was pushed back.
+        // It may wake too early, for a timer that was moved later.
         assert!(now <= first.max(began), "slept beyond the first deadline: {now}, {first}");
         if wait == Wait::Forever && now < first && now > began {
             self.reached.insert("woken too early");
@@ -153,7 +153,7 @@ impl<S: Storage> Rig<S> {
         }
     }
 
-    /// What has been activated comes first, with all its bits; then what is due, in order.
+    /// Activated timers come first, with all their bits, then due ones in order.
     fn expected(&self, now: u64, activated: Option<usize>) -> Vec<(usize, Ready)> {
         let due = self.armed.range(..=(now, u64::MAX)).filter(|(key, _)| key.0 < u64::MAX).map(|(_, which)| *which);
         let (first, others): (Vec<usize>, Vec<usize>) = due.partition(|which| Some(*which) == activated);
@@ -193,7 +193,7 @@ impl<S: Storage> Rig<S> {
             assert_eq!(count, 1);
             return self.disarm(which);
         }
-        // In phase, behind what has passed.
+        // In phase, after the missed periods.
         let missed = (now - deadline) / interval;
         if missed > 0 {
             self.reached.insert("missed periods");
@@ -254,7 +254,7 @@ impl<S: Storage> Rig<S> {
     }
 }
 
-/// Few different ones, so that deadlines meet, and some from the ends of the range.
+/// Few different values, so that some deadlines are equal, and some from the ends of the range.
 fn delay(bytes: &mut Bytes<'_>) -> u64 {
     match bytes.byte() {
         drawn @ 0..=127 => u64::from(drawn % 8),

@@ -1,13 +1,13 @@
-//! Each target on its seeds, without a fuzzer: none fails, and each reaches what the page beside them says.
+//! Runs each target on its seeds, without a fuzzer: none fails, and each reaches what the page beside them says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Small, so that the fuzzer and a reader find their way in them.
+/// Small, so that a fuzzer and a reader can work with them.
 const LARGEST: usize = 200;
 
-/// By seed, what it is to reach: the words in backquotes in its row of the page.
+/// What each seed must reach: the words in backquotes in its row of the page.
 fn promised(target: &str) -> BTreeMap<String, Vec<String>> {
     let page = include_str!("../seeds/README.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.strip_prefix(target)?.strip_prefix('/'));

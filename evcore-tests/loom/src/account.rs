@@ -1,4 +1,4 @@
-//! The accounts of signals: their lock, and nothing else.
+//! The lock of the signal records, and nothing else.
 
 use loom::sync::{Mutex, MutexGuard};
 
@@ -11,6 +11,6 @@ pub struct Locked {
 }
 
 pub fn lock() -> Locked {
-    // loom's lock is poisoned only when a model has failed already.
+    // loom's lock is poisoned only if a model has already failed.
     Locked { _guard: LOCK.lock().expect("no model has panicked") }
 }

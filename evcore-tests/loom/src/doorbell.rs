@@ -1,4 +1,4 @@
-//! A model of the kernel's part: something that can be rung, and waited for.
+//! A model of the kernel's part: something to ring and to wait for.
 
 use loom::sync::atomic;
 use shim::Body;
@@ -6,7 +6,7 @@ use shim::really::{AtomicUsize, Ordering};
 
 use crate::error::Error;
 
-/// Rings of all bells of an interleaving: system calls.
+/// The number of rings of all doorbells in an interleaving, each a system call.
 static RINGS: AtomicUsize = AtomicUsize::new(0);
 
 pub fn rings() -> usize {
@@ -17,11 +17,11 @@ pub fn forget_rings() {
     RINGS.store(0, Ordering::Relaxed);
 }
 
-/// Nothing that is written before a ring is known after it by the bell alone, unlike with a real pipe: so what the protocol
-/// promises, it must keep by its own orders.
+/// Unlike a real pipe, ringing does not order memory: writes before a ring are not visible because of it. So the
+/// protocol must provide its guarantees by its own orderings.
 pub struct Doorbell {
     rung: atomic::AtomicUsize,
-    /// Used by who rings.
+    /// Accessed by whoever rings.
     body: Body,
 }
 
@@ -57,20 +57,20 @@ impl Doorbell {
         Ok(())
     }
 
-    /// Sleeps until it has rung, and leaves it so: a pipe that is waited for by level.
+    /// Sleeps until it was rung, and leaves it so: like a level-triggered wait for a pipe.
     pub fn wait_by_level(&self) {
-        // A read that also writes sees the latest, as the kernel does.
+        // A read that also writes sees the latest value, as in the kernel.
         while self.rung.fetch_add(0, atomic::Ordering::Relaxed) == 0 {
             loom::thread::yield_now();
         }
     }
 
-    /// Takes the edge, if there is one: what a look at an epoll set does.
+    /// Takes the edge, if there is one, like a poll of an epoll set.
     pub fn take_edge(&self) -> bool {
         self.rung.swap(0, atomic::Ordering::Relaxed) != 0
     }
 
-    /// Sleeps until there is an edge, and takes it: an eventfd in an epoll set.
+    /// Sleeps until there is an edge, and takes it, like an eventfd in an epoll set.
     pub fn wait_by_edge(&self) {
         while !self.take_edge() {
             loom::thread::yield_now();

@@ -7,8 +7,8 @@
 //!   thread ───▶ a task's waker ───▶ task_inbox ───▶ executor
 //! ```
 //!
-//! The files are those of evplat-posix and evcore, word for word, compiled against loom's atomics by way of the crate `shim`.
-//! Models stand for what is not theirs: the kernel's bell, the account of signal handlers, and forks.
+//! The files are those of evplat-posix and evcore, unchanged, compiled with loom's atomics through the crate `shim`.
+//! The kernel's doorbell, the record of signal handlers, and forks are replaced by models.
 
 #![allow(dead_code, unused_imports, reason = "the files are compiled for the models' sake")]
 #![allow(unreachable_pub, missing_debug_implementations, clippy::all)]
@@ -41,6 +41,6 @@ mod registry;
 
 pub mod models;
 
-// The documentation's links.
+// For links in the documentation.
 pub use doorbell::Doorbell;
 pub use error::Error;

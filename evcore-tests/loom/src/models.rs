@@ -13,14 +13,14 @@ use crate::interrupts::Interrupts;
 use crate::task_inbox::{Inbox, Node};
 use crate::wake::WakeFlag;
 
-/// What a backend does when it waits.
+/// How a backend waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bell {
-    /// poll, select, and epoll with a pipe: waits by level, and quiets the bell after each wait.
+    /// poll, select, and epoll with a pipe: waits level-triggered, and quiets the doorbell after each wait.
     Level,
     /// epoll with an eventfd.
     Edge,
-    /// epoll inside another loop: that one waits, and the base only looks.
+    /// epoll inside another loop: that one waits, and the base only polls.
     Nested,
 }
 
@@ -62,7 +62,7 @@ impl Loop {
         Self { interrupts: Interrupts::new(Doorbell::pipe), bell }
     }
 
-    /// Says that it sleeps in another loop, as `Epoll::nest` and `dispatch` do.
+    /// Marks the base as asleep in another loop, as `Epoll::nest` and `dispatch` do.
     fn mark_asleep(&self) {
         if let (Bell::Nested, Some(doorbell)) = (self.bell, self.interrupts.doorbell()) {
             if self.interrupts.prepare(Sleep::Forever) == Sleep::None {
@@ -71,7 +71,7 @@ impl Loop {
         }
     }
 
-    /// One wait without an end; or one that ends at once for another reason than a wake.
+    /// One wait without an end; or one that ends at once for a reason other than a wake.
     fn turn(&mut self, is_cut_short: bool) -> Signals {
         match self.bell {
             Bell::Nested => {
@@ -101,13 +101,13 @@ impl Loop {
     }
 }
 
-/// One model at a time: the list of inboxes belongs to the process.
+/// One model at a time, because the list of inboxes is global.
 static ALONE: shim::really::Mutex<()> = shim::really::Mutex::new(());
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut builder = loom::model::Builder::new();
-    // Dropping a base asks of each signal whether it is watched. A loop that sleeps for ever goes beyond any bound.
+    // Dropping a base checks each signal for watchers. A loop that sleeps for ever exceeds any limit.
     builder.max_branches = builder.max_branches.max(5_000);
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.check(move || {
@@ -117,8 +117,8 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
     });
 }
 
-/// Two threads write and wake. The loop, one of whose waits ends for another reason, sees both and never sleeps over one:
-/// then it would sleep for ever.
+/// Two threads write and wake. The loop, one of whose waits ends for another reason, sees both writes and does not
+/// miss a wake, or it would sleep for ever.
 pub fn no_wake_is_lost(bell: Bell) {
     check(move || {
         let mut base = Loop::new(bell);
@@ -141,7 +141,8 @@ pub fn no_wake_is_lost(bell: Bell) {
     });
 }
 
-/// One thread wakes twice with a message each: the second wake finds the loop in any state, its own first wake's included.
+/// One thread wakes twice with a message each: the second wake may find the loop in any state, including one caused
+/// by its first wake.
 pub fn wakes_of_one_thread_are_seen_in_their_order(bell: Bell) {
     check(move || {
         let mut base = Loop::new(bell);
@@ -161,8 +162,8 @@ pub fn wakes_of_one_thread_are_seen_in_their_order(bell: Bell) {
     });
 }
 
-/// Wakes of a loop that does not sleep cost no system call, and its next wait does not begin. Those of one that sleeps cost
-/// one for each sleep.
+/// Wakes of a loop that does not sleep cost no system call, and its next wait returns at once. Wakes of a sleeping
+/// loop cost one for each sleep.
 pub fn only_a_sleep_is_rung_for() {
     check(|| {
         let mut base = Loop::new(Bell::Level);
@@ -192,7 +193,7 @@ pub fn only_a_sleep_is_rung_for() {
     });
 }
 
-/// A waker that is the last to go, or not, frees the bell once and after everyone has rung it.
+/// Whether or not a waker is dropped last, the doorbell is freed once, after all threads have rung it.
 pub fn a_waker_outlives_its_base() {
     check(|| {
         let mut base = Loop::new(Bell::Edge);
@@ -207,8 +208,8 @@ pub fn a_waker_outlives_its_base() {
 const TERM: Signum = 15;
 const USR1: Signum = 10;
 
-/// Handlers run in two threads, of two signals and of one. The loop gets each exactly as often as it came, never zero
-/// times, and never sleeps over one.
+/// Handlers run in two threads, for two signals or the same one. The loop reports each exactly as often as it
+/// arrived, never with a count of zero, and misses none in its sleep.
 pub fn no_signal_is_lost(bell: Bell) {
     check(move || {
         let mut base = Loop::new(bell);
@@ -231,7 +232,7 @@ pub fn no_signal_is_lost(bell: Bell) {
     });
 }
 
-/// The same signal in two threads: counted to the last.
+/// The same signal in two threads: every arrival is counted.
 pub fn each_arrival_is_counted() {
     check(|| {
         let mut base = Loop::new(Bell::Edge);
@@ -255,8 +256,8 @@ fn signals_of(base: &mut Loop) -> Vec<(Signum, u32)> {
     signals.came
 }
 
-/// A base is dropped while a handler in another thread is on its way to it, or ringing at it. The bell is not freed under
-/// the handler, and the drop ends.
+/// A base is dropped while a handler in another thread has begun with it, or is ringing. The doorbell is not freed
+/// under the handler, and the drop ends.
 pub fn a_base_may_go_while_a_handler_runs() {
     check(|| {
         let mut base = Loop::new(Bell::Edge);
@@ -268,8 +269,8 @@ pub fn a_base_may_go_while_a_handler_runs() {
     });
 }
 
-/// The inbox of a base that has gone becomes another one's while a handler is on its way. What is sent to the new base
-/// arrives there, once; the straggler counts at most once more.
+/// The inbox of a dropped base is claimed by another one while a handler has already begun with it. A signal for the
+/// new base arrives there once; the late handler adds at most one more.
 pub fn an_inbox_is_used_again() {
     check(|| {
         let mut first = Loop::new(Bell::Edge);
@@ -286,7 +287,7 @@ pub fn an_inbox_is_used_again() {
     });
 }
 
-/// Two bases come at once, each with a link of the list of inboxes to make, while a handler walks the list.
+/// Two bases are made at once, each of which appends an inbox, while a handler walks the list.
 pub fn inboxes_are_appended_while_a_handler_walks() {
     check(|| {
         let make = || {
@@ -307,7 +308,7 @@ pub fn inboxes_are_appended_while_a_handler_walks() {
     });
 }
 
-/// Two interrupts write and set the flag; the loop takes it, without a read-modify-write, and sees both.
+/// Two interrupts write and set the flag; the loop takes it, without a read-modify-write, and sees both writes.
 pub fn a_flag_that_was_taken_shows_what_was_written() {
     check(|| {
         let shared = Arc::new((WakeFlag::new(), [AtomicU32::new(0), AtomicU32::new(0)]));
@@ -320,7 +321,7 @@ pub fn a_flag_that_was_taken_shows_what_was_written() {
             })
         });
         let is_seen = || shared.1.iter().all(|message| message.load(Ordering::Relaxed) == 1);
-        // What is seen before the flag is taken does not count: a loop looks when it was woken.
+        // Values read before the flag is taken do not count: a loop reads after it was woken.
         loop {
             while !shared.0.take() {
                 thread::yield_now();
@@ -344,7 +345,8 @@ impl std::task::Wake for Sleeping {
     }
 }
 
-/// An executor with two tasks, until `is_done` says so after a look at woken tasks: it sleeps for ever if a wake is lost.
+/// Runs an executor with two tasks until `is_done` returns `true` after a check of woken tasks: it sleeps for ever if
+/// a wake is lost.
 fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> bool) {
     let sleep = alloc::sync::Arc::new(Sleeping(loom::sync::Notify::new()));
     let inbox = alloc::sync::Arc::new(Inbox::new(Some(sleep.clone().into())));
@@ -377,7 +379,7 @@ fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> boo
     }
 }
 
-/// Two threads wake one task. The executor polls it after the second wake too, and sees then what both wrote.
+/// Two threads wake one task. The executor polls it after the second wake, too, and then sees both writes.
 pub fn a_task_sees_what_was_written_before_its_wake() {
     check(|| {
         run_tasks([0, 0], |woken, messages| {

@@ -1,4 +1,4 @@
-//! Which handler stands where: nothing. A model decides itself which handlers run.
+//! Installs no handler: a model decides itself which handlers run.
 
 use std::io;
 

@@ -10,11 +10,11 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// What the command line asks for.
+/// The options of the command line.
 pub struct Options {
     pub address: SocketAddr,
     pub config: Arc<ServerConfig>,
-    /// After how long without traffic a connection is closed, its handshake included.
+    /// A connection without traffic for this long is closed, even during its handshake.
     pub idle: Duration,
 }
 

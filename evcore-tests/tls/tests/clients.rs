@@ -1,5 +1,5 @@
-//! The TLS servers as processes, and clients that are not ours: `openssl s_client`, curl, and rustls where neither can do what
-//! is to be shown.
+//! Tests the TLS servers as processes, with independent clients: `openssl s_client`, curl, and rustls for what
+//! neither can do.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, Stream};
 
-/// How long a test waits for what should come at once.
+/// How long a test waits for something immediate.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The paths of a certificate of localhost and its key, made once by openssl.
@@ -64,7 +64,7 @@ impl Server {
         Duration::from_millis(ticks * 10)
     }
 
-    /// Its memory, in kB.
+    /// Its memory in kB.
     fn memory(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -96,7 +96,7 @@ impl Server {
         openssl
     }
 
-    /// Asserts that it still serves, has closed the rest, and ends when it is asked to.
+    /// Asserts that it still serves, has closed all other connections, and ends when asked.
     fn end(mut self, descriptors: usize) {
         until("every connection is closed", || self.descriptors() == descriptors);
         let (mut tls, mut stream) = self.client();
@@ -139,13 +139,14 @@ fn bytes(len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-/// All the bytes through `openssl s_client`, and back.
+/// Sends data through `openssl s_client`, and returns what comes back.
 fn through_openssl(server: &Server, sent: &[u8], arguments: &[&str]) -> Vec<u8> {
     let mut openssl = server.openssl(arguments).spawn().unwrap();
     let (mut stdin, mut stdout) = (openssl.stdin.take().unwrap(), openssl.stdout.take().unwrap());
     let mut received = vec![0; sent.len()];
     thread::scope(|scope| {
-        // It stays open until all has come back, for openssl knows no half-closed connections.
+        // The input stays open until everything has come back, because openssl does not support half-closed
+        // connections.
         let writer = scope.spawn(move || stdin.write_all(sent).map(|()| stdin));
         stdout.read_exact(&mut received).unwrap();
         drop(writer.join().unwrap().unwrap());
@@ -155,7 +156,7 @@ fn through_openssl(server: &Server, sent: &[u8], arguments: &[&str]) -> Vec<u8> 
     received
 }
 
-/// The same tests for each server.
+/// Expands to the same tests for each server.
 macro_rules! servers {
     ($($name:ident: $program:expr;)+) => { $(mod $name {
         use super::*;
@@ -218,7 +219,7 @@ servers! {
     tasks: "CARGO_BIN_EXE_async_tls";
 }
 
-/// A record holds 16 KiB, which is more than one piece: the rest waits in the TLS layer while the socket is silent.
+/// A record holds 16 KiB, more than one piece: the rest is buffered in the TLS layer while the socket is silent.
 fn one_record((server, descriptors): (Server, usize)) {
     let (mut tls, mut stream) = server.client();
     let sent = bytes(16 * 1024);
@@ -245,7 +246,7 @@ fn half_close((server, descriptors): (Server, usize)) {
         Stream::new(&mut tls, &mut stream).read_exact(&mut answer).unwrap();
         received.extend_from_slice(&answer);
     }
-    // The last words and the end in one go, and the socket stays open: the end is known to the TLS layer alone.
+    // The last data and the TLS end arrive together, and the socket stays open: only the TLS layer knows the end.
     tls.writer().write_all(&sent[..10_000]).unwrap();
     tls.send_close_notify();
     while tls.wants_write() {
@@ -265,7 +266,7 @@ fn slow_reader((server, descriptors): (Server, usize)) {
     let (mut near, mut far) = (stream.try_clone().unwrap(), stream);
     let before = server.memory();
     near.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
-    // Until nothing moves any more.
+    // Until neither side makes progress.
     let (sent, mut accepted) = (bytes(64 * 1024), 0);
     'sending: for _ in 0..1_000 {
         tls.writer().write_all(&sent).unwrap();
@@ -288,7 +289,7 @@ fn slow_reader((server, descriptors): (Server, usize)) {
     assert!(memory < before + 2_000, "{before} kB before, {memory} kB now");
     thread::sleep(Duration::from_millis(300));
     assert!(server.cpu() - cpu <= Duration::from_millis(50), "it spins");
-    // Now it reads, and what had to wait goes on.
+    // Now it reads, and the buffered data follows.
     far.set_nonblocking(true).unwrap();
     let (mut received, mut piece, begin) = (0, vec![0; 64 * 1024], Instant::now());
     while received < accepted {
@@ -318,7 +319,7 @@ fn half_a_hello((server, descriptors): (Server, usize)) {
     let begin = Instant::now();
     assert_eq!(end_of(&mut stream), 0);
     assert!(begin.elapsed() >= Duration::from_millis(290), "after {:?} only", begin.elapsed());
-    // Where the client has gone nobody waits.
+    // The server must not keep a connection whose client has gone.
     for len in [0, 1, 5, hello.len() / 2, hello.len() - 1, hello.len()] {
         let mut stream = server.connect();
         stream.write_all(&hello[..len]).unwrap();
@@ -330,7 +331,7 @@ fn half_a_hello((server, descriptors): (Server, usize)) {
     server.end(descriptors);
 }
 
-/// How many bytes come until the end, of whichever kind.
+/// How many bytes arrive before the end, which may be a reset.
 fn end_of(stream: &mut TcpStream) -> usize {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
@@ -347,7 +348,7 @@ fn no_tls((server, descriptors): (Server, usize)) {
         let written: io::Result<()> = stream.write_all(wrong);
         let _ = stream.shutdown(Shutdown::Write);
         let answer = end_of(&mut stream);
-        // A whole alert or, where the rest of what was sent has reset the connection, nothing.
+        // A complete alert, or nothing if the rest of the data has reset the connection.
         assert!(answer == 7 || answer == 0, "{answer} bytes, {written:?}");
     }
     server.end(descriptors);
@@ -375,7 +376,7 @@ fn hundred((server, descriptors): (Server, usize)) {
     server.end(descriptors);
 }
 
-/// An echo of an HTTP request is what curl takes for an answer of HTTP 0.9. It ends when curl has enough.
+/// curl accepts an echo of its HTTP request as an answer of HTTP 0.9. It ends after a limited amount.
 fn curl((server, descriptors): (Server, usize)) {
     let mut curl = Command::new("curl");
     curl.args(["-sS", "--http0.9", "--no-buffer", "--max-time", "20", "--cacert"]).arg(&certificate().0);

@@ -13,7 +13,7 @@ use evcore_benchmarks::sys::{self, EpollSet};
 use evcore_benchmarks::{Figures, peer};
 
 const REQUEST: [u8; 64] = [b'.'; 64];
-/// Nobody answers any more.
+/// After this time without an answer, the run has failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 struct Client {
@@ -36,7 +36,7 @@ impl Client {
         self.stream.write_all(&REQUEST)
     }
 
-    /// How long the answer took, when all of it is there.
+    /// How long the answer took, once all of it has arrived.
     fn receive(&mut self) -> io::Result<Option<Duration>> {
         let mut answer = [0; REQUEST.len()];
         match self.stream.read(&mut answer)? {
@@ -47,7 +47,7 @@ impl Client {
     }
 }
 
-/// Answers are counted after a fifth of the time.
+/// Counting starts after a fifth of the time.
 fn load(port: u16, connections: usize, time: Duration) -> io::Result<Figures> {
     let mut set = EpollSet::new(256)?;
     let mut clients = (0..connections).map(|_| Client::connect(port)).collect::<io::Result<Vec<_>>>()?;

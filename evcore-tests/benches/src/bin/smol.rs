@@ -1,4 +1,4 @@
-//! smol: async-io, and the executor of one thread of async-executor.
+//! smol: async-io, and async-executor's single-threaded executor.
 
 use std::future::Future;
 use std::io;
@@ -60,7 +60,7 @@ impl Tasks for Smol {
             executor.spawn(Timer::after(delay(number))).detach();
         }
         Ok(block_on(executor.run(async {
-            // Until all of them have been polled.
+            // Until each of them was polled.
             for _ in 0..waiting {
                 yield_now().await;
             }

@@ -1,4 +1,4 @@
-//! tokio, with the executor of one thread.
+//! tokio, with its single-threaded executor.
 
 use std::future::Future;
 use std::io;

@@ -4,7 +4,7 @@
 //!   interrupt ──▶ Ring, Flags ──▶ Lines::dispatch ──▶ sleep, by a model of a part
 //! ```
 //!
-//! The files are those of evcore, word for word, compiled against loom's atomics by way of the crate `shim`.
+//! The files are evcore's own, unchanged, compiled with loom's atomics through the crate `shim`.
 
 #![allow(dead_code, unused_imports, reason = "the files are compiled for the models' sake")]
 #![allow(unreachable_pub, missing_debug_implementations, clippy::all)]
@@ -42,7 +42,7 @@ mod time {
     pub use evcore::backend::Sleep;
 }
 
-// The documentation's links.
+// For links in the documentation.
 pub use evcore::EventBase;
 
 pub mod models;

@@ -1,4 +1,4 @@
-//! A part without an operating system, and what its interrupts and its loop must not lose.
+//! A chip without an operating system: nothing that its interrupts report may be lost.
 
 use evcore::backend::{EventOp, FdInfos, Sink, Sleep, Token};
 use evcore::{Instant, Interest, Ready};
@@ -7,13 +7,13 @@ use loom::thread;
 
 use crate::board::{Board, Flags, Line, Lines, Ring};
 
-/// Models share the cells of the shim.
+/// Models share the shim's cells, so they run one at a time.
 static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let mut builder = loom::model::Builder::new();
-    // A loop that sleeps for ever goes beyond any bound.
+    // A loop that sleeps for ever exceeds any limit.
     builder.max_branches = builder.max_branches.max(5_000);
     builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.check(move || {
@@ -24,10 +24,11 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
 
 const LINE: Line<1> = Line::new(0).unwrap();
 
-/// A core with interrupts. One that is raised is pending until it has been served, and is served at once unless it is masked.
+/// A core with interrupts. A raised interrupt is pending until it has been handled, which happens at once unless it
+/// is masked.
 struct Part {
     flags: &'static Flags<1>,
-    /// Held by who masks interrupts, and by an interrupt that is served: the two never overlap.
+    /// Held while interrupts are masked, and while one is handled: the two never overlap.
     mask: Mutex<()>,
     pending: Mutex<u32>,
     changed: Condvar,
@@ -38,7 +39,7 @@ impl Part {
         Arc::new(Self { flags, mask: Mutex::new(()), pending: Mutex::new(0), changed: Condvar::new() })
     }
 
-    /// The device's side: raises an interrupt, which does `work` when it is let in.
+    /// The device's side: raises an interrupt, which runs `work` when it is handled.
     fn interrupt(&self, work: impl FnOnce()) {
         *self.pending.lock().unwrap() += 1;
         self.changed.notify_all();
@@ -62,7 +63,7 @@ impl Board<1> for Arc<Part> {
         self.flags
     }
 
-    /// Time stands still: what ends a sleep is an interrupt, or the model fails.
+    /// Time does not advance: an interrupt ends each sleep, or the model fails.
     fn now(&self) -> Instant {
         Instant::ZERO
     }
@@ -77,13 +78,13 @@ impl Board<1> for Arc<Part> {
         let masked = self.mask.lock().unwrap();
         let answer = work();
         drop(masked);
-        // What was held back comes before the next instruction.
+        // Pending interrupts are handled before the next instruction.
         self.wait_until(|pending| pending == 0);
         answer
     }
 }
 
-/// What the backend has reported.
+/// The backend's reports.
 #[derive(Default)]
 struct Reports {
     lines: u32,
@@ -126,7 +127,7 @@ fn lines(part: &Arc<Part>) -> Lines<Arc<Part>, 1> {
     lines
 }
 
-/// Two interrupts come, one after the other, at any time. Each ends a sleep, and its line is reported.
+/// Two interrupts in sequence, at any time. Each ends a sleep, and its line is reported.
 pub fn no_interrupt_is_slept_over() {
     static FLAGS: Flags<1> = Flags::new();
     check(|| {
@@ -135,7 +136,7 @@ pub fn no_interrupt_is_slept_over() {
         let device = thread::spawn(move || {
             for _ in 0..2 {
                 part.interrupt(|| FLAGS.set_readable(LINE));
-                // The second one comes after the first was handled.
+                // The second comes after the first was handled.
                 while FLAGS.is_readable(LINE) {
                     thread::yield_now();
                 }
@@ -153,7 +154,7 @@ pub fn no_interrupt_is_slept_over() {
     });
 }
 
-/// A line and a wake, by two interrupts: neither of them takes the other's news away.
+/// A line and a wake, by two interrupts: neither hides the other.
 pub fn no_wake_is_slept_over_for_a_line() {
     static FLAGS: Flags<1> = Flags::new();
     check(|| {
@@ -176,7 +177,7 @@ pub fn no_wake_is_slept_over_for_a_line() {
     });
 }
 
-/// Two bytes come. The loop empties the ring whenever the line is readable, and sleeps in between: it gets both.
+/// Two bytes arrive. The loop empties the ring whenever the line is readable, and sleeps in between: it gets both.
 pub fn no_byte_is_left_in_a_ring() {
     static FLAGS: Flags<1> = Flags::new();
     static RING: Ring<2> = Ring::new();

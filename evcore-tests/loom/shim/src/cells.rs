@@ -1,4 +1,4 @@
-//! Atomic cells of loom's that can be made in a constant expression, and that know what SeqCst means.
+//! Atomic cells of loom that can be made in a constant expression, and that support SeqCst.
 
 use core::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -9,8 +9,8 @@ use loom::sync::atomic::{self, fence};
 use crate::made;
 use crate::once::interleaving;
 
-/// An operation, and the order that loom does it in. To loom a SeqCst operation is one that acquires and releases, which is
-/// less. With a fence on either side it has its place in the one order of all of them.
+/// Runs an operation with the ordering that loom supports. loom treats a SeqCst operation as acquire and release,
+/// which is weaker. With a fence on either side it has its place in the single total order.
 fn ordered<R>(order: Ordering, weaker: Ordering, operation: impl FnOnce(Ordering) -> R) -> R {
     if order != SeqCst {
         return operation(order);
@@ -25,8 +25,8 @@ macro_rules! cell {
     ($name:ident, $value:ty) => {
         pub struct $name {
             initial: $value,
-            /// Taken when it is first used in an interleaving: only a running model can make one. It is never freed, as those
-            /// in a `static` are used in the next one too.
+            /// Created at first use in an interleaving, because only a running model can create one. Never freed,
+            /// because a cell in a `static` is used again in the next interleaving.
             inner: Mutex<Option<(usize, &'static atomic::$name)>>,
         }
 
@@ -65,7 +65,7 @@ macro_rules! cell {
                 self.inner().compare_exchange(old, new, success, failure)
             }
 
-            /// Never fails for no reason here.
+            /// Never fails spuriously here.
             pub fn compare_exchange_weak(
                 &self,
                 old: $value,
@@ -123,14 +123,14 @@ number!(AtomicU8, u8);
 number!(AtomicU32, u32);
 number!(AtomicUsize, usize);
 
-/// A pointer is kept as a number, which is what loom compares and nothing else.
+/// A pointer stored as a number, because loom only compares numbers.
 pub struct AtomicPtr<T> {
     number: AtomicUsize,
     of: core::marker::PhantomData<core::sync::atomic::AtomicPtr<T>>,
 }
 
 impl<T> AtomicPtr<T> {
-    /// Of the null pointer, whatever is given: nothing else is known of a pointer in a constant expression.
+    /// Always starts as null, because a pointer's number is not known in a constant expression.
     pub const fn new(_: *mut T) -> Self {
         Self { number: AtomicUsize::new(0), of: core::marker::PhantomData }
     }

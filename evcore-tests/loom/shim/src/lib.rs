@@ -1,7 +1,7 @@
-//! The standard library, with loom in the place of everything that threads share.
+//! The standard library, with loom's version of everything that threads share.
 //!
-//! A crate that says `extern crate shim as core` and `extern crate shim as std` compiles source files under loom that know
-//! nothing of it.
+//! A crate that says `extern crate shim as core` and `extern crate shim as std` compiles unmodified source files
+//! under loom.
 
 pub use ::std::*;
 
@@ -26,13 +26,13 @@ pub mod hint {
 pub mod thread {
     pub use loom::thread::yield_now;
 
-    /// Time is of no matter to a model.
+    /// Time does not matter to a model.
     pub fn sleep(_: core::time::Duration) {
         yield_now();
     }
 }
 
-/// What no model shares, and loom is to know nothing of.
+/// Items that no model shares, and that loom must not see.
 pub mod really {
     pub use ::std::sync::Mutex;
     pub use ::std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,13 +1,13 @@
-//! Cells that were made before the model began.
+//! Cells that are created before the model begins.
 //!
-//! loom takes the making of a cell for a write that everything else must come after. A cell that is made when it is first
-//! used, by whatever thread, would race with the others.
+//! loom treats the creation of a cell as a write that all other accesses must come after. A cell created at first
+//! use, in any thread, would race with the others.
 
 use std::sync::{Mutex, PoisonError};
 
 use loom::sync::atomic;
 
-/// More than a model uses of a kind.
+/// More cells of one kind than any model uses.
 const ROOM: usize = 96;
 
 macro_rules! made {
@@ -25,7 +25,7 @@ macro_rules! made {
 
             fn fill() {
                 let mut pool = $pool.lock().unwrap_or_else(PoisonError::into_inner);
-                // Those of an earlier interleaving mean nothing now, not even to their destructor.
+                // Cells of an earlier interleaving are invalid now, even for their destructor.
                 std::mem::forget(std::mem::take(&mut *pool));
                 pool.extend((0..ROOM).map(|_| atomic::$name::new($zero)));
             }

@@ -1,4 +1,4 @@
-//! `OnceLock`, also in a `static`, which is to be empty again when the next interleaving is tried.
+//! A `OnceLock` that may be in a `static`, and is empty again in the next interleaving.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,13 +7,13 @@ use loom::sync::atomic::AtomicBool;
 
 static INTERLEAVING: AtomicUsize = AtomicUsize::new(0);
 
-/// To be called first in each model: what was set in an earlier interleaving is unset.
+/// Call this first in each model: it clears what was set in an earlier interleaving.
 pub fn begin() {
     INTERLEAVING.fetch_add(1, Ordering::Relaxed);
     crate::made::fill();
 }
 
-/// Which one this is.
+/// The number of the current interleaving.
 pub(crate) fn interleaving() -> usize {
     INTERLEAVING.load(Ordering::Relaxed)
 }
@@ -22,7 +22,7 @@ pub struct OnceLock<T: 'static> {
     slot: Mutex<Option<Slot<T>>>,
 }
 
-/// What is known in one interleaving. It is never freed, as `get` lends it.
+/// The value of one interleaving. Never freed, as `get` lends it.
 struct Slot<T: 'static> {
     interleaving: usize,
     is_set: &'static AtomicBool,
@@ -43,9 +43,9 @@ impl<T: 'static> OnceLock<T> {
         look(slot.insert(current))
     }
 
-    /// One load that acquires, as in the standard library.
+    /// One acquire load, as in the standard library.
     pub fn get(&self) -> Option<&T> {
-        // The load may switch threads: not while the slot is locked.
+        // The load may switch threads, so it must not happen while the slot is locked.
         let is_set = self.with(|slot| slot.is_set);
         if is_set.load(Ordering::Acquire) { self.with(|slot| slot.value) } else { None }
     }

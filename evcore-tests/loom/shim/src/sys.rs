@@ -2,10 +2,10 @@
 
 use loom::cell::UnsafeCell;
 
-/// Something that threads use and one of them frees. loom sees when the two are not ordered.
+/// Something that threads use and one of them frees. loom detects if the two are not ordered.
 pub struct Body(UnsafeCell<()>);
 
-// SAFETY: there is nothing in the cell. That loom sees each access, and complains of races, is what it is for.
+// SAFETY: the cell is empty. Its purpose is that loom sees each access and reports races.
 unsafe impl Sync for Body {}
 
 impl Body {

@@ -1,4 +1,4 @@
-//! A TLS echo server of tasks, by `futures-rustls`: what is written for the traits of the futures crates runs as it is.
+//! A TLS echo server of tasks, with `futures-rustls`: a library for the traits of `futures-io` works unchanged.
 //!
 //! ```text
 //! cargo run --manifest-path evcore-tests/tls/Cargo.toml --bin async_tls -- cert.pem key.pem 127.0.0.1:7443
@@ -16,7 +16,7 @@ use evplat_linux::task::{Handle, Io, executor};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use futures_rustls::TlsAcceptor;
 
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
@@ -38,16 +38,16 @@ fn run(options: &Options) -> io::Result<()> {
 async fn serve(handle: Handle, listener: Io<TcpListener>, acceptor: TlsAcceptor, idle: Duration) -> io::Result<()> {
     loop {
         match listener.accept().await {
-            // What goes wrong with one connection is of no concern to the others.
+            // An error of one connection does not affect the others.
             Ok((stream, _)) => drop(handle.spawn(echo(stream, acceptor.clone(), idle)).map(|task| task.detach())),
-            // No descriptor is left, or no memory.
+            // No descriptor or no memory is left.
             Err(_) => handle.sleep(PAUSE).await?,
         }
     }
 }
 
 async fn echo(stream: Io<TcpStream>, acceptor: TlsAcceptor, idle: Duration) -> io::Result<()> {
-    // The handshake counts as well.
+    // The timeout applies to the handshake, too.
     stream.set_idle_timeout(Some(idle));
     let mut stream = acceptor.accept(stream).await?;
     let mut buffer = vec![0; 4 * 1024];
@@ -56,7 +56,7 @@ async fn echo(stream: Io<TcpStream>, acceptor: TlsAcceptor, idle: Duration) -> i
             0 => return stream.close().await,
             len => stream.write_all(&buffer[..len]).await?,
         }
-        // What was written may wait in the TLS layer.
+        // Written data may still be buffered in the TLS layer.
         stream.flush().await?;
     }
 }

@@ -1,4 +1,4 @@
-//! A TLS echo server on the plain loop: rustls between the socket and what is done with the bytes.
+//! A TLS echo server on the plain loop, with rustls between the socket and the echo.
 //!
 //! ```text
 //! openssl req -x509 -newkey ed25519 -nodes -subj /CN=localhost -keyout key.pem -out cert.pem
@@ -6,9 +6,9 @@
 //! openssl s_client -quiet -connect 127.0.0.1:7443
 //! ```
 //!
-//! What TLS adds to a loop: bytes that have left the socket may wait inside of the TLS layer, where the kernel does not know of
-//! them. A handler that takes one piece in each turn, so that the other connections have theirs, would not be called again
-//! before the client sends more. So it calls [`EventBase::again`](evplat_linux::EventBase::again).
+//! What TLS changes in a loop: data that was read from the socket may be buffered in the TLS layer, which the kernel
+//! does not know. A handler that processes one piece per turn, so that other connections are served, would not be
+//! called again before the client sends more. So it calls [`EventBase::again`](evplat_linux::EventBase::again).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -21,9 +21,9 @@ use evplat_linux::evcore::options::Missed;
 use evplat_linux::{Epoll, Event, EventBase, EventId, Fd, Interest, Wait, signum};
 use rustls::{ServerConfig, ServerConnection};
 
-/// For how long no connection is accepted after one could not be.
+/// The pause in accepting after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How much a connection echoes before the others have their turn.
+/// How much a connection echoes before the others are served.
 const PIECE: usize = 4 * 1024;
 
 enum Task {
@@ -35,14 +35,14 @@ enum Task {
 struct Connection {
     stream: TcpStream,
     tls: ServerConnection,
-    /// The client has said that it sends no more, and so have we.
+    /// The client has sent its end, and so have we.
     is_closing: bool,
 }
 
-/// How a connection goes on.
+/// How a connection continues.
 struct Next {
     interest: Interest,
-    /// There is something to do that the socket does not tell of.
+    /// There is more to do, which the socket does not report.
     again: bool,
 }
 
@@ -72,7 +72,7 @@ fn serve(options: &Options) -> io::Result<()> {
                         base.again(id)?;
                     }
                 }
-                // Done, or an error of this connection, which is of no concern to the others.
+                // Done, or an error of this connection, which does not affect the others.
                 Ok(None) | Err(_) => drop(base.remove(id)),
             },
             Task::Stop => base.loop_exit(),
@@ -84,12 +84,12 @@ fn serve(options: &Options) -> io::Result<()> {
 fn accept(base: &mut EventBase<Task>, id: EventId, listener: &TcpListener, options: &Options) -> io::Result<()> {
     match listener.accept() {
         Ok((stream, _)) => {
-            // One that cannot be watched is closed.
+            // If it cannot be watched, it is closed.
             let _ = open(base, stream, &options.config, options.idle);
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
         Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => {}
-        // No descriptor is left, or no memory.
+        // No descriptor or no memory is left.
         Err(_) => base.pause_for(id, PAUSE)?,
     }
     Ok(())
@@ -104,10 +104,11 @@ fn open(base: &mut EventBase<Task>, stream: TcpStream, config: &Arc<ServerConfig
 }
 
 impl Connection {
-    /// One read of the socket, one piece of plain text, and as many writes as the socket takes. `None` at the end.
+    /// Does one read of the socket, echoes one piece of plain text, and writes as much as the socket accepts. `None`
+    /// at the end.
     ///
-    /// While anything waits to be written nothing is read, neither from the socket nor from the TLS layer: so a client that
-    /// does not read costs no more than one piece and what one read of the socket brought.
+    /// While data waits to be written nothing is read, neither from the socket nor from the TLS layer: so a client
+    /// that does not read costs no more memory than one piece and one read of the socket.
     fn serve(&mut self, piece: &mut [u8]) -> io::Result<Option<Next>> {
         self.write()?;
         if !self.tls.wants_write() && !self.is_closing {
@@ -119,13 +120,13 @@ impl Connection {
             (true, _) => Next { interest: Interest::WRITE, again: false },
             (false, _) if self.is_closing => return Ok(None),
             (false, true) => Next { interest: Interest::READ, again: false },
-            // It has no room for more, or there is no more: what it has is to be taken first.
+            // The TLS layer is full, or the input has ended: its data must be processed first.
             (false, false) => Next { interest: Interest::empty(), again: true },
         };
         Ok(Some(next))
     }
 
-    /// Takes records from the socket, if there is room for them and some are there.
+    /// Reads records from the socket, if the TLS layer has room and some have arrived.
     fn read(&mut self) -> io::Result<()> {
         if !self.tls.wants_read() {
             return Ok(());
@@ -135,7 +136,7 @@ impl Connection {
             other => other?,
         };
         self.tls.process_new_packets().map_err(|wrong| {
-            // Sends the alert that says what was wrong, if the socket takes it at once.
+            // Sends the alert that describes the error, if the socket accepts it at once.
             let _ = self.tls.write_tls(&mut self.stream);
             io::Error::new(ErrorKind::InvalidData, wrong)
         })?;
@@ -144,7 +145,8 @@ impl Connection {
 
     fn echo(&mut self, piece: &mut [u8]) -> io::Result<()> {
         match self.tls.reader().read(piece) {
-            // The client closes its half in the proper way. (Without that it is an error, for anyone can cut a wire.)
+            // The client has closed its half properly. (Otherwise it is an error, because an attacker can cut a
+            // connection.)
             Ok(0) => {
                 self.tls.send_close_notify();
                 self.is_closing = true;

@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The machine that the figures were measured on.
 
 use std::fmt;
 use std::io;
@@ -13,7 +13,7 @@ pub(crate) struct Machine {
     compilers: String,
     /// How many descriptors a process may have.
     pub(crate) descriptors: usize,
-    /// The load in the minute before.
+    /// The load average over the minute before.
     pub(crate) load: f64,
 }
 

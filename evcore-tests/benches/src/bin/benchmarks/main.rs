@@ -1,4 +1,4 @@
-//! Runs all peers on all workloads, interleaved, and writes what came out.
+//! Runs all peers on all workloads, interleaved, and writes the results.
 //!
 //! ```text
 //!   plan ──▶ what is run, at which sizes      peers ──▶ the programs; those in C are compiled first
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says how many runs have failed.
+/// Returns how many runs have failed.
 fn run(settings: &Settings) -> io::Result<usize> {
     let began = Instant::now();
     let machine = machine::Machine::look()?;

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use crate::settings::Settings;
 
-/// A peer as it is known before its program is looked for.
+/// A peer in the list; its program may not exist.
 pub(crate) struct Entry {
     /// `PROGRAM`, or `PROGRAM/VARIANT`.
     pub(crate) name: &'static str,
-    /// In C: the header that has to be there, the package that has it, and what to link with.
+    /// For a peer in C: its header, the package that contains it, and the linker's arguments.
     library: Option<(&'static str, &'static str, &'static [&'static str])>,
 }
 
@@ -43,7 +43,7 @@ pub(crate) const LIST: [Entry; 13] = [
     rust("calloop"),
 ];
 
-/// What tasks run on, and the plain loop beside it.
+/// Tasks on evcore, and the plain loop to compare with.
 pub(crate) const TASKS: &str = "evcore/tasks";
 pub(crate) const TOKIO: &str = "tokio";
 pub(crate) const SMOL: &str = "smol";
@@ -56,7 +56,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     LIST.iter().map(|entry| entry.name).chain(others)
 }
 
-/// A peer that is there.
+/// A peer that can run.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
     pub(crate) program: PathBuf,
@@ -68,7 +68,7 @@ impl Peer {
         self.name.split_once('/').map_or("", |(_, variant)| variant)
     }
 
-    /// Whether it is the hand-written loop.
+    /// Whether it is a hand-written loop.
     pub(crate) fn is_limit(name: &str) -> bool {
         name.starts_with(LIMIT)
     }
@@ -79,11 +79,11 @@ impl Peer {
     }
 }
 
-/// Finds the peers that are wanted. Of those that cannot be run a line says so.
+/// Finds the requested peers. Prints a line for each that cannot run.
 pub(crate) fn find(settings: &Settings) -> io::Result<Vec<Peer>> {
     let directory = std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
     let mut peers = Vec::new();
-    // A short run, which says the version.
+    // A short run prints the version.
     let probe = match settings.tasks {
         true => ["w9", "--kind", "sleep", "--n", "2", "--events", "2"],
         false => ["w1", "--n", "2", "--active", "1", "--events", "2"],
@@ -110,7 +110,7 @@ pub(crate) fn find(settings: &Settings) -> io::Result<Vec<Peer>> {
     if peers.is_empty() { Err(io::Error::other("there is no peer")) } else { Ok(peers) }
 }
 
-/// Compiles a peer in C. `Err` says why it cannot be there.
+/// Compiles a peer in C. `Err` says why that is not possible.
 fn compile(
     name: &str,
     header: &str,
@@ -138,7 +138,7 @@ fn compile(
     if status.success() { Ok(Ok(program)) } else { Err(io::Error::other(format!("{name}.c does not compile"))) }
 }
 
-/// Asks the program, by a short run.
+/// The version that the program prints in a short run.
 fn version(program: &Path, probe: &[&str]) -> Option<String> {
     let run = Command::new(program).args(probe).output().ok()?;
     let line = String::from_utf8(run.stdout).ok()?;

@@ -1,4 +1,4 @@
-//! What is run, and at which sizes.
+//! The cases, and their sizes.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::peers::{LIMIT, LIMIT_COALESCED, LIMIT_HEAP, LIMIT_SWEEP, OURS, Peer};
 use crate::process::Tool;
 use crate::settings::Settings;
 
-/// A workload at one size, looked at with one tool.
+/// A workload at one size, measured with one tool.
 pub(crate) struct Case {
     pub(crate) workload: &'static str,
     pub(crate) kind: &'static str,
@@ -34,7 +34,7 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// Whether the peer can do this at this size in a time that one can wait.
+    /// Whether the peer supports this case and finishes it in an acceptable time.
     pub(crate) fn suits(&self, peer: &Peer, machine: &Machine) -> bool {
         let name = peer.name;
         let is_backend = matches!(name, "evcore/poll" | "evcore/select");
@@ -49,9 +49,9 @@ impl Case {
             (workload, LIMIT_COALESCED) => workload == "w3",
             (workload, LIMIT_HEAP | LIMIT_SWEEP) => workload == "w2" && self.kind.is_empty(),
             ("w2", LIMIT) => false,
-            // What only evcore has: other ways to have events handed out, handlers that call the base.
+            // Only evcore has several ways to hand out events, and handlers that call the base.
             ("w1" | "w2", _) if !self.kind.is_empty() => name == OURS,
-            // Its timers are looked through for each change.
+            // It searches its timers for each change.
             ("w4", "calloop") => self.n <= 1_000,
             ("w6", "calloop") if self.kind == "timer" => self.n <= 20_000,
             ("w4" | "w6", _) => !is_backend,
@@ -64,8 +64,8 @@ impl Case {
         }
     }
 
-    /// Where another loop has the same thing. libevent serves one priority a turn, so with many of them the bytes of W1 gather
-    /// where the least urgent ones wait.
+    /// The peers that have the same thing. libevent serves one priority per turn, so with many of them the bytes of
+    /// W1 gather at the least urgent ones.
     fn suits_cliff(&self, name: &str) -> bool {
         match (name, self.kind) {
             (OURS, _) => true,
@@ -76,7 +76,7 @@ impl Case {
         }
     }
 
-    /// How many operations make a run of a tenth of a second, or a little more.
+    /// The number of operations for a run of about a tenth of a second.
     pub(crate) fn events(&self, peer: &Peer) -> u64 {
         let scans = matches!(peer.name, "evcore/poll" | "evcore/select");
         let each = match self.workload {
@@ -104,7 +104,7 @@ impl Plan {
             plan.tasks(quick, rounds);
             return plan;
         }
-        // Two descriptors a pipe, and one for each that begins active.
+        // Two descriptors for each pipe, and one more for each pipe that is active at first.
         let most = (machine.descriptors - 200) * 10 / 21;
         plan.rings(quick, rounds, most.min(10_000));
         plan.churn(quick, rounds, most.min(10_000));
@@ -169,12 +169,12 @@ impl Plan {
         }
     }
 
-    /// Powers of two beside other sizes, because a table that doubles is full there, or half empty.
+    /// Powers of two and other sizes, because a table that doubles is full at the former, and half empty just above.
     fn memory(&mut self, machine: &Machine) {
         let most = machine.descriptors - 100;
         let fds = [most.min(19_000), 1 << 14].map(|n| ("fd", n));
         let timers = [20_000, 1 << 14, 1_000_000, 1 << 20].map(|n| ("timer", n));
-        // Each has two descriptors.
+        // Each needs two descriptors.
         let timed = [("fd-timeout", 1 << 13)];
         for (kind, n) in fds.into_iter().chain(timed).chain(timers) {
             let descriptors = match kind {
@@ -192,11 +192,11 @@ impl Plan {
         self.cases.push(Case::new("w7", "trip", 1, Tool::Clock, rounds));
         self.cases.push(Case { is_crowded: true, ..Case::new("w7", "trip", 1, Tool::Clock, rounds) });
         self.cases.push(Case::new("w7", "awake", 1, Tool::Clock, rounds));
-        // How many a trip takes depends on who is awake when.
+        // The number of system calls of a trip depends on which thread is awake when.
         self.cases.push(Case::new("w7", "awake", 1, Tool::Strace, 1));
     }
 
-    /// The ways in which events can be handed out, and handlers that call the base.
+    /// The ways to hand out events, and handlers that call the base.
     fn faces_and_calls(&mut self) {
         let calls = CALLS.iter().flat_map(|call| [(call.workload, call.inside), (call.workload, call.outside)]);
         let idle = ["w1", "w2"].map(|workload| (workload, "outside"));
@@ -206,7 +206,7 @@ impl Plan {
         }
     }
 
-    /// With the clients of W5, and by itself.
+    /// With the clients of W5, and alone.
     fn tasks(&mut self, quick: bool, rounds: usize) {
         let (millis, loads) = if quick { (250, 3) } else { (750, 9) };
         for n in [1, 100, 1_000] {
@@ -230,7 +230,7 @@ impl Plan {
     }
 }
 
-/// What W1 is run by, beside the pull loop.
+/// The ways to run W1, besides the pull loop.
 pub(crate) const FACES: [&str; 3] = ["run", "callbacks", "closures"];
 
 /// A call of the base: from each handler, and outside of a hand-out.
@@ -252,7 +252,7 @@ pub(crate) const CALLS: [Call; 4] = [
     call("w2", "add", "outside-add", "W2: `add` with a timeout of 60 s"),
 ];
 
-/// What may cost more with N.
+/// Operations whose cost may grow with N.
 pub(crate) struct Cliff {
     pub(crate) kind: &'static str,
     pub(crate) what: &'static str,
@@ -278,7 +278,7 @@ pub(crate) const CLIFFS: [Cliff; 8] = [
     ),
 ];
 
-/// The loop that is the limit of a workload: in W2 the one with a heap of timeouts, in W3 the one that merges changes.
+/// The hand-written loop for a workload: in W2 the one with a heap of timeouts, in W3 the one that coalesces changes.
 pub(crate) fn limit_of(workload: &str) -> &'static str {
     match workload {
         "w2" => LIMIT_HEAP,
@@ -287,7 +287,7 @@ pub(crate) fn limit_of(workload: &str) -> &'static str {
     }
 }
 
-/// Whether a peer is somebody else's.
+/// Whether a peer is another project's.
 pub(crate) fn is_rival(name: &str) -> bool {
     !Peer::is_limit(name) && !Peer::is_ours(name) && name != OURS
 }

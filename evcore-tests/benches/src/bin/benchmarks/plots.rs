@@ -1,4 +1,4 @@
-//! Cost as N grows.
+//! Plots of cost against N.
 
 use std::error::Error;
 use std::io;
@@ -9,14 +9,14 @@ use plotters::prelude::*;
 use crate::peers::LIST;
 use crate::results::{Key, Results};
 
-/// A picture that has been drawn.
+/// A plot that was drawn.
 pub(crate) struct Plot {
     pub(crate) workload: &'static str,
     pub(crate) title: String,
     pub(crate) file: String,
 }
 
-/// What is drawn: which keys, by what name.
+/// The keys of a plot, and their name.
 struct Subject {
     workload: &'static str,
     title: String,
@@ -27,7 +27,7 @@ struct Subject {
 
 type Line = (&'static str, usize, Vec<(f64, f64)>);
 
-/// Draws all that was measured at two sizes at least.
+/// Draws everything that was measured at two or more sizes.
 pub(crate) fn draw(directory: &Path, results: &Results) -> io::Result<Vec<Plot>> {
     let mut plots = Vec::new();
     for subject in subjects(results) {
@@ -72,10 +72,10 @@ fn subjects(results: &Results) -> Vec<Subject> {
     subjects
 }
 
-/// A line for each peer: its name, its place in the list, its points.
+/// A line for each peer: its name, its index, its points.
 fn lines(results: &Results, keys: &[Key]) -> Vec<Line> {
     let line = |(place, name): (usize, &'static str)| {
-        // What is too short to be distinguished from nothing has no place on a scale of powers of ten.
+        // Values near zero have no place on a logarithmic scale.
         let point = |key: &Key| Some((key.n as f64, results.median(key, name)?.max(0.1)));
         let points: Vec<_> = keys.iter().filter_map(point).collect();
         (!points.is_empty()).then_some((name, place, points))
@@ -83,7 +83,7 @@ fn lines(results: &Results, keys: &[Key]) -> Vec<Line> {
     LIST.iter().map(|entry| entry.name).enumerate().filter_map(line).collect()
 }
 
-/// A colour that differs from the others, also beside them.
+/// A colour that can be distinguished from its neighbours'.
 fn colour(place: usize) -> RGBColor {
     const COLOURS: [RGBColor; 13] = [
         RGBColor(0, 0, 0),
@@ -112,7 +112,7 @@ fn picture(path: &Path, subject: &Subject, lines: &[Line]) -> Result<(), Box<dyn
     let (bottom, top) = span(&mut points().map(|(_, y)| *y));
     let root = SVGBackend::new(path, (860, 480)).into_drawing_area();
     root.fill(&WHITE)?;
-    // The names stand beside the plot, where they hide no line.
+    // The names are beside the plot, where they cover no line.
     let (plot, names) = root.split_horizontally(700);
     let mut chart = ChartBuilder::on(&plot)
         .margin(10)

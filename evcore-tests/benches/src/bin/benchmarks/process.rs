@@ -1,4 +1,4 @@
-//! A run of a peer's program.
+//! Runs a peer's program.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,20 +12,20 @@ use crate::machine::Machine;
 use crate::peers::Peer;
 use crate::plan::Case;
 
-/// How a run is looked at.
+/// How a run is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
     /// By the program itself.
     Clock,
-    /// User-space instructions: at two numbers of operations, so that the difference has no set-up in it.
+    /// User-space instructions, as the difference between two numbers of operations, which excludes the set-up.
     Callgrind,
-    /// The same by phases of W4: each run ends one phase later.
+    /// The same for each phase of W4: each run ends one phase later.
     Phases,
-    /// System calls: at two numbers of operations.
+    /// System calls, as the difference between two numbers of operations.
     Strace,
     /// By the clients.
     Load { millis: u64 },
-    /// User-space instructions of a server under load: at two lengths of the load.
+    /// User-space instructions of a server under load, as the difference between two durations.
     CountedLoad,
 }
 
@@ -39,7 +39,7 @@ impl Tool {
         }
     }
 
-    /// Whether a figure is one of its own.
+    /// Whether this tool measures a figure.
     pub(crate) fn finds(self, figure: &str) -> bool {
         match self {
             Self::Callgrind | Self::Phases | Self::CountedLoad => figure.ends_with("instr"),
@@ -48,7 +48,7 @@ impl Tool {
         }
     }
 
-    /// The program that it needs and that is not there.
+    /// The program that this tool needs, if it is missing.
     pub(crate) fn missing(self) -> Option<&'static str> {
         let program = match self {
             Self::Callgrind | Self::Phases | Self::CountedLoad => "valgrind",
@@ -62,16 +62,16 @@ impl Tool {
 
 pub(crate) type Figures = BTreeMap<String, f64>;
 
-/// No run takes so long, unless it hangs.
+/// A run that takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Runs a case on a peer, as often as its tool needs.
+/// Runs a case on a peer, as many times as its tool needs.
 pub(crate) fn run(case: &Case, peer: &Peer, machine: &Machine) -> io::Result<Figures> {
     let whole = case.events(peer);
     match case.tool {
         Tool::Clock => clock(case, peer, machine, whole),
         Tool::Callgrind => {
-            // An operation of W8 may be a long one.
+            // An operation of W8 may take long.
             let few = if case.workload == "w8" && case.kind != "levels" { 1_000 } else { 5_000 };
             per_operation(case, "instr", few, 3 * few, |events| callgrind(case, peer, events, None))
         }
@@ -84,7 +84,7 @@ pub(crate) fn run(case: &Case, peer: &Peer, machine: &Machine) -> io::Result<Fig
     }
 }
 
-/// What the program does, and where it says so.
+/// Sets the program's arguments.
 fn command(program: &mut Command, case: &Case, peer: &Peer, events: u64) {
     program
         .arg(case.workload)
@@ -96,14 +96,14 @@ fn command(program: &mut Command, case: &Case, peer: &Peer, events: u64) {
 fn clock(case: &Case, peer: &Peer, machine: &Machine, events: u64) -> io::Result<Figures> {
     let mut program = Command::new(&peer.program);
     command(&mut program, case, peer, events);
-    // What has one thread stays on one processor.
+    // A program with one thread stays on one processor.
     let is_spread = matches!(case.kind, "wake" | "trip" | "awake") && !case.is_crowded;
     let processors = if is_spread { machine.all() } else { vec![0] };
     let (out, _) = finish(start(&mut program, &processors, machine)?)?;
     Ok(parse(&out))
 }
 
-/// The count at the larger number of operations less that at the smaller, by what was done more.
+/// The difference of the counts, divided by the difference of the operations.
 fn per_operation(
     case: &Case,
     name: &str,
@@ -118,7 +118,7 @@ fn per_operation(
     Ok(Figures::from([(name.to_owned(), (more - less) / (done_more - done_less))]))
 }
 
-/// Instructions, and operations.
+/// The number of instructions, and of operations.
 fn callgrind(case: &Case, peer: &Peer, events: u64, until: Option<&str>) -> io::Result<(f64, f64)> {
     let mut program = Command::new("valgrind");
     program.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&peer.program);
@@ -145,7 +145,7 @@ fn phases(case: &Case, peer: &Peer) -> io::Result<Figures> {
     Ok(figures)
 }
 
-/// System calls of all threads, and operations.
+/// The number of system calls of all threads, and of operations.
 fn strace(case: &Case, peer: &Peer, machine: &Machine, events: u64) -> io::Result<(f64, f64)> {
     let mut program = Command::new("strace");
     program.args(["-f", "-c"]).arg(&peer.program);
@@ -157,7 +157,7 @@ fn strace(case: &Case, peer: &Peer, machine: &Machine, events: u64) -> io::Resul
     Ok((count.ok_or_else(|| io::Error::other("strace tells no total"))?, ops(&out)))
 }
 
-/// The server on the first processor, the clients on the last.
+/// The server runs on the first processor, the clients on the last.
 fn load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io::Result<Figures> {
     let mut program = Command::new(&peer.program);
     command(&mut program, case, peer, 0);
@@ -167,7 +167,7 @@ fn load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io::Result<
     Ok(figures)
 }
 
-/// Instructions of the server, and requests.
+/// The number of instructions of the server, and of requests.
 fn counted_load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io::Result<(f64, f64)> {
     let mut program = Command::new("valgrind");
     program.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&peer.program);
@@ -178,7 +178,7 @@ fn counted_load(case: &Case, peer: &Peer, machine: &Machine, millis: u64) -> io:
     Ok((collected(&errors)?, requests))
 }
 
-/// Runs a server and its clients: what the clients have found, and what the server says on both of its outputs.
+/// Runs a server and its clients. Returns the clients' figures, and the server's output on both streams.
 fn serve(
     mut program: Command,
     case: &Case,
@@ -218,7 +218,7 @@ fn start(program: &mut Command, processors: &[usize], machine: &Machine) -> io::
     child
 }
 
-/// Waits for the end of a program: what it has said on both of its outputs, as far as these are pipes that nobody else reads.
+/// Waits for the end of a program. Returns its output on both streams, if these are pipes that nothing else reads.
 fn finish(mut child: Child) -> io::Result<(String, String)> {
     let (out, errors) = (child.stdout.take().map(read_all), child.stderr.take().map(read_all));
     let end = Instant::now() + PATIENCE;
@@ -243,7 +243,7 @@ fn finish(mut child: Child) -> io::Result<(String, String)> {
 fn read_all(mut source: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = Vec::new();
-        // What could not be read is missing in the results.
+        // Output that cannot be read is missing in the results.
         let _ = source.read_to_end(&mut text);
         String::from_utf8_lossy(&text).into_owned()
     })

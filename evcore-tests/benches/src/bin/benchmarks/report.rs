@@ -11,7 +11,7 @@ use crate::{plots, tables, targets, tasks};
 
 const WORKLOADS: [&str; 7] = ["w1", "w2", "w3", "w4", "w5", "w6", "w7"];
 
-/// Around the table of README.md, and the same one at the top of the page.
+/// Surrounds the table in README.md, and the same table at the top of the page.
 const BEGIN: &str = "<!-- figures of docs/benchmarks, written by .ci/benchmarks -->";
 const END: &str = "<!-- end of the figures -->";
 
@@ -67,7 +67,7 @@ fn page(
         };
         page = page.replace(&format!("{{{{{workload}}}}}"), text.trim_end());
     }
-    // No empty line more than one.
+    // Remove repeated empty lines.
     while page.contains("\n\n\n") {
         page = page.replace("\n\n\n", "\n\n");
     }
@@ -79,7 +79,7 @@ fn page(
     }
 }
 
-/// What a run was, in a template.
+/// Fills in the settings and the machine in a template.
 fn fill(template: &str, settings: &Settings, machine: &Machine, peers: &[Peer], took: Duration) -> String {
     let versions: Vec<_> =
         peers.iter().filter(|peer| peer.version != "-").map(|peer| format!("{} {}", peer.name, peer.version)).collect();

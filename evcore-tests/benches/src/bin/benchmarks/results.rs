@@ -1,4 +1,4 @@
-//! What came out.
+//! The results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -22,11 +22,12 @@ pub(crate) struct Results {
     samples: BTreeMap<Key, BTreeMap<&'static str, Vec<f64>>>,
 }
 
-/// What is read from a run's line and is no result.
+/// Keys of a run's output line that are not results.
 const NO_RESULTS: [&str; 6] = ["workload", "n", "active", "ops", "total", "version"];
 
 impl Results {
-    /// A sample is rounded as results.csv shows it, so that every table can be found again from there to the last digit.
+    /// Rounds a sample to the precision of results.csv, so that every table can be reproduced from that to the last
+    /// digit.
     pub(crate) fn add(&mut self, case: &Case, peer: &'static str, figures: Figures) {
         for (name, value) in figures.into_iter().filter(|(name, _)| !NO_RESULTS.contains(&name.as_str())) {
             self.samples.entry(key(case, name)).or_default().entry(peer).or_default().push((value * 1e3).round() / 1e3);
@@ -49,7 +50,7 @@ impl Results {
         self.median(key, limit_of(key.workload))
     }
 
-    /// The best of those that a user would take instead.
+    /// The best of the other projects' peers.
     pub(crate) fn best_rival(&self, key: &Key) -> Option<(&'static str, f64)> {
         let rivals = names().filter(|name| is_rival(name));
         let medians = rivals.filter_map(|name| Some((name, self.median(key, name)?)));
@@ -57,7 +58,7 @@ impl Results {
         if is_more_better(&key.figure) { medians.max_by(by) } else { medians.min_by(by) }
     }
 
-    /// The medians of a case, for who watches the run.
+    /// The medians of a case, printed during the run.
     pub(crate) fn line(&self, case: &Case) -> String {
         let of_case = |found: &&Key| **found == key(case, found.figure.clone()) && case.tool.finds(&found.figure);
         let mut line = String::new();
@@ -100,7 +101,7 @@ impl Results {
         text
     }
 
-    /// What evcore has, what the limit, and what the best of the others.
+    /// evcore's figure; the following are the hand-written loop's and the best of the others.
     pub(crate) fn ours(&self, key: &Key) -> Option<f64> {
         self.median(key, OURS)
     }
@@ -115,11 +116,11 @@ pub(crate) fn is_more_better(figure: &str) -> bool {
     figure == "rate"
 }
 
-/// Three digits that matter.
+/// Three significant digits.
 pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
     match size {
-        // Nor is there less than nothing.
+        // Nor is a value negative.
         _ if size < 0.005 => "0.00".to_owned(),
         _ if size >= 100.0 => format!("{value:.0}"),
         _ if size >= 10.0 => format!("{value:.1}"),

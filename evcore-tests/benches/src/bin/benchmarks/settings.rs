@@ -6,13 +6,13 @@ pub(crate) const USAGE: &str = "usage: benchmarks [--tasks] [--quick] [--only w1
     A whole run is written to docs/benchmarks; one that is quick, or in parts, to target/benchmarks.";
 
 pub(crate) struct Settings {
-    /// The other comparison: tasks, with what else runs tasks.
+    /// The other comparison: tasks on evcore with other async runtimes.
     pub(crate) tasks: bool,
     pub(crate) quick: bool,
     only: Vec<String>,
     peers: Vec<String>,
     pub(crate) out: PathBuf,
-    /// The page whose table is written too, by a whole run.
+    /// A page whose table is updated by a complete run.
     pub(crate) readme: Option<PathBuf>,
 }
 
@@ -55,7 +55,7 @@ impl Settings {
         self.peers.is_empty() || self.peers.iter().any(|wanted| matches(name, wanted))
     }
 
-    /// The command that these settings came from.
+    /// The command line of these settings.
     pub(crate) fn command(&self) -> String {
         let mut command = ".ci/benchmarks".to_owned();
         if self.tasks {
@@ -73,7 +73,7 @@ impl Settings {
     }
 }
 
-/// `evcore` is `evcore/epoll` and the others.
+/// `evcore` matches `evcore/epoll` and its other variants.
 fn matches(name: &str, wanted: &str) -> bool {
     name == wanted || name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/'))
 }

@@ -50,7 +50,7 @@ fn shown(results: &Results, workload: &str) -> Vec<(&'static str, Vec<Key>)> {
         .collect()
 }
 
-/// At which size something was measured.
+/// The size at which something was measured.
 pub(crate) fn size(key: &Key) -> String {
     let Key { workload, kind, n, active, .. } = key;
     match *workload {
@@ -61,7 +61,7 @@ pub(crate) fn size(key: &Key) -> String {
     }
 }
 
-/// A ratio that tells how much more it costs: below 1, evcore costs less, or serves more.
+/// The ratio of the costs: below 1, evcore costs less, or serves more.
 fn ratio(key: &Key, ours: f64, other: f64) -> String {
     let (above, below) = if is_more_better(&key.figure) { (other, ours) } else { (ours, other) };
     match (above, below) {
@@ -96,7 +96,7 @@ pub(crate) fn against(results: &Results, workload: &str) -> String {
     text
 }
 
-/// Every peer at every size.
+/// All peers at all sizes.
 pub(crate) fn all(results: &Results, workload: &str, peers: &[Peer]) -> String {
     let mut text = String::new();
     for (unit, keys) in shown(results, workload) {
@@ -152,7 +152,7 @@ pub(crate) fn instructions(results: &Results, workload: &'static str, kind: &'st
     results.ours(&Key { workload, kind, n: 1_000, active: 100, figure: "instr".to_owned() })
 }
 
-/// The ways in which events can be handed out.
+/// The ways to hand out events.
 pub(crate) fn faces(results: &Results) -> String {
     let pull = instructions(results, "w1", "");
     let mut text = "| handed out by | instructions | more than `next_active` |\n|---|---|---|\n".to_owned();
@@ -166,7 +166,7 @@ pub(crate) fn faces(results: &Results) -> String {
     text
 }
 
-/// An event whose handler calls the base, less what the same call costs outside of a hand-out.
+/// The cost of an event whose handler calls the base, less that of the same call outside a hand-out.
 pub(crate) fn beside_call(results: &Results, call: &crate::plan::Call) -> Option<(f64, f64)> {
     let of = |kind| instructions(results, call.workload, kind);
     let call_alone = of(call.outside)? - of("outside")?;
@@ -188,7 +188,7 @@ pub(crate) fn calls(results: &Results) -> String {
     text
 }
 
-/// W8: instructions over N.
+/// W8: instructions as a function of N.
 pub(crate) fn curves(results: &Results, peers: &[Peer]) -> String {
     let mut text = String::new();
     for cliff in &CLIFFS {

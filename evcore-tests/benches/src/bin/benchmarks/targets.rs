@@ -1,4 +1,4 @@
-//! What was aimed at, and what came out.
+//! The targets, and whether they are met.
 
 use std::fmt::Write;
 
@@ -7,14 +7,14 @@ use crate::plan::{CALLS, FACES};
 use crate::results::{Key, Results, short};
 use crate::tables;
 
-/// A figure of evcore's must not be above a bound.
+/// An upper bound for one of evcore's figures.
 pub(crate) struct Target {
     pub(crate) what: String,
     pub(crate) value: Option<f64>,
     pub(crate) bound: f64,
 }
 
-/// How far apart two medians of times may be that are the same, on a machine that is not quiet.
+/// The noise of a busy machine: equal times may differ by this factor in the median.
 const NOISE: f64 = 1.05;
 
 /// The targets as a table, and how many are missed.
@@ -55,7 +55,7 @@ fn all(results: &Results) -> Vec<Target> {
     targets
 }
 
-/// evcore's figure by another's.
+/// evcore's figure divided by another's.
 fn to(results: &Results, key: &Key, peer: &str) -> Option<f64> {
     Some(results.ours(key)? / results.median(key, peer).filter(|other| *other > 0.0)?)
 }
@@ -99,7 +99,7 @@ fn churn(results: &Results, targets: &mut Vec<Target>) {
     }
 }
 
-/// What libev's time may be exceeded by.
+/// How much more time than libev's is allowed.
 const PHASES: [(&str, &str, f64); 5] = [
     ("insert", "insert", 1.3),
     ("cancel", "cancel", 1.0),

@@ -6,7 +6,7 @@ use crate::peers::{OURS, SMOL, TASKS, TOKIO};
 use crate::results::{Key, Results, is_more_better, short};
 use crate::targets::{Target, verdicts};
 
-/// What is shown, in this order: kind, figure, unit.
+/// The figures to show, in this order: kind, figure, unit.
 const FIGURES: [(&str, &str, &str); 11] = [
     ("echo", "rate", "requests a second"),
     ("echo", "p50", "median latency, ns"),
@@ -21,7 +21,7 @@ const FIGURES: [(&str, &str, &str); 11] = [
     ("wake", "wall", "time, ns"),
 ];
 
-/// How far apart two medians of times may be that are the same, as on the other page.
+/// The noise of a busy machine: equal times may differ by this factor in the median, as on the other page.
 const NOISE: f64 = 1.05;
 
 /// Fills in the template.
@@ -41,7 +41,7 @@ fn cell(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), short)
 }
 
-/// How much worse tasks on evcore are than a peer: below 1, they are better.
+/// How many times the cost of a peer's tasks those on evcore have: below 1, they are better.
 fn worse(results: &Results, key: &Key, peer: &str) -> Option<f64> {
     let (ours, other) = (results.median(key, TASKS)?, results.median(key, peer)?);
     let (above, below) = if is_more_better(&key.figure) { (other, ours) } else { (ours, other) };

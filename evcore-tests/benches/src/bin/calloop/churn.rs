@@ -31,7 +31,7 @@ impl Churn {
         Ok(Self { events, handle, sources })
     }
 
-    /// A turn; says how many were handed out.
+    /// Runs a turn; returns how many events were handed out.
     fn turn(&mut self) -> io::Result<u64> {
         let mut served = 0;
         self.events.dispatch(Some(Duration::ZERO), &mut served).map_err(io::Error::other)?;

@@ -1,4 +1,4 @@
-//! W1, W2: an idle timeout looks, when its time comes, when its connection was last active, and puts itself off. To move it
+//! W1, W2: when an idle timeout expires, it checks when its connection was last active and re-arms itself. Moving it
 //! at each event would cost calloop a hundred times as much.
 
 use std::cell::Cell;

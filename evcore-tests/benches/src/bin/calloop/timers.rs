@@ -1,4 +1,5 @@
-//! W4: calloop looks through all of its timers for one that is cancelled or moved, so the time grows with the square of N.
+//! W4: calloop searches all of its timers for the one that is cancelled or moved, so the time grows with the square
+//! of N.
 
 use std::io;
 use std::time::{Duration, Instant};

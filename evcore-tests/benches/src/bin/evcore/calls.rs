@@ -1,5 +1,5 @@
-//! W1 and W2 with handlers that call the base, and the same calls outside of a hand-out. The difference is what an event costs
-//! whose handler calls.
+//! W1 and W2 with handlers that call the base, and the same calls outside a hand-out. The difference is the cost of
+//! an event whose handler makes the call.
 //!
 //! | kind | each handler calls |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | `start` | `start` of a timer, and `remove` of it |
 //! | `add` | `add` with a timeout of 60 s |
 //!
-//! `outside-KIND`: a hundred calls, then a turn that finds nothing, in which the backend gets the changes. `outside`:
-//! such turns without calls.
+//! `outside-KIND`: a hundred calls, then a turn that finds nothing, which passes the changes to the backend.
+//! `outside`: such turns without calls.
 
 use std::io;
 use std::marker::PhantomData;
@@ -21,7 +21,7 @@ use evcore_benchmarks::ring::{self, Link, RingLoop, Round, Setup};
 use evcore_benchmarks::{Figures, cliffs, sys};
 use evplat_linux::Epoll;
 
-/// What an event has. A type of its own for each call, and so a base of its own, as in a program that has one loop: the
+/// The data of an event. Each call has its own type, and therefore its own base, as in a program with one loop: the
 /// compiler inlines less of a base that several loops share.
 struct Data<C>(Link, PhantomData<C>);
 

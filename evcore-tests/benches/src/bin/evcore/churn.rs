@@ -23,7 +23,7 @@ impl<B: Backend> Churn<B> {
         Ok(Self { base, ids })
     }
 
-    /// A turn that finds nothing.
+    /// Runs a turn that finds nothing.
     fn turn(&mut self) -> io::Result<()> {
         let _ = self.base.poll(Wait::None)?;
         while self.base.next_active().is_some() {}

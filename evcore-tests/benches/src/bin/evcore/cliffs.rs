@@ -37,7 +37,7 @@ fn open() -> io::Result<Base> {
     Ok(Base::new(Epoll::new()?))
 }
 
-/// Hands out `count` events, and the turns that it takes.
+/// Hands out `count` events, in as many turns as that takes.
 fn hand_out(base: &mut Base, count: u64) -> io::Result<u64> {
     let mut done = 0;
     while done < count && base.poll(Wait::None)?.is_running() {
@@ -48,7 +48,7 @@ fn hand_out(base: &mut Base, count: u64) -> io::Result<u64> {
     Ok(done)
 }
 
-/// Files are ready at all times. With edges each has been reported once, and is not due again.
+/// Files are always ready. With edges each has been reported once, and is not due again.
 fn with_files(count: usize) -> io::Result<Base> {
     let (mut base, file) = (open()?, File::open("/proc/self/exe")?);
     for _ in 0..count {

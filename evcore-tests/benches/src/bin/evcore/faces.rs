@@ -1,5 +1,5 @@
-//! W1 by the other ways in which a program may have its events handed out: `run` with one handler for all, a callback or a
-//! closure for each event. `ring` is the pull loop.
+//! W1 with the other ways to hand out events: `run` with one handler for all, or a callback or a closure for each
+//! event. `ring` has the pull loop.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use evplat_linux::Epoll;
 
 type Base<T> = crate::Base<Epoll, T>;
 
-/// What all handlers share.
+/// The context that all handlers share.
 #[derive(Default)]
 struct Context {
     links: Vec<Link>,
@@ -26,7 +26,7 @@ fn serve(round: &mut Round, link: Option<&Link>, ready: Ready) -> io::Result<()>
     }
 }
 
-/// A handler has failed: the loop ends.
+/// Ends the loop after a handler has failed.
 #[cold]
 fn fail<T>(base: &mut Base<T>, context: &mut Context, error: io::Error) {
     context.error = Some(error);
@@ -34,7 +34,7 @@ fn fail<T>(base: &mut Base<T>, context: &mut Context, error: io::Error) {
 }
 
 impl Context {
-    /// Turns until the round is over.
+    /// Runs turns until the round is over.
     fn run(&mut self, round: &mut Round, mut turn: impl FnMut(&mut Self) -> io::Result<()>) -> io::Result<()> {
         self.round = *round;
         while !self.round.is_over() {
@@ -57,7 +57,8 @@ fn watch<T>(links: Vec<Link>, setup: Setup, mut data: impl FnMut(Link) -> T) -> 
     Ok(base)
 }
 
-/// Another type than the pull loop's, and so a base of its own: the compiler inlines less of one that two loops share.
+/// Another type than the pull loop's, and therefore another base: the compiler inlines less of a base that two loops
+/// share.
 struct Handled(Link);
 
 pub(crate) struct Run {

@@ -24,7 +24,7 @@ use evcore_benchmarks::ring as rings;
 use evplat_linux::Epoll;
 use evplat_posix::{Error, Poll, Select};
 
-/// A base as a program for a server has it.
+/// The base of a server program.
 type Base<B, T> = EventBase<B, Growable, T>;
 
 /// A backend, and how it is made.
@@ -60,7 +60,7 @@ impl<B: Backend> Peer for Evcore<B> {
     type Wake = wake::Wake<B>;
 }
 
-/// Some kinds are evcore's alone.
+/// Some kinds exist only for evcore.
 fn on_epoll(options: &Options) -> io::Result<Figures> {
     match (options.workload.as_str(), options.kind.as_str()) {
         ("w1", "run") => rings::measure::<faces::Run>(options, None),

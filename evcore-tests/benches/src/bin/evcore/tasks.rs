@@ -1,4 +1,4 @@
-//! W9: `--variant tasks` by tasks, `--variant epoll` by the plain loop.
+//! W9: with `--variant tasks` on tasks, with `--variant epoll` on the plain loop.
 
 use std::future::Future;
 use std::io;
@@ -79,7 +79,7 @@ impl Tasks for ByTasks {
     }
 }
 
-/// The same without tasks, as far as the plain loop has it.
+/// The same without tasks, for the kinds that a plain loop can do.
 pub(crate) struct Plain;
 
 enum Task {

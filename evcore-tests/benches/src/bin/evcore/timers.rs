@@ -1,4 +1,4 @@
-//! W4: deadlines are points in time, counted from the turn's clock.
+//! W4: deadlines are points in time, computed from the turn's clock.
 
 use std::io;
 use std::time::Duration;

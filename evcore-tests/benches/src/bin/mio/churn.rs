@@ -1,4 +1,5 @@
-//! W3: mio passes each change to the kernel at once. It has no one-shot events; to watch again is to register again.
+//! W3: mio passes each change to the kernel at once. It has no one-shot events, so watching again means registering
+//! again.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -1,4 +1,4 @@
-//! W5: edge-triggered. A read that does not fill the buffer has emptied the socket, as runtimes on mio take it.
+//! W5: edge-triggered. A read that does not fill the buffer has emptied the socket; runtimes on mio assume the same.
 
 use std::io;
 use std::net::TcpListener;

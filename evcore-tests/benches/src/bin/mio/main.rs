@@ -1,4 +1,4 @@
-//! mio, with an ordered map of deadlines beside it, for it has no timers.
+//! mio, with an ordered map of deadlines, as it has no timers.
 
 mod churn;
 mod echo;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use evcore_benchmarks::deadlines::MapTimers;
 use evcore_benchmarks::peer::{self, Peer};
 
-/// As many events as a wait may bring.
+/// The maximum number of events of a wait.
 const BATCH: usize = 256;
 
 struct Mio;

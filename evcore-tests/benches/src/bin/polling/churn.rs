@@ -1,4 +1,4 @@
-//! W3: polling tells the kernel of each change at once.
+//! W3: polling passes each change to the kernel at once.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -8,7 +8,7 @@ use polling::{Event, Events, PollMode, Poller};
 
 pub(crate) struct Echo;
 
-/// The largest key is polling's own.
+/// polling reserves the largest key.
 const LISTENER: usize = usize::MAX - 1;
 
 impl echo::Echo for Echo {

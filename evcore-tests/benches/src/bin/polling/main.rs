@@ -1,6 +1,6 @@
-//! polling, with an ordered map of deadlines beside it, for it has no timers.
+//! polling, with an ordered map of deadlines, as it has no timers.
 //!
-//! Level-triggered, which is cheaper than its one-shot events; these are what it is asked for in W3's `oneshot`.
+//! Level-triggered, which is cheaper than its one-shot events; those are used for W3's `oneshot`.
 
 mod churn;
 mod echo;

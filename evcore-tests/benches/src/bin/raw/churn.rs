@@ -1,4 +1,4 @@
-//! W3: each change is a system call; one-shot is the kernel's.
+//! W3: each change is a system call; one-shot events are the kernel's.
 
 use std::io;
 use std::os::fd::OwnedFd;

@@ -1,5 +1,5 @@
-//! W3, with a table of what each fd is to be watched for, and what is registered with the kernel; before the wait both are made
-//! the same.
+//! W3, with a table of the requested and the registered interest of each fd; before the wait, differences are passed
+//! to the kernel.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -33,7 +33,7 @@ impl Churn {
         }
     }
 
-    /// Tells the kernel, and waits. Says how many are ready.
+    /// Updates the kernel and waits. Returns what is ready.
     fn turn(&mut self) -> io::Result<&[libc::epoll_event]> {
         for index in self.changed.drain(..) {
             let Some(row) = self.rows.get_mut(index as usize) else { continue };

@@ -1,4 +1,4 @@
-//! W5: level-triggered; the cookie is a place in the table of connections.
+//! W5: level-triggered; the user data is an index into the table of connections.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};

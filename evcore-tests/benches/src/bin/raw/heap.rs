@@ -1,7 +1,7 @@
-//! A 4-ary heap of deadlines and nothing else: what timers cost at the least, without a loop around them.
+//! A 4-ary heap of deadlines and nothing else: the minimal cost of timers, without a loop.
 //!
-//! The deadline is in the heap's entry, so that a comparison stays in the heap. A deadline that is moved to later is only noted
-//! beside the timer; its entry is corrected when it comes to the top.
+//! The deadline is in the heap's entry, so that a comparison stays in the heap. A deadline that is moved later is
+//! only stored beside the timer; its entry is corrected when it reaches the top.
 
 const ABSENT: u32 = u32::MAX;
 
@@ -62,7 +62,7 @@ impl Heap {
         }
     }
 
-    /// Takes out the first timer that is due.
+    /// Removes the first due timer.
     pub(crate) fn pop(&mut self, now: u64) -> Option<u32> {
         loop {
             let first = *self.entries.first().filter(|first| first.deadline <= now)?;
@@ -75,7 +75,7 @@ impl Heap {
         }
     }
 
-    /// When the first entry has to be looked at; its timer may be due later.
+    /// When the first entry must be checked; its timer may be due later.
     #[inline]
     pub(crate) fn first(&self) -> Option<u64> {
         self.entries.first().map(|first| first.deadline)

@@ -1,7 +1,8 @@
-//! The limit: for each workload the loop that one would write by hand for it alone, on epoll.
+//! The limit: for each workload, the loop on epoll that one would write by hand for it alone.
 //!
-//! `--variant coalesced` merges the interest changes of W3 before it tells the kernel; without it each change is a system call.
-//! `--variant heap` keeps the timeouts of W2 in a heap, `--variant sweep` looks through all connections for them.
+//! `--variant coalesced` coalesces the interest changes of W3 before it calls the kernel; without it each change is a
+//! system call. `--variant heap` keeps the timeouts of W2 in a heap, `--variant sweep` searches all connections for
+//! them.
 
 mod churn;
 mod coalesced;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     peer::run("raw", "-", |options| match (options.workload.as_str(), options.variant.as_str()) {
         ("w3", "coalesced") => w3::measure::<coalesced::Churn>(options),
         ("w2", "heap") => w2::measure::<timed::Ring>(options, Some(options.idle)),
-        // A loop has a table of what it watches.
+        // The loop has a table of what it watches.
         ("w6", _) => memory::measure::<coalesced::Churn, timers::Timers, timed::Ring>(options),
         _ => peer::measure::<Raw>(options),
     })

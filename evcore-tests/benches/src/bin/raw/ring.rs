@@ -1,6 +1,6 @@
-//! W1, and W2 with a sweep: the cookie is a place in the table of connections, which is empty once its connection is closed.
-//! Where there are timeouts, the clock is read once a turn, and a sweep of the table every quarter of the timeout looks for
-//! those that are over. So a timeout comes up to a quarter late, and all of them are the same.
+//! W1, and W2 with a sweep: the user data is an index into the table of connections, whose entry is empty once the
+//! connection is closed. With timeouts, the clock is read once per turn, and every quarter of the timeout a sweep of
+//! the table looks for expired ones. So a timeout is up to a quarter late, and all timeouts are equal.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! W2 with a heap: each connection has a timeout of its own, which comes on time. The clock is read once a turn. An event only
-//! notes the new deadline beside its timer; the heap's entry is corrected when it comes to the top.
+//! W2 with a heap: each connection has its own timeout, which expires on time. The clock is read once per turn. An
+//! event only stores the new deadline beside its timer; the heap's entry is corrected when it reaches the top.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use crate::heap::Heap;
 
 pub(crate) struct Ring {
     set: EpollSet,
-    /// A connection's timer has the number of its place.
+    /// A connection's timer has the number of its index.
     connections: Vec<Option<Link>>,
     heap: Heap,
-    /// In nanoseconds, as the heap's deadlines, which count from `epoch`.
+    /// In nanoseconds, like the heap's deadlines, which count from `epoch`.
     idle: u64,
     epoch: Instant,
 }

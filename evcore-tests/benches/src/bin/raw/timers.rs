@@ -1,4 +1,4 @@
-//! W4: the bare heap. A loop of its own would add a wait a turn.
+//! W4: the heap alone. A loop would add one wait per turn.
 
 use std::io;
 use std::time::{Duration, Instant};
