@@ -1,4 +1,4 @@
-//! The target chooses the board, and the board the memory.
+//! The target determines the board, and the board the memory layout.
 
 use std::path::Path;
 use std::{env, fs, io};

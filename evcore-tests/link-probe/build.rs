@@ -1,4 +1,4 @@
-//! The probe brings no `std`, which would have named the C library: `main` is called by it, and `memcpy` lives there.
+//! The probe does not link `std`, which would have linked the C library; that calls `main`, and has `memcpy`.
 
 fn main() {
     println!("cargo::rustc-link-lib=c");

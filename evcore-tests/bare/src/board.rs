@@ -1,4 +1,4 @@
-//! The board, as every program here has it: a clock, one alarm, and an interrupt that stands for a pin's.
+//! What each program here uses of its board: a clock, one alarm, and an interrupt in place of a pin's.
 
 use crate::sys;
 
@@ -19,18 +19,18 @@ pub const fn millis(millis: u64) -> u64 {
     millis * (1_000_000 / NANOS_PER_TICK)
 }
 
-/// Sleeps until the next interrupt, and until the alarm for `until` at the latest. `false`: `is_over` says that something has
-/// happened, or the time has come.
+/// Sleeps until the next interrupt, or until the alarm for `until`. Returns `false` if `is_over` returns `true` or
+/// the time has come.
 ///
-/// An interrupt that comes after the look and before the sleep finds interrupts masked. It stays pending, and a pending
-/// interrupt ends the sleep, masked or not; so none is missed.
+/// Interrupts are masked between the check and the sleep. One that comes then stays pending, and a pending interrupt
+/// ends the sleep even if it is masked; so none is missed.
 #[inline]
 pub fn sleep_once(until: u64, is_over: impl Fn() -> bool) -> bool {
     sys::masked(|| {
         if is_over() {
             return false;
         }
-        // The alarm first, then the clock: an alarm that was set too late to go off is not waited for.
+        // Set the alarm before the clock is read: an alarm that was set too late to go off is then not waited for.
         set_alarm(until);
         if now() >= until {
             return false;
@@ -40,7 +40,7 @@ pub fn sleep_once(until: u64, is_over: impl Fn() -> bool) -> bool {
     })
 }
 
-/// Sleeps until `is_over` says that something has happened, or the time has come.
+/// Sleeps until `is_over` returns `true`, or until the time has come.
 #[inline]
 pub fn sleep(until: u64, is_over: impl Fn() -> bool) {
     while sleep_once(until, &is_over) {

@@ -1,4 +1,4 @@
-//! The clock and the alarm for embassy: what its chips' crates bring.
+//! The clock and the alarm for embassy, which a chip's HAL would provide.
 
 use core::cell::RefCell;
 use core::task::Waker;
@@ -32,7 +32,7 @@ impl Driver for Clock {
     }
 }
 
-/// For the alarm's interrupt.
+/// Called by the alarm's interrupt.
 pub fn on_alarm() {
     critical_section::with(|token| {
         let next = CLOCK.queue.borrow(token).borrow_mut().next_expiration(board::now());
@@ -40,5 +40,5 @@ pub fn on_alarm() {
     });
 }
 
-/// Set by the lines' interrupt, and waited for.
+/// Signalled by the lines' interrupt; tasks wait for it.
 pub static PRESSED: [Signal<CriticalSectionRawMutex, ()>; 4] = [const { Signal::new() }; 4];

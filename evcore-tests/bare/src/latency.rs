@@ -1,5 +1,5 @@
-//! How many instructions lie between an interrupt and the program's handler, and how many are executed with interrupts masked
-//! at most. QEMU counts time in instructions, 64 ns each; SysTick tells that time.
+//! Measures how many instructions run between an interrupt and the program's handler, and the maximum with interrupts
+//! masked. QEMU counts time in instructions, 64 ns each; SysTick shows that time.
 
 #[cfg(not(feature = "latency"))]
 pub use without::*;
@@ -50,7 +50,7 @@ mod with {
         }
     }
 
-    /// They are let in again, or end a sleep.
+    /// Interrupts are unmasked, or end a sleep.
     #[inline(always)]
     pub fn unmask() {
         if !cfg!(feature = "masked") {
@@ -68,20 +68,20 @@ mod with {
         count().wrapping_sub(begin) & 0xff_ffff
     }
 
-    /// The most that has been seen.
+    /// The maximum so far.
     #[derive(Default)]
     pub struct Worst(u32);
 
     impl Worst {
-        /// For the first thing that a handler does.
+        /// Must be the first call of a handler.
         #[inline(always)]
         pub fn note(&mut self) {
             let ticks = since(ENTERED.load(Relaxed));
             self.0 = self.0.max(ticks);
         }
 
-        /// Says how many instructions it took from an interrupt to the handler; or how many were executed with interrupts masked,
-        /// where those are counted.
+        /// Prints the number of instructions from an interrupt to the handler; or, if those are counted, of
+        /// instructions with interrupts masked.
         pub fn say(&self) {
             let ticks = if cfg!(feature = "masked") { LONGEST.load(Relaxed) } else { self.0 };
             number(ticks * NANOS_PER_TICK as u32 / 64);

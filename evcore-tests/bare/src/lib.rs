@@ -1,4 +1,4 @@
-//! A board and nothing else, and small programs on it: what an event loop costs where there is nothing beside it.
+//! Small programs on bare boards: the cost of an event loop with nothing beside it.
 //!
 //! ```text
 //!   bin/blink · two · four · full      on evcore ──▶ lines   the backend
@@ -21,7 +21,7 @@ pub use cortex_m_rt::entry;
 #[cfg(target_arch = "riscv32")]
 pub use riscv_rt::entry;
 
-/// For the alarm's interrupt: the one loop here that has timers of its own looks at them.
+/// Called by the alarm's interrupt. Only one loop here has timers of its own to check.
 #[inline(always)]
 fn on_alarm() {
     #[cfg(feature = "embassy")]

@@ -1,4 +1,4 @@
-//! The backend: `N` lines that an interrupt flags.
+//! The backend: `N` lines that interrupts mark as ready.
 
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -11,25 +11,25 @@ use crate::sys;
 
 /// Set by interrupts, for each line.
 pub static FLAGS: [WakeFlag; 4] = [const { WakeFlag::new() }; 4];
-/// Set by any interrupt: ends the sleep.
+/// Set by every interrupt; ends the sleep.
 static NEWS: WakeFlag = WakeFlag::new();
 static PRESSED: AtomicU8 = AtomicU8::new(0);
 
-/// Raises an interrupt, as if the line had something to say.
+/// Raises an interrupt in place of a line's.
 pub fn press(line: u8) {
     PRESSED.store(line, Ordering::Release);
     board::raise();
     sys::serve_interrupts();
 }
 
-/// For the program: what the line had to say has been taken.
+/// Called by the program: the line's input has been taken.
 pub fn release(line: u8) {
     if let Some(flag) = FLAGS.get(usize::from(line)) {
         flag.take();
     }
 }
 
-/// For that interrupt.
+/// Called by that interrupt.
 pub fn on_press() {
     let line = usize::from(PRESSED.load(Ordering::Acquire));
     #[cfg(feature = "embassy")]
@@ -42,7 +42,7 @@ pub fn on_press() {
     NEWS.wake();
 }
 
-/// One of the first `N` lines: that there is one was seen when this was made, so nothing that is done with it fails.
+/// One of the first `N` lines. Its number was checked when it was made, so no operation on it can fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Line<const N: usize>(u8);
 
@@ -90,7 +90,7 @@ impl<const N: usize> Lines<N> {
     }
 }
 
-/// From nanoseconds to ticks, without division: late by less than a millionth.
+/// Converts nanoseconds to ticks without division: late by less than a millionth.
 fn ticks(at: Instant) -> u64 {
     let (high, low) = (at.as_nanos() >> 32, at.as_nanos() & 0xffff_ffff);
     high.wrapping_mul(TICKS_PER_4S).saturating_add(low.wrapping_mul(TICKS_PER_4S) >> 32).saturating_add(1)
@@ -144,7 +144,7 @@ impl<const N: usize> EventOp for Lines<N> {
             Sleep::Forever => u64::MAX,
         };
         if N == 0 || self.found().next().is_none() {
-            // One sleep: if nothing is due yet, another turn follows.
+            // One sleep is enough: if nothing is due yet, another turn follows.
             if board::sleep_once(until, || NEWS.is_set()) {
                 sys::serve_interrupts();
             }

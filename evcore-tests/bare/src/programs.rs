@@ -10,7 +10,7 @@ use crate::latency::Worst;
 use crate::lines::{Line, Lines, press, release};
 use crate::sys;
 
-/// One timer blinks. The status that the program ends with, after ten changes of the light.
+/// Blinks with one timer. Returns the exit status after ten changes of the light.
 #[inline(always)]
 pub fn blink<const N: usize, S: Storage>(base: &mut EventBase<Lines<N>, S, u8>) -> Option<i32> {
     base.insert_interval(Duration::from_millis(20), 10).ok()?;
@@ -25,8 +25,8 @@ pub fn blink<const N: usize, S: Storage>(base: &mut EventBase<Lines<N>, S, u8>) 
     None
 }
 
-/// Two lines and a timer that presses them in turn: each time that one is pressed, it is named. The status that the program
-/// ends with, after ten of them.
+/// Two lines, and a timer that presses them alternately. Prints the name of each line that is pressed. Returns the
+/// exit status after ten of them.
 #[inline(always)]
 pub fn buttons<S: Storage>(base: &mut EventBase<Lines<2>, S, u8>) -> Option<i32> {
     for number in 0..2 {
@@ -51,10 +51,10 @@ pub fn buttons<S: Storage>(base: &mut EventBase<Lines<2>, S, u8>) -> Option<i32>
     Some(0)
 }
 
-/// Marks the data of a timer; the rest of it is the number of a line.
+/// Marks the data of a timer; the other bits are the number of a line.
 const TIMER: u8 = 4;
 
-/// `lines` lines and as many timers: each timer presses its line; a line that is pressed is named and watched no longer.
+/// `lines` lines and as many timers: each timer presses its line; a pressed line is printed and deregistered.
 #[inline(always)]
 pub fn press_all<const N: usize, S: Storage>(base: &mut EventBase<Lines<N>, S, u8>) -> Option<i32> {
     let lines = N as u8;
@@ -78,7 +78,7 @@ pub fn press_all<const N: usize, S: Storage>(base: &mut EventBase<Lines<N>, S, u
     Some(if named == lines { 0 } else { 1 })
 }
 
-/// A timer comes fifty times; says how long after its interrupt.
+/// Runs a timer fifty times. Prints the latency after its interrupt.
 #[cfg(feature = "latency")]
 pub fn alarms<const N: usize, S: Storage>(base: &mut EventBase<Lines<N>, S, u8>) -> Option<i32> {
     let mut worst = Worst::default();
@@ -94,7 +94,7 @@ pub fn alarms<const N: usize, S: Storage>(base: &mut EventBase<Lines<N>, S, u8>)
     None
 }
 
-/// A line is pressed fifty times while the base sleeps; says how long after that.
+/// Presses a line fifty times while the base sleeps. Prints the latency after that.
 #[cfg(feature = "latency")]
 pub fn presses<const N: usize, S: Storage>(base: &mut EventBase<Lines<N>, S, u8>) -> Option<i32> {
     let mut worst = Worst::default();

@@ -1,4 +1,4 @@
-//! What Rust cannot check: device registers, interrupts let in, the end of the program.
+//! What Rust cannot check: device registers, unmasking interrupts, ending the program.
 
 use core::cell::UnsafeCell;
 
@@ -7,7 +7,7 @@ use crate::latency;
 /// Reads a device's register.
 #[inline(always)]
 pub fn read(address: usize) -> u32 {
-    // SAFETY: the board files name registers of their own part alone, all of which are 32 bits wide.
+    // SAFETY: the board files name only registers of their own chip, all of which are 32 bits wide.
     unsafe { (address as *const u32).read_volatile() }
 }
 
@@ -18,10 +18,10 @@ pub fn write(address: usize, value: u32) {
     unsafe { (address as *mut u32).write_volatile(value) }
 }
 
-/// A variable that `main` has for itself.
+/// A variable that only `main` uses.
 pub struct Own<T>(UnsafeCell<T>);
 
-// SAFETY: `take` is for `main`, which is one.
+// SAFETY: only `main` calls `take`, and it runs once.
 unsafe impl<T: Send> Sync for Own<T> {}
 
 impl<T> Own<T> {
@@ -33,15 +33,15 @@ impl<T> Own<T> {
     ///
     /// # Safety
     ///
-    /// Once in a program.
+    /// Call it at most once in a program.
     #[allow(clippy::mut_from_ref, reason = "that is what it is for")]
     pub unsafe fn take(&'static self) -> &'static mut T {
-        // SAFETY: the caller promises that nobody else has it.
+        // SAFETY: the caller guarantees that there is no other reference.
         unsafe { &mut *self.0.get() }
     }
 }
 
-/// Does something that no interrupt comes between.
+/// Runs `work` with interrupts masked.
 #[inline(always)]
 pub fn masked<R>(work: impl FnOnce() -> R) -> R {
     let work = || {
@@ -56,7 +56,7 @@ pub fn masked<R>(work: impl FnOnce() -> R) -> R {
     return riscv::interrupt::free(work);
 }
 
-/// Sleeps until an interrupt is pending, masked or not. After the mask is lifted the interrupt is served.
+/// Sleeps until an interrupt is pending, masked or not. It is handled when interrupts are unmasked.
 #[inline(always)]
 pub fn wait_for_interrupt() {
     latency::unmask();
@@ -67,7 +67,7 @@ pub fn wait_for_interrupt() {
     latency::mask();
 }
 
-/// Interrupts that have become pending are served before this returns.
+/// Pending interrupts are handled before this returns.
 #[inline(always)]
 pub fn serve_interrupts() {
     #[cfg(target_arch = "arm")]
@@ -84,7 +84,7 @@ pub fn exit(status: i32) -> ! {
     semihosting::process::exit(status)
 }
 
-/// Nobody defines what this calls: where a panic can be reached, the program does not link.
+/// The function called here is defined nowhere: if a panic is reachable, the program does not link.
 #[cfg(not(any(feature = "embassy", feature = "latency", feature = "panics")))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {

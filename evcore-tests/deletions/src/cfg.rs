@@ -1,4 +1,4 @@
-//! Which `#[cfg(…)]` hold in the build that the judges run.
+//! Evaluates `#[cfg(…)]` for the build that the test suites use.
 
 use std::collections::HashSet;
 use std::process::Command;
@@ -8,7 +8,8 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Lit, Meta, Token};
 
-/// The names and `name="value"` pairs that are set, without `test` and `feature="check"`: code behind these two is a test.
+/// The names and `name="value"` pairs that are set, without `test` and `feature="check"`: code behind these two is
+/// test code.
 pub struct Cfg(HashSet<String>);
 
 impl Cfg {
@@ -21,7 +22,7 @@ impl Cfg {
         Ok(Self(set))
     }
 
-    /// Whether all the `cfg` attributes among `attributes` hold. A `#[test]` is behind one that does not.
+    /// Whether all `cfg` attributes among `attributes` are true. For `#[test]` that is not the case.
     pub fn holds(&self, attributes: &[Attribute]) -> bool {
         attributes.iter().all(|attribute| {
             if attribute.path().is_ident("cfg") {
@@ -32,7 +33,7 @@ impl Cfg {
         })
     }
 
-    /// The same, of the attributes before an item, a statement or an expression.
+    /// The same for the attributes before an item, a statement or an expression.
     pub fn holds_before(&self, tokens: TokenStream) -> bool {
         let parser = |input: ParseStream| {
             let attributes = input.call(Attribute::parse_outer)?;

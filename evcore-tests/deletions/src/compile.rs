@@ -1,4 +1,4 @@
-//! Builds the copy, and finds out which statements cannot be put under a condition: the compiler says so.
+//! Builds the copy, and determines from the compiler's errors which statements cannot be made conditional.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,9 +12,9 @@ use crate::tree::{Rendered, render};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Constant {
-    /// It is as it was written.
+    /// It is unchanged.
     Kept,
-    /// It is not `const` in the copy.
+    /// Its `const` is removed in the copy.
     Freed,
     /// It is called where only a `const fn` can be.
     Needed,
@@ -32,15 +32,15 @@ pub struct Compile<'a> {
     tree: PathBuf,
     target: PathBuf,
     is_optimised: bool,
-    /// Which statements are put under a condition, as far as their function allows that.
+    /// Which statements are conditional, if their function allows that.
     is_on: Vec<bool>,
     constants: Vec<Constant>,
     rendered: Vec<Rendered>,
-    /// Statements that an error may be due to, and that have not been tried alone.
+    /// Statements that may have caused an error, and that have not been tried alone.
     suspects: BTreeSet<usize>,
 }
 
-/// An error of the compiler: where in the copy, and whether it is the main place.
+/// An error of the compiler: its place in the copy, and whether that is the primary one.
 struct Diagnostic {
     code: String,
     text: String,
@@ -75,17 +75,17 @@ impl<'a> Compile<'a> {
         Ok(compile)
     }
 
-    /// Whether the statement is under a condition.
+    /// Whether the statement is conditional.
     pub fn is_on(&self, statement: usize) -> bool {
         self.is_on[statement] && !self.is_in_constant(statement)
     }
 
-    /// How many statements are under a condition.
+    /// The number of conditional statements.
     pub fn count(&self) -> usize {
         (0..self.is_on.len()).filter(|number| self.is_on(*number)).count()
     }
 
-    /// Whether the statement is in a function that has to be `const`.
+    /// Whether the statement is in a function that must be `const`.
     pub fn is_in_constant(&self, statement: usize) -> bool {
         let function = self.sources.statements[statement].function;
         self.sources.is_constant(statement) && self.constants[function] != Constant::Freed
@@ -107,7 +107,7 @@ impl<'a> Compile<'a> {
         Ok(())
     }
 
-    /// Leaves out what does not compile until `cargo` succeeds, and tries each of these statements alone.
+    /// Excludes what does not compile until `cargo` succeeds, then tries each of these statements alone.
     pub fn settle(&mut self, cargo: &[String]) -> Result<(), String> {
         self.build(cargo)?;
         for suspect in std::mem::take(&mut self.suspects) {
@@ -123,7 +123,7 @@ impl<'a> Compile<'a> {
         self.write()
     }
 
-    /// Builds, and leaves out what does not compile.
+    /// Builds, and excludes what does not compile.
     pub fn build(&mut self, cargo: &[String]) -> Result<Vec<Program>, String> {
         loop {
             let diagnostics = match self.cargo(cargo)? {
@@ -165,7 +165,7 @@ impl<'a> Compile<'a> {
             }
         }
         causes.retain(|number| self.is_on[*number]);
-        // What goes on where it went away before may be wrong anywhere in the function.
+        // If code continues where it used to diverge, the error may be anywhere in the function.
         for is_any in [false, true] {
             if causes.is_empty() {
                 let all = self.sources.statements.iter().enumerate().filter(|(number, _)| self.is_on(*number));
@@ -179,7 +179,7 @@ impl<'a> Compile<'a> {
         }
     }
 
-    /// An error in what a mutant adds is due to nothing else.
+    /// An error in the text that a mutant adds is caused by that mutant.
     fn handle_mutant(&mut self, diagnostic: &Diagnostic) -> bool {
         let mut is_found = false;
         for (name, start, end, _) in diagnostic.places.iter().filter(|(.., is_main)| *is_main) {
@@ -195,7 +195,7 @@ impl<'a> Compile<'a> {
         is_found
     }
 
-    /// "Cannot call non-const … `path` in …": the caller is freed of its `const` as well, or the callee gets it back.
+    /// "Cannot call non-const … `path` in …": removes the caller's `const` as well, or restores the callee's.
     fn handle_constant(&mut self, diagnostic: &Diagnostic) -> bool {
         for (name, start, _, is_main) in &diagnostic.places {
             let Some(file) = self.sources.files.iter().position(|file| file.path == *name) else { continue };
@@ -224,7 +224,7 @@ impl<'a> Compile<'a> {
         is_found
     }
 
-    /// What a build needs in its environment, by the tests too: some build an example.
+    /// Environment variables for a build, also for tests that build an example.
     pub fn environment(&self) -> [(&'static str, &'static str); 5] {
         let level = if self.is_optimised { "1" } else { "0" };
         [
@@ -243,7 +243,8 @@ impl<'a> Compile<'a> {
     fn cargo(&self, arguments: &[String]) -> Result<Result<Vec<Program>, Vec<Diagnostic>>, String> {
         let mut cargo = Command::new("cargo");
         cargo.args(arguments).args(["--locked", "--quiet", "--message-format=json", "--config"]);
-        // Half of the model test is drawing its programs. Tests of a real system wait, and compile sooner without.
+        // The model test spends half its time drawing programs. Tests of a real system wait, and compile faster
+        // without optimisation.
         let level = if self.is_optimised { 2 } else { 0 };
         cargo
             .arg(format!("profile.dev.package.\"*\".opt-level={level}"))
@@ -283,7 +284,7 @@ impl<'a> Compile<'a> {
     }
 }
 
-/// All places of an error: those of what it says besides, and where a macro is called, too.
+/// All places of an error, including those of its notes and the calls of macros.
 fn places_of(message: &Value, is_main: bool, places: &mut Vec<(String, usize, usize, bool)>) {
     for span in message["spans"].as_array().into_iter().flatten() {
         let is_main = is_main && span["is_primary"] == true;

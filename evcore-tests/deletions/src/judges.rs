@@ -1,4 +1,4 @@
-//! The test suites that judge, the cheapest first.
+//! The test suites that judge a deletion, the cheapest first.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::compile::{Compile, Program};
 use crate::tree::VARIABLE;
 
-/// A test program, and which of its tests.
+/// A test program, and a selection of its tests.
 pub struct Suite {
     pub name: &'static str,
     package: &'static str,
@@ -16,7 +16,7 @@ pub struct Suite {
     target: &'static str,
     pub arguments: &'static [&'static str],
     variables: &'static [(&'static str, &'static str)],
-    /// It waits for a real system, which may be busy: what fails has to fail again.
+    /// Whether it waits for a real system, which may be busy: a failure must then be repeated.
     is_real: bool,
 }
 
@@ -49,7 +49,7 @@ pub const CORE: &[Suite] = &[
     test("broken backends", "broken", &[]),
 ];
 
-/// Each of their tests is run alone, so that none is run for a statement that it does not reach.
+/// Each of their tests is run alone, so that a statement runs only the tests that reach it.
 pub const BACKENDS: &[Suite] = &[
     unit_tests("unit tests: posix", "evplat-posix", "evplat_posix", true),
     unit_tests("unit tests: linux", "evplat-linux", "evplat_linux", true),
@@ -61,7 +61,7 @@ pub const BACKENDS: &[Suite] = &[
     test("forks", "fork_handlers", &[]),
     test("memory: linux", "no_alloc", &["epoll_"]),
     test("parity: unix", "parity_unix", &[]),
-    // The chosen backends are the same three.
+    // The chosen backends are the same three again.
     test("conformance", "conformance", &["--skip", "manual", "--skip", "chosen_"]),
     test("limits", "limits", &[]),
 ];
@@ -71,9 +71,9 @@ pub struct Judge {
     pub suite: &'static Suite,
     pub program: PathBuf,
     pub folder: PathBuf,
-    /// For tests that build.
+    /// For tests that run a build.
     pub environment: Vec<(&'static str, OsString)>,
-    /// How long it takes when nothing is deleted.
+    /// How long it takes without a deletion.
     pub takes: Duration,
 }
 
@@ -87,7 +87,7 @@ pub enum Verdict {
 /// Builds the test programs.
 pub fn build_all(suites: &'static [Suite], compile: &mut Compile, tree: &Path) -> Result<Vec<Judge>, String> {
     let mut programs: Vec<Program> = Vec::new();
-    // What a later build leaves out changes the programs of an earlier one: so all of them again, until nothing changes.
+    // If a later build excludes a statement, earlier programs change: repeat all builds until nothing changes.
     loop {
         let before = compile.count();
         programs.clear();
@@ -110,7 +110,7 @@ pub fn build_all(suites: &'static [Suite], compile: &mut Compile, tree: &Path) -
     Ok(judges)
 }
 
-/// Runs each of the suites with nothing deleted.
+/// Runs each of the suites without a deletion.
 pub fn time_all(judges: &mut [Judge]) -> Result<(), String> {
     for judge in judges {
         let begun = Instant::now();
@@ -148,13 +148,13 @@ fn commands(suites: &[Suite]) -> Vec<Vec<String>> {
     commands
 }
 
-/// What the suites say, one after the other, and whose verdict that is.
+/// The verdict of the suites in order, and which suite gave it.
 pub fn verdict_of_all(judges: &[Judge], number: usize) -> (Verdict, usize) {
     let verdicts = judges.iter().enumerate().map(|(at, judge)| (verdict(judge, number), at));
     verdicts.into_iter().find(|(verdict, _)| *verdict != Verdict::Passed).unwrap_or((Verdict::Passed, 0))
 }
 
-/// What the tests say when the statement with this number is deleted.
+/// The verdict of one suite when the statement with this number is deleted.
 fn verdict(judge: &Judge, number: usize) -> Verdict {
     let limit = if judge.suite.is_real {
         judge.takes * 4 + Duration::from_secs(10)
@@ -168,7 +168,8 @@ fn verdict(judge: &Judge, number: usize) -> Verdict {
 }
 
 fn run(judge: &Judge, number: usize, limit: Duration) -> Verdict {
-    // Without an end to its memory a test could take the machine's. `timeout` ends what the test has started, too.
+    // Without a memory limit a test could use up the machine's. `timeout` also ends processes that the test has
+    // started.
     let script = "ulimit -v 8000000; exec timeout -s KILL \"$@\"";
     let mut command = Command::new("bash");
     command.args(["-c", script, "bash", &format!("{:.1}", limit.as_secs_f64())]).arg(&judge.program);

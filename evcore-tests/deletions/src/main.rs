@@ -1,4 +1,5 @@
-//! Statement deletions and the mutants of cargo-mutants: `.ci/deletions` and `.ci/mutants` run it, and say what it does.
+//! Deletes statements and runs the mutants of cargo-mutants. `.ci/deletions` and `.ci/mutants` run it and have its
+//! help.
 //!
 //! ```text
 //!   source    finds the statements            mutants    takes what cargo-mutants changes in their place
@@ -35,9 +36,9 @@ use reach::Reach;
 use source::Sources;
 use state::{Outcome, State};
 
-/// How many mutants in a hundred the tests have to kill.
+/// How many percent of the mutants the tests must kill.
 const LEAST: f64 = 95.0;
-/// After how many statements a run tells how far it is.
+/// The number of statements between progress messages.
 const PROGRESS: usize = 50;
 
 fn main() -> ExitCode {
@@ -58,9 +59,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// `false` when there is a survivor that is not in the list.
+/// Returns `false` if there is a survivor that is not in the list.
 fn run(options: &Options) -> Result<bool, String> {
-    // `.ci/deletions` starts it there.
+    // `.ci/deletions` starts it in the repository's root.
     let repository = std::env::current_dir().map_err(|error| error.to_string())?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(PathBuf::from("target"), PathBuf::from).join("deletions");
     let target = repository.join(target);
@@ -162,7 +163,7 @@ fn run(options: &Options) -> Result<bool, String> {
     report(&repository, &target, &sources, &chosen, options, outcome)
 }
 
-/// The statements that this run is about.
+/// The statements to test in this run.
 fn chosen(sources: &Sources, options: &Options) -> Result<Vec<usize>, String> {
     let is_in =
         |path: &str, name: &str| path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
@@ -287,7 +288,8 @@ fn report(
     for key in &survivors.unexplained {
         println!("without a reason in {of_survivors}: {key}");
     }
-    // A line is stale when its statement is gone, or noticed now. Those of files that this run was not about are left alone.
+    // A line is stale if its statement no longer exists, or is detected now. Lines of files outside this run are not
+    // checked.
     let all: BTreeSet<&str> = sources.statements.iter().map(|statement| statement.key.as_str()).collect();
     let judged: BTreeSet<&str> = chosen.iter().map(|number| sources.statements[*number].key.as_str()).collect();
     let living: BTreeSet<&str> = alive.iter().map(|number| sources.statements[*number].key.as_str()).collect();
@@ -312,7 +314,7 @@ fn report(
     Ok(new.is_empty() && survivors.unexplained.is_empty())
 }
 
-/// The name of a statement with its line, for the reader of the output.
+/// The name of a statement with its line number, for the output.
 fn numbered(sources: &Sources, number: usize) -> String {
     let statement = &sources.statements[number];
     let path = &sources.files[statement.file].path;

@@ -1,4 +1,4 @@
-//! The mutants of cargo-mutants, which says what to change: each of them stands under a condition, as the statements do.
+//! The mutants of cargo-mutants, which lists the changes: each is made conditional, like the statements.
 //!
 //! ```text
 //!   replace F -> bool with true     if __chosen(17) { return true; } …
@@ -18,8 +18,8 @@ use syn::{Arm, Expr, ExprStruct};
 
 use crate::source::{Form, Sources, Statement, hash, without_file};
 
-/// What cargo-mutants would change in `packages`, as statements of `sources`. It gives the number of those that are not in the code
-/// that the judges compile.
+/// Adds to `sources` what cargo-mutants would change in `packages`. Returns the number of those that are not in the
+/// code that the suites compile.
 pub fn add(sources: &mut Sources, repository: &Path, packages: &[&str]) -> Result<usize, String> {
     let mut command = Command::new("cargo");
     command.args(["mutants", "--list", "--json"]).current_dir(repository);
@@ -61,7 +61,7 @@ pub fn add(sources: &mut Sources, repository: &Path, packages: &[&str]) -> Resul
     Ok(strangers)
 }
 
-/// The place that a line and a column, both from 1 on, stand for.
+/// The byte offset of a line and a column, both counted from 1.
 fn byte(text: &str, at: &Value) -> usize {
     let number = |name: &str| at[name].as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(1) - 1;
     let start: usize = text.split_inclusive('\n').take(number("line")).map(str::len).sum();
@@ -69,7 +69,7 @@ fn byte(text: &str, at: &Value) -> usize {
     start + line.char_indices().nth(number("column")).map_or(line.len(), |(at, _)| at)
 }
 
-/// Where the expressions and the arms of a file are.
+/// The places of the expressions and match arms of a file.
 #[derive(Default)]
 struct Nodes {
     expressions: Vec<Range<usize>>,
@@ -77,7 +77,7 @@ struct Nodes {
     arms: Vec<Place>,
 }
 
-/// Where an arm begins, where its pattern ends, and where its guard is.
+/// The start of an arm, the end of its pattern, and its guard.
 struct Place {
     start: usize,
     pattern_end: usize,
@@ -93,7 +93,7 @@ impl Nodes {
         nodes
     }
 
-    /// What stands under the condition, and how.
+    /// The range that becomes conditional, and how.
     fn form(&self, text: &str, bytes: Range<usize>, mutant: &Value) -> Option<(Range<usize>, Form)> {
         let replacement = mutant["replacement"].as_str().unwrap_or_default();
         let around = |list: &[Range<usize>]| {
@@ -151,7 +151,7 @@ fn f(x: u8, y: u8) -> bool {
 }
 ";
 
-    /// How the text is changed when cargo-mutants says to replace the characters from one column to another by something.
+    /// The changed text when cargo-mutants replaces some columns of a line.
     fn changed(genre: &str, line: usize, columns: Range<usize>, replacement: &str) -> (String, Form) {
         let at = |column: usize| serde_json::json!({ "line": line, "column": column });
         let mutant = serde_json::json!({ "genre": genre, "replacement": replacement });

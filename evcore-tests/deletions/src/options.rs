@@ -1,4 +1,4 @@
-//! The command line. The scripts `.ci/deletions` and `.ci/mutants` have its help.
+//! The command line. The help is in the scripts `.ci/deletions` and `.ci/mutants`.
 
 #[derive(Default)]
 pub struct Options {

@@ -1,4 +1,4 @@
-//! Which tests reach which statements: for a deletion, only these are run, and no further than to the first that fails.
+//! Which tests reach which statements: a deletion runs only these tests, up to the first that fails.
 //!
 //! ```text
 //!   each test alone, once     ──▶ the statements that it reaches
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use crate::judges::{Judge, Verdict};
 use crate::tree::{REACHED, VARIABLE};
 
-/// So many tests run in one process.
+/// How many tests run in one process.
 const AT_ONCE: usize = 12;
-/// A test is given its own time so many times over, and this besides.
+/// A test may take this many times its usual duration, and this much in addition.
 const PATIENCE: (u32, Duration) = (5, Duration::from_secs(10));
 
 pub struct Test {
@@ -34,12 +34,12 @@ pub struct Test {
 /// The tests of all judges.
 pub struct Reach {
     tests: Vec<Test>,
-    /// By statement: its tests, in the order in which they are run.
+    /// By statement: its tests, in the order in which they run.
     of: Vec<Vec<usize>>,
 }
 
 impl Reach {
-    /// Runs each test alone, unless `path` has what this found for the same `tree`.
+    /// Runs each test alone, unless `path` has the results for the same `tree`.
     pub fn record(judges: &[Judge], count: usize, jobs: usize, path: &Path, tree: u64) -> Result<Self, String> {
         if let Some(tests) = read(path, judges, tree) {
             return Ok(Self::new(tests, count));
@@ -76,7 +76,7 @@ impl Reach {
             }
         }
         for list in &mut of {
-            // Those of one program together, as a process runs them together.
+            // Tests of one program are adjacent, as they run in one process.
             list.sort_by_key(|&test: &usize| (tests[test].judge, tests[test].reaches.len(), tests[test].takes));
         }
         Self { tests, of }
@@ -91,7 +91,7 @@ impl Reach {
         self.tests.len()
     }
 
-    /// What its tests say when a statement is deleted, and whose test that is.
+    /// The verdict of its tests when a statement is deleted, and which suite it is from.
     pub fn verdict(&self, judges: &[Judge], statement: usize) -> (Verdict, usize) {
         let mut rest = self.of[statement].as_slice();
         while let Some(&first) = rest.first() {
@@ -107,7 +107,7 @@ impl Reach {
         (Verdict::Passed, 0)
     }
 
-    /// A test that fails has to fail again, alone: it waits for a real system, which may be busy.
+    /// A failing test must fail again when run alone: it waits for a real system, which may be busy.
     fn judge(&self, judge: &Judge, statement: usize, tests: &[usize]) -> Verdict {
         let mut left: Vec<&Test> = tests.iter().map(|test| &self.tests[*test]).collect();
         let mut is_repeated = false;
@@ -134,9 +134,9 @@ impl Reach {
 
 enum Found {
     Passed,
-    /// The first test that did.
+    /// The first test that failed.
     Failed(String),
-    /// Something ended the process.
+    /// The process was terminated.
     Died,
     DidNotEnd,
 }
@@ -150,7 +150,7 @@ fn names(judge: &Judge) -> Result<Vec<String>, String> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
-/// `None`: it fails with nothing deleted, and judges nothing.
+/// `None` if it fails without a deletion, and is therefore not used.
 fn record_one(judges: &[Judge], judge: usize, name: &str, count: usize, marks: &Path) -> Result<Option<Test>, String> {
     for _ in 0..2 {
         fs::write(marks, vec![0; count + 1]).map_err(|error| format!("{}: {error}", marks.display()))?;
@@ -168,9 +168,9 @@ fn record_one(judges: &[Judge], judge: usize, name: &str, count: usize, marks: &
     Ok(None)
 }
 
-/// Runs some tests of one program, to the first that fails.
+/// Runs some tests of one program, up to the first that fails.
 fn run(judge: &Judge, tests: &[&Test], variable: (&str, &str)) -> Found {
-    // Without an end to its memory a test could take the machine's.
+    // Without a memory limit a test could use up the machine's.
     let mut command = Command::new("bash");
     command.args(["-c", "ulimit -v 8000000; exec \"$@\"", "bash"]).arg(&judge.program);
     command.arg("--exact").args(tests.iter().map(|test| &test.name)).env("RUST_BACKTRACE", "0");
@@ -180,7 +180,7 @@ fn run(judge: &Judge, tests: &[&Test], variable: (&str, &str)) -> Found {
     let Ok(mut child) = command.spawn() else { return Found::Died };
     let Some(output) = child.stdout.take() else { return Found::Died };
     let (sender, lines) = mpsc::channel();
-    // It ends with the last process that has this output.
+    // The output ends with the last process that has it open.
     std::thread::spawn(move || {
         BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
     });
@@ -189,7 +189,7 @@ fn run(judge: &Judge, tests: &[&Test], variable: (&str, &str)) -> Found {
     end(&mut child, found)
 }
 
-/// Follows what the test program prints. Each line may come so late after the one before it.
+/// Reads what the test program prints, with a time limit for each line.
 fn watch(lines: &mpsc::Receiver<String>, limit: Duration) -> Found {
     loop {
         match lines.recv_timeout(limit) {
@@ -207,7 +207,7 @@ fn watch(lines: &mpsc::Receiver<String>, limit: Duration) -> Found {
     }
 }
 
-/// Ends the program and what it has started. One that says that all went well has to end well, too.
+/// Ends the program and its children. If all tests passed, its exit status must be zero, too.
 fn end(child: &mut Child, found: Found) -> Found {
     let mut status = None;
     if matches!(found, Found::Passed) {

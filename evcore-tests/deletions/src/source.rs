@@ -17,22 +17,22 @@ use syn::{Block, Expr, ImplItem, Item, Meta, Pat, ReturnType, Signature, Stmt, T
 
 use crate::cfg::Cfg;
 
-/// How many characters of a statement its name has.
+/// How many characters of a statement are in its name.
 const TEXT: usize = 100;
 
-/// A function whose body may have statements.
+/// A function whose body is searched for statements.
 pub struct Function {
     pub file: usize,
-    /// As in `EventBase<B, S, T>::poll`.
+    /// For example `EventBase<B, S, T>::poll`.
     pub name: String,
     pub bytes: Range<usize>,
-    /// Where the `const` of a `const fn` stands.
+    /// The place of the `const` of a `const fn`.
     pub constant: Option<Range<usize>>,
     /// Of its tokens, so that comments and white space do not count, and of the names of its statements.
     pub hash: u64,
 }
 
-/// How the statement is put under a condition.
+/// How a statement is made conditional.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Form {
     /// It ends with a semicolon or a brace.
@@ -41,13 +41,13 @@ pub enum Form {
     Tail,
     /// The body of an arm of a `match` of type `()`.
     Arm,
-    /// A function's body, before which this value is returned.
+    /// A function's body, before which `return` with this value is inserted.
     Return(String),
-    /// An expression, in place of which this text stands.
+    /// An expression that is replaced by this text.
     Instead(String),
-    /// The guard of an arm that goes.
+    /// The guard of an arm that is removed.
     Guard,
-    /// The end of the pattern of an arm that goes.
+    /// The end of the pattern of an arm that is removed.
     Pattern,
 }
 
@@ -59,9 +59,9 @@ pub struct Statement {
     pub form: Form,
     /// `return`, `break` or `continue`.
     pub diverges: bool,
-    /// It is the value of its block, which without it has none: this is known before the compiler says so.
+    /// It is the value of its block, so it is known that the block does not compile without it.
     pub is_value: bool,
-    /// What names it from run to run: the file, the function, the text, and a number among equals.
+    /// Identifies it across runs: the file, the function, the text, and a number among equal ones.
     pub key: String,
 }
 
@@ -76,7 +76,7 @@ pub struct Sources {
     pub files: Vec<File>,
     pub functions: Vec<Function>,
     pub statements: Vec<Statement>,
-    /// The roots of the crates, which get the switch.
+    /// The roots of the crates, into which the switch is inserted.
     pub roots: Vec<usize>,
 }
 
@@ -118,7 +118,7 @@ impl Sources {
             }
             self.files.push(File { path: path.display().to_string(), text });
         }
-        // A macro with another definition, behind a feature that is off, does nothing here.
+        // A macro with a second definition, behind a feature that is off, does nothing here.
         found.retain(|(_, name)| name.as_ref().is_none_or(|name| !off_macros.contains(name)));
         let mut equals = HashMap::new();
         for (mut statement, _) in found {
@@ -129,7 +129,8 @@ impl Sources {
             if *count > 1 {
                 key = format!("{key} #{count}");
             }
-            // A name holds only among the same others: they are part of what makes the function the same. Its file is not.
+            // A name is only valid among the same other names, so they are part of the function's hash. Its file is
+            // not.
             let function = &mut self.functions[statement.function];
             function.hash = hash(&format!("{} {}", function.hash, without_file(&key)));
             statement.key = key;
@@ -138,7 +139,7 @@ impl Sources {
         Ok(())
     }
 
-    /// The innermost function around a place.
+    /// The innermost function that contains a place.
     pub fn function_at(&self, file: usize, at: usize) -> Option<usize> {
         let around =
             |number: &usize| self.functions[*number].file == file && self.functions[*number].bytes.contains(&at);
@@ -155,19 +156,19 @@ struct Scan<'a> {
     cfg: &'a Cfg,
     text: &'a str,
     file: usize,
-    /// The names around: modules, the type of an `impl`, functions.
+    /// The enclosing names: modules, the type of an `impl`, functions.
     scope: Vec<String>,
-    /// The functions around.
+    /// The enclosing functions.
     functions: Vec<usize>,
-    /// Where the file is.
+    /// The folder of the file.
     directory: PathBuf,
-    /// Where the files of its modules are.
+    /// The folder of the files of its modules.
     folder: PathBuf,
-    /// Where the file of a module may be, and the folder of its own modules.
+    /// Possible files of each module, and the folder of its own modules.
     modules: Vec<(Vec<PathBuf>, PathBuf)>,
-    /// Macros that have a definition which is not compiled.
+    /// Macros with a definition that is not compiled.
     off_macros: &'a mut HashSet<String>,
-    /// With the name of the macro that the statement is.
+    /// Each with the name of the macro, if the statement is a macro call.
     found: &'a mut Vec<(Statement, Option<String>)>,
 }
 
@@ -345,7 +346,7 @@ impl Scan<'_> {
     }
 
     fn found(&mut self, whole: &impl ToTokens, expr: &Expr, form: Form, is_value: bool) {
-        // An `if` around one statement, whose condition has no effect, is deleted with its statement.
+        // An `if` around one statement, whose condition has no effect, is deleted together with it.
         if let Expr::If(branch) = expr {
             let is_single = branch.else_branch.is_none() && branch.then_branch.stmts.len() == 1;
             let has_one = matches!(branch.then_branch.stmts.first(), Some(Stmt::Expr(..)));
@@ -377,8 +378,8 @@ impl Scan<'_> {
         self.found.push((statement, name));
     }
 
-    /// Tokens as they stand in the file, without comments, and with one blank where there is white space. `is_short` leaves out
-    /// what is in braces.
+    /// Tokens as in the file, without comments, and with one space for any white space. `is_short` omits what is in
+    /// braces.
     fn written(&self, tokens: TokenStream, is_short: bool) -> String {
         let (mut text, mut end) = (String::new(), None);
         self.write(tokens, is_short, &mut text, &mut end);
@@ -420,13 +421,13 @@ impl<'ast> Visit<'ast> for Scan<'_> {
         self.block(block, false);
     }
 
-    // What stands in a type, a pattern or a path is computed when it is compiled.
+    // Expressions in a type, a pattern or a path are evaluated at compile time.
     fn visit_type(&mut self, _: &'ast syn::Type) {}
     fn visit_pat(&mut self, _: &'ast Pat) {}
     fn visit_path(&mut self, _: &'ast syn::Path) {}
 }
 
-/// What a statement's key says, but for the file: the crate is in it still.
+/// A statement's key without the file; the crate stays.
 pub fn without_file(key: &str) -> String {
     let (path, rest) = key.split_once(": ").unwrap_or((key, ""));
     let package = path.split('/').next().unwrap_or_default();
@@ -446,7 +447,7 @@ fn is_block(expr: &Expr) -> bool {
     )
 }
 
-/// Whether a condition calls nothing but what by its name only looks.
+/// Whether a condition calls only functions whose names show that they have no effect.
 fn has_no_effect(condition: &Expr) -> bool {
     struct Calls(bool);
     impl Visit<'_> for Calls {

@@ -1,4 +1,4 @@
-//! What is known from run to run: a line for each statement, in a file of `target`.
+//! The results of earlier runs: a line for each statement, in a file of `target`.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
@@ -7,15 +7,15 @@ use std::path::Path;
 
 use crate::source::without_file;
 
-/// What became of a statement.
+/// The result for a statement.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// A test fails, or does not end.
     Noticed(String),
     Survives,
-    /// What is left does not compile.
+    /// The remaining code does not compile.
     CannotBeDeleted,
-    /// It is in a function that has to be `const`.
+    /// It is in a function that must be `const`.
     InConstant,
 }
 
@@ -41,10 +41,11 @@ impl Outcome {
 
 pub struct State {
     known: HashMap<String, (u64, u64, Outcome)>,
-    /// Of statements that are not where they were, by their key without the file: a function may have moved.
+    /// Results of statements that are no longer in the same place, by their key without the file: a function may have
+    /// moved.
     gone: HashMap<String, (u64, u64, Outcome)>,
     file: File,
-    /// Of all sources and tests.
+    /// The hash of all sources and tests.
     tree: u64,
 }
 
@@ -63,8 +64,8 @@ impl State {
         Ok(Self { known, gone, file, tree })
     }
 
-    /// What is known of a statement whose function is unchanged. That no test notices it holds only for the same tests. (What
-    /// could not be deleted is not tried again, as it takes a build each: `--fresh` does.)
+    /// The result for a statement whose function is unchanged. A survivor's result is valid only for the same tests.
+    /// (Statements that could not be deleted are not tried again, because each needs a build: `--fresh` tries them.)
     pub fn get(&self, key: &str, function: u64) -> Option<&Outcome> {
         let (hash, tree, outcome) = self.known.get(key).or_else(|| self.gone.get(&without_file(key)))?;
         let holds = *hash == function && (*tree == self.tree || *outcome != Outcome::Survives);

@@ -1,18 +1,18 @@
-//! `.ci/deletions.survivors`: the statements that no test misses, each with its reason.
+//! `.ci/deletions.survivors`: the statements whose deletion no test detects, each with a reason.
 
 use std::collections::BTreeSet;
 
-/// How the line begins that says what the last whole run found.
+/// The beginning of the line with the result of the last whole run.
 const SUMMARY: &str = "# Last whole run";
 
 #[derive(Default)]
 pub struct Survivors {
     pub known: BTreeSet<String>,
-    /// Those below no reason.
+    /// Those without a reason.
     pub unexplained: Vec<String>,
 }
 
-/// The survivors of the file: a line each, in groups that begin with a comment.
+/// Parses the file: a line for each survivor, in groups that begin with a comment.
 pub fn parse(text: &str) -> Survivors {
     let mut survivors = Survivors::default();
     let mut is_explained = false;
@@ -31,7 +31,7 @@ pub fn parse(text: &str) -> Survivors {
     survivors
 }
 
-/// The file with another summary of these sources.
+/// The file with an updated summary for these sources.
 pub fn with_summary(text: &str, of: &str, summary: &str) -> String {
     let begin = format!("{SUMMARY} of {of}: ");
     let line = format!("{begin}{summary}");

@@ -1,10 +1,11 @@
-//! The copy of the repository in which each statement stands under a condition.
+//! A copy of the repository in which each statement is conditional.
 //!
 //! ```text
 //!   self.settle();     becomes     if !crate::__deleted(17) { self.settle(); }
 //! ```
 //!
-//! No line is added but at the end of a crate's root, and a `const` that has to go leaves blanks.
+//! Lines are added only at the end of a crate's root, and a removed `const` is replaced by spaces, so that line
+//! numbers stay the same.
 
 use std::fs;
 use std::ops::Range;
@@ -16,11 +17,11 @@ use crate::source::{Form, Sources, hash};
 /// Tells the tests which statement is deleted.
 pub const VARIABLE: &str = "EVCORE_DELETED";
 
-/// Names a file of one byte a statement, in which the tests mark what they reach.
+/// The name of a file with one byte for each statement, in which the tests mark what they reach.
 pub const REACHED: &str = "EVCORE_REACHED";
 
-/// What a crate gets: the variables are read once in a process. The marks are in memory that a fork shares, and that is written
-/// without a system call, as the statements of a signal handler need it.
+/// The code added to a crate: the variables are read once per process. The marks are in memory that forks share,
+/// written without a system call, as signal handlers require.
 const SWITCH: &str = r#"
 #[doc(hidden)]
 mod __deletions {
@@ -78,19 +79,19 @@ mod __deletions {
 pub(crate) use __deletions::__deleted;
 "#;
 
-/// A file as it stands in the copy.
+/// A file of the copy.
 pub struct Rendered {
     pub text: String,
-    /// Where the statements are, by their index, in this text.
+    /// The places of the statements in this text, by index.
     pub guards: Vec<(Range<usize>, usize)>,
-    /// Where what stands before them is. It is all that a mutant adds.
+    /// The places of the text inserted before them. For a mutant that is everything it adds.
     pub changed: Vec<(Range<usize>, usize)>,
-    /// What was inserted: where in the original, and how long.
+    /// The insertions: their place in the original, and their length.
     inserted: Vec<(usize, usize)>,
 }
 
 impl Rendered {
-    /// The place in the original that a place in this text stands for.
+    /// Converts a place in this text to a place in the original.
     pub fn original(&self, at: usize) -> usize {
         let mut before = 0;
         for &(place, length) in &self.inserted {
@@ -103,7 +104,7 @@ impl Rendered {
     }
 }
 
-/// What stands before and after a statement with this number.
+/// The text before and after a statement with this number.
 fn conditional(form: &Form, number: usize) -> (String, &'static str) {
     let chosen = format!("crate::__deleted({number})");
     match form {
@@ -117,7 +118,7 @@ fn conditional(form: &Form, number: usize) -> (String, &'static str) {
     }
 }
 
-/// `is_on` says whether a statement is put under a condition, `is_freed` whether a function loses its `const`.
+/// `is_on` says whether a statement is conditional, `is_freed` whether a function loses its `const`.
 pub fn render(
     sources: &Sources,
     file: usize,
@@ -130,7 +131,8 @@ pub fn render(
             original.replace_range(word.clone(), &" ".repeat(word.len()));
         }
     }
-    // Where, whether it begins, how much is around it at the same place, the text, the statement.
+    // For each piece: its place, whether it begins a range, how much surrounds it at the same place, the text, the
+    // statement.
     let mut pieces = Vec::new();
     for (number, statement) in sources.statements.iter().enumerate() {
         if statement.file != file || !is_on(number) {
@@ -160,7 +162,7 @@ pub fn render(
             open.push(start);
         }
         if !begins || sources.statements[number].bytes.is_empty() {
-            // They are nested: the last one that has begun is this one.
+            // Ranges are nested, so this closes the one opened last.
             guards.extend(open.pop().map(|start| (start..text.len(), number)));
         }
     }
@@ -171,7 +173,7 @@ pub fn render(
     Rendered { text, guards, changed, inserted }
 }
 
-/// What belongs to the repository, as far as the build or a test may need it.
+/// The files of the repository that a build or a test may need.
 pub fn files(repository: &Path) -> Result<Vec<PathBuf>, String> {
     let mut git = Command::new("git");
     git.arg("-C").arg(repository).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
@@ -185,7 +187,7 @@ pub fn files(repository: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(names.split('\0').filter(is_needed).map(PathBuf::from).filter(|path| repository.join(path).is_file()).collect())
 }
 
-/// Of all sources: what a survivor's verdict depends on.
+/// The hash of all sources, on which a survivor's verdict depends.
 pub fn hash_of(repository: &Path, files: &[PathBuf]) -> u64 {
     let is_source =
         |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "rs" || kind == "lock" || kind == "toml");
@@ -194,7 +196,8 @@ pub fn hash_of(repository: &Path, files: &[PathBuf]) -> u64 {
     hash(&sums.join(" "))
 }
 
-/// Brings the copy up to date, but for the files of `sources`, and leaves alone what has not changed: cargo looks at the times.
+/// Updates the copy, except for the files of `sources`. Unchanged files are not written, because cargo compares
+/// modification times.
 pub fn copy(repository: &Path, tree: &Path, files: &[PathBuf], sources: &Sources) -> Result<(), String> {
     fn fail(path: &Path) -> impl Fn(std::io::Error) -> String {
         move |error| format!("{}: {error}", path.display())
@@ -209,14 +212,14 @@ pub fn copy(repository: &Path, tree: &Path, files: &[PathBuf], sources: &Sources
         if let Some(folder) = to.parent() {
             fs::create_dir_all(folder).map_err(fail(folder))?;
         }
-        // With its permissions: some tests run a script.
+        // With its permissions, as some tests run a script.
         fs::copy(&from, &to).map_err(fail(&to))?;
     }
     remove_strangers(tree, tree, files);
     Ok(())
 }
 
-/// What has been deleted in the repository goes in the copy.
+/// Deletes from the copy what was deleted in the repository.
 fn remove_strangers(tree: &Path, folder: &Path, files: &[PathBuf]) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();

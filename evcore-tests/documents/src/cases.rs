@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 pub(crate) const LIST: &str = "evcore-tests/src/list.rs";
 
-/// The names that these macros list: one word a line, below a topic, each macro to the first `}` at the margin.
+/// The names that these macros list: one word a line, below a topic, for each macro up to the first unindented `}`.
 pub(crate) fn listed(list: &str, macros: &[&str]) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_inside = false;

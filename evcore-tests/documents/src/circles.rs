@@ -1,11 +1,11 @@
-//! The files of a platform crate import each other without a circle, so that each can be read after those that it stands on.
+//! The files of a platform crate do not import each other in a circle, so each can be read after those it uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cases::identifier;
 use crate::{Outcome, outcome};
 
-/// `files` are those of the crate's `src`, with their paths from the root. Tests may look at what they like.
+/// `files` are those of the crate's `src`, with their paths from the root. Tests may import anything.
 fn check(files: &[(String, String)]) -> Outcome {
     let code: Vec<(&str, String)> = files.iter().map(|(path, text)| (path.as_str(), without_tests(text))).collect();
     let paths: BTreeSet<&str> = code.iter().map(|(path, _)| *path).collect();
@@ -20,14 +20,14 @@ fn check(files: &[(String, String)]) -> Outcome {
     }
 }
 
-/// The text without comments and without what is behind `#[cfg(test)]` at the end of a file.
+/// The text without comments, and without `#[cfg(test)]` code at the end of the file.
 fn without_tests(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
     let lines = text[..end].lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Whether `path` is a module that `parent` has for its tests, or one in its folder.
+/// Whether `path` is a test module of `parent`, or in the folder of one.
 fn is_test_module(parent: &str, text: &str, path: &str) -> bool {
     let mut is_behind = false;
     text.lines().map(str::trim).any(|line| {
@@ -43,14 +43,14 @@ fn is_test_module(parent: &str, text: &str, path: &str) -> bool {
     })
 }
 
-/// The name that a line declares as a module in a file of its own.
+/// The module that a line declares, if it has a file of its own.
 fn module(line: &str) -> Option<&str> {
     let line = line.trim().strip_suffix(';')?;
     let line = line.strip_prefix("pub(crate) ").or_else(|| line.strip_prefix("pub ")).unwrap_or(line);
     line.strip_prefix("mod ").filter(|name| identifier(name) == *name)
 }
 
-/// Where the modules of a file are, with a slash at the end.
+/// The folder of a file's modules, with a slash at the end.
 fn folder(path: &str) -> String {
     match path.strip_suffix("lib.rs") {
         Some(folder) => folder.to_owned(),
@@ -58,14 +58,14 @@ fn folder(path: &str) -> String {
     }
 }
 
-/// The files whose items a file names: by `crate::…` and `super::…`, or as those of a module of its own.
+/// The files whose items a file uses, through `crate::…`, `super::…` or a module of its own.
 fn imports<'a>(path: &str, text: &str, paths: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
     let root = format!("{}src/", path.split_once("src/").map_or("", |(before, _)| before));
     let above = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned() + "/";
     let parent = if above == root { format!("{root}lib.rs") } else { format!("{}.rs", above.trim_end_matches('/')) };
     let own = folder(path);
     let modules: Vec<&str> = text.lines().filter_map(module).collect();
-    // In a module that stands in the file, `super` is the file.
+    // In an inline module, `super` is the file itself.
     let top: String = text.lines().filter(|line| !line.starts_with(' ')).map(|line| format!("{line}\n")).collect();
     let mut found = BTreeSet::new();
     for (word, folder, otherwise) in
@@ -82,12 +82,12 @@ fn imports<'a>(path: &str, text: &str, paths: &BTreeSet<&'a str>) -> BTreeSet<&'
             found.extend(file.and_then(|file| paths.get(file.as_str()).copied()));
         }
     }
-    // What `super` or `crate` is for a file's own items.
+    // A file's own items may be reached through `super` or `crate`.
     found.remove(path);
     found
 }
 
-/// The identifiers behind a word that begins a path: several behind a brace.
+/// The identifiers after a word that begins a path: several after a brace.
 fn names<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     text.match_indices(word).filter(move |(at, _)| !text[..*at].ends_with(is_part)).flat_map(move |(at, word)| {
@@ -99,7 +99,7 @@ fn names<'a>(text: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
 
 fn circle<'a>(imports: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
     let mut rest = imports.clone();
-    // Files that import nothing that is left are no part of any.
+    // A file that imports none of the remaining files is in no circle.
     loop {
         let left: BTreeSet<&str> = rest.keys().copied().collect();
         let before = rest.len();

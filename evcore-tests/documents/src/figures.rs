@@ -1,5 +1,5 @@
-//! The table of README.md, and the same one at the top of docs/benchmarks/README.md, agree with docs/benchmarks/results.csv to the
-//! last digit. A whole run of `.ci/benchmarks` writes all three.
+//! The table of README.md, and the same table at the top of docs/benchmarks/README.md, agree with
+//! docs/benchmarks/results.csv to the last digit. A whole run of `.ci/benchmarks` writes all three.
 
 use std::collections::HashMap;
 
@@ -54,7 +54,7 @@ fn median(line: &str) -> Option<([&str; 6], f64)> {
     Some((columns.get(..6)?.try_into().ok()?, columns.get(7)?.parse().ok()?))
 }
 
-/// Three digits.
+/// Three significant digits.
 fn short(value: Option<f64>) -> String {
     match value {
         None => "–".to_owned(),

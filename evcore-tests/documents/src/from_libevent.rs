@@ -1,5 +1,5 @@
-//! docs/from-libevent.md is complete and true: each name of `libevent-names` is in a table, no other is, each row names something
-//! here or says why there is nothing, and what it names here exists.
+//! docs/from-libevent.md is complete and correct: its tables contain exactly the names of `libevent-names`; each row
+//! names a counterpart here, which exists, or says why there is none.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -38,7 +38,7 @@ fn check(page: &str, list: &str, source: &str) -> Outcome {
             }
             continue;
         }
-        // Remarks follow as sentences.
+        // After the counterparts, remarks may follow as sentences.
         let counterparts = here.split_once(". ").map_or(*here, |(counterparts, _)| counterparts);
         let missing = quoted(counterparts).filter(|path| is_path(path) && !declared.has(path));
         wrong.extend(missing.map(|path| format!("{PAGE}: there is no {path}")));
@@ -69,7 +69,7 @@ fn is_path(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
 }
 
-/// What the sources declare.
+/// The names that the sources declare.
 #[derive(Default)]
 struct Declared<'a> {
     types: HashSet<&'a str>,
@@ -100,7 +100,7 @@ impl<'a> Declared<'a> {
         declared
     }
 
-    /// Whether there are the type and, where the path has one, the member.
+    /// Whether the type exists and, if the path has one, its member.
     fn has(&self, path: &str) -> bool {
         let (name, rest) = path.split_once("::").unwrap_or((path, ""));
         let member = rest.rsplit("::").next().unwrap_or_default();

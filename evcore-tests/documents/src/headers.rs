@@ -1,5 +1,5 @@
-//! `libevent-names`, the public names of libevent's core: it was taken from libevent's master, and must have all names of the
-//! headers at hand: $LIBEVENT_HEADERS, or Debian's libevent-dev.
+//! `libevent-names` has the public names of libevent's core. It was made from libevent's master, and must contain all
+//! names of the headers found on this machine: $LIBEVENT_HEADERS, or Debian's libevent-dev.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -23,8 +23,8 @@ fn check(list: &str, found: &BTreeSet<String>) -> Outcome {
     outcome(missing.collect(), format!("all {} names of the headers are listed", names.len()))
 }
 
-/// `event.h event_new` for each name in libevent's name space that the header defines or declares. Include guards, what configures
-/// the build, and what another of the headers brings along are left out.
+/// `event.h event_new` for each name in libevent's name space that the header defines or declares. Excludes include
+/// guards, build configuration, and names from other headers.
 fn names(header: &str, source: &str) -> BTreeSet<String> {
     let code = code(source);
     let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -68,7 +68,7 @@ fn code(source: &str) -> String {
     code + rest
 }
 
-/// The names of all headers that are here.
+/// The names of all headers found.
 fn names_at_hand() -> Option<BTreeSet<String>> {
     let folder = env::var("LIBEVENT_HEADERS").unwrap_or("/usr/include/event2".to_owned());
     let source = |header| fs::read_to_string(Path::new(&folder).join(format!("{header}.h"))).ok();
@@ -87,7 +87,8 @@ fn names_of_headers_are_listed() {
     }
 }
 
-/// Replaces the list by the names of the headers: `LIBEVENT_HEADERS=… cargo test -p documents renew_names -- --ignored`.
+/// Replaces the list with the names of the headers: `LIBEVENT_HEADERS=… cargo test -p documents renew_names --
+/// --ignored`.
 #[test]
 #[ignore = "it writes libevent-names"]
 fn renew_names() {

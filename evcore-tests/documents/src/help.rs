@@ -1,4 +1,4 @@
-//! Each script of `.ci` answers `--help` with the comment at its top, before it does anything.
+//! Each script of `.ci` prints the comment at its top for `--help`, before it does anything.
 
 use std::fs;
 

@@ -1,10 +1,10 @@
-//! No file of the core has a second noun in it, and the loop reads like a manual.
+//! The core's files and the functions of a turn are short.
 
 use crate::cases::identifier;
 use crate::{Outcome, outcome};
 
 const FILE_MOST: usize = 450;
-/// The steps of a turn, and where they are.
+/// The steps of a turn, and their files.
 const STEPS: [(&str, &[&str]); 2] =
     [("evcore/src/base.rs", &["poll", "next", "next_active"]), ("evcore/src/engine/turn.rs", &["poll", "next", "pop"])];
 const STEP_MOST: usize = 40;

@@ -6,8 +6,8 @@
 //! cargo test -p documents -- --show-output     with what each has counted
 //! ```
 //!
-//! A check is a function of texts that returns its complaints. One test calls it with the files of the repository, the others
-//! with broken texts: they prove that the check notices what it is for.
+//! A check is a function of texts that returns its complaints. One test calls it with the repository's files, the
+//! others with incorrect texts, to prove that the check detects them.
 
 #![cfg(test)]
 

@@ -1,4 +1,5 @@
-//! Each crate is published with its own copies of the licences. The published crates are the folders of the root that are crates.
+//! Each crate is published with its own copies of the licences. The published crates are the crates in the root's
+//! folders.
 
 use std::fs;
 

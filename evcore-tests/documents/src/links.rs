@@ -1,5 +1,5 @@
-//! The links of all pages: each relative one leads to a file, and its anchor to a heading there; docs/README.md lists each page
-//! of docs. Links to other sites are not followed.
+//! The links of all pages: each relative link leads to a file, and its anchor to a heading there; docs/README.md
+//! lists each page of docs. Links to other sites are not checked.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::{Outcome, outcome};
 
 const LIST: &str = "docs/README.md";
 
-/// `pages` are paths with their texts; `exists` says whether a path of the repository does.
+/// `pages` are paths with their texts; `exists` returns whether a path of the repository does.
 fn check(pages: &[(String, String)], exists: impl Fn(&str) -> bool) -> Outcome {
     let pages: BTreeMap<_, _> = pages.iter().map(|(path, text)| (path.as_str(), Page::parse(text))).collect();
     let (mut wrong, mut count) = (Vec::new(), 0);
@@ -44,7 +44,7 @@ fn is_relative(target: &str) -> bool {
     !["http://", "https://", "mailto:"].iter().any(|scheme| target.starts_with(scheme))
 }
 
-/// The path from the root that a link of a page means.
+/// Converts a page's link to a path from the root.
 fn resolve(page: &str, target: &str) -> String {
     let mut parts: Vec<_> = page.split('/').collect();
     parts.pop();
@@ -62,7 +62,7 @@ fn resolve(page: &str, target: &str) -> String {
 struct Page {
     targets: Vec<String>,
     anchors: Vec<String>,
-    /// The names of `[text][name]` that lead nowhere.
+    /// The undefined names of `[text][name]`.
     undefined: Vec<String>,
 }
 
@@ -87,14 +87,14 @@ impl Page {
                 _ => {}
             }
         }
-        // Those that nothing uses, too.
+        // Including definitions that no link uses.
         page.targets.extend(parser.reference_definitions().iter().map(|(_, definition)| definition.dest.to_string()));
         drop(parser);
         page.undefined = undefined;
         page
     }
 
-    /// As GitHub makes it: lower case, no punctuation, hyphens for spaces, a number where it comes again.
+    /// As on GitHub: lower case, no punctuation, hyphens for spaces, a number if it is repeated.
     fn add_anchor(&mut self, heading: &str) {
         let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-'));
         let plain = kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect::<String>();

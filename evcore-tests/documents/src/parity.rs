@@ -1,5 +1,5 @@
-//! docs/parity.md: each test that it names exists in the place that it names, and each row of libevent's names a test or says
-//! why there is none.
+//! docs/parity.md: each test that it names exists in the named place, and each row for a test of libevent names one
+//! of ours or says why there is none.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::tree::{all_files, joined, read};
 use crate::{Outcome, outcome};
 
 const PAGE: &str = "docs/parity.md";
-/// libevent's known defects are B1 to this.
+/// libevent's known defects are B1 to this number.
 const DEFECTS: usize = 20;
 
 /// `exists` has each test as `place::name`.
@@ -79,7 +79,7 @@ fn tests(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The columns of each row of libevent's and of the defects' tables.
+/// The columns of each row in the tables of libevent's tests and of its defects.
 fn rows(page: &str) -> impl Iterator<Item = Vec<&str>> {
     let mut is_inside = false;
     page.lines().filter_map(move |line| {
@@ -94,7 +94,7 @@ fn rows(page: &str) -> impl Iterator<Item = Vec<&str>> {
     })
 }
 
-/// All tests of a place. Those of the suite count if they are in the list of cases, too.
+/// All tests of a place. Those of the suite must also be in the list of cases.
 fn existing(place: &str, folder: &str) -> BTreeSet<String> {
     let mut files = all_files(folder, "rs");
     let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();

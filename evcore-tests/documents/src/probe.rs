@@ -1,4 +1,5 @@
-//! The link probe calls each public function of evcore: what it does not call, `.ci/link-probe` does not prove.
+//! The link probe calls each public function of evcore; `.ci/link-probe` proves nothing about a function that it does
+//! not call.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,8 @@ fn check(files: &[(String, String)], probe: &str) -> Outcome {
     outcome(missing.collect(), format!("{} public functions", functions.len()))
 }
 
-/// The public functions of a file: not those of its unit tests, and of the features `std` (Unix sources) and `check` (for tests).
+/// The public functions of a file, without those of its unit tests and of the features `std` (sources on Unix) and
+/// `check` (for tests).
 fn public_functions(text: &str) -> Vec<&str> {
     let (mut names, mut is_gated) = (Vec::new(), false);
     for line in text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")) {

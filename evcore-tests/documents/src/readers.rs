@@ -1,11 +1,11 @@
-//! The code on pages: each page with Rust or C in it is read by something that compiles or runs it.
+//! Code on pages: each page with Rust or C code is read by something that compiles or runs it.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag};
 
 use crate::cases::identifier;
 use crate::{Outcome, outcome};
 
-/// Which file compiles the code of which page. The page's name stands in that file.
+/// Which file compiles the code of which page. The file contains the page's name.
 const READERS: [(&str, &str); 11] = [
     ("README.md", "evcore-tests/src/lib.rs"),
     ("docs/async.md", "evplat-linux/src/lib.rs"),
@@ -31,7 +31,7 @@ fn check(pages: &[(String, String)], readers: &[(&str, &str)], read: impl Fn(&st
         };
         match read(reader) {
             None => wrong.push(format!("{page}: {reader} is to compile its code, and does not exist")),
-            // A script that reads several such pages has their common name.
+            // A script that reads several such pages contains their common name.
             Some(text) if text.contains(name) || name.starts_with("from-") && text.contains("from-$crate.md") => {}
             Some(_) => wrong.push(format!("{page}: {reader} does not read it")),
         }

@@ -1,5 +1,5 @@
-//! docs/semantics.md and the conformance suite: sentences are numbered from 1 without a gap, each names a case that proves it,
-//! each named case exists, and each case proves a sentence.
+//! docs/semantics.md and the conformance suite: sentences are numbered from 1 without a gap, each names a case that
+//! proves it, each named case exists, and each case proves a sentence.
 
 use std::collections::BTreeSet;
 
@@ -34,14 +34,14 @@ fn check(page: &str, list: &str, cases: &str) -> Outcome {
     let named = BTreeSet::from_iter(sentences.into_iter().flat_map(|(_, proofs)| proofs));
     wrong.extend(named.difference(&listed).map(|name| format!("{PAGE}: there is no case {name}")));
     wrong.extend(listed.difference(&named).map(|name| format!("{LIST}: {name} proves no sentence of {PAGE}")));
-    // A listed name that is no function does not compile. The other way round:
+    // A listed name without a function does not compile. The reverse is checked here:
     for name in cases_defined(cases).filter(|name| !listed.contains(*name)) {
         wrong.push(format!("evcore-tests/src/cases: {name} is not in the list"));
     }
     outcome(wrong, format!("{count} sentences, {} cases", listed.len()))
 }
 
-/// Each numbered sentence, and the names behind its arrow, up to the next sentence or empty line.
+/// Each numbered sentence with the names after its arrow, up to the next sentence or empty line.
 fn sentences(page: &str) -> Vec<(usize, Vec<String>)> {
     let mut sentences: Vec<(usize, Vec<String>)> = Vec::new();
     let mut is_proof = false;

@@ -1,6 +1,7 @@
-//! docs/embedded.md quotes what is compiled: each `rust` block follows a comment `<!-- FILE NAME -->`, and is the passage of that
-//! file between `// [snippet: NAME]` and `// [end]`, without its indent. As `all` it is the whole file; a NAME of several words is
-//! how the first line of an item begins, which goes up to the `}` below it: a file that is copied has no markers.
+//! docs/embedded.md quotes compiled code: each `rust` block follows a comment `<!-- FILE NAME -->`, and is the
+//! passage of that file between `// [snippet: NAME]` and `// [end]`, without its indentation. For `all` it is the
+//! whole file. A NAME of several words is the beginning of an item's first line, and the passage ends with its `}`;
+//! this is for files that users copy, which should have no markers.
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
@@ -30,7 +31,7 @@ fn check(page: &str, read: impl Fn(&str) -> Option<String>) -> Outcome {
     outcome(wrong, format!("{} passages", blocks.len()))
 }
 
-/// Each block of Rust with the file and the name of the comment right above it.
+/// Each block of Rust with the file and the name in the comment above it.
 fn blocks(page: &str) -> Vec<(Option<(String, String)>, String)> {
     let (mut blocks, mut source, mut block) = (Vec::new(), None, None);
     for event in Parser::new(page) {
@@ -57,7 +58,7 @@ fn source_of(comment: &str) -> Option<(String, String)> {
     Some((file.to_owned(), name.to_owned()))
 }
 
-/// The lines of a passage, without the indent that the first one has.
+/// The lines of a passage, without the indentation of the first one.
 fn passage<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
     if name == "all" {
         return text.lines().collect();

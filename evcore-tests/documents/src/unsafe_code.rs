@@ -1,4 +1,4 @@
-//! The core forbids `unsafe`; a platform crate denies it at the root, and allows it for its module `sys` alone.
+//! The core forbids `unsafe`; a platform crate denies it at the root, and allows it only for its module `sys`.
 
 use crate::{Outcome, outcome};
 
@@ -53,7 +53,7 @@ fn lines(files: &[(String, String)]) -> impl Iterator<Item = (&str, usize, &str)
         .flat_map(|(path, text)| (1..).zip(text.lines()).map(move |(number, line)| (path.as_str(), number, line)))
 }
 
-/// Whether the keyword stands in this line, and not only the word.
+/// Whether this line contains the keyword, and not only the word.
 fn is_unsafe(line: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     line.contains("#[unsafe")

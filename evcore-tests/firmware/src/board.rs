@@ -1,4 +1,4 @@
-//! The board: what each one has of its own, and what the backend asks of it.
+//! The boards: the differences between them, and the interface for the backend.
 
 use evcore::Instant;
 use evcore::board::{Board, Flags};
@@ -21,7 +21,7 @@ pub use this::*;
 /// The backend of all programs.
 pub type Lines = evcore::board::Lines<Chip, LINES>;
 
-/// The board of this image. It has no fields: so a base on it is all zeros.
+/// The board of this image. It has no fields, so a base on it consists of zeros.
 #[derive(Debug)]
 pub struct Chip;
 

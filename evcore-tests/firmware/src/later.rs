@@ -1,6 +1,6 @@
-//! What happens later, by an interrupt of a second timer: a line has something to say, or the program is woken.
+//! Delayed operations by the interrupt of a second timer: make a line ready, or wake the program.
 //!
-//! The suite alone has it. The first timer is the one that the backend sleeps by.
+//! Only the suite has it. The first timer is the backend's alarm.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 use core::time::Duration;
@@ -30,15 +30,15 @@ const WAKE: u8 = u8::MAX;
 /// Nor this one.
 const NOTHING: u8 = u8::MAX - 1;
 
-/// What the interrupt shall do. Whoever is not the interrupt changes it only while it is `NOTHING`.
+/// What the interrupt must do. Other code changes it only while it is `NOTHING`.
 static TASK: AtomicU8 = AtomicU8::new(NOTHING);
 
-/// Has the line ready for reading in `delay`.
+/// Makes the line ready for reading after `delay`.
 pub fn press(line: Line<LINES>, delay: Duration) {
     set(line.number() as u8, delay);
 }
 
-/// Wakes the program in `delay`.
+/// Wakes the program after `delay`.
 pub fn wake(delay: Duration) {
     set(WAKE, delay);
 }
@@ -49,7 +49,7 @@ fn set(task: u8, delay: Duration) {
     set_timer(delay);
 }
 
-/// Waits until what was to happen has happened.
+/// Waits until the delayed operation is done.
 pub fn finish() {
     while is_pending_after_sleep() {
         sys::serve_interrupts();
@@ -66,13 +66,13 @@ fn is_pending_after_sleep() -> bool {
     })
 }
 
-/// How many ticks of the board's clock a delay is.
+/// Converts a delay to ticks of the board's clock.
 #[cfg(not(board = "virt"))]
 fn ticks(delay: Duration) -> u32 {
     board::Clock::between(Instant::ZERO, Instant::ZERO + delay)
 }
 
-/// For the interrupt.
+/// Called by the interrupt.
 fn on_time() {
     match TASK.load(Ordering::Acquire) {
         NOTHING => {}

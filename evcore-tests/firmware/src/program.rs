@@ -1,4 +1,4 @@
-//! The program that all boards run: it blinks, echoes the UART, runs 50 timers, serves an urgent line and a watchdog.
+//! The program for all boards: it blinks, echoes the UART, runs 50 timers, handles an urgent line and a watchdog.
 
 mod echo;
 mod tasks;
@@ -23,13 +23,13 @@ const TIMERS: u8 = 50;
 const BLINKS: u8 = 5;
 const BLINK: Duration = Duration::from_millis(40);
 const HEARTBEAT: Duration = Duration::from_millis(10);
-/// Without a heartbeat for so long, the program hangs.
+/// Without a heartbeat for this long, the program is considered stuck.
 const PATIENCE: Duration = Duration::from_millis(100);
 const URGENT: Line<LINES> = Line::new(5).unwrap();
-/// Three lines that are not urgent, and come before the urgent one in the backend's table.
+/// Three lines that are not urgent, and precede the urgent one in the backend's table.
 const ORDINARY: [Line<LINES>; 3] = [Line::new(2).unwrap(), Line::new(3).unwrap(), Line::new(4).unwrap()];
 
-/// What has happened, and what must have in the end.
+/// What has happened so far, and the checks at the end.
 pub struct Program {
     watchdog: EventId,
     echo: Echo,
@@ -47,7 +47,7 @@ fn failure(rejected: Rejected<Task, Infallible>) -> Failure {
     rejected.error
 }
 
-/// Runs the program. The number of checks that have failed in the end.
+/// Runs the program. Returns the number of failed checks.
 pub fn run(base: &mut Base) -> Result<u32, Failure> {
     let mut program = Program::start(base)?;
     while let Some(event) = base.next_event(Wait::Forever).map_err(Error::Backend)? {
@@ -70,7 +70,7 @@ impl Program {
         }
         let urgent = Event::io(URGENT, Interest::READ).persist().priority(0);
         base.start(urgent, Task::Pressed(URGENT)).map_err(failure)?;
-        // Created in the reverse of the order that they come in.
+        // Created in the reverse order of their deadlines.
         for place in (0..TIMERS).rev() {
             let delay = Duration::from_millis(u64::from(place.saturating_add(1)));
             base.start(Event::timer().priority(1).timeout(delay), Task::Timer(place)).map_err(failure)?;
@@ -113,7 +113,7 @@ impl Program {
         self.blinks = self.blinks.saturating_add(1);
         report::line(if self.blinks % 2 == 1 { "light on" } else { "light off" });
         if self.blinks == 3 {
-            // All in one turn: the urgent one is raised last.
+            // All in one turn; the urgent one is raised last.
             ORDINARY.into_iter().for_each(lines::press);
             lines::press(URGENT);
         }

@@ -1,19 +1,19 @@
-//! What the firmware says of itself, without `core::fmt`.
+//! Prints the firmware's output without `core::fmt`.
 
 use crate::sys;
 
-/// Says a text.
+/// Prints a text.
 pub fn text(text: &str) {
     text.bytes().for_each(sys::say);
 }
 
-/// Says a line.
+/// Prints a line.
 pub fn line(line: &str) {
     text(line);
     sys::say(b'\n');
 }
 
-/// Says a number and what it counts, as a line.
+/// Prints a number and what it counts, as a line.
 pub fn number(number: u32, what: &str) {
     decimal(number);
     line(what);
@@ -26,7 +26,7 @@ fn decimal(number: u32) {
     sys::say(b'0'.wrapping_add((number % 10) as u8));
 }
 
-/// For what needs formatting: the suite.
+/// For the suite, which needs formatting.
 pub struct Report;
 
 impl core::fmt::Write for Report {

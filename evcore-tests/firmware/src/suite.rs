@@ -1,4 +1,4 @@
-//! The conformance suite on the board itself, with its own backend. The cases that need an operating system say so.
+//! The conformance suite on the board, with its own backend. Cases that need an operating system say so.
 
 mod fixture;
 
@@ -13,7 +13,7 @@ use crate::report::{self, Report};
 use crate::{board, later, sys};
 pub use fixture::OnBoard;
 
-/// What the cases have their events in: as many as the largest of them asks for, or as there is memory for.
+/// The capacity of the cases' storage: as much as the largest of them needs, or as fits into memory.
 #[cfg(not(board = "microbit"))]
 const EVENTS: usize = 49;
 #[cfg(board = "microbit")]
@@ -28,14 +28,15 @@ pub type Storage = Fixed<EVENTS, EVENTS, 1>;
 #[cfg(feature = "leanest")]
 pub type Storage = Fixed<EVENTS, 0, 1, evcore::storage::Lean>;
 
-/// A case of this image. The code of those that are not of this part, or that need what the storage has not got, is not in it.
+/// A case of this image. The image does not contain the code of cases of other parts of the suite, or of cases that
+/// the storage does not support.
 pub enum Case {
     OfAnotherPart,
     Lacks(&'static str, Needs),
     Applies(&'static str, fn(OnBoard) -> Proof),
 }
 
-/// A program with the cases of some topics. All in one do not fit the parts' memory.
+/// A program with the cases of some topics. All cases together do not fit into the chips' memory.
 #[macro_export]
 macro_rules! suite {
     ($($topic:literal)*) => {
@@ -51,7 +52,7 @@ macro_rules! suite {
 #[macro_export]
 macro_rules! suite_table {
     ($topics:tt $($topic:ident: $($case:ident)*;)*) => {
-        // By pointers, so that each case has its own frame on the stack, which is small.
+        // Called through pointers, so that each case has its own stack frame; the stack is small.
         static CASES: [firmware::suite::Case; evcore_tests::NAMES.len()] = [$($(
             if !evcore_tests::contains(&$topics, stringify!($topic)) {
                 firmware::suite::Case::OfAnotherPart
@@ -65,7 +66,7 @@ macro_rules! suite_table {
     };
 }
 
-/// Runs the cases, names each before it runs, and counts.
+/// Runs the cases, prints the name of each before it runs, and counts the results.
 pub fn run(cases: &[Case]) -> ! {
     sys::paint_stack();
     board::init();
@@ -97,8 +98,8 @@ pub fn run(cases: &[Case]) -> ! {
     sys::exit(0)
 }
 
-/// Whether a wake ends a sleep, also when it comes between the last look at the flag and the sleep: it comes a little later
-/// each time.
+/// Whether a wake ends a sleep, even if it comes between the last check of the flag and the sleep: it comes a little
+/// later each time.
 fn is_woken_at_any_time() -> bool {
     let mut base: EventBase<Lines, Fixed<1>, ()> = EventBase::new(Lines::new(Chip));
     if base.insert_wake(()).is_err() {

@@ -1,17 +1,17 @@
-//! What Rust cannot check: device registers, interrupts let in, the end of the program.
+//! What Rust cannot check: device registers, unmasking interrupts, ending the program.
 
-/// A device's register. There is one for each `const` of a board's file, and those are all.
+/// A device's register. There is one for each `const` of a board's file, and no others.
 #[derive(Clone, Copy)]
 pub struct Register<T>(usize, core::marker::PhantomData<*mut T>);
 
-/// Where a board has devices, and nothing that Rust knows of.
+/// The addresses where a board has devices, and Rust no objects.
 #[cfg(target_arch = "arm")]
 const DEVICES: core::ops::Range<usize> = 0x4000_0000..0x6000_0000;
 #[cfg(target_arch = "riscv32")]
 const DEVICES: core::ops::Range<usize> = 0x0010_0000..0x2000_0000;
 
 impl<T: Copy> Register<T> {
-    /// The register at an address. In a `const`, an address that is no device's does not compile.
+    /// The register at an address. In a `const`, an address that is not a device's does not compile.
     pub const fn at(address: usize) -> Self {
         assert!(address >= DEVICES.start && address < DEVICES.end, "no device is there");
         assert!(address % size_of::<T>() == 0, "a register is aligned");
@@ -20,7 +20,8 @@ impl<T: Copy> Register<T> {
 
     #[inline]
     pub fn read(self) -> T {
-        // SAFETY: `at` has seen that it is aligned and a device's, so it may be read as an integer of any value.
+        // SAFETY: `at` has checked that the address is aligned and a device's, so it may be read as an integer of any
+        // value.
         unsafe { (self.0 as *const T).read_volatile() }
     }
 
@@ -31,13 +32,13 @@ impl<T: Copy> Register<T> {
     }
 }
 
-/// A variable in a `static` that `main` has for itself from the moment that it is taken.
+/// A variable in a `static` that belongs to `main` once it was taken.
 pub struct Own<T> {
     value: core::cell::UnsafeCell<T>,
     is_taken: core::sync::atomic::AtomicBool,
 }
 
-// SAFETY: only who takes it gets to the value, and only once; so the value is sent there.
+// SAFETY: only the first caller of `take` gets the value, so it is sent there.
 unsafe impl<T: Send> Sync for Own<T> {}
 
 impl<T> Own<T> {
@@ -53,12 +54,13 @@ impl<T> Own<T> {
             self.is_taken.store(true, Relaxed);
             is_first
         });
-        // SAFETY: one core, and no interrupt between the look and the note: nobody else has it, or ever will.
+        // SAFETY: there is one core, and no interrupt between the check and the store: nobody else has it, or ever
+        // will.
         is_first.then(|| unsafe { &mut *self.value.get() })
     }
 }
 
-/// Does something that no interrupt comes between.
+/// Runs `work` with interrupts masked.
 #[inline]
 pub fn masked<R>(work: impl FnOnce() -> R) -> R {
     #[cfg(target_arch = "arm")]
@@ -67,7 +69,7 @@ pub fn masked<R>(work: impl FnOnce() -> R) -> R {
     return riscv::interrupt::free(work);
 }
 
-/// Sleeps until an interrupt is pending, masked or not. After the mask is lifted the interrupt is served.
+/// Sleeps until an interrupt is pending, masked or not. It is handled when interrupts are unmasked.
 #[inline]
 pub fn wait_for_interrupt() {
     #[cfg(target_arch = "arm")]
@@ -76,7 +78,7 @@ pub fn wait_for_interrupt() {
     riscv::asm::wfi();
 }
 
-/// Interrupts that have become pending are served before this returns.
+/// Pending interrupts are handled before this returns.
 #[inline]
 pub fn serve_interrupts() {
     #[cfg(target_arch = "arm")]
@@ -91,20 +93,20 @@ mod arm {
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub struct Irq(pub u16);
 
-    // SAFETY: the number is what the board's file gives, and stays the same.
+    // SAFETY: the number is the one in the board's file, and does not change.
     unsafe impl cortex_m::interrupt::InterruptNumber for Irq {
         fn number(self) -> u16 {
             self.0
         }
     }
 
-    /// Lets an interrupt in.
+    /// Unmasks an interrupt.
     pub fn unmask(irq: Irq) {
         // SAFETY: called while the board starts, and never in `masked`.
         unsafe { cortex_m::peripheral::NVIC::unmask(irq) }
     }
 
-    /// Every interrupt of a device: without a table of vectors of its own the part's number decides.
+    /// Handles every interrupt of a device: without its own vector table, the chip's number selects it.
     #[exception]
     unsafe fn DefaultHandler(irq: i16) {
         crate::board::interrupt(irq);
@@ -126,7 +128,7 @@ mod riscv32 {
     use riscv::interrupt::Interrupt;
     use riscv_rt::core_interrupt;
 
-    /// Lets interrupts in.
+    /// Unmasks interrupts.
     pub fn unmask() {
         for source in [Interrupt::MachineSoft, Interrupt::MachineTimer, Interrupt::MachineExternal] {
             // SAFETY: called while the board starts, and never in `masked`.
@@ -154,15 +156,16 @@ mod riscv32 {
 #[cfg(target_arch = "riscv32")]
 pub use riscv32::unmask;
 
-/// How much of the stack has never been used. It grows towards the variables, and nothing stops it there.
+/// Measures how much of the stack has never been used. It grows towards the variables, and nothing stops it there.
 #[cfg(feature = "suite")]
 mod stack {
     const PAINT: u32 = 0x5afe_5afe;
-    /// What the two functions below may need of it meanwhile. They have frames of their own, below the caller's, which may be larger.
+    /// How much of it the two functions below may need themselves. Their frames, which may be larger than the
+    /// caller's, are below it.
     const MARGIN: usize = 512;
 
     unsafe extern "C" {
-        /// The linker's name for where the variables end.
+        /// The linker's name for the end of the variables.
         static __euninit: u32;
     }
 
@@ -172,16 +175,16 @@ mod stack {
         first..(&raw const here).addr().saturating_sub(MARGIN)
     }
 
-    /// Marks what is unused now.
+    /// Fills what is currently unused with a pattern.
     #[inline(never)]
     pub fn paint_stack() {
         for address in words().step_by(size_of::<u32>()) {
-            // SAFETY: aligned, and between the variables and the frames that are in use: nobody has it.
+            // SAFETY: aligned, and between the variables and the frames in use, so nothing else uses it.
             unsafe { (address as *mut u32).write_volatile(PAINT) }
         }
     }
 
-    /// The bytes from the end that nobody has written to.
+    /// The number of bytes at the end that still have the pattern.
     #[inline(never)]
     pub fn unused_stack() -> usize {
         let mut unused = 0;
@@ -203,7 +206,7 @@ pub fn say(byte: u8) {
     semihosting::sys::arm_compat::sys_writec(byte);
 }
 
-/// Ends the program. On a part without a debugger this would be a reset.
+/// Ends the program. On a chip without a debugger this would be a reset.
 pub fn exit(status: i32) -> ! {
     semihosting::process::exit(status)
 }
@@ -221,7 +224,7 @@ fn report_panic(info: &core::panic::PanicInfo) -> ! {
     exit(101)
 }
 
-/// Nobody defines what this calls: where a panic can be reached, the firmware does not link.
+/// The function called here is defined nowhere: if a panic is reachable, the firmware does not link.
 #[cfg(not(feature = "panics"))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo) -> ! {

@@ -1,4 +1,4 @@
-//! The backend for boards, on a part that answers anything.
+//! The backend for boards, on a chip that returns arbitrary values.
 
 use core::hint::black_box;
 use core::time::Duration;

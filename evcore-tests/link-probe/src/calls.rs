@@ -1,4 +1,4 @@
-//! The base, and the backend that comes with the core.
+//! Calls the base, and the core's own backend.
 
 use core::hint::black_box;
 
@@ -13,7 +13,7 @@ use crate::values::{duration, event, id, instant};
 
 type Base<B, S> = EventBase<B, S, u32>;
 
-/// Calls everything that a base can be asked for. After each call the optimiser must believe anything of the base again.
+/// Calls every method of a base. After each call the optimiser must assume that the base is in any state.
 pub fn every_call<B: Wake + Split + EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     create(base);
     change(base);
@@ -86,7 +86,7 @@ fn halves<B: Split + EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
 }
 
 fn run<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
-    // So that the probe ends, when it is run.
+    // Makes the probe end when it is run.
     black_box(&mut *base).loop_break();
     let end = black_box(&mut *base).run(black_box(Mode::empty()), |base, event| {
         black_box(event);
@@ -111,7 +111,7 @@ fn control<B: Wake + EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     black_box(black_box(&mut *base).backend_mut());
 }
 
-/// Calls what a storage without some parts has not got.
+/// Calls the methods that a storage without some parts does not have.
 pub fn of_parts<B: EventOp<Fd = u32>, S: Complete>(base: &mut Base<B, S>) {
     black_box(&mut *base).set_limits(black_box(Limits::DEFAULT));
     let _ = black_box(black_box(&mut *base).pause_for(id(), duration()));
@@ -144,7 +144,7 @@ fn tell<B: EventOp<Fd = u32>, S: Storage>(base: &mut Base<B, S>) {
     black_box(base.backend());
 }
 
-/// What a test says to the backend driven by hand.
+/// Calls the methods of `Manual` for tests.
 pub fn manual<const N: usize>(manual: &mut Manual<N>) {
     static FLAG: WakeFlag = WakeFlag::new();
     black_box(&mut *manual).advance(duration());
@@ -160,7 +160,7 @@ pub fn manual<const N: usize>(manual: &mut Manual<N>) {
     black_box(Manual::default());
 }
 
-/// Callbacks as data. What they do is the user's.
+/// Callbacks as data. Their behaviour is the user's.
 pub fn callbacks<S: Storage>(base: &mut EventBase<Hostile, S, Callback<Hostile, S, u8>>) {
     fn called<S: Storage>(
         base: &mut EventBase<Hostile, S, Callback<Hostile, S, u8>>,

@@ -1,4 +1,4 @@
-//! A backend that answers and reports anything.
+//! A backend that returns and reports arbitrary values.
 
 use core::fmt;
 use core::hint::black_box;

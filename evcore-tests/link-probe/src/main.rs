@@ -1,12 +1,12 @@
-//! Proves at link time that no panic can be reached through evcore's API.
+//! Proves at link time that no panic is reachable through evcore's API.
 //!
-//! The panic handler calls a symbol that nobody defines. So the program links only where the optimiser has removed every
-//! call of the handler, because it has found every panic to be out of reach, overflow checks included. Every public
-//! function is called, on a base and with arguments of which the optimiser must believe anything.
+//! The panic handler calls a function that is defined nowhere. So the program links only if the optimiser has removed
+//! every call of the handler, because it has proved every panic unreachable, including those of overflow checks.
+//! Every public function is called, with a base and arguments about which the optimiser can assume nothing.
 //!
-//! `.ci/link-probe` builds it, checks that it calls every public function, and that it does not link when a panic is put in
-//! (`--features panic`). What a wrong argument of a *generic* parameter does is not proved: a user's own backend or handler
-//! may panic, as may the destructor of a user's data.
+//! `.ci/link-probe` builds it, checks that it calls every public function, and that it does not link if a panic is
+//! inserted (`--features panic`). It proves nothing about a *generic* parameter: a user's own backend or handler may
+//! panic, and so may the destructor of a user's data.
 
 #![no_std]
 #![no_main]
@@ -38,7 +38,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     a_panic_can_be_reached()
 }
 
-/// Keeps the places that panics come from in the program, to be looked up.
+/// Keeps the locations of panics in the program, so that they can be looked up.
 #[cfg(feature = "find")]
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {

@@ -11,7 +11,7 @@ use evcore::{Error, Event, EventId, Instant, Interest, Mode, Ready};
 
 use crate::hostile::Refused;
 
-/// Where text goes to.
+/// A sink for text.
 struct Nowhere;
 
 impl Write for Nowhere {
@@ -112,8 +112,8 @@ fn errors() {
     black_box(Error::from(rejected));
 }
 
-/// Text of our own writing. What is derived, or has a `Duration` or a `str` in it, is `core::fmt`'s work, whose own checks the
-/// optimiser does not see through; no input of ours reaches them.
+/// Formatting written in this crate. What is derived, or contains a `Duration` or a `str`, is done by `core::fmt`,
+/// whose own checks the optimiser cannot remove; no input of this crate triggers them.
 fn text() {
     debug(instant());
     debug(id());

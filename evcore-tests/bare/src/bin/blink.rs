@@ -1,4 +1,4 @@
-//! One timer blinks, on what it needs of evcore: timers and own events.
+//! Blinks with one timer, on a storage with timers and user events only.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! One timer blinks, on embassy.
+//! Blinks with one timer, on embassy.
 
 #![no_std]
 #![no_main]

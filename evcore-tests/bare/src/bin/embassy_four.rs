@@ -1,4 +1,4 @@
-//! Four lines and four timers, on embassy: a task each.
+//! Four lines and four timers on embassy, with a task for each.
 
 #![no_std]
 #![no_main]

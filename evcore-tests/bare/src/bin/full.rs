@@ -1,4 +1,4 @@
-//! One timer blinks, on all of evcore.
+//! Blinks with one timer, on a complete storage.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! One timer blinks, by hand: one deadline.
+//! Blinks with one timer, written by hand: one deadline.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! One timer blinks, by hand: a table of eight deadlines.
+//! Blinks with one timer, written by hand: a table of eight deadlines.
 
 #![no_std]
 #![no_main]
@@ -8,7 +8,7 @@ use bare::sys::{self, Own};
 
 #[derive(Clone, Copy)]
 struct Timer {
-    /// 0 where there is none.
+    /// 0 if there is none.
     due: u64,
     period: u64,
 }

@@ -1,4 +1,4 @@
-//! From an alarm's interrupt to the handler, on what a timer needs of evcore.
+//! Latency from an alarm's interrupt to the handler, on a storage with timers and user events only.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! From an alarm's interrupt to the program, on embassy.
+//! Latency from an alarm's interrupt to the program, on embassy.
 
 #![no_std]
 #![no_main]

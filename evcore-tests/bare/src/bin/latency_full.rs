@@ -1,4 +1,4 @@
-//! From an alarm's interrupt to the handler, on all of evcore.
+//! Latency from an alarm's interrupt to the handler, on a complete storage.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! From an alarm's interrupt to the program, by hand.
+//! Latency from an alarm's interrupt to the program, written by hand.
 
 #![no_std]
 #![no_main]

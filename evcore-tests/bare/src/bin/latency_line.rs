@@ -1,4 +1,4 @@
-//! From a line's interrupt to the handler, on what two lines need of evcore.
+//! Latency from a line's interrupt to the handler, on a storage with the parts that two lines need.
 
 #![no_std]
 #![no_main]

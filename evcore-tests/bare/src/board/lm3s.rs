@@ -9,7 +9,7 @@ pub const NANOS_PER_TICK: u64 = 50;
 /// 2^32 ns, rounded up.
 pub const TICKS_PER_4S: u64 = 85_899_346;
 
-/// The part's clock: what a reset sets, but divided by 10.
+/// The clock configuration: its value after a reset, but divided by 10.
 const CLOCK: (usize, u32) = (0x400f_e060, 0x078e_3ad1 & !(0xf << 23) | 9 << 23);
 const GATES: (usize, u32) = (0x400f_e104, 1 << 16 | 1);
 
@@ -22,7 +22,7 @@ const SYSTICK: usize = 0xe000_e010;
 const SYSTICK_COUNT: usize = 0xe000_e018;
 const PENDING: usize = 0xe000_ed04;
 const IS_SYSTICK_PENDING: u32 = 1 << 26;
-/// The interrupts that the part lets in and that software raises: a bit for each.
+/// The registers that enable interrupts and that raise them in software: one bit for each.
 const LET_IN: usize = 0xe000_e100;
 const RAISE: usize = 0xe000_e200;
 const ALARM: i16 = 19;
@@ -33,7 +33,7 @@ const PRESSES: usize = 0x4003_1000;
 #[cfg(feature = "latency")]
 const PRESSES_IRQ: i16 = 21;
 
-/// How often SysTick has started over.
+/// How many times SysTick has wrapped.
 static ROUNDS: AtomicU32 = AtomicU32::new(0);
 
 pub fn init() {
@@ -51,22 +51,22 @@ pub fn init() {
 pub fn now() -> u64 {
     masked(|| {
         let (mut rounds, mut count) = (ROUNDS.load(Ordering::Relaxed), read(SYSTICK_COUNT));
-        // It started over while its interrupt was masked: its value now belongs to the new round.
+        // It wrapped while its interrupt was masked: its value belongs to the next round.
         if read(PENDING) & IS_SYSTICK_PENDING != 0 {
             (rounds, count) = (rounds.wrapping_add(1), read(SYSTICK_COUNT));
         }
-        // It counts down, and its interrupt comes when it reaches 0.
+        // It counts down, and interrupts when it reaches 0.
         u64::from(rounds) << 24 | u64::from(count.wrapping_neg() & 0xff_ffff)
     })
 }
 
-/// A count of ticks that wraps at 24 bits, for what is shorter.
+/// A tick count that wraps at 24 bits, for short durations.
 #[cfg(feature = "latency")]
 pub fn count() -> u32 {
     read(SYSTICK_COUNT).wrapping_neg()
 }
 
-/// Has an interrupt come at that time, or earlier where that is far off.
+/// Sets the alarm for that time, or earlier if that is too far off.
 pub fn set_alarm(at: u64) {
     let left = at.saturating_sub(now());
     let left = if left >> 31 == 0 { left as u32 } else { 1 << 31 };
@@ -75,7 +75,7 @@ pub fn set_alarm(at: u64) {
     write(TIMER_CONTROL, 1);
 }
 
-/// Has the interrupt of a line come every so many milliseconds, by another timer.
+/// Makes a second timer raise a line's interrupt every `millis` milliseconds.
 #[cfg(feature = "latency")]
 pub fn press_every(millis: u64) {
     write(GATES.0, GATES.1 | 1 << 17);
@@ -86,14 +86,14 @@ pub fn press_every(millis: u64) {
     write(LET_IN, 1 << PRESSES_IRQ);
 }
 
-/// Raises an interrupt by software, as if a line had something to say.
+/// Raises an interrupt in software, in place of a line's.
 pub fn raise() {
     write(RAISE, 1 << PRESS);
 }
 
 #[cortex_m_rt::exception]
 fn SysTick() {
-    // Only this interrupt changes it, so a load and a store will do.
+    // Only this interrupt changes it, so a load and a store are enough.
     ROUNDS.store(ROUNDS.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
@@ -101,14 +101,15 @@ fn SysTick() {
 unsafe fn DefaultHandler(irq: i16) {
     latency::enter();
     if irq == ALARM {
-        // That it came is all: it has ended the sleep.
+        // The interrupt has ended the sleep; nothing else is needed.
         write(TIMER_CLEAR, 1);
         return crate::on_alarm();
     }
     on_line(irq);
 }
 
-// Out of line, or the compiler asks for the line before the alarm, and the count of the alarm's instructions has that question.
+// Not inlined: otherwise the compiler checks for the line first, and the alarm's instruction count would include
+// that.
 #[inline(never)]
 #[cfg_attr(not(feature = "latency"), expect(unused_variables, reason = "no other line is counted"))]
 fn on_line(irq: i16) {

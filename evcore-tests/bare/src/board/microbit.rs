@@ -13,12 +13,12 @@ const TIMER: usize = 0x4000_8000;
 const ALARMED: usize = TIMER + 0x140;
 const BEGUN: usize = TIMER + 0x148;
 const ALARM: usize = TIMER + 0x540;
-/// The interrupts that the part lets in and that software raises: a bit for each.
+/// The registers that enable interrupts and that raise them in software: one bit for each.
 const LET_IN: usize = 0xe000_e100;
 const RAISE: usize = 0xe000_e200;
 const PRESS: i16 = 20;
 
-/// How often the timer has started over.
+/// How many times the timer has wrapped.
 static ROUNDS: AtomicU32 = AtomicU32::new(0);
 
 pub fn init() {
@@ -32,7 +32,7 @@ pub fn init() {
 pub fn now() -> u64 {
     masked(|| {
         let (mut rounds, mut count) = (ROUNDS.load(Ordering::Relaxed), count());
-        // It started over while its interrupt was masked: its value now belongs to the new round.
+        // It wrapped while its interrupt was masked: its value belongs to the next round.
         if read(BEGUN) != 0 {
             (rounds, count) = (rounds.wrapping_add(1), self::count());
         }
@@ -45,14 +45,14 @@ fn count() -> u32 {
     read(TIMER + 0x544)
 }
 
-/// Has an interrupt come at that time, or earlier where that is far off.
+/// Sets the alarm for that time, or earlier if that is too far off.
 pub fn set_alarm(at: u64) {
     let left = at.saturating_sub(now());
     let left = if left >> 31 == 0 { left as u32 } else { 1 << 31 };
     write(ALARM, count().wrapping_add(left.max(2)));
 }
 
-/// Raises an interrupt by software, as if a line had something to say.
+/// Raises an interrupt in software, in place of a line's.
 pub fn raise() {
     write(RAISE, 1 << PRESS);
 }
@@ -63,7 +63,7 @@ unsafe fn DefaultHandler(irq: i16) {
     if irq == PRESS {
         return lines::on_press();
     }
-    // That the alarm came is all: it has ended the sleep.
+    // The alarm has ended the sleep; nothing else is needed.
     write(ALARMED, 0);
     if read(BEGUN) != 0 {
         write(BEGUN, 0);

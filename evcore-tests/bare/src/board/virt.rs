@@ -16,7 +16,7 @@ const TIME: usize = 0x0200_bff8;
 
 pub fn init() {
     set_alarm(u64::MAX);
-    // SAFETY: the program starts, and no interrupt is masked by anybody yet.
+    // SAFETY: the program is starting, and no code has masked interrupts yet.
     unsafe {
         riscv::interrupt::enable_interrupt(Interrupt::MachineSoft);
         riscv::interrupt::enable_interrupt(Interrupt::MachineTimer);
@@ -24,7 +24,7 @@ pub fn init() {
     }
 }
 
-/// Ticks since the start. The clock is read in two halves: again, if the upper one has changed meanwhile.
+/// Ticks since the start. The clock is read in two halves, and again if the upper one has changed meanwhile.
 pub fn now() -> u64 {
     loop {
         let (high, low) = (read(TIME + 4), read(TIME));
@@ -34,17 +34,17 @@ pub fn now() -> u64 {
     }
 }
 
-/// Has an interrupt come at that time. The upper half is out of reach while the lower one changes.
+/// Sets the alarm for that time. The upper half is set to the maximum while the lower one changes.
 pub fn set_alarm(at: u64) {
     write(ALARM + 4, u32::MAX);
     write(ALARM, at as u32);
     write(ALARM + 4, (at >> 32) as u32);
 }
 
-/// Raises an interrupt by software, as if a line had something to say.
+/// Raises an interrupt in software, in place of a line's.
 pub fn raise() {
     write(SOFT, 1);
-    // It comes a few instructions later, at the latest when this is read back.
+    // The interrupt comes a few instructions later, at the latest when this is read back.
     while read(SOFT) != 0 {}
 }
 
@@ -58,7 +58,7 @@ fn soft() {
 #[core_interrupt(Interrupt::MachineTimer)]
 fn timer() {
     latency::enter();
-    // That it came is all: it has ended the sleep.
+    // The interrupt has ended the sleep; nothing else is needed.
     set_alarm(u64::MAX);
     crate::on_alarm();
 }

@@ -17,7 +17,7 @@ fn main() -> ! {
     sys::exit(blink().unwrap_or(1))
 }
 
-/// The status that the program ends with, after ten changes of the light.
+/// Returns the exit status after ten changes of the light.
 fn blink() -> Option<i32> {
     let base = BASE.take()?;
     base.insert_interval(Duration::from_millis(20), 10).ok()?;

@@ -1,4 +1,4 @@
-//! The features of evcore that are off by default.
+//! Runs the features of evcore that are off by default.
 
 #![no_std]
 #![no_main]

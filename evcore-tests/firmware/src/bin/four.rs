@@ -13,7 +13,7 @@ use firmware::sys::{self, Own};
 
 static BASE: Own<EventBase<Lines, Fixed<8>, u8>> = Own::new(EventBase::new(Lines::new(Chip)));
 
-/// Marks the data of a timer; the rest of it is the number of a line.
+/// Marks the data of a timer; the other bits are the number of a line.
 const TIMER: u8 = 4;
 
 #[firmware::entry]
@@ -22,7 +22,7 @@ fn main() -> ! {
     sys::exit(four().unwrap_or(1))
 }
 
-/// Each timer presses its line; a line that is pressed is named and watched no longer.
+/// Each timer presses its line; a pressed line is printed and deregistered.
 fn four() -> Option<i32> {
     let base = BASE.take()?;
     for (number, delay) in [(0, 80), (1, 60), (2, 40), (3, 20)] {

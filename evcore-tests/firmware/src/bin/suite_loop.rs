@@ -1,4 +1,4 @@
-//! The conformance suite: events, their order, the loop around them, and what comes from elsewhere.
+//! The conformance suite: events and their order, the loop, signals and wakes.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! The conformance suite: what becomes ready, and what time brings.
+//! The conformance suite: readiness and timers.
 
 #![no_std]
 #![no_main]

@@ -1,4 +1,4 @@
-//! The whole program of all boards.
+//! The complete program, for all boards.
 
 #![no_std]
 #![no_main]

@@ -1,6 +1,6 @@
 //! Stellaris LM3S6965 (Cortex-M3), as QEMU's `lm3s6965evb`.
 //!
-//! SysTick counts all the time and is the clock; timer 0 counts down once and is the alarm.
+//! SysTick runs continuously and is the clock; timer 0 counts down once and is the alarm.
 
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{NVIC, Peripherals, SCB, SYST};
@@ -36,7 +36,7 @@ const IS_EMPTY: u32 = 1 << 4;
 const RECEIVED: u32 = 1 << 4;
 const SENT: u32 = 1 << 5;
 
-/// The interrupt of a converter that these programs do not use: raised by software, it stands for a pin's.
+/// The interrupt of a converter that these programs do not use: raised in software in place of a pin's.
 const PRESS: Irq = Irq(17);
 
 /// 12.5 MHz after a reset.
@@ -66,7 +66,7 @@ pub fn init() {
 }
 
 pub fn now() -> Instant {
-    // It counts down, and its interrupt comes when it reaches 0.
+    // It counts down, and interrupts when it reaches 0.
     let count = || SYST::get_current().wrapping_neg() & 0xff_ffff;
     Clock::instant(COUNTER.read(count, SCB::is_pendst_pending))
 }
@@ -76,7 +76,7 @@ fn SysTick() {
     COUNTER.on_overflow();
 }
 
-/// Has an interrupt come at that time, or earlier where that is far off.
+/// Sets the alarm for that time, or earlier if that is too far off.
 pub fn set_alarm(at: Instant) {
     ALARM_CONTROL.write(0);
     ALARM_TICKS.write(Clock::between(now(), at));
@@ -87,7 +87,7 @@ pub fn transmit(byte: u8) {
     UART_DATA.write(byte.into());
 }
 
-/// Raises an interrupt by software.
+/// Raises an interrupt in software.
 pub fn raise() {
     NVIC::pend(PRESS);
     cortex_m::asm::dsb();
@@ -96,7 +96,7 @@ pub fn raise() {
 
 pub fn interrupt(irq: i16) {
     match u16::try_from(irq).map(Irq) {
-        // That it came is all: it has ended the sleep.
+        // The interrupt has ended the sleep; nothing else is needed.
         Ok(ALARM) => {
             ALARM_CLEAR.write(1);
             lines::on_alarm();

@@ -1,7 +1,7 @@
 //! BBC micro:bit (nRF51822, Cortex-M0), as QEMU's `microbit`. No compare-and-swap, no division, 16 KiB of memory.
 //!
-//! Timer 0 counts microseconds in 32 bits. Its four registers compare: 0 is the alarm, 1 is where a count is read from,
-//! 2 says that it has wrapped.
+//! Timer 0 counts microseconds in 32 bits. Of its four compare registers, 0 is the alarm, 1 is for reading the count,
+//! 2 detects wrapping.
 
 use cortex_m::peripheral::NVIC;
 use evcore::Instant;
@@ -38,7 +38,7 @@ const UART_INPUT: Register<u32> = Register::at(0x4000_2518);
 const UART_OUTPUT: Register<u32> = Register::at(0x4000_251c);
 const UART_SPEED: Register<u32> = Register::at(0x4000_2524);
 
-/// This part has interrupts for software to raise. It stands for a pin's.
+/// One of the interrupts that software can raise, in place of a pin's.
 const PRESS: Irq = Irq(20);
 
 pub type Clock = Ticks<1_000_000>;
@@ -73,7 +73,7 @@ fn count() -> u32 {
     TIMER_COUNT.read()
 }
 
-/// Has an interrupt come at that time, or earlier where that is far off.
+/// Sets the alarm for that time, or earlier if that is too far off.
 pub fn set_alarm(at: Instant) {
     let ticks = Clock::between(now(), at);
     TIMER_ALARM.write(count().wrapping_add(ticks));
@@ -83,7 +83,7 @@ pub fn transmit(byte: u8) {
     UART_OUTPUT.write(byte.into());
 }
 
-/// Raises an interrupt by software.
+/// Raises an interrupt in software.
 pub fn raise() {
     NVIC::pend(PRESS);
     cortex_m::asm::dsb();

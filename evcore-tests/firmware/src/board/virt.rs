@@ -1,4 +1,4 @@
-//! QEMU's `virt` with one RISC-V hart: a clock of 64 bits with an alarm, and a 16550.
+//! QEMU's `virt` with one RISC-V hart: a 64-bit clock with an alarm, and a 16550 UART.
 
 use evcore::Instant;
 use evcore::board::Ticks;
@@ -43,7 +43,7 @@ pub fn now() -> Instant {
     Clock::instant(time())
 }
 
-/// The clock is read in two halves: again, if the upper one has changed meanwhile.
+/// The clock is read in two halves, and again if the upper one has changed meanwhile.
 fn time() -> u64 {
     loop {
         let (high, low) = (TIME_HIGH.read(), TIME_LOW.read());
@@ -53,13 +53,13 @@ fn time() -> u64 {
     }
 }
 
-/// Has an interrupt come at that time, or earlier where that is far off.
+/// Sets the alarm for that time, or earlier if that is too far off.
 pub fn set_alarm(at: Instant) {
     let time = time();
     set_alarm_ticks(time.wrapping_add(Clock::between(Clock::instant(time), at).into()));
 }
 
-/// The upper half is out of reach while the lower one changes.
+/// The upper half is set to the maximum while the lower one changes.
 fn set_alarm_ticks(at: u64) {
     ALARM_HIGH.write(u32::MAX);
     ALARM_LOW.write(at as u32);
@@ -70,10 +70,10 @@ pub fn transmit(byte: u8) {
     UART_DATA.write(byte);
 }
 
-/// Raises an interrupt by software.
+/// Raises an interrupt in software.
 pub fn raise() {
     SOFT.write(1);
-    // It comes a few instructions later, at the latest when this is read back.
+    // The interrupt comes a few instructions later, at the latest when this is read back.
     while SOFT.read() != 0 {}
 }
 
@@ -90,7 +90,7 @@ pub fn on_timer() {
 pub fn on_external() {
     let claimed = CLAIM.read();
     if claimed == UART {
-        // Looking at the cause is what ends the interrupt that there is room.
+        // Reading the cause clears the interrupt for room to send.
         UART_CAUSE.read();
         while UART_STATE.read() & HAS_RECEIVED != 0 {
             lines::on_byte(UART_DATA.read());

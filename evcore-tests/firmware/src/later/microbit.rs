@@ -1,4 +1,4 @@
-//! Timer 1 counts microseconds in 16 bits: it is set by steps of that size.
+//! Timer 1 counts microseconds in 16 bits, so a longer delay is divided into steps.
 
 use core::time::Duration;
 
@@ -22,7 +22,7 @@ pub fn init() {
     unmask(TIMER);
 }
 
-/// A delay is 65 ms at most: the suite asks for less.
+/// A delay is at most 65 ms; the suite needs less.
 pub(super) fn set_timer(delay: Duration) {
     STOP.write(1);
     CLEAR.write(1);

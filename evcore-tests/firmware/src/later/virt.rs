@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::on_time;
 use crate::sys::Register;
 
-/// Its interrupt, for the one who claims it.
+/// Its interrupt's number, to be claimed.
 pub const CLOCK: u32 = 11;
 const PRIORITY: Register<u32> = Register::at(0x0c00_0000 + 4 * CLOCK as usize);
 const ENABLE: Register<u32> = Register::at(0x0c00_2000);
@@ -26,11 +26,11 @@ pub fn init() {
 pub(super) fn set_timer(delay: Duration) {
     let at = time().wrapping_add(delay.as_nanos() as u64);
     ALARM_HIGH.write((at >> 32) as u32);
-    // This sets it.
+    // Writing the lower half sets the alarm.
     ALARM_LOW.write(at as u32);
 }
 
-/// The clock is read in two halves: again, if the upper one has changed meanwhile.
+/// The clock is read in two halves, and again if the upper one has changed meanwhile.
 fn time() -> u64 {
     loop {
         let (high, low) = (TIME_HIGH.read(), TIME_LOW.read());

@@ -1,16 +1,16 @@
-//! Sends back what the UART receives, as fast as it can be sent.
+//! Sends back what the UART receives, as fast as possible.
 
 use evcore::{EventId, Interest};
 
 use super::{Base, Failure};
 use crate::lines;
 
-/// What ends the conversation.
+/// The byte that ends the echo.
 const END: u8 = b'.';
 
 pub struct Echo {
     event: EventId,
-    /// Received, and not sent.
+    /// A byte that was received but not sent yet.
     byte: Option<u8>,
     has_end: bool,
 }
@@ -28,7 +28,7 @@ impl Echo {
             }
             let Some(byte) = self.byte else { return base.modify(self.event, Interest::READ) };
             if !lines::has_room() {
-                // Nothing more is read until this is sent.
+                // Reads nothing more until this is sent.
                 return base.modify(self.event, Interest::WRITE);
             }
             lines::send(byte);

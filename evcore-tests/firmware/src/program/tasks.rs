@@ -10,9 +10,9 @@ pub enum Task {
     Blink,
     /// Feeds the watchdog.
     Heartbeat,
-    /// The watchdog: if this comes, the program hangs.
+    /// The watchdog: it expires only if the program is stuck.
     Hung,
-    /// One of the 50 timers; which one it should be.
+    /// One of the 50 timers, with its expected position.
     Timer(u8),
     Uart,
     Pressed(Line<LINES>),

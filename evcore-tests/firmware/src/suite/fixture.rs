@@ -1,4 +1,4 @@
-//! A board whose lines are connected to nothing but the suite.
+//! A board whose lines are connected only to the suite.
 
 use core::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::board::{Chip, Lines};
 use crate::later;
 use crate::lines::{FLAGS, LINES, press};
 
-/// How many lines have been given to the case. The first one is the UART's.
+/// How many lines the case has been given. The first one is the UART's.
 pub struct OnBoard {
     lines: u8,
 }
