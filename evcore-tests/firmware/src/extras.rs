@@ -17,7 +17,7 @@ use evcore::{EventBase, Fixed, Instant, Interest, Ready, Wait};
 use crate::lines::{FLAGS, LINES, RECEIVED, UART, press};
 use crate::{board, report, sys};
 
-/// What a HAL of embassy has: a clock in ticks, and an alarm that wakes tasks. Here there are none.
+/// What an embassy HAL would provide: a clock in ticks, and an alarm that wakes tasks. These boards have none.
 struct Time;
 
 impl Driver for Time {
@@ -31,7 +31,7 @@ impl Driver for Time {
     }
 }
 
-/// When the two bases below want an alarm: the part has one, or has one for each of them.
+/// The alarms that the two bases below request: the chip may have only one.
 #[derive(Clone, Copy)]
 struct Alarms {
     of_loop: Instant,
@@ -40,7 +40,7 @@ struct Alarms {
 
 static ALARMS: Mutex<Cell<Alarms>> = Mutex::new(Cell::new(Alarms { of_loop: Instant::MAX, of_inner: Instant::MAX }));
 
-/// Sets the part's alarm for the earlier one.
+/// Sets the chip's alarm for the earlier one.
 fn set_alarms(change: impl FnOnce(&mut Alarms)) {
     critical_section::with(|cs| {
         let mut alarms = ALARMS.borrow(cs).get();
@@ -55,10 +55,10 @@ fn set_alarms(change: impl FnOnce(&mut Alarms)) {
 
 time_driver_impl!(static TIME: Time = Time);
 
-/// The board by way of these features.
+/// The board through these features.
 pub struct Chip;
 
-/// A board for any part that has an embassy HAL.
+/// A board for any chip with an embassy HAL.
 impl Board<LINES> for Chip {
     fn flags(&self) -> &'static Flags<LINES> {
         &FLAGS
@@ -80,10 +80,10 @@ impl Board<LINES> for Chip {
 pub type Base = EventBase<evcore::board::Lines<Chip, LINES>, Fixed<8>, u8>;
 
 const BUTTON: Line<LINES> = Line::new(1).unwrap();
-/// What is read from the UART, and sent back.
+/// How many words are read from the UART and sent back.
 const WORDS: usize = 5;
 
-/// How many checks have failed.
+/// Returns the number of failed checks.
 pub fn run(base: &mut Base) -> u32 {
     let mut failed = 0;
     let mut check = |holds: bool, what: &str| {
@@ -96,14 +96,14 @@ pub fn run(base: &mut Base) -> u32 {
     check(is_handed_out(base), "a line is handed out");
     let [presses, periods] = inner_hand_outs();
     check(presses == 1, "a base of an interrupt's own has handed it out there");
-    // Until the last of the five ticks of 10 ms.
+    // Runs until the last of the five ticks of 10 ms.
     check((11..=13).contains(&periods), "and has handed out its timer every 4 ms");
     check(pauses(), "a driver's pause is as long as it should be");
     check(echoes() == Some(WORDS), "bytes are read and written");
     failed
 }
 
-/// Ticks of 10 ms in 50 ms, none of them early or much too late.
+/// Counts ticks of 10 ms in 50 ms, none of which may be early or much too late.
 fn ticks(base: &mut Base) -> Option<u32> {
     let begin = base.now();
     let id = base.insert_interval(Duration::from_millis(10), 0).ok()?;
@@ -133,23 +133,23 @@ fn is_handed_out(base: &mut Base) -> bool {
     was_low && is_high && data == Some(7)
 }
 
-/// A base that is used in interrupts alone, beside that of the loop: they share nothing but the alarm.
+/// A base that is used only in interrupts, beside that of the loop; they share only the alarm.
 static INNER: Mutex<RefCell<Inner>> = Mutex::new(RefCell::new(EventBase::new(evcore::board::Lines::new(InnerChip))));
 type Inner = EventBase<evcore::board::Lines<InnerChip, 1>, Fixed<2>, u32>;
 static INNER_FLAGS: Flags<1> = Flags::new();
 const INNER_LINE: Line<1> = Line::new(0).unwrap();
 
-/// For the line's interrupt.
+/// Called by the line's interrupt.
 pub fn on_press() {
     INNER_FLAGS.set_readable(INNER_LINE);
     serve_inner();
 }
 
-/// For the alarm's interrupt.
+/// Called by the alarm's interrupt.
 pub fn on_alarm() {
     let now = board::now();
     set_alarms(|alarms| {
-        // It has ended the loop's sleep.
+        // The interrupt has already ended the loop's sleep.
         if alarms.of_loop <= now {
             alarms.of_loop = Instant::MAX;
         }
@@ -157,9 +157,9 @@ pub fn on_alarm() {
     serve_inner();
 }
 
-/// Hands out what there is. The base does not sleep: its next deadline is an alarm.
+/// Hands out the active events. The base does not sleep: its next deadline is set as an alarm.
 fn serve_inner() {
-    // In one section: an interrupt between the two would set its alarm, and this an older one after it.
+    // In one critical section: otherwise an interrupt in between could set its alarm, and this an older one after it.
     critical_section::with(|cs| {
         let inner = &mut *INNER.borrow_ref_mut(cs);
         while let Ok(Some(event)) = inner.next_event(Wait::None) {
@@ -174,7 +174,7 @@ fn serve_inner() {
     });
 }
 
-/// For the loop, before interrupts use it.
+/// Called by the loop, before interrupts use it.
 fn begin_inner() {
     critical_section::with(|cs| {
         let inner = &mut *INNER.borrow_ref_mut(cs);
@@ -201,7 +201,7 @@ impl Board<1> for InnerChip {
     fn wait_for_interrupt(&self) {}
 }
 
-/// How often the inner base has handed out its events: of the line, and of the timer.
+/// How many times the inner base has handed out each event: the line's, and the timer's.
 fn inner_hand_outs() -> [u32; 2] {
     critical_section::with(|cs| {
         let inner = INNER.borrow_ref(cs);
@@ -226,11 +226,11 @@ fn echoes() -> Option<usize> {
     Some(words.len())
 }
 
-/// What is to be sent: less than what is written at once.
+/// The bytes to send: smaller than one write.
 static SENT: Ring<2> = Ring::new();
 static IS_SENDING: AtomicBool = AtomicBool::new(false);
 
-/// Sends the first byte, unless one is on its way: the interrupt sends the others.
+/// Sends the first byte, unless one is being sent: the interrupt sends the others.
 fn start() {
     critical_section::with(|_| {
         if !IS_SENDING.load(Ordering::Relaxed) {
@@ -239,7 +239,7 @@ fn start() {
     });
 }
 
-/// For the UART's interrupt.
+/// Called by the UART's interrupt.
 pub fn on_sent() {
     send_next();
 }
