@@ -1,5 +1,5 @@
-//! Compiles the functions that stable Rust cannot define, those with variable arguments, and the proof that our structures are
-//! laid out as libevent's headers say.
+//! Compiles the functions with variable arguments, which stable Rust cannot define, and a check that our structures
+//! have the layout of libevent's headers.
 
 fn main() {
     println!("cargo:rerun-if-changed=c");

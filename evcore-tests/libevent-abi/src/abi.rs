@@ -1,4 +1,4 @@
-//! libevent's structures and numbers, as its public headers have them. `c/layout.c` compares them with the headers.
+//! libevent's structures and constants, as in its public headers. `c/layout.c` compares them with the headers.
 
 use core::ffi::{c_int, c_short, c_ulong, c_void};
 use core::mem::{align_of, offset_of, size_of};
@@ -7,16 +7,16 @@ use crate::from_c::{Cb, Ev};
 
 pub(crate) use libc::timeval;
 
-/// What an event calls.
+/// The callback of an event.
 pub type EventFn = extern "C" fn(c_int, c_short, *mut c_void);
-/// What a deferred callback calls.
+/// The callback of a deferred callback.
 pub type SelfFn = extern "C" fn(Cb, *mut c_void);
-/// What is called when an event is at rest for good.
+/// The finalizer of an event, called when nothing uses the event any more.
 pub type FinalizeFn = extern "C" fn(Ev, *mut c_void);
 
-/// `struct event_callback`: what stands in a queue of active events.
+/// `struct event_callback`: an entry in a queue of active events.
 ///
-/// The two links of libevent's queue are the links of ours. `flags` and `priority` are as in libevent.
+/// Our queue uses the two links of libevent's queue. `flags` and `priority` are as in libevent.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Callback {
@@ -31,30 +31,30 @@ pub struct Callback {
 
 /// `struct event`.
 ///
-/// Where libevent keeps its place in the heap, the id of the evcore event stands, and where it links the events of an fd, what that
-/// one waits for.
+/// Instead of libevent's heap index it has the id of the evcore event, and instead of the links between events of an
+/// fd, what the evcore event waits for.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Event {
     pub(crate) callback: Callback,
-    /// `ev_timeout_pos`: the id of the evcore event that stands for this one, or 0.
+    /// `ev_timeout_pos`: the id of the evcore event for this one, or 0.
     pub(crate) id: u64,
     /// Whether evcore has handed the event out since it was added.
     pub(crate) spare: u64,
     pub(crate) fd: c_int,
     pub(crate) base: *mut crate::base::Base,
-    /// `ev_io_next`, `ev_signal_next`: what that evcore event waits for.
+    /// `ev_io_next`, `ev_signal_next`: what the evcore event waits for.
     pub(crate) attached_for: u64,
     pub(crate) unused: u64,
     /// `ev_io.ev_timeout`, the period of a persistent event; or `ev_signal`.
     pub(crate) period: Period,
     pub(crate) events: c_short,
     pub(crate) res: c_short,
-    /// When it was last to be due, by the monotonic clock.
+    /// Its last deadline, by the monotonic clock.
     pub(crate) deadline: timeval,
 }
 
-/// The period of a persistent event, or how often a signal's event is called.
+/// The period of a persistent event, or the calls of a signal event.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub union Period {
@@ -68,12 +68,12 @@ impl core::fmt::Debug for Period {
     }
 }
 
-/// How often the callback of a signal's event is still to be called.
+/// How many calls of a signal event's callback are left.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Calls {
     pub(crate) left: c_short,
-    /// Where the call that is under way counts.
+    /// The counter of the call under way.
     pub(crate) counter: *mut c_short,
 }
 
@@ -101,7 +101,7 @@ pub struct CondFns {
 }
 
 impl LockFns {
-    /// What tells two of them apart.
+    /// A value that identifies the functions, for comparison.
     pub(crate) fn key(self) -> (c_int, u32, [usize; 4]) {
         let Self { version, kinds, alloc, free, lock, unlock } = self;
         let alloc = alloc.map_or(0, |function| function as usize);
@@ -123,7 +123,7 @@ impl CondFns {
     }
 }
 
-/// What names a thread.
+/// Returns a thread's identifier.
 pub type IdFn = extern "C" fn() -> c_ulong;
 
 const _: () = {
@@ -160,7 +160,7 @@ pub(crate) mod list {
     pub(crate) const QUEUED: c_short = ACTIVE | LATER;
 }
 
-/// What is called, and how: libevent's numbers.
+/// The kinds of callbacks: libevent's numbers.
 pub(crate) mod closure {
     pub(crate) const EVENT: u8 = 0;
     pub(crate) const SIGNAL: u8 = 1;

@@ -1,5 +1,5 @@
-//! The queues of active callbacks: libevent's, for C's memory is in them, and callbacks of libevent's own objects that are no
-//! events.
+//! The queues of active callbacks: libevent's, because the entries are in C's memory, and may be callbacks of
+//! libevent's own objects that are not events.
 
 use core::cell::Cell;
 use core::ffi::{c_int, c_short};
@@ -8,7 +8,7 @@ use crate::abi::{closure, ev, list};
 use crate::base::{Base, CONTINUE};
 use crate::from_c::{Cb, Ev};
 
-/// A queue of callbacks, linked through them: first in, first out.
+/// A queue of callbacks, linked through the entries: first in, first out.
 pub(crate) struct Queue {
     first: Cell<Option<Cb>>,
     last: Cell<Option<Cb>>,
@@ -35,7 +35,7 @@ impl Queue {
         }
     }
 
-    /// Takes out the first.
+    /// Removes the first.
     #[inline(always)]
     fn pop(&self, first: Cb) {
         let next = first.next();
@@ -63,7 +63,7 @@ impl Queue {
     }
 }
 
-/// How many callbacks that are no events join the queue in one turn before they wait for the next.
+/// How many callbacks that are not events may join the queue in one turn; further ones wait for the next.
 const DEFERRED_MAX: u32 = 32;
 
 impl Base {
@@ -79,7 +79,7 @@ impl Base {
         self.queue(callback.priority()).push(callback);
     }
 
-    /// Queues an event of an fd that evcore hands out, outside of callbacks. Answers how many are queued by that.
+    /// Queues an event of an fd that evcore hands out, outside callbacks. Returns how many that adds to the queue.
     #[inline(always)]
     pub(crate) fn enqueue_event(&self, event: Ev, res: c_short) -> c_int {
         let flags = event.flags();
@@ -99,7 +99,7 @@ impl Base {
         self.note_added_max();
     }
 
-    /// Takes the first callback of a queue out of it.
+    /// Removes and returns the first callback of a queue.
     #[inline(always)]
     pub(crate) fn dequeue_first(&self, queue: &Queue) -> Option<Cb> {
         let callback = queue.first()?;
@@ -109,7 +109,7 @@ impl Base {
         Some(callback)
     }
 
-    /// Takes a callback out of the queue that it is in.
+    /// Removes a callback from its queue.
     #[inline(never)]
     pub(crate) fn dequeue(&self, callback: Cb) {
         let flags = callback.flags();
@@ -124,7 +124,7 @@ impl Base {
         }
     }
 
-    /// Queues an event, for these bits. `calls` is how often a signal's callback is called.
+    /// Queues an event with these bits. `calls` is how many times a signal's callback is called.
     #[inline]
     pub(crate) fn activate(&self, event: Ev, res: c_short, calls: c_short) {
         let flags = event.flags();
@@ -146,7 +146,7 @@ impl Base {
         self.activate_callback(event.cb());
     }
 
-    /// Queues a callback. Answers whether it was not queued before.
+    /// Queues a callback. Returns whether it was not queued before.
     #[inline(always)]
     pub(crate) fn activate_callback(&self, callback: Cb) -> bool {
         let flags = callback.flags();
@@ -174,7 +174,7 @@ impl Base {
         true
     }
 
-    /// What was put off to this turn joins its queue.
+    /// Moves callbacks that were deferred to this turn to their queues.
     #[inline(always)]
     pub(crate) fn admit_later(&self) {
         self.deferred.set(0);
@@ -187,7 +187,7 @@ impl Base {
         }
     }
 
-    /// Queues a callback of libevent's own objects: in this turn, or in the next if this one has many.
+    /// Queues a callback of libevent's own objects: for this turn, or for the next if this one already has many.
     pub(crate) fn schedule(&self, callback: Cb) -> bool {
         if self.deferred.get() > DEFERRED_MAX {
             return self.activate_later(callback);
@@ -203,7 +203,7 @@ impl Base {
         self.queues.iter().chain([&self.later])
     }
 
-    /// All that is queued, in the order in which it will run.
+    /// All queued callbacks, in the order in which they will run.
     pub(crate) fn queued(&self) -> Vec<Cb> {
         self.all_queues().flat_map(Queue::iter).collect()
     }

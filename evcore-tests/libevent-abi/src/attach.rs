@@ -1,4 +1,4 @@
-//! What evcore does for an event of C's: an evcore event stands for it while it waits, and is kept to be used again.
+//! Connects a C event to evcore: while it is pending it has an evcore event, which is kept to be reused.
 
 use core::ffi::c_short;
 
@@ -10,7 +10,7 @@ use crate::from_c::{self, Ev};
 use crate::log;
 use crate::to_c;
 
-/// What evcore watches an fd for, for `EV_*`. What a backend cannot tell is left out, as libevent does.
+/// The interest for `EV_*`. What the backend cannot report is left out, as in libevent.
 fn interest(core: &Core, events: c_short) -> Interest {
     use evcore::backend::Features;
     let mut interest = Interest::empty();
@@ -23,7 +23,7 @@ fn interest(core: &Core, events: c_short) -> Interest {
     interest
 }
 
-/// The evcore event that can stand for a C event. One whose fd is no descriptor's waits for nothing but time, as in libevent.
+/// The evcore event for a C event. If its fd is not a descriptor, it waits only for its timeout, as in libevent.
 fn describe(core: &Core, event: Ev) -> Description<Fd> {
     let events = event.events();
     let description = if events & ev::SIGNAL != 0 {
@@ -31,7 +31,7 @@ fn describe(core: &Core, event: Ev) -> Description<Fd> {
     } else {
         let interest = interest(core, events);
         match from_c::fd(event.fd()) {
-            // One that comes once, too, waits until its callback begins.
+            // A one-shot event, too, stays registered until its callback begins.
             Some(fd) if !interest.is_empty() => return Description::io(fd, interest).persist(),
             _ => Description::timer(),
         }
@@ -40,7 +40,7 @@ fn describe(core: &Core, event: Ev) -> Description<Fd> {
 }
 
 impl Base {
-    /// Has evcore wait for what the event waits for. Answers whether it does.
+    /// Makes evcore wait for the event. Returns whether it does.
     #[inline(always)]
     pub(crate) fn attach(&self, event: Ev, timeout: Start) -> bool {
         let mut core = self.core();
@@ -54,13 +54,13 @@ impl Base {
         true
     }
 
-    /// evcore has refused to have an event wait.
+    /// Tries again after evcore refused to wait for an event.
     #[cold]
     fn start_again(&self, event: Ev, id: EventId, timeout: Start, error: Error<evplat_linux::Error>) -> bool {
         let mut core = self.core();
         let mut outcome = Err(error);
         if let Err(Error::Backend(evplat_linux::Error::Forked)) = outcome {
-            // libevent lets a child go on without `event_reinit`.
+            // libevent lets a child continue without `event_reinit`.
             outcome = core.reinit().map_err(Error::Backend).and_then(|()| start(&mut core, id, timeout));
         }
         let Err(error) = outcome else {
@@ -81,7 +81,7 @@ impl Base {
         false
     }
 
-    /// evcore has nothing to do with the event any more: its memory may be freed, its descriptor closed.
+    /// Detaches the event from evcore: its memory may be freed, and its descriptor closed.
     #[inline(always)]
     pub(crate) fn detach(&self, event: Ev) {
         let Some(id) = EventId::from_bits(event.id()) else { return };
@@ -90,7 +90,7 @@ impl Base {
             Some(owner) if *owner == Some(event) => *owner = None,
             _ => return,
         }
-        // A timer runs on, until its event is added again or it has had its time: its hand-out has no owner then.
+        // A timer keeps running until its event is added again or it expires: its hand-out then has no owner.
         if event.is_attached_for(ev::IO | ev::SIGNAL) {
             let _ = core.deregister(id);
         }
@@ -98,7 +98,7 @@ impl Base {
     }
 }
 
-/// The evcore event that a C event has still, or that was parked when it was deleted, if it is for the same.
+/// The evcore event that a C event still has, or that was parked when it was deleted, if it waits for the same.
 #[inline(always)]
 fn own_slot(core: &mut Core, event: Ev) -> Option<EventId> {
     let id = EventId::from_bits(event.id())?;
@@ -110,14 +110,14 @@ fn own_slot(core: &mut Core, event: Ev) -> Option<EventId> {
     is_own.then_some(id)
 }
 
-/// A new evcore event for a C event.
+/// Creates an evcore event for a C event.
 #[inline(never)]
 fn create(core: &mut Core, event: Ev) -> Option<EventId> {
-    // Programs may have changed `ev_fd` or `ev_events`: then what it had is for something else.
+    // A program may have changed `ev_fd` or `ev_events`: the old evcore event then waits for something else.
     if let Some(id) = Base::slot(core, event) {
         core.remove(id);
     }
-    // A negative number is no descriptor, and legal; some others are not.
+    // A negative number is not a descriptor, and is legal; some other numbers are not descriptors either.
     if event.is_for(ev::IO) && event.fd() >= 0 && from_c::fd(event.fd()).is_none() {
         to_c::set_errno(libc::EBADF);
         return None;
@@ -128,7 +128,7 @@ fn create(core: &mut Core, event: Ev) -> Option<EventId> {
     Some(id)
 }
 
-/// When a timeout starts, and how long it is.
+/// The start and the duration of a timeout.
 pub(crate) type Start = Option<(evcore::Instant, core::time::Duration)>;
 
 #[inline(always)]

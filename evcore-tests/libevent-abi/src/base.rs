@@ -1,4 +1,4 @@
-//! `struct event_base`: an evcore base, libevent's queues of active callbacks, and what its loop has to know.
+//! `struct event_base`: an evcore base, libevent's queues of active callbacks, and the state of the loop.
 
 use core::cell::{Cell, RefCell, RefMut};
 use core::ffi::{c_int, c_short, c_ulong, c_void};
@@ -18,31 +18,31 @@ use crate::threads;
 use crate::watch::Watchers;
 
 pub(crate) type Backend = Either<Either<Epoll, Poll>, Select>;
-/// The data of an evcore event is the C event that it stands for; none while it stands for nothing.
+/// The data of an evcore event is its C event; `None` while it has none.
 pub(crate) type Core = EventBase<Backend, Growable, Option<Ev>>;
 
-/// `struct event_base`. All of it is in cells, because callbacks call back in; the lock keeps other threads out.
+/// `struct event_base`. All of it is in cells, because callbacks call back into it; the lock excludes other threads.
 pub struct Base {
     core: RefCell<Core>,
-    /// The program's lock and condition, null without threads.
+    /// The program's lock and condition; null without threads.
     pub(crate) lock: *mut c_void,
     pub(crate) cond: *mut c_void,
-    /// Which thread runs the loop, or ran it last.
+    /// The thread that runs the loop, or ran it last.
     pub(crate) owner: Cell<c_ulong>,
     pub(crate) flags: c_int,
     pub(crate) max_callbacks: c_int,
     pub(crate) max_interval: Option<core::time::Duration>,
     pub(crate) limit_from: c_int,
-    /// There are limits for some priority.
+    /// Some priority has limits.
     is_limited: bool,
-    /// There has never been more than one priority, and there are no limits.
+    /// There has only ever been one priority, and there are no limits.
     pub(crate) is_plain: Cell<bool>,
-    /// `EV_ET`, where the backend knows it: it is reported then, to those who asked for it.
+    /// `EV_ET` if the backend supports it: it is then reported to events that asked for it.
     pub(crate) edge: c_short,
 
-    // The loop.
+    // The loop is running.
     pub(crate) is_running: Cell<bool>,
-    /// The loop's thread waits, without the lock.
+    /// The loop's thread is waiting, without the lock.
     pub(crate) is_asleep: Cell<bool>,
     /// `BREAK`, `CONTINUE` and `EXIT`.
     pub(crate) stops: Cell<u8>,
@@ -50,23 +50,24 @@ pub struct Base {
     pub(crate) current: Cell<Option<Cb>>,
     pub(crate) waiters: Cell<u32>,
     pub(crate) cached: Cell<Option<Instant>>,
-    /// How far the wall clock is ahead of the monotonic one, in nanoseconds, for this turn.
+    /// The wall clock's time minus the monotonic clock's in nanoseconds, for this turn.
     pub(crate) wall_ahead: Cell<Option<i128>>,
 
-    // What is active.
-    /// One for each priority; there are `levels`. There may have been more, and events may have been given such a one.
+    // The active callbacks.
+    /// One for each priority; there are `levels`. Former, higher priorities stay valid for events that have one.
     pub(crate) queues: [Queue; 256],
     pub(crate) levels: Cell<u8>,
     pub(crate) levels_max: Cell<u8>,
     pub(crate) later: Queue,
     pub(crate) deferred: Cell<u32>,
     pub(crate) active: Tally,
-    /// What is inserted, and what has a timeout. (libevent counts an event for each, and once more while it is active.)
+    /// The number of inserted events, plus those with a timeout. (libevent counts an event for each, and again while
+    /// it is active.)
     pub(crate) pending: Cell<c_int>,
     pub(crate) added_max: Cell<c_int>,
     pub(crate) virtuals: Tally,
 
-    /// How many events wait for signals.
+    /// The number of events that wait for signals.
     pub(crate) signals: Cell<u32>,
     pub(crate) once: RefCell<Vec<Once>>,
     #[expect(clippy::vec_box, reason = "C keeps pointers to them")]
@@ -75,7 +76,7 @@ pub struct Base {
     pub(crate) check: Watchers,
     /// An evcore event that is activated to end a sleep.
     bell: EventId,
-    /// evcore events that stand for nothing, as far as they have not been taken into use again.
+    /// evcore events without a C event, unless they have been reused.
     parked: [Cell<u64>; PARKED],
     next_parked: Cell<u8>,
 }
@@ -84,13 +85,13 @@ pub struct Base {
 pub(crate) const BREAK: u8 = 1;
 /// `event_base_loopcontinue` was called, or something more urgent has become active.
 pub(crate) const CONTINUE: u8 = 2;
-/// `event_base_loopexit`'s time has come: what is active is still called.
+/// The delay of `event_base_loopexit` has expired: active callbacks are still called.
 pub(crate) const EXIT: u8 = 4;
 
-/// How many evcore events are kept that stand for nothing. A power of two.
+/// How many evcore events without a C event are kept. A power of two.
 const PARKED: usize = 16;
 
-/// How many there are, and were at most.
+/// A count and its maximum.
 #[derive(Default)]
 pub(crate) struct Tally {
     now: Cell<c_int>,
@@ -131,7 +132,7 @@ impl Tally {
     }
 }
 
-/// The base's lock, held.
+/// Holds the base's lock.
 pub(crate) struct Guard<'a>(&'a Base);
 
 impl Drop for Guard<'_> {
@@ -187,8 +188,8 @@ impl Base {
         })
     }
 
-    /// evcore's base. It is borrowed for one call or a few, and never while a callback of C runs: a second borrow would end the
-    /// process.
+    /// evcore's base. It is borrowed for one or a few calls, and never while a callback of C runs: a second borrow
+    /// would end the process.
     #[inline(always)]
     pub(crate) fn core(&self) -> RefMut<'_, Core> {
         self.core.borrow_mut()
@@ -220,13 +221,13 @@ impl Base {
         self.stops.set(self.stops.get() | why);
     }
 
-    /// Whether what is active is not to be called now.
+    /// Whether active callbacks must not be called now.
     #[inline(always)]
     pub(crate) fn is_stopped(&self) -> bool {
         self.stops.get() & (BREAK | CONTINUE) != 0
     }
 
-    /// There are so many priorities from now on.
+    /// Sets the number of priorities.
     pub(crate) fn set_levels(&self, levels: u8) {
         self.levels.set(levels);
         self.levels_max.set(levels.max(self.levels_max.get()));
@@ -237,23 +238,23 @@ impl Base {
         self.stops.get() & BREAK != 0
     }
 
-    /// Whether this is the thread that runs the loop.
+    /// Whether the current thread runs the loop.
     #[inline]
     pub(crate) fn is_own_thread(&self) -> bool {
         !threads::has_threads() || self.owner.get() == threads::this_thread()
     }
 
-    /// Ends the sleep of the loop's thread, for a change that evcore does not see.
+    /// Ends the sleep of the loop's thread after a change that evcore does not see.
     #[inline(always)]
     pub(crate) fn wake(&self) {
         if self.is_asleep.get() {
             let bell = self.bell;
-            // It exists as long as the base.
+            // The event exists as long as the base.
             let _ = self.core().activate(bell, evcore::Ready::empty());
         }
     }
 
-    /// The evcore event that stands for a C event.
+    /// The evcore event of a C event.
     #[inline(always)]
     pub(crate) fn slot(core: &Core, event: Ev) -> Option<EventId> {
         let id = EventId::from_bits(event.id())?;
@@ -261,8 +262,8 @@ impl Base {
         (core.get(id) == Some(&Some(event))).then_some(id)
     }
 
-    /// An evcore event that stands for nothing any more is kept for its C event to be added again, which is what most programs
-    /// do. Its data is none: the C event knows it, not the other way round. A few are kept.
+    /// Keeps an evcore event whose C event was deleted, because most programs add it again. The evcore event's data
+    /// is `None`, but the C event still has its id. Only a few are kept.
     #[inline(always)]
     pub(crate) fn park(&self, core: &mut Core, id: EventId) {
         let place = usize::from(self.next_parked.get()) % PARKED;
@@ -275,13 +276,13 @@ impl Base {
     fn park_in(&self, core: &mut Core, id: EventId, place: usize) {
         self.next_parked.set(u8::try_from(place).unwrap_or(0));
         let old = EventId::from_bits(self.parked[place].replace(id.to_bits()));
-        // Unless it has been taken into use again, or stands further back as well.
+        // Unless it has been reused, or is in the list a second time.
         if let Some(old) = old.filter(|old| *old != id && core.get(*old) == Some(&None)) {
             core.remove(old);
         }
     }
 
-    /// How many there are in libevent's sense.
+    /// How many events are added, as libevent counts.
     pub(crate) fn added(&self) -> c_int {
         self.pending.get() + self.active.get()
     }
@@ -294,7 +295,7 @@ impl Base {
         }
     }
 
-    /// Counts an event in, for what it was not counted for: it waits for an fd or a signal, or has a timeout.
+    /// Counts what an event newly waits for: an fd or a signal, or a timeout.
     #[inline(always)]
     pub(crate) fn insert(&self, event: Ev, new: i16) {
         let flags = event.flags();
@@ -316,7 +317,7 @@ impl Base {
         }
     }
 
-    /// The current callback is over: those who wait for that go on.
+    /// The current callback has ended: wakes the threads that wait for that.
     #[inline(always)]
     pub(crate) fn tell_waiters(&self) {
         if self.waiters.get() > 0 {
@@ -325,7 +326,7 @@ impl Base {
         }
     }
 
-    /// Waits until a callback that runs in another thread is over.
+    /// Waits until a callback that runs in another thread has ended.
     #[inline(always)]
     pub(crate) fn wait_for(&self, callback: Cb) {
         if self.current.get() == Some(callback) {
@@ -357,7 +358,7 @@ fn count(bits: c_short) -> c_int {
     1 + c_int::from(bits == list::INSERTED | list::TIMEOUT)
 }
 
-/// What is left of a base when it is freed: the events that evcore knows.
+/// The events that evcore still has when a base is freed.
 pub(crate) fn attached(base: BaseRef) -> Vec<Ev> {
     base.core().iter().filter_map(|(_, event)| *event).collect()
 }

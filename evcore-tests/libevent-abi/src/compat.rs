@@ -1,4 +1,4 @@
-//! The names of libevent 1.4, which have one base for all: `event_init`, `event_set`, `event_dispatch`.
+//! The functions of libevent 1.4, which use one global base: `event_init`, `event_set`, `event_dispatch`.
 
 use core::ffi::{CStr, c_char, c_int, c_short, c_void};
 use core::ptr::null_mut;
@@ -18,7 +18,7 @@ export_static! {
     event_global_current_base_: AtomicPtr<Base> = AtomicPtr::new(null_mut());
 }
 
-/// The base of the 1.4 names.
+/// The base of the 1.4 functions.
 pub(crate) fn current() -> Option<BaseRef> {
     BaseRef::of_ptr(event_global_current_base_.load(Ordering::Acquire))
 }

@@ -1,4 +1,4 @@
-//! How a base is made: `event_config`, `event_base_new_with_config`, priorities.
+//! Creating a base: `event_config`, `event_base_new_with_config`, priorities.
 
 use core::ffi::{c_char, c_int};
 use core::ptr::{NonNull, null_mut};
@@ -32,7 +32,7 @@ const DEFAULT: Config =
     Config { avoided: Vec::new(), required: 0, flags: 0, max_interval: None, max_callbacks: c_int::MAX, limit_from: 1 };
 
 impl Config {
-    /// From which priority on the limits hold; none, where there are no limits.
+    /// The first priority that the limits apply to; none if there are no limits.
     pub(crate) fn limit_from(&self) -> c_int {
         let is_limited = self.max_interval.is_some() || self.max_callbacks != c_int::MAX;
         if self.limit_from == 1 && !is_limited { c_int::MAX } else { self.limit_from }

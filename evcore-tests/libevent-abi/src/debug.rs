@@ -13,9 +13,9 @@ export_static! {
     event_debug_created_threadable_ctx_: AtomicI32 = AtomicI32::new(0);
 }
 
-/// An event or a base has been made.
+/// Whether an event or a base has been made.
 static IS_LATE: AtomicI32 = AtomicI32::new(0);
-/// As `event_debug_mode_on_`, which another library might define, so that each read of it costs one more.
+/// The same as `event_debug_mode_on_`; that might be defined by another library, so reading it costs one more load.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 /// The events that are set up, and whether they are added.
 static EVENTS: Mutex<Option<HashMap<usize, bool>>> = Mutex::new(None);
@@ -41,7 +41,7 @@ fn die(event: Ev, what: &str) -> ! {
     log::die(log::ABORT, &format!("{what} {}", describe(event)))
 }
 
-/// It is too late for debug mode to be turned on.
+/// Records that it is too late to turn debug mode on.
 #[inline(always)]
 pub(crate) fn note_use() {
     IS_LATE.store(1, Ordering::Relaxed);
@@ -95,7 +95,7 @@ pub(crate) fn assert_nonblocking(fd: c_int) {
     }
 }
 
-/// Something has a lock, or would have.
+/// Records that something has a lock, or would have one.
 pub(crate) fn note_threadable() {
     if is_on() {
         event_debug_created_threadable_ctx_.store(1, Ordering::Relaxed);

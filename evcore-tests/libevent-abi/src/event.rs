@@ -1,4 +1,4 @@
-//! An event's memory, and what stands in it: `event_assign`, `event_new`, `event_free`, `event_get_*`.
+//! An event's memory and its contents: `event_assign`, `event_new`, `event_free`, `event_get_*`.
 
 use core::ffi::{c_int, c_short, c_void};
 use core::ptr::null_mut;
@@ -111,7 +111,7 @@ export! {
         }
         debug::assert_setup(event, "event_base_set");
         event.set_raw_base(base.as_ptr());
-        // What the other base has parked for it is not this one's.
+        // An evcore event that another base has parked for it is not this base's.
         event.set_id(0);
         event.set_priority(base.middle());
         0

@@ -1,4 +1,5 @@
-//! `evutil`: what libevent's core offers beside events, and programs on it use. The variadic ones are in `c/variadic.c`.
+//! `evutil`: functions of libevent's core besides events, which programs use. The variadic ones are in
+//! `c/variadic.c`.
 
 use core::cmp::Ordering;
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -17,7 +18,7 @@ pub(crate) fn is_blocking(fd: c_int) -> bool {
     to_c::get_flags(fd, libc::F_GETFL).is_some_and(|flags| flags & libc::O_NONBLOCK == 0)
 }
 
-/// Writes text and its end into C's room, as far as it fits. Answers how long the text is.
+/// Writes text with a terminating zero into C's buffer, truncated if necessary. Returns the length of the text.
 fn write_text(out: *mut c_char, length: usize, text: &str) -> usize {
     if let Some((last, room)) = room(out.cast(), length).split_last_mut() {
         let fits = text.len().min(room.len());
@@ -65,7 +66,7 @@ fn v6(address: SocketAddrV6) -> libc::sockaddr_in6 {
     }
 }
 
-/// An IPv6 address, with the interface after `%`, by name or by number.
+/// An IPv6 address, with an interface after `%`, by name or by number.
 fn parse_v6(text: &str) -> Option<(Ipv6Addr, u32)> {
     let Some((address, scope)) = text.split_once('%') else { return Some((text.parse().ok()?, 0)) };
     let index = match to_c::interface_index(&CString::new(scope).ok()?) {
@@ -76,7 +77,7 @@ fn parse_v6(text: &str) -> Option<(Ipv6Addr, u32)> {
     Some((address.parse().ok()?, index))
 }
 
-/// As libevent writes it: like Rust, but an IPv4 address in an IPv6 one has its dots also where zeros alone mark it.
+/// As libevent formats it: like Rust, but an IPv4 address within an IPv6 one has dots even if only zeros precede it.
 fn text_of_v6(address: Ipv6Addr) -> String {
     match address.segments() {
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 && low != 0 => {
@@ -168,7 +169,7 @@ export! {
     }
 
     fn evutil_ascii_strncasecmp(one: *const c_char, other: *const c_char, limit: usize) -> c_int {
-        // Not beyond the limit: there may be no end.
+        // Only up to the limit, because there may be no terminating zero.
         let cut = |text: *const c_char| {
             let mut bytes = crate::from_c::text_within(text, limit);
             bytes.make_ascii_lowercase();
@@ -247,7 +248,7 @@ export! {
         if family != other.get().sa_family {
             return c_int::from(family) - c_int::from(other.get().sa_family);
         }
-        // Where the address is, and how long; the port stands after the family.
+        // The offset and length of the address; the port follows the family.
         let (start, end) = match c_int::from(family) {
             libc::AF_INET => (4, 8),
             libc::AF_INET6 => (8, 24),
@@ -287,7 +288,7 @@ export! {
         to_c::random(room(out, length));
     }
 
-    /// The kernel's numbers need none of ours.
+    /// The kernel's random numbers need no additional bytes.
     fn evutil_secure_rng_add_bytes(_data: *const c_char, _length: usize) {}
 
     fn evutil_secure_rng_set_urandom_device_file(_name: *mut c_char) -> c_int {

@@ -1,4 +1,4 @@
-//! `event_finalize` and its family, and the end of a base.
+//! `event_finalize` and its variants, and freeing a base.
 
 use core::ffi::{c_int, c_void};
 
@@ -13,7 +13,7 @@ use crate::signals;
 use crate::to_c;
 
 impl Base {
-    /// The event waits for nothing any more, and its finalizer is queued.
+    /// Stops waiting for the event, and queues its finalizer.
     fn finalize(&self, event: Ev, function: Option<FinalizeFn>, closure: u8) {
         self.del(event, Blocking::No);
         event.set_closure(closure);
@@ -22,7 +22,7 @@ impl Base {
         event.insert_flags(list::FINALIZING);
     }
 
-    /// A callback that is no event.
+    /// The same for a callback that is not an event.
     fn finalize_callback(&self, callback: Cb, function: Option<SelfFn>) {
         match callback.event() {
             Some(event) => {
@@ -36,7 +36,7 @@ impl Base {
         callback.insert_flags(list::FINALIZING);
     }
 
-    /// Takes a callback out of its queue, unless it is a finalizer.
+    /// Removes a callback from its queue, unless it is a finalizer.
     pub(crate) fn cancel_callback(&self, callback: Cb) {
         if callback.has(list::FINALIZING) {
             return;
@@ -49,7 +49,7 @@ impl Base {
         }
     }
 
-    /// Takes a callback out of its queue, as the base is freed; a finalizer is called, if that is wanted.
+    /// Removes a callback from its queue because the base is freed; optionally calls its finalizer.
     fn cancel(&self, callback: Cb, runs_finalizers: bool) {
         let Some(event) = callback.event() else {
             self.dequeue(callback);
@@ -86,19 +86,19 @@ fn free(base: Option<BaseRef>, runs_finalizers: bool) {
     if current == Some(base) {
         compat::set_current(None);
     }
-    // First of all: another base that gets signals from now on looks at the one before it, in another thread.
+    // First: another base that becomes the owner of signals accesses the previous one from another thread.
     signals::disown(&base);
     for event in base::attached(base) {
         base.del(event, Blocking::EvenIfFinalizing);
     }
-    // A finalizer may queue more, and free what is queued.
+    // A finalizer may queue more callbacks, and free queued ones.
     while let Some(callback) = base.first_queued() {
         base.cancel(callback, runs_finalizers);
     }
     base.free_once();
     base.prepare.free();
     base.check.free();
-    // A finalizer may have added a signal again.
+    // A finalizer may have added a signal event again.
     signals::disown(&base);
     to_c::free_base(base);
 }
@@ -147,7 +147,7 @@ export! {
         base.finalize_callback(callback, function);
     }
 
-    /// Finalizes some callbacks; the finalizer is that of the one that is to come last, of all that run by now.
+    /// Finalizes several callbacks; the finalizer is queued for the one that runs last.
     fn event_callback_finalize_many_(
         base: Option<BaseRef>,
         count: c_int,
@@ -159,7 +159,7 @@ export! {
         let callbacks = crate::from_c::callbacks(callbacks, count);
         let _guard = base.guard();
         let current = base.current.get();
-        // The one that runs now finalizes, as it comes last; else the first.
+        // The current callback, if it is one of them, because it ends last; otherwise the first.
         let finalizing = callbacks.iter().copied().find(|callback| Some(*callback) == current);
         let finalizing = finalizing.or(callbacks.first().copied());
         for callback in callbacks.iter().copied() {

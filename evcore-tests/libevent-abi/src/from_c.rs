@@ -1,12 +1,12 @@
-//! What C hands us: events, bases, times, strings. Each pointer becomes a handle here, and is read and written here alone.
+//! What C passes in: events, bases, times, strings. Each pointer becomes a handle here, and is only accessed here.
 //!
-//! A handle is as good as the pointer that it was made from. libevent's interface says how long that is: an event's memory is the
-//! program's, and stays from `event_assign` on for as long as the event is pending or active, and for each call that names it; a
-//! base's stays until `event_base_free`. Nothing here lends a `&mut`, or a `&` that outlives one read: so C, and a callback that
-//! calls back in, may change the same memory between two of our reads.
+//! A handle is as valid as the pointer it was made from. libevent's interface defines how long that is: an event's
+//! memory is the program's, and stays valid from `event_assign` on while the event is pending or active, and during
+//! each call that names it; a base's stays valid until `event_base_free`. Nothing here lends a `&mut`, or a `&` that
+//! outlives one read: so C, and a callback that calls back in, may change the same memory between two of our reads.
 //!
-//! The exported functions are safe functions with handles as arguments. C alone calls them, and keeps these rules, as it
-//! has to with libevent.
+//! The exported functions are safe functions with handles as arguments. Only C calls them, and must keep these rules,
+//! as with libevent.
 
 use core::ffi::{CStr, c_char, c_int, c_short, c_void};
 use core::ops::Deref;
@@ -17,7 +17,7 @@ use evcore::Fd;
 use crate::abi::{Callback, Calls, Event, EventFn, FinalizeFn, Period, SelfFn, list, timeval};
 use crate::base::Base;
 
-/// Functions that C calls by their names.
+/// Defines functions that C calls by name.
 macro_rules! export {
     ($($(#[$attribute:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $answer:ty)? $body:block)*) => {$(
         $(#[$attribute])*
@@ -28,7 +28,7 @@ macro_rules! export {
 }
 pub(crate) use export;
 
-/// Variables that C knows by their names.
+/// Defines variables that C accesses by name.
 macro_rules! export_static {
     ($($(#[$attribute:meta])* $name:ident: $type:ty = $value:expr;)*) => {$(
         $(#[$attribute])*
@@ -40,7 +40,7 @@ macro_rules! export_static {
 }
 pub(crate) use export_static;
 
-/// The fields of a structure behind a handle: each is copied out and in.
+/// Accessors for the fields of a structure behind a handle; they copy values.
 macro_rules! fields {
     ($handle:ident { $($(#[$doc:meta])* $get:ident, $set:ident: $type:ty = $($path:ident).+;)* }) => {
         impl $handle {$(
@@ -48,7 +48,7 @@ macro_rules! fields {
             #[inline(always)]
             #[allow(dead_code, reason = "some fields are only written")]
             pub(crate) fn $get(self) -> $type {
-                // SAFETY: the handle is good (see above), and no reference into the structure lives.
+                // SAFETY: the handle is valid (see above), and there is no reference into the structure.
                 unsafe { (*self.0.as_ptr()).$($path).+ }
             }
 
@@ -62,7 +62,7 @@ macro_rules! fields {
     };
 }
 
-/// An `event_callback`: an event, or a callback alone.
+/// An `event_callback`: part of an event, or a callback alone.
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Cb(NonNull<Callback>);
@@ -88,13 +88,13 @@ impl Cb {
         self.flags() & flags != 0
     }
 
-    /// The event that this is the beginning of; `None` for a callback alone.
+    /// The event that contains this; `None` for a callback alone.
     #[inline]
     pub(crate) fn event(self) -> Option<Ev> {
         self.has(list::INIT).then_some(self.as_event())
     }
 
-    /// The event that this is the beginning of, where the closure says that it is one.
+    /// The event that contains this, if the closure says that there is one.
     #[inline(always)]
     pub(crate) fn as_event(self) -> Ev {
         Ev(self.0.cast())
@@ -108,13 +108,13 @@ impl Cb {
         self.set_raw_function(function as *const c_void);
     }
 
-    /// What a callback alone calls, or its finalizer.
+    /// The function of a callback alone, or its finalizer.
     pub(crate) fn self_function(self) -> SelfFn {
         // SAFETY: the closure of this callback says that such a function was stored here, by C or by `set_self_function`.
         unsafe { core::mem::transmute::<*const c_void, SelfFn>(self.raw_function()) }
     }
 
-    /// What is called when an event is finalized.
+    /// The finalizer of an event.
     pub(crate) fn event_finalizer(self) -> FinalizeFn {
         // SAFETY: the closure says that `set_event_finalizer` stored it.
         unsafe { core::mem::transmute::<*const c_void, FinalizeFn>(self.raw_function()) }
@@ -130,7 +130,7 @@ impl Cb {
             function: core::ptr::null(),
             arg: core::ptr::null_mut(),
         };
-        // SAFETY: the handle is good; what was there has no destructor.
+        // SAFETY: the handle is valid; the previous value has no destructor.
         unsafe { self.0.write(nothing) }
     }
 }
@@ -157,9 +157,9 @@ fields! { Ev {
 } }
 
 impl Ev {
-    /// An event in memory that is not set up yet: `event_assign`.
+    /// Initialises an event's memory: `event_assign`.
     pub(crate) fn reset(self, event: Event) {
-        // SAFETY: C hands us memory of an event's size; what was there has no destructor.
+        // SAFETY: C passes memory of an event's size; the previous value has no destructor.
         unsafe { self.0.write(event) }
     }
 
@@ -202,7 +202,7 @@ impl Ev {
         NonNull::new(self.raw_base()).map(BaseRef)
     }
 
-    /// The callback; `None` where C has stored none.
+    /// The callback; `None` if C has stored none.
     #[inline]
     pub(crate) fn function(self) -> Option<EventFn> {
         // SAFETY: `event_assign` stored a function of this type, or null.
@@ -221,10 +221,10 @@ impl Ev {
         self.set_raw_period(Period { time });
     }
 
-    /// How often a signal's event is to be called, and where that is counted down while it is called.
+    /// How many calls of a signal event are left, and the counter of the call under way.
     pub(crate) fn calls(self) -> Calls {
         let period = self.raw_period();
-        // SAFETY: of a signal's event this is the variant that is stored; any bits are numbers.
+        // SAFETY: a signal event stores this variant; any bits are numbers.
         unsafe { period.calls }
     }
 
@@ -232,32 +232,33 @@ impl Ev {
         self.set_raw_period(Period { calls: Calls { left, counter } });
     }
 
-    /// Remembers which evcore event stands for this one, and what that waits for.
+    /// Stores which evcore event belongs to this one, and what that waits for.
     #[inline(always)]
     pub(crate) fn set_attached(self, id: u64) {
         self.set_id(id);
         self.set_attached_for(self.waits_for());
     }
 
-    /// Whether the event is what it was when an evcore event was made for it: some programs change `ev_fd` and `ev_events`.
+    /// Whether the event has not changed since its evcore event was made: some programs change `ev_fd` and
+    /// `ev_events`.
     #[inline(always)]
     pub(crate) fn is_as_attached(self) -> bool {
         self.attached_for() == self.waits_for()
     }
 
-    /// Whether that evcore event waits for any of these.
+    /// Whether the evcore event waits for any of these.
     #[inline(always)]
     pub(crate) fn is_attached_for(self, events: c_short) -> bool {
         self.attached_for() & u64::from(events.cast_unsigned()) != 0
     }
 
-    /// Descriptor and events, in one.
+    /// The descriptor and the events in one number.
     #[inline(always)]
     fn waits_for(self) -> u64 {
         u64::from(self.fd().cast_unsigned()) << 16 | u64::from(self.events().cast_unsigned())
     }
 
-    /// Whether evcore has handed the event out since it was added last, so that it knows of this activation.
+    /// Whether evcore has handed out the event since it was last added, so that this activation comes from evcore.
     #[inline(always)]
     pub(crate) fn is_handed_out(self) -> bool {
         self.spare() != 0
@@ -268,10 +269,10 @@ impl Ev {
         self.set_spare(u64::from(is_handed_out));
     }
 
-    /// Ends the calls of a signal's callback that is under way.
+    /// Ends the remaining calls of a signal's callback under way.
     pub(crate) fn end_calls(self) {
         if let Some(counter) = NonNull::new(self.calls().counter) {
-            // SAFETY: it is the local variable of a call that is under way, which clears the pointer before it returns.
+            // SAFETY: it is the local variable of a call under way, which clears the pointer before it returns.
             unsafe { counter.write(0) }
         }
     }
@@ -301,11 +302,11 @@ impl BaseRef {
 impl Deref for BaseRef {
     type Target = Base;
 
-    /// The base, shared: all that changes of it is in cells, and its lock is held.
+    /// The base by shared reference: everything that changes is in cells, and its lock is held.
     #[inline(always)]
     fn deref(&self) -> &Base {
-        // SAFETY: C names no base that it has freed. Only `&` is ever made of it. Its cells are used by the thread that holds
-        // the base's lock; without locks a base is one thread's, as in libevent.
+        // SAFETY: C passes no base that it has freed. Only `&` is ever made of it. Its cells are used by the thread
+        // that holds the base's lock; without locks only one thread uses a base, as in libevent.
         unsafe { self.0.as_ref() }
     }
 }
@@ -327,7 +328,7 @@ impl<T: Copy> Lent<T> {
     }
 }
 
-/// Room for an answer.
+/// A buffer for a result.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug)]
 pub struct Out<T>(NonNull<T>);
@@ -344,40 +345,42 @@ impl<T: Copy> Out<T> {
     }
 }
 
-/// Some bytes of C's, to read.
+/// C's bytes, to be read.
 pub(crate) fn bytes<'a>(start: *const c_void, length: usize) -> &'a [u8] {
     if start.is_null() || length == 0 {
         return &[];
     }
-    // SAFETY: C says that it has so many bytes there, and leaves them alone during the call; they are not kept.
+    // SAFETY: C guarantees that there are this many bytes, and does not change them during the call; the reference is
+    // not kept.
     unsafe { core::slice::from_raw_parts(start.cast(), length) }
 }
 
-/// Room of C's, to write.
+/// C's buffer, to be written.
 pub(crate) fn room<'a>(start: *mut c_void, length: usize) -> &'a mut [u8] {
     if start.is_null() || length == 0 {
         return &mut [];
     }
-    // SAFETY: C lends this room for the call, and nothing else points into it. It is written first, so it is initialised.
+    // SAFETY: C lends this buffer for the call, and nothing else points into it. It is zeroed first, so it is
+    // initialised.
     unsafe { core::ptr::write_bytes(start.cast::<u8>(), 0, length) };
     // SAFETY: as above.
     unsafe { core::slice::from_raw_parts_mut(start.cast(), length) }
 }
 
-/// A string of C's; the empty one for null.
+/// A C string; the empty one for null.
 pub(crate) fn string<'a>(start: *const c_char) -> &'a CStr {
     if start.is_null() {
         return c"";
     }
-    // SAFETY: C hands us a string that ends, and leaves it alone during the call; it is not kept.
+    // SAFETY: C passes a zero-terminated string, and does not change it during the call; the reference is not kept.
     unsafe { CStr::from_ptr(start) }
 }
 
-/// The descriptor of a number; `None` where no descriptor has it.
+/// The descriptor with a number; `None` if no descriptor can have it.
 #[inline]
 pub(crate) fn fd(number: c_int) -> Option<Fd> {
-    // SAFETY: C says that it is a descriptor of its own. If it is none, the backend refuses it; nothing is done with it but
-    // that it is registered.
+    // SAFETY: C guarantees that it is a descriptor of its own. If it is none, the backend refuses it; it is used for
+    // registration only.
     unsafe { evplat_linux::fd_from_raw(number) }
 }
 
@@ -386,7 +389,7 @@ pub(crate) fn callbacks(start: *const *mut c_void, count: usize) -> Vec<Cb> {
     if start.is_null() {
         return Vec::new();
     }
-    // SAFETY: C says that so many pointers are there.
+    // SAFETY: C guarantees that there are this many pointers.
     let all = unsafe { core::slice::from_raw_parts(start, count) };
     all.iter().filter_map(|callback| NonNull::new(callback.cast()).map(Cb)).collect()
 }
@@ -396,7 +399,7 @@ pub(crate) fn text_within(start: *const c_char, limit: usize) -> Vec<u8> {
     if start.is_null() {
         return Vec::new();
     }
-    // SAFETY: the bytes up to the string's end are there, and none behind it is read.
+    // SAFETY: the bytes up to the terminating zero exist, and none after it is read.
     let length = unsafe { libc::strnlen(start, limit) };
     bytes(start.cast(), length).to_vec()
 }

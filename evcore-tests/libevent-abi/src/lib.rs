@@ -1,4 +1,4 @@
-//! libevent 2.1's C interface of the event core, on evcore's public API: see the README.
+//! libevent 2.1's C interface of the event core, implemented with evcore's public API: see the README.
 //!
 //! ```text
 //!   a C program, libevent_extra, libevent_openssl, libevent_pthreads

@@ -1,4 +1,4 @@
-//! What can be asked of a base: its method, its counts, its events one by one.
+//! Queries of a base: its method, its counts, its events.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::fmt::Write as _;

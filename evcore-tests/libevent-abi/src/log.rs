@@ -1,4 +1,5 @@
-//! Messages and the end of the process: `event_set_log_callback`, `event_set_fatal_callback`. `c/variadic.c` formats.
+//! Messages and fatal errors: `event_set_log_callback`, `event_set_fatal_callback`. `c/variadic.c` formats the
+//! messages.
 
 use core::ffi::{CStr, c_char, c_int};
 use std::ffi::CString;
@@ -73,7 +74,7 @@ fn log(severity: c_int, message: &CStr) {
     eprintln!("[{kind}] {}", message.to_string_lossy());
 }
 
-/// Ends the process, as the program or libevent would.
+/// Ends the process with the program's fatal callback, or as libevent does.
 pub(crate) fn fatal(code: c_int) -> ! {
     if let Some(function) = stored(&FATAL) {
         function(code);
@@ -92,7 +93,7 @@ pub(crate) fn warn(text: &str) {
     message(WARN, text);
 }
 
-/// Says what is wrong, and ends the process.
+/// Logs an error, and ends the process.
 pub(crate) fn die(code: c_int, text: &str) -> ! {
     message(ERR, text);
     fatal(code)

@@ -1,4 +1,4 @@
-//! Memory, all of it by the functions of `event_set_mem_functions`.
+//! Memory management; all memory comes from the functions of `event_set_mem_functions`.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::{c_char, c_void};
@@ -31,7 +31,7 @@ export! {
         match replaced {
             _ if size == 0 => null_mut(),
             Some(malloc) => malloc(size),
-            // SAFETY: any size may be asked for.
+            // SAFETY: any size is allowed.
             None => unsafe { libc::malloc(size) },
         }
     }
@@ -43,7 +43,7 @@ export! {
         };
         let memory = event_mm_malloc_(length);
         if !memory.is_null() {
-            // SAFETY: the allocator has given this many bytes.
+            // SAFETY: the allocator has returned this many bytes.
             unsafe { core::ptr::write_bytes(memory.cast::<u8>(), 0, length) };
         }
         memory
@@ -54,7 +54,7 @@ export! {
         let replaced = unsafe { transmute::<*mut c_void, Option<ReallocFn>>(REALLOC.load(Ordering::Acquire)) };
         match replaced {
             Some(realloc) => realloc(memory, size),
-            // SAFETY: C hands us what this allocator gave.
+            // SAFETY: C passes memory of this allocator.
             None => unsafe { libc::realloc(memory, size) },
         }
     }
@@ -67,7 +67,7 @@ export! {
         let text = crate::from_c::string(text).to_bytes_with_nul();
         let copy = event_mm_malloc_(text.len());
         if !copy.is_null() {
-            // SAFETY: there is room for so many bytes, and it is new.
+            // SAFETY: there is room for this many bytes, and the memory is new.
             unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), copy.cast(), text.len()) };
         }
         copy.cast()
@@ -78,18 +78,18 @@ export! {
         let replaced = unsafe { transmute::<*mut c_void, Option<FreeFn>>(FREE.load(Ordering::Acquire)) };
         match replaced {
             Some(free) => free(memory),
-            // SAFETY: C hands us what this allocator gave, or null.
+            // SAFETY: C passes memory of this allocator, or null.
             None => unsafe { libc::free(memory) },
         }
     }
 }
 
-/// Zeroed memory by C's allocator.
+/// Zeroed memory from C's allocator.
 pub(crate) fn allocate(size: usize) -> Option<NonNull<c_void>> {
     NonNull::new(event_mm_calloc_(1, size))
 }
 
-/// A value in memory by C's allocator.
+/// A value in memory from C's allocator.
 pub(crate) fn put<T>(value: T) -> Option<NonNull<T>> {
     let memory = allocate(size_of::<T>())?.cast::<T>();
     // SAFETY: it is as large as a `T`, and C's allocators align for all types.
@@ -97,41 +97,43 @@ pub(crate) fn put<T>(value: T) -> Option<NonNull<T>> {
     Some(memory)
 }
 
-/// What [`put`] has stored: it is dropped, and its memory given back.
+/// Drops a value that [`put`] has stored, and frees its memory.
 pub(crate) fn take<T>(memory: NonNull<T>) {
-    // SAFETY: `put` has written it, and nobody uses it any more: this is the one call that ends it.
+    // SAFETY: `put` has written it, and nothing uses it any more: it is freed only here.
     unsafe { memory.drop_in_place() };
     event_mm_free_(memory.as_ptr().cast());
 }
 
-/// What [`put`] has stored, lent while no callback runs.
+/// Lends a value that [`put`] has stored, while no callback runs.
 pub(crate) fn lend<'a, T>(memory: NonNull<T>) -> &'a mut T {
-    // SAFETY: `put` has written it, it has one owner in C, and the caller lets go of it before any call into C.
+    // SAFETY: `put` has written it, it has one owner in C, and the caller releases the reference before any call into
+    // C.
     unsafe { &mut *memory.as_ptr() }
 }
 
-/// The allocator of all Rust code here, evcore's tables included: the program's memory functions.
+/// The allocator of all Rust code here, including evcore's tables: the program's memory functions.
 ///
 /// ```text
 ///   block of malloc     padding   Header   what Rust asked for
 ///   ▼──────────────────────────▼─────────▼────────────────────
 /// ```
 ///
-/// A block is freed by the function that was set when it was allocated, also if the program sets others meanwhile. If the program's
-/// `malloc` returns NULL, the C library's gives the block: most of Rust's collections end the process when they get none.
+/// A block is freed by the function that was set when it was allocated, even if the program has set others since. If
+/// the program's `malloc` returns NULL, the C library's allocates the block, because most of Rust's collections end
+/// the process if allocation fails.
 struct Memory;
 
 #[global_allocator]
 static MEMORY: Memory = Memory;
 
-/// Before each block that Rust has.
+/// Precedes each block of Rust's.
 #[derive(Clone, Copy)]
 struct Header {
     start: *mut c_void,
     free: Option<FreeFn>,
 }
 
-// SAFETY: a block is as large as its layout says and aligned so, and is nobody else's until it is freed.
+// SAFETY: a block is as large and aligned as its layout says, and has no other owner until it is freed.
 unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let align = layout.align().max(align_of::<Header>());
@@ -143,10 +145,10 @@ unsafe impl GlobalAlloc for Memory {
         }
         let start = start.cast::<u8>();
         let skipped = before - (start.addr() + before) % align;
-        // SAFETY: `skipped` is at most `before`, so that the layout's size is left of the block.
+        // SAFETY: `skipped` is at most `before`, so the block has the layout's size after it.
         let memory = unsafe { start.add(skipped) };
         let header = memory.cast::<Header>();
-        // SAFETY: `skipped` is more than `before - align`, the room of a header.
+        // SAFETY: `skipped` is more than `before - align`, which leaves room for a header.
         let header = unsafe { header.sub(1) };
         // SAFETY: in the block, and aligned, as `memory` is.
         unsafe { header.write(Header { start: start.cast(), free }) };
@@ -155,19 +157,19 @@ unsafe impl GlobalAlloc for Memory {
 
     unsafe fn dealloc(&self, memory: *mut u8, _: Layout) {
         let header = memory.cast::<Header>();
-        // SAFETY: `alloc` gave this block, with a header before it.
+        // SAFETY: `alloc` returned this block, with a header before it.
         let header = unsafe { header.sub(1) };
         // SAFETY: `alloc` wrote it.
         let Header { start, free } = unsafe { header.read() };
         match free {
             Some(free) => free(start),
-            // SAFETY: the C library's `malloc` gave it.
+            // SAFETY: the C library's `malloc` returned it.
             None => unsafe { libc::free(start) },
         }
     }
 }
 
-/// A new block, and what frees it.
+/// A new block, and the function that frees it.
 fn block(length: usize) -> Header {
     let replaced = functions();
     if let (Some(malloc), free) = replaced {
@@ -176,11 +178,11 @@ fn block(length: usize) -> Header {
             return Header { start, free };
         }
     }
-    // SAFETY: any size may be asked for.
+    // SAFETY: any size is allowed.
     Header { start: unsafe { libc::malloc(length) }, free: None }
 }
 
-/// What the program has set.
+/// The functions that the program has set.
 fn functions() -> (Option<MallocFn>, Option<FreeFn>) {
     // SAFETY: null, or stored by `event_set_mem_functions` as a function of this type.
     let malloc = unsafe { transmute::<*mut c_void, Option<MallocFn>>(MALLOC.load(Ordering::Acquire)) };

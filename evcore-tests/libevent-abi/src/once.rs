@@ -1,4 +1,4 @@
-//! `event_base_once`: an event in memory of ours, which is freed after its callback.
+//! `event_base_once`: an event in our memory, which is freed after its callback.
 
 use core::ffi::{c_int, c_short, c_void};
 use core::ptr::{NonNull, null};
@@ -12,19 +12,19 @@ use crate::memory;
 use crate::time;
 use crate::to_c;
 
-/// An event of `event_base_once` that has not come yet.
+/// An event of `event_base_once` that has not been called yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Once {
     call: NonNull<Call>,
 }
 
-/// What it is to call.
+/// The function to call.
 struct Call {
     event: Ev,
     base: BaseRef,
     function: Option<EventFn>,
     arg: *mut c_void,
-    /// Its place in the base's list.
+    /// Its index in the base's list.
     place: usize,
 }
 
@@ -52,7 +52,7 @@ impl Base {
         }
     }
 
-    /// Those that have not come are freed with the base. They wait for nothing by then.
+    /// Events that were not called are freed with the base. They are no longer pending then.
     pub(crate) fn free_once(&self) {
         for Once { call } in self.once.take() {
             let event = memory::lend(call).event;
@@ -92,7 +92,7 @@ export! {
         let _guard = base.guard();
         let delay = delay.map(Lent::get);
         let outcome = if is_timer && delay.is_none_or(|delay| !time::is_set(delay)) {
-            // At once, and in order.
+            // Active at once, to keep the order.
             base.activate(event, ev::TIMEOUT, 1);
             0
         } else {

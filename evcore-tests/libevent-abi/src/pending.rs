@@ -1,4 +1,4 @@
-//! What an event waits for, from `event_add` to `event_del`; and that it is active, whether it has waited or not.
+//! Pending events, from `event_add` to `event_del`, and activation of events, pending or not.
 
 use core::ffi::{c_int, c_short};
 
@@ -11,14 +11,14 @@ use crate::signals;
 use crate::time;
 use crate::to_c;
 
-/// Whether `event_del` waits for a callback that another thread runs.
+/// Whether `event_del` waits for a callback that runs in another thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blocking {
     No,
     Yes,
-    /// Unless the event has EV_FINALIZE.
+    /// Waits, unless the event has EV_FINALIZE.
     Usual,
-    /// Not, and an event that is being finalized is deleted, too.
+    /// Does not wait, and also deletes an event that is being finalized.
     EvenIfFinalizing,
 }
 
@@ -40,7 +40,7 @@ impl Base {
         0
     }
 
-    /// The event waits from now on. Answers whether it does.
+    /// Makes the event pending. Returns whether that succeeded.
     #[inline(always)]
     fn begin(&self, event: Ev, timeout: Option<timeval>) -> bool {
         let flags = event.flags();
@@ -62,7 +62,7 @@ impl Base {
         true
     }
 
-    /// What `event_add` has to look at for signals, active events and in debug mode. Answers whether it may go on.
+    /// The checks of `event_add` for signals, active events and debug mode. Returns whether it may continue.
     #[inline(never)]
     fn may_add(&self, event: Ev, is_timed: bool) -> bool {
         debug::assert_setup(event, "event_add");
@@ -85,8 +85,8 @@ impl Base {
         !(debug::is_on() && event.is_for(ev::IO) && !event.has(list::INSERTED) && self.mixes_edge(event))
     }
 
-    /// Whether the event and others of its fd differ in EV_ET. Where the backend knows that, evcore refuses it; on the others
-    /// libevent refuses it in debug mode.
+    /// Whether the event and others of its fd differ in EV_ET. If the backend supports that, evcore refuses the mix;
+    /// otherwise libevent refuses it in debug mode.
     #[cold]
     fn mixes_edge(&self, event: Ev) -> bool {
         let core = self.core();
@@ -120,15 +120,15 @@ impl Base {
         0
     }
 
-    /// The event waits no more.
+    /// The event is no longer pending.
     #[inline(always)]
     pub(crate) fn end(&self, event: Ev) {
         self.take_out(event, list::INSERTED | list::TIMEOUT);
-        // Also of one that waits for nothing by now: evcore may watch its fd until the next turn.
+        // Even if it no longer waits for anything: evcore may watch its fd until the next turn.
         self.detach(event);
     }
 
-    /// The event's signal is no longer its, and its callback not called again if it is being called now.
+    /// Removes the event from its signal, and ends further calls of its callback if one is under way.
     #[inline(never)]
     pub(crate) fn note_no_signal(&self, event: Ev) {
         event.end_calls();
@@ -137,7 +137,7 @@ impl Base {
         }
     }
 
-    /// The event keeps what it waits for, but has no timeout, and no period.
+    /// Removes the event's timeout and period; it still waits for everything else.
     pub(crate) fn remove_timer(&self, event: Ev) -> c_int {
         debug::assert_setup(event, "event_remove_timer");
         if event.has(list::TIMEOUT) {
@@ -153,7 +153,7 @@ impl Base {
         0
     }
 
-    /// How long until the event's timeout, in nanoseconds.
+    /// The time left until the event's timeout, in nanoseconds.
     pub(crate) fn remaining(&self, event: Ev) -> i128 {
         let core = self.core();
         let pending = Self::slot(&core, event).and_then(|id| core.pending(id));
@@ -162,7 +162,7 @@ impl Base {
     }
 }
 
-/// Whether `event_add` and `event_del` have more to look at than what the event waits for.
+/// Whether `event_add` and `event_del` must check more than what the event waits for.
 #[inline(always)]
 fn is_unusual(event: Ev) -> bool {
     event.has(list::FINALIZING | list::QUEUED) || event.is_for(ev::SIGNAL) || debug::is_on()

@@ -1,4 +1,4 @@
-//! Names with a trailing underscore: not for programs, but libevent's own objects above the core call them.
+//! Functions with a trailing underscore: not for programs, but libevent's own objects above the core call them.
 
 use core::ffi::{c_int, c_short, c_void};
 
@@ -163,7 +163,7 @@ impl Base {
         self.activate_later(event.cb());
     }
 
-    /// What is queued is as many as are counted, and each says that it is queued.
+    /// The counts agree with the queues, and each queued callback is marked as such.
     fn assert_ok(&self) {
         use crate::abi::list;
         let queued = self.queued();

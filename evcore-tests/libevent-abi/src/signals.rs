@@ -1,5 +1,5 @@
-//! libevent's rule for signals: of the bases that watch signals, only one gets them: the last to add one or to
-//! enter its loop. evcore tells each base.
+//! libevent's rule for signals: of all bases that watch signals, only one gets them: the last one that added a signal
+//! or entered its loop. evcore would report them to each base.
 
 use core::ffi::c_int;
 use core::ptr::null_mut;
@@ -16,7 +16,7 @@ use crate::threads;
 /// The base that gets signals.
 static OWNER: AtomicPtr<Base> = AtomicPtr::new(null_mut());
 
-/// Held while the owner changes, so that the old one is not freed meanwhile.
+/// Held while the owner changes, so that the old one cannot be freed meanwhile.
 static CHANGE: Mutex<()> = Mutex::new(());
 
 fn change() -> MutexGuard<'static, ()> {
@@ -31,7 +31,7 @@ pub(crate) fn is_owner(base: &Base) -> bool {
     core::ptr::eq(OWNER.load(Ordering::Acquire), base)
 }
 
-/// The base gets signals from now on, and the one before it none. The lock of this base is held.
+/// Makes the base the owner of signals instead of the previous one. The lock of this base is held.
 pub(crate) fn own(base: &Base) {
     if is_owner(base) {
         return;
@@ -44,7 +44,8 @@ pub(crate) fn own(base: &Base) {
     forget_what_came(base);
 }
 
-/// What has come for the base that was the owner is its own still. (If it runs in another thread, that one sees to it.)
+/// Arrivals before the change still belong to the former owner. (If it runs in another thread, that thread handles
+/// them.)
 fn keep_what_came(old: &Base) {
     if !threads::try_lock(old.lock) {
         return;
@@ -62,20 +63,20 @@ fn keep_what_came(old: &Base) {
     old.unlock();
 }
 
-/// What has come while another base was the owner was that one's.
+/// Arrivals while another base was the owner belong to that one.
 fn forget_what_came(base: &Base) {
     let mut core = base.core();
     let waiting: Vec<_> = core.iter().filter_map(|(id, event)| Some((id, (*event)?))).collect();
     for (id, event) in waiting {
         if event.is_for(ev::SIGNAL) && event.has(list::INSERTED) && !event.has(list::TIMEOUT) {
-            // Off and on again: what was counted is dropped.
+            // Deleting and adding again discards the count.
             let _ = core.del(id);
             let _ = core.add(id, None);
         }
     }
 }
 
-/// A base is freed.
+/// Called when a base is freed.
 pub(crate) fn disown(base: &Base) {
     let this = core::ptr::from_ref(base).cast_mut();
     let _change = change();

@@ -1,4 +1,5 @@
-//! Locks: `evthread_set_lock_callbacks` and its family. The locks are the program's, mostly those of `libevent_pthreads`.
+//! Locks: `evthread_set_lock_callbacks` and its variants. The program provides the locks, usually those of
+//! `libevent_pthreads`.
 
 use core::cell::{Cell, UnsafeCell};
 use core::ffi::{c_int, c_ulong, c_void};
@@ -14,22 +15,23 @@ use crate::memory;
 const RECURSIVE: u32 = 1;
 const TRY: u32 = 0x10;
 
-/// A variable that libevent's own objects read, too: set while there is one thread, as libevent's interface asks.
+/// A variable that libevent's own objects read, too: set while there is one thread, as libevent's interface requires.
 #[repr(transparent)]
 pub struct Shared<T>(UnsafeCell<T>);
 
-// SAFETY: written before there is a second thread; that is the rule of `evthread_set_lock_callbacks` and of the others here.
+// SAFETY: it is written before there is a second thread; `evthread_set_lock_callbacks` and the other setters here
+// require that.
 unsafe impl<T> Sync for Shared<T> {}
 
 impl<T: Copy> Shared<T> {
     #[inline(always)]
     pub(crate) fn get(&self) -> T {
-        // SAFETY: nobody writes it by now, or there is one thread.
+        // SAFETY: either nothing writes it any more, or there is one thread.
         unsafe { *self.0.get() }
     }
 
     fn set(&self, value: T) {
-        // SAFETY: there is one thread yet.
+        // SAFETY: there is only one thread so far.
         unsafe { *self.0.get() = value }
     }
 }
@@ -44,7 +46,7 @@ export_static! {
     evthread_lock_debugging_enabled_: AtomicI32 = AtomicI32::new(0);
 }
 
-/// The program's functions, where those above are the ones that check.
+/// The program's functions, if the checking ones are installed above.
 static ORIGINAL_LOCKS: Shared<LockFns> = Shared(UnsafeCell::new(NO_LOCKS));
 static ORIGINAL_CONDS: Shared<CondFns> = Shared(UnsafeCell::new(NO_CONDS));
 
@@ -52,7 +54,7 @@ fn is_debugging() -> bool {
     evthread_lock_debugging_enabled_.load(Ordering::Relaxed) != 0
 }
 
-/// Which thread this is; 1 where there is but one.
+/// The identifier of this thread; 1 without threads.
 #[inline]
 pub(crate) fn this_thread() -> c_ulong {
     evthread_id_fn_.get().map_or(1, |function| function())
@@ -82,7 +84,7 @@ pub(crate) fn unlock(lock: *mut c_void) {
     }
 }
 
-/// Whether the lock could be had at once.
+/// Tries to take the lock without waiting.
 pub(crate) fn try_lock(lock: *mut c_void) -> bool {
     lock.is_null() || evthread_lock_fns_.get().lock.is_none_or(|function| function(TRY, lock) == 0)
 }
@@ -115,7 +117,7 @@ pub(crate) fn broadcast(cond: *mut c_void) {
     }
 }
 
-/// Waits. Answers whether there is anything to wait with.
+/// Waits. Returns whether there is a condition to wait for.
 pub(crate) fn wait(cond: *mut c_void, lock: *mut c_void) -> bool {
     let function = evthread_cond_fns_.get().wait.filter(|_| !cond.is_null());
     function.is_some_and(|function| function(cond, lock, core::ptr::null()) == 0)
@@ -146,7 +148,7 @@ export! {
             return 0;
         };
         if old.alloc.is_some() {
-            // Twice the same is what `evthread_use_pthreads` does.
+            // `evthread_use_pthreads` may set the same functions twice.
             if old.key() == functions.key() {
                 return 0;
             }
@@ -220,11 +222,11 @@ export! {
     }
 
     fn evthread_make_base_notifiable(base: Option<BaseRef>) -> c_int {
-        // Each base can be woken from the start, where it has a lock.
+        // Each base that has a lock can be woken from the start.
         if base.is_some() { 0 } else { -1 }
     }
 
-    /// Our few globals have locks of their own.
+    /// The few globals here have locks of their own.
     fn event_global_setup_locks_(_enable: c_int) -> c_int {
         0
     }
@@ -245,7 +247,7 @@ export! {
     }
 }
 
-/// A lock that checks how it is used.
+/// A lock that checks its use.
 pub struct DebugLock {
     signature: u32,
     kind: u32,

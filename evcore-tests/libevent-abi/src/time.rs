@@ -1,4 +1,4 @@
-//! `struct timeval` and evcore's times; the clock that stands still while callbacks run.
+//! Converts between `struct timeval` and evcore's times; the cached clock.
 
 use core::ffi::c_int;
 use core::time::Duration;
@@ -12,7 +12,7 @@ use crate::from_c::{BaseRef, Out, export};
 use crate::to_c;
 
 const NANOS: i128 = 1_000_000_000;
-/// Upper bits of the microseconds of a common timeout, where libevent hides which one it is.
+/// Upper bits of the microseconds of a common timeout, where libevent hides its index.
 pub(crate) const MAGIC: i64 = 0x5000_0000;
 pub(crate) const MAGIC_MASK: i64 = 0xf000_0000;
 pub(crate) const MICROS_MASK: i64 = 0x000f_ffff;
@@ -23,7 +23,7 @@ pub(crate) fn is_set(time: timeval) -> bool {
     time.tv_sec != 0 || time.tv_usec != 0
 }
 
-/// A delay: of what C hands us, negative ones are none, and a common timeout's hidden number is left out.
+/// Converts a delay from C: negative ones become zero, and a common timeout's hidden index is removed.
 #[inline]
 pub(crate) fn duration(time: timeval) -> Duration {
     match (u64::try_from(time.tv_sec), u32::try_from(time.tv_usec)) {
@@ -53,7 +53,7 @@ pub(crate) fn wall() -> i128 {
 }
 
 impl Base {
-    /// The time that delays count from: it stands still while callbacks run, unless the program does not want that.
+    /// The time that delays start from: cached while callbacks run, unless the program disabled that.
     #[inline]
     pub(crate) fn now(&self) -> Instant {
         if let Some(now) = self.cached.get() {
@@ -70,7 +70,7 @@ impl Base {
         self.cached.set(None);
     }
 
-    /// Reads the clock for the rest of this turn.
+    /// Updates the cached time for the rest of this turn.
     pub(crate) fn update_clock(&self) -> Instant {
         self.clear_clock();
         let now = self.core().update_now();
@@ -116,8 +116,8 @@ export! {
         0
     }
 
-    /// The same duration gives the same pointer, and a time that `event_add` knows again. Here any two events with one
-    /// duration come in the order in which they were added, so nothing depends on it.
+    /// The same duration returns the same pointer, to a time that `event_add` recognises. Here events with one
+    /// duration always expire in the order in which they were added, so nothing depends on it.
     fn event_base_init_common_timeout(base: Option<BaseRef>, duration: Option<Out<timeval>>) -> *const timeval {
         let (Some(base), Some(duration)) = (base, duration) else { return core::ptr::null() };
         let _guard = base.guard();

@@ -1,4 +1,4 @@
-//! What we hand C: bases, strings that stay, calls of the system's functions.
+//! What is passed to C: bases, static strings, and calls of system functions.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::ptr::NonNull;
@@ -12,30 +12,30 @@ pub(crate) fn new_base(base: Base) -> Option<BaseRef> {
     put(base).map(BaseRef::of_memory)
 }
 
-/// The end of a base: the lock and all events are gone.
+/// Frees a base: its lock and all events are already gone.
 pub(crate) fn free_base(base: BaseRef) {
     if let Some(base) = NonNull::new(base.as_ptr()) {
         take(base);
     }
 }
 
-/// Gives an event's memory back.
+/// Frees an event's memory.
 pub(crate) fn free_event(event: Ev) {
     event_mm_free_(event.memory());
 }
 
-/// Names of methods, as C keeps them.
+/// Names of methods as C strings.
 #[repr(transparent)]
 pub(crate) struct Names<const N: usize>(pub(crate) [*const c_char; N]);
 
-// SAFETY: they point to strings in the program's text.
+// SAFETY: the pointers are to static strings.
 unsafe impl<const N: usize> Sync for Names<N> {}
 
 pub(crate) static METHODS: Names<4> =
     Names([c"epoll".as_ptr(), c"poll".as_ptr(), c"select".as_ptr(), core::ptr::null()]);
 
 pub(crate) fn set_errno(number: c_int) {
-    // SAFETY: any thread may ask.
+    // SAFETY: any thread may call it.
     let place = unsafe { libc::__errno_location() };
     // SAFETY: the place is this thread's.
     unsafe { *place = number }
@@ -43,7 +43,7 @@ pub(crate) fn set_errno(number: c_int) {
 
 /// Ends the process.
 pub(crate) fn exit(code: c_int) -> ! {
-    // SAFETY: C's way to end the process, with its handlers of `atexit`.
+    // SAFETY: C's function to end the process, with its `atexit` handlers.
     unsafe { libc::exit(code) }
 }
 
@@ -51,10 +51,10 @@ pub(crate) fn abort() -> ! {
     std::process::abort()
 }
 
-/// Writes to a stream of C's.
+/// Writes to a C stream.
 pub(crate) fn write_to(stream: *mut libc::FILE, text: &str) {
     if !stream.is_null() {
-        // SAFETY: the stream is C's, and so many bytes are there.
+        // SAFETY: the stream is C's, and the pointer and length are those of a string.
         unsafe { libc::fwrite(text.as_ptr().cast(), 1, text.len(), stream) };
     }
 }
@@ -67,7 +67,7 @@ pub(crate) fn clock(id: libc::clockid_t) -> i128 {
     i128::from(time.tv_sec) * 1_000_000_000 + i128::from(time.tv_nsec)
 }
 
-// System calls of `evutil`, on descriptors that are C's.
+// System calls of `evutil`, on descriptors of C's.
 
 pub(crate) fn set_option(fd: c_int, level: c_int, name: c_int, value: c_int) -> c_int {
     let length = libc::socklen_t::try_from(size_of::<c_int>()).unwrap_or(4);
@@ -88,7 +88,7 @@ pub(crate) fn set_flags(fd: c_int, command: c_int, flags: c_int) -> c_int {
 }
 
 pub(crate) fn close(fd: c_int) -> c_int {
-    // SAFETY: C asks for it, and the descriptor is its own.
+    // SAFETY: C requests it, and the descriptor is its own.
     unsafe { libc::close(fd) }
 }
 
@@ -99,7 +99,7 @@ pub(crate) fn socketpair(family: c_int, kind: c_int, protocol: c_int, pair: *mut
 
 pub(crate) fn random(room: &mut [u8]) {
     for part in room.chunks_mut(256) {
-        // SAFETY: the room is as long. Up to 256 bytes come whole.
+        // SAFETY: the pointer and the length are those of a slice. Up to 256 bytes are returned completely.
         let got = unsafe { libc::getrandom(part.as_mut_ptr().cast(), part.len(), 0) };
         if usize::try_from(got) != Ok(part.len()) {
             crate::log::die(1, "evutil_secure_rng_get_bytes: no random numbers");
@@ -108,12 +108,12 @@ pub(crate) fn random(room: &mut [u8]) {
 }
 
 pub(crate) fn interface_index(name: &CStr) -> u32 {
-    // SAFETY: the name ends.
+    // SAFETY: the name is zero-terminated.
     unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
 pub(crate) fn parse_number(text: *const c_char, end: *mut *mut c_char, base: c_int) -> i64 {
-    // SAFETY: C's string ends, and `end` is null or room for a pointer.
+    // SAFETY: C's string is zero-terminated, and `end` is null or room for a pointer.
     unsafe { libc::strtoll(text, end, base) }
 }
 
@@ -123,17 +123,17 @@ pub(crate) fn lookup(
     hints: *const libc::addrinfo,
     out: *mut *mut libc::addrinfo,
 ) -> c_int {
-    // SAFETY: all are C's, as this function wants them.
+    // SAFETY: all arguments are C's, as this function requires.
     unsafe { libc::getaddrinfo(node, service, hints, out) }
 }
 
-/// libevent's own objects make such lists, too, by C's allocator, and mark them.
+/// libevent's own objects make such lists with C's allocator, too, and mark them.
 pub(crate) fn free_addresses(list: *mut libc::addrinfo) {
     const BY_LIBEVENT: c_int = c_int::MIN;
     let Some(first) = NonNull::new(list) else { return };
     // SAFETY: a list of `getaddrinfo` or of libevent's objects.
     if unsafe { first.as_ref() }.ai_flags & BY_LIBEVENT == 0 {
-        // SAFETY: it is `getaddrinfo`'s.
+        // SAFETY: `getaddrinfo` made it.
         unsafe { libc::freeaddrinfo(list) };
         return;
     }
@@ -150,21 +150,21 @@ pub(crate) fn free_addresses(list: *mut libc::addrinfo) {
 }
 
 pub(crate) fn lookup_error(number: c_int) -> *const c_char {
-    // SAFETY: any number may be asked for.
+    // SAFETY: any number is allowed.
     unsafe { libc::gai_strerror(number) }
 }
 
-/// This time, by its parts and in UTC.
+/// The current time in UTC, as its parts.
 pub(crate) fn utc_now() -> libc::tm {
     let now = libc::time_t::try_from(crate::time::wall() / 1_000_000_000).unwrap_or(0);
     let mut parts = core::mem::MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: room for one `tm`.
     unsafe { libc::gmtime_r(&raw const now, parts.as_mut_ptr()) };
-    // SAFETY: all zeros are a `tm`, too.
+    // SAFETY: `gmtime_r` has written it, or it is all zeros, which is valid, too.
     unsafe { parts.assume_init() }
 }
 
-/// The bytes of a value that is sent to C.
+/// The bytes of a value that is passed to C.
 pub(crate) fn bytes_of<T: Copy>(value: &T) -> &[u8] {
     // SAFETY: the socket addresses and parts of time that this is used for have no padding that C may not see.
     unsafe { core::slice::from_raw_parts(core::ptr::from_ref(value).cast(), size_of::<T>()) }

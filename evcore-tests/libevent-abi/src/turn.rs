@@ -20,7 +20,7 @@ const READ: u16 = Ready::READ.bits();
 const WRITE: u16 = Ready::WRITE.bits();
 const _: () = assert!(READ << 1 == ev::READ.cast_unsigned() && WRITE == ev::WRITE.cast_unsigned());
 
-/// `EV_*` for what evcore has found, of what the event asks for.
+/// `EV_*` for what evcore has found, limited to what the event asks for.
 #[inline(always)]
 fn events(event: Ev, ready: Ready, edge: i16, is_descriptor_gone: bool) -> i16 {
     let asked = event.events();
@@ -35,7 +35,7 @@ fn events(event: Ev, ready: Ready, edge: i16, is_descriptor_gone: bool) -> i16 {
         found |= ev::CLOSED;
     }
     if is_descriptor_gone && ready.is_error() && found == 0 {
-        // poll(2) says of a closed descriptor that it is invalid, which is both.
+        // poll(2) reports a closed descriptor as invalid, which counts as both.
         found |= ev::READ | ev::WRITE;
     }
     if found != 0 {
@@ -87,7 +87,7 @@ impl Base {
         }
     }
 
-    /// One turn of evcore: what it hands out joins the queues.
+    /// Runs one turn of evcore: its hand-outs join the queues.
     #[inline]
     fn dispatch(&self, waits: bool) -> Result<(), ()> {
         let outcome = match waits {
@@ -128,21 +128,21 @@ impl Base {
         Ok(())
     }
 
-    /// Queues what evcore hands out in this turn.
+    /// Queues evcore's hand-outs of this turn.
     #[inline(always)]
     fn drain(&self, mut core: core::cell::RefMut<'_, Core>) {
         let mut count = 0;
         while let Some(fired) = core.next_active() {
             let (id, ready, occurrences) = (fired.id, fired.ready, fired.count);
             let Some(event) = *fired.data else {
-                // The timer of an event that was deleted, or the bell.
+                // The timer of an event that was deleted, or the event that ends a sleep.
                 let _ = core.del(id);
                 continue;
             };
             event.set_handed_out(true);
             let bits = ready.bits();
             if bits & !(READ | WRITE) == 0 {
-                // By far the most: READ and WRITE have a bit each on both sides.
+                // The most frequent case: READ and WRITE have one bit each on both sides.
                 let io = ((bits & READ) << 1 | bits & WRITE).cast_signed();
                 let found = (io | self.edge) & event.events();
                 if found & (ev::READ | ev::WRITE) != 0 {
@@ -155,7 +155,7 @@ impl Base {
         self.note_active(count);
     }
 
-    /// Queues an event for a timeout, a signal, an error.
+    /// Queues an event for a timeout, a signal or an error.
     #[inline(never)]
     pub(crate) fn hand_over(
         &self,
@@ -175,7 +175,7 @@ impl Base {
             if event.closure() == closure::EVENT {
                 let _ = core.deregister(id);
             } else if count > 1 && event.closure() == closure::PERSIST {
-                // Periods were missed: libevent counts the next one from now.
+                // Periods were missed: libevent starts the next one now.
                 let now = core.now();
                 let _ = core.add_from(id, now, time::duration(event.period()));
             }
@@ -192,13 +192,13 @@ impl Base {
         }
     }
 
-    /// Runs the callbacks of the most urgent priority that has any. Answers how many, or -1 when the loop is to end.
+    /// Runs the callbacks of the most urgent priority that has any. Returns how many, or -1 if the loop must end.
     #[inline(always)]
     fn process(&self) -> c_int {
         if !self.is_plain.get() {
             return self.process_levels();
         }
-        // There is nothing more urgent, so `level` need not say what runs.
+        // Nothing can be more urgent, so `level` need not be set.
         if self.has_lock() { self.process_all::<true>() } else { self.process_all::<false>() }
     }
 
@@ -253,7 +253,7 @@ impl Base {
         count
     }
 
-    /// Calls a callback without the lock. A base that has none is known when this is compiled: `HAS_LOCK` is false.
+    /// Calls a callback without the lock. If `HAS_LOCK` is false, the compiler removes the locking.
     #[inline(always)]
     fn call<const HAS_LOCK: bool>(&self, callback: Cb) {
         match (callback.closure(), callback.as_event()) {
@@ -294,7 +294,7 @@ impl Base {
         }
     }
 
-    /// The period of a persistent event begins.
+    /// Starts the period of a persistent event.
     #[inline(always)]
     fn begin_period(&self, event: Ev) {
         let period = event.period();
@@ -302,7 +302,7 @@ impl Base {
             return;
         }
         if event.is_handed_out() {
-            // evcore has begun it.
+            // evcore has started it.
             event.set_handed_out(false);
             let inserted = if event.is_for(ev::IO) { list::INSERTED } else { 0 };
             self.insert(event, list::TIMEOUT | inserted);
@@ -328,7 +328,7 @@ impl Base {
         }
     }
 
-    /// A signal's callback is called once for each time that the signal has come.
+    /// Calls a signal's callback once for each arrival.
     fn call_signal(&self, event: Ev) {
         if !event.is_for(ev::PERSIST) {
             self.note_no_signal(event);
@@ -336,7 +336,7 @@ impl Base {
             debug::note_added(event, false);
         }
         self.current.set(Some(event.cb()));
-        // `event_del` of this event, in its own callback, sets it to 0. While it is not 0, the event is not freed.
+        // `event_del` of this event in its own callback sets it to 0. While it is not 0, the event is not freed.
         let left = core::cell::Cell::new(event.calls().left);
         while left.get() > 0 {
             left.set(left.get() - 1);
@@ -349,7 +349,7 @@ impl Base {
         }
     }
 
-    /// A callback that is no event.
+    /// Calls a callback that is not an event.
     #[inline(never)]
     fn call_alone(&self, callback: Cb) {
         let is_finalizer = callback.closure() == closure::FINALIZE;
@@ -363,11 +363,11 @@ impl Base {
     }
 }
 
-/// evcore has had a reason not to wait.
+/// evcore had a reason not to wait.
 #[cold]
 fn poll_after(core: &mut Core, turn: Turn) -> Result<(), evplat_linux::Error> {
     if turn == Turn::Ended(End::Empty) {
-        // evcore has nothing to wait for, but the program may: an event on no descriptor, another thread.
+        // evcore has nothing to wait for, but the program may have: an event without a descriptor, another thread.
         let _ = core.poll(Wait::Until(Instant::MAX))?;
     }
     Ok(())
@@ -378,7 +378,7 @@ fn poll_again(core: &mut Core, wait: Wait, error: evplat_linux::Error) -> Result
     if error != evplat_linux::Error::Forked {
         return Err(error);
     }
-    // libevent lets a child go on without `event_reinit`.
+    // libevent lets a child continue without `event_reinit`.
     core.reinit()?;
     let turn = core.poll(wait)?;
     poll_after(core, turn)
@@ -458,14 +458,14 @@ export! {
     }
 }
 
-/// What `event_base_loopexit` schedules.
+/// The callback that `event_base_loopexit` schedules.
 pub(crate) extern "C" fn exit_loop(_: c_int, _: i16, base: *mut core::ffi::c_void) {
     if let Some(base) = BaseRef::of_ptr(base.cast()) {
         base.stop(EXIT);
     }
 }
 
-// Used by the 1.4 names.
+// For the 1.4 functions.
 pub(crate) fn run_current(mode: c_int) -> c_int {
     event_base_loop(compat::current(), mode)
 }

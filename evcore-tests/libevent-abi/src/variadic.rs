@@ -1,5 +1,5 @@
-//! The functions with variable arguments. `c/variadic.c` defines them, and as rustc exports nothing that C defines, here is a
-//! jump to each: it leaves all arguments where they are.
+//! The functions with variable arguments. `c/variadic.c` defines them. rustc does not export C's functions, so here
+//! is a jump to each, which does not change the arguments.
 
 use core::ffi::c_void;
 
@@ -8,7 +8,7 @@ macro_rules! jumps {
         unsafe extern "C" {
             $(fn $target();)*
         }
-        /// Keeps C's functions in the link.
+        /// Keeps C's functions from being removed by the linker.
         #[used]
         static TARGETS: &[unsafe extern "C" fn()] = &[$($target),*];
         $(

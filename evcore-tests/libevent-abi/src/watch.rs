@@ -1,4 +1,4 @@
-//! `evwatch`: callbacks before and after each wait. (libevent 2.2's; 2.1's headers have none.)
+//! `evwatch`: callbacks before and after each wait. (New in libevent 2.2; 2.1's headers do not have them.)
 
 use core::cell::{Cell, RefCell};
 use core::ffi::{c_int, c_void};
@@ -14,7 +14,7 @@ use crate::memory;
 use crate::time;
 
 type Pointer = Option<NonNull<Watch>>;
-/// Both kinds; a check watcher's information has nothing in it.
+/// For both kinds; a check watcher's information is empty.
 type WatchFn = extern "C" fn(Pointer, *const Info, *mut c_void);
 
 /// `struct evwatch`.
@@ -26,14 +26,14 @@ pub struct Watch {
     is_prepare: bool,
 }
 
-/// `struct evwatch_prepare_cb_info`: how long the wait will be at most.
+/// `struct evwatch_prepare_cb_info`: the maximum duration of the wait.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Info {
     timeout: Option<timeval>,
 }
 
-/// The watchers of one kind, in the order in which they were made.
+/// The watchers of one kind, in the order of creation.
 #[derive(Default)]
 pub(crate) struct Watchers {
     all: RefCell<Vec<NonNull<Watch>>>,
@@ -52,7 +52,7 @@ impl Watchers {
         self.count.set(all.len());
     }
 
-    /// Calls each, without the lock. Any may be freed meanwhile, by itself too.
+    /// Calls each, without the lock. Any of them may be freed meanwhile, even by itself.
     pub(crate) fn call(&self, base: &Base, is_nonblocking: bool) {
         let all = self.all.borrow().clone();
         for watch in all {
