@@ -1,4 +1,4 @@
-/* What is the same for all peers in C: the counterpart of ../src. See ../src/lib.rs for the command line and the workloads. */
+/* The code that all peers in C share: the counterpart of ../src. See ../src/lib.rs for the command line and the workloads. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* W1, W2: a pipe of the ring, and how far a round is. */
+/* W1, W2: a pipe of the ring, and the progress of a round. */
 struct link {
     int reader, next;
 };
@@ -39,16 +39,16 @@ struct served {
 };
 
 extern struct served served;
-int accept_next(int listener); /* a connection, or -1 when nobody waits */
+int accept_next(int listener); /* a connection, or -1 if none is pending */
 bool echo(int connection);
 void echo_begins(void);
-int listen_on_loopback(void); /* and says where */
+int listen_on_loopback(void); /* and prints the address */
 
 static inline bool is_served(void) {
     return served.accepted > 0 && served.accepted == served.closed;
 }
 
-/* W7: what the loop's thread does when it is woken. */
+/* W7: called in the loop's thread when it is woken. */
 void woken(void);
 
 enum kind { PAIR, TOGGLE, BULK, ONESHOT };
@@ -56,19 +56,19 @@ enum kind { PAIR, TOGGLE, BULK, ONESHOT };
 /* W8: as in ../src/cliffs.rs. */
 enum cliff { SIGNAL, FD_REPORT, FD_INSERT, HIGH_FD };
 
-/* All workloads on one loop. A program carries out one of them, so a peer may keep what it needs in static variables. */
+/* All workloads on one loop. A program runs one of them, so a peer may use static variables. */
 struct peer {
     const char *name, *version;
     void (*ring_new)(struct link *links, size_t n, const struct setup *setup);
     void (*ring_run)(struct round *round);
-    /* Watches all for READ; `once`: each until it is handed out. */
+    /* Watches all for READ; `once`: as one-shot events. */
     void (*churn_new)(const int *readers, size_t n, bool once);
-    /* A pass of a kind; says how many operations it has carried out. */
+    /* A pass of a kind; returns how many operations it has carried out. */
     uint64_t (*churn_pass)(enum kind kind);
-    /* Runs a function where the turn's clock is valid. */
+    /* Runs a function while the turn's clock is valid. */
     void (*timers_inside)(void (*phases)(void));
     void (*timers_begin)(void);
-    /* Delays are in nanoseconds, and stand beside their timers. `again`: each is cancelled and at once armed. */
+    /* Delays are in nanoseconds, at the same index as their timers. `again`: each is cancelled and immediately armed. */
     void (*timers_insert)(const uint64_t *delays, size_t n);
     void (*timers_cancel)(const uint32_t *which, size_t n);
     void (*timers_add)(const uint32_t *which, const uint64_t *delays, size_t n);
@@ -78,8 +78,8 @@ struct peer {
     void (*serve)(void);
     void (*wake_new)(void);
     void (*wake)(void); /* on another thread */
-    void (*turn)(void); /* waits until it is woken, and calls `woken` */
-    /* NULL where there is no such thing. `number` is of a descriptor, or of a signal. */
+    void (*turn)(void); /* waits for a wake, and calls `woken` */
+    /* NULL if the library has no such thing. `number` is a descriptor or a signal. */
     void (*cliff_new)(enum cliff kind, int number, size_t n);
     uint64_t (*cliff_pass)(enum cliff kind);
 };
@@ -99,10 +99,10 @@ void print_head(void);
 void begin(void);
 void finish(uint64_t ops);
 void measure_timers(void);
-void inside(void (*function)(void)); /* where the turn's clock is valid */
+void inside(void (*function)(void)); /* while the turn's clock is valid */
 void measure_wakes(void);
 
-/* Ends the program, where `what` is not as it has to be. */
+/* Ends the program if `what` is false. */
 void check(bool is_right, const char *what);
 
 #endif

@@ -1,4 +1,4 @@
-/* libev, as its documentation has it: a watcher for each thing that is waited for. */
+/* libev, used as its documentation recommends: one watcher for each thing to wait for. */
 #include "bench.h"
 
 #include <ev.h>
@@ -22,7 +22,7 @@ static void *make(size_t n, size_t size) {
     return made;
 }
 
-/* W1, W2: `ev_timer_again` is what the documentation names for idle timeouts. */
+/* W1, W2: the documentation recommends `ev_timer_again` for idle timeouts. */
 
 struct connection {
     ev_io io;
@@ -93,7 +93,7 @@ static void churn_new(const int *readers, size_t n, bool once) {
         ev_io_init(&watchers[i], on_churn, readers[i], EV_READ);
         ev_io_start(loop, &watchers[i]);
     }
-    /* libev tells the kernel in the next turn. */
+    /* libev passes the change to the kernel in the next turn. */
     ev_run(loop, EVRUN_NOWAIT);
 }
 
@@ -183,7 +183,7 @@ static void timers_again(const uint32_t *which, const uint64_t *delays, size_t n
     }
 }
 
-/* `again` moves a timer within the heap, by `repeat`; without it the timer comes once, as before. */
+/* `again` moves a timer within the heap, to `repeat` from now; with `repeat` cleared the timer is one-shot, as before. */
 static void timers_rearm(const uint32_t *which, const uint64_t *delays, size_t n) {
     for (size_t i = 0; i < n; i++) {
         ev_timer *timer = &timers[which[i]];

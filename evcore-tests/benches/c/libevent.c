@@ -1,4 +1,4 @@
-/* libevent, as its documentation has it: events of fds, with their timeouts; user events for wakes. */
+/* libevent, used as its documentation recommends: events of fds, with their timeouts; user events for wakes. */
 #include "bench.h"
 
 #include <event2/event.h>
@@ -112,7 +112,7 @@ static uint64_t churn_pass(enum kind kind) {
     return count;
 }
 
-/* W4: inside of a callback the loop's clock is cached. */
+/* W4: inside a callback the loop's clock is cached. */
 
 static size_t expired;
 
@@ -158,7 +158,7 @@ static void timers_cancel(const uint32_t *which, size_t n) {
         evtimer_del(&events[which[i]]);
 }
 
-/* Also of a timer that is armed: it is moved. */
+/* An armed timer is moved. */
 static void timers_add(const uint32_t *which, const uint64_t *delays, size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct timeval delay = delay_of(delays[i]);

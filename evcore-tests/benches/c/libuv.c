@@ -1,4 +1,4 @@
-/* libuv, as its documentation has it: handles; `uv_poll_t` for foreign descriptors, `uv_tcp_t` for the server. */
+/* libuv, used as its documentation recommends: handles; `uv_poll_t` for foreign descriptors, `uv_tcp_t` for the server. */
 #include "bench.h"
 
 #include <stdlib.h>
@@ -90,7 +90,7 @@ static void churn_new(const int *readers, size_t n, bool once) {
         check(uv_poll_init(&loop, &polls[i], readers[i]) == 0, "uv_poll_init");
         uv_poll_start(&polls[i], UV_READABLE, on_churn);
     }
-    /* libuv tells the kernel in the next turn. */
+    /* libuv passes the change to the kernel in the next turn. */
     uv_run(&loop, UV_RUN_NOWAIT);
 }
 
@@ -122,7 +122,7 @@ static uint64_t churn_pass(enum kind kind) {
     return kind == ONESHOT ? handed_out : count;
 }
 
-/* W4: in whole milliseconds, as libuv counts them. */
+/* W4: in whole milliseconds, libuv's unit. */
 
 static size_t expired;
 
@@ -145,7 +145,7 @@ static void timers_insert(const uint64_t *delays, size_t n) {
     if (!timers)
         timers = make(n, sizeof *timers);
     for (size_t i = 0; i < n; i++) {
-        /* Once in the loop's list of handles, a timer stays there. */
+        /* A timer stays in the loop's list of handles. */
         if (!timers[i].loop)
             uv_timer_init(&loop, &timers[i]);
         uv_timer_start(&timers[i], on_timer, delay_of(delays[i]), 0);
@@ -157,7 +157,7 @@ static void timers_cancel(const uint32_t *which, size_t n) {
         uv_timer_stop(&timers[which[i]]);
 }
 
-/* Also of a timer that is armed: it is stopped first. */
+/* An armed timer is stopped first. */
 static void timers_add(const uint32_t *which, const uint64_t *delays, size_t n) {
     for (size_t i = 0; i < n; i++)
         uv_timer_start(&timers[which[i]], on_timer, delay_of(delays[i]), 0);
@@ -175,7 +175,7 @@ static void timers_expire(size_t n) {
         uv_run(&loop, UV_RUN_ONCE);
 }
 
-/* W5: a read buffer for all, and an answer that is written at once where it can be. */
+/* W5: one read buffer for all; an answer is written at once if possible. */
 
 static uv_tcp_t listener;
 

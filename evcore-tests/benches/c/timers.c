@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-/* W4: as in ../src/timers.rs, which says more. */
+/* W4: described in ../src/timers.rs. */
 
 enum { INSERT, CANCEL, ADD, AGAIN, REARM, EXPIRE, PHASES };
 static const char *const phases[PHASES] = {"insert", "cancel", "add", "again", "rearm", "expire"};

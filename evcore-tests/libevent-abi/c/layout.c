@@ -1,4 +1,4 @@
-/* That Rust's structures are laid out as libevent's headers say. The numbers are those that src/abi.rs asserts. */
+/* Checks that libevent's headers have the layout of Rust's structures. The numbers are those that src/abi.rs asserts. */
 #include <stddef.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>

@@ -1,4 +1,4 @@
-/* The functions with variable arguments, which stable Rust cannot define: each formats, and calls a function of ours.
+/* The functions with variable arguments, which stable Rust cannot define: each formats its message, and calls a function of ours.
  * src/variadic.rs exports them under libevent's names. */
 #include <errno.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* What one operation costs, in user instructions: each mode does it N times, so that two runs tell by their difference.
+/* The cost of one operation in user instructions: each mode does it N times, so that the difference of two runs shows it.
  *
  *   cost timer|rearm|fd|oneshot|active|bench|persist N
  */
@@ -20,7 +20,7 @@ static void nothing(int fd, short what, void *arg)
     (void)fd, (void)what, (void)arg;
 }
 
-/* Adds and deletes, among a hundred timers that stay. */
+/* Adds and deletes one timer among a hundred that stay. */
 static void timer(int is_rearmed)
 {
     struct event others[100], event;
@@ -85,7 +85,7 @@ static void activate(int fd, short what, void *arg)
         event_active(&again, EV_READ, 1);
 }
 
-/* Many connections, one byte that goes from one to the next. */
+/* Many connections, and one byte that is passed from one to the next. */
 #define PAIRS 100
 static struct event readers[PAIRS];
 static int ends[PAIRS][2];

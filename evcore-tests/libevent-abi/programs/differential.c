@@ -1,9 +1,9 @@
-/* Random calls, and what comes of them: one line each. Run on libevent and on evcore with one seed, it prints the same.
+/* Makes random calls and prints their results, one per line. With the same seed, libevent and evcore must print the same.
  *
  *   differential SEED SCRIPTS
  *
- * The clock is not part of it: timers are due at once or never, the order of what one wait finds is not shown, and what libevent
- * does by its own rules alone, which the README lists, is not asked for.
+ * The output does not depend on the clock: timers are due at once or never. The order of what one wait finds is not printed,
+ * and calls for which libevent has rules of its own, listed in the README, are not made.
  */
 #define _GNU_SOURCE
 #include <event2/event.h>
@@ -44,7 +44,7 @@ static void callback(int fd, short what, void *arg)
     int number = (int)(event - events);
     (void)fd;
     calls[number]++;
-    /* With priorities, libevent's loop does not end while something urgent is always ready. */
+    /* With priorities, libevent's loop does not end while an urgent event is always ready. */
     if (++total > 40)
         event_base_loopbreak(base);
     seen[number] |= what;
@@ -53,7 +53,7 @@ static void callback(int fd, short what, void *arg)
         if (fd >= 0 && recv(fd, room, sizeof room, MSG_DONTWAIT) < 0)
             return;
     }
-    /* What a callback does depends on its event and the turn alone: which of two comes first is libevent's own affair. */
+    /* A callback depends only on its event and the turn, because libevent's order of two events may differ. */
     if (depth++ == 0 && calls[number] == 1 && number % 2) {
         uint64_t outside = state;
         state = script_now * 7919 + turns * 31 + (unsigned)number;
@@ -71,7 +71,7 @@ static void set(int number)
         0, EV_PERSIST, EV_TIMEOUT, EV_CLOSED | EV_PERSIST, EV_READ | EV_CLOSED,
     };
     short what = kinds[below(sizeof kinds / sizeof *kinds)];
-    /* Each event has its end of a pair, so that none takes another one's bytes. */
+    /* Each event has a socket pair of its own, so that none reads another's data. */
     int fd = what & (EV_READ | EV_WRITE | EV_CLOSED) ? ends[number % PAIRS][number / PAIRS % 2] : -1;
     event_assign(&events[number], base, fd, what, callback, &events[number]);
     event_priority_set(&events[number], (int)below(event_base_get_npriorities(base)));
@@ -105,13 +105,13 @@ static void act(int is_inside)
         say(" remove-timer %d=%d", number, event_remove_timer(event));
         break;
     case 4:
-        /* libevent ends what else a persistent event waits for, and loses what was found with the timeout. */
+        /* libevent deregisters a persistent event's fd, and loses what was found together with the timeout. */
         if (!(event->ev_events & (EV_PERSIST | EV_READ | EV_WRITE | EV_CLOSED))) {
             printf(" add-now %d=%d", number, event_add(event, &none));
         }
         break;
     case 5:
-        /* libevent 2.1 loses an activation when the timeout comes with it. */
+        /* libevent 2.1 loses an activation if the timeout expires at the same time. */
         if (event->ev_evcallback.evcb_flags & EVLIST_TIMEOUT)
             break;
         printf(" active %d", number);
@@ -149,7 +149,7 @@ static void turn(void)
     printf(" active=%d\n ", event_base_get_num_events(base, EVENT_BASE_COUNT_ACTIVE));
 }
 
-/* An address in which many words are zero, as text and back, with an interface after it. */
+/* Converts an address with many zero words and an interface to text and back. */
 static void address(void)
 {
     static const char *const scopes[] = {"", "%0", "%1", "%lo", "%", "%no-such-interface"};

@@ -1,7 +1,7 @@
-/* What may be freed, moved or called when: each case prints a line, the same on libevent and on evcore.
+/* When events and bases may be freed, moved and called: each case prints a line, which is the same on libevent and evcore.
  *
  *   lifetimes         the cases that libevent survives
- *   lifetimes more    those that it does not, too
+ *   lifetimes more    also the cases in which libevent crashes
  */
 #define _GNU_SOURCE
 #include <event2/event.h>
@@ -132,7 +132,7 @@ static void finalize_itself(int fd, short what, void *arg)
     (void)fd, (void)what;
     calls++;
     event_free_finalize(0, arg, finalized);
-    /* Nothing may begin any more. */
+    /* No callback may begin any more. */
     printf(" add=%d", event_add(arg, NULL));
     event_active(arg, EV_READ, 1);
     event_del(arg);
@@ -187,7 +187,7 @@ static void base_freed(void)
     event_base_once(base, -1, EV_TIMEOUT, count, NULL, &none);
     event_base_once(base, -1, EV_TIMEOUT, count, NULL, &later);
     event_base_free(base);
-    /* They are idle, and another base takes them. */
+    /* They are idle, and are assigned to another base. */
     base = event_base_new();
     printf(" set=%d", event_base_set(base, &reader) | event_base_set(base, &timer) | event_base_set(base, &active));
     event_add(&reader, NULL);
@@ -346,7 +346,7 @@ static void entered_again(void)
     end("entered again");
 }
 
-/* What the child has is its own: what it does leaves the parent's alone. */
+/* The child has its own copy, and must not affect the parent's. */
 static void forked(int reinits)
 {
     int status;
@@ -428,7 +428,7 @@ static void stay(int fd, short what, void *arg)
     calls++;
     atomic_store(&stage, 1);
     wait_for_stage(2);
-    /* Who waits for this callback has time to go on too early. */
+    /* Gives a thread that waits for this callback time to continue too early. */
     usleep(20000);
     atomic_store(&is_over, 1);
 }
@@ -483,7 +483,7 @@ static void *look(void *arg)
     return NULL;
 }
 
-/* Events that end by themselves while another thread looks at all of them. */
+/* One-shot events end while another thread iterates over all events. */
 static void looked_at(void)
 {
     pthread_t thread;
@@ -518,7 +518,7 @@ static void *own_signals(void *arg)
         evsignal_assign(&event, mine, SIGUSR2, count, NULL);
         event_add(&event, NULL);
         event_base_loop(mine, EVLOOP_NONBLOCK);
-        // Or the base is freed while it has the signals.
+        // Or the base is freed while it owns the signals.
         if (round % 2)
             event_del(&event);
         event_base_free(mine);
@@ -526,7 +526,7 @@ static void *own_signals(void *arg)
     return NULL;
 }
 
-/* The base that has the signals is freed by one thread while another takes them over. */
+/* One thread frees the base that owns the signals while another takes them over. */
 static void signals_taken_over(void)
 {
     pthread_t threads[3];
@@ -545,7 +545,7 @@ static void free_others(struct event *event, void *arg)
     event_free(other);
 }
 
-/* libevent's own loop over the queue goes on with the event that was freed. */
+/* libevent's own loop over the queue continues with the freed event. */
 static void freed_by_a_finalizer(void)
 {
     begin();
@@ -577,7 +577,7 @@ int main(int argc, char **argv)
     deleted_by_another_thread();
     looked_at();
     if (argc == 2 && !strcmp(argv[1], "more")) {
-        /* The child takes the parent's descriptors out of the parent's set there. */
+        /* There the child removes the parent's descriptors from the parent's set. */
         forked(0);
         signals_taken_over();
         freed_by_a_finalizer();

@@ -1,7 +1,7 @@
-/* That all memory comes from the functions of event_set_mem_functions, and goes back to them.
+/* Checks that all memory is allocated and freed with the functions of event_set_mem_functions.
  *
- *   memory           counts blocks and bytes: an event base with events of each kind is made, used and freed
- *   memory refuse    the same, again and again, while malloc gives no more than N blocks: no call may crash
+ *   memory           creates, uses and frees an event base with events of each kind, and counts blocks and bytes
+ *   memory refuse    repeats that while malloc returns at most N blocks, for each N: no call may crash
  */
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -44,7 +44,7 @@ static struct head *count_out(void *memory, int is_freed)
     head->magic = 0;
     blocks--;
     bytes -= (long)head->size;
-    /* Who reads it still finds nonsense. */
+    /* Overwritten, so that reading it afterwards gives wrong values. */
     if (is_freed)
         memset(memory, 0xdd, head->size);
     return head;
@@ -80,7 +80,7 @@ static void nothing(int fd, short what, void *arg)
     (void)fd, (void)what, (void)arg;
 }
 
-/* Returns how many bytes there were at most. */
+/* Returns the maximum number of bytes. */
 static long use(void)
 {
     static struct event timers[MANY];
@@ -113,7 +113,7 @@ static long use(void)
     event_base_loop(base, EVLOOP_NONBLOCK);
     for (int i = 0; i < MANY; i++)
         event_del(&timers[i]);
-    /* One that waits for nothing is forgotten, too: the base is freed after it. */
+    /* An idle event is freed, too, before the base. */
     struct event *timer = evtimer_new(base, nothing, NULL);
     if (timer != NULL) {
         event_add(timer, &later);
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 {
     event_set_mem_functions(counting_malloc, counting_realloc, counting_free);
     event_set_log_callback(silent);
-    /* What stays for the process is there after the first time. */
+    /* Global allocations exist after the first time. */
     use();
     long blocks_before = blocks, bytes_before = bytes;
     long needed = use();

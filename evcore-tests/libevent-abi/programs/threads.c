@@ -1,5 +1,5 @@
-/* Four threads and one base: all add, delete and activate each other's events while the loop runs. Nothing may be lost that must
- * come, nothing come after event_del, and the loop must end. */
+/* Four threads and one base: all add, delete and activate each other's events while the loop runs. No expected callback may
+ * be lost, none may run after event_del, and the loop must end. */
 #define _GNU_SOURCE
 #include <event2/event.h>
 #include <event2/thread.h>
@@ -16,7 +16,7 @@
 static struct event_base *base;
 static atomic_int once, active, wrong, left = THREADS;
 
-/* An event that one thread owns: it may come only while that thread has not deleted it. */
+/* An event that one thread owns: its callback may run only until that thread has deleted it. */
 struct owned {
     struct event *event;
     atomic_int is_deleted;
@@ -55,7 +55,7 @@ static void *hammer(void *arg)
         event_active(owned.event, EV_WRITE, 1);
         if (rand_r(&seed) % 8 == 0)
             usleep(200);
-        /* When this returns, its callback does not run and will not. */
+        /* After this returns, its callback is not running and will not run. */
         event_del(owned.event);
         atomic_store(&owned.is_deleted, 1);
         event_free(owned.event);

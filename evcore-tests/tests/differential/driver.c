@@ -1,10 +1,10 @@
-/* Carries scripts out on libevent, for the differential test: steps on the standard input, a line each, and for each turn a
- * line of what was reported: "EVENT:BITS:TIMES ...", and a full stop.
+/* Runs scripts on libevent, for the differential test: reads a step per line from standard input, and prints for each turn a
+ * line with what was reported: "EVENT:BITS:TIMES ...", and a full stop.
  *
  *   driver METHOD      epoll, poll or select; the first line that it prints is the method, and its features.
  *
- * The steps are those of script.rs, and mean the same. "end" goes back to the beginning, and answers whether the descriptors
- * were ready for what each "await" said: "same" or "elsewhere". */
+ * The steps are those of script.rs, and mean the same. "end" resets the program, and prints whether the descriptors had the
+ * readiness of each "await": "same" or "elsewhere". */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static char buffer[4096];
 static struct timespec now = {1000, 0};
 static int is_elsewhere;
 
-/* libevent's clock: time passes when a script says so. */
+/* libevent's clock: time advances when a script says so. */
 int clock_gettime(clockid_t id, struct timespec *time)
 {
     (void)id;
@@ -134,7 +134,7 @@ static void reset_end(int end)
     shut_end(end);
 }
 
-/* FD is a descriptor, a signal's number, or negative. */
+/* FD is a descriptor, a signal number, or negative. */
 static void make(struct watch *watch, int fd, int bits, int once, int body)
 {
     forget(watch);
@@ -145,7 +145,7 @@ static void make(struct watch *watch, int fd, int bits, int once, int body)
     watch->body = (enum body)body;
 }
 
-/* In milliseconds; a negative timeout is none. */
+/* In milliseconds; negative: no timeout. */
 static void add(struct watch *watch, int timeout)
 {
     struct timeval time = {timeout / 1000, timeout % 1000 * 1000};
@@ -154,7 +154,7 @@ static void add(struct watch *watch, int timeout)
     event_add(watch->event, timeout < 0 ? NULL : &time);
 }
 
-/* libevent cannot change an event in place. ADDED: whether it waits, which it does not tell of one that waits for nothing. */
+/* libevent cannot change an event in place. ADDED: whether it is pending, which libevent does not say if it waits for nothing. */
 static void modify(struct watch *watch, int bits, int added)
 {
     struct event *event = watch->event;
@@ -185,7 +185,7 @@ static void turn(void)
     fflush(stdout);
 }
 
-/* Until the ends are ready for this, as poll(2) says; what is sent over the loopback may take a moment. */
+/* Waits until poll(2) reports this readiness for the ends; data on the loopback may take a moment. */
 static void await(const int *wanted)
 {
     int tries, end, is_same = 0;
@@ -215,7 +215,7 @@ static void start_over(void)
     alarm(0);
 }
 
-/* What it warns of, the system refuses here as well. */
+/* Its warnings are about refusals of the system, which happen here as well. */
 static void ignore(int severity, const char *message)
 {
     (void)severity;
