@@ -40,7 +40,7 @@ macro_rules! on_each_backend {
 
 on_each_backend! {
     a_reader_gets_the_data_and_then_the_end
-    a_writer_whose_peer_is_gone_is_told_each_time_it_is_added
+    writer_without_peer_is_woken_at_each_add
     the_end_of_a_peer_comes_in_each_mode
     what_is_written_at_both_ends_arrives_at_both
     each_of_many_comes_in_each_turn_since_it_was_added
@@ -106,7 +106,7 @@ fn a_reader_gets_the_data_and_then_the_end<B: Backend>(make: Make<B>) {
     }
 }
 
-fn a_writer_whose_peer_is_gone_is_told_each_time_it_is_added<B: Backend>(make: Make<B>) {
+fn writer_without_peer_is_woken_at_each_add<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (mut near, far) = pair();
     drop(far);

@@ -163,29 +163,29 @@ macro_rules! cases {
         $crate::cases::cases! { $make;
             files_are_always_ready
             the_end_of_a_pipe_wakes_both_sides
-            a_half_close_is_told_apart_where_it_can_be
+            half_close_is_closed_where_supported
             urgent_data_is_priority_and_not_read
             a_reset_wakes_every_interest
             a_closed_descriptor_fails_alone_and_once
             a_closed_descriptor_hides_no_ready_one
             a_number_that_is_another_files_now_is_noticed
-            another_file_under_a_number_is_told_once
-            another_silent_file_is_told_beside_a_busy_one
-            another_ready_file_is_told_after_its_251st_report
+            another_file_under_a_number_is_reported_once
+            another_silent_file_is_reported_beside_a_busy_one
+            another_ready_file_is_found_after_251_reports
             a_registration_that_ended_does_not_end_the_next_of_its_number
             the_doorbells_number_is_refused
             what_is_refused_leaves_nothing
             interest_can_change
             the_table_stays_in_order
             each_ready_one_comes_to_be_the_first
-            a_new_start_forgets_everything
+            reinit_forgets_everything
             waits_are_precise_and_never_early
             a_long_wait_is_one_wait
             a_broken_doorbell_is_an_error_and_loses_no_wake
             a_wake_ends_one_wait_and_leaves_the_loop_idle
             a_wake_and_a_ready_descriptor_are_both_seen
             signals_end_a_wait_and_are_counted
-            a_child_starts_anew_and_the_parent_goes_on
+            child_has_its_own_base_after_reinit
             nothing_is_left_after_a_thousand
         }
     };

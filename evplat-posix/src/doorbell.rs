@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_rings_at_its_own_door() {
+    fn child_rings_its_own_doorbell() {
         let doorbell = Doorbell::pipe().unwrap();
         let status = in_child(|| {
             doorbell.ring();

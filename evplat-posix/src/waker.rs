@@ -244,7 +244,7 @@ mod tests {
     /// succeed again.
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_is_always_interrupted_ends_and_is_made_good() {
+    fn call_always_interrupted_ends_and_next_wake_rings() {
         let status = crate::sys::tests::in_child(|| {
             let state = WakeState::new(Doorbell::pipe().unwrap());
             assert!(state.prepare_sleep());

@@ -67,7 +67,7 @@ on_each_backend! {
     a_number_given_out_again_is_its_new_events
     a_wake_leaves_the_process_idle
     a_hang_up_that_nobody_waits_for_leaves_the_process_idle
-    a_child_starts_anew_and_the_parent_goes_on
+    child_has_its_own_base_after_reinit
     of_many_ready_ones_none_starves
 }
 
@@ -214,7 +214,7 @@ fn a_hang_up_that_nobody_waits_for_leaves_the_process_idle<B: Backend>(make: fn(
     assert!(matches!(turn(&mut base, Wait::Forever)[..], [(1, ready)] if ready.contains(Ready::READ)));
 }
 
-fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() -> Result<B, Error>) {
+fn child_has_its_own_base_after_reinit<B: Backend>(make: fn() -> Result<B, Error>) {
     let mut base = Base::new(make().unwrap());
     let (mut near, mut far) = readable();
     base.insert(Fd::of(&near), Interest::READ, 1).unwrap();

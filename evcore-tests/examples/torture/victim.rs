@@ -97,8 +97,8 @@ impl<B: Subject> Victim<'_, B> {
         self.nest();
         self.lose_number();
         self.find_number_taken();
-        self.hear_of_what_ended();
-        self.start_anew("reinit");
+        self.report_ended_registration();
+        self.reinit_base("reinit");
         self.nest();
     }
 
@@ -236,7 +236,7 @@ impl<B: Subject> Victim<'_, B> {
 
     /// A descriptor is closed while registered, and another one of its file stays open: epoll continues to report it
     /// until the base rebuilds its backend.
-    fn hear_of_what_ended(&mut self) {
+    fn report_ended_registration(&mut self) {
         let (borrowed, quiet) = (&self.world.borrowed, &self.world.quiet);
         sys::usurp(&quiet.1, borrowed);
         let fd = Fd::of(borrowed);
@@ -273,7 +273,7 @@ impl<B: Subject> Victim<'_, B> {
         self.expect(SOCKET, Ready::READ);
     }
 
-    fn start_anew(&mut self, call: &'static str) {
+    fn reinit_base(&mut self, call: &'static str) {
         self.report.attempt(call, || self.base.reinit().map_err(evcore::Error::Backend));
         self.read_socket();
     }
@@ -296,7 +296,7 @@ impl<B: Subject> Victim<'_, B> {
         if self.base.poll(Wait::None) != Err(Error::Forked) {
             self.report.bad("WRONG", "use before reinit");
         }
-        self.start_anew("reinit of the child");
+        self.reinit_base("reinit of the child");
         if has_inherited {
             sys::raise(libc::SIGUSR2);
             self.expect(INHERITED, Ready::SIGNAL);

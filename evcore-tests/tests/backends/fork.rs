@@ -21,7 +21,7 @@ on_each_backend! {
     nested_bases_are_reinitialised_in_either_order
     a_child_is_well_whatever_other_threads_were_doing
     a_handler_of_the_programs_may_fork_in_the_middle_of_a_change
-    a_child_that_ends_is_heard_of
+    sigchld_is_counted
 }
 
 /// The child does everything to its base that could affect the parent's.
@@ -237,7 +237,7 @@ fn a_handler_of_the_programs_may_fork_in_the_middle_of_a_change<B: Backend>(make
 }
 
 /// `SIGCHLD`, which is ignored by default: counted while a base watches it, and harmless in the child.
-fn a_child_that_ends_is_heard_of<B: Backend>(make: Make<B>) {
+fn sigchld_is_counted<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     base.insert_signal(libc::SIGCHLD, 1).unwrap();
     for round in 0..3 {

@@ -16,25 +16,25 @@ use crate::backend::{Backend, Base, Make, Rest, base, readable, turn};
 use crate::sys;
 
 on_each_backend! {
-    closed_but_inherited_is_told_once
-    closed_but_inherited_is_told_when_reported_rarely
-    closed_edge_triggered_is_told_once
-    closed_file_is_told_once
-    file_whose_number_is_anothers_is_told
-    number_of_an_unwatched_file_is_told
-    anonymous_file_of_another_kind_is_told
-    path_only_descriptor_is_refused_or_told
-    dup2_over_a_number_is_told
-    stream_replaced_by_its_handler_is_told
+    closed_but_inherited_is_reported_once
+    closed_but_inherited_is_found_when_reported_rarely
+    closed_edge_triggered_is_reported_once
+    closed_file_is_reported_once
+    file_whose_number_is_reused_is_reported
+    number_of_an_unwatched_file_is_reported
+    anonymous_file_of_another_kind_is_reported
+    path_only_descriptor_is_refused_or_reported
+    dup2_over_a_number_is_reported
+    stream_replaced_by_its_handler_is_reported
     reinit_hands_no_number_on
     rebuild_hands_no_number_on
-    dup2_by_a_silent_stream_beside_busy_ones_is_told
-    event_that_was_told_may_be_added_again
+    dup2_by_a_silent_stream_beside_busy_ones_is_reported
+    event_that_got_error_may_be_added_again
     reinit_spares_events_of_the_new_file
     pause_ends_with_the_new_file_beside_an_event_of_the_old_one
-    changed_interest_of_a_closed_number_is_told_once
+    changed_interest_of_a_closed_number_is_reported_once
     number_that_the_doorbell_has_leaves_that_alone
-    dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told
+    dup2_during_a_sleep_without_the_base_is_reported
     sleeps_end_once_to_verify_numbers
     verified_numbers_stay_registered
     rebuild_at_the_limit_is_tried_again
@@ -96,7 +96,7 @@ fn watch<B: Backend>(base: &mut Base<B>, fd: Fd) {
 }
 
 /// F5: a child process inherits the connection; this process closes it without `remove`.
-fn closed_but_inherited_is_told_once<B: Backend>(make: Make<B>) {
+fn closed_but_inherited_is_reported_once<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far)) = (base(make), readable());
     watch(&mut base, Fd::of(&near));
     let inherited = OwnedFd::from(near.try_clone().unwrap());
@@ -108,7 +108,7 @@ fn closed_but_inherited_is_told_once<B: Backend>(make: Make<B>) {
 }
 
 /// The same, if it is reported in one of three turns, beside others.
-fn closed_but_inherited_is_told_when_reported_rarely<B: Backend>(make: Make<B>) {
+fn closed_but_inherited_is_found_when_reported_rarely<B: Backend>(make: Make<B>) {
     let (mut base, (near, mut far), (busy, _peer)) = (base(make), UnixStream::pair().unwrap(), readable());
     watch(&mut base, Fd::of(&near));
     base.insert(Fd::of(&busy), Interest::READ, 2).unwrap();
@@ -127,7 +127,7 @@ fn closed_but_inherited_is_told_when_reported_rarely<B: Backend>(make: Make<B>) 
     assert!(seen.errors == 1 && seen.reports <= MOST, "{seen:?}");
 }
 
-fn closed_edge_triggered_is_told_once<B: Backend>(make: Make<B>) {
+fn closed_edge_triggered_is_reported_once<B: Backend>(make: Make<B>) {
     let (mut base, (near, mut far)) = (base(make), UnixStream::pair().unwrap());
     if !base.features().contains(Features::EDGE) {
         return;
@@ -145,7 +145,7 @@ fn closed_edge_triggered_is_told_once<B: Backend>(make: Make<B>) {
 }
 
 /// F6: a file that never blocks is always ready, but not after it was closed.
-fn closed_file_is_told_once<B: Backend>(make: Make<B>) {
+fn closed_file_is_reported_once<B: Backend>(make: Make<B>) {
     for path in ["/dev/null", "/proc/self/exe"] {
         let (mut base, file) = (base(make), File::open(path).unwrap());
         watch(&mut base, Fd::of(&file));
@@ -154,7 +154,7 @@ fn closed_file_is_told_once<B: Backend>(make: Make<B>) {
     }
 }
 
-fn file_whose_number_is_anothers_is_told<B: Backend>(make: Make<B>) {
+fn file_whose_number_is_reused_is_reported<B: Backend>(make: Make<B>) {
     let other = File::open("/proc/self/exe").unwrap();
     let (quiet, _peer) = UnixStream::pair().unwrap();
     for other in [&other as &dyn AsRawFd, &quiet] {
@@ -166,7 +166,7 @@ fn file_whose_number_is_anothers_is_told<B: Backend>(make: Make<B>) {
 }
 
 /// F7: the file that has the number now has no event.
-fn number_of_an_unwatched_file_is_told<B: Backend>(make: Make<B>) {
+fn number_of_an_unwatched_file_is_reported<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
     watch(&mut base, Fd::of(&near));
     let number = near.as_raw_fd();
@@ -177,7 +177,7 @@ fn number_of_an_unwatched_file_is_told<B: Backend>(make: Make<B>) {
 }
 
 /// F8: anonymous files share an inode.
-fn anonymous_file_of_another_kind_is_told<B: Backend>(make: Make<B>) {
+fn anonymous_file_of_another_kind_is_reported<B: Backend>(make: Make<B>) {
     let (mut base, timer) = (base(make), sys::timerfd());
     watch(&mut base, Fd::of(&timer));
     let number = timer.as_raw_fd();
@@ -190,7 +190,7 @@ fn anonymous_file_of_another_kind_is_told<B: Backend>(make: Make<B>) {
 }
 
 /// F9: a descriptor that only names a file cannot be waited for.
-fn path_only_descriptor_is_refused_or_told<B: Backend>(make: Make<B>) {
+fn path_only_descriptor_is_refused_or_reported<B: Backend>(make: Make<B>) {
     for path in ["/dev/null", "/tmp", "/proc/self/exe"] {
         let mut base = base(make);
         let named = File::options().read(true).custom_flags(libc::O_PATH).open(path).unwrap();
@@ -206,7 +206,7 @@ fn path_only_descriptor_is_refused_or_told<B: Backend>(make: Make<B>) {
 }
 
 /// F10: on all backends alike, even if the new file is silent.
-fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
+fn dup2_over_a_number_is_reported<B: Backend>(make: Make<B>) {
     for new in [readable, || UnixStream::pair().unwrap()] {
         let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
         watch(&mut base, Fd::of(&near));
@@ -217,7 +217,7 @@ fn dup2_over_a_number_is_told<B: Backend>(make: Make<B>) {
 }
 
 /// F10: each turn finds something, but never the new file.
-fn dup2_by_a_silent_stream_beside_busy_ones_is_told<B: Backend>(make: Make<B>) {
+fn dup2_by_a_silent_stream_beside_busy_ones_is_reported<B: Backend>(make: Make<B>) {
     let (mut base, (near, _far), (busy, _busy_far)) = (base(make), UnixStream::pair().unwrap(), readable());
     let (other, _other_far) = UnixStream::pair().unwrap();
     base.insert(Fd::of(&busy), Interest::READ, 2).unwrap();
@@ -263,7 +263,7 @@ fn pause_ends_with_the_new_file_beside_an_event_of_the_old_one<B: Backend>(make:
 }
 
 /// A handler that reconnects gets the freed number, and adds its event again for that.
-fn event_that_was_told_may_be_added_again<B: Backend>(make: Make<B>) {
+fn event_that_got_error_may_be_added_again<B: Backend>(make: Make<B>) {
     for interests in [&[Interest::READ][..], &[Interest::READ, Interest::WRITE]] {
         let (mut base, (mut near, mut far)) = (base(make), readable());
         let (fd, number) = (Fd::of(&near), near.as_raw_fd());
@@ -292,7 +292,7 @@ fn event_that_was_told_may_be_added_again<B: Backend>(make: Make<B>) {
 }
 
 /// F7 with a change: it is refused, as the file is no longer open.
-fn changed_interest_of_a_closed_number_is_told_once<B: Backend>(make: Make<B>) {
+fn changed_interest_of_a_closed_number_is_reported_once<B: Backend>(make: Make<B>) {
     for (file, is_alive_elsewhere) in [(false, false), (false, true), (true, false)] {
         let (mut base, (stream, _far)) = (base(make), readable());
         let near = if file { File::open("/dev/null").unwrap().into() } else { OwnedFd::from(stream) };
@@ -355,7 +355,7 @@ fn sleep<B: Backend>(base: &mut Base<B>, wait: Wait) -> Vec<(u32, Ready)> {
 }
 
 /// The base is never asked to wait, and the new file is not ready for anything.
-fn dup2_over_the_number_of_a_base_that_sleeps_elsewhere_is_told<B: Backend>(make: Make<B>) {
+fn dup2_during_a_sleep_without_the_base_is_reported<B: Backend>(make: Make<B>) {
     for wait in [Duration::from_millis(30), Duration::from_secs(5)] {
         let (mut base, (near, _far)) = (base(make), UnixStream::pair().unwrap());
         watch(&mut base, Fd::of(&near));
@@ -388,7 +388,7 @@ fn sleeps_end_once_to_verify_numbers<B: Backend>(make: Make<B>) {
 }
 
 /// F10: the new stream gets the old one's number.
-fn stream_replaced_by_its_handler_is_told<B: Backend>(make: Make<B>) {
+fn stream_replaced_by_its_handler_is_reported<B: Backend>(make: Make<B>) {
     let (mut base, (near, far)) = (base(make), readable());
     base.insert(Fd::of(&near), Interest::READ, EVENT).unwrap();
     assert_eq!(turn(&mut base, Wait::None), [(EVENT, Ready::READ)]);

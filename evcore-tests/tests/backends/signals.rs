@@ -99,7 +99,7 @@ fn b15_both_get_every_burst<A: Backend, B: Backend>(first: Make<A>, second: Make
 
 on_each_backend! {
     a_handler_that_is_put_back_does_what_was_done_before
-    a_signal_that_the_mask_blocks_is_heard
+    blocked_signal_is_unblocked_and_reported
     a_child_that_never_touches_its_base_gets_its_signals
     a_child_that_drops_its_base_gets_its_signals
     a_thread_with_a_small_stack_is_interrupted
@@ -127,7 +127,7 @@ fn a_handler_that_is_put_back_does_what_was_done_before<B: Backend>(make: Make<B
 }
 
 /// A program inherits its parent's signal mask.
-fn a_signal_that_the_mask_blocks_is_heard<B: Backend>(make: Make<B>) {
+fn blocked_signal_is_unblocked_and_reported<B: Backend>(make: Make<B>) {
     sys::block(SIGUSR1);
     sys::raise(SIGUSR1);
     let mut base = base(make);

@@ -21,11 +21,11 @@ on_each_backend! {
     a_pipe_without_a_writer_is_readable_and_hung_up
     a_pipe_without_a_reader_is_writable_and_an_error
     a_peer_that_has_shut_down_is_readable_and_closed
-    a_peer_that_has_shut_down_is_told_to_closed_alone_or_refused
+    peer_shutdown_reaches_closed_alone_or_is_refused
     a_reset_wakes_both_directions
     urgent_data_is_priority_alone
-    a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed
-    a_number_that_is_another_files_tells_the_old_event_of_an_error
+    closed_descriptor_with_a_twin_is_silent_once_removed
+    reused_number_is_an_error_for_the_old_event
     a_timer_between_two_milliseconds_is_not_early_and_costs_two_waits
     what_a_child_removes_stays_with_the_parent
     wakes_beyond_count_are_a_wake
@@ -139,7 +139,7 @@ fn a_peer_that_has_shut_down_is_readable_and_closed<B: Backend>(make: Make<B>) {
     }
 }
 
-fn a_peer_that_has_shut_down_is_told_to_closed_alone_or_refused<B: Backend>(make: Make<B>) {
+fn peer_shutdown_reaches_closed_alone_or_is_refused<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (near, far) = UnixStream::pair().unwrap();
     far.shutdown(Shutdown::Write).unwrap();
@@ -194,7 +194,7 @@ fn urgent_data_is_priority_alone<B: Backend>(make: Make<B>) {
 /// While it is registered, epoll still reports its open file, and poll and select report that it is closed. Its own
 /// event gets one or the other. Once that event is removed, no event does, though the entry cannot be removed from
 /// epoll.
-fn a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed<B: Backend>(make: Make<B>) {
+fn closed_descriptor_with_a_twin_is_silent_once_removed<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (near, mut far) = UnixStream::pair().unwrap();
     let (other, mut other_far) = UnixStream::pair().unwrap();
@@ -220,7 +220,7 @@ fn a_closed_descriptor_whose_twin_lives_is_told_to_nobody_once_removed<B: Backen
     drop(twin);
 }
 
-fn a_number_that_is_another_files_tells_the_old_event_of_an_error<B: Backend>(make: Make<B>) {
+fn reused_number_is_an_error_for_the_old_event<B: Backend>(make: Make<B>) {
     let mut base = base(make);
     let (old, mut old_far) = UnixStream::pair().unwrap();
     let number = old.as_raw_fd();

@@ -32,7 +32,7 @@ fn forgeries(real: u64) -> Vec<u64> {
 
 /// Each is counted and dropped; if they continue, a new set removes them; and registered events are still handed out.
 #[test]
-fn a_made_up_token_is_stale_and_wrongs_nobody() {
+fn forged_token_is_stale_and_harmless() {
     sys::alone(|| {
         let (mut base, inner) = set::base();
         let (mut near, mut far) = crate::readable();

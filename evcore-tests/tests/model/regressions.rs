@@ -32,7 +32,7 @@ fn limits(hand_outs: u32) -> Limits {
 }
 
 #[test]
-fn at_most_so_many_were_active_is_not_added_up_over_turns() {
+fn max_active_is_not_summed_over_turns() {
     let mut base = base();
     base.insert(3, Interest::READ, "reader").unwrap();
     let user = base.create(Event::user(), "user").unwrap();
@@ -77,7 +77,7 @@ fn a_refused_registration_leaves_nothing_of_the_one_before() {
 }
 
 #[test]
-fn an_event_that_comes_once_takes_nobody_with_it() {
+fn once_event_removes_no_other() {
     let mut base = base();
     base.start(Event::io(3, Interest::READ).once(), "once").unwrap();
     base.insert(4, Interest::READ, "reader").unwrap();

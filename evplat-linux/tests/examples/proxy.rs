@@ -128,7 +128,7 @@ fn curl_fetches_thirty_megabytes() {
 }
 
 #[test]
-fn each_half_ends_by_itself() {
+fn each_half_closes_on_its_own() {
     let proxy = Proxy::start(&[]);
     let (listener, server) = listener();
     let sent = bytes(1 << 20);

@@ -73,7 +73,7 @@ pub(crate) fn a_number_that_is_another_files_now_is_noticed<B: Backend>(make: fn
 }
 
 /// One silent file replaces another, so no report reveals it; or an always-ready one does, whose reports must end.
-pub(crate) fn another_file_under_a_number_is_told_once<B: Backend>(make: fn() -> Result<B, Error>) {
+pub(crate) fn another_file_under_a_number_is_reported_once<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         for is_ready in [false, true] {
             let mut rig = Rig::new(make());
@@ -98,7 +98,7 @@ pub(crate) fn another_file_under_a_number_is_told_once<B: Backend>(make: fn() ->
 }
 
 /// In a loop that always finds something ready and has already verified all its numbers once.
-pub(crate) fn another_silent_file_is_told_beside_a_busy_one<B: Backend>(make: fn() -> Result<B, Error>) {
+pub(crate) fn another_silent_file_is_reported_beside_a_busy_one<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
         let (busy, _busy_writer) = full_pipe();
@@ -116,7 +116,7 @@ pub(crate) fn another_silent_file_is_told_beside_a_busy_one<B: Backend>(make: fn
 }
 
 /// With enough other descriptors that its own reports cause the check before rotation does.
-pub(crate) fn another_ready_file_is_told_after_its_251st_report<B: Backend>(make: fn() -> Result<B, Error>) {
+pub(crate) fn another_ready_file_is_found_after_251_reports<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
         let pipes: Vec<_> = (0..10).map(|_| full_pipe()).collect();

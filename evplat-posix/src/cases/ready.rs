@@ -47,7 +47,7 @@ pub(crate) fn the_end_of_a_pipe_wakes_both_sides<B: Backend>(make: fn() -> Resul
     });
 }
 
-pub(crate) fn a_half_close_is_told_apart_where_it_can_be<B: Backend>(make: fn() -> Result<B, Error>) {
+pub(crate) fn half_close_is_closed_where_supported<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
         let (near, far) = UnixStream::pair().unwrap();

@@ -4,7 +4,7 @@ use std::{fs, thread};
 
 use super::*;
 
-pub(crate) fn a_new_start_forgets_everything<B: Backend>(make: fn() -> Result<B, Error>) {
+pub(crate) fn reinit_forgets_everything<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
         let (reader, _writer) = full_pipe();
@@ -26,7 +26,7 @@ pub(crate) fn a_new_start_forgets_everything<B: Backend>(make: fn() -> Result<B,
     });
 }
 
-pub(crate) fn a_child_starts_anew_and_the_parent_goes_on<B: Backend>(make: fn() -> Result<B, Error>) {
+pub(crate) fn child_has_its_own_base_after_reinit<B: Backend>(make: fn() -> Result<B, Error>) {
     alone(|| {
         let mut rig = Rig::new(make());
         let (reader, mut writer) = pipe();

@@ -181,7 +181,7 @@ impl Model {
     }
 
     /// A member's interest has changed; its position has not.
-    pub(super) fn ask_anew(&mut self, uid: Uid) {
+    pub(super) fn change_interest(&mut self, uid: Uid) {
         let (place, fresh) = (self.events[uid].row, self.events[uid].fresh);
         let is_edge = self.interest(uid).contains(Interest::EDGE);
         let row = self.row(place);

@@ -148,7 +148,7 @@ impl Model {
                 return Err(error);
             }
         } else if watches && !new.is_empty() {
-            self.ask_anew(uid);
+            self.change_interest(uid);
         }
         let is_silent = super::normal(interest).is_empty();
         let dropped = Ready::from_bits_retain((old - interest - Interest::EDGE).bits());
