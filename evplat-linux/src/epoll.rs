@@ -265,7 +265,7 @@ impl Epoll {
         // These three mean that the descriptor was already closed.
         let is_gone = is(&error, libc::ENOENT) || is(&error, libc::EBADF) || is(&error, libc::EPERM);
         if !is_gone {
-            log!(Warn, "epoll_ctl: {fd:?} cannot be taken out of the set ({error}); it will be rebuilt");
+            log!(Warn, "epoll_ctl: {fd:?} cannot be removed from the set ({error}); it will be rebuilt");
             self.note_damage();
         }
     }

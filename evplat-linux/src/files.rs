@@ -9,7 +9,7 @@ use evplat_posix::Error;
 
 use crate::sys::FileId;
 
-/// Every so many reports of a file, its number is verified.
+/// The number of reports of a file after which its number is verified.
 const VERIFIED_EVERY: u8 = 251;
 
 /// The registrations of descriptors that never block. `poll(2)` and `select(2)` report them as always ready; this
@@ -149,7 +149,7 @@ impl Files {
                 self.unlink(at);
             }
             if file.unverified == 0 && !file.stands() {
-                log!(Warn, "epoll: {:?} was closed while it was registered, or stands for another file now", file.fd);
+                log!(Warn, "epoll: {:?} was closed while registered, or now belongs to another file", file.fd);
                 sink.failed(file.token);
                 self.take_out(file.fd);
             } else if !sink.ready(file.token, file.ready()) {

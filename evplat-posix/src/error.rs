@@ -98,10 +98,10 @@ impl fmt::Display for Error {
             Self::TooLarge { number, limit } => {
                 write!(f, "select can only watch descriptors below {limit}, not {number}: use another backend")
             }
-            Self::Unsupported => f.write_str("the backend cannot watch for that: see its features"),
+            Self::Unsupported => f.write_str("the backend does not support this interest: see its features"),
             Self::Full => f.write_str("the backend's table is full: give it the capacity of the base"),
-            Self::Asleep => f.write_str("the base is asleep: call end_sleep first, or drop what begin_sleep has given"),
-            Self::NotAsleep => f.write_str("that is not the sleep that the base is in"),
+            Self::Asleep => f.write_str("the base is asleep: call end_sleep first, or drop what begin_sleep returned"),
+            Self::NotAsleep => f.write_str("the base is not in this sleep"),
         }
     }
 }
@@ -111,9 +111,11 @@ fn advice(operation: &str, errno: i32) -> &'static str {
     match errno {
         libc::EMFILE => "; close descriptors, or raise RLIMIT_NOFILE",
         libc::ENFILE => "; the system has no descriptors left: close some, or raise its limit (on Linux fs.file-max)",
-        libc::EBADF => "; the descriptor was closed before it was deleted",
-        libc::ENOSPC if operation == "epoll_ctl" => "; this user watches too much: raise fs.epoll.max_user_watches",
-        libc::EINVAL if operation == "sigaction" => "; that is no signal, or one that no program can watch",
+        libc::EBADF => "; the descriptor was closed before its event was deleted",
+        libc::ENOSPC if operation == "epoll_ctl" => {
+            "; this user has too many registrations: raise fs.epoll.max_user_watches"
+        }
+        libc::EINVAL if operation == "sigaction" => "; this is no signal, or one that cannot be watched",
         libc::ENOSYS if operation == "pidfd_open" => {
             "; pidfds need Linux 5.3: watch SIGCHLD instead, and call try_wait of each child"
         }

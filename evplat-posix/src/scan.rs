@@ -151,7 +151,7 @@ impl<C: Call, S: Slots> Scan<C, S> {
 
 fn expel<C: Call>(call: &mut C, found: Found<'_>, sink: &mut impl Sink<Fd>) {
     let number = found.entry.fd;
-    log!(Warn, "{}: descriptor {number} was closed while it was registered, or is another file's", C::NAME);
+    log!(Warn, "{}: descriptor {number} was closed while registered, or now belongs to another file", C::NAME);
     call.note(number, 0);
     silence(found.entry);
     sink.failed(found.token);

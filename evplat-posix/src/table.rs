@@ -15,9 +15,9 @@ use crate::sys::{FileId, OneMore};
 ///
 /// The table has an entry for each registered fd, so for a `Fixed` base use a backend with the same `Fixed`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no place for a backend's table",
+    message = "`{Self}` is not a storage for a backend's table",
     label = "`Poll` and `Select` take `evcore::Growable` or `evcore::Fixed<N>`",
-    note = "take what the base takes: the table has a place for each registered fd"
+    note = "use the base's storage: the table has an entry for each registered fd"
 )]
 pub trait Slots: sealed::Sealed {
     /// A list with room for one element more than there can be fds.

@@ -73,7 +73,7 @@ pub struct Setup {
     pub idle: Option<Duration>,
     /// How many priorities the links are spread over.
     pub priorities: u8,
-    /// One of so many links is active at first.
+    /// One of this many links is active at first.
     step: usize,
 }
 

@@ -21,7 +21,7 @@ pub fn forget_rings() {
 /// protocol must provide its guarantees by its own orderings.
 pub struct Doorbell {
     rung: atomic::AtomicUsize,
-    /// Accessed by whoever rings.
+    /// Accessed by the threads that ring.
     body: Body,
 }
 

@@ -74,7 +74,7 @@ pub fn close_fd_reuse_number_in_batch<F: Fixture, S: Storage>(fixture: F) -> Pro
         world.feed(source);
     }
     assert_eq!(world.wait_for(&[7]).of(7), Ready::READ);
-    if is_reused { Proof::Shown } else { Proof::Absent("numbers that are given out again") }
+    if is_reused { Proof::Shown } else { Proof::Absent("reuse of numbers") }
 }
 
 /// An event added in a handler is handed out in the next turn, even if its fd is already ready.
@@ -247,7 +247,7 @@ pub fn failed_add_is_atomic<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut source = world.source();
     let is_refusing = world.refuse(1);
     if !is_refusing && !world.close(&mut source) {
-        return world.without("registration that fails");
+        return world.without("way to make a registration fail");
     }
     let fd = world.fd(&source);
     let event = world.create(Event::io(fd, Interest::READ).persist(), 1);
@@ -258,7 +258,7 @@ pub fn failed_add_is_atomic<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.base.is_empty());
     world.check();
     if !is_refusing && !world.reuse(&mut source) {
-        return world.without("second life of a number");
+        return world.without("reuse of numbers");
     }
     assert!(world.base.add(event, None).is_ok());
     world.feed(&mut source);
@@ -272,7 +272,7 @@ pub fn failed_insert_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> 
     let mut source = world.source();
     let is_refusing = world.refuse(1);
     if !is_refusing && !world.close(&mut source) {
-        return world.without("registration that fails");
+        return world.without("way to make a registration fail");
     }
     let fd = world.fd(&source);
     match world.base.insert(fd, Interest::READ, 42) {
@@ -300,7 +300,7 @@ pub fn refused_change_reports_error<F: Fixture, S: Storage>(fixture: F) -> Proof
     assert!(world.look().is_empty());
     assert!(world.base.modify(event, Interest::READ | Interest::WRITE).is_ok());
     if !world.refuse(1) && !world.close(&mut source) {
-        return world.without("change that fails");
+        return world.without("way to make a change fail");
     }
     assert!(world.wait().of(1).contains(Ready::ERROR));
     assert!(world.stats().refused > 0 || world.base.pending(event).is_some_and(|pending| !pending.registered));

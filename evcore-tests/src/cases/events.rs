@@ -57,7 +57,7 @@ pub fn full_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let Some(last) = last else { panic!("there is no room at all") };
     let Some(rejected) = rejected else {
         assert_eq!(world.base.counts().events, count);
-        return Proof::Absent("storage that is ever full");
+        return Proof::Absent("storage that can be full");
     };
     assert_eq!(rejected.data, count);
     assert!(matches!(rejected.error, Error::Full), "{:?}", rejected.error);

@@ -17,7 +17,7 @@ pub fn closed_fd_hits_only_its_event<F: Fixture, S: Storage>(fixture: F) -> Proo
     world.watch(&other, Interest::READ, 2);
     assert!(world.look().is_empty());
     if !world.close(&mut gone) {
-        return world.without("descriptor that is closed");
+        return world.without("way to close a descriptor");
     }
     let seen = world.during(Duration::from_millis(10));
     assert!(seen.times(1) <= 1 && seen.times(2) == 0, "{seen:?}");
@@ -39,7 +39,7 @@ pub fn stale_after_close_with_dup<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.look().is_empty());
     let Some(twin) = world.duplicate(&gone) else { return world.without("second descriptor of a source") };
     if !world.close(&mut gone) {
-        return world.without("descriptor that is closed");
+        return world.without("way to close a descriptor");
     }
     world.feed(&mut gone);
     assert_eq!(world.base.remove(event), Some(1));
@@ -63,7 +63,7 @@ pub fn b11_reused_fd_is_registered_again<F: Fixture, S: Storage>(fixture: F) -> 
     let old = world.watch(&source, Interest::READ, 1);
     assert!(world.look().is_empty());
     if !world.reuse(&mut source) {
-        return world.without("number that is given out again");
+        return world.without("reuse of numbers");
     }
     world.watch(&source, Interest::READ, 2);
     world.feed(&mut source);
@@ -87,7 +87,7 @@ pub fn reused_numbers_are_not_confused<F: Fixture, S: Storage>(fixture: F) -> Pr
         world.feed(&mut source);
         assert_eq!(world.wait().order(), [round]);
         if !world.reuse(&mut source) {
-            return world.without("number that is given out again");
+            return world.without("reuse of numbers");
         }
         assert_eq!(world.base.remove(event), Some(round));
         assert!(world.look().is_empty());
@@ -105,7 +105,7 @@ pub fn readded_after_reuse<F: Fixture, S: Storage>(fixture: F) -> Proof {
     assert!(world.base.del(event).is_ok());
     assert!(world.look().is_empty());
     if !world.reuse(&mut source) {
-        return world.without("number that is given out again");
+        return world.without("reuse of numbers");
     }
     assert!(world.base.add(event, None).is_ok());
     world.feed(&mut source);
@@ -118,7 +118,7 @@ pub fn bad_fd_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::alone(fixture);
     let mut source = world.source();
     if !world.close(&mut source) {
-        return world.without("descriptor that is closed");
+        return world.without("way to close a descriptor");
     }
     let fd = world.fd(&source);
     match world.base.insert(fd, Interest::READ, 1) {
@@ -160,7 +160,7 @@ pub fn number_of_another_file_reports_error<F: Fixture, S: Storage>(fixture: F) 
     let events = [world.watch(&ready, Interest::READ, 1), world.watch(&silent, Interest::READ, 2)];
     assert!(world.look().is_empty());
     if !world.reuse(&mut ready) || !world.reuse(&mut silent) {
-        return world.without("number that is given out again");
+        return world.without("reuse of numbers");
     }
     world.feed(&mut ready);
     let (mut reports, mut errors) = ([0; 3], [0; 3]);
@@ -189,7 +189,7 @@ pub fn closed_number_of_an_open_file_reports_error<F: Fixture, S: Storage>(fixtu
     assert!(world.look().is_empty());
     let Some(twin) = world.duplicate(&source) else { return world.without("second descriptor of a source") };
     if !world.close(&mut source) {
-        return world.without("descriptor that is closed");
+        return world.without("way to close a descriptor");
     }
     world.feed(&mut source);
     assert_reported(&mut world, 1);
@@ -206,7 +206,7 @@ pub fn reinit_registers_no_other_file<F: Fixture, S: Storage>(fixture: F) -> Pro
     world.watch(&other, Interest::READ, 2);
     assert!(world.look().is_empty());
     if !world.reuse(&mut source) {
-        return world.without("number that is given out again");
+        return world.without("reuse of numbers");
     }
     world.feed(&mut source);
     world.feed(&mut other);
@@ -318,11 +318,11 @@ pub fn remove_lets_the_descriptor_be_closed<F: Fixture, S: Storage>(fixture: F) 
             assert!(world.base.deregister(event).is_ok() && world.base.deregister(second).is_ok());
         }
         if !world.close(&mut source) {
-            return world.without("descriptor that is closed");
+            return world.without("way to close a descriptor");
         }
         match world.fixture.is_over_for_peer(&mut source) {
             Some(is_over) => assert!(is_over, "{interest:?}: something keeps the descriptor open"),
-            None => return world.without("peer that sees the end"),
+            None => return world.without("way to see the end at the peer"),
         }
         assert!(world.look().is_empty());
         // `deregister` has kept the events.
@@ -351,7 +351,7 @@ pub fn reused_number_does_not_reach_the_old_event<F: Fixture, S: Storage>(fixtur
         let old = world.watch(&source, interest, 1);
         world.look();
         if !world.reuse(&mut source) {
-            return world.without("number that is given out again");
+            return world.without("reuse of numbers");
         }
         let new = world.watch(&source, Interest::READ, 2);
         let mut all = Ready::empty();

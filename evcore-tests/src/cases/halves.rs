@@ -42,7 +42,7 @@ pub fn readiness_ends_a_sleep<F: Fixture<Backend: Split>, S: Storage>(fixture: F
     world.watch(&source, Interest::READ, 1);
     for delay in [ms(0), ms(5), ms(20)] {
         if !world.fixture.feed_later(&mut source, delay) {
-            return world.without("elsewhere to feed from");
+            return world.without("way to feed a source later");
         }
         let begin = world.now();
         assert_eq!(world.wait_in_halves(|_| {}).of(1), Ready::READ);
@@ -240,7 +240,7 @@ pub fn change_is_no_wake<F: Fixture<Backend: Split>, S: Storage>(fixture: F) -> 
     assert_eq!(world.wait_in_halves(|_| {}).times(1), 1);
     for delay in [0, 2, 10] {
         if !world.fixture.wake_later(&waker, ms(delay)) {
-            return world.without("elsewhere to wake from");
+            return world.without("way to wake the backend later");
         }
         assert_eq!(world.wait_in_halves(|_| {}).times(1), 1);
     }

@@ -34,7 +34,7 @@ pub fn b15_two_bases_one_signal_any_order<F: Fixture, S: Storage>(fixture: F) ->
         }
         assert_eq!(world.fixture.disposition(signum), before);
     }
-    if before.is_some() { Proof::Shown } else { Proof::Absent("knowledge of what a signal does") }
+    if before.is_some() { Proof::Shown } else { Proof::Absent("way to query what a signal does") }
 }
 
 /// Raises a signal, and checks that each remaining base gets it.
@@ -69,7 +69,7 @@ pub fn handler_restored_after_del<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Err(proof) => return proof,
     };
     let Some(before) = world.fixture.disposition(signum) else {
-        return world.without("knowledge of what a signal does");
+        return world.without("way to query what a signal does");
     };
     let first = world.start(Event::signal(signum).persist(), 1);
     let second = world.start(Event::signal(signum), 2);
@@ -131,7 +131,7 @@ pub fn eintr_is_invisible<F: Fixture, S: Storage>(fixture: F) -> Proof {
     }
     assert!(least <= World::<F, S>::grace(Duration::from_millis(20)), "late by {least:?} at least");
     if !is_elsewhere {
-        return world.without("signals from elsewhere");
+        return world.without("way to raise a signal later");
     }
     assert!(other.poll(Wait::None).is_ok());
     assert!(other.next_active().is_some_and(|fired| fired.count >= 1));

@@ -41,9 +41,9 @@ impl Fate {
 
     const fn power(self) -> &'static str {
         match self {
-            Self::HalfClosed => "peer that closes one side",
-            Self::HungUp => "peer that goes away",
-            Self::Reset => "peer that breaks off",
+            Self::HalfClosed => "peer that shuts down one direction",
+            Self::HungUp => "peer that closes the connection",
+            Self::Reset => "peer that resets the connection",
             Self::Urgent => "urgent data",
         }
     }

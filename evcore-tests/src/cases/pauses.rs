@@ -125,7 +125,7 @@ pub fn refused_for_now_after_a_pause_comes_later<F: Fixture, S: Storage>(fixture
     assert!(world.pause_for(event, PAUSE).is_ok());
     world.pass(PAUSE);
     if !world.refuse_for_now(5) {
-        return world.without("refusals that pass");
+        return world.without("temporary refusals");
     }
     assert!(world.look().is_empty());
     assert_eq!(world.base.pending(event).map(|pending| pending.registered), Some(true));
@@ -147,7 +147,7 @@ pub fn change_refused_for_now_comes_later<F: Fixture, S: Storage>(fixture: F) ->
     assert!(world.look().is_empty());
     assert!(world.base.modify(event, Interest::READ | Interest::WRITE).is_ok());
     if !world.refuse_for_now(3) {
-        return world.without("refusals that pass");
+        return world.without("temporary refusals");
     }
     assert!(world.look().is_empty());
     assert_eq!(world.wait().of(1), Ready::WRITE);
@@ -163,7 +163,7 @@ pub fn reinit_refused_for_now_comes_later<F: Fixture, S: Storage>(fixture: F) ->
         world.feed(source);
     }
     if !world.refuse_for_now(3) {
-        return world.without("refusals that pass");
+        return world.without("temporary refusals");
     }
     assert!(world.base.reinit().is_ok());
     assert!(world.look().is_empty());

@@ -145,7 +145,7 @@ pub fn eof_is_read<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&source, Interest::READ, 1);
     if !world.hang_up(&mut source) {
         assert!(world.look().is_empty());
-        return world.without("peer that goes away");
+        return world.without("peer that closes the connection");
     }
     for _ in 0..3 {
         assert_eq!(world.wait().of(1), world.visible(Ready::READ | Ready::HANGUP));
@@ -163,7 +163,7 @@ pub fn hang_up_wakes_a_writer<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&source, Interest::WRITE, 1);
     assert!(world.look().is_empty());
     if !world.hang_up(&mut source) {
-        return world.without("peer that goes away");
+        return world.without("peer that closes the connection");
     }
     for _ in 0..3 {
         assert_eq!(world.wait().of(1), world.visible(Ready::WRITE | Ready::HANGUP));
@@ -195,7 +195,7 @@ pub fn half_close_is_closed<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&source, Interest::READ, 2);
     if !world.half_close(&mut source) {
         assert!(world.look().is_empty());
-        return world.without("peer that closes one side");
+        return world.without("peer that shuts down one direction");
     }
     let seen = world.wait();
     assert_eq!(seen.of(1), world.visible(Ready::READ | Ready::CLOSED));
@@ -214,7 +214,7 @@ pub fn closed_alone_is_reported<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.feed(&mut source);
     assert!(world.look().is_empty());
     if !world.half_close(&mut source) {
-        return world.without("peer that closes one side");
+        return world.without("peer that shuts down one direction");
     }
     assert_eq!(world.wait().of(1), Ready::CLOSED);
     Proof::Shown
@@ -231,7 +231,7 @@ pub fn b3_closed_alone_gets_a_reset<F: Fixture, S: Storage>(fixture: F) -> Proof
     let event = world.watch(&source, Interest::CLOSED, 1);
     if !world.reset(&mut source) {
         assert!(world.look().is_empty());
-        return world.without("peer that breaks off");
+        return world.without("peer that resets the connection");
     }
     let ready = world.wait().of(1);
     assert!(ready.intersects(Ready::CLOSED | Ready::ERROR | Ready::HANGUP), "{ready:?}");
@@ -262,7 +262,7 @@ pub fn rst_is_read_write<F: Fixture, S: Storage>(fixture: F) -> Proof {
     world.watch(&source, Interest::WRITE, 2);
     world.watch(&source, Interest::READ | Interest::WRITE, 3);
     if !world.reset(&mut source) {
-        return world.without("peer that breaks off");
+        return world.without("peer that resets the connection");
     }
     let seen = world.wait_for(&[1, 2, 3]);
     let both = Ready::READ | Ready::WRITE;
@@ -277,7 +277,7 @@ pub fn rst_is_read_write<F: Fixture, S: Storage>(fixture: F) -> Proof {
 /// A refused connection makes its socket writable, and the socket has the error.
 pub fn connect_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
-    let Some(source) = world.refused() else { return world.without("connection that is refused") };
+    let Some(source) = world.refused() else { return world.without("refused connection") };
     world.watch(&source, Interest::WRITE, 1);
     world.watch(&source, Interest::READ | Interest::WRITE, 2);
     let seen = world.wait_for(&[1, 2]);
@@ -296,7 +296,7 @@ pub fn error_and_hangup_show_as_declared<F: Fixture, S: Storage>(fixture: F) -> 
     let event = world.watch(&source, Interest::READ, 1);
     if !world.hang_up(&mut source) {
         assert!(world.look().is_empty());
-        return world.without("peer that goes away");
+        return world.without("peer that closes the connection");
     }
     let errors = Ready::ERROR | Ready::HANGUP;
     assert_eq!(world.wait().of(1) & errors, world.visible(Ready::HANGUP));
@@ -304,7 +304,7 @@ pub fn error_and_hangup_show_as_declared<F: Fixture, S: Storage>(fixture: F) -> 
     let mut broken = world.source();
     world.watch(&broken, Interest::READ, 2);
     if !world.reset(&mut broken) {
-        return world.without("peer that breaks off");
+        return world.without("peer that resets the connection");
     }
     assert_eq!(world.wait().of(2) & errors, world.visible(errors));
     if world.can(Features::ERRORS) { Proof::Shown } else { Proof::Refused("ERRORS") }
@@ -316,7 +316,7 @@ pub fn hup_without_interest_does_not_spin<F: Fixture, S: Storage>(fixture: F) ->
     let mut source = world.pipe().unwrap_or_else(|| world.source());
     let event = world.watch(&source, Interest::READ, 1);
     if !world.hang_up(&mut source) {
-        return world.without("peer that goes away");
+        return world.without("peer that closes the connection");
     }
     assert!(world.base.modify(event, Interest::empty()).is_ok());
     assert_quiet(&mut world);
@@ -511,7 +511,7 @@ pub fn level_repeats_for_many_turns<F: Fixture, S: Storage>(fixture: F) -> Proof
     // Starts with a wait, without a check for readiness before it.
     assert_quiet(&mut world);
     assert_eq!((world.stats().rebuilds, world.stats().stale), (0, 0));
-    if can_end { Proof::Shown } else { world.without("peer that goes away") }
+    if can_end { Proof::Shown } else { world.without("peer that closes the connection") }
 }
 
 /// As many ready sources as there is room for, at most 48.

@@ -67,7 +67,7 @@ pub fn refused_add_leaves_the_others<F: Fixture, S: Storage>(fixture: F) -> Proo
     let edge = if standing.has_edge { READ_EDGE } else { Interest::READ };
     for interest in [Interest::READ, Interest::READ | Interest::WRITE, edge] {
         if !world.refuse(2) {
-            return world.without("registration that fails");
+            return world.without("way to make a registration fail");
         }
         for _ in 0..2 {
             assert!(matches!(world.base.insert(fd, interest, 1), Err(rejected)
@@ -101,7 +101,7 @@ pub fn refused_modify_keeps_what_stood<F: Fixture, S: Storage>(fixture: F) -> Pr
             assert!(world.look().is_empty());
             assert!(world.base.modify(event, new | edge).is_ok());
             if !world.refuse(1) {
-                return world.without("change that fails");
+                return world.without("way to make a change fail");
             }
             let seen = world.look();
             assert!(seen.len() == 1 && seen.of(1).contains(Ready::ERROR), "{new:?}: {seen:?}");
@@ -133,7 +133,7 @@ pub fn refused_second_event_keeps_the_first<F: Fixture, S: Storage>(fixture: F) 
     let second = world.watch(&source, Interest::WRITE, 2);
     if !world.refuse(1) {
         world.base.remove(second);
-        return world.without("change that fails");
+        return world.without("way to make a change fail");
     }
     let seen = world.look();
     assert!(seen.of(2).contains(Ready::ERROR) && seen.times(1) == 0, "{seen:?}");
@@ -156,7 +156,7 @@ pub fn refused_signal_keeps_the_other<F: Fixture, S: Storage>(fixture: F) -> Pro
     };
     let mut standing = Standing::new(&mut world);
     if !world.refuse(1) {
-        return world.without("registration that fails");
+        return world.without("way to make a registration fail");
     }
     match world.base.insert_signal(refused, 1) {
         Ok(_) => panic!("not refused"),
@@ -217,7 +217,7 @@ pub fn refused_at_a_rebuild_concerns_one<F: Fixture, S: Storage>(fixture: F) -> 
     }
     assert!(world.look().is_empty());
     if !world.refuse(1) {
-        return world.without("registration that fails");
+        return world.without("way to make a registration fail");
     }
     assert!(world.base.reinit().is_ok());
     for source in &mut sources {

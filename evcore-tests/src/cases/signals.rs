@@ -60,7 +60,7 @@ pub fn signal_wakes_a_sleeping_loop<F: Fixture, S: Storage>(fixture: F) -> Proof
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
     assert!(world.now().saturating_since(begin) <= World::<F, S>::grace(crate::BUSY), "missed a signal");
     if !world.fixture.raise_later(signum, Duration::from_millis(20)) {
-        return world.without("signals from elsewhere");
+        return world.without("way to raise a signal later");
     }
     assert_eq!(world.wait().of(1), Ready::SIGNAL);
     assert!(world.now() >= begin.saturating_add(Duration::from_millis(20)));
@@ -218,7 +218,7 @@ pub fn bad_signal_refused<F: Fixture, S: Storage>(fixture: F) -> Proof {
         Err(proof) => return proof,
     };
     if world.fixture.bad_signal(0).is_none() {
-        return world.without("numbers that are no signals'");
+        return world.without("invalid signal numbers");
     }
     for which in 0..16 {
         let Some(signum) = world.fixture.bad_signal(which) else { break };

@@ -405,7 +405,7 @@ pub fn refused_task_gives_its_future_back<F: FixtureOfTasks, S: Complete + 'stat
     let future = match tasks.handle.spawn(future) {
         Ok(task) if fillers.len() == 100 => {
             assert_eq!(tasks.block_on(task).unwrap(), 2);
-            return Proof::Refused("end of its room");
+            return Proof::Refused("limit on events");
         }
         Ok(_) => panic!("a base that is full took a task"),
         Err(refused) => {

@@ -178,7 +178,7 @@ pub fn reuse_gets_no_unread_report<F: Fixture, S: Storage>(fixture: F) -> Proof 
         });
         if !is_reused {
             remove_all(&mut world);
-            return world.without("number that is given out again");
+            return world.without("reuse of numbers");
         }
         assert_once_each(&seen, 3);
         assert_eq!(seen.times(NEW), 0, "{interest:?}: {seen:?}");

@@ -149,7 +149,7 @@ pub fn room_is_refused_as_an_event_is<F: FixtureOfTasks, S: Complete + 'static>(
         sources.push(tasks.handle.source(fd, ()).unwrap());
     }
     if sources.len() == 100 {
-        return Proof::Refused("end of its room");
+        return Proof::Refused("limit on events");
     }
     assert!(matches!(tasks.handle.room(), Err(Error::Full)));
     assert!(tasks.handle.source(fd, ()).is_err());

@@ -65,7 +65,7 @@ pub fn wake_from_elsewhere<F: Fixture, S: Storage>(fixture: F) -> Proof {
     for _ in 0..3 {
         let begin = world.now();
         if !world.fixture.wake_later(&waker, ms(10)) {
-            return world.without("elsewhere to wake from");
+            return world.without("way to wake the backend later");
         }
         while world.now() < begin.saturating_add(ms(10)) {
             assert!(world.turn(Wait::Until(Instant::MAX), |_, _, _| {}).is_empty());
@@ -124,7 +124,7 @@ pub fn wakes_are_never_lost<F: Fixture, S: Storage>(fixture: F) -> Proof {
     for round in 0..100u64 {
         let begin = world.now();
         if !world.fixture.wake_later(&waker, Duration::from_micros(round % 7 * 30)) {
-            return world.without("elsewhere to wake from");
+            return world.without("way to wake the backend later");
         }
         assert!(world.turn(Wait::Until(begin.saturating_add(crate::PATIENCE)), |_, _, _| {}).is_empty());
         assert!(world.now().saturating_since(begin) < crate::PATIENCE, "wake {round} was lost");
@@ -244,7 +244,7 @@ pub fn wake_reaches_its_own_base<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
     let Some(waker) = world.waker() else { return world.without("waker") };
     if !world.fixture.has_wakers_apart() {
-        return world.without("waker of each backend's own");
+        return world.without("separate waker for each backend");
     }
     let mut other: EventBase<F::Backend, S, u32> = EventBase::new(world.fixture.backend());
     let Some(other_waker) = world.fixture.waker(other.backend_mut()) else {

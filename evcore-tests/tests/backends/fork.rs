@@ -242,7 +242,7 @@ fn sigchld_is_counted<B: Backend>(make: Make<B>) {
     base.insert_signal(libc::SIGCHLD, 1).unwrap();
     for round in 0..3 {
         let ending = sys::in_child(|| {
-            // The end of the child's own child concerns nobody.
+            // No base watches for the end of the child's own child.
             assert_eq!(sys::in_child(|| ()), Ending::Exit(0));
             if round == 2 {
                 base.reinit().unwrap();

@@ -18,7 +18,7 @@ pub(crate) fn powers() -> Powers {
 }
 
 fn urgent(socket: &TcpStream) -> io::Result<()> {
-    // SAFETY: the buffer is one byte long, and the socket is open as long as it is lent.
+    // SAFETY: the buffer is one byte long, and the socket stays open while it is borrowed.
     let sent = unsafe { libc::send(socket.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
     if sent == 1 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

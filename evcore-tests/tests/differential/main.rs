@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   script ──▶ world    pipes, socket pairs, connections: the same descriptors for all
-//!      │         │ what poll(2) says of each end by itself
+//!      │         │ what poll(2) reports for each end alone
 //!      ▼         ▼
 //!    lane ×3 ─ model    a base on each backend: what each event gets in each turn must be what
 //!      │                the model says, but for the known differences

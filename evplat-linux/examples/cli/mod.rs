@@ -82,7 +82,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, &'static str> {
         Some("ms") => 1,
         Some("s") => 1_000,
         Some("m") => 60_000,
-        _ => return Err("a time is 500ms, 60s or 5m"),
+        _ => return Err("a time has a unit, as in 500ms, 60s or 5m"),
     };
     let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(millis));
     number.map(Duration::from_millis).ok_or("not a time")

@@ -36,7 +36,7 @@ impl Epoll {
     pub(super) fn verify(&self, fd: Fd, token: Token, sink: &mut impl Sink<Fd>) -> bool {
         let stands = self.stands_now(fd);
         if !stands {
-            log!(Warn, "epoll: {fd:?} was closed while it was registered, or stands for another file now");
+            log!(Warn, "epoll: {fd:?} was closed while registered, or now belongs to another file");
             sink.failed(token);
         }
         stands
