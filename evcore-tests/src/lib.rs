@@ -5,9 +5,9 @@
 //!        │
 //!   ┌────▼──────────┐      ┌──────────────────┐      ┌──────────────────────────────┐
 //!   │ cases         │─────▶│ World            │─────▶│ Fixture                      │
-//!   │ one a function│      │ an EventBase and │      │ your backend, its sources,   │
-//!   │ one file a    │      │ what is done to  │      │ and what you can do to them  │
-//!   │ topic         │      │ it               │      └──────────────────────────────┘
+//!   │ one function  │      │ an EventBase and │      │ your backend, its sources,   │
+//!   │ each, one file│      │ operations on it │      │ and operations on them       │
+//!   │ per topic     │      │                  │      └──────────────────────────────┘
 //!   └───────────────┘      └──────────────────┘
 //! ```
 //!

@@ -4,8 +4,8 @@
 //! ```text
 //! cargo run -p evplat-linux --example timers                        # ten periods of 100 ms
 //! cargo run -p evplat-linux --example timers -- 20 10 skip 70       # the third takes 70 ms: one hand-out for all missed
-//! cargo run -p evplat-linux --example timers -- 20 10 burst 70      # each missed one is made up for
-//! cargo run -p evplat-linux --example timers -- 20 10 delay 70      # none is, the next begins at the hand-out
+//! cargo run -p evplat-linux --example timers -- 20 10 burst 70      # one hand-out for each missed one
+//! cargo run -p evplat-linux --example timers -- 20 10 delay 70      # none is made up for; the next period begins at the hand-out
 //! ```
 //!
 //! For each hand-out, prints how many periods it covers, when it was due, and how late it is, in microseconds.

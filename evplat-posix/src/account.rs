@@ -10,10 +10,10 @@ use crate::sys::{Disposition, ForkLock, ForkLockGuard, SIGNALS};
 /// The record of one signal.
 ///
 /// ```text
-///   origin                    what the signal did before us: the handler does it when nobody watches
-///   origin ─ ours             the last watcher puts `origin` back
-///   origin ─ ours ─ theirs    another owner's handler stands over ours, which may put ours back one day
-///   origin ─ ours ─ theirs ─ ours    watched again: the last watcher puts `over` back, theirs
+///   origin                    the original disposition: our handler does the same when nobody watches
+///   origin ─ ours             our handler is installed; the last watcher restores `origin`
+///   origin ─ ours ─ theirs    another owner installed its handler over ours, and may reinstall ours later
+///   origin ─ ours ─ theirs ─ ours    watched again: the last watcher restores `over`, which is theirs
 /// ```
 #[derive(Clone, Copy)]
 pub(crate) struct Row {

@@ -19,7 +19,7 @@ const WORDS: usize = SIGNALS >> WORD;
 ///
 /// ```text
 ///                    FIRST ──▶ inbox ──▶ inbox ──▶ inbox        a list that only grows;
-///                               │ taken    │ free    │ taken    a free inbox is used again
+///                               │ taken    │ free    │ taken    a free inbox is reused
 ///   handler of signal 15 ───────┴──────────┴─────────┴──▶
 ///       watched has 15?  counts[15] += 1,  arrived |= 15,  any = true,  wake the base
 /// ```

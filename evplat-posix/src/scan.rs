@@ -61,7 +61,7 @@ pub trait Call: Default {
 /// are passed to each wait and scanned after it.
 ///
 /// ```text
-///   dispatch:  prepare ─▶ wait, first for as long as nothing is to be verified ─▶ awake ─▶ scan the table ─▶ sink
+///   dispatch:  prepare ─▶ wait (in parts, if it is time to verify numbers) ─▶ awake ─▶ scan the table ─▶ sink
 /// ```
 pub struct Scan<C: Call, S: Slots = Growable> {
     pub(crate) call: C,

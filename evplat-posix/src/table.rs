@@ -171,11 +171,11 @@ impl Found<'_> {
 /// The registered descriptors, contiguous, as `poll(2)` requires.
 ///
 /// ```text
-///   place     0         1         2         3
-///   entries [ doorbell, fd 7,     fd 4,    !9       ]     !9: silent, its number was found closed
+///   index     0         1         2         3
+///   entries [ doorbell, fd 7,     fd 4,    !9       ]     !9: disabled, because its number was closed
 ///   rows    [ -,        token,    token,   token    ]
 ///                       ▲
-///                       start: each scan begins behind the first that the one before it reported
+///                       start: a scan begins after the first entry that the previous one reported
 /// ```
 ///
 /// Adding appends an entry. Deleting moves the last entry into the gap and updates its index in the base's fd map.

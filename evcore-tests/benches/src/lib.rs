@@ -1,9 +1,9 @@
 //! The comparison of evcore with other event loops: the code that all peers share.
 //!
 //! ```text
-//!   benchmarks ──▶ raw, evcore, mio, polling, calloop        src/bin: a program a peer, on this library
-//!       │     └──▶ libevent, libev, libuv                    c/: likewise, on c/bench.h
-//!       ├────────▶ tokio, smol                               those that run tasks: W9
+//!   benchmarks ──▶ raw, evcore, mio, polling, calloop        src/bin: one program per peer, using this library
+//!       │     └──▶ libevent, libev, libuv                    c/: likewise, using c/bench.h
+//!       ├────────▶ tokio, smol                               async runtimes: W9
 //!       └────────▶ generator                                 the clients of W5 and W9
 //! ```
 //!

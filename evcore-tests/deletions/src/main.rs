@@ -2,11 +2,11 @@
 //! help.
 //!
 //! ```text
-//!   source    finds the statements            mutants    takes what cargo-mutants changes in their place
-//!   cfg       which code is compiled
-//!   tree      writes the copy                 compile    leaves out what does not compile
-//!   judges    runs the tests                  reach      runs only those that reach a statement
-//!   state     what is known from earlier runs survivors  the committed list
+//!   source    finds the statements            mutants    or instead, the changes of cargo-mutants
+//!   cfg       determines which code is compiled
+//!   tree      writes the copy                 compile    excludes what does not compile
+//!   judges    runs the tests                  reach      runs only the tests that reach a statement
+//!   state     the results of earlier runs     survivors  the committed list
 //! ```
 
 mod cfg;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   each test alone, once     ──▶ the statements that it reaches
-//!   a statement is deleted    ──▶ the tests that reach it: those of few statements first, a few in each process
+//!   a statement is deleted    ──▶ the tests that reach it: the most specific first, several in each process
 //! ```
 
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo test -p documents                      all of them, in a second
 //! cargo test -p documents links                one
-//! cargo test -p documents -- --show-output     with what each has counted
+//! cargo test -p documents -- --show-output     with what each check has counted
 //! ```
 //!
 //! A check is a function of texts that returns its complaints. One test calls it with the repository's files, the

@@ -1,7 +1,7 @@
 //! The program under test of `.ci/torture`: it uses each part of a base once, while some of its system calls fail.
 //!
 //! ```text
-//!   .ci/torture ──▶ strace -f -e inject=epoll_ctl:error=ENOMEM:when=3 ──▶ torture epoll ──▶ one line: how it ended
+//!   .ci/torture ──▶ strace -f -e inject=epoll_ctl:error=ENOMEM:when=3 ──▶ torture epoll ──▶ one line with the result
 //! ```
 //!
 //! A call that returns an error is repeated, as the fault is gone then. At the end nothing may be lost: no signal, no

@@ -1,7 +1,7 @@
 //! Firmware on `evcore`: an event loop on three boards that have no operating system.
 //!
 //! ```text
-//!   bin/blink · four · whole · suite_*    what runs
+//!   bin/blink · four · whole · suite_*    the programs
 //!        │
 //!   ┌────▼─────┐   ┌──────────────────────────────────────────────┐
 //!   │ program  │──▶│ evcore::EventBase<Lines, Fixed<M>, Task>      │

@@ -5,7 +5,7 @@
 //!        │ event_add, event_base_loop, …          ▲ callbacks
 //!   ┌────▼──────────────────────────────────────────┴───────────────┐
 //!   │ from_c, to_c   handles for C's memory: all of the unsafe code │
-//!   │ event, once, finalize, list, …   what the functions do        │
+//!   │ event, once, finalize, list, …   libevent's functions         │
 //!   │ active, turn   libevent's queues of callbacks, and its loop   │
 //!   └────┬──────────────────────────────────────────▲───────────────┘
 //!        │ create, add, deregister, poll, …         │ next_active

@@ -114,7 +114,7 @@ pub(crate) fn lend<'a, T>(memory: NonNull<T>) -> &'a mut T {
 /// The allocator of all Rust code here, including evcore's tables: the program's memory functions.
 ///
 /// ```text
-///   block of malloc     padding   Header   what Rust asked for
+///   block of malloc     padding   Header   what Rust requested
 ///   ▼──────────────────────────▼─────────▼────────────────────
 /// ```
 ///

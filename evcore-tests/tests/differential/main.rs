@@ -6,7 +6,7 @@
 //!      │         │ what poll(2) reports for each end alone
 //!      ▼         ▼
 //!    lane ×3 ─ model    a base on each backend: what each event gets in each turn must be what
-//!      │                the model says, but for the known differences
+//!      │                the model says, except for known differences
 //!      ▼
 //!   libevent            the same script in a C program, on its own epoll, poll and select
 //! ```

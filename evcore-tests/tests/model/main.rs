@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   op ──────────▶ plan ──────────────────▶ replay
-//!   a random       the program, carried     the same steps on a base: each answer, and what
-//!   program        out on the reference     can be seen of the base, compared
+//!   a random       runs the program         runs the same steps on a base, and compares
+//!   program        on the reference         each result and the base's visible state
 //! ```
 //!
 //! Operations are done outside and inside handlers: each event has a small program of its own, which runs whenever it

@@ -1,7 +1,7 @@
 //! Models of what interrupts share with the loop of a board, in every interleaving of loom's bound.
 //!
 //! ```text
-//!   interrupt ──▶ Ring, Flags ──▶ Lines::dispatch ──▶ sleep, by a model of a part
+//!   interrupt ──▶ Ring, Flags ──▶ Lines::dispatch ──▶ sleep, in a model of a chip
 //! ```
 //!
 //! The files are evcore's own, unchanged, compiled with loom's atomics through the crate `shim`.

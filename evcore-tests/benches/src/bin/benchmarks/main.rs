@@ -1,10 +1,10 @@
 //! Runs all peers on all workloads, interleaved, and writes the results.
 //!
 //! ```text
-//!   plan ──▶ what is run, at which sizes      peers ──▶ the programs; those in C are compiled first
+//!   plan ──▶ the cases and their sizes        peers ──▶ the programs; those in C are compiled first
 //!     └────────────┬────────────────────────────┘
 //!                  ▼
-//!              process     a run: by the clock, by callgrind, by strace, or with the generator
+//!              process     runs a case: with the clock, callgrind, strace or the generator
 //!                  ▼
 //!              results ──▶ csv, tables, targets, plots ──▶ report
 //! ```
