@@ -22,9 +22,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const HELP: &str = "\
 usage: async_echo [IP:PORT]
 
-Sends each client back what it sends, by a task for each. SIGTERM ends it.
+Sends each client back what it sends, with a task for each. SIGTERM ends it.
 
-  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+  IP:PORT  the address to listen on (default: a free port of 127.0.0.1)";
 
 fn main() -> ExitCode {
     cli::run(HELP, cli::address, run)

@@ -30,8 +30,8 @@ usage: async_proxy [IP:PORT [SECONDS]]
 
 A SOCKS5 proxy. SIGTERM ends it when its sessions have ended, after 10 seconds at most.
 
-  IP:PORT  where it listens (default: a free port of 127.0.0.1)
-  SECONDS  for making a connection, and then without traffic (default: 60)";
+  IP:PORT  the address to listen on (default: a free port of 127.0.0.1)
+  SECONDS  the time limit for connecting, and the idle timeout of a session (default: 60)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |(address, patience)| run(address, patience))

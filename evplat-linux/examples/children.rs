@@ -78,10 +78,10 @@ struct Supervisor {
 const HELP: &str = "\
 usage: children [--grace TIME] [--tries N] COMMAND…
 
-Runs shell commands, prints what they say, starts again what fails, and ends them all on SIGTERM or SIGINT.
+Runs shell commands, prints their output, restarts those that fail, and stops them all on SIGTERM or SIGINT.
 
-  --grace  from SIGTERM to SIGKILL for what does not end: 500ms, 3s (default: 5s)
-  --tries  how often in a row a command may fail (default: 5)";
+  --grace  the time between SIGTERM and SIGKILL: 500ms, 3s (default: 5s)
+  --tries  how many times in a row a command may fail (default: 5)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |options| match Supervisor::new(options)?.run()? {
@@ -206,7 +206,7 @@ impl Supervisor {
             return Ok(());
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << (job.failures - 1).min(16)).min(LONGEST_PAUSE);
-        say(number + 1, &format!("starts again in {pause:?}"))?;
+        say(number + 1, &format!("restarts in {pause:?}"))?;
         self.base.insert_timer(pause, Task::Start(number))?;
         Ok(())
     }

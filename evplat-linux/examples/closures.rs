@@ -31,7 +31,7 @@ usage: closures [IP:PORT]
 
 Greets each connection, with a closure for each event. SIGINT or SIGTERM ends it.
 
-  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+  IP:PORT  the address to listen on (default: a free port of 127.0.0.1)";
 
 fn main() -> ExitCode {
     cli::run(HELP, cli::address, run)

@@ -37,9 +37,9 @@ enum Task {
 const HELP: &str = "\
 usage: connect [--timeout TIME] IP:PORT…
 
-Connects to the first of these addresses that answers, sends its standard input, and prints what comes back.
+Connects to the first of these addresses that answers, sends its standard input, and prints what it receives.
 
-  --timeout  how long all of them together have to answer: 500ms, 3s (default: 10s)";
+  --timeout  the time limit for all addresses together: 500ms, 3s (default: 10s)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |(patience, addresses)| run(patience, &addresses))

@@ -47,7 +47,7 @@ fn converse(backend: Backend) -> Result<String, Box<dyn Error>> {
     while let Some(event) = base.next_event(Wait::Forever)? {
         match event.data {
             Task::Receive(stream) => stream.read_to_string(&mut received)?,
-            Task::GiveUp => return Err("nothing came in five seconds".into()),
+            Task::GiveUp => return Err("nothing arrived in five seconds".into()),
         };
         base.loop_exit();
     }
@@ -57,11 +57,11 @@ fn converse(backend: Backend) -> Result<String, Box<dyn Error>> {
 const HELP: &str = "\
 usage: method [--require FEATURE]… [--avoid METHOD]… [--ignore-environment]
 
-Picks the first of epoll, poll and select that will do, sends itself a line on it, and prints its name.
+Picks the first suitable backend of epoll, poll and select, sends itself a line with it, and prints its name.
 
   --require             only a method with this feature: ERRORS, EDGE, CLOSED, …
-  --avoid               not this method
-  --ignore-environment  whatever EVENT_NOEPOLL, EVENT_NOPOLL and EVENT_NOSELECT say";
+  --avoid               do not use this method
+  --ignore-environment  ignore EVENT_NOEPOLL, EVENT_NOPOLL and EVENT_NOSELECT";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |preferences| {

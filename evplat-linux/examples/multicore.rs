@@ -48,8 +48,8 @@ usage: multicore [IP:PORT [THREADS]]
 
 Greets each connection from one of several threads, each with a base and a listener. SIGINT or SIGTERM ends it.
 
-  IP:PORT  where all of them listen (default: a free port of 127.0.0.1)
-  THREADS  how many there are (default: one for each core)";
+  IP:PORT  the address that all of them listen on (default: a free port of 127.0.0.1)
+  THREADS  the number of threads (default: one for each core)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |(address, threads)| run(address, threads))

@@ -37,7 +37,7 @@ struct Inner {
 const HELP: &str = "\
 usage: nested
 
-Reads lines in a poll(2) loop of its own, and sends them to a base inside of it, which prints how many bytes came.
+Reads lines in a poll(2) loop, and sends them to a base inside that loop, which prints how many bytes arrived.
 The end of the input ends it.";
 
 fn main() -> ExitCode {

@@ -71,7 +71,7 @@ usage: resolve [--timeout TIME] NAME[:PORT]…
 
 Asks the system's resolver for these names, in threads, and prints the addresses.
 
-  --timeout  how long each has: 500ms, 3s (default: 10s)";
+  --timeout  the time limit for each name: 500ms, 3s (default: 10s)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |(patience, names)| match run(patience, &names)? {

@@ -42,7 +42,7 @@ usage: shared [ROUNDS]
 
 Four threads change a base while it runs in a fifth.
 
-  ROUNDS  how often each of them does (default: 100)";
+  ROUNDS  the number of changes of each kind that each thread makes (default: 100)";
 
 fn main() -> ExitCode {
     cli::run(HELP, cli::optional, |rounds| run(rounds.unwrap_or(100)))

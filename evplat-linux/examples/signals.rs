@@ -33,10 +33,10 @@ enum Task {
 const HELP: &str = "\
 usage: signals FILE
 
-SIGUSR1 begins a piece of work, SIGHUP reads FILE again, SIGTERM and SIGINT end the program when all work is done,
-the second one at once.
+SIGUSR1 starts a unit of work, SIGHUP reloads FILE, SIGTERM and SIGINT end the program when all work is done, a
+second one at once.
 
-  FILE  how many seconds a piece of work takes, such as 2.5";
+  FILE  contains how many seconds a unit of work takes, such as 2.5";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |path| run(&path))
@@ -73,7 +73,7 @@ fn run(path: &Path) -> io::Result<()> {
                     work_time = time;
                     say(&format!("reloaded, work takes {work_time:?}"))?;
                 }
-                Err(error) => eprintln!("the configuration stays as it was: {error}"),
+                Err(error) => eprintln!("the configuration is unchanged: {error}"),
             },
             // Here each signal counts.
             Task::Begin => {

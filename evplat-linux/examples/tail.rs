@@ -48,7 +48,7 @@ const HELP: &str = "\
 usage: tail FILE…
 
 Prints what the files and pipes contain and what is appended to them, until the last pipe ends or SIGINT or SIGTERM
-comes. What cannot be read is left out, and the exit status is 1.
+arrives. If a file cannot be read, it is skipped, and the exit status is 1.
 
   FILE  a file, a pipe, or /dev/stdin";
 

@@ -46,9 +46,9 @@ type Outcome = (EventId, String);
 const HELP: &str = "\
 usage: threads [IP:PORT]
 
-Answers each line, a number, by its factors, which worker threads look for. SIGINT or SIGTERM ends it.
+Answers each line, a number, with its factors, which worker threads compute. SIGINT or SIGTERM ends it.
 
-  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+  IP:PORT  the address to listen on (default: a free port of 127.0.0.1)";
 
 fn main() -> ExitCode {
     cli::run(HELP, cli::address, run)

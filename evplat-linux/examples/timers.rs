@@ -5,7 +5,7 @@
 //! cargo run -p evplat-linux --example timers                        # ten periods of 100 ms
 //! cargo run -p evplat-linux --example timers -- 20 10 skip 70       # the third takes 70 ms: one hand-out for all missed
 //! cargo run -p evplat-linux --example timers -- 20 10 burst 70      # one hand-out for each missed one
-//! cargo run -p evplat-linux --example timers -- 20 10 delay 70      # none is made up for; the next period begins at the hand-out
+//! cargo run -p evplat-linux --example timers -- 20 10 delay 70      # none; the next period begins at the hand-out
 //! ```
 //!
 //! For each hand-out, prints how many periods it covers, when it was due, and how late it is, in microseconds.
@@ -33,14 +33,14 @@ struct Options {
 const HELP: &str = "\
 usage: timers [PERIOD_MS [COUNT [skip|burst|delay [STALL_MS]]]]
 
-Runs a periodic timer, and prints for each hand-out how many periods it stands for, when it was due and how late it is,
+Runs a periodic timer, and prints for each hand-out how many periods it covers, when it was due and how late it is,
 in microseconds.
 
-  PERIOD_MS  milliseconds between two periods (default: 100)
-  COUNT      how many periods (default: 10)
-  skip       what becomes of missed periods (default): one hand-out stands for all; burst: each is made up for;
-             delay: none is, and the next begins at the hand-out
-  STALL_MS   how long the third hand-out takes (default: 0)";
+  PERIOD_MS  the period in milliseconds (default: 100)
+  COUNT      the number of periods (default: 10)
+  skip       what happens to missed periods: skip (default): one hand-out covers all; burst: each is handed out;
+             delay: none is, and the next period begins at the hand-out
+  STALL_MS   how many milliseconds the third hand-out takes (default: 0)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |options| run(&options))

@@ -46,12 +46,12 @@ mod sys;
 const HELP: &str = "\
 usage: soak --server PROGRAM [--seconds N] [--seed S] [--clients N]
 
-Runs an echo server under load, and fails when a byte, a signal or a wake is lost, or memory or descriptors are left over.
+Runs an echo server under load, and fails if a byte, a signal or a wake is lost, or memory or descriptors leak.
 
   --server   the example `echo` of evplat-linux, as a program
-  --seconds  how long (default: 20)
-  --seed     a number; the same one plans the same load (default: 1)
-  --clients  how many there are at a time (default: 200)";
+  --seconds  the duration (default: 20)
+  --seed     a number that determines the load (default: 1)
+  --clients  the number of clients at one time (default: 200)";
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

@@ -33,8 +33,8 @@ mod victim;
 const HELP: &str = "\
 usage: torture epoll|poll|select|chosen
 
-Uses everything of a base once on this backend, and says in a line whether anything was lost: the program whose system
-calls .ci/torture makes fail. The exit status is 3 when something was.";
+Uses each part of a base once on this backend, and prints a line that says whether anything was lost. .ci/torture makes
+its system calls fail. The exit status is 3 if something was lost.";
 
 #[cfg(target_os = "linux")]
 fn main() -> std::process::ExitCode {

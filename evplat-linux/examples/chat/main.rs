@@ -20,7 +20,7 @@ usage: chat [IP:PORT]
 
 Sends each line of a client to all others; the first line is the client's name. SIGINT or SIGTERM ends it.
 
-  IP:PORT  where it listens (default: a free port of 127.0.0.1)";
+  IP:PORT  the address to listen on (default: a free port of 127.0.0.1)";
 
 fn main() -> ExitCode {
     cli::run(HELP, cli::address, |address| server::Server::new(address)?.run())

@@ -41,9 +41,9 @@ usage: http [IP:PORT] [--timeout SECONDS] [--keep-alive SECONDS]
 
 A small HTTP/1.1 server. SIGINT or SIGTERM ends it when the requests that have begun are answered.
 
-  IP:PORT       where it listens (default: a free port of 127.0.0.1)
-  --timeout     for a request and its answer (default: 10)
-  --keep-alive  until the next request of the same client (default: 5)";
+  IP:PORT       the address to listen on (default: a free port of 127.0.0.1)
+  --timeout     the time limit for a request and its answer (default: 10)
+  --keep-alive  the time limit until a client's next request (default: 5)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |options| Server::new(options)?.run())

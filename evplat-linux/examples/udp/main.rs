@@ -35,8 +35,8 @@ usage: udp [IP:PORT] [NAME=IPV4]…
 
 Answers DNS queries for these names. SIGINT or SIGTERM ends it.
 
-  IP:PORT    where it listens (default: a free port of 127.0.0.1)
-  NAME=IPV4  a name, and its address (default: none)";
+  IP:PORT    the address to listen on (default: a free port of 127.0.0.1)
+  NAME=IPV4  a name and its address (default: none)";
 
 fn main() -> ExitCode {
     cli::run(HELP, parse, |(address, zone)| run(address, &zone))

@@ -32,7 +32,7 @@ fn what_fails_is_started_again_and_later_each_time() {
     // The order of lines from different pipes is not defined.
     first.retain(|line| line != "half");
     let round = ["started", "hello", "ended with exit status: 3"];
-    let expected = [&round[..], &["starts again in 100ms"], &round, &["starts again in 200ms"], &round].concat();
+    let expected = [&round[..], &["restarts in 100ms"], &round, &["restarts in 200ms"], &round].concat();
     assert_eq!(first, expected);
     assert_eq!(out.iter().filter(|line| *line == "[1] half").count(), 3, "{out:?}");
     assert_eq!(code, Some(1));
@@ -81,7 +81,7 @@ fn a_killed_child_leaves_no_zombie_and_costs_nothing() {
     let status = Command::new("sh").arg("-c").arg(format!("kill -KILL -{child}")).status().unwrap();
     assert!(status.success());
     assert_eq!(program.line(), "[1] ended with signal: 9 (SIGKILL)");
-    assert_eq!(program.line(), "[1] starts again in 100ms");
+    assert_eq!(program.line(), "[1] restarts in 100ms");
     assert!(program.line().starts_with("[1] started as "));
     assert!(!children_of(program.id()).contains(&child), "a zombie is left");
     let cpu = program.cpu();

@@ -19,12 +19,12 @@ use evplat_posix::{Poll, Select};
 const HELP: &str = "\
 usage: echo_posix [IP:PORT] [--idle TIME] [--quiet] [--method poll|select]
 
-Sends each client back what it sends, and prints what it does every second. SIGINT or SIGTERM ends it.
+Sends each client back what it sends, and prints figures every second. SIGINT or SIGTERM ends it.
 
-  IP:PORT   where it listens (default: a free port of 127.0.0.1)
-  --idle    after how long without traffic a connection is closed: 500ms, 60s, 5m (default: 60s)
-  --quiet   no figures every second
-  --method  what the server runs on (default: poll)";
+  IP:PORT   the address to listen on (default: a free port of 127.0.0.1)
+  --idle    the idle timeout of a connection: 500ms, 60s, 5m (default: 60s)
+  --quiet   do not print figures every second
+  --method  the backend (default: poll)";
 
 fn main() -> ExitCode {
     cli::run(

@@ -42,8 +42,8 @@ struct Inner {
 const HELP: &str = "\
 usage: foreign
 
-Reads lines in a poll(2) loop of its own, and sends them to a base on select inside of it, which prints how many bytes
-came. The end of the input ends it.";
+Reads lines in a poll(2) loop, and sends them to a base on select inside that loop, which prints how many bytes
+arrived. The end of the input ends it.";
 
 fn main() -> ExitCode {
     cli::run(HELP, cli::nothing, |()| run())
