@@ -26,7 +26,6 @@ const HEAD_START: Duration = Duration::from_millis(250);
 const CHUNK: usize = 16 * 1024;
 
 enum Task {
-    /// An attempt to connect.
     Attempt(SocketAddr, Socket),
     /// It is time to try the next address as well.
     Next,
@@ -109,7 +108,6 @@ fn connect(base: &mut EventBase<Task>, patience: Duration, addresses: &[SocketAd
         }
     };
     base.remove(next);
-    // Drop the slower attempts.
     for attempt in attempts {
         base.remove(attempt);
     }

@@ -22,7 +22,6 @@ use evplat_posix::choice::NoBackend;
 use evplat_posix::{Poll, Preferences, Select};
 use lexopt::{Arg, Parser, ValueExt};
 
-/// One of three.
 type Backend = Either<Either<Epoll, Poll>, Select>;
 
 fn pick(preferences: Preferences) -> Result<Backend, NoBackend> {

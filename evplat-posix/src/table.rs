@@ -269,7 +269,6 @@ impl<S: Slots> Table<S> {
         }
     }
 
-    /// Deletes every registration.
     pub(crate) fn clear(&mut self) {
         while self.len() > 0 {
             self.entries.pop();

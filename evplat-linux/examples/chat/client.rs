@@ -28,7 +28,6 @@ impl Client {
         self.name.as_deref()
     }
 
-    /// What to wait for.
     pub(crate) fn interest(&self) -> Interest {
         if self.output.is_empty() { Interest::READ } else { Interest::READ | Interest::WRITE }
     }

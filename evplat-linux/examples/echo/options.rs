@@ -7,7 +7,6 @@ use lexopt::{Arg, Error, Parser, ValueExt};
 
 use crate::cli;
 
-/// The command line's options.
 pub(crate) struct Options {
     pub(crate) address: SocketAddr,
     /// A connection without traffic for this long is closed.

@@ -17,7 +17,6 @@ pub(crate) struct ForkLock<T> {
 // SAFETY: the value is reached through a guard only, of which there is one at a time in a process.
 unsafe impl<T: Send> Sync for ForkLock<T> {}
 
-/// Holds the lock.
 pub(crate) struct ForkLockGuard<'a, T>(&'a ForkLock<T>);
 
 impl<T> ForkLock<T> {

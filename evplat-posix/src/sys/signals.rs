@@ -153,7 +153,6 @@ impl Address {
 pub(crate) struct Origin(AtomicUsize);
 
 impl Origin {
-    /// The default.
     pub(crate) const fn new() -> Self {
         Self(AtomicUsize::new(libc::SIG_DFL))
     }
