@@ -39,7 +39,7 @@ pub fn created_is_idle<F: Fixture, S: Storage>(fixture: F) -> Proof {
     Proof::Shown
 }
 
-/// Only creation fails for lack of room, and returns the data. Existing events still work, and removing one makes
+/// Creation fails if there is no room, and returns the data. Existing events still work, and removing one makes
 /// room.
 pub fn full_gives_the_data_back<F: Fixture, S: Storage>(fixture: F) -> Proof {
     let mut world = World::<F, S>::new(fixture);
