@@ -139,7 +139,7 @@ usage: simulation [SEED]
 
 Runs a server against simulated clients for four hours of virtual time, and prints what happened.
 
-  SEED  a number; the same one gives the same hours (default: 1)";
+  SEED  a number; equal seeds give equal hours (default: 1)";
 
 fn main() -> ExitCode {
     cli::run(HELP, cli::optional, |seed| simulate(seed.unwrap_or(1)).map(|line| println!("{line}")))

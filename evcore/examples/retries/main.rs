@@ -127,7 +127,7 @@ usage: retries [SEED [HOURS]]
 
 Runs a client with retries against a network that fails, in virtual time, and prints what became of its requests.
 
-  SEED   a number; the same one gives the same hour (default: 7)
+  SEED   a number; equal seeds give the same hour (default: 7)
   HOURS  one for each seed from that one on (default: one hour, and its details)";
 
 fn main() -> ExitCode {
