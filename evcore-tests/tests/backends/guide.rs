@@ -45,7 +45,7 @@ fn the_cases_that_the_guide_names_are_in_the_suite() {
     let (_, examples) = GUIDE.split_once("A failed case's name").unwrap();
     let (examples, _) = examples.split_once("\n\n").unwrap();
     let names: Vec<_> = examples.split('`').skip(1).step_by(2).filter(|name| name.contains('_')).collect();
-    assert!(names.len() > 3);
+    assert!(names.len() > 2);
     for name in names {
         assert!(evcore_tests::NAMES.contains(&name), "{name}");
     }
