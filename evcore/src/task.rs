@@ -52,15 +52,13 @@ mod handle;
 mod inbox;
 mod join;
 mod leaf;
-mod places;
 mod shared;
 mod source;
 mod turn;
 
-use self::base::{Data, Ours, Owned};
 pub use self::base::{Item, Lent};
-use self::join::Head;
-use self::shared::Core;
+use self::base::{Ours, Owned};
+use self::shared::{Core, Ending};
 use self::turn::Next;
 pub use handle::Handle;
 pub use join::{JoinError, JoinHandle};
@@ -101,14 +99,15 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
         B: Wake<Waker: Into<Waker>>,
     {
         let waker = base.waker().map_err(Error::Backend)?;
-        Ok(Self::with(base, Some(waker.into())))
+        Ok(Self::with_waker(base, waker.into()))
     }
 
     /// An executor whose base `waker` wakes: for backends with another type of waker, such as
     /// [`Manual`](crate::backend::Manual)'s flag.
     #[must_use]
-    pub fn with_waker(base: EventBase<B, S, Item<T>>, waker: Waker) -> Self {
-        Self::with(base, Some(waker))
+    pub fn with_waker(base: EventBase<B, S, Item<T>>, waker: impl Into<Option<Waker>>) -> Self {
+        let base = Rc::new(RefCell::new(Some(base)));
+        Self { core: Rc::new(Core::new(base.clone(), waker.into())), base, ended: None }
     }
 
     /// An executor whose base no other thread wakes: such a wake counts from the next turn on. When the remaining tasks
@@ -124,16 +123,9 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
     /// ```
     #[must_use]
     pub fn local(base: EventBase<B, S, Item<T>>) -> Self {
-        Self::with(base, None)
+        Self::with_waker(base, None)
     }
 
-    fn with(base: EventBase<B, S, Item<T>>, waker: Option<Waker>) -> Self {
-        let base = Rc::new(RefCell::new(Some(base)));
-        Self { core: Rc::new(Core::new(base.clone(), waker)), base, ended: None }
-    }
-}
-
-impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// A handle, with which tasks spawn and wait.
     #[must_use]
     pub fn handle(&self) -> Handle<B::Fd, B::Error> {
@@ -164,8 +156,11 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
 
     /// The base, for your own events. While it is borrowed nothing can be waited for. `None` if a forgotten guard
     /// borrows it.
+    ///
+    /// Leave turns to the executor: do not call [`poll`](EventBase::poll), [`next_active`](EventBase::next_active) or what
+    /// calls them. A task's waker would not end that wait, and a hand-out would not reach its task.
     pub fn base(&mut self) -> Option<Lent<'_, B, S, T>> {
-        self.core.settle();
+        drop(self.core.base());
         let base = RefMut::filter_map(self.base.try_borrow_mut().ok()?, Option::as_mut).ok()?;
         Some(Lent { core: &self.core, base })
     }
@@ -244,9 +239,9 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     ) -> Result<R, Error<B::Error>> {
         let mut future = pin!(future);
         let core = Rc::clone(&self.core);
-        let head = Rc::new(core.place(None)?);
-        core.begin(head.clone());
-        let _root = Root { core: &core, head: &head };
+        let head = core.place(None)?;
+        let _ending = Ending { core: &*core, head: &head };
+        core.put(head.event, Ours::Task { polled: None, task: None });
         loop {
             match self.next(Wait::Forever)? {
                 Some(Next::Own(event)) => {
@@ -265,34 +260,10 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     }
 }
 
-/// The place of [`Executor::run`]'s future, until it ends or a panic passes through.
-struct Root<'a, F, E> {
-    core: &'a Core<F, E>,
-    head: &'a Head,
-}
-
-impl<F, E> Drop for Root<'_, F, E> {
-    fn drop(&mut self) {
-        self.core.current.clear();
-        self.core.vacate(self.head);
-    }
-}
-
 impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
     fn drop(&mut self) {
-        let Some(base) = self.base.try_borrow_mut().ok().and_then(|mut base| base.take()) else { return };
-        self.core.current.begin_turn();
-        // One by one: the end of one may look at others.
-        for (_, item) in base.iter() {
-            match &item.0 {
-                Data::Ours(Ours::Task(task)) => {
-                    task.head().abort();
-                    task.run(&self.core.current);
-                }
-                Data::Ours(Ours::Leaf(leaf)) => leaf.end(),
-                Data::Ours(Ours::Nothing) | Data::Own(_) => {}
-            }
-        }
+        // Out of the cell first: what ends may use handles.
+        drop(self.base.try_borrow_mut().map(|mut base| base.take()));
     }
 }
 

@@ -290,6 +290,23 @@ fn output_that_panics_when_dropped_ends_nothing_else() {
 }
 
 #[test]
+fn task_whose_event_the_program_removes_is_aborted() {
+    let (mut executor, handle) = tasks();
+    let kept = Rc::new(());
+    let owned = kept.clone();
+    let task = handle.spawn(async move {
+        std::future::pending::<()>().await;
+        drop(owned);
+    });
+    let mut base = executor.base().unwrap();
+    let event = base.iter().next().unwrap().0;
+    base.remove(event);
+    drop(base);
+    assert_eq!(Rc::strong_count(&kept), 1);
+    assert!(matches!(executor.block_on(task.unwrap()), Ok(Err(evcore::task::JoinError::Aborted))));
+}
+
+#[test]
 fn task_after_a_panic_has_no_priority_of_another() {
     let (mut executor, handle) = tasks();
     executor.base().unwrap().set_priorities(3).unwrap();

@@ -65,7 +65,7 @@ mod futures;
 /// Spawns tasks and makes them wait, on any backend for Unix descriptors: see [`evcore::task::Handle`].
 pub type Handle = evcore::task::Handle<Fd, Error>;
 
-/// A future for any event: see [`evcore::task::Watch`].
+/// A future for a period or a signal: see [`evcore::task::Watch`].
 pub type Watch = evcore::task::Watch<Fd, Error>;
 
 /// An executor on [`Poll`](crate::Poll); `T` is the type of data of your own events.

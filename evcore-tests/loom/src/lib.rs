@@ -36,6 +36,7 @@ mod waker;
 
 mod account;
 mod doorbell;
+mod event;
 mod fork;
 mod registry;
 

@@ -10,7 +10,7 @@ use std::task::Wake as _;
 use crate::doorbell::{self, Doorbell};
 use crate::inbox;
 use crate::interrupts::Interrupts;
-use crate::task_inbox::{Inbox, Node};
+use crate::task_inbox::{Inbox, Places};
 use crate::wake::WakeFlag;
 
 /// How a backend waits.
@@ -350,21 +350,22 @@ impl std::task::Wake for Sleeping {
 fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> bool) {
     let sleep = alloc::sync::Arc::new(Sleeping(loom::sync::Notify::new()));
     let inbox = alloc::sync::Arc::new(Inbox::new(Some(sleep.clone().into())));
-    let nodes = [0, 1].map(|index| alloc::sync::Arc::new(Node::new(index, &inbox)));
-    let shared = Arc::new((inbox, nodes, [AtomicU32::new(0), AtomicU32::new(0)]));
+    let mut places = Places::default();
+    let wakers = [0, 1].map(|event| places.take(event, &inbox).expect("a number").waker);
+    let shared = Arc::new((wakers, [AtomicU32::new(0), AtomicU32::new(0)]));
     let threads = [0, 1].map(|which| {
         let shared = Arc::clone(&shared);
         thread::spawn(move || {
-            let (_, nodes, messages) = &*shared;
+            let (wakers, messages) = &*shared;
             messages[which].store(1, Ordering::Relaxed);
-            nodes[wakes[which]].wake_by_ref();
+            wakers[wakes[which]].wake_by_ref();
         })
     });
-    let (inbox, nodes, messages) = &*shared;
+    let (_, messages) = &*shared;
     let mut woken = Vec::new();
     loop {
         let before = woken.len();
-        inbox.take(|index| nodes.get(index as usize).map(|node| &**node), |index| woken.push(index));
+        places.take_woken(&inbox, |event| woken.push(event));
         let is_anybody = woken.len() > before;
         if is_anybody && is_done(&woken, messages) {
             break;
@@ -383,7 +384,7 @@ fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> boo
 pub fn a_task_sees_what_was_written_before_its_wake() {
     check(|| {
         run_tasks([0, 0], |woken, messages| {
-            assert!(woken.len() <= 2 && woken.iter().all(|index| *index == 0));
+            assert!(woken.len() <= 2 && woken.iter().all(|event| *event == 0));
             messages.iter().all(|message| message.load(Ordering::Relaxed) == 1)
         });
     });

@@ -1,6 +1,7 @@
 //! The base of an executor: the purpose of its events, and how futures reach it.
 
 use alloc::rc::Rc;
+use core::any::Any;
 use core::cell::RefMut;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
@@ -35,17 +36,20 @@ pub(super) enum Data<T> {
 
 /// The purpose of an executor's event.
 pub(super) enum Ours {
-    /// None yet.
-    Nothing,
-    /// Polls this task.
-    Task(Rc<dyn Run>),
-    /// Records what was reported, for waiting tasks.
-    Leaf(Rc<Leaf<dyn Kept>>),
+    /// Polls a task, whose last poll was in the turn `polled`. `None`: the future of [`Executor::run`](super::Executor::run).
+    Task { polled: Option<u32>, task: Option<Rc<dyn Run>> },
+    /// Records what was reported, for waiting tasks. It keeps the value of a source until the event is gone.
+    Leaf(Rc<Leaf<dyn Any>>),
 }
 
-/// A value kept until its event is gone.
-pub(super) trait Kept {}
-impl<D> Kept for D {}
+impl Drop for Ours {
+    fn drop(&mut self) {
+        match self {
+            Self::Task { task, .. } => task.iter().for_each(|task| task.end()),
+            Self::Leaf(leaf) => leaf.end(),
+        }
+    }
+}
 
 impl<T> Item<T> {
     /// Your data; `None` for an executor's event.
@@ -57,10 +61,6 @@ impl<T> Item<T> {
     #[must_use]
     pub fn into_inner(self) -> Option<T> {
         if let Data::Own(data) = self.0 { Some(data) } else { None }
-    }
-
-    pub(super) fn task(&self) -> Option<&Rc<dyn Run>> {
-        if let Data::Ours(Ours::Task(task)) = &self.0 { Some(task) } else { None }
     }
 }
 
@@ -76,7 +76,7 @@ pub(super) type Owned<B, S, T> = Option<EventBase<B, S, Item<T>>>;
 /// The base of an executor, for futures. `of` is the event of a task, with whose priority it waits.
 pub(super) trait Base<F, E> {
     fn create(&mut self, event: Event<F>, of: Option<EventId>) -> Result<EventId, Error<E>>;
-    /// Replaces an event's data. A task's is activated.
+    /// Gives an event its purpose. A task's is activated.
     fn put(&mut self, id: EventId, ours: Ours);
     /// Makes an event wait again: a source's for `interest`, with the timeout `idle`.
     fn want(
@@ -86,7 +86,7 @@ pub(super) trait Base<F, E> {
         idle: Option<Duration>,
         of: Option<EventId>,
     ) -> Result<(), Error<E>>;
-    fn remove(&mut self, id: EventId) -> Option<Ours>;
+    fn remove(&mut self, id: EventId);
     fn now(&self) -> Result<Instant, Error<E>>;
     /// Fails as the next event would.
     fn room(&mut self) -> Result<(), Error<E>>;
@@ -96,12 +96,12 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
     fn create(&mut self, event: Event<B::Fd>, of: Option<EventId>) -> Result<EventId, Error<B::Error>> {
         let base = self.as_mut().ok_or(Error::Ended)?;
         let priority = event.priority.or_else(|| base.priority(of?));
-        Ok(base.create(Event { priority, ..event }, Item(Data::Ours(Ours::Nothing)))?)
+        Ok(base.create(Event { priority, ..event }, Item(Data::Ours(Ours::Task { polled: None, task: None })))?)
     }
 
     fn put(&mut self, id: EventId, ours: Ours) {
         let Some(base) = self else { return };
-        if let Ours::Task(_) = ours {
+        if let Ours::Task { .. } = ours {
             let _ = base.activate(id, Ready::empty());
         }
         if let Some(item) = base.get_mut(id) {
@@ -119,16 +119,16 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
         let base = self.as_mut().ok_or(Error::Ended)?;
         if !interest.is_empty() {
             base.modify(id, interest)?;
-            // It may have been made by another task, such as one that accepts.
-            let priority = of.and_then(|of| base.priority(of)).filter(|own| base.priority(id) != Some(*own));
-            priority.map_or(Ok(()), |priority| base.set_priority(id, priority))?;
+        }
+        // It may have been made by another task, such as one that accepts.
+        if let Some(priority) = of.and_then(|of| base.priority(of)).filter(|own| base.priority(id) != Some(*own)) {
+            base.set_priority(id, priority)?;
         }
         base.add(id, idle)
     }
 
-    fn remove(&mut self, id: EventId) -> Option<Ours> {
-        let item = self.as_mut()?.remove(id)?;
-        if let Data::Ours(ours) = item.0 { Some(ours) } else { None }
+    fn remove(&mut self, id: EventId) {
+        self.as_mut().and_then(|base| base.remove(id));
     }
 
     fn now(&self) -> Result<Instant, Error<B::Error>> {
@@ -157,9 +157,7 @@ impl<B: EventOp, S: Storage, T> Deref for Lent<'_, B, S, T> {
 
 impl<B: EventOp, S: Storage, T> DerefMut for Lent<'_, B, S, T> {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        while let Some(event) = self.core.next_doomed() {
-            self.base.remove(event);
-        }
+        self.core.settle(|event| drop(self.base.remove(event)));
         &mut self.base
     }
 }

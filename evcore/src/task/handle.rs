@@ -6,12 +6,13 @@ use core::pin::pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use super::base::Ours;
 use super::join::{JoinHandle, Task};
-use super::shared::Core;
+use super::shared::{BUDGET, Core};
 use super::source::{Source, Watch};
 use crate::backend::Signum;
 use crate::error::{Error, Rejected};
-use crate::event::{Event, Missed, Source as From};
+use crate::event::{Event, Missed};
 use crate::ready::{Interest, Ready};
 use crate::time::Instant;
 
@@ -68,8 +69,8 @@ impl<F: 'static, E: 'static> Handle<F, E> {
             Ok(head) => head,
             Err(error) => return Err(Rejected { error, data: future }),
         };
-        let task = Rc::new(Task::new(head, future));
-        self.core.begin(task.clone());
+        let (event, task) = (head.event, Rc::new(Task::new(head, future)));
+        self.core.put(event, Ours::Task { polled: None, task: Some(task.clone()) });
         Ok(JoinHandle { task })
     }
 
@@ -79,7 +80,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// When the base has no room for a timer, or the executor has ended.
     pub async fn sleep(&self, time: Duration) -> Result<(), Error<E>> {
-        self.watch(Event::timer().timeout(time))?.next().await.map(|_| ())
+        Watch::new(self, Event::timer().timeout(time))?.next().await.map(|_| ())
     }
 
     /// Waits until `deadline`.
@@ -107,19 +108,19 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// let count = executor.block_on(async {
     ///     handle.sleep(Duration::from_millis(3_500)).await?;
     ///     tick.next().await
-    /// })??.count;
+    /// })??;
     /// assert_eq!(count, 3);
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn interval(&self, period: Duration, missed: Missed) -> Result<Watch<F, E>, Error<E>> {
-        self.watch(Event::timer().persist().timeout(period).missed(missed))
+        Watch::new(self, Event::timer().persist().timeout(period).missed(missed))
     }
 
     /// A signal: each [`next`](Watch::next) waits for arrivals and counts them.
     ///
     /// # Errors
     ///
-    /// As [`watch`](Handle::watch).
+    /// When the backend refuses, or the base has no room.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -127,46 +128,18 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # let handle = executor.handle();
     /// let mut terminate = handle.signal(15)?;
     /// executor.base().unwrap().backend_mut().raise(15);
-    /// assert_eq!(executor.block_on(terminate.next())??.count, 1);
+    /// assert_eq!(executor.block_on(terminate.next())?, Ok(1));
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn signal(&self, signum: Signum) -> Result<Watch<F, E>, Error<E>> {
-        self.watch(Event::signal(signum).persist())
-    }
-
-    /// Any event as a future: an fd (one-shot: each wait adds it again), a timer, a signal, a wake.
-    ///
-    /// # Errors
-    ///
-    /// When the backend refuses, or the base has no room.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
-    /// # let mut executor = Executor::local(EventBase::<Manual, Growable, Item<&str>>::new(Manual::new()));
-    /// # let handle = executor.handle();
-    /// let mut pause = handle.watch(evcore::Event::timer().timeout(Duration::from_secs(1)))?;
-    /// executor.block_on(async {
-    ///     pause.next().await?;
-    ///     pause.next().await
-    /// })??;
-    /// assert_eq!(handle.now()?.as_nanos(), 2_000_000_000);
-    /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
-    /// ```
-    pub fn watch(&self, mut event: Event<F>) -> Result<Watch<F, E>, Error<E>> {
-        if matches!(event.source, From::Io(..)) {
-            // Otherwise a report without a waiting task would repeat in each turn.
-            event.persist = false;
-        }
-        event.once = false;
-        Watch::of(self, event)
+        Watch::new(self, Event::signal(signum).persist())
     }
 
     /// Waits once until `fd` is ready for any of `interest`. To wait repeatedly use a [`source`](Handle::source).
     ///
     /// # Errors
     ///
-    /// As [`watch`](Handle::watch).
+    /// When the backend refuses, or the base has no room.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -178,7 +151,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub async fn ready(&self, fd: F, interest: Interest) -> Result<Ready, Error<E>> {
-        Ok(self.watch(Event::io(fd, interest))?.next().await?.ready)
+        self.source(fd, ())?.ready(interest).await
     }
 
     /// A [`Source`]: a descriptor to wait for repeatedly, with `data` that owns it.
@@ -247,8 +220,16 @@ impl<F: 'static, E: 'static> Handle<F, E> {
 
     /// For futures that try an operation before they wait: `Pending`, until the next turn, once the task has tried 128 in
     /// this one and others should go first.
+    #[inline]
     pub fn poll_proceed(&self, context: &Context<'_>) -> Poll<()> {
-        self.core.current.proceed(context.waker())
+        let budget = &self.core.current.budget;
+        let left = budget.get().checked_sub(1);
+        budget.set(left.unwrap_or(BUDGET));
+        if left.is_some() {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -9,150 +9,65 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use super::inbox::Head;
 use super::shared::Current;
-use crate::event::EventId;
 
-/// What every task has.
-pub(super) struct Head {
-    pub(super) event: EventId,
-    /// Its place in the list of tasks.
-    pub(super) index: u32,
-    pub(super) waker: Waker,
-    /// The executor's turn in which it was polled last.
-    pub(super) turn: Cell<u32>,
+/// A spawned task, as the executor sees it.
+pub(super) trait Run {
+    fn head(&self) -> &Head;
+    /// Polls the future, or drops it if the task was aborted.
+    fn run(&self, current: &Current) -> Poll<()>;
+    /// Its event is gone: the task has ended, or never will.
+    fn end(&self);
+}
+
+/// A spawned task, shared by its event and its [`JoinHandle`], which does not know the type `X` of its future.
+pub(super) struct Task<R, X: ?Sized> {
+    head: Head,
+    result: Cell<Option<Result<R, JoinError>>>,
+    joiner: Cell<Option<Waker>>,
     /// The next [`Run::run`] ends it.
     is_aborted: Cell<bool>,
     is_ended: Cell<bool>,
+    future: X,
 }
 
-impl Head {
-    pub(super) fn new(event: EventId, index: u32, waker: Waker) -> Self {
-        let (turn, is_aborted, is_ended) = (Cell::new(u32::MAX), Cell::default(), Cell::default());
-        Self { event, index, waker, turn, is_aborted, is_ended }
-    }
-
-    #[inline]
-    pub(super) fn was_polled(&self, current: &Current) -> bool {
-        self.turn.get() == current.turn.get()
-    }
-
-    pub(super) fn abort(&self) {
-        self.is_aborted.set(true);
-        self.waker.wake_by_ref();
-    }
-}
-
-/// A task, as the executor sees it.
-pub(super) trait Run {
-    fn head(&self) -> &Head;
-    /// Polls the future, once in a turn, or drops it if the task was aborted.
-    fn run(&self, current: &Current) -> Step;
-}
-
-/// What has become of a task.
-pub(super) enum Step {
-    Waits,
-    Ended,
-    /// It was polled before in this turn, and is to be polled in the next.
-    Early,
-    /// Its future is not here, but lent to [`Executor::run`](super::Executor::run).
-    Root,
-}
-
-/// The task of [`Executor::run`](super::Executor::run).
-impl Run for Head {
-    fn head(&self) -> &Head {
-        self
-    }
-
-    fn run(&self, current: &Current) -> Step {
-        if self.was_polled(current) { Step::Early } else { Step::Root }
-    }
-}
-
-/// A spawned task, shared by its event and its [`JoinHandle`].
-pub(super) struct Task<X: Future> {
-    head: Head,
-    future: Cell<Option<Pin<Box<X>>>>,
-    result: Cell<Option<Result<X::Output, JoinError>>>,
-    joiner: Cell<Option<Waker>>,
-}
-
-/// A task, as its [`JoinHandle`] sees it.
-pub(super) trait Join<R>: Run {
-    fn poll_join(&self, context: &Context<'_>) -> Poll<Result<R, JoinError>>;
-}
-
-impl<X: Future> Task<X> {
+impl<X: Future> Task<X::Output, Cell<Option<Pin<Box<X>>>>> {
     pub(super) fn new(head: Head, future: X) -> Self {
-        Self { head, future: Cell::new(Some(Box::pin(future))), result: Cell::new(None), joiner: Cell::new(None) }
-    }
-
-    fn finish(&self, current: &Current, result: Result<X::Output, JoinError>) {
-        current.clear();
-        self.head.is_ended.set(true);
-        self.result.set(Some(result));
-        self.joiner.take().into_iter().for_each(Waker::wake);
+        let (result, joiner, is_aborted, is_ended) = Default::default();
+        Self { head, result, joiner, is_aborted, is_ended, future: Cell::new(Some(Box::pin(future))) }
     }
 }
 
-impl<X: Future> Run for Task<X> {
+impl<X: Future> Run for Task<X::Output, Cell<Option<Pin<Box<X>>>>> {
     fn head(&self) -> &Head {
         &self.head
     }
 
-    fn run(&self, current: &Current) -> Step {
-        if self.head.was_polled(current) {
-            return Step::Early;
-        }
+    fn run(&self, current: &Current) -> Poll<()> {
         // Taken out, so that a panic, or the future's destructor, finds nothing here.
-        let Some(mut future) = self.future.take() else { return Step::Ended };
-        let panics = Panics { task: self, current };
-        // `Ok` with the future if it is pending. Otherwise it is dropped here, where a panic is caught.
+        let Some(mut future) = self.future.take() else { return Poll::Ready(()) };
+        // If it is over, the future is dropped here, where a panic is caught.
         let polled = catch(move || {
-            if self.head.is_aborted.get() {
-                return Err(Err(JoinError::Aborted));
+            if self.is_aborted.get() {
+                return Poll::Ready(Err(JoinError::Aborted));
             }
-            match current.poll(&self.head, |context| future.as_mut().poll(context)) {
-                Poll::Pending => Ok(future),
-                Poll::Ready(output) => Err(Ok(output)),
-            }
-        });
-        core::mem::forget(panics);
-        match polled.unwrap_or_else(|panic| Err(Err(panic))) {
-            Ok(future) => {
+            let polled = current.poll(&self.head, |context| future.as_mut().poll(context));
+            if polled.is_pending() {
                 self.future.set(Some(future));
-                Step::Waits
             }
-            Err(result) => {
-                self.finish(current, result);
-                Step::Ended
-            }
-        }
+            polled.map(Ok)
+        });
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panic))).map(|result| self.result.set(Some(result)))
     }
-}
 
-impl<X: Future> Join<X::Output> for Task<X> {
-    fn poll_join(&self, context: &Context<'_>) -> Poll<Result<X::Output, JoinError>> {
-        if let Some(result) = self.result.take() {
-            return Poll::Ready(result);
-        }
-        self.joiner.set(Some(context.waker().clone()));
-        Poll::Pending
-    }
-}
-
-/// Ends a task through whose poll a panic passes.
-struct Panics<'a, X: Future> {
-    task: &'a Task<X>,
-    current: &'a Current,
-}
-
-impl<X: Future> Drop for Panics<'_, X> {
-    fn drop(&mut self) {
-        self.task.finish(self.current, Err(JoinError::Panicked(None)));
-        // Its event ends when it is handed out.
-        self.task.head.waker.wake_by_ref();
+    fn end(&self) {
+        let future = self.future.take();
+        let why = if future.is_some() { JoinError::Aborted } else { JoinError::Panicked(None) };
+        self.result.set(self.result.take().or(Some(Err(why))));
+        self.is_ended.set(true);
+        self.joiner.take().into_iter().for_each(Waker::wake);
+        let _ = catch(move || drop(future));
     }
 }
 
@@ -187,7 +102,7 @@ pub(super) fn catch<X>(act: impl FnOnce() -> X) -> Result<X, JoinError> {
 /// Only one task may wait for it: the last one to poll it is woken. Do not poll it again after its output.
 #[must_use = "`detach` it if nobody waits for the task"]
 pub struct JoinHandle<R> {
-    pub(super) task: Rc<dyn Join<R>>,
+    pub(super) task: Rc<Task<R, dyn Any>>,
 }
 
 impl<R> JoinHandle<R> {
@@ -204,9 +119,8 @@ impl<R> JoinHandle<R> {
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
     pub fn abort(&self) {
-        if !self.is_finished() {
-            self.task.head().abort();
-        }
+        self.task.is_aborted.set(true);
+        self.task.head.waker.wake_by_ref();
     }
 
     /// Lets the task continue without a handle.
@@ -226,7 +140,7 @@ impl<R> JoinHandle<R> {
     /// Whether the task has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.task.head().is_ended.get()
+        self.task.is_ended.get()
     }
 }
 
@@ -234,7 +148,11 @@ impl<R> Future for JoinHandle<R> {
     type Output = Result<R, JoinError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.task.poll_join(context)
+        let result = self.task.result.take();
+        if result.is_none() {
+            self.task.joiner.set(Some(context.waker().clone()));
+        }
+        result.map_or(Poll::Pending, Poll::Ready)
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Leaf<D: ?Sized> {
 /// A direction of a source: who waits, and what was reported.
 #[derive(Default)]
 pub(super) struct Side {
-    /// A task of this executor, without reference counts.
+    /// A task of this executor, by its event, without reference counts.
     pub(super) task: Cell<Option<EventId>>,
     other: Cell<Option<Waker>>,
     has_other: Cell<bool>,
@@ -47,10 +47,9 @@ impl Side {
         self.task.get().is_some() || self.has_other.get()
     }
 
-    /// Gives a report to the waiting task, and wakes it if it is elsewhere.
+    /// The waiting task. One elsewhere is woken.
     #[inline]
-    fn claim(&self, ready: Ready) -> Option<EventId> {
-        self.ready.set(self.ready.get() | ready);
+    fn claim(&self) -> Option<EventId> {
         if self.has_other.take() {
             self.other.take().into_iter().for_each(Waker::wake);
         }
@@ -72,8 +71,7 @@ impl<D: ?Sized> Leaf<D> {
         let [reading, writing] = &self.sides;
         if !self.is_source {
             self.count.set(self.count.get().saturating_add(count));
-            reading.wanted.set(None);
-            return ([reading.claim(ready), None], Ready::empty());
+            return ([reading.claim(), None], Ready::empty());
         }
         let mut unclaimed = ready;
         let parts = [(reading, ready.difference(WRITE)), (writing, ready & WRITE.union(BOTH))];
@@ -94,7 +92,8 @@ impl<D: ?Sized> Leaf<D> {
             // A timeout that comes late is followed by a shorter one: periods count from deadlines.
             self.turn.set((!part.is_timeout()).then_some(turn));
             unclaimed.remove(part);
-            side.claim(part)
+            side.ready.set(side.ready.get() | part);
+            side.claim()
         });
         (tasks, unclaimed)
     }
@@ -113,11 +112,11 @@ impl<D: ?Sized> Leaf<D> {
         self.sides.iter().filter_map(|side| side.wanted.get()).fold(Interest::empty(), Interest::union)
     }
 
-    /// Wakes waiting tasks elsewhere, when the executor ends.
+    /// Wakes waiting tasks elsewhere, when the event is gone.
     pub(super) fn end(&self) {
         for side in &self.sides {
             side.wanted.set(None);
-            side.claim(Ready::empty());
+            side.claim();
         }
     }
 }

@@ -9,7 +9,6 @@ use core::time::Duration;
 use super::Handle;
 use super::base::Ours;
 use super::leaf::Leaf;
-use crate::base::Fired;
 use crate::error::{Error, Rejected};
 use crate::event::{Event, EventId};
 use crate::ready::{Interest, Ready};
@@ -45,7 +44,7 @@ pub struct Source<D, F, E> {
 }
 
 impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
-    /// Of an fd that is waited for repeatedly, or of another event.
+    /// Of an fd, or of another event, which has no directions.
     pub(super) fn new(
         handle: &Handle<F, E>,
         event: Event<F>,
@@ -126,19 +125,20 @@ impl<D, F, E> Source<D, F, E> {
         Ok(())
     }
 
-    /// Makes the event wait for `interest` too, for at most the idle timeout, which counts from the first poll of a wait.
+    /// Makes the event wait for `interest` too, for at most the idle timeout, which counts from the beginning of a wait.
     #[cold]
     fn want(&self, interest: Interest, is_wanted: bool) -> Result<(), Error<E>> {
-        // A hand-out in this turn has restarted it.
-        let is_current = || self.leaf.turn.get() == Some(self.handle.core.current.turn.get());
-        let is_first = || self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
-        let begins = || self.has_new_idle.get() || (is_first() && !is_current());
-        let idle = self.idle.get().filter(|_| begins());
+        let core = &self.handle.core;
+        let begins = self.leaf.sides(interest).any(|(side, _)| !side.is_awaited());
+        // Unless a hand-out in this turn has restarted it.
+        let restarts = begins && self.leaf.turn.get() != Some(core.current.turn.get());
+        let idle = self.idle.get().filter(|_| restarts || self.has_new_idle.get());
         if is_wanted && idle.is_none() {
             return Ok(());
         }
         self.leaf.sides(interest).for_each(|(side, part)| side.wanted.set(Some(part)));
-        let wanted = self.handle.core.want(self.event, self.leaf.interest(), idle);
+        let (interests, of) = (self.leaf.interest(), core.current.event());
+        let wanted = core.base().and_then(|mut base| base.want(self.event, interests, idle, of));
         match wanted {
             Ok(()) => self.has_new_idle.set(false),
             Err(_) => self.leaf.sides(interest).for_each(|(side, _)| side.wanted.set(None)),
@@ -196,34 +196,24 @@ impl<D, F, E> Drop for Source<D, F, E> {
     }
 }
 
-/// An event as a future: each [`next`](Watch::next) waits for its next hand-out. Hand-outs between two waits are
-/// kept, bits and counts joined.
+/// A repeating period or a signal as a future: each [`next`](Watch::next) waits for what comes next. What comes between
+/// two waits is counted.
 ///
-/// Each wait adds a one-shot event again, with its timeout. Dropping it removes the event.
-///
-/// It has no directions, as a [`Source`] has:
-///
-/// ```compile_fail,E0599
-/// # async fn on<E: 'static>(handle: evcore::task::Handle<u32, E>) -> Result<(), evcore::Error<E>> {
-/// let watch = handle.watch(evcore::Event::io(3, evcore::Interest::WRITE))?;
-/// watch.ready(evcore::Interest::WRITE).await?;
-/// # Ok(())
-/// # }
-/// ```
+/// Dropping it removes its event.
 pub struct Watch<F, E>(Source<(), F, E>);
 
 impl<F: 'static, E: 'static> Watch<F, E> {
-    pub(super) fn of(handle: &Handle<F, E>, event: Event<F>) -> Result<Self, Error<E>> {
+    pub(super) fn new(handle: &Handle<F, E>, event: Event<F>) -> Result<Self, Error<E>> {
         let source = Source::new(handle, event, false, ())?;
         source.want(Interest::empty(), false)?;
         Ok(Self(source))
     }
 
-    /// Waits for the next hand-out: its reason, and its number of signals or periods.
+    /// Waits, and returns how many periods have ended, or signals arrived, since the last call.
     ///
     /// # Errors
     ///
-    /// When the backend refuses, or the executor has ended.
+    /// When the executor has ended.
     ///
     /// ```
     /// # use evcore::{*, backend::Manual, task::{Executor, Item}};
@@ -232,10 +222,10 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     /// let mut signal = handle.signal(10)?;
     /// executor.base().unwrap().backend_mut().raise(10);
     /// executor.base().unwrap().backend_mut().raise(10);
-    /// assert_eq!(executor.block_on(signal.next())??.count, 2);
+    /// assert_eq!(executor.block_on(signal.next())?, Ok(2));
     /// # Ok::<(), evcore::Error<evcore::backend::ManualError>>(())
     /// ```
-    pub async fn next(&mut self) -> Result<Fired, Error<E>> {
+    pub async fn next(&mut self) -> Result<u32, Error<E>> {
         poll_fn(|context| self.poll_next(context)).await
     }
 
@@ -244,14 +234,12 @@ impl<F: 'static, E: 'static> Watch<F, E> {
     /// # Errors
     ///
     /// As [`next`](Watch::next).
-    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Result<Fired, Error<E>>> {
-        let source = &self.0;
-        let count = source.leaf.count.take();
+    pub fn poll_next(&mut self, context: &Context<'_>) -> Poll<Result<u32, Error<E>>> {
+        let count = self.0.leaf.count.take();
         if count > 0 {
-            let ready = source.take(Interest::empty());
-            return Poll::Ready(Ok(Fired { id: source.event, ready, count, data: () }));
+            return Poll::Ready(Ok(count));
         }
-        source.wait(context, Interest::empty())?;
+        self.0.wait(context, Interest::empty())?;
         Poll::Pending
     }
 }
@@ -274,12 +262,12 @@ impl<F: 'static, E: 'static> Watch<F, E> {
 /// ```
 pub async fn yield_now() {
     let mut has_yielded = false;
-    poll_fn(|context| match core::mem::replace(&mut has_yielded, true) {
-        true => Poll::Ready(()),
-        false => {
-            context.waker().wake_by_ref();
-            Poll::Pending
+    poll_fn(|context| {
+        if core::mem::replace(&mut has_yielded, true) {
+            return Poll::Ready(());
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     })
     .await;
 }

@@ -1,10 +1,12 @@
 //! The executor's turns: hand-outs and polls.
 
 use alloc::rc::Rc;
+use core::task::Poll;
 
 use super::Executor;
 use super::base::{Data, Item, Ours};
-use super::join::{Run, Step, catch};
+use super::join::{Run, catch};
+use super::shared::{Core, Ending};
 use crate::backend::EventOp;
 use crate::base::{EventBase, Fired, Turn};
 use crate::error::Error;
@@ -26,66 +28,60 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// Polls tasks until the root is to be polled or an event is the program's own, through turns and waits.
     pub(super) fn next(&mut self, wait: Wait) -> Result<Option<Next>, Error<B::Error>> {
         let core = &*self.core;
+        let settled = core.base()?;
         let wait = match wait {
-            Wait::For(time) => Wait::Until(core.base()?.now()?.saturating_add(time)),
+            Wait::For(time) => Wait::Until(settled.now()?.saturating_add(time)),
             wait => wait,
         };
-        let mut has_waited = false;
+        drop(settled);
+        let mut is_over = false;
         loop {
-            core.settle();
             let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
             let base = cell.as_mut().ok_or(Error::Ended)?;
-            core.take_woken(|event| {
-                let task = base.get(event).and_then(Item::task);
-                let was_polled = task.is_some_and(|task| task.head().was_polled(&core.current));
-                let _ = if was_polled { base.again(event) } else { base.activate(event, Ready::empty()) };
-            });
+            core.take_woken(|task| drop(base.activate(task, Ready::empty())));
             match Self::hand_out(base, core.current.turn.get()) {
                 Some(Next::Task(task)) => {
                     drop(cell);
+                    let ending = Ending { core, head: task.head() };
                     match task.run(&core.current) {
-                        Step::Waits => {}
-                        Step::Ended => {
-                            core.vacate(task.head());
+                        Poll::Pending => core::mem::forget(ending),
+                        Poll::Ready(()) => {
+                            drop(ending);
                             // Maybe the last reference, with an output whose destructor may panic.
                             let _ = catch(move || drop(task));
                         }
-                        // For the next turn.
-                        Step::Early => task.head().waker.wake_by_ref(),
-                        Step::Root => return Ok(Some(Next::Root)),
                     }
-                    continue;
                 }
-                Some(next) => return Ok(Some(next)),
-                None => {}
-            }
-            let is_over = wait == Wait::None || matches!(wait, Wait::Until(point) if point <= base.now());
-            if has_waited && is_over {
-                self.ended = None;
-                return Ok(None);
-            }
-            match self.wait(base, wait).map_err(Error::Backend)? {
-                Turn::Ended(end) => {
-                    self.ended = Some(end);
+                None if is_over => {
+                    self.ended = None;
                     return Ok(None);
                 }
-                turn => has_waited = turn == Turn::Running,
+                None => match self.wait(base, wait).map_err(Error::Backend)? {
+                    Turn::Ended(end) => {
+                        self.ended = Some(end);
+                        return Ok(None);
+                    }
+                    Turn::Prepare => {}
+                    Turn::Running => {
+                        is_over = wait == Wait::None || matches!(wait, Wait::Until(point) if point <= base.now());
+                    }
+                },
+                next => return Ok(next),
             }
         }
     }
 
     /// Waits for the next turn, unless a task was woken.
     fn wait(&self, base: &mut EventBase<B, S, Item<T>>, mut wait: Wait) -> Result<Turn, B::Error> {
-        let inbox = &self.core.inbox;
-        self.core.current.begin_turn();
+        let Core { current, inbox, .. } = &*self.core;
+        self.core.settle(|event| drop(base.remove(event)));
+        current.turn.set(current.turn.get().wrapping_add(1));
         if wait == Wait::Forever && inbox.can_wake() && self.core.tasks() > 0 {
             // The base does not know what other threads will do.
             wait = Wait::Until(Instant::MAX);
         }
-        if base.counts().active > 0 || wait == Wait::None || !inbox.prepare_sleep() {
-            return base.poll(if inbox.is_empty() { wait } else { Wait::None });
-        }
-        let turn = base.poll(wait);
+        let sleeps = base.counts().active == 0 && inbox.prepare_sleep();
+        let turn = base.poll(if sleeps { wait } else { Wait::None });
         inbox.awake();
         turn
     }
@@ -95,30 +91,39 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     fn hand_out(base: &mut EventBase<B, S, Item<T>>, turn: u32) -> Option<Next> {
         loop {
             let Fired { id, ready, count, data } = base.next_active()?;
-            let leaf = match &data.0 {
-                Data::Ours(Ours::Leaf(leaf)) => leaf,
-                Data::Ours(Ours::Task(task)) => return Some(Next::Task(Rc::clone(task))),
+            let event = match &data.0 {
                 Data::Own(_) => return Some(Next::Own(Fired { id, ready, count, data: () })),
-                Data::Ours(Ours::Nothing) => continue,
-            };
-            let ([reader, writer], unclaimed) = leaf.note(ready, count, turn);
-            if !unclaimed.is_empty() {
-                let interest = leaf.interest();
-                // Waiting for less is not refused.
-                let _ = base.modify(id, interest);
-                if unclaimed.is_timeout() {
-                    // It would repeat with each period; the next wait sets another.
-                    let _ = base.clear_timeout(id);
+                Data::Ours(Ours::Task { .. }) => Some(id),
+                Data::Ours(Ours::Leaf(leaf)) => {
+                    let ([reader, writer], unclaimed) = leaf.note(ready, count, turn);
+                    if !unclaimed.is_empty() {
+                        let interest = leaf.interest();
+                        // Waiting for less is not refused.
+                        let _ = base.modify(id, interest);
+                        if unclaimed.is_timeout() {
+                            // It would repeat with each period; the next wait sets another.
+                            let _ = base.clear_timeout(id);
+                        }
+                    }
+                    // One is polled at once, another when its own event is handed out.
+                    if let (Some(_), Some(other)) = (reader, writer.filter(|_| writer != reader)) {
+                        let _ = base.activate(other, Ready::empty());
+                    }
+                    reader.or(writer)
                 }
-            }
-            // One is polled at once, another when its own event is handed out.
-            if let (Some(_), Some(other)) = (reader, writer.filter(|_| writer != reader)) {
-                let _ = base.activate(other, Ready::empty());
-            }
+            };
             // A task that has ended has no event.
-            if let Some(task) = reader.or(writer).and_then(|event| base.get(event)?.task()) {
-                return Some(Next::Task(Rc::clone(task)));
+            let Some(Data::Ours(Ours::Task { polled, task })) =
+                event.and_then(|event| base.get_mut(event)).map(|item| &mut item.0)
+            else {
+                continue;
+            };
+            if *polled != Some(turn) {
+                *polled = Some(turn);
+                return Some(task.as_ref().map_or(Next::Root, |task| Next::Task(Rc::clone(task))));
             }
+            // It was polled before in this turn.
+            let _ = event.map(|event| base.again(event));
         }
     }
 }

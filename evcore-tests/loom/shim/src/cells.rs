@@ -106,6 +106,10 @@ macro_rules! number {
                 ordered(order, AcqRel, |order| self.inner().fetch_and(value, order))
             }
 
+            pub fn fetch_max(&self, value: $value, order: Ordering) -> $value {
+                ordered(order, AcqRel, |order| self.inner().fetch_max(value, order))
+            }
+
             pub fn fetch_update(
                 &self,
                 set: Ordering,

@@ -1,0 +1,3 @@
+//! What a task's place names.
+
+pub type EventId = u32;
