@@ -269,8 +269,8 @@ impl<B: EventOp, S: Storage, T> Drop for Executor<B, S, T> {
 
 /// Shows only names: the contents are private.
 macro_rules! print_names {
-    ($($name:ident<$($of:ident $(: $bound:ident)?),*>)*) => { $(
-        impl<$($of $(: $bound)?),*> core::fmt::Debug for $name<$($of),*> {
+    ($($name:ident<$($lent:lifetime,)? $($of:ident $(: $bound:ident)?),*>)*) => { $(
+        impl<$($lent,)? $($of $(: $bound)?),*> core::fmt::Debug for $name<$($lent,)? $($of),*> {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 f.debug_struct(stringify!($name)).finish_non_exhaustive()
             }
@@ -278,5 +278,6 @@ macro_rules! print_names {
     )* };
 }
 print_names! {
-    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Source<D, F, E> Watch<F, E>
+    Executor<B: EventOp, S: Storage, T> Handle<F, E> Item<T> JoinHandle<R> Lent<'a, B: EventOp, S: Storage, T>
+    Source<D, F, E> Watch<F, E>
 }

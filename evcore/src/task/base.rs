@@ -3,7 +3,6 @@
 use alloc::rc::Rc;
 use core::any::Any;
 use core::cell::RefMut;
-use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
@@ -78,22 +77,16 @@ pub(super) trait Base<F, E> {
     fn create(&mut self, event: Event<F>, of: Option<EventId>) -> Result<EventId, Error<E>>;
     /// Gives an event its purpose. A task's is activated.
     fn put(&mut self, id: EventId, ours: Ours);
-    /// Makes an event wait again: a source's for `interest`, with the timeout `idle`.
-    fn want(
-        &mut self,
-        id: EventId,
-        interest: Interest,
-        idle: Option<Duration>,
-        of: Option<EventId>,
-    ) -> Result<(), Error<E>>;
+    /// Makes an event wait again: a source's for `on`, with the timeout `idle`.
+    fn want(&mut self, id: EventId, on: Interest, idle: Option<Duration>, of: Option<EventId>) -> Result<(), Error<E>>;
     fn remove(&mut self, id: EventId);
     fn now(&self) -> Result<Instant, Error<E>>;
     /// Fails as the next event would.
     fn room(&mut self) -> Result<(), Error<E>>;
 }
 
-impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
-    fn create(&mut self, event: Event<B::Fd>, of: Option<EventId>) -> Result<EventId, Error<B::Error>> {
+impl<F, E, B: EventOp<Fd = F, Error = E>, S: Storage, T> Base<F, E> for Owned<B, S, T> {
+    fn create(&mut self, event: Event<F>, of: Option<EventId>) -> Result<EventId, Error<E>> {
         let base = self.as_mut().ok_or(Error::Ended)?;
         let priority = event.priority.or_else(|| base.priority(of?));
         Ok(base.create(Event { priority, ..event }, Item(Data::Ours(Ours::Task { polled: None, task: None })))?)
@@ -109,16 +102,10 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
         }
     }
 
-    fn want(
-        &mut self,
-        id: EventId,
-        interest: Interest,
-        idle: Option<Duration>,
-        of: Option<EventId>,
-    ) -> Result<(), Error<B::Error>> {
+    fn want(&mut self, id: EventId, on: Interest, idle: Option<Duration>, of: Option<EventId>) -> Result<(), Error<E>> {
         let base = self.as_mut().ok_or(Error::Ended)?;
-        if !interest.is_empty() {
-            base.modify(id, interest)?;
+        if !on.is_empty() {
+            base.modify(id, on)?;
         }
         // It may have been made by another task, such as one that accepts.
         if let Some(priority) = of.and_then(|of| base.priority(of)).filter(|own| base.priority(id) != Some(*own)) {
@@ -131,11 +118,11 @@ impl<B: EventOp, S: Storage, T> Base<B::Fd, B::Error> for Owned<B, S, T> {
         self.as_mut().and_then(|base| base.remove(id));
     }
 
-    fn now(&self) -> Result<Instant, Error<B::Error>> {
+    fn now(&self) -> Result<Instant, Error<E>> {
         self.as_ref().map(EventBase::now).ok_or(Error::Ended)
     }
 
-    fn room(&mut self) -> Result<(), Error<B::Error>> {
+    fn room(&mut self) -> Result<(), Error<E>> {
         if self.as_mut().ok_or(Error::Ended)?.has_room() { Ok(()) } else { Err(Error::Full) }
     }
 }
@@ -159,11 +146,5 @@ impl<B: EventOp, S: Storage, T> DerefMut for Lent<'_, B, S, T> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         self.core.settle(|event| drop(self.base.remove(event)));
         &mut self.base
-    }
-}
-
-impl<B: EventOp, S: Storage, T> fmt::Debug for Lent<'_, B, S, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lent").finish_non_exhaustive()
     }
 }

@@ -160,7 +160,7 @@ impl<F: 'static, E: 'static> Handle<F, E> {
     ///
     /// With the data, when the base has no room.
     pub fn source<D: 'static>(&self, fd: F, data: D) -> Result<Source<D, F, E>, Rejected<D, E>> {
-        Source::new(self, Event::io(fd, Interest::empty()).persist(), true, data)
+        Source::new(self, Event::io(fd, Interest::empty()).persist(), data)
     }
 
     /// The output of `future`, or [`Error::TimedOut`] if `limit` passes first. If both happen at once, the output.

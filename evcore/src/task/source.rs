@@ -10,7 +10,7 @@ use super::Handle;
 use super::base::Ours;
 use super::leaf::Leaf;
 use crate::error::{Error, Rejected};
-use crate::event::{Event, EventId};
+use crate::event::{Event, EventId, Source as From};
 use crate::ready::{Interest, Ready};
 
 /// A descriptor on an executor's base, with the value that owns it: one event, for one task that reads and one that
@@ -45,12 +45,8 @@ pub struct Source<D, F, E> {
 
 impl<D: 'static, F: 'static, E: 'static> Source<D, F, E> {
     /// Of an fd, or of another event, which has no directions.
-    pub(super) fn new(
-        handle: &Handle<F, E>,
-        event: Event<F>,
-        is_source: bool,
-        data: D,
-    ) -> Result<Self, Rejected<D, E>> {
+    pub(super) fn new(handle: &Handle<F, E>, event: Event<F>, data: D) -> Result<Self, Rejected<D, E>> {
+        let is_source = matches!(event.source, From::Io(..));
         let event = match handle.core.create(event) {
             Ok(event) => event,
             Err(error) => return Err(Rejected { error, data }),
@@ -204,7 +200,7 @@ pub struct Watch<F, E>(Source<(), F, E>);
 
 impl<F: 'static, E: 'static> Watch<F, E> {
     pub(super) fn new(handle: &Handle<F, E>, event: Event<F>) -> Result<Self, Error<E>> {
-        let source = Source::new(handle, event, false, ())?;
+        let source = Source::new(handle, event, ())?;
         source.want(Interest::empty(), false)?;
         Ok(Self(source))
     }

@@ -10,6 +10,7 @@ use super::shared::{Core, Ending};
 use crate::backend::EventOp;
 use crate::base::{EventBase, Fired, Turn};
 use crate::error::Error;
+use crate::event::EventId;
 use crate::ready::Ready;
 use crate::storage::Storage;
 use crate::time::{Instant, Wait};
@@ -27,9 +28,11 @@ pub(super) enum Next {
 impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
     /// Polls tasks until the root is to be polled or an event is the program's own, through turns and waits.
     pub(super) fn next(&mut self, wait: Wait) -> Result<Option<Next>, Error<B::Error>> {
+        self.ended = None;
         let core = &*self.core;
         let settled = core.base()?;
         let wait = match wait {
+            Wait::None => Wait::Until(Instant::ZERO),
             Wait::For(time) => Wait::Until(settled.now()?.saturating_add(time)),
             wait => wait,
         };
@@ -52,19 +55,14 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                         }
                     }
                 }
-                None if is_over => {
-                    self.ended = None;
-                    return Ok(None);
-                }
+                None if is_over => return Ok(None),
                 None => match self.wait(base, wait).map_err(Error::Backend)? {
                     Turn::Ended(end) => {
                         self.ended = Some(end);
                         return Ok(None);
                     }
                     Turn::Prepare => {}
-                    Turn::Running => {
-                        is_over = wait == Wait::None || matches!(wait, Wait::Until(point) if point <= base.now());
-                    }
+                    Turn::Running => is_over = matches!(wait, Wait::Until(point) if point <= base.now()),
                 },
                 next => return Ok(next),
             }
@@ -112,18 +110,20 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
                     reader.or(writer)
                 }
             };
-            // A task that has ended has no event.
-            let Some(Data::Ours(Ours::Task { polled, task })) =
-                event.and_then(|event| base.get_mut(event)).map(|item| &mut item.0)
-            else {
-                continue;
-            };
-            if *polled != Some(turn) {
-                *polled = Some(turn);
-                return Some(task.as_ref().map_or(Next::Root, |task| Next::Task(Rc::clone(task))));
+            if let Some(next) = event.and_then(|event| Self::pick(base, event, turn)) {
+                return Some(next);
             }
-            // It was polled before in this turn.
-            let _ = event.map(|event| base.again(event));
         }
+    }
+
+    /// The task of an event, if it is to be polled in this turn. One that has ended has no event.
+    #[inline]
+    fn pick(base: &mut EventBase<B, S, Item<T>>, event: EventId, turn: u32) -> Option<Next> {
+        let Data::Ours(Ours::Task { polled, task }) = &mut base.get_mut(event)?.0 else { return None };
+        if polled.replace(turn) == Some(turn) {
+            let _ = base.again(event);
+            return None;
+        }
+        Some(task.as_ref().map_or(Next::Root, |task| Next::Task(Rc::clone(task))))
     }
 }
