@@ -307,6 +307,38 @@ fn task_whose_event_the_program_removes_is_aborted() {
 }
 
 #[test]
+fn task_without_a_priority_has_that_of_its_spawner() {
+    let (mut executor, handle) = tasks();
+    executor.base().unwrap().set_priorities(3).unwrap();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let spawner = handle.clone();
+    let noted = order.clone();
+    let spawns = async move {
+        [(None, "last"), (Some(1), "first")].map(|(priority, name)| {
+            let noted = noted.clone();
+            spawner.spawn_at(priority, async move { noted.borrow_mut().push(name) }).unwrap()
+        })
+    };
+    let spawns = handle.spawn_at(2, spawns).unwrap();
+    assert_eq!(executor.tasks(), 1);
+    executor
+        .block_on(async {
+            for task in spawns.await.unwrap() {
+                task.await.unwrap();
+            }
+        })
+        .unwrap();
+    assert_eq!(*order.borrow(), ["first", "last"]);
+}
+
+#[test]
+fn own_data_comes_back_out_of_its_item() {
+    let (mut executor, _) = tasks();
+    let own = executor.base().unwrap().insert_timer(SECOND, Item::from(7)).unwrap();
+    assert_eq!(executor.base().unwrap().remove(own).and_then(Item::into_inner), Some(7));
+}
+
+#[test]
 fn task_after_a_panic_has_no_priority_of_another() {
     let (mut executor, handle) = tasks();
     executor.base().unwrap().set_priorities(3).unwrap();

@@ -24,7 +24,7 @@ pub struct Handle<F, E> {
 }
 
 impl<F: 'static, E: 'static> Handle<F, E> {
-    /// Starts a task, which is first polled in this turn or the next.
+    /// Starts a task, which is first polled in this turn or the next. It has the priority of the task that calls this.
     ///
     /// # Errors
     ///

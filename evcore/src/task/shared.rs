@@ -51,10 +51,12 @@ impl<F, E> Core<F, E> {
 
     /// Removes an event, at the latest before the base is used again.
     pub(super) fn end(&self, event: EventId) {
+        if let Ok(mut base) = self.base() {
+            return base.remove(event);
+        }
         let mut doomed = self.doomed.take();
         doomed.push(event);
         self.doomed.set(doomed);
-        let _ = self.base();
     }
 
     /// Ends what is doomed.
