@@ -332,6 +332,23 @@ fn task_without_a_priority_has_that_of_its_spawner() {
 }
 
 #[test]
+fn task_that_never_waits_goes_on_in_the_next_turn_after_128_operations() {
+    let (mut executor, handle) = tasks();
+    let operations = Rc::new(RefCell::new(0));
+    let counted = operations.clone();
+    let proceeding = handle.clone();
+    let greedy = async move {
+        for _ in 0..1_000 {
+            poll_fn(|context| proceeding.poll_proceed(context)).await;
+            *counted.borrow_mut() += 1;
+        }
+    };
+    handle.spawn(greedy).unwrap().detach();
+    assert!(executor.next_event(Wait::None).unwrap().is_none());
+    assert_eq!(*operations.borrow(), 128);
+}
+
+#[test]
 fn own_data_comes_back_out_of_its_item() {
     let (mut executor, _) = tasks();
     let own = executor.base().unwrap().insert_timer(SECOND, Item::from(7)).unwrap();
