@@ -110,3 +110,14 @@ fn a_prepare_event_does_not_come_before_a_wait_that_is_repeated_if_the_others_ar
     assert_eq!(base.poll(Wait::None), Ok(Turn::Running));
     assert_eq!(base.poll(Wait::None), Ok(Turn::Prepare));
 }
+
+/// The sleeper would wait with the old interest.
+#[test]
+fn begin_sleep_makes_the_changes_that_are_due_first() {
+    let mut base = base();
+    let event = base.insert(3, Interest::READ, 0).unwrap();
+    base.modify(event, Interest::WRITE).unwrap();
+    let asleep = base.begin_sleep(Wait::Forever).unwrap();
+    assert_eq!(base.backend().watched(3), Some(Interest::WRITE));
+    drop(asleep);
+}
