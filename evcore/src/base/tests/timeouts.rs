@@ -28,6 +28,15 @@ fn restart_counts_a_timeout_that_was_given_after_the_event_came_or_was_deleted()
     }
 }
 
+#[test]
+fn restart_of_a_one_shot_timer_that_was_only_given_a_point_is_refused() {
+    let mut base = base();
+    let timer = base.create(Event::timer(), 0).unwrap();
+    base.add_at(timer, Instant::from_nanos(7)).unwrap();
+    assert_eq!(base.restart(timer), Err(Error::WrongKind));
+    assert_eq!(base.pending(timer).unwrap().deadline, Some(Instant::from_nanos(7)));
+}
+
 /// Its end was taken for that of the 64th turn after it.
 #[cfg(feature = "alloc")]
 #[test]
@@ -63,5 +72,21 @@ fn a_timeout_restarts_at_the_end_of_its_turn_also_if_that_went_on_after_an_end()
         base.backend_mut().set_ready(5, Ready::empty());
         assert_eq!(base.pending(second).unwrap().deadline, due, "{turn}");
         assert!(base.check());
+    }
+}
+
+/// The events' fds stay registered until the next wait.
+#[cfg(feature = "alloc")]
+#[test]
+fn max_counts_see_events_that_are_added_again_while_their_fds_are_registered() {
+    let mut base = EventBase::<Manual, crate::Growable, u32>::new(Manual::new());
+    let first = base.insert(3, Interest::READ, 0).unwrap();
+    base.del(first).unwrap();
+    let second = base.insert(4, Interest::READ, 0).unwrap();
+    base.del(second).unwrap();
+    base.clear_max_counts();
+    for (added, event) in [(1, first), (2, second)] {
+        base.add(event, None).unwrap();
+        assert_eq!((base.counts().pending, base.max_counts().pending), (added, added));
     }
 }
