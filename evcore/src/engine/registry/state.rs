@@ -345,3 +345,60 @@ impl<S: Storage> fmt::Debug for State<S> {
         write!(f, "{:?} {:?} {:?} {:#x}", self.kind(), self.life(), self.timing(), self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Fixed, Lean};
+
+    const KINDS: [Kind; 4] = [Kind::Plain, Kind::Io, Kind::Signal, Kind::Watcher];
+    const LIVES: [Life; 3] = [Life::Idle, Life::Registered, Life::Paused];
+    const TIMINGS: [Timing; 4] = [Timing::None, Timing::Suspended, Timing::Armed, Timing::Restarting];
+
+    type Full = State<Fixed<4>>;
+
+    fn state<S: Storage>(kind: Kind, life: Life, timing: Timing, rest: u16) -> State<S> {
+        State::from_bits((kind as u16) << KIND | rest).with_life(life).with_timing(timing)
+    }
+
+    #[test]
+    fn each_question_is_about_its_bits() {
+        for kind in KINDS {
+            for (life, timing) in LIVES.into_iter().flat_map(|life| TIMINGS.map(|timing| (life, timing))) {
+                for options in (0..64).map(Options::from_bits_retain) {
+                    let keeps = if options.contains(Options::BURST) { KEEPS } else { 0 };
+                    let state: Full = state(kind, life, timing, options.bits() | keeps);
+                    let is_timed = matches!(timing, Timing::Armed | Timing::Restarting);
+                    let changes = Options::ONE_SHOT | Options::ONCE | Options::UNUSUAL;
+                    assert_eq!((state.kind(), state.life(), state.timing()), (kind, life, timing));
+                    assert_eq!(KINDS.map(|kind| state.is_of(kind)), KINDS.map(|other| other == kind), "{state:?}");
+                    let is_running = (kind, life, timing) == (Kind::Plain, Life::Idle, Timing::Armed);
+                    assert_eq!(state.is_running_timer(), is_running, "{state:?}");
+                    assert_eq!(state.is_simple(), !options.intersects(changes), "{state:?}");
+                    assert_eq!(state.is_plain(), state.is_simple() && !is_timed, "{state:?}");
+                    let is_bare = kind == Kind::Io && timing == Timing::None && !options.contains(Options::BACKGROUND);
+                    let bare_in = LIVES.map(|other| is_bare && other == life);
+                    assert_eq!(LIVES.map(|life| state.is_bare_io(life)), bare_in, "{state:?}");
+                    let is_lone_shot = kind == Kind::Plain && options.contains(Options::ONE_SHOT) && keeps == 0;
+                    assert_eq!(state.uses_interval(), !is_lone_shot, "{state:?}");
+                    assert_eq!(state.clone().0, state.0);
+                }
+            }
+        }
+    }
+
+    /// The bits of a kind without a table are never set; if they were, they would mean nothing.
+    #[test]
+    fn kinds_without_a_table_are_not_known() {
+        type Leanest = State<Fixed<4, 0, 1, Lean>>;
+        for (kind, life) in KINDS.into_iter().flat_map(|kind| LIVES.map(|life| (kind, life))) {
+            let state: Leanest = state(kind, life, Timing::None, 0);
+            assert_eq!((state.kind(), state.is_of(Kind::Plain)), (Kind::Plain, true));
+            assert_eq!([Kind::Io, Kind::Signal, Kind::Watcher].map(|kind| state.is_of(kind)), [false; 3]);
+            assert_ne!(state.life(), Life::Paused);
+        }
+        let with_fds: State<Fixed<4, 4, 1, Lean>> = state(Kind::Io, Life::Paused, Timing::None, 0);
+        assert!(with_fds.is_of(Kind::Io) && !with_fds.is_of(Kind::Plain));
+        assert_eq!(with_fds.life(), Life::Idle, "it has no pauses");
+    }
+}

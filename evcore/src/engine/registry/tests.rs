@@ -63,3 +63,61 @@ fn the_check_notices_tables_that_disagree() {
         assert!(!engine.check(), "damage {number}");
     }
 }
+
+#[cfg(feature = "alloc")]
+mod fast_paths {
+    use super::*;
+    use crate::storage::Growable;
+    use crate::time::Sleep;
+
+    type Tables = Engine<Manual, On<Manual, Growable>, u8>;
+
+    fn created(event: &Event<u32>) -> (Tables, u32) {
+        let mut engine = Tables::new(Manual::new());
+        let id = engine.create(event, 0).unwrap();
+        let index = engine.resolve(id).unwrap();
+        (engine, index)
+    }
+
+    #[test]
+    fn an_event_alone_on_its_fd_is_changed_and_added_and_deleted_fast() {
+        let (mut engine, index) = created(&Event::io(3, Interest::READ).persist());
+        engine.add(index, None).unwrap();
+        assert!(!engine.modify_alone(index, Interest::empty()));
+        assert!(engine.modify_alone(index, Interest::WRITE));
+        assert!(engine.del_alone(index));
+        assert_eq!(engine.add_alone(index), Alone::Joined);
+        assert!(engine.registry.disarm_alone(index));
+        assert_eq!(engine.add_alone(index), Alone::Joined);
+        assert!(engine.registry.end_alone(index).is_some());
+    }
+
+    #[test]
+    fn an_active_event_is_not_deleted_or_changed_fast() {
+        let (mut engine, index) = created(&Event::io(3, Interest::READ).persist());
+        engine.add(index, None).unwrap();
+        engine.activate(index, Ready::READ);
+        assert!(!engine.modify_alone(index, Interest::WRITE) && !engine.del_alone(index));
+    }
+
+    #[test]
+    fn a_timer_is_started_and_stopped_fast() {
+        let (mut engine, index) = created(&Event::timer());
+        assert!(!engine.registry.stop_timer(index));
+        for _ in 0..2 {
+            assert!(engine.registry.start_timer(index, Instant::from_nanos(7), 7));
+        }
+        assert!(engine.registry.stop_timer(index) && !engine.registry.stop_timer(index));
+    }
+
+    /// A sleeper must be woken first.
+    #[test]
+    fn nothing_is_fast_while_a_sleeper_is_out() {
+        let (mut engine, index) = created(&Event::io(3, Interest::READ).persist());
+        engine.add(index, None).unwrap();
+        let asleep = engine.begin_sleep(Sleep::Forever).unwrap();
+        assert!(!engine.modify_alone(index, Interest::WRITE) && !engine.del_alone(index));
+        engine.end_sleep(asleep.0, Sleep::None, false).unwrap();
+        assert!(engine.modify_alone(index, Interest::WRITE) && engine.del_alone(index));
+    }
+}
