@@ -90,3 +90,22 @@ fn max_counts_see_events_that_are_added_again_while_their_fds_are_registered() {
         assert_eq!((base.counts().pending, base.max_counts().pending), (added, added));
     }
 }
+
+/// The hand-outs that follow an activation after the end count for their own events alone.
+#[cfg(feature = "alloc")]
+#[test]
+fn a_restart_counts_from_its_own_end_if_the_turn_goes_on_after_it() {
+    let mut base = EventBase::<Manual, crate::Growable, u32>::new(Manual::new());
+    let idle = |fd| Event::io(fd, Interest::READ).persist().timeout(Duration::from_nanos(10));
+    let [first, second] = [3, 4].map(|fd| base.start(idle(fd), fd).unwrap());
+    base.backend_mut().set_ready(3, Ready::READ);
+    assert!(base.poll(Wait::None).unwrap().is_running());
+    for (now, event) in [(1, first), (5, second)] {
+        assert_eq!(base.next_active().unwrap().id, event);
+        base.backend_mut().set_now(Instant::from_nanos(now));
+        assert!(base.next_active().is_none());
+        base.activate(second, Ready::READ).unwrap();
+    }
+    let deadlines = [first, second].map(|event| base.pending(event).unwrap().deadline.unwrap().as_nanos());
+    assert_eq!(deadlines, [11, 15]);
+}
