@@ -170,6 +170,7 @@ mod tests {
         assert!(!growable.is_full(64));
         let mut fixed = Restarts::<Fixed<4>>::new();
         fixed.note(0, true);
+        assert!(!fixed.has_ended() && fixed.ended_at(0, 1).is_none(), "no end is kept");
         fixed.end_at_once(|_| true, |_| {});
         assert!(!fixed.is_full(0) && !fixed.is_listed(0), "all have restarted");
     }

@@ -397,6 +397,8 @@ mod tests {
             assert_eq!([Kind::Io, Kind::Signal, Kind::Watcher].map(|kind| state.is_of(kind)), [false; 3]);
             assert_ne!(state.life(), Life::Paused);
         }
+        let timer: Full = state(Kind::Plain, Life::Idle, Timing::Armed, 0);
+        assert!(std::format!("{timer:?}").starts_with("Plain Idle Armed"));
         let with_fds: State<Fixed<4, 4, 1, Lean>> = state(Kind::Io, Life::Paused, Timing::None, 0);
         assert!(with_fds.is_of(Kind::Io) && !with_fds.is_of(Kind::Plain));
         assert_eq!(with_fds.life(), Life::Idle, "it has no pauses");

@@ -67,6 +67,7 @@ fn the_check_notices_tables_that_disagree() {
 #[cfg(feature = "alloc")]
 mod fast_paths {
     use super::*;
+    use crate::engine::turn::Step;
     use crate::storage::Growable;
     use crate::time::Sleep;
 
@@ -119,5 +120,33 @@ mod fast_paths {
         assert!(!engine.modify_alone(index, Interest::WRITE) && !engine.del_alone(index));
         engine.end_sleep(asleep.0, Sleep::None, false).unwrap();
         assert!(engine.modify_alone(index, Interest::WRITE) && engine.del_alone(index));
+    }
+
+    /// Nothing is looked for that there is not.
+    #[test]
+    fn a_base_with_an_idle_event_has_nothing_to_look_for() {
+        let (mut engine, index) = created(&Event::io(3, Interest::READ).persist());
+        let tables = &engine.registry;
+        assert!(!tables.has_any_watcher() && !tables.has_front() && !tables.has_restarts());
+        assert!(!tables.has_changes() && !tables.has_news());
+        let node = tables.slots.node(index).unwrap();
+        assert!(!node.is_active() && !node.is_expired());
+        assert!(engine.end_if_done());
+    }
+
+    #[test]
+    fn the_first_event_of_a_turn_is_left_in_its_queue() {
+        let (mut engine, index) = created(&Event::io(3, Interest::READ).persist());
+        engine.add(index, None).unwrap();
+        engine.registry.queue.set_levels(2).unwrap();
+        for _ in 0..2 {
+            engine.activate(index, Ready::READ);
+            assert!(engine.poll(Sleep::None).unwrap().is_running());
+            assert!(!engine.end_if_done());
+            assert!(matches!(engine.step(), Step::First));
+            assert_eq!(engine.registry.queue.first(), Some(index));
+            assert!(engine.hand_out_next(false).is_some());
+            assert!(matches!(engine.step(), Step::Done));
+        }
     }
 }
