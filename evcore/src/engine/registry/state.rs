@@ -381,7 +381,6 @@ mod tests {
                     assert_eq!(LIVES.map(|life| state.is_bare_io(life)), bare_in, "{state:?}");
                     let is_lone_shot = kind == Kind::Plain && options.contains(Options::ONE_SHOT) && keeps == 0;
                     assert_eq!(state.uses_interval(), !is_lone_shot, "{state:?}");
-                    assert_eq!(state.clone().0, state.0);
                 }
             }
         }
