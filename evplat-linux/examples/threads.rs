@@ -165,7 +165,7 @@ fn proceed(base: &mut EventBase<Task>, id: EventId, next: io::Result<Option<u64>
 
 fn answer(base: &mut EventBase<Task>, id: EventId, line: &str, jobs: &Sender<Job>) {
     let Some(Task::Client(client)) = base.get_mut(id) else { return };
-    // The line is short. A client that has left so many answers unread that there is no room for it is disconnected.
+    // The line is short. A client that has left its answers unread until there is no room for another is disconnected.
     let next = match client.stream.write(line.as_bytes()) {
         Ok(len) if len == line.len() => client.next(),
         Ok(_) => Err(ErrorKind::WriteZero.into()),

@@ -13,7 +13,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(2);
 pub(crate) const ATTEMPTS: u32 = 4;
 /// The pause before the second attempt, which doubles each time; half of it is random.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
-/// After so many failures in a row nothing is sent for so long, and then one attempt.
+/// After this many failures in a row, nothing is sent for a while, and then one attempt is made.
 pub(crate) const FAILURES: u32 = 6;
 pub(crate) const REST: Duration = Duration::from_secs(30);
 

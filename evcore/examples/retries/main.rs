@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo run --release -p evcore --features async --example retries -- 7         one hour
-//! cargo run --release -p evcore --features async --example retries -- 7 10000   so many, from that seed on
+//! cargo run --release -p evcore --features async --example retries -- 7 10000   10,000 hours, from seed 7 on
 //! ```
 //!
 //! The client itself is in `client.rs`. On Linux the same file runs on epoll and sockets: `evplat-linux/tests/tasks`.
