@@ -37,7 +37,6 @@ pub(crate) struct Engine<B: EventOp, S: Storage, T> {
     clock: Cell<Instant>,
     /// Whether `clock` is this turn's time.
     is_clock_current: Cell<bool>,
-    fairness: Fairness,
     limits: <S::Limits as Part>::Held<Limited>,
     /// When the loop ends, if `has_exit`, which is apart to avoid padding.
     exit_at: Instant,
@@ -92,7 +91,6 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             requests: Requests::empty(),
             clock: Cell::new(Instant::ZERO),
             is_clock_current: Cell::new(false),
-            fairness: Fairness::Fair,
             limits: Held::EMPTY,
             exit_at: Instant::ZERO,
             has_exit: false,
@@ -293,7 +291,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
     }
 
     pub(crate) fn set_fairness(&mut self, fairness: Fairness) {
-        self.fairness = fairness;
+        self.registry.set_fairness(fairness);
     }
 
     pub(crate) fn set_slack(&mut self, slack: Duration) {

@@ -390,8 +390,12 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
         self.queue.pop_front(&mut self.slots)
     }
 
-    pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
-        self.queue.choose_level(fairness)
+    pub(super) fn set_fairness(&mut self, fairness: Fairness) {
+        self.queue.set_fairness(fairness);
+    }
+
+    pub(super) fn choose_level(&mut self) {
+        self.queue.choose_level();
     }
 
     pub(super) fn has_front(&self) -> bool {

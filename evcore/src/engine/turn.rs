@@ -145,7 +145,8 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if self.registry.is_time_limited() && self.is_turn_over() {
             self.registry.exhaust();
         }
-        if self.registry.choose_level(self.fairness) { self.registry.pop() } else { None }
+        self.registry.choose_level();
+        self.registry.pop()
     }
 
     /// Chooses the next level, when nothing else must be checked.
@@ -156,7 +157,7 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
             && !self.registry.has_front()
             && !self.registry.is_time_limited();
         if is_usual {
-            self.registry.choose_level(self.fairness);
+            self.registry.choose_level();
         }
     }
 

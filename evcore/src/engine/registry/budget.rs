@@ -31,12 +31,13 @@ pub(super) struct Budget<S> {
     /// The clock is checked before each hand-out.
     is_timed: bool,
     is_exempt: bool,
+    fairness: Fairness,
     storage: PhantomData<fn() -> S>,
 }
 
 pub(super) trait Levels {
-    /// The most urgent level from `from` on with an active event.
-    fn first_busy(&self, from: u8) -> Option<u8>;
+    /// The most urgent level from `from` on with an active event, and whether none after it has one.
+    fn first_busy(&self, from: u8) -> Option<(u8, bool)>;
     /// The number of levels after `level` with an active event.
     fn busy_after(&self, level: u8) -> u32;
 }
@@ -58,6 +59,7 @@ impl<S: Storage> Budget<S> {
             exempt: 0,
             is_timed: false,
             is_exempt: false,
+            fairness: Fairness::Fair,
             storage: PhantomData,
         }
     }
@@ -70,6 +72,7 @@ impl<S: Storage> Budget<S> {
             level: u8::MAX,
             exempt: bounds.from_priority,
             is_timed: bounds.interval.is_some(),
+            fairness: self.fairness,
             ..Self::new()
         };
     }
@@ -79,7 +82,12 @@ impl<S: Storage> Budget<S> {
     pub(super) fn open_only_level(&mut self, bounds: &Bounds, waiting: u32) {
         let bound = bounds.hand_outs();
         let grant = bound.min(waiting);
-        *self = Self { grant, granted: grant, left: bound.wrapping_sub(grant), bound, share: 1, ..Self::new() };
+        let left = bound.wrapping_sub(grant);
+        *self = Self { grant, granted: grant, left, bound, share: 1, fairness: self.fairness, ..Self::new() };
+    }
+
+    pub(super) fn set_fairness(&mut self, fairness: Fairness) {
+        self.fairness = fairness;
     }
 
     /// The levels have changed. A share without a hand-out is void.
@@ -115,11 +123,13 @@ impl<S: Storage> Budget<S> {
     }
 
     pub(super) fn reclaim(&mut self) {
-        if !self.is_exempt() {
-            self.left = self.left.saturating_add(self.grant);
+        if self.is_exempt() {
+            self.is_exempt = false;
+        } else {
+            self.left = self.left.wrapping_add(self.grant);
         }
         self.granted = self.handed_out();
-        (self.grant, self.is_exempt) = (0, false);
+        self.grant = 0;
     }
 
     /// Leaves no limited hand-out.
@@ -149,51 +159,57 @@ impl<S: Storage> Budget<S> {
     }
 
     /// Chooses the next level and its grant; no grant if the turn is over for now. At most `waiting` events are active.
-    pub(super) fn choose(&mut self, levels: &impl Levels, waiting: u32, fairness: Fairness) {
+    pub(super) fn choose(&mut self, levels: &impl Levels, waiting: impl Fn() -> u32) {
         self.reclaim();
         if Self::IS_SIMPLE {
             let left = core::mem::take(&mut self.left);
             return self.grant(left);
         }
         if S::Limits::IS_KEPT && self.exempt > 0 {
-            if let Some(level) = levels.first_busy(0).filter(|level| *level < self.exempt) {
+            if let Some((level, _)) = levels.first_busy(0).filter(|(level, _)| *level < self.exempt) {
                 self.level = level;
                 self.is_exempt = true;
                 return self.grant(UNLIMITED);
             }
         }
-        if self.share > 0 && self.left <= self.kept {
+        if self.left <= self.kept {
             self.closed = self.share;
         }
-        let Some(level) = levels.first_busy(self.closed) else { return };
+        let Some((level, is_last)) = levels.first_busy(self.closed) else { return };
         if level >= self.share {
-            if fairness == Fairness::Strict && self.share > 0 {
+            let is_strict = self.fairness == Fairness::Strict;
+            if is_strict && self.share > 0 {
                 return;
             }
-            self.share = level.saturating_add(1);
-            self.kept = self.kept_for(levels, level, waiting, fairness);
+            self.share = level.wrapping_add(1);
+            let takes_all = is_last || is_strict;
+            self.kept = if takes_all { 0 } else { self.left >> 2 };
+            // Else at least one for each level, of which there are no more than events.
+            if !takes_all && self.kept < waiting() {
+                return self.serve_few(levels, level);
+            }
         }
+        self.serve(level);
+    }
+
+    /// As [`Budget::serve`], if the hand-outs may not do for all levels.
+    #[inline(never)]
+    fn serve_few(&mut self, levels: &impl Levels, level: u8) {
+        self.kept = levels.busy_after(level).max(self.kept).min(self.left.saturating_sub(1));
+        self.serve(level);
+    }
+
+    /// Grants the level what the others may not keep.
+    #[inline]
+    fn serve(&mut self, level: u8) {
         self.level = level;
-        let share = self.left.saturating_sub(self.kept);
+        let share = self.left.wrapping_sub(self.kept);
         let grant = if self.is_timed() { share.min(1) } else { share };
-        self.left = self.left.saturating_sub(grant);
+        self.left = self.left.wrapping_sub(grant);
         self.grant(grant);
     }
 
-    /// The hand-outs that a level's share leaves to less urgent ones.
-    fn kept_for(&self, levels: &impl Levels, level: u8, waiting: u32, fairness: Fairness) -> u32 {
-        let is_last = level.checked_add(1).and_then(|next| levels.first_busy(next)).is_none();
-        if is_last || fairness == Fairness::Strict {
-            return 0;
-        }
-        let quarter = self.left >> 2;
-        if quarter >= waiting {
-            // At least one for each level, of which there are no more than events.
-            return quarter;
-        }
-        levels.busy_after(level).max(quarter).min(self.left.saturating_sub(1))
-    }
-
+    #[inline]
     fn grant(&mut self, hand_outs: u32) {
         self.grant = hand_outs;
         self.granted = self.granted.wrapping_add(hand_outs);
@@ -211,8 +227,9 @@ mod tests {
     struct Waiting([u32; 4]);
 
     impl Levels for Waiting {
-        fn first_busy(&self, from: u8) -> Option<u8> {
-            (from..4).find(|level| self.0[usize::from(*level)] > 0)
+        fn first_busy(&self, from: u8) -> Option<(u8, bool)> {
+            let level = (from..4).find(|level| self.0[usize::from(*level)] > 0)?;
+            Some((level, self.busy_after(level) == 0))
         }
         fn busy_after(&self, level: u8) -> u32 {
             self.0.iter().skip(usize::from(level) + 1).filter(|n| **n > 0).count().try_into().unwrap()
@@ -221,9 +238,10 @@ mod tests {
 
     fn serve(mut waiting: Waiting, fairness: Fairness, limits: &Limits) -> [u32; 4] {
         let (mut budget, mut served) = (Budget::<Fixed<4>>::new(), [0; 4]);
+        budget.set_fairness(fairness);
         budget.open(&(*limits).into());
         loop {
-            budget.choose(&waiting, waiting.0.iter().sum(), fairness);
+            budget.choose(&waiting, || waiting.0.iter().sum());
             let Some(level) = budget.served().map(usize::from) else { break };
             while budget.served().is_some() && waiting.0[level] > 0 {
                 waiting.0[level] -= 1;
@@ -270,11 +288,11 @@ mod tests {
         budget.open(&limits.into());
         let waiting = Waiting([9, 9, 0, 0]);
         assert!(!budget.has_begun());
-        budget.choose(&waiting, 18, Fairness::Fair);
+        budget.choose(&waiting, || 18);
         budget.count();
         assert_eq!((budget.served(), budget.has_begun(), budget.handed_out()), (None, true, 1));
         budget.exhaust();
-        budget.choose(&waiting, 18, Fairness::Fair);
+        budget.choose(&waiting, || 18);
         assert_eq!(budget.served(), None);
         assert_eq!((budget.handed_out(), budget.close(), budget.handed_out()), (1, 1, 0));
     }

@@ -303,10 +303,14 @@ impl<S: Storage> Queue<S> {
         Some(taken)
     }
 
-    pub(super) fn choose_level(&mut self, fairness: Fairness) -> bool {
+    pub(super) fn set_fairness(&mut self, fairness: Fairness) {
+        self.budget.set_fairness(fairness);
+    }
+
+    /// Chooses the level that [`Queue::pop`] takes from, if hand-outs are left.
+    pub(super) fn choose_level(&mut self) {
         self.levels.settle(self.budget.level());
-        self.budget.choose(&self.levels, self.len, fairness);
-        self.budget.served().is_some()
+        self.budget.choose(&self.levels, || self.len);
     }
 
     #[inline]

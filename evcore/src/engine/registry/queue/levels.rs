@@ -1,5 +1,7 @@
 //! A queue for each priority.
 
+use core::num::NonZero;
+
 use super::super::slots::Slots;
 use super::List;
 use crate::engine::registry::budget;
@@ -88,8 +90,23 @@ impl<S: Storage> Levels<S> {
     }
 
     /// The bits of a group.
-    fn levels_of(&self, group: u8) -> u8 {
-        self.groups.as_ref().get(usize::from(group)).copied().unwrap_or(0)
+    #[inline(always)]
+    fn levels_of(&self, group: u32) -> u8 {
+        let group = usize::try_from(group).unwrap_or(usize::MAX);
+        self.groups.as_ref().get(group).copied().unwrap_or(0)
+    }
+
+    /// The busy groups from that of a level on, and the bits of the first of them from this level on.
+    #[inline]
+    fn busy_from(&self, level: u8) -> Option<(NonZero<u32>, u8)> {
+        let (group, bit) = Self::bit(level);
+        let groups = self.busy & u32::MAX << group;
+        let levels = self.levels_of(group.into()) & bit.wrapping_neg();
+        if levels > 0 {
+            return NonZero::new(groups).map(|groups| (groups, levels));
+        }
+        let groups = NonZero::new(groups & !(1 << group))?;
+        Some((groups, self.levels_of(groups.trailing_zeros())))
     }
 
     pub(super) fn unlink<T>(&mut self, slots: &mut Slots<T, S>, level: u8, index: S::Index) {
@@ -123,7 +140,7 @@ impl<S: Storage> Levels<S> {
         let are_groups_right = (0..32).all(|group| (self.busy >> group & 1 == 1) == (self.levels_of(group) != 0));
         let mut levels = self.iter().map(|(level, list)| {
             let (group, bit) = Self::bit(level);
-            let is_marked = self.levels_of(group) & bit != 0;
+            let is_marked = self.levels_of(group.into()) & bit != 0;
             is_marked != list.is_empty() || is_marked && level == served
         });
         !self.has_bits() || are_groups_right && levels.all(|is_right| is_right)
@@ -132,19 +149,18 @@ impl<S: Storage> Levels<S> {
 
 impl<S: Storage> budget::Levels for Levels<S> {
     #[inline]
-    fn first_busy(&self, from: u8) -> Option<u8> {
+    fn first_busy(&self, from: u8) -> Option<(u8, bool)> {
         if !self.has_bits() {
-            return self.get(0).filter(|list| from == 0 && !list.is_empty()).map(|_| 0);
+            return self.get(0).filter(|list| from == 0 && !list.is_empty()).map(|_| (0, true));
         }
-        let mut group = from >> GROUP;
-        let mut levels = self.levels_of(group) & u8::MAX << (from & 7);
-        if levels == 0 {
-            // The groups after it.
-            let left = self.busy & (u32::MAX << group) << 1;
-            group = u8::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
-            levels = self.levels_of(group);
+        let mut groups = NonZero::new(self.busy)?;
+        let mut levels = self.levels_of(groups.trailing_zeros());
+        if from > 0 {
+            (groups, levels) = self.busy_from(from)?;
         }
-        u8::try_from(levels.trailing_zeros()).ok().map(|place| group << GROUP | place)
+        let is_last = levels & levels.wrapping_sub(1) == 0 && groups.is_power_of_two();
+        let level = groups.trailing_zeros() << GROUP | levels.trailing_zeros();
+        u8::try_from(level).ok().map(|level| (level, is_last))
     }
 
     fn busy_after(&self, level: u8) -> u32 {
@@ -184,7 +200,9 @@ mod tests {
         for busy in [&[][..], &[0], &[254], &[31, 32], &[0, 63, 64, 254], &every_31st, &all] {
             let levels = busy_at(busy);
             for level in 0..255 {
-                assert_eq!(levels.first_busy(level), busy.iter().copied().find(|busy| *busy >= level));
+                let first = busy.iter().copied().find(|busy| *busy >= level);
+                let is_last = first == busy.last().copied();
+                assert_eq!(levels.first_busy(level), first.map(|first| (first, is_last)));
                 let after = busy.iter().filter(|busy| **busy > level).count();
                 assert_eq!(levels.busy_after(level), u32::try_from(after).unwrap(), "{busy:?} after {level}");
             }
