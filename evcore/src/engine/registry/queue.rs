@@ -30,6 +30,7 @@ pub(super) struct Queue<S: Storage> {
 
 /// An event's links in a queue.
 pub(super) struct Node<I> {
+    /// The event after it; not maintained for the tail.
     next: I,
     /// The event before it; not maintained for the head.
     prev: I,
@@ -84,7 +85,6 @@ impl<I: Index> List<I> {
         self.tail = index;
         if let Some(node) = slots.node_mut(index) {
             node.prev = last;
-            node.next = I::NIL;
         }
         let Some(last) = slots.node_mut(last) else {
             self.head = index;
@@ -109,9 +109,10 @@ impl<I: Index> List<I> {
     /// Takes the first event, whose node this is. Returns what it was queued for.
     #[inline(always)]
     pub(super) fn take_first(&mut self, node: &mut Node<I>) -> Ready {
+        let is_last = self.head == self.tail;
         self.head = node.next;
-        if node.next.is_nil() {
-            self.tail = I::NIL;
+        if is_last {
+            (self.head, self.tail) = (I::NIL, I::NIL);
         }
         node.place = Place::None;
         core::mem::take(&mut node.ready)
@@ -119,7 +120,8 @@ impl<I: Index> List<I> {
 
     fn unlink<T, S: Storage<Index = I>>(&mut self, slots: &mut Slots<T, S>, index: I) {
         let Some(node) = slots.node(index) else { return };
-        let (next, prev) = (node.next, if self.head == index { I::NIL } else { node.prev });
+        let next = if self.tail == index { I::NIL } else { node.next };
+        let prev = if self.head == index { I::NIL } else { node.prev };
         match slots.node_mut(prev) {
             Some(before) => before.next = next,
             None => self.head = next,
@@ -405,7 +407,7 @@ impl<S: Storage> Queue<S> {
                     return None;
                 }
                 steps = steps.checked_add(1).filter(|steps| *steps <= slots.len())?;
-                (before, at) = (at, node.next);
+                (before, at) = (at, if at == list.tail { S::Index::NIL } else { node.next });
             }
             // Lists have an end only once an event exists.
             (before == list.tail || slots.is_unused()).then_some(steps)
