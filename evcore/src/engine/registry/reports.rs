@@ -10,6 +10,7 @@ const STALE_LIMIT: u32 = 16;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Queues the events that a report concerns. `false`: the registration has ended.
+    #[cold]
     #[inline(never)]
     fn report(&mut self, token: Token, ready: Ready) -> bool {
         let (queue, slots) = (&mut self.queue, &mut self.slots);
