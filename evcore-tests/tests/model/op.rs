@@ -288,8 +288,8 @@ fn of_the_loop() -> impl Strategy<Value = Op> {
     prop_oneof![
         18 => wait().prop_map(Op::Turn),
         2 => wait().prop_map(Op::Poll),
-        // The base keeps the ends of 64 turns.
-        1 => (60u8..66).prop_map(Op::Polls),
+        // The base keeps the ends of 128 turns.
+        1 => (124u8..130).prop_map(Op::Polls),
         4 => Just(Op::Next),
         6 => wait().prop_map(Op::NextEvent),
         3 => (0u8..8).prop_map(|bits| Op::Run(Mode::from_bits_truncate(bits))),

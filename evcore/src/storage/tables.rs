@@ -249,11 +249,11 @@ pub trait Endings {
     fn set_full_at(&mut self, turn: u32);
 }
 
-/// The ends of the last 64 turns.
+/// The ends of the last 128 turns.
 #[cfg(feature = "alloc")]
 #[derive(Debug)]
 pub struct LastTurns {
-    ends: [Ending; 1 << 6],
+    ends: [Ending; 1 << 7],
     full_at: u32,
 }
 
@@ -266,8 +266,8 @@ impl LastTurns {
 
 #[cfg(feature = "alloc")]
 impl Endings for LastTurns {
-    const EMPTY: Self = Self { ends: [Ending { at: 0, seq: 0 }; 1 << 6], full_at: 0 };
-    const TURNS: u32 = 1 << 6;
+    const EMPTY: Self = Self { ends: [Ending { at: 0, seq: 0 }; 1 << 7], full_at: 0 };
+    const TURNS: u32 = 1 << 7;
 
     #[inline]
     fn of_turn(&mut self, turn: u32) -> Option<&mut Ending> {

@@ -10,7 +10,7 @@ use crate::time::Instant;
 ///
 /// ```text
 ///   list   [ slot … ]                          of events whose timeout restarts or has restarted, each once
-///   ends   [ when, next in the order … ]       of the last turns: 64 with Growable, none with Fixed, where timeouts restart
+///   ends   [ when, next in the order … ]       of the last turns: 128 with Growable, none with Fixed, where timeouts restart
 ///                                              at once
 /// ```
 pub(super) struct Restarts<S: Storage> {
@@ -158,16 +158,16 @@ mod tests {
         assert!(growable.is_full(0), "all zeros");
         growable.settle(0, |_| None, |_, _, _| {});
         growable.note(0, true);
-        for turn in 0..63 {
+        for turn in 0..127 {
             growable.end(turn, at(turn.into()), 0);
             assert!(!growable.is_full(turn), "{turn}");
         }
-        growable.end(63, at(63), 0);
-        assert!(growable.is_full(63));
-        assert_eq!((growable.ended_at(0, 64), growable.ended_at(63, 64)), (Some(at(0)), Some(at(63))));
-        growable.settle(64, |_| None, |_, _, _| {});
+        growable.end(127, at(127), 0);
+        assert!(growable.is_full(127));
+        assert_eq!((growable.ended_at(0, 128), growable.ended_at(127, 128)), (Some(at(0)), Some(at(127))));
+        growable.settle(128, |_| None, |_, _, _| {});
         growable.note(0, true);
-        assert!(!growable.is_full(64));
+        assert!(!growable.is_full(128));
         let mut fixed = Restarts::<Fixed<4>>::new();
         fixed.note(0, true);
         assert!(!fixed.has_ended() && fixed.ended_at(0, 1).is_none(), "no end is kept");
