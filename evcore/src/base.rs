@@ -235,7 +235,10 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
         match self.engine.next_effect() {
             Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
             Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
-            Effect::More | Effect::Unknown => self.next_of_any_kind(),
+            Effect::More | Effect::Unknown => {
+                let (Fired { id, ready, count, data }, is_watcher) = self.next_of_any_kind()?;
+                Some((Fired { id, ready, count, data }, is_watcher))
+            }
         }
     }
 

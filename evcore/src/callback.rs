@@ -77,8 +77,9 @@ impl<B: EventOp, S: Storage, C> EventBase<B, S, Callback<B, S, C>> {
     #[doc(alias = "event_base_loop")]
     #[doc(alias = "event_base_dispatch")]
     pub fn run_callbacks(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
-        let call = |base: &mut Self, event, callback: Callback<B, S, C>| {
-            (callback.function)(base, context, event, callback.arg);
+        let call = |base: &mut Self, Fired { id, ready, count, data }: Fired, callback: Callback<B, S, C>| {
+            // Built here: only what is passed by address is written to memory.
+            (callback.function)(base, context, Fired { id, ready, count, data }, callback.arg);
         };
         self.run_taking(mode, |callback| *callback, call)
     }
@@ -112,8 +113,10 @@ mod boxed {
     pub struct Closure<B: EventOp, S: Storage, C> {
         /// Shared with the current call, so that the closure may use the base, and neither the call nor a panic needs
         /// clean-up. (Boxed: each call would compute where a value begins in a `RefCell` of unknown size.)
-        function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>,
+        function: Shared<B, S, C>,
     }
+
+    type Shared<B, S, C> = Rc<RefCell<Box<ClosureFn<B, S, C>>>>;
 
     /// What a [`Closure`] calls.
     pub type ClosureFn<B, S, C> = dyn FnMut(&mut EventBase<B, S, Closure<B, S, C>>, &mut C, Fired);
@@ -139,10 +142,10 @@ mod boxed {
         ///
         /// As [`run`](EventBase::run).
         pub fn run_closures(&mut self, mode: Mode, context: &mut C) -> Result<End, Error<B::Error>> {
-            let call = |base: &mut Self, event: Fired, function: Rc<RefCell<Box<ClosureFn<B, S, C>>>>| {
+            let call = |base: &mut Self, Fired { id, ready, count, data }: Fired, function: Shared<B, S, C>| {
                 // Already borrowed: a loop inside the closure has reached its event, and skips it.
                 if let Ok(mut function) = function.try_borrow_mut() {
-                    (*function)(base, context, event);
+                    (*function)(base, context, Fired { id, ready, count, data });
                 }
             };
             self.run_taking(mode, |closure| Rc::clone(&closure.function), call)
