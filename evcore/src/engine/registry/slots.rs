@@ -209,10 +209,13 @@ impl<T, S: Storage> Slots<T, S> {
         Some(slot.state)
     }
 
-    /// The event's state, and whether it is queued for its timeout.
+    /// The event is given a timeout. Returns the old state, and whether it is queued for a timeout.
     #[inline]
-    pub(super) fn timing(&self, index: S::Index) -> (State<S>, bool) {
-        self.slots.at(index).map(|slot| (slot.state, slot.node.is_expired())).unwrap_or_default()
+    pub(super) fn give_timeout(&mut self, index: S::Index) -> Option<(State<S>, bool)> {
+        let slot = self.slots.at_mut(index)?;
+        let old = slot.state;
+        slot.state = old.given_timeout();
+        Some((old, slot.node.is_expired()))
     }
 
     #[inline(always)]

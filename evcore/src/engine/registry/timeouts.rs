@@ -46,14 +46,14 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Replaces an event's timeout, also one that has expired and is queued.
     pub(in crate::engine) fn set_timeout(&mut self, index: S::Index, deadline: Instant, interval: u64) {
-        let (state, is_expired) = self.slots.timing(index);
+        let Some((old, is_expired)) = self.slots.give_timeout(index) else { return };
         if is_expired {
             self.retract(index, Ready::TIMEOUT);
         }
-        if state.timing() != Timing::Armed {
-            self.set_state(index, state.given_timeout());
+        if !old.is_pending() {
+            self.count_pending(old);
         }
-        self.timers.set(index, deadline, interval, state.has_timer());
+        self.timers.set(index, deadline, interval, old.has_timer());
     }
 
     /// As [`Registry::set_timeout`] for a timer that is not active, with one look at its slot: fewer instructions that wait

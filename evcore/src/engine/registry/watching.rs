@@ -1,5 +1,6 @@
 //! What events wait for besides time: fds, signals, and the wait itself.
 
+use super::queue::Node;
 use super::{Change, Changed, Joining, Kind, Life, News, Registry, State, Timing};
 use crate::backend::{Descriptor, Signum, Token};
 use crate::ready::{Interest, Ready};
@@ -249,7 +250,7 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     #[inline(never)]
     pub(super) fn cancel_timer(&mut self, index: S::Index) {
         // One that has expired is not in the heap.
-        if S::IS_SCANNED || !self.slots.timing(index).1 || self.timers.has_entry(index) {
+        if S::IS_SCANNED || !self.slots.node(index).is_some_and(Node::is_expired) || self.timers.has_entry(index) {
             self.timers.cancel(index, |index| self.slots.has_timer(index));
         }
     }
