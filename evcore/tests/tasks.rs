@@ -304,6 +304,8 @@ fn task_whose_event_the_program_removes_is_aborted() {
     drop(base);
     assert_eq!(Rc::strong_count(&kept), 1);
     assert!(matches!(executor.block_on(task.unwrap()), Ok(Err(evcore::task::JoinError::Aborted))));
+    // It was counted for ever.
+    assert_eq!(executor.tasks(), 0);
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl fmt::Display for ManualError {
             Self::Full => "no room for another fd or signal: give `Manual` a larger N",
             Self::NoFlag => "there is no flag to wake it by: make it with `Manual::with_flag`",
             Self::Asleep => "the base is asleep: call `end_sleep` first",
-            Self::NotAsleep => "that is not the sleep that the base is in",
+            Self::NotAsleep => "the base is not in this sleep",
         })
     }
 }

@@ -140,16 +140,20 @@ impl Places {
         self.list.len().saturating_sub(self.free.len())
     }
 
-    /// Passes on the events of woken tasks, in the order of their wakes. Later wakes list a task again.
-    pub(crate) fn take_woken(&mut self, inbox: &Inbox, mut wake: impl FnMut(EventId)) {
+    /// Passes on the events of woken tasks, in the order of their wakes. Later wakes list a task again. `wake` returns
+    /// whether the event exists; if not, the place is free.
+    pub(crate) fn take_woken(&mut self, inbox: &Inbox, mut wake: impl FnMut(EventId) -> bool) {
         let mut first = inbox.first.swap(EMPTY, Ordering::AcqRel);
         while let Some(place) = index(first).and_then(|index| self.list.get(index)) {
             first = place.node.next.swap(0, Ordering::AcqRel).saturating_sub(1);
             self.woken.push(place.node.number);
         }
-        for number in self.woken.drain(..).rev() {
+        while let Some(number) = self.woken.pop() {
             // A task that has ended has no event.
-            index(number).and_then(|index| self.list.get(index)?.event).into_iter().for_each(&mut wake);
+            let event = index(number).and_then(|index| self.list.get(index)?.event);
+            if event.is_some_and(|event| !wake(event)) {
+                self.free(number);
+            }
         }
     }
 }

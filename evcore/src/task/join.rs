@@ -63,7 +63,13 @@ impl<X: Future> Run for Task<X::Output, Cell<Option<Pin<Box<X>>>>> {
 
     fn end(&self) {
         let future = self.future.take();
-        let why = if future.is_some() { JoinError::Aborted } else { JoinError::Panicked(None) };
+        let why = if future.is_some() {
+            // The program has removed the event: its place is freed when it is woken.
+            self.head.waker.wake_by_ref();
+            JoinError::Aborted
+        } else {
+            JoinError::Panicked(None)
+        };
         self.result.set(self.result.take().or(Some(Err(why))));
         self.is_ended.set(true);
         self.joiner.take().into_iter().for_each(Waker::wake);

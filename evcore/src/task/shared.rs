@@ -82,9 +82,9 @@ impl<F, E> Core<F, E> {
         })
     }
 
-    /// Passes on the events of woken tasks.
+    /// Passes on the events of woken tasks; `wake` returns whether it exists.
     #[inline]
-    pub(super) fn take_woken(&self, wake: impl FnMut(EventId)) {
+    pub(super) fn take_woken(&self, wake: impl FnMut(EventId) -> bool) {
         if !self.inbox.is_empty() {
             if let Ok(mut places) = self.places.try_borrow_mut() {
                 places.take_woken(&self.inbox, wake);

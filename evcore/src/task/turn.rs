@@ -41,7 +41,7 @@ impl<B: EventOp, S: Storage, T> Executor<B, S, T> {
         loop {
             let mut cell = self.base.try_borrow_mut().map_err(|_| Error::Reentered)?;
             let base = cell.as_mut().ok_or(Error::Ended)?;
-            core.take_woken(|task| drop(base.activate(task, Ready::empty())));
+            core.take_woken(|task| base.activate(task, Ready::empty()).is_ok());
             match Self::hand_out(base, core.current.turn.get()) {
                 Some(Next::Task(task)) => {
                     drop(cell);
