@@ -109,3 +109,17 @@ fn a_restart_counts_from_its_own_end_if_the_turn_goes_on_after_it() {
     let deadlines = [first, second].map(|event| base.pending(event).unwrap().deadline.unwrap().as_nanos());
     assert_eq!(deadlines, [11, 15]);
 }
+
+/// Its entry is in the heap, unlike that of a timeout that has come.
+#[test]
+fn a_timer_is_disarmed_with_an_event_that_was_activated_for_its_timeout() {
+    let mut base = EventBase::<Manual, Fixed<32>, u32>::new(Manual::new());
+    let timed = Event::io(3, Interest::READ).timeout(Duration::from_secs(5));
+    for disarm in [EventBase::del, EventBase::clear_timeout] {
+        let event = base.start(timed, 0).unwrap();
+        base.activate(event, Ready::TIMEOUT).unwrap();
+        disarm(&mut base, event).unwrap();
+        assert!(base.check() && base.next_deadline().is_none());
+        base.remove(event).unwrap();
+    }
+}

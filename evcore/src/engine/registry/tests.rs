@@ -64,6 +64,19 @@ fn the_check_notices_tables_that_disagree() {
     }
 }
 
+/// A table of reports that could not be made again is not made at each wait.
+#[test]
+fn a_rebuild_that_failed_is_not_requested_again_before_its_time() {
+    let mut tables = Registry::<u32, (), u8, On<Manual, Fixed<4>>>::new();
+    tables.request_rebuild();
+    assert!(tables.is_rebuild_due());
+    tables.postpone_rebuild();
+    tables.request_rebuild();
+    assert!(!tables.is_rebuild_due());
+    tables.list_refused();
+    assert!(tables.is_rebuild_due());
+}
+
 #[cfg(feature = "alloc")]
 mod fast_paths {
     use super::*;

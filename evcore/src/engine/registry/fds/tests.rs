@@ -71,6 +71,37 @@ fn what_a_backend_keeps_of_a_registration_is_not_found_by_the_token_of_an_earlie
     assert!(fds.info(first).is_none() && fds.info(second).is_some());
 }
 
+#[test]
+fn a_registration_that_is_ending_or_refused_has_no_fd_to_verify() {
+    let mut fds = Map::new();
+    let token = watching(&mut fds, 0, 7, Interest::READ);
+    assert_eq!((fds.fd_of(token), fds.next_registration(Token::NONE)), (Some(7), Some((token, 7))));
+    fds.leave(0);
+    assert_eq!((fds.fd_of(token), fds.next_registration(Token::NONE)), (None, None), "it is ending");
+    fds.begin_registration(0).unwrap();
+    fds.join_unregistered(0);
+    let token = fds.registration_of(7).unwrap();
+    assert_eq!((fds.fd_of(token), fds.next_registration(Token::NONE)), (None, None), "it is refused");
+    assert!(fds.check());
+}
+
+/// The backend has refused to verify: the event got ERROR, and each of its own changes asks again.
+#[test]
+fn an_event_whose_verification_was_refused_is_verified_with_its_next_change() {
+    let mut fds = Map::new();
+    for index in [0, 1] {
+        watching(&mut fds, index, 7, Interest::READ);
+    }
+    assert!(fds.next_change().is_some_and(|change| change.verify));
+    assert!(matches!(fds.change(0, Interest::WRITE, true), Changed::Done(_)));
+    let change = fds.next_change().filter(|change| !change.verify).unwrap();
+    fds.applied(&change);
+    fds.leave(0);
+    assert!(!fds.change_alone(1, Interest::WRITE));
+    assert!(matches!(fds.change(1, Interest::WRITE, true), Changed::Done(_)));
+    assert!(fds.next_change().is_some_and(|change| change.verify));
+}
+
 /// The listed changes, the latest first.
 fn changes(fds: &mut Map) -> std::vec::Vec<u32> {
     core::iter::from_fn(|| fds.next_change().map(|change| change.fd)).collect()
