@@ -200,9 +200,23 @@ impl Model {
 
     /// Lists a possible change for the backend.
     fn list(&mut self, place: usize) {
-        if !self.changes.contains(&place) {
+        if !self.is_listed(place) {
             self.changes.push(place);
         }
+    }
+
+    pub(super) fn is_listed(&self, place: usize) -> bool {
+        self.changes.contains(&place)
+    }
+
+    pub(super) fn unlist(&mut self, place: usize) {
+        self.changes.retain(|listed| *listed != place);
+    }
+
+    /// Whether the event is the only one that waits for its fd, which is registered.
+    pub(super) fn is_alone(&self, uid: Uid) -> bool {
+        let row = self.rows[self.events[uid].row].as_ref();
+        row.is_some_and(|row| row.members == [uid] && !row.registered.is_empty())
     }
 
     /// Passes each change to the backend, the latest first.

@@ -280,10 +280,24 @@ impl Model {
 
     /// Like `del`, and the backend is called at once, unless another event waits for the fd.
     pub(super) fn deregister(&mut self, uid: Uid) {
-        self.del(uid);
-        if matches!(self.events[uid].spec.kind, Kind::Io(..)) {
-            self.end_unwanted(uid);
+        let event = &self.events[uid];
+        if !matches!(event.spec.kind, Kind::Io(..)) {
+            return self.del(uid);
         }
+        let place = event.row;
+        let is_kept = self.is_listed(place) || !self.is_ended_fast(uid);
+        self.del(uid);
+        if !is_kept {
+            self.unlist(place);
+        }
+        self.end_unwanted(uid);
+    }
+
+    /// Whether a large base ends the event's registration without listing a change: it is alone on its fd and has no timeout.
+    fn is_ended_fast(&self, uid: Uid) -> bool {
+        let event = &self.events[uid];
+        let is_bare = event.registered && !event.paused && !event.timed && !event.spec.background;
+        is_bare && self.is_alone(uid) && self.capacity.is_none_or(|capacity| capacity > 64)
     }
 
     pub(super) fn remove(&mut self, uid: Uid) {
