@@ -308,6 +308,32 @@ fn task_whose_event_the_program_removes_is_aborted() {
     assert_eq!(executor.tasks(), 0);
 }
 
+/// The place of the future that `run` polls was freed twice, and then shared by two tasks.
+#[test]
+fn events_that_a_handler_removes_end_the_tasks_and_the_run_alone() {
+    let (mut executor, handle) = tasks();
+    executor.base().unwrap().insert_timer(SECOND, Item::from(1)).unwrap();
+    let sleeper = handle.clone();
+    let task = handle.spawn(async move { sleeper.sleep(SECOND * 2).await }).unwrap();
+    let end = executor.run(task, |base, _| {
+        let events: Vec<_> = base.iter().map(|(event, _)| event).collect();
+        for event in events {
+            base.remove(event);
+        }
+    });
+    assert!(matches!(end, Err(evcore::Error::Ended)));
+    assert_eq!(executor.tasks(), 0);
+    let tasks = [1, 2].map(|output| {
+        handle.spawn(async move {
+            yield_now().await;
+            output
+        })
+    });
+    let [first, second] = tasks.map(Result::unwrap);
+    let outputs = executor.block_on(async { (first.await.unwrap(), second.await.unwrap()) });
+    assert_eq!((outputs.unwrap(), executor.tasks()), ((1, 2), 0));
+}
+
 #[test]
 fn task_without_a_priority_has_that_of_its_spawner() {
     let (mut executor, handle) = tasks();

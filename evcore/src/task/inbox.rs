@@ -128,8 +128,10 @@ impl Places {
         Some(Head { event, number, waker: Waker::from(Arc::clone(&place.node)) })
     }
 
-    pub(crate) fn free(&mut self, number: u32) {
-        if let Some(place) = index(number).and_then(|index| self.list.get_mut(index)) {
+    /// Frees the place of the task with this event, unless it was freed and may be another task's.
+    pub(crate) fn free(&mut self, number: u32, event: EventId) {
+        let place = index(number).and_then(|index| self.list.get_mut(index));
+        if let Some(place) = place.filter(|place| place.event == Some(event)) {
             place.event = None;
             self.free.push(number);
         }
@@ -141,7 +143,7 @@ impl Places {
     }
 
     /// Passes on the events of woken tasks, in the order of their wakes. Later wakes list a task again. `wake` returns
-    /// whether the event exists; if not, the place is free.
+    /// whether the event exists; if not, the place is freed.
     pub(crate) fn take_woken(&mut self, inbox: &Inbox, mut wake: impl FnMut(EventId) -> bool) {
         let mut first = inbox.first.swap(EMPTY, Ordering::AcqRel);
         while let Some(place) = index(first).and_then(|index| self.list.get(index)) {
@@ -151,8 +153,8 @@ impl Places {
         while let Some(number) = self.woken.pop() {
             // A task that has ended has no event.
             let event = index(number).and_then(|index| self.list.get(index)?.event);
-            if event.is_some_and(|event| !wake(event)) {
-                self.free(number);
+            if let Some(gone) = event.filter(|event| !wake(*event)) {
+                self.free(number, gone);
             }
         }
     }

@@ -165,7 +165,7 @@ impl<R> Future for JoinHandle<R> {
 /// Why a task has no output.
 #[derive(Debug)]
 pub enum JoinError {
-    /// [`JoinHandle::abort`] was called, or the executor was dropped.
+    /// [`JoinHandle::abort`] was called, the task's event was removed, or the executor was dropped.
     Aborted,
     /// The task has panicked, with this payload for `std::panic::resume_unwind`. `None` without the feature `std`: the
     /// panic cannot be caught, and has gone through the executor.

@@ -82,7 +82,7 @@ impl<F, E> Core<F, E> {
         })
     }
 
-    /// Passes on the events of woken tasks; `wake` returns whether it exists.
+    /// Passes on the events of woken tasks; `wake` returns whether the event exists.
     #[inline]
     pub(super) fn take_woken(&self, wake: impl FnMut(EventId) -> bool) {
         if !self.inbox.is_empty() {
@@ -107,7 +107,7 @@ impl<F, E> Drop for Ending<'_, F, E> {
     fn drop(&mut self) {
         self.core.current.waker.set(None);
         if let Ok(mut places) = self.core.places.try_borrow_mut() {
-            places.free(self.head.number);
+            places.free(self.head.number, self.head.event);
         }
         self.core.end(self.head.event);
     }

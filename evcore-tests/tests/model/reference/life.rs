@@ -296,8 +296,8 @@ impl Model {
     /// Whether a large base ends the event's registration without listing a change: it is alone on its fd and has no timeout.
     fn is_ended_fast(&self, uid: Uid) -> bool {
         let event = &self.events[uid];
-        let is_bare = event.registered && !event.paused && !event.timed && !event.spec.background;
-        is_bare && self.is_alone(uid) && self.capacity.is_none_or(|capacity| capacity > 64)
+        let is_bare = event.registered && !event.paused && !event.timed && !event.keeps_timeout;
+        is_bare && !event.spec.background && self.is_alone(uid) && self.capacity.is_none_or(|capacity| capacity > 64)
     }
 
     pub(super) fn remove(&mut self, uid: Uid) {
