@@ -148,7 +148,7 @@ impl<B: EventOp<Fd: 'static> + 'static, S: Storage + 'static, T: 'static> Execut
         self.ended
     }
 
-    /// The number of tasks that have not ended.
+    /// The number of tasks that have not ended. One whose event you removed counts until the next turn.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.core.tasks()

@@ -197,10 +197,13 @@ pub fn task_aborted_by_another<F: FixtureOfTasks, S: Complete + 'static>(fixture
     Proof::Shown
 }
 
-/// A task that is aborted before its first poll, while it waits, or after it was woken is not polled again.
+/// A task that is aborted before its first poll, while it waits, or after it was woken is not polled again, and neither is
+/// one whose event the program removes.
 pub fn task_aborted_in_each_state_is_not_polled<F: FixtureOfTasks, S: Complete + 'static>(fixture: F) -> Proof {
     let mut tasks = Tasks::<F, S>::new(fixture);
-    for state in ["not polled", "waiting", "woken"] {
+    for (state, is_removed) in
+        ["not polled", "waiting", "woken"].into_iter().flat_map(|state| [(state, false), (state, true)])
+    {
         let (polls, waker) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(None::<Waker>)));
         let victim = tasks.handle.spawn({
             let (polls, waker) = (polls.clone(), waker.clone());
@@ -218,9 +221,16 @@ pub fn task_aborted_in_each_state_is_not_polled<F: FixtureOfTasks, S: Complete +
             waker.borrow().as_ref().unwrap().wake_by_ref();
         }
         let before = polls.get();
-        victim.abort();
+        if is_removed {
+            let mut base = tasks.executor.base().unwrap();
+            let event = base.iter().next().unwrap().0;
+            drop(base.remove(event));
+            assert!(victim.is_finished(), "{state}");
+        } else {
+            victim.abort();
+        }
         assert!(matches!(tasks.block_on(victim), Err(JoinError::Aborted)), "{state}");
-        assert_eq!((polls.get(), tasks.events()), (before, 0), "{state}");
+        assert_eq!((polls.get(), tasks.events(), tasks.executor.tasks()), (before, 0, 0), "{state}");
     }
     Proof::Shown
 }
