@@ -236,6 +236,7 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
             Effect::None => self.engine.hand_out_next(false).map(Fired::of_one),
             Effect::Restart => self.engine.hand_out_next(true).map(Fired::of_one),
             Effect::More | Effect::Unknown => {
+                // Copied: otherwise the fast paths, too, return through the memory that the call writes to.
                 let (Fired { id, ready, count, data }, is_watcher) = self.next_of_any_kind()?;
                 Some((Fired { id, ready, count, data }, is_watcher))
             }

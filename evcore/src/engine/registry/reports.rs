@@ -10,6 +10,7 @@ const STALE_LIMIT: u32 = 16;
 
 impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
     /// Queues the events that a report concerns. `false`: the registration has ended.
+    // Cold, so that the loop over the reports is laid out for events alone on their fds.
     #[cold]
     #[inline(never)]
     fn report(&mut self, token: Token, ready: Ready) -> bool {

@@ -64,7 +64,7 @@ fn the_check_notices_tables_that_disagree() {
     }
 }
 
-/// A table of reports that could not be made again is not made at each wait.
+/// A backend that could not be rebuilt is not rebuilt before each wait.
 #[test]
 fn a_rebuild_that_failed_is_not_requested_again_before_its_time() {
     let mut tables = Registry::<u32, (), u8, On<Manual, Fixed<4>>>::new();
