@@ -1,10 +1,13 @@
 //! The system calls of these tests that the standard library lacks. All their `unsafe` is here.
 
+use std::env;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 fn done(answer: i32) -> io::Result<i32> {
@@ -29,12 +32,21 @@ fn show_panics_of_children() {
     });
 }
 
+/// Names the process that runs one test alone.
+const ONLY: &str = "EVCORE_TESTS_ONLY";
+
 /// Runs a case in a child of this process, which is killed after 20 s.
+///
+/// The first child is a process of its own, which runs this test alone: if another test's thread began or ended at the fork,
+/// the child would have the standard library's list of threads locked, and could start none.
 #[track_caller]
 pub(crate) fn alone(case: impl FnOnce()) {
+    if !IS_CHILD.load(Ordering::Relaxed) && env::var_os(ONLY).is_none() {
+        return in_a_process_of_its_own();
+    }
     show_panics_of_children();
-    // SAFETY: the child has only this thread. The C library keeps its allocator usable, and a case takes no lock that
-    // another thread of the parent may hold.
+    // SAFETY: the child has only this thread. The C library keeps its allocator usable, and the parent's other thread waits
+    // for this one.
     let pid = done(unsafe { libc::fork() }).unwrap();
     if pid == 0 {
         // SAFETY: it takes a number.
@@ -50,6 +62,19 @@ pub(crate) fn alone(case: impl FnOnce()) {
         assert_eq!(error.kind(), io::ErrorKind::Interrupted);
     }
     assert_eq!(status, 0, "it has said why");
+}
+
+/// Runs the present test in this program's next process.
+#[track_caller]
+fn in_a_process_of_its_own() {
+    let test = thread::current().name().unwrap().to_owned();
+    let mut program = Command::new(env::current_exe().unwrap());
+    let ended = program.args([&test, "--exact", "--nocapture"]).env(ONLY, "").output().unwrap();
+    let [out, errors] = [&ended.stdout, &ended.stderr].map(|text| String::from_utf8_lossy(text));
+    assert!(ended.status.success() && out.contains(" 1 passed"), "{out}{errors}");
+    for line in out.lines().filter(|line| line.starts_with("not run")) {
+        println!("{line}");
+    }
 }
 
 /// Closes all but the standard streams, for a case that needs small numbers.
