@@ -32,7 +32,7 @@ fn show_panics_of_children() {
     });
 }
 
-/// Names the process that runs one test alone.
+/// The variable that a process has which runs one test alone.
 const ONLY: &str = "EVCORE_TESTS_ONLY";
 
 /// Runs a case in a child of this process, which is killed after 20 s.
@@ -64,7 +64,7 @@ pub(crate) fn alone(case: impl FnOnce()) {
     assert_eq!(status, 0, "it has said why");
 }
 
-/// Runs the present test in this program's next process.
+/// Runs the present test, and no other, in a new process of this program.
 #[track_caller]
 fn in_a_process_of_its_own() {
     let test = thread::current().name().unwrap().to_owned();

@@ -64,7 +64,7 @@ impl<X: Future> Run for Task<X::Output, Cell<Option<Pin<Box<X>>>>> {
     fn end(&self) {
         let future = self.future.take();
         let why = if future.is_some() {
-            // The program has removed the event: its place is freed when it is woken.
+            // It has not ended by itself. If the program has removed the event, this wake frees its place.
             self.head.waker.wake_by_ref();
             JoinError::Aborted
         } else {

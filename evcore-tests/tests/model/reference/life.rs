@@ -285,9 +285,9 @@ impl Model {
             return self.del(uid);
         }
         let place = event.row;
-        let is_kept = self.is_listed(place) || !self.is_ended_fast(uid);
+        let stays_listed = self.is_listed(place) || !self.is_ended_fast(uid);
         self.del(uid);
-        if !is_kept {
+        if !stays_listed {
             self.unlist(place);
         }
         self.end_unwanted(uid);
