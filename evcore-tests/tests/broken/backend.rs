@@ -238,7 +238,7 @@ impl<B: Sound> Broken<B> {
             (Fault::NeverSleepsWithMany, _) if self.living().count() > 100 => NOW,
             (Fault::SpinsAfterAWake, _) if self.shared.was_woken.load(Ordering::SeqCst) => NOW,
             (Fault::WakesLate, Sleep::Until(end)) => Sleep::Until(end.saturating_add(Duration::from_millis(5))),
-            (Fault::WakesEarly, Sleep::Until(end)) => Sleep::Until(now.saturating_add(end.saturating_since(now) / 2)),
+            (Fault::WakesEarly, Sleep::Until(end)) => Sleep::Until(now.saturating_add(end.saturating_since(now) / 8)),
             (Fault::WaitsWholeMilliseconds, Sleep::Until(end)) if end != Instant::MAX => {
                 Sleep::Until(Instant::from_nanos(end.as_nanos() / 1_000_000 * 1_000_000))
             }

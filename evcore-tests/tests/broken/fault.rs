@@ -156,7 +156,7 @@ pub(crate) enum Fault {
     // Waits and time.
     /// Waits are five milliseconds too long.
     WakesLate,
-    /// Waits are half as long as they should be.
+    /// Waits are an eighth as long as they should be.
     WakesEarly,
     /// No wait ever sleeps.
     NeverSleeps,

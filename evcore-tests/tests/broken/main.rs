@@ -125,7 +125,7 @@ meant! {
     DelMovesTheLast => many::random_changes_are_followed on manual epoll;
 
     WakesLate => timers::some_timer_is_on_time on manual epoll;
-    WakesEarly => timers::sub_millisecond_no_spin on manual epoll;
+    WakesEarly => timers::cancelled_and_moved_timers_wake_once on manual epoll;
     NeverSleeps => readiness::hup_without_interest_does_not_spin on manual epoll;
     NeverSleepsWithMany => many::each_of_300_is_reported on manual epoll;
     ForeverIsNone => clock::wait_without_end_sleeps on epoll;
