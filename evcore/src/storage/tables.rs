@@ -12,6 +12,9 @@ pub trait Index: Copy + Eq + Debug + Not<Output = Self> + 'static {
     const FIRST: Self;
     fn new(place: usize) -> Self;
     fn get(self) -> usize;
+    fn bits(self) -> u32;
+    /// The index of these [`bits`](Index::bits).
+    fn of_bits(bits: u32) -> Self;
     fn is_nil(self) -> bool {
         self == Self::NIL
     }
@@ -30,6 +33,15 @@ impl Index for u16 {
         crate::steps::count(|steps| &steps.links);
         self.into()
     }
+    #[inline]
+    fn bits(self) -> u32 {
+        self.into()
+    }
+    #[inline]
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "it was an index")]
+    fn of_bits(bits: u32) -> Self {
+        bits as u16
+    }
 }
 
 impl Index for u32 {
@@ -45,6 +57,14 @@ impl Index for u32 {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.links);
         self as usize
+    }
+    #[inline]
+    fn bits(self) -> u32 {
+        self
+    }
+    #[inline]
+    fn of_bits(bits: u32) -> Self {
+        bits
     }
 }
 

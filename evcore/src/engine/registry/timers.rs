@@ -1,5 +1,7 @@
 //! The timer heap.
 
+use core::marker::PhantomData;
+
 use crate::storage::{Full, Index, Interval, Storage, Table};
 use crate::time::Instant;
 
@@ -30,14 +32,33 @@ pub(super) struct Timers<S: Storage> {
     first: u64,
 }
 
+/// A pair of words, which is passed in registers.
 #[derive(Clone, Copy)]
 struct Entry<I> {
     key: u64,
-    seq: u32,
-    event: I,
+    /// The sequence number, and the event below it.
+    rest: u64,
+    of: PhantomData<I>,
 }
 
-impl<I> Entry<I> {
+impl<I: Index> Entry<I> {
+    #[inline]
+    fn new(key: u64, seq: u32, event: I) -> Self {
+        Self { key, rest: u64::from(seq) << 32 | u64::from(event.bits()), of: PhantomData }
+    }
+
+    #[inline]
+    fn event(&self) -> I {
+        let [low, _] = halves(self.rest);
+        I::of_bits(low)
+    }
+
+    #[inline]
+    fn seq(&self) -> u32 {
+        let [_, high] = halves(self.rest);
+        high
+    }
+
     /// Whether it comes first. Equal keys are rare, so the branch is predicted.
     #[inline]
     fn before(&self, other: &Self) -> bool {
@@ -50,8 +71,14 @@ impl<I> Entry<I> {
     /// of each other.
     #[cold]
     fn was_armed_before(&self, other: &Self) -> bool {
-        self.seq.wrapping_sub(other.seq) > u32::MAX >> 1
+        self.seq().wrapping_sub(other.seq()) > u32::MAX >> 1
     }
+}
+
+#[inline]
+#[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "the halves of a word")]
+const fn halves(word: u64) -> [u32; 2] {
+    [word as u32, (word >> 32) as u32]
 }
 
 struct Timer<S: Storage> {
@@ -85,7 +112,7 @@ impl<S: Storage> Timer<S> {
 
     #[inline]
     fn entry(&self, event: S::Index) -> Entry<S::Index> {
-        Entry { key: self.deadline, seq: self.seq, event }
+        Entry::new(self.deadline, self.seq, event)
     }
 }
 
@@ -179,7 +206,7 @@ impl<S: Storage> Timers<S> {
             self.revive(index);
         }
         if !is_later && self.heap.at(at).is_some_and(|entry_before| entry_before.key > entry.key) {
-            self.rise(at.get(), entry);
+            self.put_earlier(at.get(), entry);
         }
     }
 
@@ -291,7 +318,7 @@ impl<S: Storage> Timers<S> {
         loop {
             let entry = heap.get(at).filter(|entry| first.is_none_or(|first| entry.key < first));
             match entry {
-                Some(entry) if is_live(entry.event) => first = Some(entry.key),
+                Some(entry) if is_live(entry.event()) => first = Some(entry.key),
                 Some(_) => {
                     at = (at << ARITY_SHIFT).wrapping_add(1);
                     continue;
@@ -327,7 +354,7 @@ impl<S: Storage> Timers<S> {
     #[inline]
     fn drop_cancelled_top(&mut self, is_live: &impl Fn(S::Index) -> bool) -> bool {
         let first = self.heap.as_slice().first().filter(|_| self.dead > 0);
-        let Some(event) = first.map(|first| first.event).filter(|event| !is_live(*event)) else { return false };
+        let Some(event) = first.map(|first| first.event()).filter(|event| !is_live(*event)) else { return false };
         self.drop_dead(event);
         self.bound_cancelled(is_live);
         true
@@ -354,7 +381,7 @@ impl<S: Storage> Timers<S> {
                     }
                     self.take_due(first);
                     self.bound_cancelled(is_live);
-                    return Expired::Due(first.event, Instant::from_nanos(first.key));
+                    return Expired::Due(first.event(), Instant::from_nanos(first.key));
                 }
             }
             match corrections.checked_sub(1) {
@@ -368,7 +395,7 @@ impl<S: Storage> Timers<S> {
     }
 
     fn take_due(&mut self, first: Entry<S::Index>) {
-        if let Some(timer) = self.timers.at_mut(first.event) {
+        if let Some(timer) = self.timers.at_mut(first.event()) {
             timer.at = Index::NIL;
         }
         self.take_out(0);
@@ -380,7 +407,7 @@ impl<S: Storage> Timers<S> {
         for _ in 0..SWEEP.min(self.timers.len()) {
             let Some(left) = corrections.checked_sub(1) else { return };
             let place = self.timers.as_slice().get(self.swept()).map_or(Index::NIL, |timer| timer.at);
-            let entry = self.heap.at(place).filter(|entry| self.dead == 0 || is_live(entry.event)).copied();
+            let entry = self.heap.at(place).filter(|entry| self.dead == 0 || is_live(entry.event())).copied();
             if entry.is_some_and(|entry| self.correct(place.get(), entry)) {
                 *corrections = left;
             }
@@ -399,12 +426,12 @@ impl<S: Storage> Timers<S> {
 
     /// Corrects an entry whose event's deadline has moved. `false`: it was correct.
     fn correct(&mut self, at: usize, entry: Entry<S::Index>) -> bool {
-        let Some(timer) = self.timers.at(entry.event) else { return false };
+        let Some(timer) = self.timers.at(entry.event()) else { return false };
         // Re-armed for the same time, it may come later among its equals.
-        if timer.deadline == entry.key && timer.seq == entry.seq {
+        if timer.deadline == entry.key && timer.seq == entry.seq() {
             return false;
         }
-        let right = timer.entry(entry.event);
+        let right = timer.entry(entry.event());
         self.replace(at, right);
         true
     }

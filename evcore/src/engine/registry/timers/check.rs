@@ -17,7 +17,7 @@ impl<S: Storage> Timers<S> {
                 heap.get(at.wrapping_sub(1) >> ARITY_SHIFT).is_some_and(|parent| !entry.before(parent))
             });
         let placed = heap.iter().enumerate().all(|(at, entry)| {
-            self.timers.at(entry.event).is_some_and(|timer| timer.at.get() == at && timer.deadline >= entry.key)
+            self.timers.at(entry.event()).is_some_and(|timer| timer.at.get() == at && timer.deadline >= entry.key)
         });
         let entries = self.timers.as_slice().iter().filter(|timer| !timer.at.is_nil()).count();
         ordered && placed && entries == heap.len() && self.cancelled_agree(is_live)
@@ -26,7 +26,7 @@ impl<S: Storage> Timers<S> {
     /// Each entry of a cancelled timer is listed, and at most half are.
     fn cancelled_agree(&self, is_live: impl Fn(S::Index) -> bool) -> bool {
         let (heap, listed) = (self.heap.as_slice(), self.cancelled.as_slice());
-        let mut dead = heap.iter().map(|entry| entry.event).filter(|event| !is_live(*event));
+        let mut dead = heap.iter().map(|entry| entry.event()).filter(|event| !is_live(*event));
         let count = dead.clone().count();
         dead.all(|event| listed.contains(&event))
             && usize::try_from(self.dead) == Ok(count)

@@ -25,16 +25,21 @@ impl<S: Storage> Timers<S> {
         self.sift_up(at, entry);
     }
 
-    /// Puts the entry of `at`, which is not later than before, there or above. Mostly there.
+    /// Puts the entry of `at`, which is not later than before, there or above.
     #[inline]
-    pub(super) fn rise(&mut self, at: usize, entry: Entry<S::Index>) {
-        let heap = self.heap.as_mut_slice();
-        if let Some(place) = heap.get_mut(at) {
+    pub(super) fn put_earlier(&mut self, at: usize, entry: Entry<S::Index>) {
+        if let Some(place) = self.heap.as_mut_slice().get_mut(at) {
             *place = entry;
         }
+        self.rise(at, entry);
+    }
+
+    /// Moves the entry of `at` up if it belongs there. Mostly it does not.
+    #[inline]
+    pub(super) fn rise(&mut self, at: usize, entry: Entry<S::Index>) {
         // The top has no parent: this is beyond the end.
         let parent = at.wrapping_sub(1) >> ARITY_SHIFT;
-        if heap.get(parent).is_some_and(|above| entry.before(above)) {
+        if self.heap.as_slice().get(parent).is_some_and(|above| entry.before(above)) {
             self.sift_up(at, entry);
         }
     }
@@ -84,11 +89,10 @@ impl<S: Storage> Timers<S> {
         #[cfg(test)]
         crate::steps::count(|steps| &steps.levels);
         // Field by field: small parts would call a copy routine.
-        let Entry { key, seq, event } = entry;
         if let Some(place) = heap.get_mut(at) {
-            (place.key, place.seq, place.event) = (key, seq, event);
+            (place.key, place.rest) = (entry.key, entry.rest);
         }
-        if let Some(timer) = timers.get_mut(entry.event.get()) {
+        if let Some(timer) = timers.get_mut(entry.event().get()) {
             timer.at = Index::new(at);
         }
     }
