@@ -126,13 +126,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
 
     /// Makes room in every table, and for the row of the event's fd.
     fn make_room(&mut self, event: &Event<F>) -> Result<S::Index, Full> {
-        if !self.slots.has_free() {
-            if self.slots.is_unused() {
-                self.queue.begin()?;
-            }
-            let events = self.slots.reserve()?;
-            self.timers.reserve(events)?;
-            self.restarts.reserve(events)?;
+        if !self.slots.has_room() {
+            self.grow()?;
         }
         match event.source {
             Source::Io(fd, _) => {
@@ -145,6 +140,17 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             Source::None => {}
         }
         Ok(Index::NIL)
+    }
+
+    /// Makes room for more events. The slots come last, so that the other tables have room for as many.
+    fn grow(&mut self) -> Result<(), Full> {
+        if self.slots.is_unused() {
+            self.queue.begin()?;
+        }
+        let events = self.slots.next_room()?;
+        self.timers.reserve(events)?;
+        self.restarts.reserve(events)?;
+        self.slots.reserve_all(events)
     }
 
     /// Whether another event finds room, on an fd where there are any.

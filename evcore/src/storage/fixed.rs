@@ -104,6 +104,10 @@ impl<E, const N: usize> Table<E> for heapless::Vec<E, N> {
         if N.saturating_sub(self.as_slice().len()) < more { Err(Full) } else { Ok(()) }
     }
 
+    fn reserve_all(&mut self, elements: usize) -> Result<(), Full> {
+        if elements > N { Err(Full) } else { Ok(()) }
+    }
+
     fn push(&mut self, element: E) {
         // The room was reserved: nothing comes back.
         let _ = heapless::Vec::push(self, element);

@@ -49,6 +49,17 @@ impl<E> Table<E> for Vec<E> {
         self
     }
 
+    /// A power of two: the allocator may give one table more than it gives another.
+    #[inline]
+    fn room(&self) -> usize {
+        self.capacity().checked_ilog2().map_or(0, |log| 1 << log)
+    }
+
+    fn next_room(&self) -> Result<usize, Full> {
+        let room = self.room();
+        Ok(if self.len() < room { room } else { room.saturating_mul(2).max(FEWEST_ELEMENTS) })
+    }
+
     fn reserve(&mut self, more: usize) -> Result<(), Full> {
         if more <= self.capacity().saturating_sub(self.len()) { Ok(()) } else { grow(self, more) }
     }
@@ -69,6 +80,9 @@ impl<E> Table<E> for Vec<E> {
         Vec::clear(self);
     }
 }
+
+/// What a table begins with.
+const FEWEST_ELEMENTS: usize = 4;
 
 #[inline(never)]
 fn grow<E>(list: &mut Vec<E>, more: usize) -> Result<(), Full> {
@@ -149,6 +163,20 @@ impl FdIndex<u32> for Chains {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_doubles_when_it_is_full_and_not_before() {
+        let mut table: Vec<u64> = Table::EMPTY;
+        assert_eq!((table.room(), table.next_room()), (0, Ok(4)));
+        table.reserve_all(4).unwrap();
+        assert_eq!((table.room(), table.next_room()), (4, Ok(4)), "nothing was added");
+        for number in 0..4 {
+            Table::push(&mut table, number);
+        }
+        assert_eq!((table.room(), table.next_room()), (4, Ok(8)));
+        let more: Vec<u64> = Vec::with_capacity(13);
+        assert_eq!((more.room(), more.next_room()), (8, Ok(8)));
+    }
 
     #[test]
     fn chains_are_whole_after_growing() {

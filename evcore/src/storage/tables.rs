@@ -103,6 +103,14 @@ pub trait Table<E> {
     const CAPACITY: usize;
     fn as_slice(&self) -> &[E];
     fn as_mut_slice(&mut self) -> &mut [E];
+    /// The number of elements that there is room for, or somewhat less.
+    fn room(&self) -> usize {
+        Self::CAPACITY
+    }
+    /// How many elements to make room for so that one more fits.
+    fn next_room(&self) -> Result<usize, Full> {
+        if self.len() < Self::CAPACITY { Ok(self.len().saturating_add(1)) } else { Err(Full) }
+    }
     /// Makes room for `more` elements.
     fn reserve(&mut self, more: usize) -> Result<(), Full>;
     /// Makes room for `elements` in all.

@@ -185,8 +185,8 @@ mod tests {
     fn busy_at(busy: &[u8]) -> Levels<Fixed<255>> {
         let (mut levels, mut slots) = (Levels::new(), Slots::new());
         levels.set_len(255).unwrap();
+        slots.reserve_all(busy.len()).unwrap();
         for level in busy {
-            slots.reserve().unwrap();
             let (index, _) = slots.create(State::default(), *level, 0, ());
             levels.append(&mut slots, *level, index);
         }

@@ -16,8 +16,8 @@ fn queues(events: u16, levels: u8) -> Queues {
     let (mut queue, mut slots) = (Queue::new(), Slots::new());
     queue.begin().unwrap();
     queue.set_levels(levels).unwrap();
+    slots.reserve_all(events.into()).unwrap();
     for _ in 0..events {
-        slots.reserve().unwrap();
         slots.create(State::default(), 0, 0, ());
     }
     Queues { queue, slots }
