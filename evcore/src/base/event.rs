@@ -113,6 +113,14 @@ impl<B: EventOp, S: Storage, T> EventBase<B, S, T> {
     /// ```
     pub fn add_at(&mut self, id: EventId, deadline: Instant) -> Result<(), Error<B::Error>> {
         let index = self.engine.resolve(id)?;
+        if self.engine.start_one_shot(index, deadline) {
+            return Ok(());
+        }
+        self.add_any_at(index, deadline)
+    }
+
+    #[inline(never)]
+    fn add_any_at(&mut self, index: S::Index, deadline: Instant) -> Result<(), Error<B::Error>> {
         let interval = self.engine.interval_until(index, deadline);
         self.engine.add(index, Some(Timeout { deadline, interval }))
     }

@@ -37,6 +37,16 @@ impl<B: EventOp, S: Storage, T> Engine<B, S, T> {
         if is_used { deadline.nanos_since(self.fresh_now()) } else { 0 }
     }
 
+    /// As [`Engine::add`], for a timer that is not active and never uses an interval. `false`: it does not apply, and
+    /// nothing has changed.
+    #[inline(always)]
+    pub(crate) fn start_one_shot(&mut self, index: S::Index, deadline: Instant) -> bool {
+        !S::IS_SMALL
+            && self.backend.is_usual()
+            && !self.registry.state(index).uses_interval()
+            && self.registry.start_timer(index, deadline, 0)
+    }
+
     /// As [`Engine::add`] without a timeout, for most events on fds, if the fd is registered.
     #[inline(always)]
     pub(crate) fn add_alone(&mut self, index: S::Index) -> Alone {
