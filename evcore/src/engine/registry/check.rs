@@ -12,7 +12,8 @@ impl<F: Descriptor, D: Default, T, S: Storage> Registry<F, D, T, S> {
             let states = self.slots.indices().map(|index| self.state(index));
             u32::try_from(states.filter(|state| state.is_pending()).filter(is_counted).count()).ok()
         };
-        self.queue.check(&self.slots)
+        self.slots.room() <= self.timers.room().min(self.restarts.room())
+            && self.queue.check(&self.slots)
             && self.timers.check(|index| self.slots.has_timer(index))
             && self.fds.check()
             && count(|_| true) == Some(self.pending)

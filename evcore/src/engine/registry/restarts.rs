@@ -105,6 +105,11 @@ impl<S: Storage> Restarts<S> {
     }
 
     #[cfg(any(test, feature = "check"))]
+    pub(super) fn room(&self) -> usize {
+        self.list.room()
+    }
+
+    #[cfg(any(test, feature = "check"))]
     pub(super) fn is_listed(&self, index: S::Index) -> bool {
         self.list.as_slice().contains(&index)
     }

@@ -100,6 +100,11 @@ impl<T, S: Storage> Slots<T, S> {
         self.has_free() || !S::IS_SMALL && !self.is_unused() && self.slots.len() < self.slots.room()
     }
 
+    #[cfg(any(test, feature = "check"))]
+    pub(super) fn room(&self) -> usize {
+        self.slots.room()
+    }
+
     /// The number of slots to reserve when there is no place.
     pub(super) fn next_room(&self) -> Result<usize, Full> {
         // The last index is NIL.

@@ -124,6 +124,39 @@ mod fast_paths {
         assert!(engine.registry.stop_timer(index) && !engine.registry.stop_timer(index));
     }
 
+    #[test]
+    fn asking_for_room_makes_it_once() {
+        let mut engine = Tables::new(Manual::new());
+        for _ in 0..100 {
+            assert!(engine.registry.make_room(&Event::user()).is_ok());
+        }
+        assert_eq!(engine.registry.slots.room(), 4);
+        for number in 0..100 {
+            engine.create(&Event::timer(), number).unwrap();
+            assert!(engine.check());
+        }
+        assert_eq!(engine.registry.slots.room(), 128);
+    }
+
+    #[test]
+    fn only_a_one_shot_timer_without_a_timeout_is_armed_fast() {
+        let due = Instant::from_nanos(7);
+        let (mut engine, index) = created(&Event::timer());
+        assert!(engine.start_one_shot(index, due) && engine.start_one_shot(index, due));
+        assert_eq!((engine.registry.pending, engine.registry.deadline(index, due)), (1, due));
+        engine.activate(index, Ready::READ);
+        assert!(!engine.start_one_shot(index, due));
+        let own = Event::timer().timeout(core::time::Duration::from_secs(1));
+        for event in [Event::timer().persist(), own, Event::io(3, Interest::READ)] {
+            let (mut engine, index) = created(&event);
+            assert!(!engine.start_one_shot(index, due) && engine.registry.pending == 0);
+        }
+        let (mut engine, index) = created(&Event::timer());
+        let asleep = engine.begin_sleep(Sleep::Forever).unwrap();
+        assert!(!engine.start_one_shot(index, due));
+        assert!(engine.end_sleep(asleep.0, Sleep::None, false).is_ok() && engine.start_one_shot(index, due));
+    }
+
     /// A sleeper must be woken first.
     #[test]
     fn nothing_is_fast_while_a_sleeper_is_out() {

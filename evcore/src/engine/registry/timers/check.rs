@@ -5,6 +5,16 @@ use crate::storage::{Index, Storage, Table};
 use crate::time::Instant;
 
 impl<S: Storage> Timers<S> {
+    /// How many events there is room for.
+    pub(in crate::engine::registry) fn room(&self) -> usize {
+        let timers = self.timers.room();
+        if S::IS_SCANNED {
+            return timers;
+        }
+        let intervals = if S::Intervals::CAPACITY > 0 { self.intervals.room() } else { timers };
+        timers.min(intervals).min(self.cancelled.room()).min(self.heap.room())
+    }
+
     /// Walks the heap; returns whether it is one and agrees with the timers.
     pub(in crate::engine::registry) fn check(&self, is_live: impl Fn(S::Index) -> bool) -> bool {
         if S::IS_SCANNED {
