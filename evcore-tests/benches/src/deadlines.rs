@@ -37,56 +37,51 @@ impl Deadlines {
     }
 }
 
-/// W4 on such a map; each timer's deadline is stored beside the map.
+/// W4 on such a map; a handle is a timer's deadline and number.
 pub struct MapTimers {
     map: Deadlines,
-    deadlines: Vec<Instant>,
+    count: usize,
     now: Instant,
 }
 
 impl Timers for MapTimers {
+    type Handle = (Instant, usize);
+
     fn new() -> io::Result<Self> {
-        Ok(Self { map: Deadlines::default(), deadlines: Vec::new(), now: Instant::now() })
+        Ok(Self { map: Deadlines::default(), count: 0, now: Instant::now() })
     }
 
-    fn begin(&mut self) -> io::Result<()> {
-        self.deadlines.clear();
+    fn begin(&mut self, _: &[Self::Handle]) -> io::Result<()> {
+        self.count = 0;
         self.now = Instant::now();
         Ok(())
     }
 
-    fn insert(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for (timer, delay) in delays.iter().enumerate() {
-            let deadline = self.now + *delay;
-            self.map.insert(deadline, timer);
-            self.deadlines.push(deadline);
-        }
+    fn insert(&mut self, delay: Duration) -> io::Result<Self::Handle> {
+        let (deadline, timer) = (self.now + delay, self.count);
+        self.count += 1;
+        self.map.insert(deadline, timer);
+        Ok((deadline, timer))
+    }
+
+    fn cancel(&mut self, (deadline, timer): &mut Self::Handle) -> io::Result<()> {
+        self.map.remove(*deadline, *timer);
         Ok(())
     }
 
-    fn cancel(&mut self, timers: &[u32]) -> io::Result<()> {
-        for timer in timers {
-            let timer = *timer as usize;
-            self.map.remove(self.deadlines[timer], timer);
-        }
+    fn add(&mut self, (deadline, timer): &mut Self::Handle, delay: Duration) -> io::Result<()> {
+        *deadline = self.now + delay;
+        self.map.insert(*deadline, *timer);
         Ok(())
     }
 
-    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
-        for (timer, delay) in timers.iter().zip(delays) {
-            let (timer, deadline) = (*timer as usize, self.now + *delay);
-            self.deadlines[timer] = deadline;
-            self.map.insert(deadline, timer);
-        }
-        Ok(())
+    fn rearm(&mut self, timer: &mut Self::Handle, delay: Duration) -> io::Result<()> {
+        self.cancel(timer)?;
+        self.add(timer, delay)
     }
 
-    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
-        self.again(timers, delays)
-    }
-
-    fn expire(&mut self) -> io::Result<()> {
+    fn expire(&mut self, timers: usize) -> io::Result<()> {
         let due = self.map.take_due(Instant::now()).map(std::hint::black_box).count();
-        if due == self.deadlines.len() { Ok(()) } else { Err(io::Error::other("a timer is not due")) }
+        if due == timers { Ok(()) } else { Err(io::Error::other("a timer is not due")) }
     }
 }

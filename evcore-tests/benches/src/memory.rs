@@ -37,9 +37,11 @@ pub fn measure<C: Churn, T: Timers, L: RingLoop>(options: &Options) -> io::Resul
         "timer" => {
             let delays: Vec<_> = (0..count as u64).map(|place| Duration::from_secs(60 + place)).collect();
             let mut timers = T::new()?;
-            timers.begin()?;
-            let before = resident()?;
-            timers.insert(&delays)?;
+            timers.begin(&[])?;
+            let (before, mut handles) = (resident()?, Vec::new());
+            for delay in &delays {
+                handles.push(timers.insert(*delay)?);
+            }
             resident()?.saturating_sub(before)
         }
         _ => return Err(io::Error::other("--kind fd|fd-timeout|timer")),

@@ -11,7 +11,8 @@
 //!
 //! `--kind creation`: timers are used in the order of their creation, and each is re-armed later than the one before,
 //! like idle timeouts. `--kind random`: they are used in a random order, the same for all peers, and re-armed at
-//! random deadlines.
+//! random deadlines. A timer is used by the handle that its loop has given for it; handles lie in the order of their use,
+//! since a program finds a handle in what it is working on.
 //!
 //! Every peer uses the turn's clock: none reads a clock for each timer. The loop does not run between the phases, so
 //! it does not matter when a deadline passes. Re-arming to later comes last: a loop that only stores the new deadline
@@ -23,30 +24,23 @@ use std::time::{Duration, Instant};
 use crate::options::Options;
 use crate::{Figures, sys};
 
-/// A loop with timers, which are numbered from 0. All delays count from `begin`; each is at the same index as its
-/// timer.
+/// A loop with timers. All delays count from `begin`.
 pub trait Timers: Sized {
+    type Handle: Clone;
+
     fn new() -> io::Result<Self>;
-    /// Reads the clock. All timers of the previous cycle have been handed out.
-    fn begin(&mut self) -> io::Result<()>;
-    /// Creates a timer for each delay and arms it.
-    fn insert(&mut self, delays: &[Duration]) -> io::Result<()>;
-    /// Cancels armed timers.
-    fn cancel(&mut self, timers: &[u32]) -> io::Result<()>;
-    /// Arms cancelled timers.
-    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()>;
-    /// Cancels and arms each timer.
-    fn again(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
-        for (timer, delay) in timers.iter().zip(delays) {
-            self.cancel(std::slice::from_ref(timer))?;
-            self.add(std::slice::from_ref(timer), std::slice::from_ref(delay))?;
-        }
-        Ok(())
-    }
-    /// Moves armed timers.
-    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()>;
-    /// All are due: runs the loop until all have been handed out.
-    fn expire(&mut self) -> io::Result<()>;
+    /// Ends the timers of the previous cycle, which have been handed out, and reads the clock.
+    fn begin(&mut self, ended: &[Self::Handle]) -> io::Result<()>;
+    /// Creates a timer and arms it.
+    fn insert(&mut self, delay: Duration) -> io::Result<Self::Handle>;
+    /// Cancels an armed timer.
+    fn cancel(&mut self, timer: &mut Self::Handle) -> io::Result<()>;
+    /// Arms a cancelled timer.
+    fn add(&mut self, timer: &mut Self::Handle, delay: Duration) -> io::Result<()>;
+    /// Moves an armed timer.
+    fn rearm(&mut self, timer: &mut Self::Handle, delay: Duration) -> io::Result<()>;
+    /// All timers are due, so many: runs the loop until all have been handed out.
+    fn expire(&mut self, timers: usize) -> io::Result<()>;
 }
 
 /// The earliest deadline, and how far random ones are spread.
@@ -76,17 +70,25 @@ pub fn measure<T: Timers>(options: &Options) -> io::Result<Figures> {
     };
     let mut meter = Meter::new();
     let mut timers = T::new()?;
+    let mut handles = Vec::with_capacity(n);
     for _ in 0..options.cycles {
         let began = Instant::now();
-        timers.begin()?;
-        for (phase, name) in PHASES.into_iter().enumerate().take(until.min(PHASES.len() - 1)) {
-            meter.time(phase, || work.run(name, &mut timers))?;
+        timers.begin(&handles)?;
+        if until == 0 {
+            break;
+        }
+        handles.clear();
+        meter.time(0, || work.insert(&mut timers, &mut handles))?;
+        // A count of instructions has this copy in `insert`: some ten for each timer.
+        let mut used: Vec<_> = work.order.iter().map(|at| handles[*at as usize].clone()).collect();
+        for (phase, name) in PHASES.into_iter().enumerate().take(until.min(PHASES.len() - 1)).skip(1) {
+            meter.time(phase, || work.run(name, &mut timers, &mut used))?;
         }
         if until < PHASES.len() {
             break;
         }
         std::thread::sleep((work.last() + Duration::from_millis(2)).saturating_sub(began.elapsed()));
-        meter.time(PHASES.len() - 1, || timers.expire())?;
+        meter.time(PHASES.len() - 1, || timers.expire(n))?;
     }
     let mut figures = Figures::default().with("ops", n as f64);
     for ((name, spent), ops) in PHASES.iter().zip(meter.spent).zip(operations(n)) {
@@ -99,8 +101,6 @@ pub fn measure<T: Timers>(options: &Options) -> io::Result<Figures> {
 /// The order of timers, and their delays.
 struct Work {
     order: Vec<u32>,
-    /// Every second one.
-    half: Vec<u32>,
     random: Vec<Duration>,
     other: Vec<Duration>,
     /// Later deadlines, for each pass of re-arms.
@@ -123,24 +123,42 @@ impl Work {
         let all = n * passes(n);
         let mut later = |place: usize| if is_random { next(&mut state) } else { place as f64 / all as f64 };
         let later = (0..all).map(|place| DELAY + spread + spread.mul_f64(later(place))).collect();
-        let half = order.iter().copied().skip(1).step_by(2).collect();
-        Self { order, half, random, other, later }
+        Self { order, random, other, later }
     }
 
-    /// Runs a phase other than the last.
-    fn run<T: Timers>(&self, phase: &str, timers: &mut T) -> io::Result<()> {
+    fn insert<T: Timers>(&self, timers: &mut T, handles: &mut Vec<T::Handle>) -> io::Result<()> {
+        for delay in &self.random {
+            handles.push(timers.insert(*delay)?);
+        }
+        Ok(())
+    }
+
+    /// Runs a phase other than the first and the last, on all timers or on every second one.
+    fn run<T: Timers>(&self, phase: &str, timers: &mut T, all: &mut [T::Handle]) -> io::Result<()> {
         match phase {
-            "insert" => timers.insert(&self.random),
-            "cancel" => timers.cancel(&self.half),
-            "add" => timers.add(&self.half, &self.other),
-            "again" => timers.again(&self.order, &self.random),
-            _ => self.later.chunks(self.order.len()).try_for_each(|later| timers.rearm(&self.order, later)),
+            "cancel" => half(all).try_for_each(|timer| timers.cancel(timer)),
+            "add" => half(all).zip(&self.other).try_for_each(|(timer, delay)| timers.add(timer, *delay)),
+            "again" => all.iter_mut().zip(&self.random).try_for_each(|(timer, delay)| {
+                timers.cancel(timer)?;
+                timers.add(timer, *delay)
+            }),
+            _ => {
+                for later in self.later.chunks(all.len()) {
+                    all.iter_mut().zip(later).try_for_each(|(timer, delay)| timers.rearm(timer, *delay))?;
+                }
+                Ok(())
+            }
         }
     }
 
     fn last(&self) -> Duration {
         self.later.iter().max().copied().unwrap_or_default()
     }
+}
+
+/// Every second one.
+fn half<H>(all: &mut [H]) -> impl Iterator<Item = &mut H> {
+    all.chunks_exact_mut(2).map(|pair| &mut pair[1])
 }
 
 /// A number from 0 to 1 (xorshift).

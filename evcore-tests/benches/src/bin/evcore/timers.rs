@@ -11,51 +11,43 @@ use crate::{Backend, Base};
 pub(crate) struct Timers<B: Backend> {
     base: Base<B, u32>,
     now: Instant,
-    ids: Vec<EventId>,
 }
 
 impl<B: Backend> timers::Timers for Timers<B> {
+    type Handle = EventId;
+
     fn new() -> io::Result<Self> {
-        Ok(Self { base: Base::new(B::open()?), now: Instant::ZERO, ids: Vec::new() })
+        Ok(Self { base: Base::new(B::open()?), now: Instant::ZERO })
     }
 
-    fn begin(&mut self) -> io::Result<()> {
-        for id in self.ids.drain(..) {
-            self.base.remove(id);
+    fn begin(&mut self, ended: &[EventId]) -> io::Result<()> {
+        for id in ended {
+            self.base.remove(*id);
         }
         self.now = self.base.update_now();
         Ok(())
     }
 
-    fn insert(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for delay in delays {
-            let id = self.base.create(Event::timer(), 0)?;
-            self.base.add_at(id, self.now.saturating_add(*delay))?;
-            self.ids.push(id);
-        }
-        Ok(())
+    fn insert(&mut self, delay: Duration) -> io::Result<EventId> {
+        let mut id = self.base.create(Event::timer(), 0)?;
+        self.add(&mut id, delay)?;
+        Ok(id)
     }
 
-    fn cancel(&mut self, timers: &[u32]) -> io::Result<()> {
-        for timer in timers {
-            self.base.del(self.ids[*timer as usize])?;
-        }
-        Ok(())
+    fn cancel(&mut self, timer: &mut EventId) -> io::Result<()> {
+        Ok(self.base.del(*timer)?)
     }
 
-    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
-        for (timer, delay) in timers.iter().zip(delays) {
-            self.base.add_at(self.ids[*timer as usize], self.now.saturating_add(*delay))?;
-        }
-        Ok(())
+    fn add(&mut self, timer: &mut EventId, delay: Duration) -> io::Result<()> {
+        Ok(self.base.add_at(*timer, self.now.saturating_add(delay))?)
     }
 
-    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
-        self.add(timers, delays)
+    fn rearm(&mut self, timer: &mut EventId, delay: Duration) -> io::Result<()> {
+        self.add(timer, delay)
     }
 
-    fn expire(&mut self) -> io::Result<()> {
-        let mut left = self.ids.len();
+    fn expire(&mut self, timers: usize) -> io::Result<()> {
+        let mut left = timers;
         while left > 0 && self.base.poll(Wait::Forever)?.is_running() {
             while let Some(fired) = self.base.next_active() {
                 *fired.data += 1;

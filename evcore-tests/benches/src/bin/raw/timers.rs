@@ -11,58 +11,46 @@ pub(crate) struct Timers {
     heap: Heap,
     epoch: Instant,
     now: u64,
-    ids: Vec<u32>,
-}
-
-impl Timers {
-    fn at(&self, delay: Duration) -> u64 {
-        self.now + delay.as_nanos() as u64
-    }
 }
 
 impl timers::Timers for Timers {
+    type Handle = u32;
+
     fn new() -> io::Result<Self> {
-        Ok(Self { heap: Heap::default(), epoch: Instant::now(), now: 0, ids: Vec::new() })
+        Ok(Self { heap: Heap::default(), epoch: Instant::now(), now: 0 })
     }
 
-    fn begin(&mut self) -> io::Result<()> {
+    fn begin(&mut self, _: &[u32]) -> io::Result<()> {
         self.heap.clear();
-        self.ids.clear();
         self.now = self.epoch.elapsed().as_nanos() as u64;
         Ok(())
     }
 
-    fn insert(&mut self, delays: &[Duration]) -> io::Result<()> {
-        for delay in delays {
-            let timer = self.heap.create();
-            self.heap.arm(timer, self.at(*delay));
-            self.ids.push(timer);
-        }
+    fn insert(&mut self, delay: Duration) -> io::Result<u32> {
+        let mut timer = self.heap.create();
+        self.add(&mut timer, delay)?;
+        Ok(timer)
+    }
+
+    fn cancel(&mut self, timer: &mut u32) -> io::Result<()> {
+        self.heap.cancel(*timer);
         Ok(())
     }
 
-    fn cancel(&mut self, timers: &[u32]) -> io::Result<()> {
-        timers.iter().for_each(|timer| self.heap.cancel(self.ids[*timer as usize]));
+    fn add(&mut self, timer: &mut u32, delay: Duration) -> io::Result<()> {
+        self.heap.arm(*timer, self.now + delay.as_nanos() as u64);
         Ok(())
     }
 
-    fn add(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
-        for (timer, delay) in timers.iter().zip(delays) {
-            self.heap.arm(self.ids[*timer as usize], self.at(*delay));
-        }
-        Ok(())
+    fn rearm(&mut self, timer: &mut u32, delay: Duration) -> io::Result<()> {
+        self.add(timer, delay)
     }
 
-    fn rearm(&mut self, timers: &[u32], delays: &[Duration]) -> io::Result<()> {
-        self.add(timers, delays)
-    }
-
-    fn expire(&mut self) -> io::Result<()> {
-        let (mut left, now) = (self.ids.len(), self.epoch.elapsed().as_nanos() as u64);
-        while left > 0 {
+    fn expire(&mut self, timers: usize) -> io::Result<()> {
+        let now = self.epoch.elapsed().as_nanos() as u64;
+        for _ in 0..timers {
             let timer = self.heap.pop(now).ok_or_else(|| io::Error::other("a timer is not due"))?;
             std::hint::black_box(timer);
-            left -= 1;
         }
         Ok(())
     }
