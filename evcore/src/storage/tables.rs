@@ -103,7 +103,12 @@ pub trait Table<E> {
     const CAPACITY: usize;
     fn as_slice(&self) -> &[E];
     fn as_mut_slice(&mut self) -> &mut [E];
-    /// The number of elements that there is room for, or somewhat less.
+    /// Whether one more element may not fit. If not, it fits in each table for as many as [`next_room`](Table::next_room)
+    /// said last.
+    fn may_be_full(&self) -> bool {
+        self.len() == 0 || self.len() >= Self::CAPACITY
+    }
+    #[cfg(any(test, feature = "check"))]
     fn room(&self) -> usize {
         Self::CAPACITY
     }

@@ -93,23 +93,25 @@ impl<T, S: Storage> Slots<T, S> {
         if self.has_free() { self.free } else { Index::new(self.slots.len()) }
     }
 
-    /// Whether there is a place for another event here, and so in the other tables. Never before the first event; in small
-    /// storages only a freed one, as it takes less code to ask every table.
+    /// Whether there is a place for another event here, and so in the other tables. In small storages only a freed one, as
+    /// it takes less code to ask every table.
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.has_free() || !S::IS_SMALL && !self.is_unused() && self.slots.len() < self.slots.room()
+        self.has_free() || !S::IS_SMALL && !self.slots.may_be_full()
     }
 
+    /// How many slots there must be room for in each table.
     #[cfg(any(test, feature = "check"))]
     pub(super) fn room(&self) -> usize {
-        self.slots.room()
+        let slots = self.slots.len();
+        if self.slots.may_be_full() { slots } else { self.slots.next_room().unwrap_or(slots) }
     }
 
-    /// The number of slots to reserve when there is no place.
+    /// How many slots to make room for when there is no place.
     pub(super) fn next_room(&self) -> Result<usize, Full> {
+        let slots = self.slots.next_room()?;
         // The last index is NIL.
-        let is_last = S::Index::new(self.slots.len().saturating_add(1)).is_nil();
-        if is_last { Err(Full) } else { Ok(self.slots.next_room()?.min(S::Index::NIL.get())) }
+        if slots > S::Index::NIL.get() { Err(Full) } else { Ok(slots) }
     }
 
     pub(super) fn reserve_all(&mut self, slots: usize) -> Result<(), Full> {

@@ -130,12 +130,12 @@ mod fast_paths {
         for _ in 0..100 {
             assert!(engine.registry.make_room(&Event::user()).is_ok());
         }
-        assert_eq!(engine.registry.slots.room(), 4);
+        assert_eq!(engine.registry.restarts.room(), 4);
         for number in 0..100 {
             engine.create(&Event::timer(), number).unwrap();
             assert!(engine.check());
         }
-        assert_eq!(engine.registry.slots.room(), 128);
+        assert_eq!(engine.registry.restarts.room(), 128);
     }
 
     #[test]
