@@ -98,6 +98,7 @@ mod fast_paths {
         let (mut engine, index) = created(&Event::io(3, Interest::READ).persist());
         engine.add(index, None).unwrap();
         assert!(!engine.modify_alone(index, Interest::empty()));
+        assert!(!engine.modify_alone(index, Interest::READ.union(Interest::CLOSED)), "a backend may not have it");
         assert!(engine.modify_alone(index, Interest::WRITE));
         assert!(engine.del_alone(index));
         assert_eq!(engine.add_alone(index), Alone::Joined);
@@ -122,6 +123,17 @@ mod fast_paths {
             assert!(engine.registry.start_timer(index, Instant::from_nanos(7), 7));
         }
         assert!(engine.registry.stop_timer(index) && !engine.registry.stop_timer(index));
+    }
+
+    #[test]
+    fn a_large_fixed_storage_is_full_at_its_end() {
+        let mut engine = Engine::<Manual, On<Manual, Fixed<70>>, u8>::new(Manual::new());
+        for number in 0..70 {
+            engine.create(&Event::timer(), number).unwrap();
+            assert!(engine.check());
+        }
+        assert!(engine.create(&Event::timer(), 70).is_err());
+        assert_eq!(engine.registry.counts().events, 70);
     }
 
     #[test]
@@ -166,6 +178,10 @@ mod fast_paths {
         assert!(!engine.modify_alone(index, Interest::WRITE) && !engine.del_alone(index));
         assert!(engine.end_sleep(asleep.0, Sleep::None, false).is_ok());
         assert!(engine.modify_alone(index, Interest::WRITE) && engine.del_alone(index));
+        let asleep = engine.begin_sleep(Sleep::Forever).unwrap();
+        assert_eq!(engine.add_alone(index), Alone::Not);
+        assert!(engine.end_sleep(asleep.0, Sleep::None, false).is_ok());
+        assert_eq!(engine.add_alone(index), Alone::Unregistered);
     }
 
     /// Nothing is looked for that there is not.
