@@ -114,7 +114,7 @@ pub trait Table<E> {
     }
     /// How many elements to make room for so that one more fits.
     fn next_room(&self) -> Result<usize, Full> {
-        if self.len() < Self::CAPACITY { Ok(self.len().saturating_add(1)) } else { Err(Full) }
+        Ok(self.len().saturating_add(1))
     }
     /// Makes room for `more` elements.
     fn reserve(&mut self, more: usize) -> Result<(), Full>;
