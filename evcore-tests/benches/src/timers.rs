@@ -39,7 +39,7 @@ pub trait Timers: Sized {
     fn add(&mut self, timer: &mut Self::Handle, delay: Duration) -> io::Result<()>;
     /// Moves an armed timer.
     fn rearm(&mut self, timer: &mut Self::Handle, delay: Duration) -> io::Result<()>;
-    /// All timers are due, so many: runs the loop until all have been handed out.
+    /// All `timers` of them are due: runs the loop until each has been handed out.
     fn expire(&mut self, timers: usize) -> io::Result<()>;
 }
 
