@@ -113,8 +113,8 @@ pub trait Table<E> {
         Self::CAPACITY
     }
     /// How many elements to make room for so that one more fits.
-    fn next_room(&self) -> Result<usize, Full> {
-        Ok(self.len().saturating_add(1))
+    fn next_room(&self) -> usize {
+        self.len().saturating_add(1)
     }
     /// Makes room for `more` elements.
     fn reserve(&mut self, more: usize) -> Result<(), Full>;

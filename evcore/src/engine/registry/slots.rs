@@ -104,12 +104,12 @@ impl<T, S: Storage> Slots<T, S> {
     #[cfg(any(test, feature = "check"))]
     pub(super) fn room(&self) -> usize {
         let slots = self.slots.len();
-        if self.slots.may_be_full() { slots } else { self.slots.next_room().unwrap_or(slots) }
+        if self.slots.may_be_full() { slots } else { self.slots.next_room() }
     }
 
     /// How many slots to make room for when there is no place.
     pub(super) fn next_room(&self) -> Result<usize, Full> {
-        let slots = self.slots.next_room()?;
+        let slots = self.slots.next_room();
         // The last index is NIL.
         if slots > S::Index::NIL.get() { Err(Full) } else { Ok(slots) }
     }
