@@ -103,7 +103,7 @@ impl Bell {
             // case.
             if self.is_pipe {
                 // Only this code uses the pipe, so an error is not expected.
-                let _ = self.interrupts.doorbell().map(Doorbell::quiet);
+                let _ = self.interrupts.doorbell().map(Doorbell::drain);
             }
         }
         woken

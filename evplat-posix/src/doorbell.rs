@@ -13,7 +13,7 @@ use crate::sys;
 /// ```text
 ///   ring() ──write──▶ ┌──────────────────┐ ──readable──▶ the loop's wait
 ///                     │ pipe, or eventfd │
-///                     └──────────────────┘ ◀────read──── quiet()
+///                     └──────────────────┘ ◀────read──── drain()
 /// ```
 ///
 /// Ringing is async-signal-safe. This is a type rather than a trait so that the signal handler cannot call an
@@ -22,7 +22,7 @@ use crate::sys;
 /// ```
 /// let doorbell = evplat_posix::backend::Doorbell::pipe()?;
 /// doorbell.ring();
-/// doorbell.quiet()?;
+/// doorbell.drain()?;
 /// # Ok::<(), evplat_posix::Error>(())
 /// ```
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Doorbell {
         Ok(Self { listen: descriptor, press: OnceLock::new(), fork: ForkGuard::new()? })
     }
 
-    /// Whether it has two ends, as a pipe has. Such a doorbell must be [`quiet`](Doorbell::quiet)ed after each ring,
+    /// Whether it has two ends, as a pipe has. Such a doorbell must be [drained](Doorbell::drain) after each ring,
     /// even if the loop waits for it edge-triggered.
     #[must_use]
     pub fn has_two_ends(&self) -> bool {
@@ -87,7 +87,7 @@ impl Doorbell {
     /// # Errors
     ///
     /// When the descriptor cannot be read because somebody closed or replaced it.
-    pub fn quiet(&self) -> Result<(), Error> {
+    pub fn drain(&self) -> Result<(), Error> {
         sys::drain(self.listen.as_fd()).map_err(Error::during("read"))
     }
 
@@ -129,15 +129,15 @@ mod tests {
     use crate::sys::tests::{in_child, is_cloexec, is_readable};
 
     #[test]
-    fn it_is_readable_exactly_between_ring_and_quiet() {
+    fn it_is_readable_exactly_between_ring_and_drain() {
         let doorbell = Doorbell::pipe().unwrap();
         assert!(!is_readable(&doorbell));
         doorbell.ring();
         doorbell.ring();
         assert!(is_readable(&doorbell));
-        doorbell.quiet().unwrap();
+        doorbell.drain().unwrap();
         assert!(!is_readable(&doorbell));
-        doorbell.quiet().unwrap();
+        doorbell.drain().unwrap();
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         for _ in 0..20_000 {
             doorbell.ring();
         }
-        doorbell.quiet().unwrap();
+        doorbell.drain().unwrap();
         assert!(!is_readable(&doorbell));
     }
 
@@ -188,7 +188,7 @@ mod tests {
                     doorbell.replace(&fresh()).unwrap();
                     doorbell.ring();
                     let is_rung = is_readable(&doorbell);
-                    doorbell.quiet().unwrap();
+                    doorbell.drain().unwrap();
                     let ends = [Some(&doorbell.listen), doorbell.press.get()];
                     is_rung && !is_readable(&doorbell) && ends.into_iter().flatten().all(is_cloexec)
                 })

@@ -99,9 +99,9 @@ impl Interrupts {
     ///
     /// # Errors
     ///
-    /// As [`Doorbell::quiet`]: somebody has closed or replaced it.
+    /// As [`Doorbell::drain`]: somebody has closed or replaced it.
     pub fn answer(&self) -> Result<(), Error> {
-        self.doorbell().map_or(Ok(()), Doorbell::quiet)
+        self.doorbell().map_or(Ok(()), Doorbell::drain)
     }
 
     /// Reports to `sink` the wake, if [`awake`](Interrupts::awake) returned `true`, and the signals that have

@@ -178,7 +178,7 @@ impl fmt::Debug for Sleeper {
 /// - The sleeper has been waiting for the doorbell since before `begin` returned, so a sleep under way ends, and one
 ///   that begins later ends at once. This does not depend on the state of the wakers and does not change it: a change
 ///   is not a wake.
-/// - Only a wait of the backend quiets the doorbell, and that is refused until `end`. So all sleeps of this sleeper
+/// - Only a wait of the backend drains the doorbell, and that is refused until `end`. So all sleeps of this sleeper
 ///   end, however many there are.
 /// - After `end`, a change rings for the next sleeper again. If the previous ring is still there, it costs one sleep
 ///   that finds nothing.

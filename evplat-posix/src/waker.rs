@@ -30,7 +30,7 @@ const NOTIFIED: u32 = 2;
 ///
 /// A wake that saw the loop asleep may ring late, after the loop has woken for another reason and gone back to sleep.
 /// That costs one wait that finds nothing. It is also why a loop that waits for the doorbell level-triggered must
-/// quiet it whenever the wait *reports* it, whatever the state is.
+/// drain it whenever the wait *reports* it, whatever the state is.
 #[derive(Debug)]
 pub struct WakeState {
     state: AtomicU32,
@@ -233,7 +233,7 @@ mod tests {
                 }
                 state.awake();
                 if is_readable(state.doorbell()) {
-                    state.doorbell().quiet().unwrap();
+                    state.doorbell().drain().unwrap();
                 }
                 seen.store(sent.load(Ordering::Relaxed), Ordering::Relaxed);
             }
@@ -254,7 +254,7 @@ mod tests {
                     crate::sys::tests::interrupt(&[libc::SYS_write, libc::SYS_read]);
                     state.wake();
                     assert!(!state.doorbell().ring());
-                    state.doorbell().quiet().unwrap();
+                    state.doorbell().drain().unwrap();
                 });
             });
             let silent = !is_readable(state.doorbell());

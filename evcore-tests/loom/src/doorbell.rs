@@ -48,7 +48,7 @@ impl Doorbell {
         true
     }
 
-    pub fn quiet(&self) -> Result<(), Error> {
+    pub fn drain(&self) -> Result<(), Error> {
         self.rung.swap(0, atomic::Ordering::Relaxed);
         Ok(())
     }

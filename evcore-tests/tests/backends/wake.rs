@@ -22,7 +22,7 @@ fn b2_a_wake_leaves_the_process_idle<B: Backend>(make: Make<B>) {
     let thread = thread::spawn(move || {
         thread::sleep(Duration::from_millis(50));
         waker.wake();
-        // Kept alive: the doorbell of a live waker must be quiet.
+        // Kept alive: the doorbell of a live waker must be drained.
         waker
     });
     let end = base.update_now().saturating_add(Duration::from_secs(5));
