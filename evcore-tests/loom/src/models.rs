@@ -16,7 +16,7 @@ use crate::wake::WakeFlag;
 /// How a backend waits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bell {
-    /// poll, select, and epoll with a pipe: waits level-triggered, and quiets the doorbell after each wait.
+    /// poll, select, and epoll with a pipe: waits level-triggered, and drains the doorbell after each wait.
     Level,
     /// epoll with an eventfd.
     Edge,
@@ -365,7 +365,10 @@ fn run_tasks(wakes: [usize; 2], is_done: impl Fn(&[u32], &[AtomicU32; 2]) -> boo
     let mut woken = Vec::new();
     loop {
         let before = woken.len();
-        places.take_woken(&inbox, |event| woken.push(event));
+        places.take_woken(&inbox, |event| {
+            woken.push(event);
+            true
+        });
         let is_anybody = woken.len() > before;
         if is_anybody && is_done(&woken, messages) {
             break;
