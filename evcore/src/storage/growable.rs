@@ -119,15 +119,16 @@ pub struct Chains {
 
 impl Chains {
     fn grow(&mut self, number_of: impl Fn(u32) -> u32) -> Result<(), Full> {
-        let wanted = self.buckets.len().saturating_mul(2).max(FEWEST);
-        let mut more = Vec::new();
-        more.try_reserve_exact(wanted).map_err(|_| Full)?;
-        while more.len() < wanted {
-            push_reserved(&mut more, Link::NONE);
+        let buckets = self.buckets.len();
+        let more = buckets.max(FEWEST);
+        self.buckets.try_reserve_exact(more).map_err(|_| Full)?;
+        for _ in 0..more {
+            push_reserved(&mut self.buckets, Link::NONE);
         }
-        let fewer = core::mem::replace(&mut self.buckets, more);
-        for bucket in 0..fewer.len() {
-            let mut row = chains::follow(&fewer, bucket);
+        // A row's new bucket is not before its old one, so the last ones come first.
+        for bucket in (0..buckets).rev() {
+            let first = self.buckets.get_mut(bucket);
+            let mut row = first.map_or(Index::NIL, |first| core::mem::replace(first, Link::NONE).place());
             while !row.is_nil() {
                 #[cfg(test)]
                 crate::steps::count(|steps| &steps.rehashed);
