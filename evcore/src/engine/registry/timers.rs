@@ -153,7 +153,8 @@ impl<S: Storage> Timers<S> {
         if S::Intervals::CAPACITY > 0 {
             self.intervals.reserve_all(events)?;
         }
-        self.cancelled.reserve_all(events)?;
+        // Half of the heap, and the event that makes the list too long.
+        self.cancelled.reserve_all((events >> 1).saturating_add(1))?;
         self.heap.reserve_all(events)
     }
 

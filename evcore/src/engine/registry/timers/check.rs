@@ -12,7 +12,8 @@ impl<S: Storage> Timers<S> {
             return timers;
         }
         let intervals = if S::Intervals::CAPACITY > 0 { self.intervals.room() } else { timers };
-        timers.min(intervals).min(self.cancelled.room()).min(self.heap.room())
+        let cancelled = self.cancelled.room().saturating_mul(2).saturating_sub(1);
+        timers.min(intervals).min(cancelled).min(self.heap.room())
     }
 
     /// Walks the heap; returns whether it is one and agrees with the timers.
