@@ -38,7 +38,7 @@ pub fn measure<C: Churn, T: Timers, L: RingLoop>(options: &Options) -> io::Resul
             let delays: Vec<_> = (0..count as u64).map(|place| Duration::from_secs(60 + place)).collect();
             let mut timers = T::new()?;
             timers.begin(&[])?;
-            let (before, mut handles) = (anonymous()?, Vec::new());
+            let (before, mut handles) = (anonymous()?, Vec::with_capacity(count));
             for delay in &delays {
                 handles.push(timers.insert(*delay)?);
             }
