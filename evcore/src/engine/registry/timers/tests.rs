@@ -258,7 +258,7 @@ fn lives_sorted<S: Storage<Index = u16>>(events: u16) {
     let mut timers = Armed::<S>::new(events.into());
     let mut deadlines = std::collections::BTreeMap::new();
     let mut random = 1u64;
-    for step in 0..200_000u64 {
+    for step in 0..50_000u64 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let (index, delay) = (u16::try_from((random >> 40) % u64::from(events)).unwrap(), (random >> 20) % 50);
         match random >> 60 {
