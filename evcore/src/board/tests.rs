@@ -211,6 +211,19 @@ fn line_that_nobody_waits_for_any_more_is_slept_over() {
 }
 
 #[test]
+fn line_that_was_deleted_before_a_reinit_is_slept_over() {
+    let part = Part::new(None, true);
+    let mut base: Base = EventBase::new(Lines::new(part));
+    let line = base.insert(LINE, Interest::READ, "line").unwrap();
+    base.insert_timer(LIMIT, "timer").unwrap();
+    assert_eq!(base.del(line), Ok(()));
+    assert_eq!(base.reinit(), Ok(()));
+    part.flags.set_readable(LINE);
+    assert_eq!(first(&mut base, part), ("timer", 1_000_000_000));
+    assert_eq!((part.waits.get(), base.stats().turns), (1, 1));
+}
+
+#[test]
 fn line_that_is_ready_ends_a_wait_without_a_sleep_and_wakes_nobody() {
     let part = Part::new(None, true);
     let mut base: Base = EventBase::new(Lines::new(part));
