@@ -106,10 +106,14 @@ pub(crate) fn allows(profile: Profile, step: Step, model: &Model) -> bool {
     }
 }
 
-/// Whether an event can be given this timeout: see [`for_libevent`].
+/// Whether an event can be given this timeout: see [`for_libevent`]. In libevent a persistent event that is deleted keeps
+/// its interval: added without a timeout, it gets one again after its next hand-out (47).
 fn can_be_added(event: &Event, timeout: Timeout) -> bool {
+    if timeout == Timeout::None {
+        return !(event.start.persist && event.had_timeout);
+    }
     let lasts = event.interest.intersects(Interest::EDGE | Interest::CLOSED);
-    timeout == Timeout::None || (can_be_timed(event.start.from) && !lasts)
+    can_be_timed(event.start.from) && !lasts
 }
 
 /// Whether a change of interest can be made in libevent. It has no such call: the driver deletes the event, makes a

@@ -38,6 +38,8 @@ pub(crate) struct Event {
     /// The deadline of its timeout, if the script lasts that long.
     deadline: Option<Duration>,
     pub(crate) is_timed: bool,
+    /// It was deleted while it had a timeout, and has not been given another one.
+    pub(crate) had_timeout: bool,
     pub(crate) queued: Option<Ready>,
     signals: u32,
     lost: Lost,
@@ -210,6 +212,7 @@ impl Model {
             if !event.pending || event.paused {
                 (event.pending, event.paused, event.is_anew) = (true, false, true);
             }
+            event.had_timeout &= timeout == Timeout::None;
             match timeout {
                 Timeout::None => {}
                 Timeout::Soon => (event.is_timed, event.deadline) = (true, Some(deadline)),
@@ -330,6 +333,7 @@ impl Event {
             paused: false,
             deadline: None,
             is_timed: false,
+            had_timeout: false,
             queued: None,
             signals: 0,
             lost: Lost::No,
@@ -348,6 +352,7 @@ impl Event {
     }
 
     fn disarm(&mut self) {
+        self.had_timeout |= self.is_timed;
         (self.pending, self.paused, self.is_timed, self.deadline) = (false, false, false, None);
     }
 
