@@ -1,5 +1,6 @@
 //! The worst case of each operation, as docs/embedded.md states it, counted over bad sequences.
 
+use core::cell::Cell;
 use core::time::Duration;
 use std::vec::Vec;
 
@@ -37,11 +38,19 @@ pub(crate) struct Silent {
     pub(crate) features: Features,
     pub(crate) is_usable: bool,
     pub(crate) can_wait: bool,
+    /// How many times `usable` was called.
+    pub(crate) questions: Cell<u32>,
 }
 
 impl Silent {
     pub(crate) fn new() -> Self {
-        Self { now: Instant::ZERO, features: Features::empty(), is_usable: true, can_wait: true }
+        Self {
+            now: Instant::ZERO,
+            features: Features::empty(),
+            is_usable: true,
+            can_wait: true,
+            questions: Cell::new(0),
+        }
     }
 }
 
@@ -60,6 +69,7 @@ impl EventOp for Silent {
         self.now
     }
     fn usable(&self) -> Result<(), ManualError> {
+        self.questions.set(self.questions.get() + 1);
         if self.is_usable { Ok(()) } else { Err(ManualError::Refused) }
     }
     fn is_usual(&self) -> bool {

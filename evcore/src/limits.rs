@@ -102,3 +102,17 @@ pub enum Fairness {
     /// One priority a turn, as in libevent: less urgent events wait until a turn has found nothing more urgent.
     Strict,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_interval_or_an_exempt_priority_is_special() {
+        let is_special = |limits| Bounds::from(limits).is_special;
+        assert!(!is_special(Limits::DEFAULT));
+        assert!(!is_special(Limits { hand_outs: None, timers: None, ..Limits::DEFAULT }));
+        assert!(is_special(Limits { from_priority: 1, ..Limits::DEFAULT }));
+        assert!(is_special(Limits { interval: Some(core::time::Duration::ZERO), ..Limits::DEFAULT }));
+    }
+}

@@ -10,6 +10,7 @@ use crate::options::{Fairness, Limits};
 use crate::{Error, Event, Interest, Ready};
 
 mod changes;
+mod fast;
 mod parts;
 mod timeouts;
 mod turns;

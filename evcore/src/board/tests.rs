@@ -198,6 +198,12 @@ fn line_with_room_that_nobody_waits_for_is_slept_over() {
     assert_eq!(part.waits.get(), 1);
 }
 
+/// The core asks whether it is usable, and wakes its sleeper, before each change.
+#[test]
+fn backend_that_does_not_say_so_is_not_usual() {
+    assert!(!Lines::new(Part::new(None, true)).is_usual());
+}
+
 #[test]
 fn line_that_nobody_waits_for_any_more_is_slept_over() {
     let part = Part::new(None, true);

@@ -193,6 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn a_table_may_be_full_before_its_first_element_and_at_its_end() {
+        let mut table: <Fixed<3> as Storage>::Table<u8> = Table::EMPTY;
+        for is_full in [true, false, false, true] {
+            assert_eq!(table.may_be_full(), is_full, "{}", Table::len(&table));
+            Table::push(&mut table, 0);
+        }
+    }
+
+    #[test]
     fn debug_names_the_capacities() {
         let storage: Fixed<4, 3, 2> = Fixed(PhantomData);
         assert_eq!(format!("{storage:?}"), "Fixed<4, 3, 2>");

@@ -174,6 +174,7 @@ mod tests {
     fn a_table_doubles_when_it_is_full_and_not_before() {
         let mut table: Vec<u64> = Table::EMPTY;
         for (number, room) in (0..).zip([4, 4, 4, 4, 8, 8, 8, 8, 16, 16]) {
+            assert_eq!(table.may_be_full(), [0, 1, 2, 4, 8].contains(&number), "{number}");
             if table.may_be_full() {
                 assert_eq!(table.next_room(), room, "{number}");
                 table.reserve_all(room).unwrap();

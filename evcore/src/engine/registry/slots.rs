@@ -334,6 +334,17 @@ mod tests {
     }
 
     #[test]
+    fn there_is_room_until_the_end_of_a_large_storage() {
+        let mut slots = Slots::<(), Fixed<65>>::new();
+        slots.reserve_all(65).unwrap();
+        for made in 0..66 {
+            // Before the first one, the other tables are asked too.
+            assert_eq!(slots.has_room(), (1..65).contains(&made), "{made}");
+            slots.create(State::default(), 0, 0, ());
+        }
+    }
+
+    #[test]
     fn a_slot_whose_generations_are_used_up_is_retired() {
         let mut slots = Slots::<(), Fixed<1>>::new();
         slots.reserve_all(1).unwrap();

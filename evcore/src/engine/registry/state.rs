@@ -362,6 +362,12 @@ mod tests {
     }
 
     #[test]
+    fn a_clone_is_a_copy() {
+        let state: Full = state(Kind::Io, Life::Paused, Timing::Armed, 0);
+        assert!(std::vec![state; 2].iter().all(|clone| clone.0 == state.0));
+    }
+
+    #[test]
     fn each_question_is_about_its_bits() {
         for kind in KINDS {
             for (life, timing) in LIVES.into_iter().flat_map(|life| TIMINGS.map(|timing| (life, timing))) {
